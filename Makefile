@@ -1,0 +1,51 @@
+# The project's commands; CI calls these too.
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help run test test-vllm check fmt bench lock
+
+help: ## List the commands
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
+
+run: $(VENV)/.installed ## The whole product on embedded defaults, on GATEWAY_PORT (8080)
+	@$(BIN)/python manage.py run_embedded
+
+test: $(VENV)/.installed-dev check ## Every check, and the suite on SQLite, then on PostgreSQL + Redis
+	$(BIN)/python -m gateway.tests.suite
+
+test-vllm: $(VENV)/.installed-dev ## The suite marked `vllm`, against a real vLLM on the CPU
+	$(BIN)/python -m pytest -m vllm
+
+check: $(VENV)/.installed-dev ## Format, lint, types, import rule, migrations, locks
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy .
+	$(BIN)/lint-imports
+	$(BIN)/python manage.py makemigrations --check --dry-run
+
+fmt: $(VENV)/.installed-dev ## Format and fix what can be fixed
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: $(VENV)/.installed-dev ## Measure the chat path (benchmarks/README.md)
+	$(BIN)/python -m benchmarks
+
+lock: | $(VENV)/bin/python ## Resolve requirements/*.txt to hashed locks
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+	  requirements/base.txt -o requirements/lock.txt
+	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+	  requirements/dev.txt -o requirements/dev-lock.txt
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: requirements/lock.txt | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/lock.txt
+	@touch $@
+
+$(VENV)/.installed-dev: requirements/dev-lock.txt | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev-lock.txt
+	@touch $@ $(VENV)/.installed

@@ -1,0 +1,37 @@
+"""Password check for log-in, by user name or e-mail address."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib.auth.backends import ModelBackend
+from django.http import HttpRequest
+
+from accounts.models import User
+
+
+class LoginBackend(ModelBackend):
+    """Django's password check, with e-mail addresses allowed as the name.
+
+    Takes as long for an unknown name as for a wrong password: either way one hash is computed.
+    """
+
+    def authenticate(
+        self,
+        request: HttpRequest | None,
+        username: str | None = None,
+        password: str | None = None,
+        **kwargs: Any,
+    ) -> User | None:
+        if not username or password is None:
+            return None
+        user = User.objects.find_by_login(username)
+        if user is None:
+            User().set_password(password)
+            return None
+        is_right = user.check_password(password)
+        return user if is_right and self.user_can_authenticate(user) else None
+
+    def get_user(self, user_id: Any) -> User | None:
+        user = User.objects.filter(pk=user_id).first()
+        return user if user and self.user_can_authenticate(user) else None

@@ -1,0 +1,94 @@
+"""Who may use the gateway."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
+from django.contrib.auth.validators import UnicodeUsernameValidator
+from django.db import models
+from django.db.models.functions import Lower
+from django.utils import timezone
+
+from gateway.ids import new_id
+
+
+class Role(models.TextChoices):
+    USER = "user", "User"
+    ADMIN = "admin", "Admin"
+
+
+class UserManager(BaseUserManager["User"]):
+    def create_user(
+        self, username: str, email: str | None = None, password: str | None = None, **fields: Any
+    ) -> User:
+        """A new account. An empty e-mail address is stored as none, so that it stays unique."""
+        address = self.normalize_email(email) or None
+        user = self.model(username=self.model.normalize_username(username), email=address, **fields)
+        user.set_password(password)
+        user.full_clean(exclude=["password"])
+        user.save(using=self._db)
+        return user
+
+    def create_superuser(
+        self, username: str, email: str | None = None, password: str | None = None, **fields: Any
+    ) -> User:
+        """An admin, for `manage.py createsuperuser`."""
+        return self.create_user(username, email, password, **fields | {"role": Role.ADMIN})
+
+    def find_by_login(self, login: str) -> User | None:
+        """The account with this user name, else with this e-mail address; case matters only for the name."""
+        by_name = self.filter(username=login).first()
+        return by_name or (self.filter(email__iexact=login).first() if "@" in login else None)
+
+
+class User(AbstractBaseUser):
+    """An account. Rights come from the role alone: an admin may do everything, a user nothing special."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    username = models.CharField(max_length=150, unique=True, validators=[UnicodeUsernameValidator()])
+    email = models.EmailField("e-mail", null=True, blank=True)  # noqa: DJ001 - unique when given
+    role = models.CharField(max_length=10, choices=Role, default=Role.USER)
+    is_active = models.BooleanField("active", default=True, help_text="Inactive accounts cannot sign in.")
+    default_system_prompt = models.TextField(blank=True, max_length=32_000)
+    locale = models.CharField(max_length=10, blank=True, help_text="Language tag such as ko or en.")
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    objects: ClassVar[UserManager] = UserManager()
+
+    USERNAME_FIELD = "username"
+    EMAIL_FIELD = "email"
+    REQUIRED_FIELDS = ["email"]
+
+    class Meta:
+        ordering = ["username"]
+        constraints = [
+            models.UniqueConstraint(Lower("email"), name="user_email_unique_ignoring_case"),
+            models.CheckConstraint(condition=models.Q(role__in=Role.values), name="user_role_is_known"),
+        ]
+
+    def __str__(self) -> str:
+        return self.username
+
+    @property
+    def is_admin(self) -> bool:
+        return self.is_active and self.role == Role.ADMIN
+
+    # What Django's admin asks of a user.
+
+    @property
+    def is_staff(self) -> bool:
+        return self.is_admin
+
+    @property
+    def is_superuser(self) -> bool:
+        return self.is_admin
+
+    def has_perm(self, perm: str, obj: object = None) -> bool:
+        return self.is_admin
+
+    def has_perms(self, perm_list: object, obj: object = None) -> bool:
+        return self.is_admin
+
+    def has_module_perms(self, app_label: str) -> bool:
+        return self.is_admin

@@ -1,0 +1,78 @@
+"""Stopping an answer wherever it is generated: the wish is written to its row, then signalled."""
+
+from __future__ import annotations
+
+import asyncio
+
+import structlog
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from chat.recording import Recorder
+from chat.registry import Registry
+from conversations.replies import CancelRequest
+from gateway.errors import NotFound
+from gateway.ids import parse_id
+
+log = structlog.get_logger()
+
+CHANNEL = "gateway:cancel"
+RECONNECT_S = 1.0
+LISTEN_S = 30.0
+
+
+class Cancellation:
+    """Stops answers of this process and, through Redis, of every other one.
+
+    The signal is quick and may get lost; the row is what counts. A process that was cut off from Redis
+    looks into the rows of its own answers when it is back.
+    """
+
+    def __init__(self, *, registry: Registry, recorder: Recorder, redis: Redis | None) -> None:
+        self._registry = registry
+        self._recorder = recorder
+        self._redis = redis
+
+    async def cancel(self, request: CancelRequest) -> str:
+        """The answer's status when it was asked to stop. Raises NotFound."""
+        status = await self._recorder.request_cancel(request)
+        if status is None:
+            raise NotFound("There is no such answer.")
+        if not self._registry.stop(request.message_id) and self._redis is not None:
+            try:
+                await self._redis.publish(CHANNEL, str(request.message_id))
+            except (RedisError, OSError) as exc:
+                log.error("cancel_signal_failed", error=type(exc).__name__)
+        return status
+
+    async def listen(self) -> None:
+        """Stop what other processes are asked to stop and this one generates; runs for ever."""
+        if self._redis is None:
+            return
+        while True:
+            try:
+                await self._listen_once(self._redis)
+            except (RedisError, OSError) as exc:
+                log.warning("cancel_listener_disconnected", error=type(exc).__name__)
+            await asyncio.sleep(RECONNECT_S)
+
+    async def _listen_once(self, redis: Redis) -> None:
+        async with redis.pubsub(ignore_subscribe_messages=True) as pubsub:
+            await pubsub.subscribe(CHANNEL)
+            await self.catch_up()
+            while True:
+                message = await pubsub.get_message(timeout=LISTEN_S)
+                message_id = parse_id(_text(message["data"])) if message else None
+                if message_id is not None:
+                    self._registry.stop(message_id)
+
+    async def catch_up(self) -> None:
+        """Stop the answers of this process whose row says so."""
+        own = frozenset(self._registry.snapshot())
+        if own:
+            for message_id in await self._recorder.find_cancel_requests(own):
+                self._registry.stop(message_id)
+
+
+def _text(data: bytes | str) -> str:
+    return data.decode() if isinstance(data, bytes) else data

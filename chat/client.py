@@ -1,0 +1,104 @@
+"""The client's end of an answer: sending to it, noticing that it left, keeping it company meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from starlette.types import Receive, Send
+
+from chat.generation import Generation
+from chat.sse import EVENT_STREAM_HEADERS, PING
+
+Headers = list[tuple[bytes, bytes]]
+
+
+class Client:
+    """Sends one answer. It starts with the first bytes, so that an early failure keeps its status."""
+
+    def __init__(self, receive: Receive, send: Send, headers: Headers, *, is_stream: bool) -> None:
+        self._receive = receive
+        self._send = send
+        self._headers = headers
+        self._is_stream = is_stream
+        self._sending: asyncio.Timeout | None = None
+        self._sent_at = time.monotonic()
+        self.has_started = False
+        self.has_left = False
+
+    async def deliver(self, data: bytes, *, is_last: bool = False) -> None:
+        """Send a piece of the stream; nothing happens when the client has left."""
+        if self.has_left:
+            return
+        try:
+            async with asyncio.timeout(None) as self._sending:
+                if not self.has_started:
+                    await self._start(200, [*EVENT_STREAM_HEADERS, *self._headers])
+                await self._send({"type": "http.response.body", "body": data, "more_body": not is_last})
+        except TimeoutError:
+            self.has_left = True
+        finally:
+            self._sending = None
+            self._sent_at = time.monotonic()
+
+    async def answer(self, body: bytes) -> None:
+        """Send a whole JSON answer."""
+        length = (b"content-length", str(len(body)).encode())
+        await self._start(200, [(b"content-type", b"application/json"), length, *self._headers])
+        await self._send({"type": "http.response.body", "body": body})
+
+    async def _start(self, status: int, headers: Headers) -> None:
+        self.has_started = True
+        await self._send({"type": "http.response.start", "status": status, "headers": headers})
+
+    @asynccontextmanager
+    async def attended(self, generation: Generation) -> AsyncIterator[None]:
+        """While inside, the generation ends or goes on as its client, its deadlines and `stop` say."""
+        attendant = asyncio.create_task(self._attend(generation))
+        try:
+            async with generation.stoppable():
+                yield
+        finally:
+            attendant.cancel()
+
+    async def _attend(self, generation: Generation) -> None:
+        timeouts = generation.timeouts
+        while True:
+            deadline = generation.deadline
+            if not self.has_left and self._is_stream:
+                patience_s = timeouts.send_s if self._sending else timeouts.ping_s
+                deadline = min(deadline, self._sent_at + patience_s)
+            if await self._leaves_before(deadline):
+                generation.client_left()
+            now = time.monotonic()
+            generation.check_deadline(now)
+            if self.has_left or not self._is_stream:
+                continue
+            if self._sending is not None:
+                if now >= self._sent_at + timeouts.send_s:
+                    self._give_up()
+                    generation.client_left()
+            elif now >= self._sent_at + timeouts.ping_s:
+                await self.deliver(PING)
+
+    async def _leaves_before(self, deadline: float) -> bool:
+        """True when the client leaves before `deadline` (`time.monotonic`), False at the deadline."""
+        wait_s = max(0.0, deadline - time.monotonic())
+        if self.has_left:
+            await asyncio.sleep(wait_s)
+            return False
+        try:
+            async with asyncio.timeout(wait_s):
+                while (await self._receive())["type"] != "http.disconnect":
+                    pass
+        except TimeoutError:
+            return False
+        self.has_left = True
+        return True
+
+    def _give_up(self) -> None:
+        """The reader has taken nothing for too long: free whoever waits to send to it."""
+        if self._sending is not None:
+            self._sending.reschedule(asyncio.get_running_loop().time())

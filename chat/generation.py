@@ -1,0 +1,209 @@
+"""One answer being generated, from the engine's first byte to its end, whoever is still listening."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from chat.sse import DONE_PAYLOAD, EventSplitter, join_events, payload_of
+from chat.transcript import Chunk, Transcript, Usage, decode_chunk
+from chat.upstream import EngineAnswer, EngineCall, EngineGateway, error_from_answer
+from gateway.errors import GatewayError, UpstreamTimeout, UpstreamUnavailable
+
+DRAIN_S = 1.0
+
+
+@dataclass(frozen=True)
+class Timeouts:
+    """How long an answer may keep whom waiting, in seconds."""
+
+    first_byte_s: float
+    idle_s: float
+    total_s: float
+    send_s: float
+    ping_s: float
+
+
+class GenerationStopped(Exception):
+    """Somebody ended the answer early, and that is no failure."""
+
+
+class StoppedByUser(GenerationStopped):
+    pass
+
+
+class ClientLeft(GenerationStopped):
+    pass
+
+
+class Generation:
+    """Opens the call, cuts and folds what comes, and can be stopped from outside at any moment."""
+
+    def __init__(
+        self,
+        *,
+        engine: EngineGateway,
+        call: EngineCall,
+        timeouts: Timeouts,
+        model: str,
+        finish_without_client: bool = False,
+        keep_usage: bool = True,
+    ) -> None:
+        self.model = model
+        self.timeouts = timeouts
+        self.transcript = Transcript()
+        self.started_at = time.perf_counter()
+        self.first_token_at: float | None = None
+        self._engine = engine
+        self._call = call
+        self._finish_without_client = finish_without_client
+        self._keep_usage = keep_usage
+        self._scope: asyncio.Timeout | None = None
+        self._stop_reason: Exception | None = None
+        self._has_data = False
+        self._opened_at = self._active_at = time.monotonic()
+
+    @asynccontextmanager
+    async def stoppable(self) -> AsyncIterator[None]:
+        """What runs inside ends at once, with the reason given, when somebody calls `stop`."""
+        try:
+            async with asyncio.timeout(None) as self._scope:
+                if self._stop_reason is not None:
+                    raise self._stop_reason
+                yield
+        except TimeoutError:
+            if self._stop_reason is None:
+                raise
+            raise self._stop_reason from None
+        finally:
+            self._scope = None
+
+    def stop(self, reason: Exception) -> None:
+        """End the answer with `reason`; the first reason counts. Safe at any time, from the same loop."""
+        if self._stop_reason is None:
+            self._stop_reason = reason
+            if self._scope is not None:
+                self._scope.reschedule(asyncio.get_running_loop().time())
+
+    def client_left(self) -> None:
+        """Nobody reads any more: go on or stop, as the request asked."""
+        if not self._finish_without_client:
+            self.stop(ClientLeft())
+
+    @property
+    def deadline(self) -> float:
+        """When `check_deadline` has something to say next, in `time.monotonic` seconds."""
+        patience_s = self.timeouts.idle_s if self._has_data else self.timeouts.first_byte_s
+        return min(self._active_at + patience_s, self._opened_at + self.timeouts.total_s)
+
+    def check_deadline(self, now: float) -> None:
+        """Stop the answer when the engine has been silent, or the answer going on, for too long."""
+        if now < self.deadline:
+            return
+        if now >= self._opened_at + self.timeouts.total_s:
+            self.stop(UpstreamTimeout(f"The answer took longer than {self.timeouts.total_s:g} seconds."))
+        elif self._has_data:
+            self.stop(UpstreamTimeout(f"The engine was silent for {self.timeouts.idle_s:g} seconds."))
+        else:
+            self.stop(
+                UpstreamTimeout(f"The engine sent nothing within {self.timeouts.first_byte_s:g} seconds.")
+            )
+
+    async def blocks(self) -> AsyncGenerator[bytes]:
+        """The answer's events as bytes for the client, whole events each time, without the final `[DONE]`.
+
+        Raises GatewayError when the engine fails, also when its stream ends without `[DONE]`.
+        """
+        async with self._engine.open(self._call) as answer:
+            splitter = EventSplitter()
+            async for data in answer.chunks():
+                self._note_data()
+                events = splitter.feed(data)
+                folded = self._fold(events)
+                if folded.kept:
+                    yield join_events(folded.kept)
+                if folded.error is not None:
+                    raise folded.error
+                if folded.is_done:
+                    await _drain(answer)
+                    return
+        raise UpstreamUnavailable("The engine broke off its answer.")
+
+    async def read(self) -> bytes:
+        """The answer's whole body, for calls that do not stream."""
+        async with self._engine.open(self._call) as answer:
+            body = await answer.read()
+        self._note_data()
+        self.transcript.usage = _usage_of(body)
+        return body
+
+    def _note_data(self) -> None:
+        self._has_data = True
+        self._active_at = time.monotonic()
+
+    def _fold(self, events: list[bytes]) -> _Folded:
+        kept: list[bytes] = []
+        for event in events:
+            payload = payload_of(event)
+            if payload == DONE_PAYLOAD:
+                return _Folded(kept, is_done=True)
+            if not payload:
+                continue  # a comment of the engine's; pings are the gateway's business
+            try:
+                chunk = decode_chunk(payload)
+            except (msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError):
+                return _Folded(kept, error=UpstreamUnavailable("The engine sent what is no completion."))
+            if chunk.error is not None:
+                return _Folded(kept, error=_in_band_error(chunk.error))
+            self._take(chunk)
+            if chunk.choices or self._keep_usage:
+                kept.append(event)
+        return _Folded(kept)
+
+    def _take(self, chunk: Chunk) -> None:
+        self.transcript.add(chunk)
+        if self.first_token_at is None and self.transcript.pieces:
+            self.first_token_at = time.perf_counter()
+
+
+@dataclass(frozen=True)
+class _Folded:
+    """What one read of the engine's stream came to."""
+
+    kept: list[bytes]
+    error: GatewayError | None = None
+    is_done: bool = False
+
+
+def _in_band_error(error: Any) -> GatewayError:
+    """vLLM reports a failure after its 200 as an event, with the status as a number in `code`."""
+    details = error if isinstance(error, dict) else {"message": str(error)}
+    code = details.get("code")
+    status = code if isinstance(code, int) and 400 <= code < 600 else 500
+    return error_from_answer(status, msgspec.json.encode({"error": details}))
+
+
+async def _drain(answer: EngineAnswer) -> None:
+    """Read to the end after `[DONE]`, so that the connection can be used again."""
+    with contextlib.suppress(TimeoutError, UpstreamUnavailable):
+        async with asyncio.timeout(DRAIN_S):
+            async for _rest in answer.chunks():
+                pass
+
+
+class _JsonAnswer(msgspec.Struct):
+    usage: Usage | None = None
+
+
+def _usage_of(body: bytes) -> Usage | None:
+    try:
+        return msgspec.json.decode(body, type=_JsonAnswer).usage
+    except (msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError):
+        return None

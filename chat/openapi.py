@@ -1,0 +1,126 @@
+"""The chat plane's paths in the OpenAPI schema, from the same types that parse its requests."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from chat.schemas import ChatRequest
+from gateway.openapi import ERROR_RESPONSE
+
+EVENT_STREAM = {"schema": {"type": "string", "description": "chat.completion.chunk events, then [DONE]"}}
+OPENAI_BODY: dict[str, Any] = {
+    "type": "object",
+    "description": "OpenAI's request; fields that the gateway does not know pass through to the engine.",
+    "properties": {
+        "model": {"type": "string", "description": "A served name; empty or `current` for what is served."},
+        "stream": {"type": "boolean"},
+        "stream_options": {"type": "object"},
+    },
+    "additionalProperties": True,
+}
+CHAT_ANSWER = {
+    "type": "object",
+    "properties": {
+        "id": {"type": "string"},
+        "conversation_id": {"type": "string", "format": "uuid", "nullable": True},
+        "message_id": {"type": "string", "format": "uuid", "nullable": True},
+        "model": {"type": "string"},
+        "message": {
+            "type": "object",
+            "properties": {"role": {"type": "string"}, "content": {"type": "string"}},
+        },
+        "finish_reason": {"type": "string"},
+        "usage": {"type": "object", "nullable": True},
+        "request_id": {"type": "string"},
+    },
+}
+MODEL_CARD = {
+    "type": "object",
+    "properties": {
+        "id": {"type": "string"},
+        "object": {"type": "string"},
+        "created": {"type": "integer"},
+        "owned_by": {"type": "string"},
+        "max_model_len": {"type": "integer", "nullable": True},
+    },
+}
+
+
+def add_chat_paths(result: dict[str, Any], **_options: Any) -> dict[str, Any]:
+    """A drf-spectacular hook."""
+    _roots, components = msgspec.json.schema_components(
+        [ChatRequest], ref_template="#/components/schemas/{name}"
+    )
+    schemas = result["components"]["schemas"]
+    schemas.update(components)
+    schemas.update(ChatAnswer=CHAT_ANSWER, ModelCard=MODEL_CARD, OpenAIRequest=OPENAI_BODY)
+    result["paths"].update(
+        {
+            "/api/chat": _post(
+                "chat", "Ask, and keep the conversation", "ChatRequest", _ref("ChatAnswer"), stream=True
+            ),
+            "/v1/chat/completions": _post(
+                "openai", "OpenAI's chat completions", "OpenAIRequest", {"type": "object"}, stream=True
+            ),
+            "/v1/completions": _post(
+                "openai", "OpenAI's completions", "OpenAIRequest", {"type": "object"}, stream=True
+            ),
+            "/v1/models": _get(
+                "The served models",
+                {"type": "object", "properties": {"data": {"type": "array", "items": _ref("ModelCard")}}},
+            ),
+            "/v1/models/{model_id}": _get("One served model", _ref("ModelCard"), ["model_id"]),
+            "/api/conversations/{conversation_id}/messages/{message_id}/cancel": {
+                "post": {
+                    "operationId": "cancel_message",
+                    "tags": ["chat"],
+                    "summary": "Stop an answer",
+                    "parameters": [_parameter("conversation_id"), _parameter("message_id")],
+                    "responses": _responses({"type": "object"}, status="202"),
+                }
+            },
+        }
+    )
+    return result
+
+
+def _ref(name: str) -> dict[str, Any]:
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+def _parameter(name: str) -> dict[str, Any]:
+    schema = {"type": "string"} if name == "model_id" else {"type": "string", "format": "uuid"}
+    return {"name": name, "in": "path", "required": True, "schema": schema}
+
+
+def _responses(schema: dict[str, Any], *, status: str = "200", stream: bool = False) -> dict[str, Any]:
+    content: dict[str, Any] = {"application/json": {"schema": schema}}
+    if stream:
+        content["text/event-stream"] = EVENT_STREAM
+    return {status: {"description": "", "content": content}, "default": ERROR_RESPONSE}
+
+
+def _post(tag: str, summary: str, body: str, answer: dict[str, Any], *, stream: bool) -> dict[str, Any]:
+    return {
+        "post": {
+            "operationId": summary.lower().replace(" ", "_").replace("'", "").replace(",", ""),
+            "tags": [tag],
+            "summary": summary,
+            "requestBody": {"required": True, "content": {"application/json": {"schema": _ref(body)}}},
+            "responses": _responses(answer, stream=stream),
+        }
+    }
+
+
+def _get(summary: str, schema: dict[str, Any], parameters: list[str] | None = None) -> dict[str, Any]:
+    return {
+        "get": {
+            "operationId": summary.lower().replace(" ", "_"),
+            "tags": ["openai"],
+            "summary": summary,
+            "parameters": [_parameter(name) for name in parameters or []],
+            "responses": _responses(schema),
+        }
+    }

@@ -1,0 +1,113 @@
+"""The gateway's own shapes around an answer: ids in the first event, the JSON object, a stored repeat."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from starlette.responses import Response
+
+from chat.client import Headers
+from chat.responses import CollectedAnswer
+from chat.sse import DONE, EVENT_STREAM_HEADERS, data_event
+from conversations.models import Message, MessageStatus
+from conversations.turns import Turn
+from gateway.request_id import current_request_id
+
+FIRST_EVENT = b"data: {"
+
+
+def introduce_ids(turn: Turn, block: bytes) -> bytes:
+    """The stream's first bytes with the ids of conversation and message added to the first event."""
+    if not block.startswith(FIRST_EVENT):
+        return block
+    ids = f'"conversation_id":"{turn.conversation_id}","message_id":"{turn.message_id}",'.encode()
+    return FIRST_EVENT + ids + block[len(FIRST_EVENT) :]
+
+
+def render_answer(turn: Turn | None, answer: CollectedAnswer) -> dict[str, Any]:
+    """The body of POST /api/chat without `stream`."""
+    transcript = answer.generation.transcript
+    usage = transcript.usage
+    is_cancelled = answer.ended_by is not None
+    return _answer(
+        turn,
+        answer_id=transcript.id,
+        model=answer.generation.model,
+        content=transcript.content,
+        reasoning=transcript.reasoning,
+        tool_calls=transcript.tool_calls,
+        finish_reason="cancelled" if is_cancelled else transcript.finish_reason,
+        usage=_usage(usage.prompt_tokens, usage.completion_tokens) if usage else None,
+    )
+
+
+def replay_answer(turn: Turn, stored: Message, headers: Headers, *, is_stream: bool) -> Response:
+    """The stored answer to a repeated client_message_id, in the form that was asked for."""
+    usage = None
+    if stored.completion_tokens is not None:
+        usage = _usage(stored.prompt_tokens or 0, stored.completion_tokens)
+    is_cancelled = stored.status == MessageStatus.CANCELLED
+    finish_reason = "cancelled" if is_cancelled else stored.finish_reason
+    message = _message(stored.content, stored.reasoning, stored.tool_calls)
+    if is_stream:
+        chunk = {
+            "conversation_id": turn.conversation_id,
+            "message_id": turn.message_id,
+            "id": f"chatcmpl-{stored.id.hex}",
+            "object": "chat.completion.chunk",
+            "created": int(stored.created_at.timestamp()),
+            "model": stored.model,
+            "choices": [{"index": 0, "delta": message, "finish_reason": finish_reason}],
+            "usage": usage,
+        }
+        return _respond(data_event(chunk) + DONE, [*EVENT_STREAM_HEADERS, *headers])
+    content = _answer(
+        turn,
+        answer_id=f"chatcmpl-{stored.id.hex}",
+        model=stored.model,
+        content=stored.content,
+        reasoning=stored.reasoning,
+        tool_calls=stored.tool_calls,
+        finish_reason=finish_reason,
+        usage=usage,
+    )
+    return _respond(msgspec.json.encode(content), [(b"content-type", b"application/json"), *headers])
+
+
+def _respond(body: bytes, headers: Headers) -> Response:
+    response = Response(body)
+    response.raw_headers = [(b"content-length", str(len(body)).encode()), *headers]
+    return response
+
+
+def _answer(
+    turn: Turn | None, *, answer_id: str, model: str, finish_reason: str, usage: Any, **said: Any
+) -> dict[str, Any]:
+    return {
+        "id": answer_id,
+        "conversation_id": turn.conversation_id if turn else None,
+        "message_id": turn.message_id if turn else None,
+        "model": model,
+        "message": _message(said["content"], said["reasoning"], said["tool_calls"]),
+        "finish_reason": finish_reason,
+        "usage": usage,
+        "request_id": current_request_id.get(),
+    }
+
+
+def _message(content: str, reasoning: str, tool_calls: Any) -> dict[str, Any]:
+    message: dict[str, Any] = {"role": "assistant", "content": content}
+    if reasoning:
+        message["reasoning"] = reasoning
+    if tool_calls:
+        message["tool_calls"] = tool_calls
+    return message
+
+
+def _usage(prompt_tokens: int, completion_tokens: int) -> dict[str, int]:
+    return {
+        "prompt_tokens": prompt_tokens,
+        "completion_tokens": completion_tokens,
+        "total_tokens": prompt_tokens + completion_tokens,
+    }

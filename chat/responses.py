@@ -1,0 +1,174 @@
+"""How an answer reaches its client: streamed, collected into one JSON object, or passed through.
+
+All three share one life: attend the client while the generation runs, put the outcome on record, account
+for it, and only then send what says "complete".
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import uuid
+from collections.abc import AsyncIterator, Callable
+from contextlib import aclosing, asynccontextmanager
+
+import msgspec
+import structlog
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from chat.client import Client, Headers
+from chat.generation import Generation, GenerationStopped
+from chat.recording import Recorder, outcome_of, public_error
+from chat.registry import Registry
+from chat.sse import DONE, error_event
+from conversations.replies import Outcome
+from gateway import metrics
+from gateway.errors import DependencyUnavailable, GatewayError
+
+log = structlog.get_logger()
+
+
+class Answer(Response):
+    """An answer in the making. Stored ones have a `message_id`; the row is closed whatever happens."""
+
+    is_stream = False
+
+    def __init__(
+        self,
+        generation: Generation,
+        *,
+        headers: Headers,
+        registry: Registry,
+        recorder: Recorder | None = None,
+        message_id: uuid.UUID | None = None,
+    ) -> None:
+        self.generation = generation
+        self.background = None
+        self._answer_headers = headers
+        self._registry = registry
+        self._recorder = recorder
+        self._message_id = message_id
+        self.ended_by: BaseException | None = None
+        self.outcome: Outcome | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        client = Client(receive, send, self._answer_headers, is_stream=self.is_stream)
+        async with self._accounted(scope):
+            with self._registry.running(self._message_id, self.generation):
+                try:
+                    async with client.attended(self.generation):
+                        await self.produce(client)
+                except (GatewayError, GenerationStopped, asyncio.CancelledError) as exc:
+                    self.ended_by = exc
+                except Exception as exc:
+                    log.exception("generation_failed")
+                    self.ended_by = exc
+                await self._record()
+            error = public_error(self.ended_by)
+            if error is not None and not client.has_started:
+                raise error
+            if not client.has_left:
+                await self.conclude(client, error)
+
+    async def produce(self, client: Client) -> None:
+        """Run the generation, sending what can be sent before its end."""
+        raise NotImplementedError
+
+    async def conclude(self, client: Client, error: GatewayError | None) -> None:
+        """Send the end, which says that everything before it is on record."""
+        raise NotImplementedError
+
+    async def _record(self) -> None:
+        if self._recorder is None or self._message_id is None:
+            return
+        self.outcome = outcome_of(self._message_id, self.generation, self.ended_by)
+        try:
+            await self._recorder.close(self.outcome)
+        except DependencyUnavailable as exc:
+            self.ended_by = self.ended_by or exc
+
+    @asynccontextmanager
+    async def _accounted(self, scope: Scope) -> AsyncIterator[None]:
+        """Metrics and log fields of the answer, however it ends."""
+        metrics.OPEN_GENERATIONS.inc()
+        try:
+            yield
+        finally:
+            metrics.OPEN_GENERATIONS.dec()
+            account_for(scope, self.generation, self.ended_by)
+
+
+class StreamedAnswer(Answer):
+    """Server-sent events: the engine's bytes, with `introduce` applied to the first of them."""
+
+    is_stream = True
+
+    def __init__(
+        self, generation: Generation, *, introduce: Callable[[bytes], bytes] | None = None, **kwargs: object
+    ) -> None:
+        super().__init__(generation, **kwargs)  # type: ignore[arg-type]
+        self._introduce = introduce
+
+    async def produce(self, client: Client) -> None:
+        introduce = self._introduce
+        async with aclosing(self.generation.blocks()) as blocks:
+            async for block in blocks:
+                if introduce is not None:
+                    block, introduce = introduce(block), None
+                await client.deliver(block)
+
+    async def conclude(self, client: Client, error: GatewayError | None) -> None:
+        await client.deliver(error_event(error) + DONE if error else DONE, is_last=True)
+
+
+class CollectedAnswer(Answer):
+    """One JSON object, made by `render` from the finished answer.
+
+    The engine streams even so: an answer that is cut short or cancelled keeps the text it had.
+    """
+
+    def __init__(
+        self, generation: Generation, *, render: Callable[[CollectedAnswer], object], **kwargs: object
+    ) -> None:
+        super().__init__(generation, **kwargs)  # type: ignore[arg-type]
+        self._render = render
+
+    async def produce(self, client: Client) -> None:
+        async with aclosing(self.generation.blocks()) as blocks:
+            async for _block in blocks:
+                pass
+
+    async def conclude(self, client: Client, error: GatewayError | None) -> None:
+        await client.answer(msgspec.json.encode(self._render(self)))
+
+
+class PassedThroughAnswer(Answer):
+    """The engine's JSON, byte for byte."""
+
+    body_from_engine: bytes = b""
+
+    async def produce(self, client: Client) -> None:
+        self.body_from_engine = await self.generation.read()
+
+    async def conclude(self, client: Client, error: GatewayError | None) -> None:
+        await client.answer(self.body_from_engine)
+
+
+def account_for(scope: Scope, generation: Generation, ended_by: BaseException | None) -> None:
+    """Count the answer, and say in the access log what it was."""
+    error = public_error(ended_by)
+    status = error.code if error else "cancelled" if ended_by else "ok"
+    model = generation.model
+    metrics.CHAT_REQUESTS.labels(model, status).inc()
+    metrics.CHAT_DURATION.labels(model).observe(time.perf_counter() - generation.started_at)
+    fields = scope["gateway.log"]
+    fields.update(model=model, outcome=status)
+    if generation.first_token_at is not None:
+        ttft_s = generation.first_token_at - generation.started_at
+        metrics.CHAT_FIRST_TOKEN.labels(model).observe(ttft_s)
+        fields["ttft_ms"] = round(ttft_s * 1000, 1)
+    if (usage := generation.transcript.usage) is not None:
+        metrics.CHAT_TOKENS.labels(model, "prompt").inc(usage.prompt_tokens)
+        metrics.CHAT_TOKENS.labels(model, "completion").inc(usage.completion_tokens)
+        fields["completion_tokens"] = usage.completion_tokens

@@ -1,0 +1,65 @@
+"""From what a client asks to the call that the engine gets."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import msgspec
+
+from chat.schemas import SAMPLING_FIELDS, ChatRequest
+from chat.upstream import EngineCall
+from modelops.live import EngineDirectory
+
+CHAT_PATH = "/v1/chat/completions"
+
+_traceparent = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
+
+
+def call_for_chat(
+    request: ChatRequest, *, model: str, prompt: list[dict[str, str]], traceparent: str | None
+) -> EngineCall:
+    """Always a stream, with usage: an answer that is cut short keeps its text, and a whole one its counts."""
+    payload: dict[str, Any] = {
+        "model": model,
+        "messages": prompt,
+        "stream": True,
+        "stream_options": {"include_usage": True},
+    }
+    for name in SAMPLING_FIELDS:
+        if (value := getattr(request, name)) is not None:
+            payload[name] = value
+    return _call(CHAT_PATH, payload, traceparent)
+
+
+def call_for_openai(path: str, body: dict[str, Any], *, model: str, traceparent: str | None) -> EngineCall:
+    """The client's body with the model's real name; streams always ask for usage."""
+    payload = body | {"model": model}
+    if body.get("stream"):
+        payload["stream_options"] = (body.get("stream_options") or {}) | {"include_usage": True}
+    return _call(path, payload, traceparent)
+
+
+def wants_usage(body: dict[str, Any]) -> bool:
+    """True when the client itself asked for the usage event at the end of its stream."""
+    return bool((body.get("stream_options") or {}).get("include_usage"))
+
+
+def _call(path: str, payload: dict[str, Any], traceparent: str | None) -> EngineCall:
+    is_valid = traceparent is not None and _traceparent.fullmatch(traceparent)
+    return EngineCall(path, msgspec.json.encode(payload), traceparent if is_valid else None)
+
+
+def list_model_cards(directory: EngineDirectory) -> list[dict[str, Any]]:
+    """The served models in OpenAI's shape, `current` last.
+
+    Of the engine's own card only what is the clients' business: `root` is a path on its host.
+    """
+    snapshot = directory.snapshot
+    cards = [_public_card(model.card) for model in snapshot.models]
+    return [*cards, {**cards[0], "id": "current", "parent": cards[0]["id"]}] if cards else []
+
+
+def _public_card(card: dict[str, Any]) -> dict[str, Any]:
+    public = {name: card.get(name) for name in ("id", "object", "created", "owned_by", "max_model_len")}
+    return public | ({"simulated": True} if card.get("simulated") else {})

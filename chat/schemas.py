@@ -1,0 +1,110 @@
+"""What chat requests look like, and the clear error for what does not look like it.
+
+`/api/chat` refuses unknown fields. `/v1` is parsed only as far as the gateway acts on it: everything
+else is the engine's to judge, and passes through untouched.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+import msgspec
+from msgspec import Meta
+
+from gateway.errors import InvalidRequest
+
+MAX_TEXT = 1_000_000
+
+Text = Annotated[str, Meta(min_length=1, max_length=MAX_TEXT)]
+
+
+class ChatMessage(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    role: Literal["system", "user", "assistant"]
+    content: Text
+
+
+class ChatRequest(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
+    """The body of POST /api/chat: either `messages`, or `content` with or without `conversation_id`."""
+
+    model: Annotated[str, Meta(max_length=200)] = "current"
+    messages: Annotated[list[ChatMessage], Meta(min_length=1, max_length=1000)] | None = None
+    content: Text | None = None
+    conversation_id: UUID | None = None
+    parent_id: UUID | None = None
+    client_message_id: Annotated[str, Meta(pattern=r"^[A-Za-z0-9._:-]{1,128}$")] | None = None
+    stream: bool = False
+    temperature: Annotated[float, Meta(ge=0, le=2)] | None = None
+    top_p: Annotated[float, Meta(gt=0, le=1)] | None = None
+    max_tokens: Annotated[int, Meta(ge=1)] | None = None
+    stop: Annotated[str, Meta(min_length=1)] | Annotated[list[Text], Meta(max_length=4)] | None = None
+    seed: Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)] | None = None
+    store: bool = True
+    on_disconnect: Literal["finish", "cancel"] = "finish"
+
+
+SAMPLING_FIELDS = ("temperature", "top_p", "max_tokens", "stop", "seed")
+
+_chat_decoder = msgspec.json.Decoder(ChatRequest)
+_location = re.compile(r"(?P<problem>.*?) - at `\$\.?(?P<path>[^`]*)`$", re.DOTALL)
+_unknown_field = re.compile(r"unknown field `(?P<name>[^`]*)`")
+_missing_field = re.compile(r"missing required field `(?P<name>[^`]*)`")
+
+
+def parse_chat_request(body: bytes) -> ChatRequest:
+    """Raises InvalidRequest that names the field."""
+    if b"\\u0000" in body:
+        raise InvalidRequest("The body holds a NUL character, which cannot be stored.")
+    try:
+        request = _chat_decoder.decode(body)
+    except msgspec.ValidationError as exc:
+        raise _name_field(str(exc)) from exc
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as exc:
+        raise InvalidRequest(f"The body is not valid JSON: {exc}") from exc
+    _check_combination(request)
+    return request
+
+
+def _name_field(text: str) -> InvalidRequest:
+    located = _location.match(text)
+    problem, path = (located["problem"], located["path"]) if located else (text, "")
+    inner = _unknown_field.search(problem) or _missing_field.search(problem)
+    param = ".".join(part for part in (path, inner["name"] if inner else "") if part)
+    return InvalidRequest(f"{param}: {problem}" if param else problem, param=param or None)
+
+
+def _check_combination(request: ChatRequest) -> None:
+    if (request.messages is None) == (request.content is None):
+        raise InvalidRequest("Give either `messages` or `content`.", param="messages")
+    if request.messages is not None:
+        if request.conversation_id is not None:
+            raise InvalidRequest(
+                "`messages` starts a new conversation. Use `content` to go on with one.",
+                param="conversation_id",
+            )
+        if request.messages[-1].role != "user":
+            raise InvalidRequest("The last message must have the role `user`.", param="messages")
+    if request.parent_id is not None and request.conversation_id is None:
+        raise InvalidRequest("`parent_id` needs `conversation_id`.", param="parent_id")
+    if not request.store:
+        for name in ("conversation_id", "client_message_id"):
+            if getattr(request, name) is not None:
+                raise InvalidRequest(f"`{name}` needs `store` to be true.", param=name)
+
+
+def parse_openai_request(body: bytes) -> dict[str, Any]:
+    """The body of a /v1 request as a mapping, with the few fields that the gateway acts on checked."""
+    try:
+        content = msgspec.json.decode(body)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as exc:
+        raise InvalidRequest(f"The body is not valid JSON: {exc}") from exc
+    if not isinstance(content, dict):
+        raise InvalidRequest("The body must be a JSON object.")
+    if not isinstance(content.setdefault("model", ""), str):
+        raise InvalidRequest("`model` must be a string.", param="model")
+    if not isinstance(content.get("stream") or False, bool):
+        raise InvalidRequest("`stream` must be true or false.", param="stream")
+    if not isinstance(content.get("stream_options") or {}, dict):
+        raise InvalidRequest("`stream_options` must be an object.", param="stream_options")
+    return content

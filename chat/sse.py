@@ -1,0 +1,58 @@
+"""Server-sent events: cutting the engine's bytes into events, and writing the gateway's own."""
+
+from __future__ import annotations
+
+import msgspec
+
+from gateway.errors import GatewayError, to_envelope
+
+PING = b": ping\n\n"
+DONE = b"data: [DONE]\n\n"
+DONE_PAYLOAD = b"[DONE]"
+
+EVENT_STREAM_HEADERS = (
+    (b"content-type", b"text/event-stream; charset=utf-8"),
+    (b"cache-control", b"no-cache, no-transform"),
+    (b"x-accel-buffering", b"no"),
+)
+
+
+class EventSplitter:
+    """Cuts a byte stream at event boundaries, wherever the network cut it."""
+
+    __slots__ = ("_rest",)
+
+    def __init__(self) -> None:
+        self._rest = b""
+
+    def feed(self, data: bytes) -> list[bytes]:
+        """The events that `data` completes, without the blank line that ends each."""
+        if self._rest:
+            data = self._rest + data
+        if b"\r" in data:
+            data = data.replace(b"\r\n", b"\n")
+        events = data.split(b"\n\n")
+        self._rest = events.pop()
+        return events
+
+
+def payload_of(event: bytes) -> bytes:
+    """The event's data; empty for a comment."""
+    if event.startswith(b"data: ") and b"\n" not in event:
+        return event[6:]
+    lines = (line[5:].removeprefix(b" ") for line in event.split(b"\n") if line.startswith(b"data:"))
+    return b"\n".join(lines)
+
+
+def join_events(events: list[bytes]) -> bytes:
+    """The events as they go on the wire."""
+    return b"\n\n".join([*events, b""]) if events else b""
+
+
+def data_event(content: object) -> bytes:
+    return b"data: " + msgspec.json.encode(content) + b"\n\n"
+
+
+def error_event(error: GatewayError) -> bytes:
+    """The one event that says why an answer ends early; `[DONE]` follows it."""
+    return data_event(to_envelope(error))

@@ -1,0 +1,144 @@
+"""The chat plane's endpoints, each a pipeline of stages. Errors are raised, never caught here."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from accounts.authentication import Principal
+from chat.client import Headers
+from chat.generation import Generation
+from chat.rendering import introduce_ids, render_answer, replay_answer
+from chat.responses import CollectedAnswer, PassedThroughAnswer, StreamedAnswer
+from chat.routing import call_for_chat, call_for_openai, list_model_cards, wants_usage
+from chat.runtime import Runtime, get_runtime
+from chat.schemas import ChatRequest, parse_chat_request, parse_openai_request
+from conversations.models import MessageRole
+from conversations.replies import CancelRequest
+from conversations.turns import NewMessage, NewTurn, Turn
+from gateway.errors import ModelNotFound
+from gateway.request_id import current_request_id
+
+
+async def chat(request: Request) -> Response:
+    """POST /api/chat: authenticate, admit, parse, route, record, then answer."""
+    runtime = await get_runtime()
+    principal, headers = await admit(runtime, request)
+    body = parse_chat_request(await request.body())
+    model = runtime.directory.resolve(body.model)
+    turn = await record(runtime, principal, body, model.name)
+    if turn is not None:
+        headers += [
+            (b"x-conversation-id", str(turn.conversation_id).encode()),
+            (b"x-message-id", str(turn.message_id).encode()),
+        ]
+    if turn is not None and turn.replay is not None:
+        return replay_answer(turn, turn.replay, headers, is_stream=body.stream)
+    prompt = turn.prompt if turn else plain_prompt(body)
+    generation = Generation(
+        engine=runtime.engine,
+        call=call_for_chat(
+            body, model=model.name, prompt=prompt, traceparent=request.headers.get("traceparent")
+        ),
+        timeouts=runtime.timeouts,
+        model=model.name,
+        finish_without_client=turn is not None and body.on_disconnect == "finish",
+    )
+    common: dict[str, Any] = {
+        "headers": headers,
+        "registry": runtime.registry,
+        "recorder": runtime.recorder if turn else None,
+        "message_id": turn.message_id if turn else None,
+    }
+    if body.stream:
+        return StreamedAnswer(generation, introduce=partial(introduce_ids, turn) if turn else None, **common)
+    return CollectedAnswer(generation, render=partial(render_answer, turn), **common)
+
+
+async def openai_completion(request: Request, *, path: str) -> Response:
+    """POST /v1/chat/completions and /v1/completions: nothing stored, a client that leaves ends it at once."""
+    runtime = await get_runtime()
+    _principal, headers = await admit(runtime, request)
+    body = parse_openai_request(await request.body())
+    model = runtime.directory.resolve(body["model"])
+    generation = Generation(
+        engine=runtime.engine,
+        call=call_for_openai(path, body, model=model.name, traceparent=request.headers.get("traceparent")),
+        timeouts=runtime.timeouts,
+        model=model.name,
+        keep_usage=wants_usage(body),
+    )
+    answer = StreamedAnswer if body.get("stream") else PassedThroughAnswer
+    return answer(generation, headers=headers, registry=runtime.registry)
+
+
+async def list_models(request: Request) -> Response:
+    """GET /v1/models."""
+    runtime = await get_runtime()
+    await runtime.authenticator.authenticate(request.headers.get("authorization"))
+    return JSONResponse({"object": "list", "data": list_model_cards(runtime.directory)})
+
+
+async def get_model(request: Request) -> Response:
+    """GET /v1/models/{id}."""
+    runtime = await get_runtime()
+    await runtime.authenticator.authenticate(request.headers.get("authorization"))
+    wanted = request.path_params["model_id"]
+    for card in list_model_cards(runtime.directory):
+        if card["id"] == wanted:
+            return JSONResponse(card)
+    raise ModelNotFound(f"The model `{wanted}` is not served.", param="model")
+
+
+async def cancel_message(request: Request) -> Response:
+    """POST /api/conversations/{id}/messages/{id}/cancel: the stop button, from any replica. Idempotent."""
+    runtime = await get_runtime()
+    principal = await runtime.authenticator.authenticate(request.headers.get("authorization"))
+    message_id = request.path_params["message_id"]
+    status = await runtime.cancellation.cancel(
+        CancelRequest(principal.user_id, request.path_params["conversation_id"], message_id)
+    )
+    return JSONResponse({"id": str(message_id), "status": status}, status_code=202)
+
+
+async def admit(runtime: Runtime, request: Request) -> tuple[Principal, Headers]:
+    """Who asks, and the rate headers of the answer. Raises AuthenticationFailed or RateLimitExceeded."""
+    principal = await runtime.authenticator.authenticate(request.headers.get("authorization"))
+    rate = await runtime.limiter.admit(f"chat:{principal.user_id}")
+    headers = rate.headers if rate else {}
+    return principal, [(name.encode(), value.encode()) for name, value in headers.items()]
+
+
+async def record(runtime: Runtime, principal: Principal, body: ChatRequest, model: str) -> Turn | None:
+    """Put the user's message and the answer's row on record; None when the request says not to."""
+    if not body.store:
+        return None
+    messages = body.messages or []
+    has_system = bool(messages) and messages[0].role == "system"
+    system_prompt = messages[0].content if has_system else "" if messages else principal.default_system_prompt
+    said = [NewMessage(MessageRole(m.role), m.content) for m in messages[has_system:]]
+    if body.content is not None:
+        said = [NewMessage(MessageRole.USER, body.content)]
+    return await runtime.recorder.begin(
+        NewTurn(
+            owner_id=principal.user_id,
+            conversation_id=body.conversation_id,
+            parent_id=body.parent_id,
+            messages=tuple(said),
+            system_prompt=system_prompt,
+            model=model,
+            client_message_id=body.client_message_id,
+            request_id=current_request_id.get(),
+            lease_s=runtime.config.message_lease_s,
+        )
+    )
+
+
+def plain_prompt(body: ChatRequest) -> list[dict[str, str]]:
+    """The prompt of a chat that is not stored."""
+    if body.messages is not None:
+        return [{"role": m.role, "content": m.content} for m in body.messages]
+    return [{"role": "user", "content": body.content or ""}]

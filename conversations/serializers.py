@@ -1,0 +1,98 @@
+"""What the conversation calls take and answer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from conversations.models import Conversation, Message
+from gateway.rest import StrictSerializer
+
+
+class UsageSerializer(serializers.Serializer[Any]):
+    prompt_tokens = serializers.IntegerField()
+    completion_tokens = serializers.IntegerField()
+    total_tokens = serializers.IntegerField()
+
+
+class MessageSerializer(serializers.ModelSerializer[Message]):
+    usage = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Message
+        fields = [
+            "id",
+            "parent_id",
+            "role",
+            "content",
+            "reasoning",
+            "tool_calls",
+            "status",
+            "error_code",
+            "model",
+            "finish_reason",
+            "usage",
+            "usage_source",
+            "ttft_ms",
+            "latency_ms",
+            "request_id",
+            "created_at",
+        ]
+
+    @extend_schema_field(UsageSerializer(allow_null=True))
+    def get_usage(self, message: Message) -> dict[str, int] | None:
+        if message.completion_tokens is None:
+            return None
+        prompt = message.prompt_tokens or 0
+        return {
+            "prompt_tokens": prompt,
+            "completion_tokens": message.completion_tokens,
+            "total_tokens": prompt + message.completion_tokens,
+        }
+
+
+class ConversationSerializer(serializers.ModelSerializer[Conversation]):
+    archived = serializers.BooleanField(source="is_archived", read_only=True)
+
+    class Meta:
+        model = Conversation
+        fields = ["id", "title", "system_prompt", "model", "version", "archived", "created_at", "updated_at"]
+        read_only_fields = fields
+
+
+class ConversationDetailSerializer(ConversationSerializer):
+    """With the active branch, root first."""
+
+    messages = serializers.SerializerMethodField()
+
+    class Meta(ConversationSerializer.Meta):
+        fields = [*ConversationSerializer.Meta.fields, "messages"]
+
+    @extend_schema_field(MessageSerializer(many=True))
+    def get_messages(self, conversation: Conversation) -> Any:
+        return MessageSerializer(self.context["branch"], many=True).data
+
+
+class NewConversationSerializer(StrictSerializer):
+    title = serializers.CharField(max_length=200, required=False, allow_blank=True)
+    system_prompt = serializers.CharField(
+        max_length=32_000, required=False, allow_blank=True, trim_whitespace=False
+    )
+    model = serializers.CharField(max_length=200, required=False, allow_blank=True)
+
+
+class ConversationQuerySerializer(StrictSerializer):
+    limit = serializers.IntegerField(min_value=1, max_value=100, default=20)
+    after = serializers.UUIDField(required=False, help_text="`last_id` of the page before.")
+    q = serializers.CharField(max_length=200, required=False, help_text="Part of the title.")
+    archived = serializers.BooleanField(default=False)
+
+
+class ConversationListSerializer(serializers.Serializer[Any]):
+    object = serializers.CharField(help_text="Always `list`.")
+    data = ConversationSerializer(many=True)  # type: ignore[assignment]  # OpenAI's name for it
+    first_id = serializers.UUIDField(allow_null=True)
+    last_id = serializers.UUIDField(allow_null=True)
+    has_more = serializers.BooleanField()

@@ -1,0 +1,8 @@
+from django.urls import path
+
+from conversations import views
+
+urlpatterns = [
+    path("", views.ConversationsView.as_view()),
+    path("/<uuid:conversation_id>", views.ConversationView.as_view()),
+]

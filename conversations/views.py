@@ -1,0 +1,73 @@
+"""List, create and read conversations."""
+
+from __future__ import annotations
+
+import uuid
+
+from drf_spectacular.utils import extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from conversations.models import Conversation
+from conversations.selectors import get_conversation, list_conversations, load_active_branch
+from conversations.serializers import (
+    ConversationDetailSerializer,
+    ConversationListSerializer,
+    ConversationQuerySerializer,
+    ConversationSerializer,
+    NewConversationSerializer,
+)
+from conversations.services import create_conversation
+from gateway.rest import caller_id
+
+
+class ConversationsView(APIView):
+    @extend_schema(
+        parameters=[ConversationQuerySerializer],
+        responses=ConversationListSerializer,
+        tags=["conversations"],
+        summary="The caller's conversations, newest first",
+    )
+    def get(self, request: Request) -> Response:
+        query = ConversationQuerySerializer(data=request.query_params.dict())
+        query.is_valid(raise_exception=True)
+        page, has_more = list_conversations(user_id=caller_id(request), **query.validated_data)
+        return Response(
+            {
+                "object": "list",
+                "data": ConversationSerializer(page, many=True).data,
+                "first_id": page[0].id if page else None,
+                "last_id": page[-1].id if page else None,
+                "has_more": has_more,
+            }
+        )
+
+    @extend_schema(
+        request=NewConversationSerializer,
+        responses={201: ConversationDetailSerializer},
+        tags=["conversations"],
+        summary="Start an empty conversation",
+    )
+    def post(self, request: Request) -> Response:
+        serializer = NewConversationSerializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        conversation = create_conversation(owner_id=caller_id(request), **serializer.validated_data)
+        return Response(_detail(conversation), status=201)
+
+
+class ConversationView(APIView):
+    @extend_schema(
+        responses=ConversationDetailSerializer,
+        tags=["conversations"],
+        summary="A conversation with its active branch",
+    )
+    def get(self, request: Request, conversation_id: uuid.UUID) -> Response:
+        return Response(
+            _detail(get_conversation(user_id=caller_id(request), conversation_id=conversation_id))
+        )
+
+
+def _detail(conversation: Conversation) -> object:
+    context = {"branch": load_active_branch(conversation)}
+    return ConversationDetailSerializer(conversation, context=context).data

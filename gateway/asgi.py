@@ -1,0 +1,125 @@
+"""The ASGI entry: one front for both planes.
+
+`front` does what every request needs (id, host, bounded body, access log) and hands over to the chat
+plane (Starlette, lean) or to the pages plane (Django: REST, admin, probes). docs/adr/0001 says why two.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import Any, cast
+
+import django
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "gateway.settings")
+django.setup(set_prefix=False)
+
+import structlog  # noqa: E402
+from channels.routing import ProtocolTypeRouter  # noqa: E402
+from django.core.handlers.asgi import ASGIHandler  # noqa: E402
+from starlette.middleware.cors import CORSMiddleware  # noqa: E402
+from starlette.types import ASGIApp, Message, Receive, Scope, Send  # noqa: E402
+
+from chat.plane import build_chat_plane, is_chat_path  # noqa: E402
+from chat.runtime import get_runtime, stop_runtime  # noqa: E402
+from gateway.conf import GatewayConfig, get_config  # noqa: E402
+from gateway.errors import GatewayError  # noqa: E402
+from gateway.http import bounded_receive, check_host, header_value, send_error  # noqa: E402
+from gateway.request_id import accept_request_id, current_request_id  # noqa: E402
+
+log = structlog.get_logger()
+
+PROBES = frozenset({"/health", "/health/ready", "/metrics"})
+"""Asked every few seconds: logged only when they fail."""
+
+EXPOSED_HEADERS = [
+    "x-request-id",
+    "x-conversation-id",
+    "x-message-id",
+    "retry-after",
+    "x-ratelimit-limit-requests",
+    "x-ratelimit-remaining-requests",
+    "x-ratelimit-reset-requests",
+]
+
+
+class Front:
+    """Request id, host check, body bounds and access log around both planes."""
+
+    def __init__(self, *, chat: ASGIApp, pages: ASGIApp, config: GatewayConfig) -> None:
+        self._chat = chat
+        self._pages = pages
+        self._config = config
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        started = time.perf_counter()
+        request_id = accept_request_id(header_value(scope, b"x-request-id"))
+        current_request_id.set(request_id)
+        fields: dict[str, Any] = {}
+        scope["gateway.log"] = fields
+        id_header = (b"x-request-id", request_id.encode())
+        status = 0
+
+        async def send_with_id(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [*message.get("headers", ()), id_header]
+            await send(message)
+
+        plane = self._chat if is_chat_path(scope["path"]) else self._pages
+        try:
+            check_host(scope, self._config.allowed_hosts)
+            bounded = bounded_receive(
+                scope,
+                receive,
+                max_bytes=self._config.max_body_bytes,
+                timeout_s=self._config.body_timeout_s,
+            )
+            await plane(scope, bounded, send_with_id)
+        except GatewayError as exc:
+            if status:
+                raise
+            await send_error(send_with_id, exc)
+        finally:
+            is_probe = scope["path"] in PROBES and status < 400
+            (log.debug if is_probe else log.info)(
+                "request",
+                method=scope["method"],
+                path=scope["path"],
+                status=status,
+                duration_ms=round((time.perf_counter() - started) * 1000, 1),
+                **fields,
+            )
+
+
+async def lifespan(scope: Scope, receive: Receive, send: Send) -> None:
+    """Start the chat runtime with the process, and let its answers end with it."""
+    while True:
+        message = await receive()
+        if message["type"] == "lifespan.startup":
+            await get_runtime()
+        elif message["type"] == "lifespan.shutdown":
+            await stop_runtime()
+        await send({"type": f"{message['type']}.complete"})
+        if message["type"] == "lifespan.shutdown":
+            return
+
+
+def build_application(config: GatewayConfig) -> ASGIApp:
+    front: ASGIApp = Front(chat=build_chat_plane(), pages=cast("ASGIApp", ASGIHandler()), config=config)
+    if config.cors_origins:
+        front = CORSMiddleware(
+            front,
+            allow_origins=config.cors_origins,
+            allow_methods=["GET", "POST", "PATCH", "DELETE"],
+            allow_headers=["authorization", "content-type", "x-request-id", "last-event-id"],
+            expose_headers=EXPOSED_HEADERS,
+            max_age=600,
+        )
+    router: ASGIApp = ProtocolTypeRouter({"http": front, "lifespan": lifespan})
+    return router
+
+
+application = build_application(get_config())

@@ -1,0 +1,240 @@
+"""The gateway's settings as one frozen value, read once from the environment.
+
+Each field says which variable it comes from, how it is parsed and what it is for; the settings
+table in docs/settings.md is compared with these fields in the test run.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields, replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from gateway.env import (
+    ConfigurationError,
+    load_dotenv,
+    one_of,
+    parse_boolean,
+    parse_names,
+    parse_origins,
+    parse_text,
+    read_value,
+    seconds,
+    url_with_scheme,
+    whole_number,
+)
+from gateway.secrets import load_or_create_secrets
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+MINIMUM_SECRET_BYTES = 32
+VLLM_DEFAULT_URL = "http://127.0.0.1:8000"
+
+
+def parse_networks(name: str, raw: str) -> tuple[str, ...]:
+    networks = parse_names(name, raw)
+    for network in networks:
+        try:
+            ipaddress.ip_network(network)
+        except ValueError as exc:
+            raise ConfigurationError(name, f"expected networks like 10.0.0.0/8, got {network!r}") from exc
+    return networks
+
+
+def parse_engine_url(name: str, raw: str) -> str:
+    """The engine's root URL; the `/v1` that OpenAI clients want at its end may be there or not."""
+    return url_with_scheme("http", "https")(name, raw).removesuffix("/v1")
+
+
+def setting(name: str, default: Any, help_text: str, parse: Callable[[str, str], Any] = parse_text) -> Any:
+    """A dataclass field that is read from the environment variable `name`."""
+    return field(default=default, metadata={"name": name, "help": help_text, "parse": parse})
+
+
+@dataclass(frozen=True, kw_only=True)
+class GatewayConfig:
+    """Everything an operator can set. Times are in seconds, sizes in bytes."""
+
+    # What a deployment sets first
+    debug: bool = setting("DEBUG", False, "Development mode: /docs, /schema and tracebacks.", parse_boolean)
+    secret_key: str = setting("SECRET_KEY", "", "Signs sessions and CSRF tokens; at least 32 bytes.")
+    jwt_secret: str = setting(
+        "JWT_SECRET", "", "Signs access and refresh tokens; at least 32 bytes, not SECRET_KEY."
+    )
+    jwt_algorithm: str = setting(
+        "JWT_ALGORITHM", "HS256", "Signature of the tokens.", one_of("HS256", "HS384", "HS512")
+    )
+    jwt_expire_hours: int = setting(
+        "JWT_EXPIRE_HOURS", 24, "Life of an access token, in hours.", whole_number(1, 24 * 365)
+    )
+    jwt_refresh_days: int = setting(
+        "JWT_REFRESH_DAYS", 30, "Life of a refresh token, in days.", whole_number(1, 365)
+    )
+    database_url: str = setting(
+        "DATABASE_URL",
+        "",
+        "postgres://user:password@host:port/name; empty means SQLite in the data folder.",
+        url_with_scheme("postgres", "postgresql", "sqlite"),
+    )
+    redis_url: str = setting(
+        "REDIS_URL",
+        "",
+        "redis://host:port/0; empty means in-process state, which allows a single web process.",
+        url_with_scheme("redis", "rediss", "unix"),
+    )
+    allowed_hosts: tuple[str, ...] = setting(
+        "ALLOWED_HOSTS",
+        ("localhost", "127.0.0.1", "[::1]"),
+        "Host names under which the gateway answers, comma-separated.",
+        parse_names,
+    )
+    cors_origins: tuple[str, ...] = setting(
+        "CORS_ORIGINS", (), "Web origins whose pages may call the API, comma-separated.", parse_origins
+    )
+    log_level: str = setting(
+        "LOG_LEVEL", "INFO", "Lowest level that is logged.", one_of("DEBUG", "INFO", "WARNING", "ERROR")
+    )
+    log_format: str = setting(
+        "LOG_FORMAT",
+        "auto",
+        "json, console, or auto: console on a terminal.",
+        one_of("auto", "json", "console"),
+    )
+    data_dir: str = setting(
+        "GATEWAY_DATA_DIR", str(BASE_DIR / "var"), "Folder of the SQLite file and of generated secrets."
+    )
+    port: int = setting("GATEWAY_PORT", 8080, "Port that `make run` listens on.", whole_number(1, 65535))
+
+    admin_password: str = setting(
+        "GATEWAY_ADMIN_PASSWORD", "", "Password of the seeded user `admin`; empty means one is made up."
+    )
+    user_password: str = setting(
+        "GATEWAY_USER_PASSWORD", "", "Password of the seeded user `demo`; empty means one is made up."
+    )
+
+    # The engine
+    vllm_base_url: str = setting(
+        "VLLM_BASE_URL",
+        "",
+        "The engine, e.g. http://127.0.0.1:8000; empty means `make run` starts the simulated engine.",
+        parse_engine_url,
+    )
+    vllm_api_key: str = setting("VLLM_API_KEY", "", "Sent to the engine as its bearer key.")
+    upstream_connect_timeout_s: float = setting(
+        "UPSTREAM_CONNECT_TIMEOUT", 5.0, "Longest wait for a connection to the engine.", seconds(0.01)
+    )
+    upstream_first_byte_timeout_s: float = setting(
+        "UPSTREAM_FIRST_BYTE_TIMEOUT", 300.0, "Longest wait for the engine's first byte.", seconds(0.01)
+    )
+    upstream_idle_timeout_s: float = setting(
+        "UPSTREAM_IDLE_TIMEOUT", 120.0, "Longest silence of the engine within an answer.", seconds(0.01)
+    )
+    generation_timeout_s: float = setting(
+        "GENERATION_TIMEOUT", 1800.0, "Longest life of one answer, with or without its reader.", seconds(0.1)
+    )
+
+    # The chat path
+    rate_limit_requests: int = setting(
+        "RATE_LIMIT_REQUESTS",
+        60,
+        "Chat requests per user and window; 0 switches the limit off.",
+        whole_number(0),
+    )
+    rate_limit_window_s: int = setting(
+        "RATE_LIMIT_WINDOW", 60, "Length of the window, in seconds.", whole_number(1, 86400)
+    )
+    login_rate: str = setting("LOGIN_RATE", "10/m", "Log-in attempts per account and per address.")
+    max_body_bytes: int = setting(
+        "MAX_BODY_BYTES", 8 * 2**20, "Largest request body.", whole_number(1024, 2**30)
+    )
+    body_timeout_s: float = setting(
+        "BODY_TIMEOUT", 30.0, "Longest wait for the next piece of a request body.", seconds(0.05)
+    )
+    send_timeout_s: float = setting(
+        "SEND_TIMEOUT", 30.0, "A reader that takes nothing for this long counts as gone.", seconds(0.05)
+    )
+    ping_interval_s: float = setting(
+        "PING_INTERVAL", 15.0, "Silence after which a stream gets a `: ping` comment.", seconds(0.05)
+    )
+    checkpoint_interval_s: float = setting(
+        "CHECKPOINT_INTERVAL", 5.0, "How often the text of running answers is saved.", seconds(0.05)
+    )
+    message_lease_s: float = setting(
+        "MESSAGE_LEASE", 30.0, "An answer not saved for this long is closed by the sweeper.", seconds(0.1)
+    )
+    shutdown_timeout_s: float = setting(
+        "SHUTDOWN_TIMEOUT",
+        30.0,
+        "Time that running answers get to finish when the process stops.",
+        seconds(0),
+    )
+    metrics_networks: tuple[str, ...] = setting(
+        "METRICS_NETWORKS",
+        ("127.0.0.0/8", "::1/128"),
+        "Networks that may read /metrics; a request that came through a proxy never may.",
+        parse_networks,
+    )
+    secure_cookies: bool = setting(
+        "SECURE_COOKIES", False, "Set when users reach the gateway over https.", parse_boolean
+    )
+
+    @property
+    def engine_url(self) -> str:
+        return self.vllm_base_url or VLLM_DEFAULT_URL
+
+    @property
+    def is_embedded(self) -> bool:
+        """True on the defaults: SQLite and in-process state, one web process."""
+        return not self.database_url and not self.redis_url
+
+
+def read_config(environment: Mapping[str, str]) -> GatewayConfig:
+    """The configuration that `environment` describes. Raises ConfigurationError naming the variable."""
+    values: dict[str, Any] = {}
+    for item in fields(GatewayConfig):
+        name = item.metadata["name"]
+        raw = read_value(environment, name)
+        if raw is not None:
+            values[item.name] = item.metadata["parse"](name, raw)
+    return GatewayConfig(**values)
+
+
+def check_secrets(config: GatewayConfig) -> None:
+    """Raises ConfigurationError when a signing secret is missing, short or used twice."""
+    for name, secret in (("SECRET_KEY", config.secret_key), ("JWT_SECRET", config.jwt_secret)):
+        if not secret:
+            raise ConfigurationError(
+                name, "is not set; give it at least 32 random bytes (`openssl rand -base64 48`)"
+            )
+        if len(secret.encode()) < MINIMUM_SECRET_BYTES:
+            raise ConfigurationError(name, f"is shorter than {MINIMUM_SECRET_BYTES} bytes")
+    if config.jwt_secret == config.secret_key:
+        raise ConfigurationError("JWT_SECRET", "must differ from SECRET_KEY")
+
+
+def with_generated_secrets(config: GatewayConfig) -> GatewayConfig:
+    """`config` with secrets of its own where none are set.
+
+    Only on the embedded defaults: replicas that share a database must share their secrets too, so
+    there a missing secret stays missing and start-up fails.
+    """
+    if not config.is_embedded or (config.secret_key and config.jwt_secret):
+        return config
+    kept = load_or_create_secrets(Path(config.data_dir))
+    return replace(
+        config,
+        secret_key=config.secret_key or kept["secret_key"],
+        jwt_secret=config.jwt_secret or kept["jwt_secret"],
+    )
+
+
+@cache
+def get_config() -> GatewayConfig:
+    """This process's configuration: the environment, over the `.env` file of the project folder."""
+    environment = load_dotenv(Path(os.environ.get("GATEWAY_ENV_FILE", BASE_DIR / ".env")), os.environ)
+    config = with_generated_secrets(read_config(environment))
+    check_secrets(config)
+    return config

@@ -1,0 +1,136 @@
+"""Typed reading of environment values; every error names the variable that is wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TypeVar
+from urllib.parse import urlsplit
+
+import environ
+
+T = TypeVar("T")
+
+TRUE_WORDS = frozenset({"1", "true", "yes", "on"})
+FALSE_WORDS = frozenset({"0", "false", "no", "off"})
+
+
+class ConfigurationError(Exception):
+    """A setting is missing or malformed. The message starts with the variable's name."""
+
+    def __init__(self, name: str, problem: str) -> None:
+        super().__init__(f"{name}: {problem}")
+        self.name = name
+
+
+def load_dotenv(path: Path, environment: Mapping[str, str]) -> dict[str, str]:
+    """The environment with `path`'s lines added beneath it: what is really set wins over the file."""
+    if not path.is_file():
+        return dict(environment)
+    from_file: dict[str, str] = {}
+    reader = environ.Env()
+    reader.ENVIRON = from_file
+    reader.read_env(str(path))
+    return from_file | dict(environment)
+
+
+def read_value(environment: Mapping[str, str], name: str) -> str | None:
+    """NAME, or the content of the file that NAME_FILE points to; None when neither says anything.
+
+    An empty value counts as unset, so that `NAME=` in a compose file means "the default".
+    """
+    if value := environment.get(name, "").strip():
+        return value
+    path = environment.get(f"{name}_FILE", "").strip()
+    if not path:
+        return None
+    try:
+        return Path(path).read_text().strip() or None
+    except OSError as exc:
+        raise ConfigurationError(f"{name}_FILE", f"cannot read {path}: {exc.strerror}") from exc
+
+
+def parse_text(name: str, raw: str) -> str:
+    return raw
+
+
+def parse_boolean(name: str, raw: str) -> bool:
+    word = raw.lower()
+    if word in TRUE_WORDS:
+        return True
+    if word in FALSE_WORDS:
+        return False
+    raise ConfigurationError(name, f"expected true or false, got {raw!r}")
+
+
+def whole_number(minimum: int, maximum: int | None = None) -> Callable[[str, str], int]:
+    """A parser of whole numbers in minimum..maximum, both included."""
+    wanted = f"≥ {minimum}" if maximum is None else f"from {minimum} to {maximum}"
+
+    def parse(name: str, raw: str) -> int:
+        try:
+            value = int(raw)
+        except ValueError as exc:
+            raise ConfigurationError(name, f"expected a whole number {wanted}, got {raw!r}") from exc
+        if value < minimum or (maximum is not None and value > maximum):
+            raise ConfigurationError(name, f"expected a whole number {wanted}, got {value}")
+        return value
+
+    return parse
+
+
+def seconds(minimum: float) -> Callable[[str, str], float]:
+    """A parser of durations in seconds, fractions allowed."""
+
+    def parse(name: str, raw: str) -> float:
+        try:
+            value = float(raw)
+        except ValueError as exc:
+            raise ConfigurationError(name, f"expected seconds, got {raw!r}") from exc
+        if not minimum <= value < float("inf"):
+            raise ConfigurationError(name, f"expected at least {minimum:g} seconds, got {raw}")
+        return value
+
+    return parse
+
+
+def one_of(*choices: str) -> Callable[[str, str], str]:
+    def parse(name: str, raw: str) -> str:
+        for choice in choices:
+            if raw.upper() == choice.upper():
+                return choice
+        raise ConfigurationError(name, f"expected one of {', '.join(choices)}, got {raw!r}")
+
+    return parse
+
+
+def parse_names(name: str, raw: str) -> tuple[str, ...]:
+    """Comma-separated words; blanks around and between them are dropped."""
+    return tuple(word for part in raw.split(",") if (word := part.strip()))
+
+
+def url_with_scheme(*schemes: str) -> Callable[[str, str], str]:
+    """A parser of URLs; a trailing slash is dropped. The value is not echoed: it may hold a password."""
+
+    def parse(name: str, raw: str) -> str:
+        try:
+            parts = urlsplit(raw)
+        except ValueError as exc:
+            raise ConfigurationError(name, "is not a URL") from exc
+        if parts.scheme not in schemes:
+            raise ConfigurationError(name, f"expected a URL that starts with {', '.join(schemes)}://")
+        return raw.rstrip("/")
+
+    return parse
+
+
+def parse_origins(name: str, raw: str) -> tuple[str, ...]:
+    """Web origins as browsers send them: scheme://host[:port], or a single `*`."""
+    origins = parse_names(name, raw)
+    if origins == ("*",):
+        return origins
+    for origin in origins:
+        parts = urlsplit(origin)
+        if parts.scheme not in {"http", "https"} or not parts.netloc or parts.path or parts.query:
+            raise ConfigurationError(name, f"expected origins like https://chat.example.com, got {origin!r}")
+    return origins

@@ -1,0 +1,115 @@
+"""Adapters that turn every failure of Django and DRF into the one envelope."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Any, ClassVar
+
+import structlog
+from django.core.exceptions import PermissionDenied as DjangoPermissionDenied
+from django.core.exceptions import RequestDataTooBig
+from django.db import InterfaceError, OperationalError
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from rest_framework import exceptions as rest
+from rest_framework.response import Response
+
+from gateway import errors
+
+log = structlog.get_logger()
+
+BY_STATUS: dict[int, type[errors.GatewayError]] = {
+    400: errors.InvalidRequest,
+    401: errors.AuthenticationFailed,
+    403: errors.PermissionDenied,
+    404: errors.NotFound,
+    405: errors.MethodNotAllowed,
+    413: errors.RequestTooLarge,
+    415: errors.UnsupportedMediaType,
+}
+
+
+class OtherStatus(errors.GatewayError):
+    """A 4xx that has no class of its own."""
+
+    type: ClassVar[str] = "invalid_request_error"
+    code: ClassVar[str] = "invalid_request"
+
+    def __init__(self, status: int) -> None:
+        super().__init__(HTTPStatus(status).phrase + ".")
+        self.status = status  # type: ignore[misc]
+
+
+def error_for_status(status: int, message: str | None = None) -> errors.GatewayError:
+    """The error that stands for a bare HTTP status."""
+    kind = BY_STATUS.get(status)
+    if kind is not None:
+        return kind(message)
+    return OtherStatus(status) if status < 500 else errors.InternalError()
+
+
+def to_gateway_error(exc: Exception) -> errors.GatewayError | None:
+    """What clients are told about `exc`; None for what nobody expected."""
+    match exc:
+        case errors.GatewayError():
+            return exc
+        case rest.ValidationError():
+            param, message = first_problem(exc.detail)
+            return errors.InvalidRequest(message, param=param)
+        case rest.NotAuthenticated():
+            return errors.AuthenticationFailed()
+        case rest.APIException():
+            return error_for_status(exc.status_code, str(exc.detail))
+        case Http404():
+            return errors.NotFound()
+        case DjangoPermissionDenied():
+            return errors.PermissionDenied()
+        case RequestDataTooBig():
+            return errors.RequestTooLarge()
+        case OperationalError() | InterfaceError():
+            log.error("database_failed", error=type(exc).__name__, detail=str(exc))
+            return errors.DependencyUnavailable("The database does not answer.")
+    return None
+
+
+def first_problem(detail: Any, path: str = "") -> tuple[str | None, str]:
+    """The first field that DRF complains about, with its message: `("messages.0.role", "…")`."""
+    if isinstance(detail, dict) and detail:
+        name, inner = next(iter(detail.items()))
+        if name == "non_field_errors":
+            return first_problem(inner, path)
+        return first_problem(inner, f"{path}.{name}" if path else str(name))
+    if isinstance(detail, list) and detail:
+        return first_problem(detail[0], path)
+    return path or None, str(detail)
+
+
+def envelope_response(error: errors.GatewayError) -> JsonResponse:
+    return JsonResponse(errors.to_envelope(error), status=errors.status_of(error), headers=error.headers)
+
+
+def handle_rest_exception(exc: Exception, context: dict[str, Any]) -> Response | None:
+    """DRF's EXCEPTION_HANDLER."""
+    error = to_gateway_error(exc)
+    if error is None:
+        return None
+    return Response(errors.to_envelope(error), status=errors.status_of(error), headers=error.headers)
+
+
+def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
+    return envelope_response(errors.PermissionDenied("The CSRF check failed. Reload the page and try again."))
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    return envelope_response(errors.InvalidRequest())
+
+
+def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:
+    return envelope_response(errors.PermissionDenied())
+
+
+def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    return envelope_response(errors.NotFound("There is no such path."))
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    return envelope_response(errors.InternalError())

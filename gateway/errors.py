@@ -1,0 +1,224 @@
+"""What can go wrong, as one exception tree, and the one envelope in which clients see it.
+
+No Django here: the chat plane, the REST views and the command line all raise these. A library's own
+exceptions are translated once, by the module that owns that library.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+MAXIMUM_RETRY_AFTER_S = 60
+
+# Clients must not repeat these by themselves: OpenAI's SDKs would, for 409, turn one call into three.
+NO_RETRY = {"x-should-retry": "false"}
+
+
+class GatewayError(Exception):
+    """An error with a public face. Subclasses set what is constant; an instance adds message and param."""
+
+    status: ClassVar[int] = 500
+    type: ClassVar[str] = "server_error"
+    code: ClassVar[str] = "internal_error"
+    default_message: ClassVar[str] = "The gateway met an unexpected error."
+
+    def __init__(
+        self,
+        message: str | None = None,
+        *,
+        param: str | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        self.message = message or self.default_message
+        self.param = param
+        self.headers = dict(headers or {})
+        super().__init__(self.message)
+
+
+class InternalError(GatewayError):
+    pass
+
+
+class InvalidRequest(GatewayError):
+    status = 400
+    type = "invalid_request_error"
+    code = "invalid_request"
+    default_message = "The request is not valid."
+
+
+class ContextLengthExceeded(InvalidRequest):
+    code = "context_length_exceeded"
+    default_message = "The prompt is longer than the model's context."
+
+
+class AuthenticationFailed(GatewayError):
+    status = 401
+    type = "authentication_error"
+    code = "invalid_api_key"
+    default_message = "No valid credential was given. Send `Authorization: Bearer <token>`."
+
+    def __init__(self, message: str | None = None, *, param: str | None = None) -> None:
+        super().__init__(message, param=param, headers={"WWW-Authenticate": 'Bearer realm="gateway"'})
+
+
+class TokenExpired(AuthenticationFailed):
+    code = "token_expired"
+    default_message = "The access token has expired. Refresh it or log in again."
+
+
+class InvalidCredentials(AuthenticationFailed):
+    code = "invalid_credentials"
+    default_message = "No active account matches this user name and password."
+
+
+class PermissionDenied(GatewayError):
+    status = 403
+    type = "permission_error"
+    code = "permission_denied"
+    default_message = "This credential may not do that."
+
+
+class NotFound(GatewayError):
+    """Missing, or somebody else's: the two look the same."""
+
+    status = 404
+    type = "invalid_request_error"
+    code = "not_found"
+    default_message = "There is no such object."
+
+
+class ModelNotFound(NotFound):
+    code = "model_not_found"
+    default_message = "There is no such model."
+
+
+class MethodNotAllowed(GatewayError):
+    status = 405
+    type = "invalid_request_error"
+    code = "method_not_allowed"
+    default_message = "This path does not take that method."
+
+
+class Conflict(GatewayError):
+    status = 409
+    type = "conflict_error"
+    code = "conflict"
+
+    def __init__(self, message: str | None = None, *, param: str | None = None) -> None:
+        super().__init__(message, param=param, headers=NO_RETRY)
+
+
+class ConversationBusy(Conflict):
+    code = "conversation_busy"
+    default_message = "The conversation is still receiving an answer. Wait for it or cancel it."
+
+
+class IdempotencyInProgress(Conflict):
+    code = "idempotency_in_progress"
+    default_message = "The first request with this client_message_id is still being answered."
+
+
+class RequestTooLarge(GatewayError):
+    status = 413
+    type = "invalid_request_error"
+    code = "request_too_large"
+    default_message = "The request body is too large."
+
+
+class UnsupportedMediaType(GatewayError):
+    status = 415
+    type = "invalid_request_error"
+    code = "unsupported_media_type"
+    default_message = "Send JSON with `Content-Type: application/json`."
+
+
+class RetryableError(GatewayError):
+    """An error that passes by itself; carries Retry-After, at most a minute."""
+
+    retry_after_s: ClassVar[float] = 1.0
+
+    def __init__(
+        self,
+        message: str | None = None,
+        *,
+        retry_after_s: float | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        wait = self.retry_after_s if retry_after_s is None else retry_after_s
+        bounded = str(max(1, min(MAXIMUM_RETRY_AFTER_S, math.ceil(wait))))
+        super().__init__(message, headers={"Retry-After": bounded, **(headers or {})})
+
+
+class RateLimitExceeded(RetryableError):
+    status = 429
+    type = "rate_limit_error"
+    code = "rate_limit_exceeded"
+    default_message = "Too many requests."
+
+
+class ModelLoading(RetryableError):
+    status = 503
+    type = "service_unavailable_error"
+    code = "model_loading"
+    retry_after_s = 5
+    default_message = "The model is being loaded."
+
+
+class NoModel(RetryableError):
+    status = 503
+    type = "service_unavailable_error"
+    code = "no_model"
+    retry_after_s = 30
+    default_message = "No model is being served."
+
+
+class ShuttingDown(RetryableError):
+    status = 503
+    type = "service_unavailable_error"
+    code = "shutting_down"
+    retry_after_s = 5
+    default_message = "This gateway process is stopping."
+
+
+class DependencyUnavailable(RetryableError):
+    status = 503
+    type = "service_unavailable_error"
+    code = "dependency_unavailable"
+    retry_after_s = 5
+    default_message = "The database or the cache does not answer."
+
+
+class UpstreamUnavailable(GatewayError):
+    status = 502
+    type = "upstream_error"
+    code = "upstream_unavailable"
+    default_message = "The engine does not answer."
+
+
+class UpstreamTimeout(GatewayError):
+    status = 504
+    type = "upstream_error"
+    code = "upstream_timeout"
+    default_message = "The engine took too long."
+
+
+class UpstreamRejected(GatewayError):
+    """The engine refused the request: its own status (4xx) and message are kept."""
+
+    type = "invalid_request_error"
+    code = "invalid_request"
+
+    def __init__(self, message: str, *, status: int, param: str | None = None) -> None:
+        super().__init__(message, param=param)
+        self.upstream_status = status
+
+
+def status_of(error: GatewayError) -> int:
+    return error.upstream_status if isinstance(error, UpstreamRejected) else error.status
+
+
+def to_envelope(error: GatewayError) -> dict[str, Any]:
+    """`{"error": {"message", "type", "param", "code"}}`, OpenAI's shape, for every face of the gateway."""
+    return {"error": {"message": error.message, "type": error.type, "param": error.param, "code": error.code}}

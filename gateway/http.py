@@ -1,0 +1,82 @@
+"""What both planes share of HTTP: bounded bodies, host names, the error answer. Plain ASGI."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping
+
+import msgspec
+from django.http.request import split_domain_port, validate_host
+from starlette.types import Message, Receive, Scope, Send
+
+from gateway.errors import GatewayError, InvalidRequest, RequestTooLarge, status_of, to_envelope
+
+JSON_CONTENT_TYPE = (b"content-type", b"application/json")
+
+
+def header_value(scope: Scope, name: bytes) -> str | None:
+    """The last value of a header, latin-1 decoded; None when it is absent. `name` is in lower case."""
+    for key, value in reversed(scope["headers"]):
+        if key == name:
+            return str(value, "latin-1")
+    return None
+
+
+def check_host(scope: Scope, allowed: Iterable[str]) -> None:
+    """Raises InvalidRequest for a Host header that names none of `allowed` (Django's pattern rules)."""
+    host = header_value(scope, b"host")
+    domain, _port = split_domain_port(host or "")
+    if not domain or not validate_host(domain, list(allowed)):
+        raise InvalidRequest("The Host header names no host of this gateway. See ALLOWED_HOSTS.")
+
+
+def bounded_receive(scope: Scope, receive: Receive, *, max_bytes: int, timeout_s: float) -> Receive:
+    """A `receive` whose body ends in RequestTooLarge past `max_bytes` and in InvalidRequest when it stalls.
+
+    Content-Length is checked before the first byte is read; a chunked body is counted as it comes.
+    Once the body is complete, waiting (for the disconnect) is unbounded.
+    """
+    declared = header_value(scope, b"content-length")
+    if declared is not None and declared.isdigit() and int(declared) > max_bytes:
+        raise RequestTooLarge(f"The request body is larger than {max_bytes} bytes.")
+    received = 0
+    is_complete = False
+
+    async def receive_bounded() -> Message:
+        nonlocal received, is_complete
+        if is_complete:
+            return await receive()
+        try:
+            async with asyncio.timeout(timeout_s):
+                message = await receive()
+        except TimeoutError as exc:
+            raise InvalidRequest(f"The request body stalled for {timeout_s:g} seconds.") from exc
+        received += len(message.get("body", b""))
+        if received > max_bytes:
+            raise RequestTooLarge(f"The request body is larger than {max_bytes} bytes.")
+        is_complete = not message.get("more_body", False)
+        return message
+
+    return receive_bounded
+
+
+async def send_json(
+    send: Send, status: int, content: object, headers: Mapping[str, str] | None = None
+) -> None:
+    body = msgspec.json.encode(content)
+    await send(
+        {
+            "type": "http.response.start",
+            "status": status,
+            "headers": [
+                JSON_CONTENT_TYPE,
+                (b"content-length", str(len(body)).encode()),
+                *((k.lower().encode(), v.encode()) for k, v in (headers or {}).items()),
+            ],
+        }
+    )
+    await send({"type": "http.response.body", "body": body})
+
+
+async def send_error(send: Send, error: GatewayError) -> None:
+    await send_json(send, status_of(error), to_envelope(error), error.headers)

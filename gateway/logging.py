@@ -1,0 +1,72 @@
+"""Structured logs: JSON lines in production, readable columns on a terminal."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import MutableMapping
+from typing import Any
+
+import msgspec
+import structlog
+
+from gateway.request_id import current_request_id
+
+LOGGED_LIBRARIES_LEVEL = logging.WARNING
+
+
+def add_request_id(_logger: Any, _name: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    if request_id := current_request_id.get():
+        event.setdefault("request_id", request_id)
+    return event
+
+
+def drop_color_message(_logger: Any, _name: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """uvicorn logs each line twice over, once with terminal colours in it."""
+    event.pop("color_message", None)
+    return event
+
+
+def _dump(event: Any, **_options: Any) -> str:
+    return msgspec.json.encode(event, enc_hook=str).decode()
+
+
+def configure_logging(*, level: str, style: str) -> None:
+    """Send structlog's and the standard library's records to stdout in one format.
+
+    `style` is json, console, or auto: console when stdout is a terminal.
+    """
+    as_json = style == "json" or (style == "auto" and not sys.stdout.isatty())
+    shared: list[Any] = [
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.ExtraAdder(),
+        drop_color_message,
+        add_request_id,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    renderer: list[Any] = (
+        [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(serializer=_dump)]
+        if as_json
+        else [structlog.dev.ConsoleRenderer()]
+    )
+    structlog.configure(
+        processors=[shared[0], *shared[3:], *renderer],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level]),
+        logger_factory=structlog.PrintLoggerFactory(sys.stdout),
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[structlog.stdlib.add_logger_name, *shared],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *renderer],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(max(logging.getLevelNamesMapping()[level], LOGGED_LIBRARIES_LEVEL))
+    for name in ("gateway", "uvicorn", "django.request"):
+        logger = logging.getLogger(name)
+        logger.handlers[:] = []
+        logger.propagate = True
+    logging.getLogger("uvicorn").setLevel(level)

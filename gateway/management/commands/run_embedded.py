@@ -1,0 +1,116 @@
+"""`manage.py run_embedded`: the whole product on one machine with nothing else installed."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from argparse import ArgumentParser
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+from django.core.management import call_command
+from django.core.management.base import BaseCommand, CommandError
+
+from accounts.models import User
+from gateway.conf import BASE_DIR, GatewayConfig, get_config
+from gateway.supervisor import Child, Supervisor, is_port_free
+from modelops.simulator.process import find_free_port
+
+READY_TIMEOUT_S = 30.0
+SHUTDOWN_S = 3
+"""Time that running answers get at Ctrl-C: the whole must end within five seconds."""
+CURL_TOKEN_LIFE = timedelta(hours=1)
+
+
+class Command(BaseCommand):
+    help = (
+        "Migrate, seed the users admin and demo, then run the web process and, unless VLLM_BASE_URL is "
+        "set, the simulated engine. Ctrl-C ends everything."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--host", default="127.0.0.1", help="Address to listen on (default 127.0.0.1).")
+        parser.add_argument("--port", type=int, help="Port to listen on (default GATEWAY_PORT, 8080).")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        config = get_config()
+        host, port = options["host"], options["port"] or config.port
+        if not is_port_free(host, port):
+            raise CommandError(
+                f"GATEWAY_PORT: port {port} is in use. Choose another: GATEWAY_PORT=8081 make run"
+            )
+        call_command("migrate", verbosity=0)
+        self.stdout.write("\nvLLM Chat Gateway")
+        call_command("seed_users", stdout=self.stdout)
+        supervisor = Supervisor(children(config, host=host, port=port), say=self.stderr.write)
+        code = supervisor.run(when_started=lambda: self._greet(supervisor, config, f"http://{host}:{port}"))
+        self.stdout.write("\nStopped.")
+        if code:
+            sys.exit(code)
+
+    def _greet(self, supervisor: Supervisor, config: GatewayConfig, url: str) -> None:
+        if not _wait_until_ready(supervisor, url):
+            return
+        engine = config.vllm_base_url or "simulated (set VLLM_BASE_URL to use a real vLLM)"
+        self.stdout.write(
+            f"  url    {url}   admin pages: {url}/admin/\n"
+            f"  engine {engine}\n"
+            f"  data   {Path(config.data_dir).resolve()}\n"
+        )
+        user = User.objects.filter(username="demo", is_active=True).first()
+        if user is not None:
+            self.stdout.write(f"Paste this to chat (its token is good for an hour):\n\n{_curl(url, user)}\n")
+        self.stdout.write("Ctrl-C stops everything.\n")
+
+
+def children(config: GatewayConfig, *, host: str, port: int) -> list[Child]:
+    """The web process and, unless an engine is named, the simulated one."""
+    environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "gateway.settings"}
+    simulator: list[Child] = []
+    if not config.vllm_base_url:
+        engine_port = find_free_port()
+        environment["VLLM_BASE_URL"] = f"http://127.0.0.1:{engine_port}"
+        argv = "-m modelops.simulator serve simulated/tiny --served-model-name simulated --max-model-len 8192"
+        simulator.append(
+            Child(
+                "simulated engine",
+                [sys.executable, *argv.split(), "--host", "127.0.0.1", "--port", str(engine_port)],
+                environment,
+                is_essential=False,
+                log_path=Path(config.data_dir) / "simulator.log",
+            )
+        )
+    argv = f"-m uvicorn gateway.asgi:application --no-access-log --timeout-graceful-shutdown {SHUTDOWN_S}"
+    web = Child(
+        "web process",
+        [sys.executable, *argv.split(), "--host", host, "--port", str(port), "--app-dir", str(BASE_DIR)],
+        environment,
+        is_essential=True,
+    )
+    return [*simulator, web]
+
+
+def _wait_until_ready(supervisor: Supervisor, url: str) -> bool:
+    """True when a model answers; False when a signal came first or it took too long."""
+    deadline = time.monotonic() + READY_TIMEOUT_S
+    while not supervisor.is_stopping and time.monotonic() < deadline:
+        try:
+            services = httpx.get(f"{url}/health", timeout=2.0, trust_env=False).json()["services"]
+        except (httpx.HTTPError, ValueError, KeyError):
+            services = {}
+        if services.get("vllm", {}).get("status") == "ready":
+            return True
+        time.sleep(0.1)
+    return bool(services) and not supervisor.is_stopping
+
+
+def _curl(url: str, user: User) -> str:
+    from rest_framework_simplejwt.tokens import AccessToken
+
+    token = AccessToken.for_user(user)
+    token.set_exp(lifetime=CURL_TOKEN_LIFE)
+    body = '{"content": "Hello! What are you?", "stream": true}'
+    return f"curl -N {url}/api/chat -H 'Authorization: Bearer {token}' -d '{body}'"

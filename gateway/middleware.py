@@ -1,0 +1,52 @@
+"""Django middleware of the pages plane."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+
+from gateway.error_handlers import envelope_response, error_for_status, to_gateway_error
+
+PAGE_PREFIXES = ("/admin", "/docs")
+"""Paths that people open in a browser; everywhere else errors are JSON, in debug mode too."""
+
+
+class EnvelopeMiddleware:
+    """No HTML error leaves an API path, whoever in Django made it.
+
+    Sync only: it stands among Django's own sync middleware, and the chat plane has none.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = self.get_response(request)
+        is_html = response.headers.get("Content-Type", "").startswith("text/html")
+        if response.status_code >= 400 and is_html and not request.path.startswith(PAGE_PREFIXES):
+            replacement = envelope_response(error_for_status(response.status_code))
+            for name in ("Allow", "WWW-Authenticate"):
+                if name in response.headers:
+                    replacement[name] = response[name]
+            return replacement
+        return response
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        if request.path.startswith(PAGE_PREFIXES) and settings.DEBUG:
+            return None
+        error = to_gateway_error(exception)
+        return envelope_response(error) if error else None
+
+
+class ChunkedBodyMiddleware:
+    """Give a chunked body its length: DRF takes a request without Content-Length for an empty one."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if "HTTP_TRANSFER_ENCODING" in request.META and "CONTENT_LENGTH" not in request.META:
+            request.META["CONTENT_LENGTH"] = str(len(request.body))
+        return self.get_response(request)

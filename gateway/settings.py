@@ -1,0 +1,172 @@
+"""Django's settings, derived from `gateway.conf`."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import environ
+
+from gateway.conf import BASE_DIR, get_config
+from gateway.logging import configure_logging
+
+CONFIG = get_config()
+
+DEBUG = CONFIG.debug
+SECRET_KEY = CONFIG.secret_key
+ALLOWED_HOSTS = list(CONFIG.allowed_hosts)
+ROOT_URLCONF = "gateway.urls"
+ASGI_APPLICATION = "gateway.asgi.application"
+AUTH_USER_MODEL = "accounts.User"
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+LANGUAGE_CODE = "en"
+TIME_ZONE = "UTC"
+USE_TZ = True
+APPEND_SLASH = False
+LOGIN_RATE = CONFIG.login_rate
+
+INSTALLED_APPS = [
+    "daphne",  # first: it replaces runserver with one that speaks ASGI
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django_prometheus",
+    "rest_framework",
+    "drf_spectacular",
+    "gateway",
+    "accounts",
+    "conversations",
+    "modelops",
+    "chat",
+]
+
+# Pages and REST only: the chat plane has no Django middleware (docs/adr/0001).
+MIDDLEWARE = [
+    "django_prometheus.middleware.PrometheusBeforeMiddleware",
+    "gateway.middleware.ChunkedBodyMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "gateway.middleware.EnvelopeMiddleware",
+    "django_prometheus.middleware.PrometheusAfterMiddleware",
+]
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+
+SQLITE_OPTIONS: dict[str, Any] = {
+    # WAL lets readers go on while one writes; IMMEDIATE takes the write lock at BEGIN, so that two
+    # writers queue instead of failing half way.
+    "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
+    "transaction_mode": "IMMEDIATE",
+    "timeout": 20,
+}
+
+
+def _database() -> dict[str, Any]:
+    url = CONFIG.database_url or f"sqlite:///{Path(CONFIG.data_dir).resolve() / 'gateway.sqlite3'}"
+    database: dict[str, Any] = environ.Env.db_url_config(url)
+    if database["ENGINE"].endswith("sqlite3"):
+        Path(database["NAME"]).parent.mkdir(parents=True, exist_ok=True)
+        database["OPTIONS"] = SQLITE_OPTIONS
+        # A file in tests too: threads do not share a connection to a database in memory.
+        database["TEST"] = {"NAME": str(Path(database["NAME"]).with_name("test.sqlite3"))}
+    else:
+        database.setdefault("OPTIONS", {}).setdefault("connect_timeout", 5)
+    return database
+
+
+DATABASES = {"default": _database()}
+
+CACHES: dict[str, dict[str, Any]] = {
+    "default": (
+        {"BACKEND": "django_redis.cache.RedisCache", "LOCATION": CONFIG.redis_url, "KEY_PREFIX": "gateway"}
+        if CONFIG.redis_url
+        else {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}
+    )
+}
+# Log-in limits in process memory are right for one process, and more are refused by a check of ours.
+SILENCED_SYSTEM_CHECKS = [] if CONFIG.redis_url else ["django_ratelimit.E003", "django_ratelimit.W001"]
+
+PASSWORD_HASHERS = [
+    "django.contrib.auth.hashers.Argon2PasswordHasher",
+    "django.contrib.auth.hashers.PBKDF2PasswordHasher",
+]
+AUTHENTICATION_BACKENDS = ["accounts.backends.LoginBackend"]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["accounts.rest_authentication.BearerAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["gateway.rest.StrictJSONParser"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "EXCEPTION_HANDLER": "gateway.error_handlers.handle_rest_exception",
+}
+
+SIMPLE_JWT = {
+    "SIGNING_KEY": CONFIG.jwt_secret,
+    "ALGORITHM": CONFIG.jwt_algorithm,
+    "ACCESS_TOKEN_LIFETIME": timedelta(hours=CONFIG.jwt_expire_hours),
+    "REFRESH_TOKEN_LIFETIME": timedelta(days=CONFIG.jwt_refresh_days),
+}
+
+SPECTACULAR_SETTINGS = {
+    "TITLE": "vLLM Chat Gateway",
+    "VERSION": "0.1.0",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_AUTHENTICATION": [],
+    "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
+    "COMPONENT_SPLIT_REQUEST": True,
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "gateway.openapi.add_gateway_conventions",
+        "chat.openapi.add_chat_paths",
+    ],
+}
+
+STATIC_URL = "/static/"
+STATIC_ROOT = BASE_DIR / "staticfiles"
+STATIC_ROOT.mkdir(exist_ok=True)  # WhiteNoise warns about a folder that is not there
+# Serve the admin's files straight from the installed packages: no collectstatic before `make run`.
+WHITENOISE_USE_FINDERS = True
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+}
+
+# `gateway.asgi` bounds bodies on both planes before Django reads them.
+DATA_UPLOAD_MAX_MEMORY_SIZE = CONFIG.max_body_bytes
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = CONFIG.secure_cookies
+SESSION_COOKIE_HTTPONLY = True
+X_FRAME_OPTIONS = "DENY"
+CSRF_FAILURE_VIEW = "gateway.error_handlers.csrf_failure"
+CSRF_TRUSTED_ORIGINS = [origin for origin in CONFIG.cors_origins if origin != "*"]
+
+LOGGING_CONFIG = None
+configure_logging(level=CONFIG.log_level, style=CONFIG.log_format)

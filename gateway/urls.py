@@ -1,0 +1,31 @@
+"""Paths of the pages plane. The chat plane's are in chat.plane."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.contrib import admin
+from django.urls import include, path
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
+
+from gateway import error_handlers, health, observability
+
+urlpatterns = [
+    path("", health.index),
+    path("health", health.health),
+    path("health/ready", health.ready),
+    path("metrics", observability.metrics),
+    path("api/auth/", include("accounts.urls")),
+    path("api/conversations", include("conversations.urls")),
+    path("admin/", admin.site.urls),
+]
+
+if settings.DEBUG:
+    urlpatterns += [
+        path("schema", SpectacularAPIView.as_view(), name="schema"),
+        path("docs", SpectacularSwaggerView.as_view(url_name="schema")),
+    ]
+
+handler400 = error_handlers.bad_request
+handler403 = error_handlers.permission_denied
+handler404 = error_handlers.not_found
+handler500 = error_handlers.server_error

@@ -1,0 +1,74 @@
+"""Control calls to the engine over HTTP: is it there, and what does it serve?
+
+Completions do not pass here: they are `chat.upstream`'s.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+import msgspec
+
+
+@dataclass(frozen=True)
+class ServedModel:
+    """One entry of the engine's /v1/models."""
+
+    name: str
+    max_model_len: int | None
+    card: dict[str, Any]
+    """The entry as the engine wrote it."""
+
+
+class EngineError(Exception):
+    """The engine did not answer as an engine does. The message says what happened."""
+
+
+class EngineRefusedConnection(EngineError):
+    """Nothing listens there: the engine is down, or still loading (vLLM listens only when ready)."""
+
+
+class EngineClient:
+    """Asks one engine. Every call is bounded in time."""
+
+    def __init__(self, base_url: str, *, api_key: str = "", timeout_s: float = 3.0) -> None:
+        headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
+        self._client = httpx.AsyncClient(
+            base_url=base_url, headers=headers, timeout=timeout_s, trust_env=False, follow_redirects=False
+        )
+
+    async def list_models(self) -> tuple[list[ServedModel], float]:
+        """What the engine serves, and how long it took to say so in milliseconds. Raises EngineError."""
+        started = time.perf_counter()
+        content = await self._get_json("/v1/models")
+        try:
+            models = [
+                ServedModel(str(card["id"]), card.get("max_model_len"), card) for card in content["data"]
+            ]
+        except (KeyError, TypeError, AttributeError) as exc:
+            raise EngineError("its /v1/models is not a model list") from exc
+        return models, round((time.perf_counter() - started) * 1000, 1)
+
+    async def _get_json(self, path: str) -> Any:
+        try:
+            response = await self._client.get(path)
+        except httpx.ConnectError as exc:
+            raise EngineRefusedConnection("it does not accept connections") from exc
+        except httpx.TimeoutException as exc:
+            raise EngineError("it did not answer in time") from exc
+        except httpx.HTTPError as exc:
+            raise EngineError(f"the connection failed ({type(exc).__name__})") from exc
+        if response.status_code in {401, 403}:
+            raise EngineError("it refused the gateway's key: check VLLM_API_KEY")
+        if response.status_code != 200:
+            raise EngineError(f"it answered {path} with {response.status_code}")
+        try:
+            return msgspec.json.decode(response.content)
+        except msgspec.DecodeError as exc:
+            raise EngineError(f"its {path} is not JSON") from exc
+
+    async def close(self) -> None:
+        await self._client.aclose()

@@ -1,0 +1,166 @@
+"""From a request to the exact tokens that its answer will consist of."""
+
+from __future__ import annotations
+
+import itertools
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from modelops.simulator import tokenizer
+from modelops.simulator.errors import context_overflow, invalid_value
+from modelops.simulator.replies import Reply
+from modelops.simulator.sampling import Sampling
+
+
+class Delta(StrEnum):
+    """Which field of the message a token belongs to."""
+
+    CONTENT = "content"
+    REASONING = "reasoning"
+    TOOL_NAME = "tool_name"
+    TOOL_ARGUMENTS = "tool_arguments"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One generated token; its text may be empty (end of text, or swallowed by a stop string)."""
+
+    delta: Delta
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """A call of one of the request's tools."""
+
+    id: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One finished answer, known in full before its first token is sent."""
+
+    index: int
+    steps: tuple[Step, ...]
+    finish_reason: str
+    stop_reason: str | None = None
+    tool_call: ToolCall | None = None
+
+    def text(self, delta: Delta) -> str:
+        """All text of one kind."""
+        return "".join(step.text for step in self.steps if step.delta is delta)
+
+    @property
+    def reasoning_tokens(self) -> int:
+        """How many of the tokens are reasoning."""
+        return sum(step.delta is Delta.REASONING for step in self.steps)
+
+
+def token_budget(*, prompt_tokens: int, max_model_len: int, max_tokens: int | None) -> int:
+    """The most tokens that may be generated; raises ApiError 400 when the prompt does not fit."""
+    if prompt_tokens > max_model_len:
+        raise context_overflow(max_model_len=max_model_len, prompt_tokens=prompt_tokens)
+    room = max_model_len - prompt_tokens
+    if room == 0:
+        raise invalid_value("max_tokens must be at least 1, got 0.", param="max_tokens", value=0)
+    return room if max_tokens is None else min(room, max_tokens)
+
+
+def generate_text(
+    reply: Reply, *, index: int, sampling: Sampling, budget: int, with_reasoning: bool
+) -> Choice:
+    """Cut ``reply`` to the budget and to the stop strings, or stretch it to ``min_tokens``."""
+    reasoning = tokenizer.split(reply.reasoning) if with_reasoning else []
+    content = tokenizer.split(reply.content)
+    natural = len(reasoning) + len(content)
+    wanted = budget if sampling.ignore_eos else min(sampling.min_tokens, budget)
+    content += itertools.islice(reply.filler(), max(0, wanted - natural))
+    steps = [Step(Delta.REASONING, text) for text in reasoning]
+    content, stop_reason = _apply_stop(content, sampling=sampling, offset=len(reasoning))
+    steps += [Step(Delta.CONTENT, text) for text in content]
+    return _finish(steps, index=index, sampling=sampling, budget=budget, stop_reason=stop_reason)
+
+
+def generate_json(text: str, *, index: int, sampling: Sampling, budget: int) -> Choice:
+    """A structured answer; stop strings do not apply."""
+    steps = [Step(Delta.CONTENT, piece) for piece in tokenizer.split(text)]
+    return _finish(steps, index=index, sampling=sampling, budget=budget, stop_reason=None)
+
+
+def generate_tool_call(*, name: str, arguments: str, index: int, budget: int, named: bool) -> Choice:
+    """A tool call; vLLM ends a call of a named function with ``stop``, others with ``tool_calls``."""
+    steps = [Step(Delta.TOOL_NAME, name)]
+    steps += [Step(Delta.TOOL_ARGUMENTS, piece) for piece in tokenizer.split(arguments)]
+    call = ToolCall(id=f"chatcmpl-tool-{uuid.uuid4().hex[:16]}", name=name)
+    if len(steps) >= budget:
+        return Choice(index=index, steps=tuple(steps[:budget]), finish_reason="length", tool_call=call)
+    steps.append(Step(Delta.CONTENT, ""))
+    reason = "stop" if named else "tool_calls"
+    return Choice(index=index, steps=tuple(steps), finish_reason=reason, tool_call=call)
+
+
+def _finish(
+    steps: list[Step], *, index: int, sampling: Sampling, budget: int, stop_reason: str | None
+) -> Choice:
+    hold = 0 if sampling.include_stop else max(map(len, sampling.stop), default=1) - 1
+    if len(steps) > budget or (stop_reason is None and len(steps) == budget):
+        held = _hold_back(steps[:budget], chars=hold)
+        return Choice(index=index, steps=held, finish_reason="length")
+    if stop_reason is None:
+        steps = [*steps, Step(Delta.CONTENT, "")]
+    held = _hold_back(steps, chars=hold)
+    return Choice(index=index, steps=held, finish_reason="stop", stop_reason=stop_reason)
+
+
+def _hold_back(steps: Sequence[Step], *, chars: int) -> tuple[Step, ...]:
+    """Delay content by ``chars`` characters, which might yet become a stop string, as vLLM does.
+
+    The same tokens leave at the same time, some of them with no text; the last one catches up.
+    """
+    if chars <= 0:
+        return tuple(steps)
+    held: list[Step] = []
+    waiting = ""
+    for step in steps[:-1]:
+        if step.delta is not Delta.CONTENT:
+            held.append(step)
+            continue
+        waiting += step.text
+        ready = max(0, len(waiting) - chars)
+        held.append(Step(Delta.CONTENT, waiting[:ready]))
+        waiting = waiting[ready:]
+    last = steps[-1]
+    if last.delta is Delta.CONTENT:
+        last = Step(Delta.CONTENT, waiting + last.text)
+    return (*held, last)
+
+
+def _apply_stop(pieces: Sequence[str], *, sampling: Sampling, offset: int) -> tuple[list[str], str | None]:
+    """Truncate at the first stop string that ends after ``min_tokens``.
+
+    The tokens that spelled the stop string were generated and are counted, so they stay as empty
+    pieces.
+    """
+    text = ""
+    for number, piece in enumerate(pieces, start=1):
+        searched_from = len(text)
+        text += piece
+        if number + offset <= sampling.min_tokens:
+            continue
+        for stop in sampling.stop:
+            position = text.find(stop, max(0, searched_from - len(stop) + 1))
+            if position >= 0:
+                keep = position + len(stop) if sampling.include_stop else position
+                return _truncate(pieces[:number], keep_chars=keep), stop
+    return list(pieces), None
+
+
+def _truncate(pieces: Sequence[str], *, keep_chars: int) -> list[str]:
+    kept: list[str] = []
+    for piece in pieces:
+        kept.append(piece[: max(0, keep_chars)])
+        keep_chars -= len(piece)
+    return kept

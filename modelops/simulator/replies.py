@@ -1,0 +1,121 @@
+"""What the simulated model says. Every reply begins by saying that it is simulated."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from modelops.simulator import tokenizer
+
+_HANGUL = re.compile(r"[\u1100-\u11ff\u3130-\u318f\uac00-\ud7a3]")
+_ECHO_CHARS = 80
+_SENTENCES_PER_REPLY = 3
+_MAX_SCHEMA_DEPTH = 8
+
+
+@dataclass(frozen=True, slots=True)
+class _Language:
+    opening: str
+    echo: str
+    no_message: str
+    sentences: tuple[str, ...]
+    filler: str
+    reasoning: str
+
+
+_ENGLISH = _Language(
+    opening="This is a simulated reply: no model is loaded and nothing was understood.",
+    echo=" You wrote: “{text}”.",
+    no_message=" There was no user message.",
+    sentences=(
+        " The text was put together by the gateway's simulated engine, so that everything around a model"
+        " can be tried without a GPU.",
+        " Streaming, token counts, stop strings and limits behave as they would with a real one.",
+        " Switch to a real profile and the same request will be answered by a model.",
+        " Ask the same thing with the same seed and these words will come back unchanged.",
+        " Another seed picks other sentences from the same short list.",
+        " If you can read this, the path from your client to the engine works.",
+    ),
+    filler=" Simulated filler sentence {number}.",
+    reasoning="This is simulated reasoning: nothing is being thought through before the simulated reply.",
+)
+_KOREAN = _Language(
+    opening="이것은 시뮬레이션 응답입니다. 실제 모델은 실행되고 있지 않습니다.",
+    echo=" 보내신 내용: “{text}”.",
+    no_message=" 사용자 메시지가 없습니다.",
+    sentences=(
+        " 이 문장은 게이트웨이의 시뮬레이션 엔진이 만들었습니다.",
+        " 스트리밍과 토큰 수는 실제 엔진과 같은 방식으로 동작합니다.",
+        " 실제 프로필로 전환하면 같은 요청에 모델이 답합니다.",
+        " 같은 시드로 다시 물으면 같은 문장이 나옵니다.",
+        " 다른 시드를 주면 다른 문장이 선택됩니다.",
+        " 이 글이 보인다면 엔진까지의 경로가 정상입니다.",
+    ),
+    filler=" 시뮬레이션 문장 {number}.",
+    reasoning="이것은 시뮬레이션 추론입니다. 실제로 생각하는 모델은 없습니다.",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A complete reply: its reasoning and its content, before any limit cuts it."""
+
+    reasoning: str
+    content: str
+    _filler: str
+
+    def filler(self) -> Iterator[str]:
+        """Endless further tokens, for requests that demand more than the natural reply."""
+        for number in itertools.count(1):
+            yield from tokenizer.split(self._filler.format(number=number))
+
+
+def _pick_sentences(language: _Language, *, prompt: str, seed: int | None) -> str:
+    digest = hashlib.sha256(f"{seed}\0{prompt}".encode()).digest()
+    ranked = sorted(range(len(language.sentences)), key=lambda i: (digest[i], i))
+    return "".join(language.sentences[i] for i in ranked[:_SENTENCES_PER_REPLY])
+
+
+def compose_reply(*, prompt: str, user_text: str, seed: int | None) -> Reply:
+    """The reply to ``user_text``; the same arguments always give the same reply."""
+    language = _KOREAN if _HANGUL.search(user_text) else _ENGLISH
+    excerpt = " ".join(user_text.split())
+    if len(excerpt) > _ECHO_CHARS:
+        excerpt = excerpt[:_ECHO_CHARS] + "…"
+    echo = language.echo.format(text=excerpt) if excerpt else language.no_message
+    sentences = _pick_sentences(language, prompt=prompt, seed=seed)
+    return Reply(
+        reasoning=language.reasoning,
+        content=language.opening + echo + sentences,
+        _filler=language.filler,
+    )
+
+
+def compose_json(schema: Mapping[str, Any] | None) -> str:
+    """A JSON text for a tool's parameters or a ``response_format``; values say they are simulated."""
+    value = {"simulated": True} if schema is None else _example(schema, depth=0)
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _example(schema: Any, *, depth: int) -> Any:
+    if not isinstance(schema, Mapping) or depth > _MAX_SCHEMA_DEPTH:
+        return "simulated"
+    if "const" in schema:
+        return schema["const"]
+    if schema.get("enum"):
+        return schema["enum"][0]
+    kind = schema.get("type")
+    if isinstance(kind, list):
+        kind = kind[0] if kind else None
+    if kind == "object" or "properties" in schema:
+        properties = schema.get("properties") or {}
+        return {name: _example(part, depth=depth + 1) for name, part in properties.items()}
+    if kind == "array":
+        return [_example(schema.get("items"), depth=depth + 1)]
+    scalars = {"integer": 1, "number": 1.0, "boolean": True, "null": None}
+    return scalars.get(str(kind), "simulated")

@@ -1,0 +1,116 @@
+"""What the generating endpoints share: the model check, ids, pace and the text of the choices."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from modelops.simulator.answers import Answer
+from modelops.simulator.bodies import Body, read_text
+from modelops.simulator.engine import Engine
+from modelops.simulator.errors import model_not_found
+from modelops.simulator.flags import VERSION, ServeSettings
+from modelops.simulator.generation import Choice, Delta, Step, generate_text
+from modelops.simulator.pacing import Pace
+from modelops.simulator.replies import compose_reply
+from modelops.simulator.sampling import Overrides, Sampling, Streaming, parse_overrides
+from modelops.simulator.wire import ChatWire, Meta, StreamWire, TextWire
+
+ENGINE: web.AppKey[Engine] = web.AppKey("engine", Engine)
+
+
+def check_model(body: Body, settings: ServeSettings) -> None:
+    """Raise 404 unless the body names a served model or none at all."""
+    model = read_text(body, "model")
+    if model and model not in settings.served_model_names:
+        raise model_not_found(model, served=settings.served_model_names)
+
+
+def response_id(request: web.Request, body: Body, prefix: str) -> str:
+    """vLLM's id: the ``X-Request-Id`` header, else the body's ``request_id``, else random."""
+    own = request.headers.get("X-Request-Id") or body.get("request_id") or secrets.token_hex(8)
+    return f"{prefix}-{own}"
+
+
+def fingerprint(settings: ServeSettings) -> str:
+    """``system_fingerprint``, which says that the engine is simulated."""
+    parallel = f"-tp{settings.tensor_parallel_size}" if settings.tensor_parallel_size > 1 else ""
+    return f"vllm-{VERSION}{parallel}-00000000"
+
+
+def make_meta(
+    request: web.Request, body: Body, settings: ServeSettings, *, prefix: str, prompt_tokens: int
+) -> Meta:
+    return Meta(
+        request_id=response_id(request, body, prefix),
+        created=int(time.time()),
+        model=settings.canonical_name,
+        fingerprint=fingerprint(settings),
+        prompt_tokens=prompt_tokens,
+        reports_reasoning=prefix == "chatcmpl" and settings.reasoning_parser is not None,
+    )
+
+
+def _make_pace(settings: ServeSettings, overrides: Overrides) -> Pace:
+    simulation = settings.simulation
+    first, rate = overrides.first_token_s, overrides.tokens_per_s
+    return Pace(
+        first_token_s=simulation.first_token_s if first is None else max(0.0, first),
+        tokens_per_s=simulation.tokens_per_s if rate is None else max(0.0, rate),
+    )
+
+
+def make_answer(
+    engine: Engine,
+    body: Body,
+    *,
+    meta: Meta,
+    choices: Sequence[Choice],
+    streaming: Streaming,
+    wire: type[ChatWire] | type[TextWire],
+    whole: Callable[[], bytes],
+) -> Answer:
+    overrides = parse_overrides(body)
+    own_wire: StreamWire = wire(
+        meta, include_usage=streaming.include_usage, continuous_usage=streaming.continuous_usage
+    )
+    return Answer(
+        choices=tuple(choices),
+        prompt_tokens=meta.prompt_tokens,
+        streaming=streaming,
+        pace=_make_pace(engine.settings, overrides),
+        strike=overrides.strike or engine.faults.strike_next_request(),
+        wire=own_wire,
+        whole=whole,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class TextSource:
+    """What a text is generated from."""
+
+    prompt: str
+    user_text: str
+    with_reasoning: bool
+
+
+def text_choices(
+    engine: Engine, source: TextSource, *, sampling: Sampling, budget: int, first_index: int = 0
+) -> list[Choice]:
+    if engine.has_lost_weights:
+        steps = (Step(Delta.CONTENT, "!"),) * min(budget, 64)
+        return [Choice(index=first_index + i, steps=steps, finish_reason="length") for i in range(sampling.n)]
+    return [
+        generate_text(
+            compose_reply(prompt=source.prompt, user_text=source.user_text, seed=sampling.seed_of(i)),
+            index=first_index + i,
+            sampling=sampling,
+            budget=budget,
+            with_reasoning=source.with_reasoning,
+        )
+        for i in range(sampling.n)
+    ]

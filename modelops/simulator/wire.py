@@ -1,0 +1,266 @@
+"""vLLM's response shapes, byte for byte in field order (recorded from vLLM 0.32).
+
+Streams are written by hand around the one part that changes per token, because a test at
+5,000 tokens a second must not be limited by JSON encoding.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import msgspec
+
+from modelops.simulator.generation import Choice, Delta, Step
+from modelops.simulator.pacing import Token
+
+DONE = b"data: [DONE]\n\n"
+_json = msgspec.json.encode
+
+
+class Meta(msgspec.Struct, frozen=True):
+    """What every part of one response repeats."""
+
+    request_id: str
+    created: int
+    model: str
+    fingerprint: str
+    prompt_tokens: int
+    reports_reasoning: bool
+
+
+class StreamWire(Protocol):
+    """How one endpoint writes the events of a stream."""
+
+    def opening(self, choices: Sequence[Choice]) -> bytes:
+        """Events before the first token."""
+
+    def token(self, token: Token) -> bytes:
+        """The event of one token."""
+
+    def usage(self, choices: Sequence[Choice]) -> bytes:
+        """The final event of a stream with ``include_usage``."""
+
+
+def _usage(meta: Meta, *, completion_tokens: int) -> dict[str, Any]:
+    return {
+        "prompt_tokens": meta.prompt_tokens,
+        "total_tokens": meta.prompt_tokens + completion_tokens,
+        "completion_tokens": completion_tokens,
+    }
+
+
+def _reasoning_details(meta: Meta, reasoning_tokens: int) -> dict[str, int] | None:
+    return {"reasoning_tokens": reasoning_tokens} if meta.reports_reasoning else None
+
+
+def full_usage(meta: Meta, choices: Sequence[Choice]) -> dict[str, Any]:
+    """``usage`` of a response that is not streamed: details are null unless known."""
+    return {
+        **_usage(meta, completion_tokens=sum(len(choice.steps) for choice in choices)),
+        "prompt_tokens_details": None,
+        "completion_tokens_details": _reasoning_details(
+            meta, sum(choice.reasoning_tokens for choice in choices)
+        ),
+    }
+
+
+def _final_usage(meta: Meta, choices: Sequence[Choice]) -> dict[str, Any]:
+    usage = full_usage(meta, choices)
+    return {name: value for name, value in usage.items() if value is not None}
+
+
+def _event(payload: dict[str, Any]) -> bytes:
+    return b"data: " + _json(payload) + b"\n\n"
+
+
+class _EventWire:
+    """What chat and text events share: the head, the tail and the usage event."""
+
+    object_name: str
+
+    def __init__(self, meta: Meta, *, include_usage: bool, continuous_usage: bool) -> None:
+        self.meta = meta
+        self.continuous_usage = continuous_usage
+        self._fingerprint = b"" if include_usage else b',"system_fingerprint":' + _json(meta.fingerprint)
+        self._head = _json(self._envelope())[:-1] + b',"choices":[{"index":'
+
+    def _envelope(self) -> dict[str, Any]:
+        return {
+            "id": self.meta.request_id,
+            "object": self.object_name,
+            "created": self.meta.created,
+            "model": self.meta.model,
+        }
+
+    def _write(self, index: int, *, choice: bytes, usage: bytes, tail: bytes) -> bytes:
+        return b"".join((b"data: ", self._head, b"%d," % index, choice, b"}]", usage, tail, b"}\n\n"))
+
+    def _tail(self, token: Token) -> bytes:
+        return self._fingerprint if token.is_last else b""
+
+    def usage(self, choices: Sequence[Choice]) -> bytes:
+        return _event(
+            {
+                **self._envelope(),
+                "choices": [],
+                "usage": _final_usage(self.meta, choices),
+                "system_fingerprint": self.meta.fingerprint,
+            }
+        )
+
+
+def _finish(token: Token) -> tuple[bytes, bytes]:
+    """``finish_reason`` and ``stop_reason`` as JSON."""
+    if not token.is_last:
+        return b"null", b"null"
+    return _json(token.choice.finish_reason), _json(token.choice.stop_reason)
+
+
+class ChatWire(_EventWire):
+    """Events of a streamed chat completion."""
+
+    object_name = "chat.completion.chunk"
+
+    def _continuous(self, completion_tokens: int, reasoning_tokens: int) -> bytes:
+        if not self.continuous_usage:
+            return b""
+        usage = _usage(self.meta, completion_tokens=completion_tokens)
+        details = _reasoning_details(self.meta, reasoning_tokens)
+        return b',"usage":' + _json({**usage, "completion_tokens_details": details})
+
+    def opening(self, choices: Sequence[Choice]) -> bytes:
+        """One role event per choice."""
+        role = b'"delta":{"role":"assistant","content":""},"logprobs":null,"finish_reason":null'
+        tail = b',"prompt_token_ids":null,"prompt_text":null'
+        usage = self._continuous(0, 0)
+        return b"".join(self._write(c.index, choice=role, usage=usage, tail=tail) for c in choices)
+
+    def token(self, token: Token) -> bytes:
+        finish, stop = _finish(token)
+        parts = [b'"delta":', _chat_delta(token), b',"logprobs":null,"finish_reason":', finish]
+        if token.is_last:
+            parts += [b',"stop_reason":', stop]
+        parts.append(b',"token_ids":null')
+        reasoning = min(token.number, token.choice.reasoning_tokens) if self.continuous_usage else 0
+        usage = self._continuous(token.number, reasoning)
+        return self._write(token.choice.index, choice=b"".join(parts), usage=usage, tail=self._tail(token))
+
+
+def _chat_delta(token: Token) -> bytes:
+    step = token.step
+    if step.delta is Delta.CONTENT:
+        return b'{"content":' + _json(step.text) + b"}"
+    if step.delta is Delta.REASONING:
+        return b'{"reasoning":' + _json(step.text) + b"}"
+    return _json({"tool_calls": [_tool_delta(token.choice, step)]})
+
+
+def _tool_delta(choice: Choice, step: Step) -> dict[str, Any]:
+    call = choice.tool_call
+    if step.delta is Delta.TOOL_NAME and call is not None:
+        function = {"name": step.text, "arguments": ""}
+        return {"id": call.id, "type": "function", "index": 0, "function": function}
+    return {"index": 0, "function": {"arguments": step.text}}
+
+
+class TextWire(_EventWire):
+    """Events of a streamed text completion, which has no opening event."""
+
+    object_name = "text_completion"
+
+    def opening(self, choices: Sequence[Choice]) -> bytes:
+        return b""
+
+    def token(self, token: Token) -> bytes:
+        finish, stop = _finish(token)
+        text = _json(token.step.text)
+        parts = (b'"text":', text, b',"logprobs":null,"finish_reason":', finish, b',"stop_reason":', stop)
+        choice = b"".join((*parts, b',"prompt_token_ids":null,"token_ids":null'))
+        usage = b""
+        if self.continuous_usage:
+            usage = b',"usage":' + _json(_usage(self.meta, completion_tokens=token.number))
+        return self._write(token.choice.index, choice=choice, usage=usage, tail=self._tail(token))
+
+
+def chat_completion(meta: Meta, choices: Sequence[Choice]) -> bytes:
+    """The body of a chat completion that is not streamed."""
+    return _json(
+        {
+            "id": meta.request_id,
+            "object": "chat.completion",
+            "created": meta.created,
+            "model": meta.model,
+            "choices": [_chat_choice(choice) for choice in choices],
+            "service_tier": None,
+            "system_fingerprint": meta.fingerprint,
+            "usage": full_usage(meta, choices),
+            "prompt_logprobs": None,
+            "prompt_token_ids": None,
+            "prompt_text": None,
+            "kv_transfer_params": None,
+            "ec_transfer_params": None,
+            "metrics": None,
+        }
+    )
+
+
+def _chat_choice(choice: Choice) -> dict[str, Any]:
+    return {
+        "index": choice.index,
+        "message": _message(choice),
+        "logprobs": None,
+        "finish_reason": choice.finish_reason,
+        "stop_reason": choice.stop_reason,
+        "token_ids": None,
+        "routed_experts": None,
+    }
+
+
+def _message(choice: Choice) -> dict[str, Any]:
+    reasoning = choice.text(Delta.REASONING) or None
+    content: str | None = choice.text(Delta.CONTENT)
+    if reasoning and not content:
+        content = None
+    message: dict[str, Any] = {"role": "assistant", "content": content, "refusal": None}
+    message |= {"annotations": None, "audio": None, "function_call": None}
+    if choice.tool_call is not None:
+        function = {"name": choice.tool_call.name, "arguments": choice.text(Delta.TOOL_ARGUMENTS)}
+        message["tool_calls"] = [{"id": choice.tool_call.id, "type": "function", "function": function}]
+    return {**message, "reasoning": reasoning}
+
+
+def text_completion(meta: Meta, choices: Sequence[Choice], *, echo: Sequence[str]) -> bytes:
+    """The body of a text completion; ``echo`` holds the text before each choice, or ""."""
+    return _json(
+        {
+            "id": meta.request_id,
+            "object": "text_completion",
+            "created": meta.created,
+            "model": meta.model,
+            "choices": [
+                _text_choice(choice, before + choice.text(Delta.CONTENT))
+                for choice, before in zip(choices, echo, strict=True)
+            ],
+            "service_tier": None,
+            "system_fingerprint": meta.fingerprint,
+            "usage": full_usage(meta, choices),
+            "kv_transfer_params": None,
+            "ec_transfer_params": None,
+            "metrics": None,
+        }
+    )
+
+
+def _text_choice(choice: Choice, text: str) -> dict[str, Any]:
+    return {
+        "index": choice.index,
+        "text": text,
+        "logprobs": None,
+        "finish_reason": choice.finish_reason,
+        "stop_reason": choice.stop_reason,
+        "token_ids": None,
+        "prompt_logprobs": None,
+        "prompt_token_ids": None,
+        "routed_experts": None,
+    }
