@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from starlette.types import Receive, Send
 
-from chat.generation import Generation
+from chat.generation import Generation, Timeouts
 from chat.sse import EVENT_STREAM_HEADERS, PING
 
 Headers = list[tuple[bytes, bytes]]
@@ -18,10 +19,13 @@ Headers = list[tuple[bytes, bytes]]
 class Client:
     """Sends one answer. It starts with the first bytes, so that an early failure keeps its status."""
 
-    def __init__(self, receive: Receive, send: Send, headers: Headers, *, is_stream: bool) -> None:
+    def __init__(
+        self, receive: Receive, send: Send, headers: Headers, *, is_stream: bool, timeouts: Timeouts
+    ) -> None:
         self._receive = receive
         self._send = send
         self._headers = headers
+        self._timeouts = timeouts
         self._is_stream = is_stream
         self._sending: asyncio.Timeout | None = None
         self._sent_at = time.monotonic()
@@ -29,11 +33,15 @@ class Client:
         self.has_left = False
 
     async def deliver(self, data: bytes, *, is_last: bool = False) -> None:
-        """Send a piece of the stream; nothing happens when the client has left."""
+        """Send a piece of the stream; nothing happens when the client has left.
+
+        A reader that takes nothing counts as gone after `send_s`. While the answer runs its attendant
+        sees to that, which spares every piece a timer; at the end nobody attends any more.
+        """
         if self.has_left:
             return
         try:
-            async with asyncio.timeout(None) as self._sending:
+            async with asyncio.timeout(self._timeouts.send_s if is_last else None) as self._sending:
                 if not self.has_started:
                     await self._start(200, [*EVENT_STREAM_HEADERS, *self._headers])
                 await self._send({"type": "http.response.body", "body": data, "more_body": not is_last})
@@ -64,13 +72,9 @@ class Client:
             attendant.cancel()
 
     async def _attend(self, generation: Generation) -> None:
-        timeouts = generation.timeouts
+        timeouts = self._timeouts
         while True:
-            deadline = generation.deadline
-            if not self.has_left and self._is_stream:
-                patience_s = timeouts.send_s if self._sending else timeouts.ping_s
-                deadline = min(deadline, self._sent_at + patience_s)
-            if await self._leaves_before(deadline):
+            if await self._leaves_before(min(generation.deadline, self._next_check())):
                 generation.client_left()
             now = time.monotonic()
             generation.check_deadline(now)
@@ -82,6 +86,15 @@ class Client:
                     generation.client_left()
             elif now >= self._sent_at + timeouts.ping_s:
                 await self.deliver(PING)
+
+    def _next_check(self) -> float:
+        """When to look again whether the reader is stuck, or waits for a ping."""
+        timeouts = self._timeouts
+        if self.has_left or not self._is_stream:
+            return math.inf
+        if self._sending is not None:
+            return self._sent_at + timeouts.send_s
+        return min(self._sent_at + timeouts.ping_s, time.monotonic() + timeouts.send_s)
 
     async def _leaves_before(self, deadline: float) -> bool:
         """True when the client leaves before `deadline` (`time.monotonic`), False at the deadline."""
@@ -100,5 +113,6 @@ class Client:
 
     def _give_up(self) -> None:
         """The reader has taken nothing for too long: free whoever waits to send to it."""
+        self.has_left = True
         if self._sending is not None:
             self._sending.reschedule(asyncio.get_running_loop().time())

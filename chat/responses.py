@@ -53,7 +53,13 @@ class Answer(Response):
         self.outcome: Outcome | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        client = Client(receive, send, self._answer_headers, is_stream=self.is_stream)
+        client = Client(
+            receive,
+            send,
+            self._answer_headers,
+            is_stream=self.is_stream,
+            timeouts=self.generation.timeouts,
+        )
         async with self._accounted(scope):
             with self._registry.running(self._message_id, self.generation):
                 try:

@@ -109,7 +109,17 @@ def _postgres(binaries: Path, folder: Path, port: int) -> Iterator[None]:
     )
     # Fast and unsafe against power failure, which no test pulls.
     options = ["fsync=off", "full_page_writes=off", "synchronous_commit=off", "max_connections=200"]
-    argv = [binaries / "postgres", "-D", data, "-k", folder, "-h", "127.0.0.1", "-p", str(port)]
+    argv: list[str | Path] = [
+        binaries / "postgres",
+        "-D",
+        data,
+        "-k",
+        folder,
+        "-h",
+        "127.0.0.1",
+        "-p",
+        str(port),
+    ]
     for option in options:
         argv += ["-c", option]
     with (folder / "log").open("wb") as log:
@@ -143,7 +153,7 @@ def _wait(process: subprocess.Popen[bytes], log: Path, is_ready: Callable[[], bo
     deadline = time.monotonic() + START_TIMEOUT_S
     while not is_ready():
         if process.poll() is not None or time.monotonic() > deadline:
-            raise RuntimeError(f"{process.args} did not start:\n{log.read_text(errors='replace')[-2000:]}")
+            raise RuntimeError(f"{process.args!r} did not start:\n{log.read_text(errors='replace')[-2000:]}")
         time.sleep(0.02)
 
 

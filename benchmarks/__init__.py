@@ -1,0 +1,1 @@
+"""What the chat path costs, measured: `python -m benchmarks`. README.md says how and why so."""

@@ -1,0 +1,196 @@
+"""`python -m benchmarks`: start everything, measure in rounds, report, stop everything."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import resource
+import shutil
+import signal
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+
+from benchmarks.children import (
+    BenchmarkError,
+    Cores,
+    accepts_connections,
+    choose_cores,
+    free_port,
+    wait_until_ready,
+)
+from benchmarks.children import running as running_process
+from benchmarks.figures import Round, collect_figures
+from benchmarks.gateway_process import running_gateway
+from benchmarks.measuring import LoadGenerator, OpenStreams
+from benchmarks.native import build_programs
+from benchmarks.proxies import find_nginx, running_litellm, running_nginx
+from benchmarks.report import as_json, as_markdown
+from benchmarks.scenarios import (
+    CHAT,
+    DIRECT,
+    LITELLM,
+    NGINX,
+    OPEN_STREAMS,
+    OPENAI,
+    SCENARIOS,
+    Scenario,
+    Target,
+)
+from benchmarks.stores import Stores, running_stores
+
+WARM_UP_S = 0.7
+OPEN_FILES = 3 * OPEN_STREAMS.connections
+
+
+@dataclass(frozen=True)
+class Bench:
+    """Everything that was started, ready to be measured."""
+
+    load: LoadGenerator
+    targets: Sequence[Target]
+    stores: Stores
+
+
+def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description="What the chat path costs.")
+    names = [scenario.name for scenario in (*SCENARIOS, OPEN_STREAMS)]
+    parser.add_argument("--rounds", type=int, default=3, help="how often everything is measured")
+    parser.add_argument("--seconds", type=float, default=3.0, help="length of one measurement")
+    parser.add_argument("--scenarios", default=",".join(names), help="some of: %(default)s")
+    parser.add_argument("--targets", default="", help="some of: engine,/api/chat,/v1,nginx,LiteLLM")
+    parser.add_argument("--quick", action="store_true", help="one round of one second each")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write every measurement there")
+    parser.add_argument(
+        "--litellm", metavar="PROGRAM", default=shutil.which("litellm"), help="LiteLLM's program, to compare"
+    )
+    options = parser.parse_args(arguments)
+    options.scenarios = options.scenarios.split(",")
+    if unknown := set(options.scenarios) - set(names):
+        parser.error(f"unknown scenarios: {', '.join(sorted(unknown))}")
+    if not (1 <= options.rounds <= 100 and 0.1 <= options.seconds <= 600):
+        parser.error("--rounds is 1 to 100, --seconds 0.1 to 600")
+    if options.quick:
+        options.rounds, options.seconds = 1, 1.0
+    return options
+
+
+def say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+@contextmanager
+def started(folder: Path, options: argparse.Namespace) -> Iterator[Bench]:
+    """The engine, the stores, the gateway and the proxies, all of them gone afterwards."""
+    programs, cores, engine_port = build_programs(folder), choose_cores(), free_port()
+    if cores.server is None:
+        say("Only one core may be used: the gateway shares it with everything else. Trust CPU times only.")
+    with ExitStack() as stack:
+        log = folder / "engine.log"
+        engine = stack.enter_context(
+            running_process([str(programs.mock_engine), str(engine_port)], log=log, core=cores.others)
+        )
+        wait_until_ready(engine, lambda: accepts_connections(engine_port), log=log)
+        stores = stack.enter_context(running_stores(folder, core=cores.others))
+        for missing, instead in ((stores.database_url, "SQLite"), (stores.redis_url, "in-process limits")):
+            if not missing:
+                say(f"NOT COMPARABLE: {instead} in use; install requirements/dev.txt for the real thing.")
+        gateway = stack.enter_context(
+            running_gateway(stores, engine_port=engine_port, folder=folder, core=cores.server)
+        )
+        pid, tokens = gateway.process.pid, gateway.token_file
+        targets = [
+            Target(DIRECT, engine_port),
+            Target(CHAT, gateway.port, path="/api/chat", pid=pid, token_file=tokens),
+            Target(OPENAI, gateway.port, pid=pid, token_file=tokens),
+            *_start_proxies(stack, engine_port, folder=folder, cores=cores, litellm=options.litellm),
+        ]
+        wanted = [t for t in targets if not options.targets or t.name in options.targets.split(",")]
+        yield Bench(LoadGenerator(programs.load_generator, folder, core=cores.others), wanted, stores)
+
+
+def _start_proxies(
+    stack: ExitStack, engine_port: int, *, folder: Path, cores: Cores, litellm: str | None
+) -> Iterator[Target]:
+    for name, program, run in ((NGINX, find_nginx(), running_nginx), (LITELLM, litellm, running_litellm)):
+        if program is None:
+            say(f"{name} is not installed, so there is no comparison with it.")
+            continue
+        proxy = stack.enter_context(run(program, engine_port=engine_port, folder=folder, core=cores.server))
+        yield Target(name, proxy.port, pid=proxy.process.pid, token_file=proxy.token_file)
+
+
+def measure_rounds(
+    bench: Bench, scenarios: Sequence[Scenario], *, rounds: int, seconds: float
+) -> list[Round]:
+    """Each scenario on each target in turn, every round in another order: drift hits all of them alike."""
+    for scenario in scenarios:
+        for target in bench.targets:
+            bench.load.measure(scenario, target, seconds=WARM_UP_S)
+    measured: list[Round] = []
+    for number in range(rounds):
+        say(f"round {number + 1} of {rounds}")
+        shift = number % len(bench.targets)
+        order = [*bench.targets[shift:], *bench.targets[:shift]]
+        measured.append(
+            {(s.name, t.name): bench.load.measure(s, t, seconds=seconds) for s in scenarios for t in order}
+        )
+    return measured
+
+
+def measure_open_streams(bench: Bench) -> OpenStreams | None:
+    """On a gateway that is warm, but has not yet grown under load."""
+    _soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    chat = next((target for target in bench.targets if target.name == CHAT), None)
+    if chat is None or (hard != resource.RLIM_INFINITY and hard < OPEN_FILES):
+        say(f"No 2,000 open streams: they need {CHAT} and {OPEN_FILES} open files (here {hard}).")
+        return None
+    bench.load.measure(SCENARIOS[0], chat, seconds=WARM_UP_S)
+    say("2,000 open streams")
+    return bench.load.measure_open_streams(chat, bench.stores)
+
+
+def run(options: argparse.Namespace, folder: Path) -> int:
+    scenarios = [scenario for scenario in SCENARIOS if scenario.name in options.scenarios]
+    with started(folder, options) as bench:
+        streams = measure_open_streams(bench) if OPEN_STREAMS.name in options.scenarios else None
+        rounds = measure_rounds(bench, scenarios, rounds=options.rounds, seconds=options.seconds)
+    figures = collect_figures(rounds, streams)
+    print(as_markdown(rounds, figures, streams))
+    if options.json:
+        options.json.write_text(json.dumps(as_json(rounds, figures, streams), indent=1))
+    loads = [m for measured in rounds for m in measured.values()] + ([streams.load] if streams else [])
+    failed = [m for m in loads if m.failures]
+    for m in failed:
+        say(f"{m.scenario} on {m.target}: {m.errors} errors, {m.unfinished} unfinished. {m.first_error}")
+    return 1 if failed else 0
+
+
+def main() -> int:
+    options = parse_arguments()
+    signal.signal(signal.SIGTERM, _interrupt)
+    _soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    with tempfile.TemporaryDirectory(prefix="gateway-bench-", ignore_cleanup_errors=True) as name:
+        os.chmod(name, 0o755)  # noqa: S103 - PostgreSQL runs as another user where we are root
+        try:
+            return run(options, Path(name))
+        except BenchmarkError as exc:
+            say(f"benchmark: {exc}")
+            return 2
+        except KeyboardInterrupt:
+            say("benchmark: interrupted; everything that it started is stopped")
+            return 130
+
+
+def _interrupt(_signal: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,102 @@
+"""The gateway under test: one uvicorn process, set up as in production, with an account and its tokens."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import secrets
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.children import (
+    BenchmarkError,
+    Process,
+    accepts_connections,
+    free_port,
+    running,
+    wait_until_ready,
+)
+from benchmarks.stores import Stores
+
+PROJECT = Path(__file__).resolve().parent.parent
+TOKENS = 16
+USERNAME = "benchmark"
+
+
+@dataclass(frozen=True)
+class GatewayProcess:
+    process: Process
+    port: int
+    token_file: Path
+
+
+def gateway_environment(stores: Stores, *, engine_port: int, folder: Path, password: str) -> dict[str, str]:
+    """What an operator would set, with the limits on but out of reach."""
+    inherited = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+    return inherited | {
+        "DATABASE_URL": stores.database_url,
+        "REDIS_URL": stores.redis_url,
+        "GATEWAY_DATA_DIR": str(folder),
+        "GATEWAY_ENV_FILE": str(folder / "no.env"),
+        "SECRET_KEY": secrets.token_hex(32),
+        "JWT_SECRET": secrets.token_hex(32),
+        "VLLM_BASE_URL": f"http://127.0.0.1:{engine_port}",
+        "RATE_LIMIT_REQUESTS": "1000000000",
+        "LOGIN_RATE": "1000/m",
+        "LOG_LEVEL": "INFO",
+        "LOG_FORMAT": "json",
+        "DJANGO_SUPERUSER_PASSWORD": password,
+    }
+
+
+@contextmanager
+def running_gateway(
+    stores: Stores, *, engine_port: int, folder: Path, core: int | None
+) -> Iterator[GatewayProcess]:
+    password = secrets.token_urlsafe(16)
+    environment = gateway_environment(stores, engine_port=engine_port, folder=folder, password=password)
+    _manage(environment, "migrate", "--no-input")
+    _manage(
+        environment, "createsuperuser", "--no-input", "--username", USERNAME, "--email", "bench@example.com"
+    )
+    port, log = free_port(), folder / "gateway.log"
+    command = [sys.executable, "-m", "uvicorn", "gateway.asgi:application", "--port", str(port)]
+    options = ["--loop", "uvloop", "--http", "httptools", "--no-access-log", "--log-level", "warning"]
+    with running(
+        [*command, *options], log=log, core=core, environment=environment, folder=PROJECT
+    ) as process:
+        wait_until_ready(process, lambda: accepts_connections(port), log=log)
+        token_file = folder / "tokens"
+        token_file.write_text("\n".join(_log_in(port, password) for _ in range(TOKENS)))
+        yield GatewayProcess(process, port, token_file)
+
+
+def _manage(environment: Mapping[str, str], *arguments: str) -> None:
+    result = subprocess.run(
+        [sys.executable, "manage.py", *arguments],
+        cwd=PROJECT,
+        env=dict(environment),
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    if result.returncode:
+        raise BenchmarkError(f"manage.py {arguments[0]} failed:\n{result.stdout}{result.stderr}")
+
+
+def _log_in(port: int, password: str) -> str:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    body = json.dumps({"username": USERNAME, "password": password})
+    connection.request("POST", "/api/auth/login", body, {"Content-Type": "application/json"})
+    response = connection.getresponse()
+    answer = response.read()
+    connection.close()
+    if response.status != 200:
+        raise BenchmarkError(f"Log-in was answered {response.status}: {answer.decode(errors='replace')}")
+    token: str = json.loads(answer)["access_token"]
+    return token

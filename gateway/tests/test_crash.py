@@ -1,0 +1,150 @@
+"""kill -9 of the web process in the middle of answers, and what is there after a restart."""
+
+from __future__ import annotations
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import httpx
+import pytest
+
+from gateway.tests.live import GatewayProcess, start_gateway, wait_until
+from modelops.simulator.process import start_simulator
+
+STREAMS = 6
+
+
+def stream_until_it_breaks(client: httpx.Client) -> dict[str, Any]:
+    """What one client was told before its connection broke: the ids and the text."""
+    told: dict[str, Any] = {"text": ""}
+    try:
+        with client.stream("POST", "/api/chat", json={"content": "Long story", "stream": True}) as response:
+            told["conversation_id"] = response.headers["x-conversation-id"]
+            for line in response.iter_lines():
+                if line.startswith("data: {"):
+                    for choice in json.loads(line[6:])["choices"]:
+                        told["text"] += choice["delta"].get("content") or ""
+    except httpx.HTTPError:
+        told["is_broken"] = True
+    return told
+
+
+def test_after_kill_9_nothing_acknowledged_is_missing_and_nothing_stays_streaming(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    flags = ["--served-model-name", "simulated", "--sim-tokens-per-second", "8"]
+    with (
+        start_simulator(*flags) as engine,
+        start_gateway(
+            tmp_path_factory.mktemp("crash"),
+            engine.base_url,
+            CHECKPOINT_INTERVAL="0.2",
+            MESSAGE_LEASE="1.5",
+        ) as gateway,
+        gateway.client() as client,
+        ThreadPoolExecutor(STREAMS) as pool,
+    ):
+        finished = client.post("/api/chat", json={"content": "before", "max_tokens": 3}).json()
+        streams = [pool.submit(stream_until_it_breaks, client) for _ in range(STREAMS)]
+        wait_until(lambda: checkpointed(client) == STREAMS, what="every answer to be saved on its way")
+
+        gateway.kill()
+        told = [stream.result(10) for stream in streams]
+        gateway.start()
+
+        assert all(t.get("is_broken") for t in told)
+        wait_until(lambda: not streaming(client), what="the orphans to be closed")
+        for one in told:
+            asked, answered = branch(client, one["conversation_id"])
+            assert asked["content"] == "Long story"
+            assert (answered["status"], answered["error_code"]) == ("error", "interrupted")
+            # What was saved last is a beginning of what the client had seen, or a little ahead of it.
+            saved = answered["content"]
+            assert saved
+            assert saved.startswith(one["text"]) or one["text"].startswith(saved)
+        assert branch(client, finished["conversation_id"])[1]["content"] == finished["message"]["content"]
+        body = {"conversation_id": told[0]["conversation_id"], "content": "go on", "max_tokens": 2}
+        assert client.post("/api/chat", json=body).status_code == 200
+
+
+def test_a_graceful_stop_ends_streams_with_an_error_event_and_keeps_them(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    flags = ["--served-model-name", "simulated", "--sim-tokens-per-second", "5"]
+    with (
+        start_simulator(*flags) as engine,
+        start_gateway(tmp_path_factory.mktemp("graceful"), engine.base_url) as gateway,
+        gateway.client() as client,
+        client.stream("POST", "/api/chat", json={"content": "Long story", "stream": True}) as response,
+    ):
+        lines = response.iter_lines()
+        next(lines)
+
+        code = gateway.stop()
+        rest = [line for line in lines if line]
+        gateway.start()
+
+        assert rest[-1] == "data: [DONE]"
+        assert json.loads(rest[-2][6:])["error"]["code"] == "shutting_down"
+        answered = branch(client, response.headers["x-conversation-id"])[1]
+        assert (answered["status"], answered["error_code"]) == ("error", "shutting_down")
+        assert answered["content"]
+        assert code in {0, -15}
+
+
+def branch(client: httpx.Client, conversation_id: str) -> list[dict[str, Any]]:
+    messages: list[dict[str, Any]] = client.get(f"/api/conversations/{conversation_id}").json()["messages"]
+    return messages
+
+
+def answers(client: httpx.Client) -> list[dict[str, Any]]:
+    listed = client.get("/api/conversations").json()["data"]
+    return [m for c in listed for m in branch(client, c["id"]) if m["role"] == "assistant"]
+
+
+def checkpointed(client: httpx.Client) -> int:
+    return sum(1 for m in answers(client) if m["status"] == "streaming" and m["content"])
+
+
+def streaming(client: httpx.Client) -> list[dict[str, Any]]:
+    return [m for m in answers(client) if m["status"] == "streaming"]
+
+
+@pytest.mark.services
+def test_a_replica_closes_the_orphans_of_another(
+    tmp_path_factory: pytest.TempPathFactory, gateway: GatewayProcess
+) -> None:
+    """With several replicas only the lease tells a dead process's answer from a live one's."""
+    flags = ["--served-model-name", "simulated", "--sim-tokens-per-second", "8"]
+    with (
+        start_simulator(*flags) as engine,
+        start_gateway(
+            tmp_path_factory.mktemp("replicas"), engine.base_url, MESSAGE_LEASE="2", CHECKPOINT_INTERVAL="0.2"
+        ) as first,
+    ):
+        second = GatewayProcess(first.environment, log_path=first.log_path.with_name("second.log"))
+        second.start()
+        try:
+            with (
+                ThreadPoolExecutor(2) as pool,
+                first.client() as client,
+                second.client() as other,
+            ):
+                dying = pool.submit(stream_until_it_breaks, client)
+                living = pool.submit(stream_until_it_breaks, other)
+                wait_until(lambda: checkpointed(other) == 2, what="both answers to be saved on their way")
+
+                first.kill()
+                orphan = dying.result(10)["conversation_id"]
+
+                wait_until(
+                    lambda: branch(other, orphan)[1]["error_code"] == "interrupted",
+                    timeout_s=15,
+                    what="the orphan to be closed",
+                )
+                survivor = living.result(30)
+                assert "is_broken" not in survivor
+                assert branch(other, survivor["conversation_id"])[1]["status"] == "complete"
+        finally:
+            second.stop()

@@ -1,0 +1,184 @@
+"""`make run`'s command, as a newcomer meets it: start, chat, Ctrl-C, start again."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+
+from gateway.conf import BASE_DIR
+from gateway.tests.live import wait_until
+from modelops.simulator.process import find_free_port, start_simulator
+
+STOP_WITHIN_S = 5.0
+pytestmark = pytest.mark.stores_do_not_matter
+
+
+class EmbeddedGateway:
+    def __init__(self, folder: Path, **settings: str) -> None:
+        self.port = find_free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self._output = folder / f"output-{self.port}.log"
+        inherited = {k: v for k, v in os.environ.items() if k in {"PATH", "HOME", "LANG"}}
+        environment = inherited | {
+            "GATEWAY_ENV_FILE": os.devnull,
+            "GATEWAY_DATA_DIR": str(folder / "data"),
+            "GATEWAY_PORT": str(self.port),
+            "PYTHONUNBUFFERED": "1",
+        }
+        with self._output.open("wb") as output:
+            self.process = subprocess.Popen(
+                [sys.executable, "manage.py", "run_embedded"],
+                cwd=BASE_DIR,
+                env=environment | settings,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+            )
+
+    def output(self) -> str:
+        return self._output.read_text()
+
+    def await_greeting(self) -> str:
+        wait_until(
+            lambda: "Ctrl-C stops" in self.output() or self.process.poll() is not None,
+            timeout_s=40,
+            what="start",
+        )
+        return self.output()
+
+    def children(self) -> list[psutil.Process]:
+        return psutil.Process(self.process.pid).children(recursive=True)
+
+    def interrupt(self) -> None:
+        """Ctrl-C; fails when anything is left after the promised time."""
+        children = self.children()
+        os.killpg(self.process.pid, signal.SIGINT)
+        self.process.wait(STOP_WITHIN_S)
+        _gone, alive = psutil.wait_procs(children, timeout=0)
+        assert alive == []
+
+
+def password_of(username: str, output: str) -> str:
+    found = re.search(rf"user {username} +password (\S+)", output)
+    assert found, output
+    return found[1]
+
+
+def log_in(url: str, password: str) -> dict[str, str]:
+    answer = httpx.post(f"{url}/api/auth/login", json={"username": "demo", "password": password})
+    assert answer.status_code == 200, answer.text
+    return {"Authorization": f"Bearer {answer.json()['access_token']}"}
+
+
+def test_a_newcomer_chats_stops_in_the_middle_and_finds_everything_again(tmp_path: Path) -> None:
+    first = EmbeddedGateway(tmp_path)
+    try:
+        greeting = first.await_greeting()
+        password = password_of("demo", greeting)
+        pasted = next(line for line in greeting.splitlines() if line.startswith("curl "))
+        chatted = subprocess.run(shlex.split(pasted), capture_output=True, text=True, check=True, timeout=60)
+        assert chatted.stdout.endswith("data: [DONE]\n\n")
+        assert "simulated" in "".join(
+            choice["delta"].get("content", "")
+            for line in chatted.stdout.splitlines()
+            if line.startswith("data: {")
+            for choice in json.loads(line[6:])["choices"]
+        )
+        headers = log_in(first.url, password)
+        body = {"content": "Tell me everything", "stream": True}
+        with httpx.stream("POST", f"{first.url}/api/chat", json=body, headers=headers) as response:
+            assert next(response.iter_lines()).startswith("data: ")
+            cut_short = response.headers["x-conversation-id"]
+            first.interrupt()
+    finally:
+        first.process.kill()
+
+    second = EmbeddedGateway(tmp_path)
+    try:
+        greeting = second.await_greeting()
+        assert "exists, its password is unchanged" in greeting
+        headers = log_in(second.url, password)
+        listed = httpx.get(f"{second.url}/api/conversations", headers=headers).json()["data"]
+        assert len(listed) == 2
+        detail = httpx.get(f"{second.url}/api/conversations/{cut_short}", headers=headers).json()
+        assert detail["messages"][1]["status"] in {"error", "complete"}
+        second.interrupt()
+    finally:
+        second.process.kill()
+
+
+def test_a_named_engine_is_used_and_no_simulator_started(tmp_path: Path) -> None:
+    with start_simulator("--served-model-name", "my-own-model") as engine:
+        gateway = EmbeddedGateway(
+            tmp_path, VLLM_BASE_URL=engine.base_url, GATEWAY_USER_PASSWORD="chosen-by-me"
+        )
+        try:
+            gateway.await_greeting()
+            headers = log_in(gateway.url, "chosen-by-me")
+            models = httpx.get(f"{gateway.url}/v1/models", headers=headers).json()["data"]
+            commands = [" ".join(child.cmdline()) for child in gateway.children()]
+            gateway.interrupt()
+        finally:
+            gateway.process.kill()
+
+    assert models[0]["id"] == "my-own-model"
+    assert not [c for c in commands if "modelops.simulator" in c]
+
+
+def test_a_port_in_use_is_named(tmp_path: Path, simulator: str) -> None:
+    port = simulator.rpartition(":")[2]
+    gateway = EmbeddedGateway(tmp_path, GATEWAY_PORT=port)
+
+    code = gateway.process.wait(30)
+
+    assert code == 1
+    assert f"GATEWAY_PORT: port {port} is in use" in gateway.output()
+
+
+def test_a_bad_setting_is_named_without_a_traceback(tmp_path: Path) -> None:
+    gateway = EmbeddedGateway(tmp_path, RATE_LIMIT_WINDOW="soon")
+
+    code = gateway.process.wait(30)
+
+    assert code == 1
+    assert gateway.output().startswith("Configuration error: RATE_LIMIT_WINDOW:")
+    assert "Traceback" not in gateway.output()
+
+
+def test_the_simulated_engine_is_started_again_when_it_dies(tmp_path: Path) -> None:
+    gateway = EmbeddedGateway(tmp_path)
+    try:
+        gateway.await_greeting()
+        engine = next(c for c in gateway.children() if "modelops.simulator" in " ".join(c.cmdline()))
+        engine.kill()
+
+        def is_ready_again() -> bool:
+            health = httpx.get(f"{gateway.url}/health").json()
+            return "starting it again" in gateway.output() and health["services"]["vllm"]["status"] == "ready"
+
+        wait_until(is_ready_again, timeout_s=20, what="the engine to be back")
+        gateway.interrupt()
+    finally:
+        gateway.process.kill()
+
+
+def test_children_end_when_the_supervisor_is_killed(tmp_path: Path) -> None:
+    gateway = EmbeddedGateway(tmp_path)
+    gateway.await_greeting()
+    children = gateway.children()
+
+    gateway.process.kill()
+    gateway.process.wait()
+
+    _gone, alive = psutil.wait_procs(children, timeout=10)
+    assert alive == []
