@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import math
 import time
 from collections.abc import AsyncIterator
@@ -54,8 +55,10 @@ class Client:
     async def answer(self, body: bytes) -> None:
         """Send a whole JSON answer."""
         length = (b"content-length", str(len(body)).encode())
-        await self._start(200, [(b"content-type", b"application/json"), length, *self._headers])
-        await self._send({"type": "http.response.body", "body": body})
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._timeouts.send_s):
+                await self._start(200, [(b"content-type", b"application/json"), length, *self._headers])
+                await self._send({"type": "http.response.body", "body": body})
 
     async def _start(self, status: int, headers: Headers) -> None:
         self.has_started = True

@@ -132,7 +132,17 @@ def _postgres(binaries: Path, folder: Path, port: int) -> Iterator[None]:
 @contextlib.contextmanager
 def _redis(binary: Path, folder: Path, port: int) -> Iterator[None]:
     log_path = folder / "redis.log"
-    argv = [binary, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
+    argv: list[str | Path] = [
+        binary,
+        "--port",
+        str(port),
+        "--bind",
+        "127.0.0.1",
+        "--save",
+        "",
+        "--appendonly",
+        "no",
+    ]
     with log_path.open("wb") as log:
         process = subprocess.Popen(argv, stdout=log, stderr=log, cwd=folder)
         with _ended(process, signal.SIGTERM):

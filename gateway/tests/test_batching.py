@@ -1,0 +1,301 @@
+"""The batch worker: how calls are gathered, how failures are kept apart, and its database connection."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Callable, Sequence
+
+import psycopg
+import pytest
+from django.db import OperationalError, connection
+
+from gateway.batching import BatchWorker
+from gateway.errors import DependencyUnavailable, GatewayError, NotFound
+
+DEADLINE_S = 10.0
+
+
+@pytest.fixture
+async def worker() -> AsyncIterator[BatchWorker]:
+    running = BatchWorker("worker-under-test")
+    yield running
+    await running.stop()
+
+
+class Doubler:
+    """Doubles numbers and remembers its batches; its first call can be held until `release`."""
+
+    def __init__(self, *, is_held: bool = False) -> None:
+        self.batches: list[list[int]] = []
+        self.is_running = threading.Event()
+        self._go_on = threading.Event()
+        if not is_held:
+            self._go_on.set()
+
+    def __call__(self, items: Sequence[int]) -> list[int]:
+        self.batches.append(list(items))
+        self.is_running.set()
+        assert self._go_on.wait(DEADLINE_S)
+        return [2 * item for item in items]
+
+    def release(self) -> None:
+        self._go_on.set()
+
+
+def select_one(items: Sequence[int]) -> list[int]:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1")
+    return list(items)
+
+
+def backend_pids(items: Sequence[None]) -> list[int]:
+    """PostgreSQL's process behind the worker's connection."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid()")
+        (pid,) = cursor.fetchone()
+    return [pid] * len(items)
+
+
+async def held(worker: BatchWorker) -> tuple[Doubler, asyncio.Task[int]]:
+    """A doubler that the worker is busy with, and the task that waits for it."""
+    doubler = Doubler(is_held=True)
+    waiting = asyncio.create_task(worker.submit(doubler, 0))
+    assert await asyncio.to_thread(doubler.is_running.wait, DEADLINE_S)
+    return doubler, waiting
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(DEADLINE_S):
+        while not condition():
+            await asyncio.sleep(0.02)
+
+
+async def submit_all(
+    worker: BatchWorker, handler: Callable[[Sequence[int]], Sequence[int | Exception]], items: Sequence[int]
+) -> list[asyncio.Task[int]]:
+    """Tasks whose items all lie in the worker's queue."""
+    tasks = [asyncio.create_task(worker.submit(handler, item)) for item in items]
+    await asyncio.sleep(0)
+    return tasks
+
+
+async def test_lone_item_is_a_batch_of_its_own(worker: BatchWorker) -> None:
+    doubler = Doubler()
+
+    assert await worker.submit(doubler, 21) == 42
+
+    assert doubler.batches == [[21]]
+
+
+async def test_what_arrives_while_a_batch_runs_is_the_next_batch(worker: BatchWorker) -> None:
+    doubler, first = await held(worker)
+    others = await submit_all(worker, doubler, [1, 2, 3, 4, 5])
+
+    doubler.release()
+
+    assert await asyncio.gather(first, *others) == [0, 2, 4, 6, 8, 10]
+    assert doubler.batches == [[0], [1, 2, 3, 4, 5]]
+
+
+async def test_each_handler_has_its_own_batch(worker: BatchWorker) -> None:
+    busy, first = await held(worker)
+    left, right = Doubler(), Doubler()
+    tasks = [
+        *await submit_all(worker, left, [1]),
+        *await submit_all(worker, right, [2]),
+        *await submit_all(worker, left, [3]),
+    ]
+
+    busy.release()
+
+    assert await asyncio.gather(first, *tasks) == [0, 2, 4, 6]
+    assert (left.batches, right.batches) == ([[1, 3]], [[2]])
+
+
+async def test_batch_is_bounded_in_size(worker: BatchWorker) -> None:
+    doubler, first = await held(worker)
+    others = await submit_all(worker, doubler, range(300))
+
+    doubler.release()
+    await asyncio.gather(first, *others)
+
+    assert [len(batch) for batch in doubler.batches] == [1, 256, 44]
+
+
+async def test_item_that_makes_the_batch_raise_fails_alone(worker: BatchWorker) -> None:
+    def refuse_three(items: Sequence[int]) -> list[int]:
+        if 3 in items:
+            raise ValueError("three")
+        return list(items)
+
+    busy, first = await held(worker)
+    tasks = await submit_all(worker, refuse_three, [1, 2, 3, 4])
+
+    busy.release()
+    results = await asyncio.gather(first, *tasks, return_exceptions=True)
+
+    assert [results[1], results[2], results[4]] == [1, 2, 4]
+    assert isinstance(results[3], ValueError)
+
+
+async def test_result_that_is_an_exception_is_raised_to_its_submitter_alone(worker: BatchWorker) -> None:
+    def refuse_two(items: Sequence[int]) -> list[int | Exception]:
+        return [NotFound() if item == 2 else item for item in items]
+
+    busy, first = await held(worker)
+    tasks = await submit_all(worker, refuse_two, [1, 2, 3])
+
+    busy.release()
+    results = await asyncio.gather(first, *tasks, return_exceptions=True)
+
+    assert [results[1], results[3]] == [1, 3]
+    assert isinstance(results[2], NotFound)
+
+
+async def test_submitter_that_left_does_not_disturb_its_neighbours(worker: BatchWorker) -> None:
+    doubler, first = await held(worker)
+    leaver, stayer = await submit_all(worker, doubler, [1, 2])
+    leaver.cancel()
+
+    doubler.release()
+
+    assert await asyncio.gather(first, stayer) == [0, 4]
+    assert leaver.cancelled()
+
+
+async def test_stop_finishes_what_was_submitted() -> None:
+    worker = BatchWorker()
+    doubler, first = await held(worker)
+    others = await submit_all(worker, doubler, [1, 2, 3])
+    stopping = asyncio.create_task(worker.stop())
+    await asyncio.sleep(0)
+
+    doubler.release()
+    async with asyncio.timeout(DEADLINE_S):
+        await stopping
+
+    assert await asyncio.gather(first, *others) == [0, 2, 4, 6]
+
+
+async def test_work_submitted_after_the_stop_is_refused_instead_of_never_answered() -> None:
+    worker = BatchWorker()
+    await worker.stop()
+
+    with pytest.raises(GatewayError):
+        async with asyncio.timeout(0.5):
+            await worker.submit(Doubler(), 1)
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_dead_connection_is_replaced_once_unnoticed(worker: BatchWorker) -> None:
+    attempts: list[int] = []
+
+    def die_on_the_second(items: Sequence[int]) -> list[int]:
+        attempts.append(len(items))
+        if len(attempts) == 2:
+            raise OperationalError("server closed the connection unexpectedly")
+        return select_one(items)
+
+    await worker.submit(die_on_the_second, 1)
+
+    assert await worker.submit(die_on_the_second, 2) == 2
+    assert len(attempts) == 3
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_database_that_stays_away_is_unavailable_after_two_tries(worker: BatchWorker) -> None:
+    attempts: list[int] = []
+
+    def die(items: Sequence[int]) -> list[int]:
+        attempts.append(len(items))
+        raise OperationalError("password=canary")
+
+    await worker.submit(select_one, 1)
+    with pytest.raises(DependencyUnavailable) as caught:
+        await worker.submit(die, 2)
+
+    assert len(attempts) == 2
+    assert "canary" not in str(caught.value)
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_connection_that_cannot_be_made_is_not_tried_twice(worker: BatchWorker) -> None:
+    attempts: list[int] = []
+
+    def refuse(items: Sequence[int]) -> list[int]:
+        attempts.append(len(items))
+        raise OperationalError("connection refused")
+
+    with pytest.raises(DependencyUnavailable):
+        await worker.submit(refuse, 1)
+
+    assert len(attempts) == 1
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_worker_goes_on_after_the_database_failed(worker: BatchWorker) -> None:
+    def die(items: Sequence[int]) -> list[int]:
+        raise OperationalError("gone")
+
+    with pytest.raises(DependencyUnavailable):
+        await worker.submit(die, 1)
+
+    assert await worker.submit(select_one, 2) == 2
+
+
+@pytest.mark.services
+@pytest.mark.django_db(transaction=True)
+async def test_connection_that_the_server_ended_is_replaced_unnoticed(worker: BatchWorker) -> None:
+    before = await worker.submit(backend_pids, None)
+    await asyncio.to_thread(ask_server, "SELECT pg_terminate_backend(%s)", before)
+    await until(lambda: not is_alive(before))
+
+    after = await worker.submit(backend_pids, None)
+
+    assert after != before
+
+
+@pytest.mark.services
+@pytest.mark.django_db(transaction=True)
+async def test_idle_worker_closes_its_connection(
+    monkeypatch: pytest.MonkeyPatch, worker: BatchWorker
+) -> None:
+    monkeypatch.setattr("gateway.batching.IDLE_CLOSE_S", 0.1)
+    pid = await worker.submit(backend_pids, None)
+
+    await until(lambda: not is_alive(pid))
+
+    assert await worker.submit(backend_pids, None) != pid
+
+
+@pytest.mark.services
+@pytest.mark.django_db(transaction=True)
+async def test_stopped_worker_leaves_no_connection() -> None:
+    worker = BatchWorker()
+    pid = await worker.submit(backend_pids, None)
+
+    await worker.stop()
+
+    await until(lambda: not is_alive(pid))
+
+
+def is_alive(pid: int) -> bool:
+    return ask_server("SELECT count(*) FROM pg_stat_activity WHERE pid = %s", pid) == 1
+
+
+def ask_server(sql: str, *parameters: object) -> object:
+    """One value, over a connection that is nobody else's."""
+    settings = connection.settings_dict
+    with psycopg.connect(
+        host=settings["HOST"],
+        port=settings["PORT"],
+        user=settings["USER"],
+        password=settings["PASSWORD"],
+        dbname=settings["NAME"],
+        autocommit=True,
+    ) as own:
+        row = own.execute(sql.encode(), parameters).fetchone()
+        assert row is not None
+        value: object = row[0]
+        return value
