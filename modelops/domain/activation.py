@@ -1,0 +1,94 @@
+"""The peak of PyTorch memory while the engine profiles itself with a full batch of dummy tokens.
+
+Structure: `profile_run` (vllm/v1/worker/gpu_model_runner.py): the vision tower first, its outputs kept,
+then one forward pass of max_num_batched_tokens, then the sampler over max_num_seqs rows.
+"""
+
+from modelops.domain.calibration import (
+    ALL_REDUCE_COPIES,
+    HIDDEN_COPIES_BESIDE_SAMPLER,
+    HIDDEN_COPIES_IN_LAYER,
+    SAMPLER_COPIES,
+)
+from modelops.domain.specs import ModelArchitecture, ResolvedSettings
+
+_FLOAT32_BYTES = 4
+_EXPERT_CHUNK_TOKENS = 32768
+"""`VLLM_FUSED_MOE_CHUNK_SIZE`: experts never see more tokens at once."""
+
+
+def estimate_activation(model: ModelArchitecture, settings: ResolvedSettings) -> int:
+    """Return the activation peak on one GPU in bytes."""
+    forward = max(_estimate_layer_peak(model, settings), _estimate_sampler_peak(model, settings))
+    if model.vision is None or settings.is_text_only:
+        return forward
+    return max(forward, _estimate_vision_peak(model, settings)) + _estimate_vision_output(model, settings)
+
+
+def _estimate_sampler_peak(model: ModelArchitecture, settings: ResolvedSettings) -> int:
+    """The sampler works on whole rows of logits, which tensor parallel does not divide."""
+    if settings.is_pooling:
+        return 0
+    rows = min(settings.max_num_seqs, settings.max_num_batched_tokens)
+    logits = SAMPLER_COPIES * rows * model.vocab_size * _FLOAT32_BYTES
+    batch = settings.max_num_batched_tokens * model.hidden_size * settings.dtype.size_bytes
+    return int(logits + HIDDEN_COPIES_BESIDE_SAMPLER * batch)
+
+
+def _estimate_layer_peak(model: ModelArchitecture, settings: ResolvedSettings) -> int:
+    tokens, ranks = settings.max_num_batched_tokens, settings.tensor_parallel_size
+    size = settings.dtype.size_bytes
+    hidden_copies = HIDDEN_COPIES_IN_LAYER + (ALL_REDUCE_COPIES if ranks > 1 else 0)
+    hidden = hidden_copies * model.hidden_size
+    matrices = 3 if model.is_gated else 2
+    dense = matrices * model.intermediate_size / ranks if _has_dense_layer(model) else 0.0
+    query, output = model.attention_dims
+    attention = (query + 2 * output) / ranks if model.uses_mla else 0.0
+    peak = size * tokens * (max(dense, attention) + hidden)
+    if model.moe is not None:
+        peak = max(peak, _estimate_expert_peak(model, settings) + size * tokens * hidden)
+    return int(peak)
+
+
+def _has_dense_layer(model: ModelArchitecture) -> bool:
+    return any(layer.weights.mlp and not layer.weights.experts for layer in model.layers)
+
+
+def _estimate_expert_peak(model: ModelArchitecture, settings: ResolvedSettings) -> float:
+    """Scratch of the fused expert kernel: two caches of the routed tokens.
+
+    Source: `fused_experts_impl`, vllm/model_executor/layers/fused_moe/fused_moe.py.
+    """
+    moe = model.moe
+    if moe is None:
+        return 0.0
+    ranks = settings.tensor_parallel_size
+    routed = min(settings.max_num_batched_tokens, _EXPERT_CHUNK_TOKENS) * moe.experts_per_token
+    inner = moe.intermediate_size / ranks
+    shared = settings.max_num_batched_tokens * 3 * moe.shared_intermediate_size / ranks
+    return settings.dtype.size_bytes * (routed * (max(2 * inner, model.hidden_size) + inner) + shared)
+
+
+def _estimate_vision_peak(model: ModelArchitecture, settings: ResolvedSettings) -> int:
+    vision = model.vision
+    if vision is None:
+        return 0
+    width = 2 * vision.intermediate_size + HIDDEN_COPIES_IN_LAYER * vision.hidden_size
+    return settings.dtype.size_bytes * _find_profiled_patches(model, settings) * width
+
+
+def _find_profiled_patches(model: ModelArchitecture, settings: ResolvedSettings) -> int:
+    """As many of the largest images as the encoder's budget (one batch of tokens) holds, at least one."""
+    vision = model.vision
+    if vision is None or not vision.max_tokens:
+        return 0
+    images = max(1, settings.max_num_batched_tokens // vision.max_tokens)
+    return vision.max_patches * images
+
+
+def _estimate_vision_output(model: ModelArchitecture, settings: ResolvedSettings) -> int:
+    vision = model.vision
+    if vision is None:
+        return 0
+    tokens = max(settings.max_num_batched_tokens, vision.max_tokens) if vision.max_tokens else 0
+    return tokens * model.hidden_size * settings.dtype.size_bytes

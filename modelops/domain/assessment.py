@@ -1,0 +1,238 @@
+"""Decide whether one model with one set of settings starts on one set of GPUs."""
+
+from dataclasses import dataclass, replace
+from math import ceil
+
+from modelops.domain import calibration
+from modelops.domain.budget import Budget, compute_budget, estimate_band, find_longest_context
+from modelops.domain.capability import find_capability_notes, find_capability_problems
+from modelops.domain.divisibility import find_parallel_problems
+from modelops.domain.engine_defaults import EngineTraits, find_traits, resolve_dtype
+from modelops.domain.errors import UnknownLayoutError
+from modelops.domain.gpu_catalog import complete_gpu
+from modelops.domain.report import Band, FitReport, Limit, Verdict
+from modelops.domain.specs import GIB, CheckpointFacts, EngineSettings, Gpu, ModelArchitecture
+from modelops.domain.weights import WeightsEstimate, estimate_weights
+
+_WEIGHTS_SHARE = 0.85
+_ACTIVATION_SHARE = 0.4
+_USEFUL_CONTEXT = 2048
+
+
+@dataclass(frozen=True)
+class _Finding:
+    limit: Limit
+    reason: str
+
+
+def assess_fit(
+    model: ModelArchitecture,
+    settings: EngineSettings,
+    gpus: tuple[Gpu, ...],
+    facts: CheckpointFacts | None = None,
+) -> FitReport:
+    """Answer without suggestions. Never raises for a model or card it does not understand."""
+    used = _select_gpus(settings, gpus)
+    needed = settings.tensor_parallel_size * settings.pipeline_parallel_size
+    if len(used) < needed:
+        reason = f"{needed} GPUs are needed (tensor × pipeline parallel), {len(gpus)} given"
+        return FitReport(Verdict.DOES_NOT_FIT, Limit.GPU_COUNT, (reason,))
+    gpu = min(used, key=lambda card: card.total_bytes)
+    traits = find_traits(settings, gpu)
+    dtype = resolve_dtype(settings.dtype, model, gpu)
+    try:
+        weights = estimate_weights(
+            model,
+            facts or CheckpointFacts(),
+            dtype=dtype,
+            tensor_parallel_size=settings.tensor_parallel_size,
+            pipeline_parallel_size=min(settings.pipeline_parallel_size, len(model.layers)),
+            gpu=gpu,
+        )
+    except UnknownLayoutError as exc:
+        return FitReport(Verdict.UNKNOWN, Limit.LAYOUT, (str(exc),))
+    blockers = _find_blockers(model, settings, gpu, traits)
+    if any(finding.limit is Limit.PARALLEL_SIZE for finding in blockers):
+        return _refuse(blockers, settings, weights)
+    longest = find_longest_context(model, settings, weights, gpu, traits)
+    if settings.is_max_model_len_auto and longest:
+        settings = replace(settings, max_model_len=longest)
+    budget = compute_budget(model, settings, weights, gpu, traits)
+    band = estimate_band(model, budget, weights, traits)
+    failures = blockers + _find_memory_failures(budget, used, longest)
+    doubts = [] if failures else _find_doubts(budget, band, used, traits, longest)
+    report = _describe(model, budget, weights, band, longest, traits)
+    findings = failures or doubts
+    verdict = Verdict.DOES_NOT_FIT if failures else Verdict.TIGHT if doubts else Verdict.FITS
+    return replace(
+        report,
+        verdict=verdict,
+        limit=findings[0].limit if findings else Limit.NONE,
+        reasons=tuple(finding.reason for finding in findings),
+        notes=tuple(find_capability_notes(model, settings, gpu)),
+    )
+
+
+def _select_gpus(settings: EngineSettings, gpus: tuple[Gpu, ...]) -> tuple[Gpu, ...]:
+    """The engine takes the first cards it sees; a single card takes the first too."""
+    needed = settings.tensor_parallel_size * settings.pipeline_parallel_size
+    return tuple(complete_gpu(gpu) for gpu in gpus[:needed])
+
+
+def _refuse(findings: list[_Finding], settings: EngineSettings, weights: WeightsEstimate) -> FitReport:
+    return FitReport(
+        Verdict.DOES_NOT_FIT,
+        findings[0].limit,
+        tuple(finding.reason for finding in findings),
+        weights_bytes=max(weights.stage_bytes),
+        weights_source=weights.source,
+        tensor_parallel_size=settings.tensor_parallel_size,
+        pipeline_parallel_size=settings.pipeline_parallel_size,
+    )
+
+
+def _find_blockers(
+    model: ModelArchitecture, settings: EngineSettings, gpu: Gpu, traits: EngineTraits
+) -> list[_Finding]:
+    """What the engine refuses whatever the memory: sizes, card, positions."""
+    parallel = find_parallel_problems(model, settings.tensor_parallel_size, settings.pipeline_parallel_size)
+    findings = [_Finding(Limit.PARALLEL_SIZE, problem) for problem in parallel]
+    dtype = resolve_dtype(settings.dtype, model, gpu)
+    for problem in find_capability_problems(model, settings, dtype, gpu, traits):
+        findings.append(_Finding(Limit.COMPUTE_CAPABILITY, problem))
+    positions, asked = model.max_positions, settings.max_model_len
+    if asked and positions and asked > positions and not settings.is_max_model_len_auto:
+        findings.append(
+            _Finding(Limit.CONTEXT, f"max_model_len {asked} is more than the model's {positions} positions")
+        )
+    return findings
+
+
+def _find_memory_failures(budget: Budget, gpus: tuple[Gpu, ...], longest: int) -> list[_Finding]:
+    findings = []
+    stage, length = budget.tightest, budget.settings.max_model_len
+    for gpu in gpus:
+        free = _read_free(gpu, budget)
+        requested = ceil(budget.settings.gpu_memory_utilization * gpu.total_bytes)
+        if free < requested and budget.settings.kv_cache_memory_bytes is None:
+            findings.append(
+                _Finding(
+                    Limit.FREE_MEMORY,
+                    f"{_gib(free)} free on {gpu.name} when the engine starts is less than the "
+                    f"{_gib(requested)} it asks for ({budget.settings.gpu_memory_utilization:g} of the card)",
+                )
+            )
+            break
+    if stage.layout.is_empty:
+        return findings if stage.kv_cache_bytes > 0 else [*findings, _name_shortage(budget)]
+    if stage.kv_cache_bytes <= 0:
+        return [*findings, _name_shortage(budget)]
+    if not budget.holds_request(length):
+        needed = stage.layout.count_request_bytes(length)
+        findings.append(
+            _Finding(
+                Limit.KV_CACHE,
+                f"one request of {length} tokens needs {_gib(needed)} of KV cache, "
+                f"{_gib(stage.kv_cache_bytes)} is left; the largest context that fits is {longest}",
+            )
+        )
+    return findings
+
+
+def _name_shortage(budget: Budget) -> _Finding:
+    stage = budget.tightest
+    parts = (
+        f"weights {_gib(stage.weights_bytes)}, activation {_gib(budget.activation_bytes)} and overhead "
+        f"leave nothing of the {_gib(budget.requested_bytes)} budget for a KV cache"
+    )
+    if stage.weights_bytes >= _WEIGHTS_SHARE * budget.requested_bytes:
+        return _Finding(Limit.WEIGHTS, parts)
+    if budget.activation_bytes >= _ACTIVATION_SHARE * budget.requested_bytes:
+        return _Finding(Limit.ACTIVATION, parts)
+    return _Finding(Limit.KV_CACHE, parts)
+
+
+def _read_free(gpu: Gpu, budget: Budget) -> int:
+    """What the engine will read as free at best: its own context is gone by then."""
+    idle = gpu.total_bytes - min(budget.context_bytes, _least_context(budget))
+    return idle if gpu.free_bytes is None else min(gpu.free_bytes, idle)
+
+
+def _least_context(budget: Budget) -> int:
+    settings = budget.settings
+    is_parallel = settings.tensor_parallel_size * settings.pipeline_parallel_size > 1
+    more = calibration.LEAST_PARALLEL_CONTEXT_BYTES if is_parallel else 0
+    return calibration.DEFAULT_CONTEXT_BYTES + more
+
+
+def _find_doubts(
+    budget: Budget, band: Band, gpus: tuple[Gpu, ...], traits: EngineTraits, longest: int
+) -> list[_Finding]:
+    findings = []
+    length = budget.settings.max_model_len
+    needed = budget.tightest.layout.count_request_bytes(length)
+    if band.low_bytes < needed:
+        findings.append(
+            _Finding(
+                Limit.KV_CACHE,
+                f"within the uncertainty: {_gib(needed)} of KV cache needed, "
+                f"{_gib(max(band.low_bytes, 0))}–{_gib(band.high_bytes)} expected",
+            )
+        )
+    for gpu in gpus:
+        free = gpu.total_bytes if gpu.free_bytes is None else gpu.free_bytes
+        requested = budget.settings.gpu_memory_utilization * gpu.total_bytes
+        spare = min(free, gpu.total_bytes) - budget.context_bytes - requested
+        if spare < 0:
+            findings.append(
+                _Finding(Limit.FREE_MEMORY, f"free memory on {gpu.name} only just covers the request")
+            )
+            break
+        if not traits.counts_graphs and spare < budget.cuda_graph_bytes // 2:
+            text = f"CUDA graphs ({_gib(budget.cuda_graph_bytes)}) come on top and little is spare"
+            findings.append(_Finding(Limit.CUDA_GRAPHS, f"{text} on {gpu.name}"))
+            break
+    if longest < _USEFUL_CONTEXT and longest < length:
+        findings.append(_Finding(Limit.KV_CACHE, f"only {longest} tokens of context fit"))
+    return findings
+
+
+def _describe(
+    model: ModelArchitecture,
+    budget: Budget,
+    weights: WeightsEstimate,
+    band: Band,
+    longest: int,
+    traits: EngineTraits,
+) -> FitReport:
+    stage, length = budget.tightest, budget.settings.max_model_len
+    blocks = min(each.get_blocks() for each in budget.stages)
+    request_blocks = max(1, stage.layout.count_request_blocks(length))
+    concurrency = blocks / request_blocks if not stage.layout.is_empty else 0.0
+    tokens = blocks // max(1, stage.layout.group_count) * stage.layout.min_block_tokens
+    if traits.reports_request_tokens:
+        tokens = int(concurrency * length)
+    return FitReport(
+        Verdict.FITS,
+        Limit.NONE,
+        weights_bytes=stage.weights_bytes,
+        activation_bytes=budget.activation_bytes,
+        non_torch_bytes=budget.non_torch_bytes,
+        cuda_graph_bytes=budget.cuda_graph_bytes,
+        context_bytes=budget.context_bytes,
+        budget_bytes=budget.requested_bytes,
+        kv_cache_bytes=stage.kv_cache_bytes,
+        kv_cache_tokens=tokens,
+        kv_bytes_per_request=stage.layout.count_request_bytes(length),
+        max_model_len=length,
+        max_model_len_that_fits=longest,
+        max_concurrency=round(concurrency, 2),
+        tensor_parallel_size=budget.settings.tensor_parallel_size,
+        pipeline_parallel_size=budget.settings.pipeline_parallel_size,
+        weights_source=weights.source,
+        band=band,
+    )
+
+
+def _gib(count: int) -> str:
+    return f"{count / GIB:.2f} GiB"

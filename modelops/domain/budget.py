@@ -1,0 +1,154 @@
+"""The engine's memory budget on one GPU and what it leaves for the KV cache."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from math import ceil
+
+from modelops.domain import calibration
+from modelops.domain.activation import estimate_activation
+from modelops.domain.engine_defaults import EngineTraits, resolve_settings, with_length
+from modelops.domain.kv_cache import CacheLayout, plan_cache
+from modelops.domain.overhead import estimate_context, estimate_cuda_graphs, estimate_non_torch
+from modelops.domain.report import Band
+from modelops.domain.specs import EngineSettings, Gpu, ModelArchitecture, ResolvedSettings
+from modelops.domain.weights import WeightsEstimate, get_stages
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One pipeline stage: its weights, what is left for its cache, and how the cache is laid out."""
+
+    weights_bytes: int
+    kv_cache_bytes: int
+    layout: CacheLayout
+
+    def holds_request(self, length: int) -> bool:
+        if self.kv_cache_bytes <= 0:
+            return False
+        return self.layout.count_request_bytes(length) <= self.kv_cache_bytes
+
+    def get_blocks(self) -> int:
+        return self.layout.count_blocks(self.kv_cache_bytes)
+
+
+@dataclass(frozen=True)
+class Budget:
+    """All terms for one set of settings. Bytes are per GPU."""
+
+    settings: ResolvedSettings
+    requested_bytes: int
+    activation_bytes: int
+    non_torch_bytes: int
+    cuda_graph_bytes: int
+    context_bytes: int
+    stages: tuple[Stage, ...]
+
+    @property
+    def tightest(self) -> Stage:
+        return min(self.stages, key=lambda stage: (stage.get_blocks(), stage.kv_cache_bytes))
+
+    def holds_request(self, length: int) -> bool:
+        return all(stage.holds_request(length) for stage in self.stages)
+
+
+def compute_budget(
+    model: ModelArchitecture,
+    settings: EngineSettings,
+    weights: WeightsEstimate,
+    gpu: Gpu,
+    traits: EngineTraits,
+) -> Budget:
+    """Apply the engine's identity on the smallest GPU.
+
+    KV = utilization × total − weights − activation − non-torch [− CUDA graphs from 0.21 on].
+    Source: `determine_available_memory`, vllm/v1/worker/gpu_worker.py, and V0's
+    `determine_num_available_blocks`, vllm/worker/worker.py (0.7).
+    """
+    resolved = resolve_settings(settings, model, gpu, traits)
+    requested = ceil(resolved.gpu_memory_utilization * gpu.total_bytes)
+    activation = estimate_activation(model, resolved)
+    non_torch = estimate_non_torch(resolved, gpu, traits)
+    graphs = estimate_cuda_graphs(resolved, gpu, traits)
+    overhead = activation + non_torch + (graphs if traits.counts_graphs else 0)
+    layers = get_stages(model.layers, resolved.pipeline_parallel_size)
+    stages = tuple(
+        Stage(
+            weights_bytes=stage_weights,
+            kv_cache_bytes=(
+                resolved.kv_cache_memory_bytes
+                if resolved.kv_cache_memory_bytes is not None
+                else requested - stage_weights - overhead
+            ),
+            layout=plan_cache(model, stage_layers, resolved, traits),
+        )
+        for stage_weights, stage_layers in zip(weights.stage_bytes, layers, strict=True)
+    )
+    return Budget(
+        settings=resolved,
+        requested_bytes=requested,
+        activation_bytes=activation,
+        non_torch_bytes=non_torch,
+        cuda_graph_bytes=graphs,
+        context_bytes=estimate_context(resolved, gpu, traits),
+        stages=stages,
+    )
+
+
+def find_longest_context(
+    model: ModelArchitecture,
+    settings: EngineSettings,
+    weights: WeightsEstimate,
+    gpu: Gpu,
+    traits: EngineTraits,
+) -> int:
+    """Return the largest context, up to the model's positions, that one request may have; 0 for none.
+
+    V0 profiles with fewer tokens above 32768, so both sides of that edge are searched.
+    """
+    longest = max(model.max_positions or 0, settings.max_model_len or 0)
+
+    def holds(length: int) -> bool:
+        budget = compute_budget(model, with_length(settings, length), weights, gpu, traits)
+        return budget.holds_request(length)
+
+    edges = [(1, longest)]
+    if traits.is_v0 and longest > 32768:
+        edges = [(32769, longest), (1, 32768)]
+    for low, high in edges:
+        if found := _search(low, high, holds):
+            return found
+    return 0
+
+
+def _search(low: int, high: int, holds: Callable[[int], bool]) -> int:
+    if high < low or not holds(low):
+        return 0
+    while low < high:
+        middle = (low + high + 1) // 2
+        if holds(middle):
+            low = middle
+        else:
+            high = middle - 1
+    return low
+
+
+def estimate_band(
+    model: ModelArchitecture, budget: Budget, weights: WeightsEstimate, traits: EngineTraits
+) -> Band:
+    """Return how far the KV cache may lie from the estimate, from the calibration."""
+    stage = budget.tightest
+    share = calibration.APPROXIMATE_WEIGHTS_ERROR if weights.is_approximate else calibration.WEIGHTS_ERROR
+    error = int(share * stage.weights_bytes + calibration.ACTIVATION_ERROR * budget.activation_bytes)
+    error += calibration.FIXED_ERROR_BYTES
+    if budget.settings.tensor_parallel_size * budget.settings.pipeline_parallel_size > 1:
+        error += calibration.PARALLEL_ERROR_BYTES
+    if model.vision is not None and not budget.settings.is_text_only:
+        text_only = estimate_activation(model, replace(budget.settings, is_text_only=True))
+        error += int(calibration.VISION_ERROR * (budget.activation_bytes - text_only))
+    low = high = error
+    if traits.counts_graphs and budget.cuda_graph_bytes:
+        low += min(calibration.GRAPH_UNCERTAINTY_BYTES, budget.cuda_graph_bytes)
+        high += budget.cuda_graph_bytes // 2
+    elif traits.version is None:
+        low += budget.cuda_graph_bytes
+    return Band(stage.kv_cache_bytes - low, stage.kv_cache_bytes + high)

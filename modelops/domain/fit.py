@@ -1,0 +1,23 @@
+"""The fit check: will this model start on these GPUs, how much will it carry, and what to change if not."""
+
+from dataclasses import replace
+
+from modelops.domain.assessment import assess_fit
+from modelops.domain.report import FitReport
+from modelops.domain.specs import CheckpointFacts, EngineSettings, Gpu, ModelArchitecture
+from modelops.domain.suggestions import find_suggestions
+
+
+def check_fit(
+    model: ModelArchitecture,
+    settings: EngineSettings,
+    gpus: tuple[Gpu, ...],
+    facts: CheckpointFacts | None = None,
+) -> FitReport:
+    """Answer with suggestions, each of which was checked in the same way.
+
+    Raises FieldError for a setting that has no meaning (an unknown dtype).
+    """
+    report = assess_fit(model, settings, gpus, facts)
+    suggestions = find_suggestions(model, settings, gpus, facts or CheckpointFacts(), report)
+    return replace(report, suggestions=suggestions)

@@ -1,0 +1,52 @@
+"""Memory beside weights, activation and KV cache: CUDA context, NCCL, CUDA graphs."""
+
+from modelops.domain.calibration import (
+    CONTEXT_BYTES,
+    DEFAULT_CONTEXT_BYTES,
+    DEFAULT_NON_TORCH_BYTES,
+    DEFAULT_PARALLEL_NON_TORCH_BYTES,
+    GRAPH_BASE_BYTES,
+    GRAPH_BYTES_PER_SIZE,
+    NCCL_IN_BUDGET_BYTES,
+    NON_TORCH_BYTES,
+    PARALLEL_CONTEXT_BYTES,
+    PARALLEL_NON_TORCH_BYTES,
+    V0_GRAPH_BYTES,
+    V1_NCCL_IN_BUDGET_BYTES,
+)
+from modelops.domain.engine_defaults import EngineTraits, count_capture_sizes
+from modelops.domain.gpu_catalog import find_card, find_family
+from modelops.domain.specs import Gpu, ResolvedSettings
+
+
+def estimate_non_torch(settings: ResolvedSettings, gpu: Gpu, traits: EngineTraits) -> int:
+    """Return what grows outside PyTorch's allocator between the engine's two readings.
+
+    With several GPUs the figure depends on whether NCCL was set up before the first reading
+    (`init_device`, vllm/v1/worker/gpu_worker.py).
+    """
+    family = find_family(gpu)
+    if settings.tensor_parallel_size * settings.pipeline_parallel_size == 1:
+        return NON_TORCH_BYTES.get(family, DEFAULT_NON_TORCH_BYTES)
+    if traits.reads_free_after_nccl:
+        return PARALLEL_NON_TORCH_BYTES.get(family, DEFAULT_PARALLEL_NON_TORCH_BYTES)
+    if not traits.is_v0:
+        return V1_NCCL_IN_BUDGET_BYTES
+    card = find_card(gpu.name)
+    return NCCL_IN_BUDGET_BYTES[card is not None and card.is_data_center]
+
+
+def estimate_cuda_graphs(settings: ResolvedSettings, gpu: Gpu, traits: EngineTraits) -> int:
+    """Return what captured CUDA graphs take, 0 in eager mode."""
+    if settings.enforce_eager:
+        return 0
+    if traits.is_v0:
+        return V0_GRAPH_BYTES
+    return GRAPH_BASE_BYTES + count_capture_sizes(settings, gpu) * GRAPH_BYTES_PER_SIZE
+
+
+def estimate_context(settings: ResolvedSettings, gpu: Gpu, traits: EngineTraits) -> int:
+    """Return what the process has taken before the engine asks whether enough memory is free."""
+    context = CONTEXT_BYTES.get(find_family(gpu), DEFAULT_CONTEXT_BYTES)
+    is_parallel = settings.tensor_parallel_size * settings.pipeline_parallel_size > 1
+    return context + (PARALLEL_CONTEXT_BYTES if is_parallel and traits.reads_free_after_nccl else 0)

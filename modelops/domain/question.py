@@ -1,0 +1,171 @@
+"""Read a fit question from plain JSON values, and answer it as such."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from modelops.domain.architecture import parse_architecture
+from modelops.domain.errors import FieldError, UnknownLayoutError
+from modelops.domain.fit import check_fit
+from modelops.domain.gpu_catalog import find_card
+from modelops.domain.report import FitReport, Limit, Verdict, serialise_report
+from modelops.domain.specs import MIB, CheckpointFacts, EngineSettings, Gpu
+
+_COUNTS = (
+    "tensor_parallel_size",
+    "pipeline_parallel_size",
+    "max_num_seqs",
+    "max_num_batched_tokens",
+    "block_size",
+    "kv_cache_memory_bytes",
+)
+_FLAGS = ("enforce_eager", "enable_chunked_prefill")
+_WORDS = ("dtype", "quantization", "kv_cache_dtype", "vllm_version", "engine")
+
+
+@dataclass(frozen=True)
+class FitQuestion:
+    """One parsed question. `id` is given back with the answer as it came."""
+
+    id: Any
+    config: Mapping[str, Any]
+    settings: EngineSettings
+    gpus: tuple[Gpu, ...]
+    facts: CheckpointFacts
+
+
+def parse_question(raw: Mapping[str, Any]) -> FitQuestion:
+    """Parse a question; raises FieldError naming the field that is missing or wrong."""
+    config = raw.get("config")
+    if not isinstance(config, Mapping) or not config:
+        raise FieldError("config", "must be the content of the model's config.json")
+    return FitQuestion(
+        id=raw.get("id"),
+        config=config,
+        settings=_parse_settings(raw),
+        gpus=_parse_gpus(raw.get("gpus")),
+        facts=CheckpointFacts(
+            parameters=_parse_count(raw, "parameters"), weights_bytes=_parse_count(raw, "weights_bytes")
+        ),
+    )
+
+
+def answer_question(raw: Mapping[str, Any]) -> dict[str, Any]:
+    """Answer one question; a bad one is answered `unknown` with the field at fault, never raised."""
+    try:
+        question = parse_question(raw)
+        report = ask(question)
+    except FieldError as exc:
+        report = FitReport(Verdict.UNKNOWN, Limit.INPUT, (str(exc),))
+        return {
+            "id": raw.get("id"),
+            **serialise_report(report),
+            "error": {"field": exc.field, "reason": exc.reason},
+        }
+    return {"id": question.id, **serialise_report(report)}
+
+
+def ask(question: FitQuestion) -> FitReport:
+    """Check the question's fit. Raises FieldError for a config.json that lacks a field."""
+    try:
+        model = parse_architecture(question.config, question.settings.quantization)
+    except UnknownLayoutError as exc:
+        return FitReport(Verdict.UNKNOWN, Limit.LAYOUT, (str(exc),))
+    return check_fit(model, question.settings, question.gpus, question.facts)
+
+
+def _parse_settings(raw: Mapping[str, Any]) -> EngineSettings:
+    values: dict[str, Any] = {name: _parse_count(raw, name) for name in _COUNTS}
+    values |= {name: _parse_flag(raw, name) for name in _FLAGS}
+    values |= {name: _parse_word(raw, name) for name in _WORDS}
+    length = raw.get("max_model_len")
+    is_auto = length in ("auto", -1)
+    values["max_model_len"] = None if is_auto else _parse_count(raw, "max_model_len")
+    values["is_max_model_len_auto"] = is_auto
+    values["gpu_memory_utilization"] = _parse_share(raw, "gpu_memory_utilization")
+    runner = raw.get("runner", raw.get("task"))
+    if runner is not None:
+        values["is_pooling"] = runner not in ("generate", "auto")
+    values["is_text_only"] = bool(_parse_flag(raw, "language_model_only"))
+    return EngineSettings(**{name: value for name, value in values.items() if value is not None})
+
+
+def _parse_gpus(raw: Any) -> tuple[Gpu, ...]:
+    if not isinstance(raw, list) or not raw:
+        raise FieldError("gpus", "must list at least one GPU")
+    return tuple(_parse_gpu(item, f"gpus[{index}]") for index, item in enumerate(raw))
+
+
+def _parse_gpu(raw: Any, field: str) -> Gpu:
+    if not isinstance(raw, Mapping):
+        raise FieldError(field, "must be an object with name and total_mib")
+    name = raw.get("name")
+    if not isinstance(name, str) or not name:
+        raise FieldError(f"{field}.name", "must be the card's name")
+    total = _parse_mib(raw, "total_mib", field)
+    card = find_card(name)
+    if total is None and card is None:
+        raise FieldError(f"{field}.total_mib", f"is missing, and {name!r} is not a known card")
+    if total is None and card is not None:
+        total = card.driver_total_mib * MIB
+    capability = raw.get("compute_capability")
+    return Gpu(
+        name=name,
+        total_bytes=total or 0,
+        free_bytes=_parse_mib(raw, "free_mib", field),
+        compute_capability=_parse_capability(capability, f"{field}.compute_capability"),
+    )
+
+
+def _parse_mib(raw: Mapping[str, Any], name: str, field: str) -> int | None:
+    value = raw.get(name)
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
+        raise FieldError(f"{field}.{name}", f"must be a number of MiB, not {value!r}")
+    if name == "total_mib" and value == 0:
+        raise FieldError(f"{field}.{name}", "must be above zero")
+    return int(value * MIB)
+
+
+def _parse_capability(value: Any, field: str) -> tuple[int, int] | None:
+    if value is None:
+        return None
+    parts = str(value).split(".") if not isinstance(value, list | tuple) else [str(item) for item in value]
+    if len(parts) == 2 and all(part.isdigit() for part in parts):
+        return int(parts[0]), int(parts[1])
+    raise FieldError(field, f"must be like 8.6, not {value!r}")
+
+
+def _parse_count(raw: Mapping[str, Any], name: str) -> int | None:
+    value = raw.get(name)
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float) or value != int(value) or value <= 0:
+        raise FieldError(name, f"must be a whole number above zero, not {value!r}")
+    return int(value)
+
+
+def _parse_share(raw: Mapping[str, Any], name: str) -> float | None:
+    value = raw.get(name)
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= 1:
+        raise FieldError(name, f"must be above 0 and at most 1, not {value!r}")
+    return float(value)
+
+
+def _parse_flag(raw: Mapping[str, Any], name: str) -> bool | None:
+    value = raw.get(name)
+    if value is None or isinstance(value, bool):
+        return value
+    raise FieldError(name, f"must be true or false, not {value!r}")
+
+
+def _parse_word(raw: Mapping[str, Any], name: str) -> str | None:
+    value = raw.get(name)
+    if value is None:
+        return None
+    if not isinstance(value, str) or not value:
+        raise FieldError(name, f"must be a word, not {value!r}")
+    return value

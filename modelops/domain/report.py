@@ -1,0 +1,131 @@
+"""The fit check's answer."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from modelops.domain.specs import EngineSettings, Quantization
+
+
+class Verdict(StrEnum):
+    FITS = "fits"
+    TIGHT = "tight"
+    DOES_NOT_FIT = "does_not_fit"
+    UNKNOWN = "unknown"
+
+
+class Limit(StrEnum):
+    """The term that decides: what fails, or what would fail first."""
+
+    NONE = "none"
+    WEIGHTS = "weights"
+    ACTIVATION = "activation"
+    KV_CACHE = "kv_cache"
+    CUDA_GRAPHS = "cuda_graphs"
+    FREE_MEMORY = "free_memory"
+    GPU_COUNT = "gpu_count"
+    PARALLEL_SIZE = "tensor_parallel_size"
+    COMPUTE_CAPABILITY = "compute_capability"
+    CONTEXT = "max_model_len"
+    LAYOUT = "layout"
+    INPUT = "input"
+
+
+@dataclass(frozen=True)
+class Band:
+    """Where the KV cache will lie in nine runs of ten, in bytes per GPU."""
+
+    low_bytes: int
+    high_bytes: int
+
+
+@dataclass(frozen=True)
+class Suggestion:
+    """A change that was checked: `verdict` and `max_model_len_that_fits` are what it leads to."""
+
+    kind: str
+    text: str
+    changes: tuple[tuple[str, int | float | str | bool], ...]
+    settings: EngineSettings
+    verdict: Verdict
+    max_model_len_that_fits: int
+    gpu_count: int
+    quantization: Quantization | None = None
+    """Set when the change is another, quantized variant of the model."""
+
+
+@dataclass(frozen=True)
+class FitReport:
+    """One answer. Bytes are per GPU, of the tightest pipeline stage; None where nothing can be said.
+
+    A negative `kv_cache_bytes` is what is missing.
+    """
+
+    verdict: Verdict
+    limit: Limit
+    reasons: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    weights_bytes: int | None = None
+    activation_bytes: int | None = None
+    non_torch_bytes: int | None = None
+    cuda_graph_bytes: int | None = None
+    context_bytes: int | None = None
+    budget_bytes: int | None = None
+    kv_cache_bytes: int | None = None
+    kv_cache_tokens: int | None = None
+    kv_bytes_per_request: int | None = None
+    max_model_len: int | None = None
+    max_model_len_that_fits: int | None = None
+    max_concurrency: float | None = None
+    tensor_parallel_size: int = 1
+    pipeline_parallel_size: int = 1
+    weights_source: str | None = None
+    band: Band | None = None
+    suggestions: tuple[Suggestion, ...] = field(default=())
+
+    @property
+    def is_runnable(self) -> bool:
+        return self.verdict in (Verdict.FITS, Verdict.TIGHT)
+
+
+def serialise_report(report: FitReport) -> dict[str, Any]:
+    """Return the report as plain JSON values under the names the command line prints."""
+    return {
+        "verdict": str(report.verdict),
+        "limit": str(report.limit),
+        "reasons": list(report.reasons),
+        "notes": list(report.notes),
+        "weights_bytes": report.weights_bytes,
+        "weights_source": report.weights_source,
+        "activation_bytes": report.activation_bytes,
+        "non_torch_bytes": report.non_torch_bytes,
+        "cuda_graph_bytes": report.cuda_graph_bytes,
+        "context_bytes": report.context_bytes,
+        "budget_bytes": report.budget_bytes,
+        "kv_cache_bytes": report.kv_cache_bytes,
+        "kv_cache_tokens": report.kv_cache_tokens,
+        "kv_bytes_per_request": report.kv_bytes_per_request,
+        "max_model_len": report.max_model_len,
+        "max_model_len_that_fits": report.max_model_len_that_fits,
+        "max_concurrency": report.max_concurrency,
+        "tensor_parallel_size": report.tensor_parallel_size,
+        "pipeline_parallel_size": report.pipeline_parallel_size,
+        "band": None
+        if report.band is None
+        else {
+            "kv_cache_low_bytes": report.band.low_bytes,
+            "kv_cache_high_bytes": report.band.high_bytes,
+        },
+        "suggestions": [serialise_suggestion(suggestion) for suggestion in report.suggestions],
+    }
+
+
+def serialise_suggestion(suggestion: Suggestion) -> dict[str, Any]:
+    return {
+        "kind": suggestion.kind,
+        "text": suggestion.text,
+        "changes": dict(suggestion.changes),
+        "verdict": str(suggestion.verdict),
+        "max_model_len_that_fits": suggestion.max_model_len_that_fits,
+        "gpu_count": suggestion.gpu_count,
+    }

@@ -1,0 +1,238 @@
+"""What the fit check is asked about: a model's shape, the engine's settings and the cards.
+
+Everything is frozen, in bytes and plain numbers, so that any process can hold, compare and store it.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+GIB = 1 << 30
+MIB = 1 << 20
+
+
+class LayerKind(StrEnum):
+    """How one decoder layer remembers the past, which decides what it costs per token."""
+
+    FULL = "full"
+    SLIDING = "sliding"
+    CHUNKED = "chunked"
+    MLA = "mla"
+    LINEAR = "linear"
+    NONE = "none"
+
+
+class Dtype(StrEnum):
+    FLOAT16 = "float16"
+    BFLOAT16 = "bfloat16"
+    FLOAT32 = "float32"
+
+    @property
+    def size_bytes(self) -> int:
+        return 4 if self is Dtype.FLOAT32 else 2
+
+
+@dataclass(frozen=True)
+class Gpu:
+    """One card as the engine sees it.
+
+    `total_bytes` is what CUDA reports to the engine (a "24 GB" card shows about 23.6 GiB);
+    `free_bytes` is what is free before the engine starts, None when not known.
+    """
+
+    name: str
+    total_bytes: int
+    free_bytes: int | None = None
+    compute_capability: tuple[int, int] | None = None
+
+
+@dataclass(frozen=True)
+class LinearState:
+    """A recurrent layer's constant state in elements, before tensor parallel divides it."""
+
+    convolution_elements: int
+    recurrent_elements: int
+    recurrent_is_float32: bool = False
+
+
+@dataclass(frozen=True)
+class CacheShape:
+    """What one layer keeps per token (attention) or per sequence (`state`)."""
+
+    kind: LayerKind
+    kv_heads: int = 0
+    key_dim: int = 0
+    value_dim: int = 0
+    window: int | None = None
+    state: LinearState | None = None
+    is_shared: bool = False
+    """The layer reads another layer's cache and allocates none."""
+
+
+@dataclass(frozen=True)
+class LayerWeights:
+    """Parameters of one layer, by how they are sharded and whether a quantization touches them."""
+
+    attention: int = 0
+    key_value: int = 0
+    mlp: int = 0
+    experts: int = 0
+    replicated: int = 0
+    plain: int = 0
+    plain_sharded: int = 0
+
+    @property
+    def total(self) -> int:
+        return (
+            self.attention
+            + self.key_value
+            + self.mlp
+            + self.experts
+            + self.replicated
+            + self.plain
+            + self.plain_sharded
+        )
+
+
+@dataclass(frozen=True)
+class Layer:
+    cache: CacheShape
+    weights: LayerWeights
+
+
+@dataclass(frozen=True)
+class MoeShape:
+    experts: int
+    experts_per_token: int
+    intermediate_size: int
+    shared_intermediate_size: int = 0
+    has_shared_gate: bool = False
+
+
+@dataclass(frozen=True)
+class VisionTower:
+    """A vision or audio tower; `parameters` is None when its layout is not understood."""
+
+    parameters: int | None
+    hidden_size: int
+    intermediate_size: int
+    max_patches: int
+    max_tokens: int
+
+
+@dataclass(frozen=True)
+class Quantization:
+    """How a checkpoint (or a load-time flag) stores weights. Sizes are exact fractions of a byte."""
+
+    method: str
+    bits: int | None
+    group_size: int | None = None
+    scale_bytes_per_group: float = 0.0
+    covers: frozenset[str] = frozenset({"attention", "mlp", "experts"})
+    covers_lm_head: bool = False
+    block_shape: tuple[int, int] | None = None
+    kv_cache_bits: int | None = None
+    is_load_time: bool = False
+
+
+@dataclass(frozen=True)
+class ModelArchitecture:
+    """A model's shape, as far as memory is concerned."""
+
+    model_type: str
+    layers: tuple[Layer, ...]
+    hidden_size: int
+    vocab_size: int
+    attention_heads: int
+    kv_heads: int
+    intermediate_size: int
+    is_gated: bool
+    embedding_parameters: int
+    lm_head_parameters: int
+    other_parameters: int
+    rotary_elements: int
+    max_positions: int | None
+    default_max_model_len: int | None
+    dtype: Dtype
+    moe: MoeShape | None = None
+    vision: VisionTower | None = None
+    quantization: Quantization | None = None
+    is_pooling: bool = False
+    is_multimodal: bool = False
+    draft_layers: int = 0
+    is_layout_known: bool = True
+    allows_float16: bool = True
+    state_heads: int = 0
+    latent_up_parameters: int = 0
+    """One latent-attention layer's up-projection, of which a quantized model keeps a 16-bit copy."""
+    attention_dims: tuple[int, int] = (0, 0)
+    """Query width and output width of one layer's attention, before tensor parallel."""
+
+    @property
+    def text_parameters(self) -> int:
+        layers = sum(layer.weights.total for layer in self.layers)
+        return layers + self.embedding_parameters + self.lm_head_parameters + self.other_parameters
+
+    @property
+    def parameters(self) -> int:
+        """Parameters the engine loads, draft (multi-token prediction) layers left out."""
+        tower = self.vision.parameters if self.vision and self.vision.parameters else 0
+        return self.text_parameters + tower
+
+    @property
+    def has_linear_layers(self) -> bool:
+        return any(layer.cache.kind is LayerKind.LINEAR for layer in self.layers)
+
+    @property
+    def uses_mla(self) -> bool:
+        return any(layer.cache.kind is LayerKind.MLA for layer in self.layers)
+
+
+@dataclass(frozen=True)
+class CheckpointFacts:
+    """What is known of a checkpoint beside its config.json. None means not known."""
+
+    parameters: int | None = None
+    weights_bytes: int | None = None
+
+
+@dataclass(frozen=True)
+class EngineSettings:
+    """vLLM's flags as an operator gives them; None takes the engine's default for version and card."""
+
+    tensor_parallel_size: int = 1
+    pipeline_parallel_size: int = 1
+    max_model_len: int | None = None
+    is_max_model_len_auto: bool = False
+    gpu_memory_utilization: float | None = None
+    dtype: str = "auto"
+    quantization: str | None = None
+    kv_cache_dtype: str = "auto"
+    max_num_seqs: int | None = None
+    max_num_batched_tokens: int | None = None
+    enforce_eager: bool = False
+    enable_chunked_prefill: bool | None = None
+    block_size: int | None = None
+    kv_cache_memory_bytes: int | None = None
+    vllm_version: str | None = None
+    engine: str | None = None
+    is_pooling: bool | None = None
+    is_text_only: bool = False
+
+
+@dataclass(frozen=True)
+class ResolvedSettings:
+    """Settings with every default filled in."""
+
+    tensor_parallel_size: int
+    pipeline_parallel_size: int
+    max_model_len: int
+    gpu_memory_utilization: float
+    dtype: Dtype
+    kv_cache_bytes_per_element: int
+    max_num_seqs: int
+    max_num_batched_tokens: int
+    enforce_eager: bool
+    block_size: int
+    is_pooling: bool
+    is_text_only: bool
+    kv_cache_memory_bytes: int | None

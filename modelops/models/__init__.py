@@ -1,0 +1,1 @@
+"""The rows of modelops: profiles, and what the GPUs were seen doing."""

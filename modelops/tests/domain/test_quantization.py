@@ -1,0 +1,103 @@
+from fractions import Fraction
+from typing import Any
+
+import pytest
+
+from modelops.domain.quantization import get_bytes_per_weight, parse_quantization
+from modelops.domain.specs import Dtype
+
+
+@pytest.mark.parametrize(
+    ("raw", "method", "width"),
+    [
+        ({"quant_method": "awq", "bits": 4, "group_size": 128}, "awq", Fraction(1, 2) + Fraction(5, 256)),
+        ({"quant_method": "gptq", "bits": 8, "group_size": -1}, "gptq", Fraction(1)),
+        ({"quant_method": "gptq", "bits": 4}, "gptq", Fraction(1, 2) + Fraction(5, 256)),
+        ({"quant_method": "fp8"}, "fp8", Fraction(1)),
+        (
+            {"quant_method": "fp8", "weight_block_size": [128, 128]},
+            "fp8",
+            1 + Fraction(4, 128 * 128),
+        ),
+        ({"quant_method": "mxfp4"}, "mxfp4", Fraction(17, 32)),
+        ({"quant_method": "modelopt", "quant_algo": "NVFP4"}, "nvfp4", Fraction(9, 16)),
+        ({"quant_method": "modelopt", "quantization": {"quant_algo": "FP8"}}, "modelopt", Fraction(1)),
+        ({"quant_method": "bitsandbytes", "load_in_4bit": True}, "bitsandbytes", Fraction(9, 16)),
+        ({"quant_method": "bitsandbytes", "load_in_8bit": True}, "bitsandbytes", Fraction(1)),
+        (
+            {
+                "quant_method": "compressed-tensors",
+                "format": "pack-quantized",
+                "config_groups": {"group_0": {"weights": {"num_bits": 4, "group_size": 128}}},
+            },
+            "compressed-tensors",
+            Fraction(1, 2) + Fraction(2, 128),
+        ),
+        (
+            {"quant_method": "compressed_tensors", "format": "float-quantized"},
+            "compressed-tensors",
+            Fraction(1),
+        ),
+        (
+            {
+                "quant_method": "compressed-tensors",
+                "format": "nvfp4-pack-quantized",
+                "config_groups": {"group_0": {"weights": {"num_bits": 4, "group_size": 16}}},
+            },
+            "nvfp4",
+            Fraction(9, 16),
+        ),
+    ],
+)
+def test_dialects_give_the_bytes_per_weight(raw: dict[str, Any], method: str, width: Fraction) -> None:
+    quantization = parse_quantization({"quantization_config": raw}, None)
+
+    assert quantization is not None
+    assert quantization.method == method
+    assert get_bytes_per_weight(quantization, "experts", Dtype.BFLOAT16) == width
+
+
+def test_unquantized_parts_keep_the_dtype() -> None:
+    quantization = parse_quantization({"quantization_config": {"quant_method": "mxfp4"}}, None)
+
+    assert get_bytes_per_weight(quantization, "attention", Dtype.BFLOAT16) == 2
+    assert get_bytes_per_weight(None, "mlp", Dtype.FLOAT32) == 4
+
+
+@pytest.mark.parametrize("names", [["re:.*self_attn.*", "lm_head"], ["self_attn", "lm_head"]])
+def test_exceptions_for_all_attention_are_understood(names: list[str]) -> None:
+    raw = {"quant_method": "compressed-tensors", "bits": 8, "ignore": names}
+
+    quantization = parse_quantization({"quantization_config": raw}, None)
+
+    assert quantization is not None and "attention" not in quantization.covers
+
+
+@pytest.mark.parametrize(("flag", "bits"), [("fp8", 8), ("bitsandbytes", 4)])
+def test_a_flag_quantizes_an_unquantized_checkpoint_while_loading(flag: str, bits: int) -> None:
+    quantization = parse_quantization({}, flag)
+
+    assert quantization is not None
+    assert (quantization.bits, quantization.is_load_time) == (bits, True)
+
+
+def test_the_checkpoints_own_quantization_wins_over_the_flag() -> None:
+    raw = {"quant_method": "gptq", "bits": 4, "group_size": 32}
+
+    quantization = parse_quantization({"quantization_config": raw}, "gptq_marlin")
+
+    assert quantization is not None
+    assert (quantization.method, quantization.group_size) == ("gptq", 32)
+
+
+@pytest.mark.parametrize("flag", [None, "none", "auto"])
+def test_no_quantization_is_none(flag: str | None) -> None:
+    assert parse_quantization({}, flag) is None
+
+
+def test_a_width_that_is_nowhere_stated_stays_unknown() -> None:
+    quantization = parse_quantization({}, "compressed-tensors")
+
+    assert quantization is not None and quantization.bits is None
+    with pytest.raises(ValueError, match="no fixed width"):
+        get_bytes_per_weight(quantization, "mlp", Dtype.BFLOAT16)
