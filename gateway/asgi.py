@@ -70,7 +70,7 @@ class Front:
 
         plane = self._chat if is_chat_path(scope["path"]) else self._pages
         try:
-            check_host(scope, self._config.allowed_hosts)
+            check_host(scope, self._config.hosts)
             bounded = bounded_receive(
                 scope,
                 receive,

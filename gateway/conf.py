@@ -31,6 +31,7 @@ from gateway.secrets import load_or_create_secrets
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 MINIMUM_SECRET_BYTES = 32
+LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "[::1]")
 VLLM_DEFAULT_URL = "http://127.0.0.1:8000"
 
 
@@ -87,8 +88,8 @@ class GatewayConfig:
     )
     allowed_hosts: tuple[str, ...] = setting(
         "ALLOWED_HOSTS",
-        ("localhost", "127.0.0.1", "[::1]"),
-        "Host names under which the gateway answers, comma-separated.",
+        (),
+        "Host names under which the gateway answers, comma-separated; loopback names always do.",
         parse_names,
     )
     cors_origins: tuple[str, ...] = setting(
@@ -180,6 +181,11 @@ class GatewayConfig:
     secure_cookies: bool = setting(
         "SECURE_COOKIES", False, "Set when users reach the gateway over https.", parse_boolean
     )
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """ALLOWED_HOSTS with the loopback names, which probes on this machine use."""
+        return tuple(dict.fromkeys((*self.allowed_hosts, *LOOPBACK_HOSTS)))
 
     @property
     def engine_url(self) -> str:

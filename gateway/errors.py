@@ -102,9 +102,10 @@ class MethodNotAllowed(GatewayError):
 
 
 class Conflict(GatewayError):
+    """The base of the 409s; what is raised is one of its subclasses."""
+
     status = 409
     type = "conflict_error"
-    code = "conflict"
 
     def __init__(self, message: str | None = None, *, param: str | None = None) -> None:
         super().__init__(message, param=param, headers=NO_RETRY)

@@ -15,7 +15,7 @@ CONFIG = get_config()
 
 DEBUG = CONFIG.debug
 SECRET_KEY = CONFIG.secret_key
-ALLOWED_HOSTS = list(CONFIG.allowed_hosts)
+ALLOWED_HOSTS = list(CONFIG.hosts)
 ROOT_URLCONF = "gateway.urls"
 ASGI_APPLICATION = "gateway.asgi.application"
 AUTH_USER_MODEL = "accounts.User"

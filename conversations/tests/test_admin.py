@@ -1,0 +1,171 @@
+"""The admin's pages about accounts and conversations: they load, and lists hold nothing that users said."""
+
+from __future__ import annotations
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+
+from accounts.models import Role, User
+from conversations.models import Conversation, Message
+
+pytestmark = pytest.mark.django_db
+
+LISTS = {
+    "user": "/admin/accounts/user/",
+    "conversation": "/admin/conversations/conversation/",
+    "message": "/admin/conversations/message/",
+}
+
+
+def talk(owner: User) -> Message:
+    """A conversation of a canary title with a canary question."""
+    conversation = Conversation.objects.create(owner=owner, title="canary-title", system_prompt="canary-prompt")
+    return Message.objects.create(
+        conversation=conversation,
+        owner=owner,
+        role="assistant",
+        content="canary-content",
+        reasoning="canary-reasoning",
+        tool_calls=[{"id": "canary-call"}],
+        model="tiny",
+    )
+
+
+@pytest.fixture
+def mina() -> User:
+    return User.objects.create(username="mina", email="mina@example.com")
+
+
+@pytest.fixture
+def message(mina: User) -> Message:
+    return talk(mina)
+
+
+@pytest.fixture
+def admin() -> Client:
+    client = Client()
+    client.force_login(User.objects.create(username="root", role=Role.ADMIN))
+    return client
+
+
+@pytest.mark.usefixtures("message")
+@pytest.mark.parametrize("path", ["/admin/", *LISTS.values(), *(f"{p}?q=mina" for p in LISTS.values())])
+def test_list_loads_and_shows_nothing_that_users_said(admin: Client, path: str) -> None:
+    response = admin.get(path)
+
+    assert response.status_code == 200
+    assert b"canary" not in response.content
+
+
+def test_lists_show_their_rows(admin: Client, message: Message) -> None:
+    pages = {name: admin.get(path).content.decode() for name, path in LISTS.items()}
+
+    assert "mina@example.com" in pages["user"]
+    assert str(message.conversation_id) in pages["conversation"]
+    assert str(message.id) in pages["message"]
+
+
+def test_details_load(admin: Client, message: Message) -> None:
+    for path in (
+        f"{LISTS['user']}{message.owner_id}/change/",
+        f"{LISTS['user']}add/",
+        f"{LISTS['user']}{message.owner_id}/password/",
+        f"{LISTS['conversation']}{message.conversation_id}/change/",
+        f"{LISTS['message']}{message.id}/change/",
+        f"{LISTS['conversation']}{message.conversation_id}/history/",
+    ):
+        assert admin.get(path).status_code == 200, path
+
+
+def test_message_can_be_found_by_its_ids(admin: Client, message: Message) -> None:
+    for query in (message.id, message.conversation_id):
+        page = admin.get(LISTS["message"], {"q": str(query)})
+        assert page.status_code == 200
+        assert f"{message.id}" in page.content.decode()
+
+
+@pytest.mark.parametrize("name", ["conversation", "message"])
+def test_what_users_said_cannot_be_written_by_hand(admin: Client, message: Message, name: str) -> None:
+    object_id = message.conversation_id if name == "conversation" else message.id
+
+    add = admin.get(f"{LISTS[name]}add/")
+    change = admin.post(f"{LISTS[name]}{object_id}/change/", {"content": "forged", "title": "forged"})
+
+    assert (add.status_code, change.status_code) == (403, 403)
+    assert not Message.objects.filter(content="forged").exists()
+    assert not Conversation.objects.filter(title="forged").exists()
+
+
+def test_conversation_can_be_deleted_with_its_messages(admin: Client, message: Message) -> None:
+    path = f"{LISTS['conversation']}{message.conversation_id}/delete/"
+
+    assert b"canary" not in admin.get(path).content
+    admin.post(path, {"post": "yes"})
+
+    assert (Conversation.objects.count(), Message.objects.count()) == (0, 0)
+
+
+def test_account_is_made_with_a_role_and_can_log_in(admin: Client) -> None:
+    response = admin.post(
+        f"{LISTS['user']}add/",
+        {
+            "username": "new",
+            "email": "",
+            "role": "user",
+            "usable_password": "true",
+            "password1": "a long enough phrase",
+            "password2": "a long enough phrase",
+        },
+    )
+
+    assert response.status_code == 302
+    new = User.objects.get(username="new")
+    assert (new.role, new.email, new.check_password("a long enough phrase")) == ("user", None, True)
+
+
+@pytest.mark.parametrize("name", LISTS)
+def test_number_of_queries_of_a_list_does_not_grow_with_its_rows(admin: Client, name: str) -> None:
+    counts = []
+
+    for size in (2, 12):
+        for _ in range(size):
+            talk(User.objects.create(username=f"user-{User.objects.count()}"))
+        with CaptureQueriesContext(connection) as queries:
+            admin.get(LISTS[name])
+        counts.append(len(queries))
+
+    assert counts[0] == counts[1]
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [{"role": Role.USER}, {"role": Role.ADMIN, "is_active": False}],
+    ids=["user", "inactive admin"],
+)
+@pytest.mark.parametrize("path", ["/admin/", *LISTS.values()])
+def test_nobody_but_an_active_admin_gets_in(path: str, columns: dict[str, object]) -> None:
+    client = Client()
+    client.force_login(User.objects.create(username="somebody", **columns))
+
+    response = client.get(path)
+
+    assert response.status_code == 302
+    assert response.headers["Location"].startswith("/admin/login/")
+
+
+def test_password_of_a_user_does_not_open_the_admin() -> None:
+    User.objects.create_user("mina", None, "a long enough phrase")
+
+    response = Client().post("/admin/login/", {"username": "mina", "password": "a long enough phrase"})
+
+    assert response.status_code == 200
+    assert "sessionid" not in response.cookies
+
+
+def test_admin_who_loses_the_role_is_out_at_once(admin: Client) -> None:
+    assert admin.get("/admin/").status_code == 200
+    User.objects.filter(username="root").update(role=Role.USER)
+
+    assert admin.get("/admin/").status_code == 302

@@ -1,0 +1,296 @@
+"""An answer's row from its first checkpoint to its end, whoever ends it."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from accounts.models import User
+from conversations.models import Conversation, Message, MessageStatus
+from conversations.replies import (
+    CancelRequest,
+    Checkpoint,
+    Outcome,
+    Sweep,
+    close_replies,
+    find_cancel_requests,
+    request_cancels,
+    save_checkpoints,
+    sweep_orphans,
+)
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def mina() -> User:
+    return User.objects.create(username="mina")
+
+
+@pytest.fixture
+def start_answer(mina: User) -> Callable[..., Message]:
+    """Makes a conversation of mina's with a running answer."""
+
+    def start(*, lease_s: float = 30, content: str = "") -> Message:
+        return Message.objects.create(
+            conversation=Conversation.objects.create(owner=mina),
+            owner=mina,
+            role="assistant",
+            status="streaming",
+            content=content,
+            lease_expires_at=timezone.now() + timedelta(seconds=lease_s),
+        )
+
+    return start
+
+
+Start = Callable[..., Message]
+
+
+def outcome(answer: Message, **more: Any) -> Outcome:
+    return Outcome(**{"message_id": answer.id, "status": MessageStatus.COMPLETE, "content": "Hi!"} | more)
+
+
+def checkpoint(answer: Message, content: str, reasoning: str = "") -> Checkpoint:
+    return Checkpoint(message_id=answer.id, content=content, reasoning=reasoning, lease_s=60)
+
+
+def cancel(answer: Message, owner_id: uuid.UUID) -> str | None:
+    (status,) = request_cancels([CancelRequest(owner_id, answer.conversation_id, answer.id)])
+    return status
+
+
+def test_end_of_an_answer_is_kept_in_full(start_answer: Start) -> None:
+    answer = start_answer()
+    calls = [{"id": "c1", "type": "function", "function": {"name": "날씨", "arguments": '{"도시": "서울"}'}}]
+
+    results = close_replies(
+        [
+            outcome(
+                answer,
+                content="안녕 👋",
+                reasoning="hm",
+                tool_calls=calls,
+                model="tiny",
+                finish_reason="tool_calls",
+                prompt_tokens=5,
+                completion_tokens=7,
+                usage_source="engine",
+                ttft_ms=12,
+                latency_ms=340,
+            )
+        ]
+    )
+
+    assert results == [None]
+    row = Message.objects.values().get(pk=answer.pk)
+    assert row | {
+        "status": "complete",
+        "content": "안녕 👋",
+        "reasoning": "hm",
+        "tool_calls": calls,
+        "error_code": "",
+        "model": "tiny",
+        "finish_reason": "tool_calls",
+        "prompt_tokens": 5,
+        "completion_tokens": 7,
+        "usage_source": "engine",
+        "ttft_ms": 12,
+        "latency_ms": 340,
+        "lease_expires_at": None,
+    } == row
+
+
+def test_answer_without_tool_calls_has_none(start_answer: Start) -> None:
+    answer = start_answer()
+
+    close_replies([outcome(answer)])
+
+    assert Message.objects.filter(pk=answer.pk, tool_calls__isnull=True, prompt_tokens=None).exists()
+
+
+def test_closed_answer_stays_as_it_is(start_answer: Start) -> None:
+    answer = start_answer()
+    close_replies([outcome(answer, content="first")])
+    before = Message.objects.values().get(pk=answer.pk)
+
+    close_replies([outcome(answer, content="second", status=MessageStatus.ERROR, error_code="late")])
+    save_checkpoints([checkpoint(answer, "third")])
+
+    assert Message.objects.values().get(pk=answer.pk) == before
+
+
+def test_checkpoint_keeps_the_text_so_far_and_extends_the_lease(start_answer: Start) -> None:
+    answer = start_answer(lease_s=1)
+
+    save_checkpoints([checkpoint(answer, "so far", "thinking")])
+
+    answer.refresh_from_db()
+    assert (answer.status, answer.content, answer.reasoning) == ("streaming", "so far", "thinking")
+    assert answer.lease_expires_at is not None
+    assert answer.lease_expires_at > timezone.now() + timedelta(seconds=50)
+
+
+def test_batch_closes_each_answer_with_its_own_end(start_answer: Start) -> None:
+    answers = [start_answer() for _ in range(3)]
+    close_replies([outcome(answers[1], content="earlier")])
+
+    results = close_replies([outcome(a, content=f"text {n}") for n, a in enumerate(answers)])
+
+    assert results == [None, None, None]
+    rows = [Message.objects.get(pk=a.pk).content for a in answers]
+    assert rows == ["text 0", "earlier", "text 2"]
+
+
+def test_end_of_an_answer_that_is_gone_is_no_error(start_answer: Start) -> None:
+    answer = start_answer()
+    answer.conversation.delete()
+
+    assert close_replies([outcome(answer)]) == [None]
+
+
+def test_closing_frees_the_conversation_for_the_next_answer(start_answer: Start) -> None:
+    first = start_answer()
+    close_replies([outcome(first)])
+
+    Message.objects.create(
+        conversation=first.conversation,
+        owner=first.owner,
+        role="assistant",
+        status="streaming",
+        lease_expires_at=timezone.now(),
+    )
+
+    assert Message.objects.filter(conversation=first.conversation).count() == 2
+
+
+@pytest.mark.parametrize("write", ["close", "checkpoint"])
+def test_twenty_answers_are_one_statement(start_answer: Start, write: str) -> None:
+    answers = [start_answer() for _ in range(20)]
+
+    with CaptureQueriesContext(connection) as queries:
+        if write == "close":
+            close_replies([outcome(answer) for answer in answers])
+        else:
+            save_checkpoints([checkpoint(answer, "so far") for answer in answers])
+
+    updates = [q for q in queries.captured_queries if "UPDATE" in q["sql"]]
+    assert len(updates) == 1
+
+
+def test_sweep_closes_answers_whose_lease_ran_out_and_keeps_their_text(start_answer: Start) -> None:
+    dead, alive = start_answer(lease_s=-1, content="half"), start_answer(lease_s=30)
+
+    assert sweep_orphans([Sweep()]) == [1]
+
+    dead.refresh_from_db()
+    alive.refresh_from_db()
+    assert (dead.status, dead.error_code, dead.content) == ("error", "interrupted", "half")
+    assert dead.lease_expires_at is None
+    assert alive.status == "streaming"
+
+
+def test_sweep_of_everything_closes_running_answers_too(start_answer: Start) -> None:
+    start_answer(lease_s=30)
+    finished = start_answer()
+    close_replies([outcome(finished)])
+
+    assert sweep_orphans([Sweep(everything=True)]) == [1]
+
+    finished.refresh_from_db()
+    assert finished.status == "complete"
+
+
+def test_second_sweep_finds_nothing(start_answer: Start) -> None:
+    start_answer(lease_s=-1)
+
+    assert sweep_orphans([Sweep(), Sweep()]) == [1, 0]
+
+
+def test_end_that_comes_after_the_sweep_changes_nothing(start_answer: Start) -> None:
+    answer = start_answer(lease_s=-1)
+    sweep_orphans([Sweep()])
+
+    close_replies([outcome(answer, content="too late")])
+
+    answer.refresh_from_db()
+    assert (answer.status, answer.content) == ("error", "")
+
+
+def test_owner_can_ask_to_stop_a_running_answer(start_answer: Start, mina: User) -> None:
+    answer, other = start_answer(), start_answer()
+
+    assert cancel(answer, mina.id) == "streaming"
+
+    answer.refresh_from_db()
+    assert answer.cancel_requested_at is not None
+    assert find_cancel_requests([frozenset({answer.id, other.id}), frozenset({other.id})]) == [
+        {answer.id},
+        set(),
+    ]
+
+
+def test_second_wish_to_stop_keeps_the_first(start_answer: Start, mina: User) -> None:
+    answer = start_answer()
+    cancel(answer, mina.id)
+    answer.refresh_from_db()
+    first = answer.cancel_requested_at
+
+    assert cancel(answer, mina.id) == "streaming"
+
+    answer.refresh_from_db()
+    assert answer.cancel_requested_at == first
+
+
+def test_wish_to_stop_a_finished_answer_only_tells_its_status(start_answer: Start, mina: User) -> None:
+    answer = start_answer()
+    close_replies([outcome(answer)])
+
+    assert cancel(answer, mina.id) == "complete"
+
+    answer.refresh_from_db()
+    assert answer.cancel_requested_at is None
+
+
+def test_nobody_else_can_stop_an_answer(start_answer: Start) -> None:
+    answer = start_answer()
+    stranger = User.objects.create(username="juno")
+
+    assert cancel(answer, stranger.id) is None
+
+    answer.refresh_from_db()
+    assert answer.cancel_requested_at is None
+
+
+def test_answer_is_not_found_through_another_conversation(start_answer: Start, mina: User) -> None:
+    answer, other = start_answer(), start_answer()
+
+    results = request_cancels(
+        [
+            CancelRequest(mina.id, other.conversation_id, answer.id),
+            CancelRequest(mina.id, answer.conversation_id, uuid.uuid4()),
+        ]
+    )
+
+    assert results == [None, None]
+
+
+def test_question_cannot_be_stopped(mina: User) -> None:
+    conversation = Conversation.objects.create(owner=mina)
+    question = Message.objects.create(conversation=conversation, owner=mina, role="user", content="?")
+
+    assert cancel(question, mina.id) is None
+
+
+def test_answer_in_a_deleted_conversation_is_not_found(start_answer: Start, mina: User) -> None:
+    answer = start_answer()
+    Conversation.objects.filter(pk=answer.conversation_id).update(deleted_at=timezone.now())
+
+    assert cancel(answer, mina.id) is None

@@ -1,0 +1,32 @@
+"""The documentation says what the code does."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from gateway.conf import BASE_DIR, GatewayConfig
+from gateway.documentation import GENERATED, refreshed
+
+
+@pytest.mark.parametrize("name", GENERATED)
+def test_generated_tables_are_up_to_date(name: str) -> None:
+    path, fresh = refreshed(name)
+
+    assert path.read_text() == fresh, "run `python manage.py write_docs`"
+
+
+def test_every_setting_in_the_example_file_exists() -> None:
+    known = {item.metadata["name"] for item in GatewayConfig.__dataclass_fields__.values()}
+    named = set(re.findall(r"^#? ?([A-Z][A-Z0-9_]+)=", (BASE_DIR / ".env.example").read_text(), re.MULTILINE))
+    used_by_compose_alone = {"POSTGRES_PASSWORD", "HF_TOKEN", "VLLM_IMAGE", "VLLM_MODEL", "VLLM_ARGS"}
+
+    assert named - known - used_by_compose_alone == set()
+
+
+def test_the_readme_names_only_commands_that_exist() -> None:
+    targets = set(re.findall(r"^([a-z-]+):", (BASE_DIR / "Makefile").read_text(), re.MULTILINE))
+    named = set(re.findall(r"\bmake ([a-z-]+)", (BASE_DIR / "README.md").read_text()))
+
+    assert named - targets == set()
