@@ -24,15 +24,15 @@ CHAT_ANSWER = {
     "type": "object",
     "properties": {
         "id": {"type": "string"},
-        "conversation_id": {"type": "string", "format": "uuid", "nullable": True},
-        "message_id": {"type": "string", "format": "uuid", "nullable": True},
+        "conversation_id": {"type": ["string", "null"], "format": "uuid"},
+        "message_id": {"type": ["string", "null"], "format": "uuid"},
         "model": {"type": "string"},
         "message": {
             "type": "object",
             "properties": {"role": {"type": "string"}, "content": {"type": "string"}},
         },
         "finish_reason": {"type": "string"},
-        "usage": {"type": "object", "nullable": True},
+        "usage": {"type": ["object", "null"]},
         "request_id": {"type": "string"},
     },
 }
@@ -43,7 +43,7 @@ MODEL_CARD = {
         "object": {"type": "string"},
         "created": {"type": "integer"},
         "owned_by": {"type": "string"},
-        "max_model_len": {"type": "integer", "nullable": True},
+        "max_model_len": {"type": ["integer", "null"]},
     },
 }
 

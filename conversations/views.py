@@ -24,6 +24,7 @@ from gateway.rest import caller_id
 
 class ConversationsView(APIView):
     @extend_schema(
+        operation_id="list_conversations",
         parameters=[ConversationQuerySerializer],
         responses=ConversationListSerializer,
         tags=["conversations"],
@@ -44,6 +45,7 @@ class ConversationsView(APIView):
         )
 
     @extend_schema(
+        operation_id="create_conversation",
         request=NewConversationSerializer,
         responses={201: ConversationDetailSerializer},
         tags=["conversations"],
@@ -58,6 +60,7 @@ class ConversationsView(APIView):
 
 class ConversationView(APIView):
     @extend_schema(
+        operation_id="get_conversation",
         responses=ConversationDetailSerializer,
         tags=["conversations"],
         summary="A conversation with its active branch",

@@ -45,11 +45,11 @@ def error_table() -> str:
 
 
 def _kinds(root: type[errors.GatewayError]) -> Iterator[type[errors.GatewayError]]:
-    """The errors of `gateway.errors` that have a code of their own."""
+    """The errors of `gateway.errors` that have a code of their own; the engine's own refusals have not."""
     for kind in root.__subclasses__():
-        if kind.__module__ == errors.__name__ and "code" in vars(kind) or kind is errors.InternalError:
-            if kind is not errors.UpstreamRejected:
-                yield kind
+        has_code = "code" in vars(kind) or kind is errors.InternalError
+        if has_code and kind.__module__ == errors.__name__ and kind is not errors.UpstreamRejected:
+            yield kind
         yield from _kinds(kind)
 
 

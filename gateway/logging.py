@@ -65,8 +65,7 @@ def configure_logging(*, level: str, style: str) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(max(logging.getLevelNamesMapping()[level], LOGGED_LIBRARIES_LEVEL))
-    for name in ("gateway", "uvicorn", "django.request"):
-        logger = logging.getLogger(name)
-        logger.handlers[:] = []
-        logger.propagate = True
     logging.getLogger("uvicorn").setLevel(level)
+    # The access log has said it already: Django's own lines about 4xx would be a second one.
+    for name in ("django.request", "django.channels.server"):
+        logging.getLogger(name).setLevel(logging.ERROR)

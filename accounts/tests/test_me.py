@@ -59,9 +59,7 @@ def test_what_is_not_given_stays(api: Client, mina: User) -> None:
 
 
 @pytest.mark.parametrize("empty", ["", None])
-def test_email_can_be_given_up_by_any_number_of_accounts(
-    api: Client, mina: User, empty: str | None
-) -> None:
+def test_email_can_be_given_up_by_any_number_of_accounts(api: Client, mina: User, empty: str | None) -> None:
     User.objects.create_user("other", None)
 
     response = patch(api, email=empty)

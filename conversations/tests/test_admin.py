@@ -21,7 +21,9 @@ LISTS = {
 
 def talk(owner: User) -> Message:
     """A conversation of a canary title with a canary question."""
-    conversation = Conversation.objects.create(owner=owner, title="canary-title", system_prompt="canary-prompt")
+    conversation = Conversation.objects.create(
+        owner=owner, title="canary-title", system_prompt="canary-prompt"
+    )
     return Message.objects.create(
         conversation=conversation,
         owner=owner,

@@ -6,7 +6,6 @@ from conversations.branches import active_branch, to_prompt
 from conversations.models import Message
 
 
-
 def said(role: str, content: str, parent: Message | None = None) -> Message:
     return Message(role=role, content=content, parent_id=parent.id if parent else None)
 

@@ -32,9 +32,7 @@ def test_second_running_answer_in_a_conversation_is_refused(conversation: Conver
 @pytest.mark.parametrize(
     "columns", [{"role": "user", "lease_expires_at": timezone.now()}, {"role": "assistant"}]
 )
-def test_only_a_leased_answer_can_be_running(
-    conversation: Conversation, columns: dict[str, object]
-) -> None:
+def test_only_a_leased_answer_can_be_running(conversation: Conversation, columns: dict[str, object]) -> None:
     with pytest.raises(IntegrityError, match="streaming_message_is_a_leased_answer"):
         add(conversation, status="streaming", **columns)
 

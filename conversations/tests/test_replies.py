@@ -91,21 +91,25 @@ def test_end_of_an_answer_is_kept_in_full(start_answer: Start) -> None:
 
     assert results == [None]
     row = Message.objects.values().get(pk=answer.pk)
-    assert row | {
-        "status": "complete",
-        "content": "안녕 👋",
-        "reasoning": "hm",
-        "tool_calls": calls,
-        "error_code": "",
-        "model": "tiny",
-        "finish_reason": "tool_calls",
-        "prompt_tokens": 5,
-        "completion_tokens": 7,
-        "usage_source": "engine",
-        "ttft_ms": 12,
-        "latency_ms": 340,
-        "lease_expires_at": None,
-    } == row
+    assert (
+        row
+        | {
+            "status": "complete",
+            "content": "안녕 👋",
+            "reasoning": "hm",
+            "tool_calls": calls,
+            "error_code": "",
+            "model": "tiny",
+            "finish_reason": "tool_calls",
+            "prompt_tokens": 5,
+            "completion_tokens": 7,
+            "usage_source": "engine",
+            "ttft_ms": 12,
+            "latency_ms": 340,
+            "lease_expires_at": None,
+        }
+        == row
+    )
 
 
 def test_answer_without_tool_calls_has_none(start_answer: Start) -> None:

@@ -343,7 +343,9 @@ def test_batch_of_twenty_takes_as_many_queries_as_one_of_two(mina: User, is_new:
     counts = []
     for size in (2, 20):
         batch = items(size)
-        with CaptureQueriesContext(connection, ) as queries:
+        with CaptureQueriesContext(
+            connection,
+        ) as queries:
             results = begin_turns(batch)
         assert {type(result) for result in results} == {Turn}
         counts.append(len(queries))
