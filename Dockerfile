@@ -25,5 +25,4 @@ VOLUME /data
 EXPOSE 8080
 HEALTHCHECK --interval=10s --timeout=3s --start-period=20s \
     CMD ["python", "-c", "import httpx; httpx.get('http://127.0.0.1:8080/health/ready').raise_for_status()"]
-CMD ["uvicorn", "gateway.asgi:application", "--host", "0.0.0.0", "--port", "8080", \
-     "--no-access-log", "--timeout-graceful-shutdown", "30"]
+CMD ["python", "manage.py", "run_web", "--host", "0.0.0.0", "--port", "8080"]

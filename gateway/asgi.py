@@ -94,6 +94,11 @@ class Front:
             )
 
 
+async def refuse_websocket(scope: Scope, receive: Receive, send: Send) -> None:
+    """There is no WebSocket path."""
+    await send({"type": "websocket.close", "code": 1000})
+
+
 async def lifespan(scope: Scope, receive: Receive, send: Send) -> None:
     """Start the chat runtime with the process, and let its answers end with it."""
     while True:
@@ -118,7 +123,7 @@ def build_application(config: GatewayConfig) -> ASGIApp:
             expose_headers=EXPOSED_HEADERS,
             max_age=600,
         )
-    router: ASGIApp = ProtocolTypeRouter({"http": front, "lifespan": lifespan})
+    router: ASGIApp = ProtocolTypeRouter({"http": front, "websocket": refuse_websocket, "lifespan": lifespan})
     return router
 
 

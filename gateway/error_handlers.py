@@ -10,6 +10,8 @@ from django.core.exceptions import PermissionDenied as DjangoPermissionDenied
 from django.core.exceptions import RequestDataTooBig
 from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django_redis.exceptions import ConnectionInterrupted
+from redis.exceptions import RedisError
 from rest_framework import exceptions as rest
 from rest_framework.response import Response
 
@@ -65,6 +67,9 @@ def to_gateway_error(exc: Exception) -> errors.GatewayError | None:
             return errors.PermissionDenied()
         case RequestDataTooBig():
             return errors.RequestTooLarge()
+        case ConnectionInterrupted() | RedisError():
+            log.error("redis_failed", error=type(exc).__name__)
+            return errors.DependencyUnavailable("The cache does not answer.")
         case OperationalError() | InterfaceError():
             log.error("database_failed", error=type(exc).__name__, detail=str(exc))
             return errors.DependencyUnavailable("The database does not answer.")

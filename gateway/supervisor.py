@@ -16,6 +16,8 @@ from pathlib import Path
 from types import FrameType
 from typing import IO
 
+from gateway.conf import BASE_DIR
+
 POLL_S = 0.1
 STOP_TIMEOUT_S = 4.0
 RESTART_DELAYS_S = (0.5, 1.0, 2.0, 5.0, 10.0)
@@ -42,6 +44,7 @@ class Child:
         self.process = subprocess.Popen(  # noqa: S603 - our own argv, never a shell
             list(self.argv),
             env=dict(self.environment),
+            cwd=BASE_DIR,
             stdin=subprocess.DEVNULL,
             stdout=self._log,
             stderr=subprocess.STDOUT if self._log else None,

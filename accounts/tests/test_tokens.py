@@ -25,7 +25,7 @@ from accounts.tokens import AccessTokenVerifier, issue_pair, verify_refresh_toke
 from gateway.batching import BatchWorker
 from gateway.errors import AuthenticationFailed, TokenExpired
 
-SIGNING_KEY: str = settings.SIMPLE_JWT["SIGNING_KEY"]
+SIGNING_KEY = str(settings.SIMPLE_JWT["SIGNING_KEY"])
 OTHER_KEY = "k" * 40
 
 
@@ -48,7 +48,7 @@ def payload_for(user: object, /, **changes: object) -> dict[str, Any]:
     return {k: v for k, v in (claims | changes).items() if v is not None}
 
 
-def signed(payload: dict[str, Any], *, key: str | None = SIGNING_KEY, algorithm: str = "HS256") -> str:
+def signed(payload: dict[str, Any], *, key: Any = SIGNING_KEY, algorithm: str = "HS256") -> str:
     return jwt.encode(payload, key, algorithm=algorithm)
 
 

@@ -25,7 +25,7 @@ def test_second_running_answer_in_a_conversation_is_refused(conversation: Conver
     running = {"role": "assistant", "status": "streaming", "lease_expires_at": timezone.now()}
     add(conversation, **running)
 
-    with pytest.raises(IntegrityError, match="one_streaming_message|conversation_id"):
+    with pytest.raises(IntegrityError, match=r"one_streaming_message|conversation_id"):
         add(conversation, **running)
 
 

@@ -55,7 +55,8 @@ Start = Callable[..., Message]
 
 
 def outcome(answer: Message, **more: Any) -> Outcome:
-    return Outcome(**{"message_id": answer.id, "status": MessageStatus.COMPLETE, "content": "Hi!"} | more)
+    defaults: dict[str, Any] = {"message_id": answer.id, "status": MessageStatus.COMPLETE, "content": "Hi!"}
+    return Outcome(**defaults | more)
 
 
 def checkpoint(answer: Message, content: str, reasoning: str = "") -> Checkpoint:

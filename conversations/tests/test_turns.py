@@ -39,7 +39,8 @@ def user_says(text: str) -> tuple[NewMessage, ...]:
 
 
 def turn_of(owner: User, text: str = "Hello", **more: Any) -> NewTurn:
-    return NewTurn(**{"owner_id": owner.id, "messages": user_says(text), "model": "tiny"} | more)
+    defaults: dict[str, Any] = {"owner_id": owner.id, "messages": user_says(text), "model": "tiny"}
+    return NewTurn(**defaults | more)
 
 
 def begin(item: NewTurn) -> Turn:
@@ -400,7 +401,7 @@ def test_of_two_turns_racing_for_one_conversation_one_wins() -> None:
 
     for round_number in range(5):
         item = turn_of(mina, f"round {round_number}", conversation_id=turn.conversation_id)
-        results = race(*[lambda item=item: begin_turns([item])[0]] * 2)  # type: ignore[misc]
+        results = race(*[lambda item=item: begin_turns([item])[0]] * 2)
 
         assert sorted(type(r).__name__ for r in results) == ["ConversationBusy", "Turn"]
         close(next(r for r in results if isinstance(r, Turn)))
@@ -414,7 +415,7 @@ def test_of_two_racing_repeats_of_a_new_message_one_wins() -> None:
 
     for round_number in range(5):
         item = turn_of(mina, client_message_id=f"c-{round_number}")
-        results = race(*[lambda item=item: begin_turns([item])[0]] * 2)  # type: ignore[misc]
+        results = race(*[lambda item=item: begin_turns([item])[0]] * 2)
 
         assert sorted(type(r).__name__ for r in results) == ["IdempotencyInProgress", "Turn"]
 

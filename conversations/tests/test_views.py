@@ -42,7 +42,7 @@ def add(owner: User, *, minutes: int = 0, **columns: Any) -> Conversation:
     return Conversation.objects.create(owner=owner, updated_at=NOON + timedelta(minutes=minutes), **columns)
 
 
-def page(api: Client, **query: object) -> dict[str, Any]:
+def page(api: Client, **query: str | int) -> dict[str, Any]:
     response = api.get("/api/conversations", query)
     assert response.status_code == 200, response.content
     content: dict[str, Any] = response.json()
@@ -97,7 +97,7 @@ def test_pages_neither_repeat_nor_skip_while_rows_are_added(api: Client, mina: U
     for n in range(7):
         add(mina, minutes=n, title=str(n))
     seen: list[str] = []
-    after: dict[str, object] = {}
+    after: dict[str, str] = {}
 
     while True:
         content = page(api, limit=3, **after)
@@ -113,7 +113,7 @@ def test_pages_neither_repeat_nor_skip_while_rows_are_added(api: Client, mina: U
 def test_pages_are_cut_cleanly_among_rows_of_the_same_moment(api: Client, mina: User) -> None:
     expected = sorted((str(add(mina).id) for _ in range(5)), reverse=True)
     seen: list[str] = []
-    after: dict[str, object] = {}
+    after: dict[str, str] = {}
 
     while len(seen) < 5:
         content = page(api, limit=2, **after)
@@ -128,7 +128,7 @@ def test_cursor_survives_the_deletion_of_its_row(api: Client, mina: User) -> Non
     rows = [add(mina, minutes=n, title=str(n)) for n in range(3)]
     Conversation.objects.filter(pk=rows[1].pk).update(deleted_at=timezone.now())
 
-    assert titles(page(api, after=rows[1].pk)) == ["0"]
+    assert titles(page(api, after=str(rows[1].pk))) == ["0"]
 
 
 def test_list_shows_nobody_elses_and_nothing_deleted(api: Client, mina: User) -> None:
@@ -178,7 +178,7 @@ def test_malformed_query_is_refused_by_parameter(api: Client, query: dict[str, s
 def test_cursor_of_somebody_else_looks_like_none(api: Client) -> None:
     foreign = add(User.objects.create(username="juno"))
 
-    responses = [api.get("/api/conversations", {"after": id_}) for id_ in (foreign.id, uuid.uuid4())]
+    responses = [api.get("/api/conversations", {"after": str(id_)}) for id_ in (foreign.id, uuid.uuid4())]
 
     assert responses[0].status_code == 400
     assert responses[0].content == responses[1].content

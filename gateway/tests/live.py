@@ -42,8 +42,8 @@ class GatewayProcess:
         with self.log_path.open("ab") as log:
             self.process = subprocess.Popen(
                 [
-                    *(sys.executable, "-m", "uvicorn", "gateway.asgi:application"),
-                    *("--port", str(self.port), "--no-access-log", "--timeout-graceful-shutdown", "2"),
+                    *(sys.executable, "manage.py", "run_web"),
+                    *("--port", str(self.port), "--shutdown-timeout", "2"),
                 ],
                 env=self.environment,
                 cwd=BASE_DIR,

@@ -33,6 +33,7 @@ class ServiceMissing(Exception):
 class Services:
     database_url: str
     redis_url: str
+    restart_postgres: Callable[[], None]
 
 
 @contextlib.contextmanager
@@ -43,11 +44,12 @@ def start_services() -> Iterator[Services]:
         root = Path(folder)
         root.chmod(0o755)
         pg_port, redis_port = find_free_port(), find_free_port()
-        stack.enter_context(_postgres(postgres, root / "pg", pg_port))
+        server = stack.enter_context(_postgres(postgres, root / "pg", pg_port))
         stack.enter_context(_redis(redis, root, redis_port))
         yield Services(
             database_url=f"postgres://postgres@127.0.0.1:{pg_port}/postgres",
             redis_url=f"redis://127.0.0.1:{redis_port}/0",
+            restart_postgres=server.restart,
         )
 
 
@@ -78,55 +80,77 @@ def _in_package(package: str, pattern: str) -> list[Path]:
     return sorted(Path(folders[0]).glob(pattern), reverse=True) if folders else []
 
 
+class PostgresServer:
+    """A server on its own data folder."""
+
+    def __init__(self, binaries: Path, folder: Path, port: int) -> None:
+        self._folder = folder
+        self._log = folder / "log"
+        # Fast and unsafe against power failure, which no test pulls.
+        options = ["fsync=off", "full_page_writes=off", "synchronous_commit=off", "max_connections=200"]
+        self._argv: list[str | Path] = [binaries / "postgres", "-D", folder / "data", "-k", folder]
+        self._argv += ["-h", "127.0.0.1", "-p", str(port)]
+        for option in options:
+            self._argv += ["-c", option]
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        self._log.unlink(missing_ok=True)
+        with self._log.open("wb") as log:
+            self._process = subprocess.Popen(
+                self._argv, stdout=log, stderr=log, cwd=self._folder, preexec_fn=_leave_root
+            )
+        _wait(self._process, self._log, lambda: b"ready to accept" in self._log.read_bytes())
+
+    def stop(self) -> None:
+        """A fast shutdown: clients are cut off."""
+        if self._process is not None:
+            _end(self._process, signal.SIGINT)
+
+    def restart(self) -> None:
+        self.stop()
+        self.start()
+
+
 @contextlib.contextmanager
-def _postgres(binaries: Path, folder: Path, port: int) -> Iterator[None]:
+def _postgres(binaries: Path, folder: Path, port: int) -> Iterator[PostgresServer]:
     folder.mkdir()
-    # PostgreSQL refuses to run as root.
-    account = {}
     if os.geteuid() == 0:
         nobody = pwd.getpwnam("nobody")
-        account = {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
         os.chown(folder, nobody.pw_uid, nobody.pw_gid)
-    data = folder / "data"
+    initdb: list[str | Path] = [
+        binaries / "initdb",
+        "-D",
+        folder / "data",
+        "-U",
+        "postgres",
+        "-A",
+        "trust",
+        "-E",
+        "UTF8",
+    ]
     subprocess.run(
-        [
-            binaries / "initdb",
-            "-D",
-            data,
-            "-U",
-            "postgres",
-            "-A",
-            "trust",
-            "-E",
-            "UTF8",
-            "--locale=C",
-            "--no-sync",
-        ],
+        [*initdb, "--locale=C", "--no-sync"],
         check=True,
         stdout=subprocess.DEVNULL,
         cwd=folder,
-        **account,  # type: ignore[call-overload]
+        preexec_fn=_leave_root,
     )
-    # Fast and unsafe against power failure, which no test pulls.
-    options = ["fsync=off", "full_page_writes=off", "synchronous_commit=off", "max_connections=200"]
-    argv: list[str | Path] = [
-        binaries / "postgres",
-        "-D",
-        data,
-        "-k",
-        folder,
-        "-h",
-        "127.0.0.1",
-        "-p",
-        str(port),
-    ]
-    for option in options:
-        argv += ["-c", option]
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(argv, stdout=log, stderr=log, cwd=folder, **account)  # type: ignore[call-overload]
-        with _ended(process, signal.SIGINT):
-            _wait(process, folder / "log", lambda: b"ready to accept" in (folder / "log").read_bytes())
-            yield
+    server = PostgresServer(binaries, folder, port)
+    try:
+        server.start()
+        yield server
+    finally:
+        server.stop()
+
+
+def _leave_root() -> None:
+    """PostgreSQL refuses to run as root."""
+    if os.geteuid() == 0:
+        nobody = pwd.getpwnam("nobody")
+        os.setgroups([])
+        os.setgid(nobody.pw_gid)
+        os.setuid(nobody.pw_uid)
 
 
 @contextlib.contextmanager
@@ -172,9 +196,13 @@ def _ended(process: subprocess.Popen[bytes], how: signal.Signals) -> Iterator[No
     try:
         yield
     finally:
-        process.send_signal(how)
-        try:
-            process.wait(STOP_TIMEOUT_S)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        _end(process, how)
+
+
+def _end(process: subprocess.Popen[bytes], how: signal.Signals) -> None:
+    process.send_signal(how)
+    try:
+        process.wait(STOP_TIMEOUT_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()

@@ -18,7 +18,11 @@ from gateway.openapi import ERROR_RESPONSE
 
 @pytest.fixture(scope="module")
 def schema() -> dict[str, Any]:
-    content: dict[str, Any] = SchemaGenerator().get_schema(request=None, public=True)
+    return generate()
+
+
+def generate() -> dict[str, Any]:
+    content: dict[str, Any] = SchemaGenerator().get_schema(request=None, public=True)  # type: ignore[no-untyped-call]
     return content
 
 
@@ -50,11 +54,11 @@ def rest_paths(patterns: list[URLPattern | URLResolver], prefix: str = "/") -> I
 
 
 def test_document_is_valid_openapi(schema: dict[str, Any]) -> None:
-    validate_schema(schema)
+    validate_schema(schema)  # type: ignore[no-untyped-call]
 
 
 def test_generator_has_nothing_to_complain_of(capsys: pytest.CaptureFixture[str]) -> None:
-    SchemaGenerator().get_schema(request=None, public=True)
+    generate()
 
     assert capsys.readouterr().err == ""
 

@@ -39,7 +39,7 @@ def debug_urls(settings: Settings) -> ModuleType:
 
 
 def is_not_found(response: Any) -> bool:
-    return response.status_code == 404 and response.json()["error"]["code"] == "not_found"
+    return bool(response.status_code == 404 and response.json()["error"]["code"] == "not_found")
 
 
 def test_index_says_what_this_is_and_where_to_go(web: httpx.Client) -> None:

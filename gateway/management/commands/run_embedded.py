@@ -15,7 +15,7 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 
 from accounts.models import User
-from gateway.conf import BASE_DIR, GatewayConfig, get_config
+from gateway.conf import GatewayConfig, get_config
 from gateway.supervisor import Child, Supervisor, is_port_free
 from modelops.simulator.process import find_free_port
 
@@ -83,10 +83,10 @@ def children(config: GatewayConfig, *, host: str, port: int) -> list[Child]:
                 log_path=Path(config.data_dir) / "simulator.log",
             )
         )
-    argv = f"-m uvicorn gateway.asgi:application --no-access-log --timeout-graceful-shutdown {SHUTDOWN_S}"
+    argv = f"manage.py run_web --host {host} --port {port} --shutdown-timeout {SHUTDOWN_S}"
     web = Child(
         "web process",
-        [sys.executable, *argv.split(), "--host", host, "--port", str(port), "--app-dir", str(BASE_DIR)],
+        [sys.executable, *argv.split()],
         environment,
         is_essential=True,
     )
