@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.conf import settings
 from django.contrib.auth.backends import ModelBackend
 from django.http import HttpRequest
 
+from accounts.limits import admit_login
 from accounts.models import User
 
 
 class LoginBackend(ModelBackend):
     """Django's password check, with e-mail addresses allowed as the name.
 
-    Takes as long for an unknown name as for a wrong password: either way one hash is computed.
+    Counts the attempt, whichever form it came through. Takes as long for an unknown name as for a wrong
+    password: either way one hash is computed. Raises RateLimitExceeded.
     """
 
     def authenticate(
@@ -25,6 +28,8 @@ class LoginBackend(ModelBackend):
     ) -> User | None:
         if not username or password is None:
             return None
+        if request is not None:
+            admit_login(request, username=username, rate=settings.LOGIN_RATE)
         user = User.objects.find_by_login(username)
         if user is None:
             User().set_password(password)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from django.conf import settings
 from drf_spectacular.utils import extend_schema
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from accounts.limits import admit_login
 from accounts.models import User
 from accounts.serializers import (
     LoginSerializer,
@@ -55,7 +53,6 @@ class LoginView(APIView):
         serializer = LoginSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         credentials = serializer.validated_data
-        admit_login(request._request, username=credentials["username"], rate=settings.LOGIN_RATE)
         return _pair_response(*log_in(request=request._request, **credentials))
 
 

@@ -158,7 +158,7 @@ class Generation:
                 continue  # a comment of the engine's; pings are the gateway's business
             try:
                 chunk = decode_chunk(payload)
-            except (msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError):
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
                 return _Folded(kept, error=UpstreamUnavailable("The engine sent what is no completion."))
             if chunk.error is not None:
                 return _Folded(kept, error=_in_band_error(chunk.error))
@@ -205,5 +205,5 @@ class _JsonAnswer(msgspec.Struct):
 def _usage_of(body: bytes) -> Usage | None:
     try:
         return msgspec.json.decode(body, type=_JsonAnswer).usage
-    except (msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None

@@ -13,6 +13,7 @@ from uuid import UUID
 import msgspec
 from msgspec import Meta
 
+from gateway.bodies import holds_nul
 from gateway.errors import InvalidRequest
 
 MAX_TEXT = 1_000_000
@@ -54,7 +55,7 @@ _missing_field = re.compile(r"missing required field `(?P<name>[^`]*)`")
 
 def parse_chat_request(body: bytes) -> ChatRequest:
     """Raises InvalidRequest that names the field."""
-    if b"\\u0000" in body:
+    if holds_nul(body):
         raise InvalidRequest("The body holds a NUL character, which cannot be stored.")
     try:
         request = _chat_decoder.decode(body)

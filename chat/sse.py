@@ -20,18 +20,21 @@ EVENT_STREAM_HEADERS = (
 class EventSplitter:
     """Cuts a byte stream at event boundaries, wherever the network cut it."""
 
-    __slots__ = ("_rest",)
+    __slots__ = ("_held", "_rest")
 
     def __init__(self) -> None:
         self._rest = b""
+        self._held = b""
 
     def feed(self, data: bytes) -> list[bytes]:
         """The events that `data` completes, without the blank line that ends each."""
-        if self._rest:
-            data = self._rest + data
+        if self._held:
+            data, self._held = self._held + data, b""
         if b"\r" in data:
+            if data.endswith(b"\r"):  # half a line end, perhaps
+                data, self._held = data[:-1], b"\r"
             data = data.replace(b"\r\n", b"\n")
-        events = data.split(b"\n\n")
+        events = (self._rest + data).split(b"\n\n")
         self._rest = events.pop()
         return events
 

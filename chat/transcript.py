@@ -22,6 +22,13 @@ class Choice(msgspec.Struct):
     """In place of `delta`, in the older completions API."""
     finish_reason: str | None = None
 
+    @property
+    def carries_something(self) -> bool:
+        delta = self.delta
+        if delta is None:
+            return bool(self.text)
+        return bool(delta.content or delta.reasoning or delta.reasoning_content or delta.tool_calls)
+
 
 class Usage(msgspec.Struct):
     prompt_tokens: int = 0
@@ -63,7 +70,7 @@ class Transcript:
         for choice in chunk.choices:
             if choice.index == 0:
                 self._add_choice(choice)
-            elif choice.delta is not None or choice.text:
+            elif choice.carries_something:
                 self.pieces += 1
 
     def _add_choice(self, choice: Choice) -> None:

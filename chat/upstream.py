@@ -125,8 +125,8 @@ class _ErrorBody(msgspec.Struct):
     """vLLM's error: nested under `error` since 0.10, flat before."""
 
     error: Any = None
-    message: str = ""
-    param: str | None = None
+    message: Any = None
+    param: Any = None
 
 
 def error_from_answer(status: int, body: bytes) -> GatewayError:
@@ -151,11 +151,11 @@ def read_error_body(body: bytes) -> tuple[str, str | None]:
     """Message and param of an engine's error body, in either of vLLM's shapes; empty for anything else."""
     try:
         parsed = msgspec.json.decode(body, type=_ErrorBody)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return "", None
+    message, param = parsed.message, parsed.param
     if isinstance(parsed.error, dict):
-        param = parsed.error.get("param")
-        return str(parsed.error.get("message") or ""), param if isinstance(param, str) else None
-    if isinstance(parsed.error, str):
-        return parsed.error, None
-    return parsed.message, parsed.param
+        message, param = parsed.error.get("message"), parsed.error.get("param")
+    elif isinstance(parsed.error, str):
+        message = parsed.error
+    return str(message or ""), param if isinstance(param, str) else None

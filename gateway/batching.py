@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 import structlog
 from django.db import InterfaceError, OperationalError, connection, connections
 
-from gateway.errors import DependencyUnavailable
+from gateway.errors import DependencyUnavailable, ShuttingDown
 
 log = structlog.get_logger()
 
@@ -36,18 +36,25 @@ class BatchWorker:
     """Runs handlers on a thread of its own, with one database connection at most and none when idle."""
 
     def __init__(self, name: str = "batch-worker") -> None:
+        self._is_stopped = False
         self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
 
     async def submit(self, handler: Handler[Item, Result], item: Item) -> Result:
-        """`handler`'s result for `item`. Raises DependencyUnavailable when the database fails."""
+        """`handler`'s result for `item`. Raises DependencyUnavailable when the database fails.
+
+        Raises ShuttingDown once the worker is stopped.
+        """
+        if self._is_stopped:
+            raise ShuttingDown
         future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
         self._jobs.put((handler, item, future))
         return await future
 
     async def stop(self) -> None:
         """Finish what was submitted, then end the thread."""
+        self._is_stopped = True
         self._jobs.put(None)
         await asyncio.get_running_loop().run_in_executor(None, self._thread.join)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from functools import cache
@@ -45,14 +46,34 @@ def parse_networks(name: str, raw: str) -> tuple[str, ...]:
     return networks
 
 
+LOGIN_RATE = re.compile(r"\d+/\d*[smhd]")
+
+
+def parse_rate(name: str, raw: str) -> str:
+    """django-ratelimit's notation: attempts per second, minute, hour or day, or a multiple of it."""
+    if not LOGIN_RATE.fullmatch(raw):
+        raise ConfigurationError(name, f"expected a rate like 10/m or 5/30s, got {raw!r}")
+    return raw
+
+
 def parse_engine_url(name: str, raw: str) -> str:
     """The engine's root URL; the `/v1` that OpenAI clients want at its end may be there or not."""
     return url_with_scheme("http", "https")(name, raw).removesuffix("/v1")
 
 
+SECRETS = frozenset(
+    {
+        *("SECRET_KEY", "JWT_SECRET", "DATABASE_URL", "REDIS_URL", "VLLM_API_KEY"),
+        *("GATEWAY_ADMIN_PASSWORD", "GATEWAY_USER_PASSWORD"),
+    }
+)
+"""Never printed."""
+
+
 def setting(name: str, default: Any, help_text: str, parse: Callable[[str, str], Any] = parse_text) -> Any:
     """A dataclass field that is read from the environment variable `name`."""
-    return field(default=default, metadata={"name": name, "help": help_text, "parse": parse})
+    metadata = {"name": name, "help": help_text, "parse": parse}
+    return field(default=default, metadata=metadata, repr=name not in SECRETS)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -147,7 +168,9 @@ class GatewayConfig:
     rate_limit_window_s: int = setting(
         "RATE_LIMIT_WINDOW", 60, "Length of the window, in seconds.", whole_number(1, 86400)
     )
-    login_rate: str = setting("LOGIN_RATE", "10/m", "Log-in attempts per account and per address.")
+    login_rate: str = setting(
+        "LOGIN_RATE", "10/m", "Log-in attempts per account and per address.", parse_rate
+    )
     max_body_bytes: int = setting(
         "MAX_BODY_BYTES", 8 * 2**20, "Largest request body.", whole_number(1024, 2**30)
     )

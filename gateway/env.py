@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import environ
@@ -24,14 +24,18 @@ class ConfigurationError(Exception):
 
 
 def load_dotenv(path: Path, environment: Mapping[str, str]) -> dict[str, str]:
-    """The environment with `path`'s lines added beneath it: what is really set wins over the file."""
+    """The environment with `path`'s lines added beneath it: what is really set wins over the file.
+
+    A really set NAME_FILE counts as NAME being set.
+    """
     if not path.is_file():
         return dict(environment)
     from_file: dict[str, str] = {}
-    reader = environ.Env()
-    reader.ENVIRON = from_file
+    # read_env is a class method and writes to its class's ENVIRON, which is os.environ itself.
+    reader: Any = type("DotenvReader", (environ.Env,), {"ENVIRON": from_file})
     reader.read_env(str(path))
-    return from_file | dict(environment)
+    beneath = {name: value for name, value in from_file.items() if not environment.get(f"{name}_FILE")}
+    return beneath | dict(environment)
 
 
 def read_value(environment: Mapping[str, str], name: str) -> str | None:
@@ -48,6 +52,8 @@ def read_value(environment: Mapping[str, str], name: str) -> str | None:
         return Path(path).read_text().strip() or None
     except OSError as exc:
         raise ConfigurationError(f"{name}_FILE", f"cannot read {path}: {exc.strerror}") from exc
+    except UnicodeDecodeError as exc:
+        raise ConfigurationError(f"{name}_FILE", f"{path} is not UTF-8 text") from exc
 
 
 def parse_text(name: str, raw: str) -> str:
@@ -119,6 +125,8 @@ def url_with_scheme(*schemes: str) -> Callable[[str, str], str]:
             raise ConfigurationError(name, "is not a URL") from exc
         if parts.scheme not in schemes:
             raise ConfigurationError(name, f"expected a URL that starts with {', '.join(schemes)}://")
+        if parts.scheme in {"http", "https"} and not parts.hostname:
+            raise ConfigurationError(name, "names no host")
         return raw.rstrip("/")
 
     return parse
@@ -130,7 +138,10 @@ def parse_origins(name: str, raw: str) -> tuple[str, ...]:
     if origins == ("*",):
         return origins
     for origin in origins:
-        parts = urlsplit(origin)
+        try:
+            parts = urlsplit(origin)
+        except ValueError as exc:
+            raise ConfigurationError(name, f"{origin!r} is not an origin") from exc
         if parts.scheme not in {"http", "https"} or not parts.netloc or parts.path or parts.query:
             raise ConfigurationError(name, f"expected origins like https://chat.example.com, got {origin!r}")
     return origins

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
 from collections.abc import MutableMapping
@@ -28,7 +29,10 @@ def drop_color_message(_logger: Any, _name: str, event: MutableMapping[str, Any]
 
 
 def _dump(event: Any, **_options: Any) -> str:
-    return msgspec.json.encode(event, enc_hook=str).decode()
+    try:
+        return msgspec.json.encode(event, enc_hook=str).decode()
+    except UnicodeEncodeError:  # a lone surrogate: rare, and no reason to fail whoever logs it
+        return json.dumps(event, default=str)
 
 
 def configure_logging(*, level: str, style: str) -> None:

@@ -8,6 +8,7 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
 from gateway.error_handlers import envelope_response, error_for_status, to_gateway_error
+from gateway.errors import GatewayError
 
 PAGE_PREFIXES = ("/admin", "/docs")
 """Paths that people open in a browser; everywhere else errors are JSON, in debug mode too."""
@@ -34,7 +35,8 @@ class EnvelopeMiddleware:
         return response
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
-        if request.path.startswith(PAGE_PREFIXES) and settings.DEBUG:
+        is_djangos_own = not isinstance(exception, GatewayError)
+        if is_djangos_own and settings.DEBUG and request.path.startswith(PAGE_PREFIXES):
             return None
         error = to_gateway_error(exception)
         return envelope_response(error) if error else None

@@ -12,6 +12,7 @@ from rest_framework.exceptions import ParseError, ValidationError
 from rest_framework.parsers import JSONParser
 from rest_framework.request import Request
 
+from gateway.bodies import holds_nul
 from gateway.errors import AuthenticationFailed
 
 
@@ -32,7 +33,7 @@ def decode_json(body: bytes) -> Any:
         content = msgspec.json.decode(body)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as exc:
         raise ParseError(f"The body is not valid JSON: {exc}") from exc
-    if b"\\u0000" in body or b"\0" in body:
+    if holds_nul(body):
         raise ParseError("The body holds a NUL character.")
     return content
 

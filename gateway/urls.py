@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.conf import settings
 from django.contrib import admin
 from django.urls import include, path
+from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
 from gateway import error_handlers, health, observability
@@ -16,6 +17,7 @@ urlpatterns = [
     path("metrics", observability.metrics),
     path("api/auth/", include("accounts.urls")),
     path("api/conversations", include("conversations.urls")),
+    path("admin", RedirectView.as_view(url="/admin/")),
     path("admin/", admin.site.urls),
 ]
 

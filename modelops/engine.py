@@ -5,6 +5,7 @@ Completions do not pass here: they are `chat.upstream`'s.
 
 from __future__ import annotations
 
+import asyncio
 import time
 from dataclasses import dataclass
 from typing import Any
@@ -36,6 +37,7 @@ class EngineClient:
 
     def __init__(self, base_url: str, *, api_key: str = "", timeout_s: float = 3.0) -> None:
         headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
+        self._timeout_s = timeout_s
         self._client = httpx.AsyncClient(
             base_url=base_url, headers=headers, timeout=timeout_s, trust_env=False, follow_redirects=False
         )
@@ -54,10 +56,12 @@ class EngineClient:
 
     async def _get_json(self, path: str) -> Any:
         try:
-            response = await self._client.get(path)
+            # httpx bounds each read; this bounds them all.
+            async with asyncio.timeout(self._timeout_s):
+                response = await self._client.get(path)
         except httpx.ConnectError as exc:
             raise EngineRefusedConnection("it does not accept connections") from exc
-        except httpx.TimeoutException as exc:
+        except (httpx.TimeoutException, TimeoutError) as exc:
             raise EngineError("it did not answer in time") from exc
         except httpx.HTTPError as exc:
             raise EngineError(f"the connection failed ({type(exc).__name__})") from exc
@@ -67,7 +71,7 @@ class EngineClient:
             raise EngineError(f"it answered {path} with {response.status_code}")
         try:
             return msgspec.json.decode(response.content)
-        except msgspec.DecodeError as exc:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
             raise EngineError(f"its {path} is not JSON") from exc
 
     async def close(self) -> None:

@@ -56,6 +56,7 @@ class EngineDirectory:
 
     def __init__(self, client: EngineClient) -> None:
         self._client = client
+        self._has_answered = False
         self._wake = asyncio.Event()
         self.snapshot = EngineSnapshot()
 
@@ -65,10 +66,11 @@ class EngineDirectory:
         try:
             models, latency_ms = await self._client.list_models()
         except EngineError as exc:
-            is_first = not before.models and isinstance(exc, EngineRefusedConnection)
+            is_first = not self._has_answered and isinstance(exc, EngineRefusedConnection)
             state = EngineState.LOADING if is_first else EngineState.UNREACHABLE
             self.snapshot = replace(before, state=state, latency_ms=None, problem=str(exc))
         else:
+            self._has_answered = True
             state = EngineState.READY if models else EngineState.NO_MODEL
             self.snapshot = EngineSnapshot(state, tuple(models), latency_ms)
         if self.snapshot.state is not before.state:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from itertools import pairwise
 
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from chat.sse import DONE, PING, EventSplitter, data_event, error_event, join_events, payload_of
@@ -33,6 +33,7 @@ def split(pieces: list[bytes]) -> list[bytes]:
     return [event for piece in pieces for event in splitter.feed(piece)]
 
 
+@settings(deadline=None)
 @given(events=EVENTS, end=ENDS, places=st.lists(st.integers(min_value=0), max_size=10))
 def test_any_cutting_gives_the_same_events(events: list[list[bytes]], end: bytes, places: list[int]) -> None:
     stream = b"".join(end.join(lines) + end + end for lines in events)
@@ -40,6 +41,7 @@ def test_any_cutting_gives_the_same_events(events: list[list[bytes]], end: bytes
     assert split(cut(stream, places)) == [b"\n".join(lines) for lines in events]
 
 
+@settings(deadline=None)
 @given(events=EVENTS, end=ENDS)
 def test_stream_can_arrive_byte_by_byte(events: list[list[bytes]], end: bytes) -> None:
     stream = b"".join(end.join(lines) + end + end for lines in events)
@@ -47,6 +49,7 @@ def test_stream_can_arrive_byte_by_byte(events: list[list[bytes]], end: bytes) -
     assert split([bytes([byte]) for byte in stream]) == [b"\n".join(lines) for lines in events]
 
 
+@settings(deadline=None)
 @given(
     stream=st.lists(st.sampled_from([b"a", b"\r", b"\n"]), max_size=12).map(b"".join),
     places=st.lists(st.integers(min_value=0), max_size=4),
@@ -56,6 +59,7 @@ def test_cutting_makes_no_difference_to_any_bytes_at_all(stream: bytes, places: 
     assert split(cut(stream, places)) == split([stream])
 
 
+@settings(deadline=None)
 @given(events=st.lists(st.lists(LINES, min_size=1, max_size=3).map(b"\n".join)))
 def test_joined_events_split_into_themselves(events: list[bytes]) -> None:
     assert split([join_events(events)]) == events

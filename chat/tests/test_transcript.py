@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chat.transcript import Transcript, decode_chunk
@@ -157,6 +157,7 @@ def test_piece_that_is_no_chunk_is_an_error_of_msgspec(payload: bytes) -> None:
         decode_chunk(payload)
 
 
+@settings(deadline=None)
 @given(
     pieces=st.lists(st.text(alphabet=st.characters(exclude_categories=["Cs"]))),
     reads=st.sets(st.integers(0, 9)),

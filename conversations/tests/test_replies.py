@@ -219,14 +219,25 @@ def test_second_sweep_finds_nothing(start_answer: Start) -> None:
     assert sweep_orphans([Sweep(), Sweep()]) == [1, 0]
 
 
-def test_end_that_comes_after_the_sweep_changes_nothing(start_answer: Start) -> None:
+def test_answer_that_was_swept_by_mistake_has_the_last_word_once(start_answer: Start) -> None:
     answer = start_answer(lease_s=-1)
     sweep_orphans([Sweep()])
 
-    close_replies([outcome(answer, content="too late")])
+    close_replies([outcome(answer, content="alive after all")])
+    close_replies([outcome(answer, content="again", status=MessageStatus.ERROR, error_code="late")])
 
     answer.refresh_from_db()
-    assert (answer.status, answer.content) == ("error", "")
+    assert (answer.status, answer.error_code, answer.content) == ("complete", "", "alive after all")
+
+
+def test_checkpoint_after_the_sweep_does_not_reopen_the_answer(start_answer: Start) -> None:
+    answer = start_answer(lease_s=-1, content="half")
+    sweep_orphans([Sweep()])
+
+    save_checkpoints([checkpoint(answer, "more than half")])
+
+    answer.refresh_from_db()
+    assert (answer.status, answer.content, answer.lease_expires_at) == ("error", "half", None)
 
 
 def test_owner_can_ask_to_stop_a_running_answer(start_answer: Start, mina: User) -> None:

@@ -111,7 +111,7 @@ def either_mode(request: pytest.FixtureRequest, settings: Settings) -> None:
 @pytest.fixture
 async def front() -> AsyncIterator[httpx.AsyncClient]:
     """The whole application as ASGI servers see it, with small bounds on bodies."""
-    config = GatewayConfig(allowed_hosts=("testserver",), max_body_bytes=20_000, body_timeout_s=0.1)
+    config = GatewayConfig(allowed_hosts=("testserver",), max_body_bytes=20_000)
     transport = httpx.ASGITransport(app=build_application(config))
     async with httpx.AsyncClient(transport=transport, base_url="http://testserver") as client:
         yield client

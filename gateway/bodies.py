@@ -1,0 +1,13 @@
+"""What request bodies may not hold, whichever parser reads them."""
+
+from __future__ import annotations
+
+import re
+
+# A backslash that is itself escaped begins no escape: `\\u0000` in JSON is the text \u0000, not a NUL.
+_escaped_nul = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
+
+
+def holds_nul(body: bytes) -> bool:
+    """True when JSON text spells a NUL character, which PostgreSQL cannot store."""
+    return b"\\u0000" in body and _escaped_nul.search(body) is not None
