@@ -1,0 +1,33 @@
+"""The GPUs of this machine: read through NVML, stored and judged as plain values.
+
+Only the process that owns the GPUs calls `read_hardware`. The web process takes stored readings from
+`modelops.sampling` and never loads NVIDIA's library.
+"""
+
+from modelops.hardware.fit_gpus import explain_left_out, to_fit_gpus
+from modelops.hardware.notices import list_problems
+from modelops.hardware.nvml import read_hardware
+from modelops.hardware.problems import HardwareProblem, ProblemCode
+from modelops.hardware.readings import (
+    GpuLink,
+    GpuProcess,
+    GpuReading,
+    HardwareReading,
+    LinkPath,
+    PcieLink,
+)
+
+__all__ = [
+    "GpuLink",
+    "GpuProcess",
+    "GpuReading",
+    "HardwareProblem",
+    "HardwareReading",
+    "LinkPath",
+    "PcieLink",
+    "ProblemCode",
+    "explain_left_out",
+    "list_problems",
+    "read_hardware",
+    "to_fit_gpus",
+]

@@ -1,0 +1,151 @@
+"""A reading as text for a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from textwrap import wrap
+
+from modelops.domain.specs import GIB
+from modelops.hardware.notices import list_problems
+from modelops.hardware.problems import HardwareProblem
+from modelops.hardware.readings import GpuLink, GpuProcess, GpuReading, HardwareReading, LinkPath
+
+BAR_CELLS = 30
+WIDTH = 100
+UNKNOWN = "?"
+
+PATH_NAMES = {
+    LinkPath.NVLINK: "NVLink",
+    LinkPath.SAME_BOARD: "the same board",
+    LinkPath.PCIE_SWITCH: "one PCIe switch",
+    LinkPath.PCIE_SWITCHES: "several PCIe switches",
+    LinkPath.HOST_BRIDGE: "PCIe, through the host bridge",
+    LinkPath.NUMA_NODE: "PCIe, through several host bridges",
+    LinkPath.SYSTEM: "PCIe, across CPUs",
+    None: "an unknown path",
+}
+
+
+def format_reading(reading: HardwareReading) -> str:
+    """Everything an operator asks first: memory, load, heat, power, processes, problems with advice."""
+    lines = [_format_heading(reading)]
+    for gpu in reading.gpus:
+        lines += ["", *_format_gpu(gpu)]
+    if reading.links:
+        lines += ["", *(_format_link(link) for link in reading.links)]
+    problems = list_problems(reading)
+    for problem in problems:
+        lines += ["", *_format_problem(problem)]
+    return "\n".join(lines)
+
+
+def format_history(readings: Iterable[tuple[str, HardwareReading]]) -> str:
+    """One line a GPU and reading, oldest first; `readings` are pairs of host and reading."""
+    lines = [line for host, reading in readings for line in _format_moment(host, reading)]
+    heading = (
+        f"{'taken at (UTC)':<19}  {'host':<16}  GPU  {'used':>9}  {'load':>5}  {'temp':>6}  {'power':>6}"
+    )
+    return "\n".join([heading, *lines])
+
+
+def _format_heading(reading: HardwareReading) -> str:
+    count = len(reading.gpus)
+    found = [
+        f"{count} GPU{'' if count == 1 else 's'}",
+        f"driver {reading.driver_version}" if reading.driver_version else None,
+        f"CUDA {reading.cuda_version}" if reading.cuda_version else None,
+        f"{reading.taken_at:%Y-%m-%d %H:%M:%S} UTC",
+    ]
+    return "   ".join(part for part in found if part)
+
+
+def _format_gpu(gpu: GpuReading) -> Iterator[str]:
+    traits = [
+        f"GPU {gpu.index}",
+        gpu.name or "(name unknown)",
+        gpu.compute_capability and "compute {}.{}".format(*gpu.compute_capability),
+        _format_pcie(gpu),
+        gpu.pci_bus_id,
+    ]
+    yield "   ".join(str(trait) for trait in traits if trait)
+    if gpu.uuid:
+        yield f"  {gpu.uuid}"
+    if gpu.problem:
+        yield "  NOT USABLE, see below"
+        return
+    yield f"  memory   {_format_memory(gpu)}"
+    yield f"  load     {_format_load(gpu)}"
+    if gpu.processes is None:
+        yield "  processes are not told by the driver"
+    for process in gpu.processes or ():
+        yield _format_process(process)
+
+
+def _format_pcie(gpu: GpuReading) -> str | None:
+    if gpu.pcie is None:
+        return None
+    most = f"{_show(gpu.pcie.max_generation)}.0 x{_show(gpu.pcie.max_width)}"
+    now = f"{_show(gpu.pcie.generation)}.0 x{_show(gpu.pcie.width)}"
+    return f"PCIe {now}" if now == most else f"PCIe {now} (at most {most})"
+
+
+def _format_memory(gpu: GpuReading) -> str:
+    if not gpu.total_bytes or gpu.free_bytes is None:
+        return "not reported by the driver"
+    taken = gpu.total_bytes - gpu.free_bytes
+    cells = round(BAR_CELLS * taken / gpu.total_bytes)
+    bar = "#" * cells + "." * (BAR_CELLS - cells)
+    used = taken if gpu.used_bytes is None else gpu.used_bytes
+    return f"[{bar}]  {used / GIB:.1f} of {_gib(gpu.total_bytes)} used, {_gib(gpu.free_bytes)} free"
+
+
+def _format_load(gpu: GpuReading) -> str:
+    power = f"{_show(gpu.power_w, '.0f')} of {_show(gpu.power_limit_w, '.0f')} W"
+    clocks = f"{_show(gpu.graphics_clock_mhz)} MHz, memory {_show(gpu.memory_clock_mhz)} MHz"
+    return (
+        f"{_show(gpu.utilization_percent)} % (memory {_show(gpu.memory_utilization_percent)} %)"
+        f"   {_show(gpu.temperature_c)} °C   {power}   {clocks}"
+    )
+
+
+def _format_process(process: GpuProcess) -> str:
+    owner = "ours" if process.is_ours else "foreign"
+    size = UNKNOWN if process.used_bytes is None else _gib(process.used_bytes)
+    container = f"   in {process.container}" if process.container else ""
+    return f"  {owner:<8} {size:>9}   pid {process.pid:<8} {process.name or ''}{container}".rstrip()
+
+
+def _format_link(link: GpuLink) -> str:
+    count = f" ×{link.nvlinks}" if link.nvlinks else ""
+    peer = {True: ", direct memory access", False: ", no direct memory access", None: ""}[
+        link.has_peer_access
+    ]
+    return f"GPU {link.first} to GPU {link.second}: {PATH_NAMES[link.path]}{count}{peer}"
+
+
+def _format_problem(problem: HardwareProblem) -> Iterator[str]:
+    yield from wrap(problem.message, WIDTH, initial_indent="! ", subsequent_indent="  ")
+    yield from wrap(problem.advice, WIDTH, initial_indent="  ", subsequent_indent="  ")
+
+
+def _format_moment(host: str, reading: HardwareReading) -> Iterator[str]:
+    start = f"{reading.taken_at:%Y-%m-%d %H:%M:%S}  {host:<16}"
+    if reading.problem:
+        yield f"{start}  {reading.problem.message}"
+    for gpu in reading.gpus:
+        if gpu.problem:
+            yield f"{start}  {gpu.index:>3}  {gpu.problem.message}"
+            continue
+        used = UNKNOWN if gpu.used_bytes is None else _gib(gpu.used_bytes)
+        yield (
+            f"{start}  {gpu.index:>3}  {used:>9}  {_show(gpu.utilization_percent):>3} %"
+            f"  {_show(gpu.temperature_c):>3} °C  {_show(gpu.power_w, '.0f'):>4} W"
+        )
+
+
+def _gib(size: int) -> str:
+    return f"{size / GIB:.1f} GiB"
+
+
+def _show(value: float | None, spec: str = "") -> str:
+    return UNKNOWN if value is None else format(value, spec)

@@ -1,0 +1,78 @@
+"""`manage.py gpu_status`: the GPUs of this machine, as they are now or as they were sampled."""
+
+from __future__ import annotations
+
+import json
+import sys
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand
+
+from modelops.hardware import HardwareReading, list_problems, read_hardware
+from modelops.hardware.processes import find_descendants
+from modelops.hardware.table import format_history, format_reading
+from modelops.management.gpu_arguments import add_own_pid, parse_seconds
+from modelops.sampling import load_history
+from modelops.stop_signal import catch_stop_signal
+
+NO_USABLE_GPU = 3
+CLEAR_SCREEN = "\x1b[2J\x1b[H"
+
+
+class Command(BaseCommand):
+    help = (
+        "Show memory, load, temperature, power and processes of each GPU, and what to do about problems. "
+        "Exit code 0: there is a GPU to use; 3: there is none."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument(
+            "--json", action="store_true", help="Print JSON: with --watch one line a reading."
+        )
+        source = parser.add_mutually_exclusive_group()
+        source.add_argument(
+            "--watch", type=parse_seconds, metavar="SECONDS", help="Read again and again until Ctrl-C."
+        )
+        source.add_argument(
+            "--history", action="store_true", help="Show what sample_hardware stored; reads no GPU."
+        )
+        add_own_pid(parser)
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if options["history"]:
+            newest = self._show_history(as_json=options["json"])
+        elif options["watch"]:
+            newest = self._watch(options["watch"], options["own_pid"], as_json=options["json"])
+        else:
+            newest = read_hardware(find_descendants(options["own_pid"]))
+            self.stdout.write(dump_reading(newest, indent=2) if options["json"] else format_reading(newest))
+        if newest is None or not newest.usable_gpus:
+            sys.exit(NO_USABLE_GPU)
+
+    def _watch(self, period_s: float, own_pids: list[int], *, as_json: bool) -> HardwareReading:
+        clear = CLEAR_SCREEN if self.stdout.isatty() and not as_json else ""
+        with catch_stop_signal() as stop:
+            while True:
+                reading = read_hardware(find_descendants(own_pids))
+                self.stdout.write(dump_reading(reading) if as_json else f"{clear}{format_reading(reading)}\n")
+                self.stdout.flush()
+                if stop.wait(period_s):
+                    return reading
+
+    def _show_history(self, *, as_json: bool) -> HardwareReading | None:
+        history = load_history()
+        if as_json:
+            entries = [{"host": entry.host, **entry.reading.to_json()} for entry in history]
+            self.stdout.write(json.dumps(entries, indent=2, ensure_ascii=False))
+        elif history:
+            self.stdout.write(format_history((entry.host, entry.reading) for entry in history))
+        else:
+            self.stdout.write("Nothing is stored yet: run `manage.py sample_hardware` where the GPUs are.")
+        return history[-1].reading if history else None
+
+
+def dump_reading(reading: HardwareReading, *, indent: int | None = None) -> str:
+    """The reading with every problem in one list, those of single GPUs and of taken memory included."""
+    problems = [problem.to_json() for problem in list_problems(reading)]
+    return json.dumps({**reading.to_json(), "problems": problems}, indent=indent, ensure_ascii=False)
