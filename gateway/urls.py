@@ -17,6 +17,7 @@ urlpatterns = [
     path("metrics", observability.metrics),
     path("api/auth/", include("accounts.urls")),
     path("api/conversations", include("conversations.urls")),
+    path("api/models/", include("modelops.urls")),
     path("admin", RedirectView.as_view(url="/admin/")),
     path("admin/", admin.site.urls),
 ]

@@ -145,6 +145,21 @@ def test_a_port_in_use_is_named(tmp_path: Path, simulator: str) -> None:
     assert f"GATEWAY_PORT: port {port} is in use" in gateway.output()
 
 
+def test_a_second_gateway_on_the_same_data_is_refused(tmp_path: Path) -> None:
+    first = EmbeddedGateway(tmp_path)
+    try:
+        first.await_greeting()
+        second = EmbeddedGateway(tmp_path)
+
+        code = second.process.wait(30)
+
+        assert code == 1
+        assert "GATEWAY_DATA_DIR: another gateway runs on" in second.output()
+        first.interrupt()
+    finally:
+        first.process.kill()
+
+
 def test_a_bad_setting_is_named_without_a_traceback(tmp_path: Path) -> None:
     gateway = EmbeddedGateway(tmp_path, RATE_LIMIT_WINDOW="soon")
 

@@ -1,5 +1,6 @@
 """The rows of modelops: profiles, and what the GPUs were seen doing."""
 
 from modelops.models.hardware import HardwareSample
+from modelops.models.profiles import HardwareProfile, ModelProfile
 
-__all__ = ["HardwareSample"]
+__all__ = ["HardwareProfile", "HardwareSample", "ModelProfile"]

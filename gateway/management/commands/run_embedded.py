@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
+import io
 import os
 import sys
 import time
 from argparse import ArgumentParser
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -17,8 +21,11 @@ from django.core.management.base import BaseCommand, CommandError
 from accounts.models import User
 from gateway.conf import GatewayConfig, get_config
 from gateway.supervisor import Child, Supervisor, is_port_free
+from modelops.domain.engine_args import build_serve_arguments
+from modelops.models import ModelProfile
 from modelops.simulator.process import find_free_port
 
+SIMULATED_PROFILE = "simulated"
 READY_TIMEOUT_S = 30.0
 SHUTDOWN_S = 3
 """Time that running answers get at Ctrl-C: the whole must end within five seconds."""
@@ -27,8 +34,8 @@ CURL_TOKEN_LIFE = timedelta(hours=1)
 
 class Command(BaseCommand):
     help = (
-        "Migrate, seed the users admin and demo, then run the web process and, unless VLLM_BASE_URL is "
-        "set, the simulated engine. Ctrl-C ends everything."
+        "Migrate, seed profiles and the users admin and demo, then run the web process and, unless "
+        "VLLM_BASE_URL is set, the simulated engine. Ctrl-C ends everything."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -37,12 +44,17 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         config = get_config()
-        host, port = options["host"], options["port"] or config.port
+        with sole_user_of(Path(config.data_dir)):
+            self._run(config, host=options["host"], port=options["port"] or config.port)
+
+    def _run(self, config: GatewayConfig, *, host: str, port: int) -> None:
         if not is_port_free(host, port):
             raise CommandError(
                 f"GATEWAY_PORT: port {port} is in use. Choose another: GATEWAY_PORT=8081 make run"
             )
         call_command("migrate", verbosity=0)
+        # Rows that were edited stay as they are; only a broken fixture stops the start.
+        call_command("load_profiles", stdout=io.StringIO())
         self.stdout.write("\nvLLM Chat Gateway")
         call_command("seed_users", stdout=self.stdout)
         supervisor = Supervisor(children(config, host=host, port=port), say=self.stderr.write)
@@ -73,11 +85,11 @@ def children(config: GatewayConfig, *, host: str, port: int) -> list[Child]:
     if not config.vllm_base_url:
         engine_port = find_free_port()
         environment["VLLM_BASE_URL"] = f"http://127.0.0.1:{engine_port}"
-        argv = "-m modelops.simulator serve simulated/tiny --served-model-name simulated --max-model-len 8192"
+        listen = ["--host", "127.0.0.1", "--port", str(engine_port)]
         simulator.append(
             Child(
                 "simulated engine",
-                [sys.executable, *argv.split(), "--host", "127.0.0.1", "--port", str(engine_port)],
+                [sys.executable, "-m", "modelops.simulator", *_simulator_arguments(), *listen],
                 environment,
                 is_essential=False,
                 log_path=Path(config.data_dir) / "simulator.log",
@@ -91,6 +103,28 @@ def children(config: GatewayConfig, *, host: str, port: int) -> list[Child]:
         is_essential=True,
     )
     return [*simulator, web]
+
+
+def _simulator_arguments() -> list[str]:
+    """The command line of the profile `simulated`, or a plain one if somebody deleted that row."""
+    profile = ModelProfile.objects.filter(slug=SIMULATED_PROFILE).first()
+    if profile is None:
+        return ["serve", SIMULATED_PROFILE]
+    return build_serve_arguments(profile.to_spec())
+
+
+@contextlib.contextmanager
+def sole_user_of(folder: Path) -> Iterator[None]:
+    """Hold the data folder: a second embedded gateway would take this one's running answers for orphans."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "gateway.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as exc:
+            raise CommandError(
+                f"GATEWAY_DATA_DIR: another gateway runs on {folder}. Stop it, or choose another folder."
+            ) from exc
+        yield
 
 
 def _wait_until_ready(supervisor: Supervisor, url: str) -> bool:

@@ -1,0 +1,227 @@
+"""Profiles with their verdicts, hardware profiles, and what the GPUs do."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.contrib.admin.views.main import ChangeList
+from django.db.models import JSONField, QuerySet
+from django.forms import Textarea
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
+from django.urls import URLPattern, path, reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from gateway.errors import GatewayError
+from modelops.admin_pages import MOST_REPORTS, describe_fit, render_fit, show_fit, show_hardware
+from modelops.models import HardwareProfile, HardwareSample, ModelProfile
+from modelops.profile_adding import duplicate_profile
+from modelops.seeding import export_profiles
+from modelops.selectors import ProfileFit, assess_profiles, check_profile, find_gpu_choice
+
+NOT_KNOWN = "–"
+
+
+class HardwareFilter(admin.SimpleListFilter):
+    """Which GPUs the verdicts are about. Filters no rows."""
+
+    title = "GPUs to check on"
+    parameter_name = "hardware"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return list(HardwareProfile.objects.values_list("slug", "display_name"))
+
+    def choices(self, changelist: Any) -> Any:
+        first, *others = super().choices(changelist)
+        yield {**first, "display": "the GPUs that are there"}
+        yield from others
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return queryset
+
+
+class ProfileChangeList(ChangeList):
+    """Reads the hardware once and gives every row of the page its fit."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        self.hardware = find_gpu_choice(request.GET.get(HardwareFilter.parameter_name))
+        rows = list(self.result_list)
+        for row, fit in zip(rows, assess_profiles(rows, self.hardware), strict=True):
+            row.fit = fit
+        self.result_list = rows
+
+
+def get_fit(row: ModelProfile) -> ProfileFit:
+    fit: ProfileFit = row.fit  # type: ignore[attr-defined]  # set by ProfileChangeList
+    return fit
+
+
+@admin.register(ModelProfile)
+class ModelProfileAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not subscriptable
+    list_display = [
+        "slug",
+        "verdict",
+        "largest_context",
+        "tensor_parallel",
+        "concurrency",
+        "is_enabled",
+        "is_default",
+        "display_name",
+    ]
+    list_filter = [HardwareFilter, "is_enabled", "engine", "runtime", "quantization"]
+    search_fields = ["slug", "display_name", "repository", "description_en", "description_ko"]
+    ordering = ["slug"]
+    list_per_page = 50
+    actions = ["check_gpu_fit", "export_yaml", "duplicate"]
+    formfield_overrides = {JSONField: {"widget": Textarea(attrs={"rows": 4, "cols": 80})}}
+    readonly_fields = ["fit_report", "drift", "created_at", "updated_at"]
+    fieldsets = [
+        ("GPU fit", {"fields": ["fit_report"]}),
+        (None, {"fields": ["slug", "display_name", "description_en", "description_ko", "tags"]}),
+        ("Use", {"fields": ["is_enabled", "is_default", "served_model_name", "aliases"]}),
+        ("Model", {"fields": ["repository", "revision"]}),
+        ("Where it runs", {"fields": ["engine", "runtime", "image", "gpu_selection"]}),
+        (
+            "Memory and parallelism",
+            {
+                "fields": [
+                    "tensor_parallel_size",
+                    "pipeline_parallel_size",
+                    "max_model_len",
+                    "gpu_memory_utilization",
+                    "dtype",
+                    "quantization",
+                    "kv_cache_dtype",
+                    "max_num_seqs",
+                    "max_num_batched_tokens",
+                    "enforce_eager",
+                ],
+                "description": "An empty tensor parallel size or context means auto; another empty number, "
+                "the engine's default.",
+            },
+        ),
+        (
+            "Further flags",
+            {
+                "fields": [
+                    "tool_call_parser",
+                    "reasoning_parser",
+                    "chat_template",
+                    "enable_sleep_mode",
+                    "shutdown_timeout_s",
+                    "extra_flags",
+                    "environment",
+                ]
+            },
+        ),
+        ("Limits", {"fields": ["max_concurrent_requests", "max_output_tokens"]}),
+        ("Facts of the model", {"fields": ["parameters", "weights_bytes", "config", "facts_source"]}),
+        ("History", {"fields": ["drift", "created_at", "updated_at"]}),
+    ]
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        return ProfileChangeList
+
+    def get_urls(self) -> list[URLPattern]:
+        fit = self.admin_site.admin_view(self.show_fit)
+        return [path("fit/", fit, name="modelops_modelprofile_fit"), *super().get_urls()]
+
+    def show_fit(self, request: HttpRequest) -> HttpResponse:
+        return show_fit(request, self.admin_site)
+
+    @admin.display(description="verdict")
+    def verdict(self, row: ModelProfile) -> SafeString:
+        return describe_fit(get_fit(row))
+
+    @admin.display(description="largest context")
+    def largest_context(self, row: ModelProfile) -> str:
+        return format_count(get_fit(row).report.max_model_len_that_fits)
+
+    @admin.display(description="tensor parallel")
+    def tensor_parallel(self, row: ModelProfile) -> str:
+        """What `auto` stands for on these GPUs is said as such."""
+        size = get_fit(row).assessment.settings.tensor_parallel_size
+        return f"{size} (auto)" if row.tensor_parallel_size is None else str(size)
+
+    @admin.display(description="requests at once")
+    def concurrency(self, row: ModelProfile) -> str:
+        return format_count(get_fit(row).report.max_concurrency)
+
+    @admin.display(description="on the GPUs that are there")
+    def fit_report(self, row: ModelProfile) -> str:
+        if row.pk is None or row._state.adding:
+            return "Save the profile to see how it fits."
+        choice = find_gpu_choice()
+        return render_fit(check_profile(row, choice), choice)
+
+    @admin.display(description="changed since it was loaded")
+    def drift(self, row: ModelProfile) -> str:
+        return ", ".join(row.find_drift()) or NOT_KNOWN
+
+    @admin.action(description="Check GPU fit")
+    def check_gpu_fit(self, request: HttpRequest, queryset: QuerySet[ModelProfile]) -> HttpResponse:
+        query = QueryDict(mutable=True)
+        query.setlist("profile", [row.slug for row in queryset[:MOST_REPORTS]])
+        if hardware := request.GET.get(HardwareFilter.parameter_name):
+            query["hardware"] = hardware
+        return HttpResponseRedirect(f"{reverse('admin:modelops_modelprofile_fit')}?{query.urlencode()}")
+
+    @admin.action(description="Export YAML")
+    def export_yaml(self, request: HttpRequest, queryset: QuerySet[ModelProfile]) -> HttpResponse:
+        slugs = [row.slug for row in queryset]
+        name = slugs[0] if len(slugs) == 1 else "model-profiles"
+        return HttpResponse(
+            export_profiles(slugs),
+            content_type="application/yaml; charset=utf-8",
+            headers={"Content-Disposition": f'attachment; filename="{name}.yml"'},
+        )
+
+    @admin.action(description="Duplicate")
+    def duplicate(self, request: HttpRequest, queryset: QuerySet[ModelProfile]) -> HttpResponse | None:
+        copies = []
+        for row in queryset:
+            try:
+                copies.append(duplicate_profile(row))
+            except GatewayError as exc:
+                self.message_user(request, exc.message, messages.ERROR)
+        for copy in copies:
+            self.log_addition(request, copy, "Duplicated.")
+            link = reverse("admin:modelops_modelprofile_change", args=[copy.pk])
+            text = format_html('Made <a href="{}">{}</a>, disabled.', link, copy.slug)
+            self.message_user(request, text, messages.SUCCESS)
+        if len(copies) == 1 and queryset.count() == 1:
+            return HttpResponseRedirect(reverse("admin:modelops_modelprofile_change", args=[copies[0].pk]))
+        return None
+
+
+@admin.register(HardwareProfile)
+class HardwareProfileAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not subscriptable
+    list_display = ["slug", "display_name", "gpu_count", "gpu_name", "gpu_memory_mib", "has_nvlink"]
+    search_fields = ["slug", "display_name", "gpu_name"]
+    ordering = ["slug"]
+    readonly_fields = ["created_at", "updated_at"]
+
+
+@admin.register(HardwareSample)
+class HardwareSampleAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not subscriptable
+    """The hardware page stands where the list of samples would: nobody reads rows of JSON."""
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        return show_hardware(request, self.admin_site)
+
+
+def format_count(number: float | None) -> str:
+    return NOT_KNOWN if number is None else f"{number:,.10g}"

@@ -1,0 +1,180 @@
+"""Pages of the admin that are no list and no form: fit reports, and the hardware."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.contrib.admin import AdminSite
+from django.http import HttpRequest, HttpResponse
+from django.template.loader import render_to_string
+from django.template.response import TemplateResponse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from modelops.domain.report_text import (
+    VERDICT_WORDS,
+    Line,
+    describe_suggestion,
+    format_bytes,
+    list_capacity_lines,
+    list_memory_lines,
+)
+from modelops.gpu_choice import GpuChoice
+from modelops.hardware import GpuProcess, GpuReading, HardwareReading, explain_left_out, list_problems
+from modelops.models import HardwareProfile, ModelProfile
+from modelops.sampling import SampledReading, load_history
+from modelops.selectors import ProfileFit, check_profile, find_gpu_choice
+
+MOST_REPORTS = 20
+"""Each takes a search of up to some 100 ms."""
+
+SHOWN_SAMPLES = 240
+SPARK_WIDTH, SPARK_HEIGHT = 160, 36
+
+
+@dataclass(frozen=True)
+class GpuHistory:
+    """One card and the points of its two curves, in the coordinates of an SVG."""
+
+    gpu: GpuReading
+    memory_points: str
+    load_points: str
+
+    @property
+    def used(self) -> str:
+        return format_gib(self.gpu.used_bytes)
+
+    @property
+    def free(self) -> str:
+        return format_gib(self.gpu.free_bytes)
+
+    @property
+    def total(self) -> str:
+        return format_gib(self.gpu.total_bytes)
+
+
+@dataclass(frozen=True)
+class ProcessView:
+    """A process on a card, as the template shows it."""
+
+    gpu_index: int
+    process: GpuProcess
+
+    @property
+    def used(self) -> str:
+        return format_gib(self.process.used_bytes)
+
+
+@dataclass(frozen=True)
+class FitView:
+    """A fit as the template shows it."""
+
+    fit: ProfileFit
+    memory: Sequence[Line]
+    capacity: Sequence[Line]
+    suggestions: Sequence[str]
+
+
+def view_fit(fit: ProfileFit) -> FitView:
+    report = fit.report
+    return FitView(
+        fit,
+        list_memory_lines(report),
+        list_capacity_lines(report),
+        [describe_suggestion(each) for each in report.suggestions],
+    )
+
+
+def render_fit(fit: ProfileFit, choice: GpuChoice) -> str:
+    """The report as HTML, for a form."""
+    context = {"view": view_fit(fit), "verdict": describe_fit(fit), "hardware": choice}
+    return render_to_string("admin/modelops/fit_report.html", context)
+
+
+def describe_fit(fit: ProfileFit) -> SafeString:
+    """The verdict as a coloured word, with the reason to hover over."""
+    verdict = fit.report.verdict
+    return format_html(
+        '<span class="fit-verdict fit-{}" title="{}">{}</span>',
+        str(verdict),
+        fit.assessment.why,
+        VERDICT_WORDS[verdict],
+    )
+
+
+def show_fit(request: HttpRequest, site: AdminSite) -> HttpResponse:
+    """Full reports of the profiles named by `?profile=…`, on `?hardware=…` or the GPUs that are there."""
+    slugs = request.GET.getlist("profile")[:MOST_REPORTS]
+    choice = find_gpu_choice(request.GET.get("hardware"))
+    profiles = ModelProfile.objects.filter(slug__in=[slug for slug in slugs if "\0" not in slug])
+    fits = [check_profile(profile, choice) for profile in profiles]
+    context = {
+        **site.each_context(request),
+        "title": "GPU fit",
+        "opts": ModelProfile._meta,
+        "hardware": choice,
+        "hardware_profiles": HardwareProfile.objects.all(),
+        "chosen_hardware": request.GET.get("hardware", ""),
+        "reports": [(fit.profile, render_fit(fit, choice)) for fit in fits],
+        "slugs": slugs,
+    }
+    return TemplateResponse(request, "admin/modelops/fit_page.html", context)
+
+
+def show_hardware(request: HttpRequest, site: AdminSite) -> HttpResponse:
+    """The newest reading, its problems with advice, and the curves of the last readings of that machine."""
+    newest = load_history(limit=1)
+    context: dict[str, Any] = {**site.each_context(request), "title": "Hardware", "sample": None}
+    if newest:
+        sample = newest[0]
+        history = load_history(host=sample.host, limit=SHOWN_SAMPLES)
+        context |= {
+            "sample": sample,
+            "reading": sample.reading,
+            "problems": list_problems(sample.reading),
+            "left_out": explain_left_out(sample.reading),
+            "histories": [_draw(gpu, history) for gpu in sample.reading.gpus],
+            "processes": [
+                ProcessView(gpu.index, process)
+                for gpu in sample.reading.gpus
+                for process in gpu.processes or ()
+            ],
+            "sample_count": len(history),
+            "history_since": history[0].reading.taken_at if history else None,
+        }
+    return TemplateResponse(request, "admin/modelops/hardware_page.html", context)
+
+
+def _draw(gpu: GpuReading, history: Sequence[SampledReading]) -> GpuHistory:
+    seen = [_find_gpu(sample.reading, gpu) for sample in history]
+    total = gpu.total_bytes or max((each.used_bytes or 0 for each in seen if each), default=0)
+    return GpuHistory(
+        gpu,
+        draw_curve([each.used_bytes if each else None for each in seen], total),
+        draw_curve([each.utilization_percent if each else None for each in seen], 100),
+    )
+
+
+def _find_gpu(reading: HardwareReading, gpu: GpuReading) -> GpuReading | None:
+    """The same card in another reading: by UUID, for numbers change when a card is lost."""
+    key = gpu.uuid or gpu.index
+    return next((each for each in reading.gpus if key in (each.uuid, each.index)), None)
+
+
+def draw_curve(values: Iterable[float | None], highest: float) -> str:
+    """The `points` of an SVG polyline, oldest at the left; readings without a value are left out."""
+    listed = list(values)
+    if highest <= 0 or len(listed) < 2:
+        return ""
+    step = SPARK_WIDTH / (len(listed) - 1)
+    return " ".join(
+        f"{index * step:.1f},{SPARK_HEIGHT * (1 - min(value / highest, 1)):.1f}"
+        for index, value in enumerate(listed)
+        if value is not None
+    )
+
+
+def format_gib(count: int | None) -> str:
+    return "–" if count is None else format_bytes(count)

@@ -1,0 +1,111 @@
+"""A profile as the engine's command line and environment, and as the fit check's settings."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from modelops.domain.gpu_catalog import find_card
+from modelops.domain.profile_spec import HardwareSpec, ProfileSpec, list_settings
+from modelops.domain.profile_templates import get_template_text
+from modelops.domain.profile_values import AUTO
+from modelops.domain.specs import MIB, CheckpointFacts, EngineSettings, Gpu
+
+_FIT_FLAGS = ("enable_chunked_prefill", "block_size", "kv_cache_memory_bytes")
+
+
+def build_serve_arguments(
+    spec: ProfileSpec, *, tensor_parallel_size: int | None = None, max_model_len: int | None = None
+) -> list[str]:
+    """Return `serve MODEL --flag value …` for `vllm` (or the simulator), in an order that never varies.
+
+    The two numbers replace the profile's: what `auto` was resolved to, or a shorter context for another
+    try. Where the size is left at `auto`, one card is used. Host, port and key are the runtime's to add.
+    Each item is one argument; none is meant for a shell.
+    """
+    replaced = {"tensor_parallel_size": tensor_parallel_size, "max_model_len": max_model_len}
+    arguments = ["serve", spec.repository or spec.slug, "--served-model-name", *spec.served_names]
+    for each in list_settings(ProfileSpec):
+        name = each.metadata["flag"]
+        if not name or name == "served-model-name":
+            continue
+        value: Any = replaced.get(each.name) or getattr(spec, each.name)
+        if each.name == "max_model_len" and value is None:
+            value = AUTO
+        if each.name == "chat_template":
+            value = get_template_text(value)
+        if value not in (None, "", False):
+            if each.name == "tool_call_parser":
+                arguments.append("--enable-auto-tool-choice")
+            arguments += _write_flag(name, value)
+    for name in sorted(spec.extra_flags):
+        arguments += _write_flag(name, spec.extra_flags[name])
+    return arguments
+
+
+def _write_flag(name: str, value: Any) -> Iterator[str]:
+    """A switch by its name alone (or its opposite's), a list by repeating the flag."""
+    if isinstance(value, bool):
+        yield f"--{name}" if value else f"--no-{name}"
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield f"--{name}"
+            yield str(item)
+    else:
+        yield f"--{name}"
+        yield json.dumps(value, sort_keys=True) if isinstance(value, Mapping) else str(value)
+
+
+def build_environment(spec: ProfileSpec) -> dict[str, str]:
+    """Return the variables the profile gives its engine, sorted by name.
+
+    Sleeping needs the engine's development endpoints; they are why its port is never published.
+    """
+    environment = dict(spec.environment)
+    if spec.enable_sleep_mode:
+        environment["VLLM_SERVER_DEV_MODE"] = "1"
+    return dict(sorted(environment.items()))
+
+
+def to_engine_settings(spec: ProfileSpec, *, tensor_parallel_size: int | None = None) -> EngineSettings:
+    """Return the profile's flags for the fit check. An `auto` size is the one given, else one card."""
+    flags = {name.replace("-", "_"): value for name, value in spec.extra_flags.items()}
+    runner = flags.get("runner")
+    return EngineSettings(
+        tensor_parallel_size=tensor_parallel_size or spec.tensor_parallel_size or 1,
+        pipeline_parallel_size=spec.pipeline_parallel_size,
+        max_model_len=spec.max_model_len,
+        is_max_model_len_auto=spec.max_model_len is None,
+        gpu_memory_utilization=spec.gpu_memory_utilization,
+        dtype=spec.dtype,
+        quantization=spec.quantization or None,
+        kv_cache_dtype=spec.kv_cache_dtype,
+        max_num_seqs=spec.max_num_seqs,
+        max_num_batched_tokens=spec.max_num_batched_tokens,
+        enforce_eager=spec.enforce_eager,
+        vllm_version=find_image_version(spec.image),
+        engine="v0" if spec.environment.get("VLLM_USE_V1") == "0" else None,
+        is_pooling=runner == "pooling" if runner in ("generate", "pooling") else None,
+        is_text_only=bool(flags.get("language_model_only")),
+        **{name: flags[name] for name in _FIT_FLAGS if name in flags},
+    )
+
+
+def find_image_version(image: str) -> str | None:
+    """Return the image's tag, from which the fit check reads a version; None without one."""
+    name = image.partition("@")[0].rpartition("/")[2]
+    return name.partition(":")[2] or None
+
+
+def to_checkpoint_facts(spec: ProfileSpec) -> CheckpointFacts:
+    return CheckpointFacts(parameters=spec.parameters, weights_bytes=spec.weights_bytes)
+
+
+def to_gpus(spec: HardwareSpec) -> tuple[Gpu, ...]:
+    """Return the cards of a hardware profile, all memory free."""
+    card = find_card(spec.gpu_name)
+    total_mib = spec.gpu_memory_mib or (card.driver_total_mib if card else 0)
+    major, _, minor = spec.compute_capability.partition(".")
+    capability = (int(major), int(minor)) if spec.compute_capability else None
+    return (Gpu(spec.gpu_name, total_mib * MIB, compute_capability=capability),) * spec.gpu_count

@@ -1,0 +1,142 @@
+"""What the fields of a profile must agree on; no hardware is needed to know it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from modelops.domain.architecture import parse_architecture
+from modelops.domain.divisibility import find_parallel_problems
+from modelops.domain.errors import FieldError, UnknownLayoutError
+from modelops.domain.gpu_catalog import find_card
+from modelops.domain.profile_flags import SIMULATOR_PREFIX
+from modelops.domain.profile_spec import EngineKind, HardwareSpec, ProfileSpec, Runtime
+from modelops.domain.profile_syntax import RESERVED_NAMES
+from modelops.domain.specs import ModelArchitecture
+
+_LOAD_TIME_METHODS = frozenset({"fp8", "bitsandbytes", "experts_int8"})
+"""Quantizations that the engine can apply to a plain checkpoint while it loads."""
+
+
+def find_profile_conflicts(spec: ProfileSpec) -> list[FieldError]:
+    """Return every conflict between fields whose values are right one by one."""
+    return [
+        *_check_names(spec),
+        *_check_runtime(spec),
+        *_check_batch(spec),
+        *_check_cards(spec),
+        *_check_model(spec),
+    ]
+
+
+def find_hardware_conflicts(spec: HardwareSpec) -> list[FieldError]:
+    """A card that is not in the catalog must be described in full."""
+    if find_card(spec.gpu_name) is not None:
+        return []
+    unknown = f"is needed: {spec.gpu_name!r} is not a known card"
+    conflicts = []
+    if spec.gpu_memory_mib is None:
+        conflicts.append(FieldError("gpu_memory_mib", unknown))
+    if not spec.compute_capability:
+        conflicts.append(FieldError("compute_capability", unknown))
+    return conflicts
+
+
+def _check_names(spec: ProfileSpec) -> Iterator[FieldError]:
+    named = [("slug", spec.slug), ("served_model_name", spec.served_model_name)]
+    named += [(f"aliases[{index}]", alias) for index, alias in enumerate(spec.aliases)]
+    for field, name in named:
+        if name in RESERVED_NAMES:
+            yield FieldError(field, f"{name!r} is reserved: it stands for whatever is served")
+    for index, alias in enumerate(spec.aliases):
+        if alias in (spec.slug, spec.served_model_name):
+            yield FieldError(f"aliases[{index}]", f"repeats {alias!r}, which is served anyway")
+    if spec.is_default and not spec.is_enabled:
+        yield FieldError("is_default", "must not be set on a disabled profile")
+
+
+def _check_runtime(spec: ProfileSpec) -> Iterator[FieldError]:
+    is_simulated = spec.engine == EngineKind.SIMULATOR
+    if spec.runtime == Runtime.DOCKER and not spec.image:
+        yield FieldError("image", "is needed by the runtime docker")
+    if is_simulated and spec.runtime == Runtime.DOCKER:
+        yield FieldError("runtime", "must be process or external for the simulator")
+    if not is_simulated and not spec.repository:
+        yield FieldError("repository", "is needed by the engine vllm")
+    if not is_simulated:
+        for name in spec.extra_flags:
+            if name.startswith(SIMULATOR_PREFIX):
+                yield FieldError(f"extra_flags.{name}", "is for the engine simulator alone")
+
+
+def _check_batch(spec: ProfileSpec) -> Iterator[FieldError]:
+    """`SchedulerConfig.verify_max_model_len` (vllm/config/scheduler.py) refuses the same."""
+    tokens, seqs, length = spec.max_num_batched_tokens, spec.max_num_seqs, spec.max_model_len
+    if tokens is not None and seqs is not None and tokens < seqs:
+        yield FieldError(
+            "max_num_batched_tokens", f"must not be below max_num_seqs ({seqs}), but is {tokens}"
+        )
+    is_whole_prompt = spec.extra_flags.get("enable-chunked-prefill") is False
+    if is_whole_prompt and tokens is not None and length is not None and tokens < length:
+        reason = f"must not be below max_model_len ({length}) without chunked prefill, but is {tokens}"
+        yield FieldError("max_num_batched_tokens", reason)
+    if spec.max_output_tokens is not None and length is not None and spec.max_output_tokens > length:
+        reason = f"must not be above max_model_len ({length}), but is {spec.max_output_tokens}"
+        yield FieldError("max_output_tokens", reason)
+
+
+def _check_cards(spec: ProfileSpec) -> Iterator[FieldError]:
+    needed = (spec.tensor_parallel_size or 1) * spec.pipeline_parallel_size
+    if spec.gpu_selection and needed > len(spec.gpu_selection):
+        field = "pipeline_parallel_size" if spec.tensor_parallel_size in (None, 1) else "tensor_parallel_size"
+        chosen = len(spec.gpu_selection)
+        yield FieldError(field, f"takes {needed} GPUs, but gpu_selection names {chosen}")
+
+
+def _check_model(spec: ProfileSpec) -> Iterator[FieldError]:
+    """What config.json decides. Nothing is said where it is missing or its layout is not understood."""
+    if not spec.config:
+        return
+    try:
+        model = parse_architecture(spec.config, spec.quantization or None)
+    except UnknownLayoutError:
+        return
+    except FieldError as exc:
+        yield exc
+        return
+    except (ArithmeticError, AttributeError, IndexError, KeyError, TypeError, ValueError) as exc:
+        yield FieldError("config", f"cannot be read as a model's config.json ({exc})")
+        return
+    yield from _check_context(spec, model)
+    yield from _check_quantization(spec)
+    field = "pipeline_parallel_size" if spec.tensor_parallel_size in (None, 1) else "tensor_parallel_size"
+    problems = find_parallel_problems(model, spec.tensor_parallel_size or 1, spec.pipeline_parallel_size)
+    yield from (FieldError(field, problem) for problem in problems)
+
+
+def _check_context(spec: ProfileSpec, model: ModelArchitecture) -> Iterator[FieldError]:
+    longest = model.max_positions
+    if spec.max_model_len is not None and longest is not None and spec.max_model_len > longest:
+        yield FieldError(
+            "max_model_len", f"is {spec.max_model_len}, but the model ends at {longest} positions"
+        )
+
+
+def _check_quantization(spec: ProfileSpec) -> Iterator[FieldError]:
+    """`_verify_quantization` (vllm/config/model.py): the flag must agree with the checkpoint."""
+    asked = spec.quantization
+    if not asked:
+        return
+    declared = spec.config.get("quantization_config") or spec.config.get("compression_config")
+    if not declared:
+        if asked not in _LOAD_TIME_METHODS:
+            yield FieldError(
+                "quantization", f"is {asked}, but config says that the weights are not quantized"
+            )
+        return
+    method = str(declared.get("quant_method", "")) if isinstance(declared, dict) else ""
+    if method and _squash(asked) != _squash(method):
+        yield FieldError("quantization", f"is {asked}, but config says that the weights are {method}")
+
+
+def _squash(method: str) -> str:
+    return method.lower().replace("-", "_").removesuffix("_marlin").removesuffix("_fp4")

@@ -1,0 +1,123 @@
+"""A fit question as flags of the command line. Every mistake names its flag."""
+
+from __future__ import annotations
+
+import json
+import sys
+from argparse import ArgumentParser, ArgumentTypeError
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import CommandError
+
+from modelops.domain.errors import FieldError
+from modelops.domain.question import FitQuestion, ask, parse_question
+from modelops.domain.report import FitReport, Limit, Verdict
+from modelops.domain.specs import MIB
+from modelops.gpu_choice import GpuChoice
+from modelops.hardware_options import BAD_INPUT
+
+_UNREADABLE = (ArithmeticError, AttributeError, IndexError, KeyError, TypeError, ValueError)
+"""What a config.json with values of strange kinds may run into."""
+
+
+def parse_length(text: str) -> int | str:
+    try:
+        return "auto" if text == "auto" else int(text)
+    except ValueError as exc:
+        raise ArgumentTypeError(f"expected a number of tokens or auto, got {text!r}") from exc
+
+
+QUESTION_FLAGS: dict[str, tuple[Any, str]] = {
+    "weights_bytes": (int, "size of the weights on disk, in bytes"),
+    "parameters": (int, "number of parameters"),
+    "tensor_parallel_size": (int, "GPUs each layer is split over"),
+    "pipeline_parallel_size": (int, "stages the layers are split into"),
+    "max_model_len": (parse_length, "context in tokens, or auto"),
+    "gpu_memory_utilization": (float, "share of each card's total memory"),
+    "dtype": (str, "auto, float16, bfloat16 or float32"),
+    "quantization": (str, "how the weights are quantized while loading"),
+    "kv_cache_dtype": (str, "auto, fp8, bfloat16, …"),
+    "max_num_seqs": (int, "requests in one batch"),
+    "max_num_batched_tokens": (int, "tokens in one batch"),
+    "block_size": (int, "tokens of one block of the KV cache"),
+    "vllm_version": (str, "version of the engine, such as 0.33.0"),
+}
+
+
+def add_question_flags(parser: ArgumentParser) -> None:
+    engine = parser.add_argument_group("about the model of --config and its engine")
+    for name, (kind, text) in QUESTION_FLAGS.items():
+        engine.add_argument(to_flag(name), type=kind, help=text)
+    engine.add_argument("--enforce-eager", action="store_true", default=None, help="no CUDA graphs")
+
+
+def refuse_question_flags(options: Mapping[str, Any]) -> None:
+    """Raises CommandError for a flag that would be without effect."""
+    if given := _list_given(options):
+        raise CommandError(f"{to_flag(given[0])} goes with --config alone", returncode=BAD_INPUT)
+
+
+def read_question(options: Mapping[str, Any], choice: GpuChoice) -> FitQuestion:
+    """The question of --config. Raises CommandError naming the flag."""
+    if not choice.gpus:
+        reason = choice.problems[0].message if choice.problems else "No GPU has been seen here."
+        raise CommandError(f"--gpu is needed. {reason}", returncode=BAD_INPUT)
+    raw = {name: options[name] for name in _list_given(options)}
+    raw["config"] = _read_config(Path(options["config"]))
+    raw["gpus"] = [{"name": gpu.name, "total_mib": gpu.total_bytes / MIB} for gpu in choice.gpus]
+    try:
+        return replace(parse_question(raw), gpus=choice.gpus)
+    except FieldError as exc:
+        raise _name_flag(exc) from exc
+
+
+def ask_question(question: FitQuestion) -> FitReport:
+    """The answer; a config.json that lacks something is `unknown`. Raises CommandError naming a bad flag."""
+    try:
+        return ask(question)
+    except FieldError as exc:
+        if not exc.field.startswith("config."):
+            raise _name_flag(exc) from exc
+        return FitReport(Verdict.UNKNOWN, Limit.INPUT, (str(exc),))
+    except _UNREADABLE as exc:
+        reason = f"config cannot be read as a model's config.json ({type(exc).__name__}: {exc})"
+        return FitReport(Verdict.UNKNOWN, Limit.INPUT, (reason,))
+
+
+def read_lines(name: str) -> list[str]:
+    """The lines of --batch; `-` is standard input."""
+    if name == "-":
+        return sys.stdin.read().splitlines()
+    return _read_text(Path(name), "--batch").splitlines()
+
+
+def _read_config(path: Path) -> Any:
+    text = _read_text(path / "config.json" if path.is_dir() else path, "--config")
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as exc:
+        raise CommandError(f"--config: {path} is not JSON: {exc}", returncode=BAD_INPUT) from exc
+
+
+def _read_text(path: Path, flag: str) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except OSError as exc:
+        raise CommandError(f"{flag}: cannot read {path}: {exc.strerror}", returncode=BAD_INPUT) from exc
+    except UnicodeDecodeError as exc:
+        raise CommandError(f"{flag}: {path} is not UTF-8 text", returncode=BAD_INPUT) from exc
+
+
+def _list_given(options: Mapping[str, Any]) -> list[str]:
+    return [name for name in (*QUESTION_FLAGS, "enforce_eager") if options[name] is not None]
+
+
+def _name_flag(exc: FieldError) -> CommandError:
+    return CommandError(f"{to_flag(exc.field)}: {exc.reason}", returncode=BAD_INPUT)
+
+
+def to_flag(name: str) -> str:
+    return f"--{name.replace('_', '-')}"

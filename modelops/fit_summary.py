@@ -1,0 +1,50 @@
+"""How a profile fits, in short: the same for the API, the command line and the admin."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from modelops.domain.gpu_needs import Need
+from modelops.gpu_choice import GpuChoice
+from modelops.selectors import ProfileFit
+
+
+def summarise_fit(fit: ProfileFit) -> dict[str, Any]:
+    """Plain JSON values. `context` is what it would serve, or the most it could where it does not start."""
+    report = fit.report
+    return {
+        "verdict": str(report.verdict),
+        "limit": str(report.limit),
+        "why": fit.assessment.why,
+        "tensor_parallel_size": fit.assessment.settings.tensor_parallel_size,
+        "context": fit.assessment.context,
+        "max_model_len_that_fits": report.max_model_len_that_fits,
+        "max_concurrency": report.max_concurrency,
+        "kv_cache_tokens": report.kv_cache_tokens,
+        "reasons": list(report.reasons),
+    }
+
+
+def summarise_choice(choice: GpuChoice) -> dict[str, Any]:
+    """The hardware that verdicts are about. `gpus` is null while nothing is known of it."""
+    return {
+        "source": choice.source,
+        "description": choice.description,
+        "taken_at": choice.taken_at.isoformat() if choice.taken_at else None,
+        "gpus": None if choice.gpus is None else choice.serialise(),
+        "problems": [{"message": each.message, "advice": each.advice} for each in choice.problems],
+    }
+
+
+def summarise_need(need: Need) -> dict[str, Any]:
+    return {
+        "card": need.card,
+        "count": need.count,
+        "total_bytes": need.total_bytes,
+        "tensor_parallel_size": need.settings.tensor_parallel_size,
+        "pipeline_parallel_size": need.settings.pipeline_parallel_size,
+        "verdict": str(need.report.verdict),
+        "context": need.report.max_model_len,
+        "has_full_context": need.has_full_context,
+        "max_concurrency": need.report.max_concurrency,
+    }

@@ -1,0 +1,89 @@
+"""`--gpu` and `--hardware`, as every command that asks about hardware has them."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, ArgumentTypeError
+from collections.abc import Mapping
+from typing import Any
+
+from django.core.management.base import CommandError
+from django.db import DatabaseError
+
+from gateway.errors import NotFound
+from modelops.domain.gpu_catalog import find_card
+from modelops.domain.specs import MIB, Gpu
+from modelops.gpu_choice import GpuChoice, choose_given, choose_planned, choose_seen
+from modelops.hardware import HardwareReading, read_hardware
+from modelops.selectors import READING_AGE_S, find_sampled_reading, get_hardware_profile
+
+BAD_INPUT = 2
+MOST_DIGITS = 9
+
+
+def add_hardware_options(parser: ArgumentParser) -> None:
+    choice = parser.add_mutually_exclusive_group()
+    choice.add_argument(
+        "--gpu",
+        action="append",
+        type=parse_gpu,
+        metavar="NAME:TOTAL_MiB[:FREE_MiB]",
+        help="A card, once for each; a card that is known needs only its name.",
+    )
+    choice.add_argument("--hardware", metavar="SLUG", help="A hardware profile instead of this machine.")
+
+
+def choose_gpus(options: Mapping[str, Any]) -> GpuChoice:
+    """The cards the options name, else those seen here. Raises CommandError."""
+    if options["gpu"]:
+        return choose_given([to_gpu(flag) for flag in options["gpu"]])
+    if options["hardware"]:
+        try:
+            return choose_planned(get_hardware_profile(options["hardware"]).to_spec())
+        except NotFound as exc:
+            raise CommandError(f"--hardware: {exc.message}", returncode=BAD_INPUT) from exc
+        except DatabaseError as exc:
+            message = f"--hardware: the database cannot be read (run manage.py migrate): {exc}"
+            raise CommandError(message, returncode=BAD_INPUT) from exc
+    return choose_seen(_find_reading())
+
+
+def _find_reading() -> HardwareReading:
+    """What the sampler saw just now, for it knows which processes are ours; else a look of our own.
+
+    A machine without GPUs that shares the database with one that has them goes by an older sample.
+    """
+    if sampled := find_sampled_reading():
+        return sampled
+    reading = read_hardware()
+    if reading.usable_gpus:
+        return reading
+    return find_sampled_reading(max_age_s=READING_AGE_S) or reading
+
+
+def parse_gpu(text: str) -> dict[str, Any]:
+    """`{"name", "total_mib", "free_mib"}`, as a fit question has it. Raises ArgumentTypeError."""
+    name, *sizes = (part.strip() for part in text.split(":"))
+    if not name or len(sizes) > 2:
+        raise ArgumentTypeError(f"expected NAME:TOTAL_MiB[:FREE_MiB], got {text!r}")
+    total = _parse_mib(sizes[0], text) if sizes else None
+    free = _parse_mib(sizes[1], text) if len(sizes) == 2 else None
+    if total is None and find_card(name) is None:
+        raise ArgumentTypeError(f"{name!r} is not a known card: add its memory, as in {name}:24576")
+    if total == 0:
+        raise ArgumentTypeError(f"the total memory in {text!r} must be above zero")
+    if free is not None and total is not None and free > total:
+        raise ArgumentTypeError(f"more memory free than there is in {text!r}")
+    return {"name": name, "total_mib": total, "free_mib": free}
+
+
+def _parse_mib(part: str, text: str) -> int:
+    if not part.isascii() or not part.isdigit() or len(part) > MOST_DIGITS:
+        raise ArgumentTypeError(f"{part!r} in {text!r} is not a whole number of MiB")
+    return int(part)
+
+
+def to_gpu(flag: Mapping[str, Any]) -> Gpu:
+    """The parsed flag as a card; the driver's total stands in for a missing one."""
+    card, free = find_card(flag["name"]), flag["free_mib"]
+    total = flag["total_mib"] if flag["total_mib"] is not None else card.driver_total_mib if card else 0
+    return Gpu(flag["name"], total * MIB, None if free is None else free * MIB)

@@ -1,0 +1,99 @@
+"""`manage.py check_fit`: does a model fit on these GPUs, how much will it carry, what to change if not."""
+
+from __future__ import annotations
+
+import json
+import sys
+from argparse import ArgumentParser
+from collections.abc import Mapping
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+from django.db import DatabaseError
+
+from gateway.errors import ModelNotFound
+from modelops.domain.architecture import describe_size
+from modelops.domain.report import FitReport, Verdict, serialise_report
+from modelops.domain.report_text import render_report
+from modelops.fit_batch import answer_lines
+from modelops.fit_flags import (
+    add_question_flags,
+    ask_question,
+    read_lines,
+    read_question,
+    refuse_question_flags,
+)
+from modelops.gpu_choice import GpuChoice
+from modelops.hardware_options import BAD_INPUT, add_hardware_options, choose_gpus
+from modelops.selectors import check_profile, get_profile
+
+EXIT_CODES = {Verdict.FITS: 0, Verdict.TIGHT: 0, Verdict.DOES_NOT_FIT: 3, Verdict.UNKNOWN: 4}
+
+
+class Command(BaseCommand):
+    help = (
+        "Check whether a model fits on the GPUs: a profile, a config.json, or a file of questions. "
+        "Exit code 0: fits, 2: bad input, 3: does not fit, 4: unknown."
+    )
+    # --config and --batch must work before there is a database.
+    requires_system_checks: list[str] = []
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        subject = parser.add_mutually_exclusive_group(required=True)
+        subject.add_argument("profile", nargs="?", help="Slug of a profile.")
+        subject.add_argument("--config", metavar="FILE", help="A model's config.json.")
+        subject.add_argument("--batch", metavar="FILE", help="Questions, one JSON object a line; - is stdin.")
+        add_hardware_options(parser)
+        add_question_flags(parser)
+        parser.add_argument("--json", action="store_true", help="Print JSON.")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if not options["config"]:
+            refuse_question_flags(options)
+        if options["batch"]:
+            self._answer_batch(options)
+        elif options["config"]:
+            self._answer_config(options)
+        else:
+            self._answer_profile(options)
+
+    def _answer_profile(self, options: Mapping[str, Any]) -> None:
+        try:
+            profile = get_profile(options["profile"])
+        except ModelNotFound as exc:
+            raise CommandError(exc.message, returncode=BAD_INPUT) from exc
+        except DatabaseError as exc:
+            message = f"profiles cannot be read (run manage.py migrate): {exc}"
+            raise CommandError(message, returncode=BAD_INPUT) from exc
+        choice = choose_gpus(options)
+        fit = check_profile(profile, choice)
+        self._print(fit.report, choice, title=profile.slug, options=options, profile=profile.slug)
+
+    def _answer_config(self, options: Mapping[str, Any]) -> None:
+        choice = choose_gpus(options)
+        question = read_question(options, choice)
+        self._print(ask_question(question), choice, title=describe_size(question.config), options=options)
+
+    def _answer_batch(self, options: Mapping[str, Any]) -> None:
+        if options["gpu"] or options["hardware"]:
+            raise CommandError("--batch: each line names its own GPUs", returncode=BAD_INPUT)
+        answers = answer_lines(read_lines(options["batch"]))
+        self.stdout.write(json.dumps([answer.content for answer in answers], indent=2))
+        for answer in answers:
+            if answer.problem:
+                self.stderr.write(f"--batch: {answer.problem}")
+        if not all(answer.is_readable for answer in answers):
+            sys.exit(BAD_INPUT)
+
+    def _print(
+        self, report: FitReport, choice: GpuChoice, *, title: str, options: Mapping[str, Any], **more: Any
+    ) -> None:
+        if options["json"]:
+            content = {**more, "gpus": choice.serialise(), **serialise_report(report)}
+            self.stdout.write(json.dumps(content, indent=2))
+        else:
+            self.stdout.write(render_report(report, title=title, hardware=choice.description))
+            for problem in choice.problems:
+                self.stdout.write(f"\n{problem.message}\n  {problem.advice}")
+        if code := EXIT_CODES[report.verdict]:
+            sys.exit(code)

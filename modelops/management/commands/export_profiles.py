@@ -1,0 +1,29 @@
+"""`manage.py export_profiles`: write profiles as YAML that `load_profiles` reads back."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from modelops.models import ModelProfile
+from modelops.seeding import export_profiles, list_exports
+
+
+class Command(BaseCommand):
+    help = "Write profiles as YAML: those named, else all of them and the hardware profiles."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("slugs", nargs="*", metavar="SLUG")
+        parser.add_argument("--json", action="store_true", dest="as_json", help="write JSON instead")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        slugs = options["slugs"] or None
+        known = set(ModelProfile.objects.filter(slug__in=slugs or ()).values_list("slug", flat=True))
+        if unknown := [slug for slug in slugs or () if slug not in known]:
+            raise CommandError(f"There is no profile {', '.join(unknown)}.")
+        if options["as_json"]:
+            self.stdout.write(json.dumps(list_exports(slugs), ensure_ascii=False, indent=2))
+        else:
+            self.stdout.write(export_profiles(slugs), ending="")

@@ -1,0 +1,58 @@
+"""`manage.py load_profiles`: make the profiles in the database what a YAML file says."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from modelops.seed_result import Changes, SeedResult
+from modelops.services import PROFILES_PATH, reload_profiles
+
+
+class Command(BaseCommand):
+    help = (
+        "Load model profiles and hardware profiles. All or nothing: with any mistake in the file nothing "
+        "changes and the exit code is 1. Rows that were changed by hand are kept, unless --force."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("path", nargs="?", type=Path, default=PROFILES_PATH, metavar="PATH")
+        parser.add_argument("--force", action="store_true", help="overwrite rows that were changed by hand")
+        parser.add_argument("--dry-run", action="store_true", help="say what would change, change nothing")
+        parser.add_argument("--json", action="store_true", dest="as_json", help="write the result as JSON")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        result = reload_profiles(options["path"], force=options["force"], dry_run=options["dry_run"])
+        if options["as_json"]:
+            self.stdout.write(json.dumps(result.serialise(), ensure_ascii=False, indent=2))
+        elif result.is_valid:
+            for line in _describe(result):
+                self.stdout.write(line)
+        if not result.is_valid:
+            mistakes = "\n".join(f"  {mistake}" for mistake in result.invalid)
+            raise CommandError(f"{options['path']} was not loaded, nothing was changed:\n{mistakes}")
+
+
+def _describe(result: SeedResult) -> Iterator[str]:
+    if result.is_dry_run:
+        yield "Dry run: nothing was changed."
+    for title, changes in (("profiles", result.profiles), ("hardware profiles", result.hardware_profiles)):
+        yield f"{title}:"
+        yield from _describe_changes(changes)
+
+
+def _describe_changes(changes: Changes) -> Iterator[str]:
+    for label, slugs in (
+        ("created", changes.created),
+        ("updated", changes.updated),
+        ("unchanged", changes.unchanged),
+        ("not in the file any more", changes.missing),
+    ):
+        if slugs:
+            yield f"  {label}: {', '.join(slugs)}"
+    for drift in changes.drifted:
+        yield f"  changed by hand, kept: {drift.slug} ({', '.join(drift.fields)})"

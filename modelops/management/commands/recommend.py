@@ -1,0 +1,110 @@
+"""`manage.py recommend`: which profiles suit these GPUs, or which GPUs a profile needs."""
+
+from __future__ import annotations
+
+import json
+from argparse import ArgumentParser
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+from django.db import DatabaseError
+
+from gateway.errors import ModelNotFound
+from modelops.domain.report_text import VERDICT_WORDS, format_bytes
+from modelops.fit_summary import summarise_choice, summarise_fit, summarise_need
+from modelops.hardware_options import BAD_INPUT, add_hardware_options, choose_gpus
+from modelops.models import ModelProfile
+from modelops.selectors import find_profile_needs, get_profile, rank_profiles
+
+SHOWN_NEEDS = 12
+
+
+class Command(BaseCommand):
+    help = "Rank the enabled profiles by how they suit the GPUs here; with --for, find GPUs for one profile."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        add_hardware_options(parser)
+        parser.add_argument("--for", dest="wanted", metavar="SLUG", help="What would this profile need?")
+        parser.add_argument("--json", action="store_true", help="Print JSON.")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            if options["wanted"]:
+                self._recommend_gpus(options)
+            else:
+                self._recommend_profiles(options)
+        except DatabaseError as exc:
+            message = f"profiles cannot be read (run manage.py migrate): {exc}"
+            raise CommandError(message, returncode=BAD_INPUT) from exc
+
+    def _recommend_profiles(self, options: Mapping[str, Any]) -> None:
+        choice = choose_gpus(options)
+        fits = rank_profiles(ModelProfile.objects.enabled(), choice)
+        if options["json"]:
+            ranked = [{"id": fit.profile.slug, **summarise_fit(fit)} for fit in fits]
+            self._print_json({"hardware": summarise_choice(choice), "recommendations": ranked})
+            return
+        self.stdout.write(f"On {choice.description} ({choice.source}):")
+        rows = [
+            (
+                VERDICT_WORDS[fit.report.verdict],
+                fit.profile.slug,
+                str(fit.assessment.settings.tensor_parallel_size),
+                _write_count(fit.assessment.context),
+                _write_count(fit.report.max_concurrency),
+                fit.assessment.why,
+            )
+            for fit in fits
+        ]
+        self._print_table(("verdict", "profile", "TP", "context", "requests", "why"), rows)
+        for problem in choice.problems:
+            self.stdout.write(f"\n{problem.message}\n  {problem.advice}")
+
+    def _recommend_gpus(self, options: Mapping[str, Any]) -> None:
+        if options["gpu"] or options["hardware"]:
+            raise CommandError("--for goes without --gpu and --hardware", returncode=BAD_INPUT)
+        try:
+            profile = get_profile(options["wanted"])
+        except ModelNotFound as exc:
+            raise CommandError(f"--for: {exc.message}", returncode=BAD_INPUT) from exc
+        needs, problem = find_profile_needs(profile)
+        if options["json"]:
+            found = [summarise_need(need) for need in needs]
+            self._print_json({"id": profile.slug, "needs": found, "problem": problem or None})
+            return
+        if not needs:
+            self.stdout.write(f"{profile.slug}: {problem}")
+            return
+        self.stdout.write(f"{profile.slug} runs on, the least memory first:")
+        rows = [
+            (
+                f"{need.count} × {need.card}",
+                format_bytes(need.total_bytes),
+                f"TP {need.settings.tensor_parallel_size}"
+                + (
+                    f" PP {need.settings.pipeline_parallel_size}"
+                    if need.settings.pipeline_parallel_size > 1
+                    else ""
+                ),
+                _write_count(need.report.max_model_len),
+                _write_count(need.report.max_concurrency),
+                VERDICT_WORDS[need.report.verdict] + ("" if need.has_full_context else ", shorter context"),
+            )
+            for need in needs[:SHOWN_NEEDS]
+        ]
+        self._print_table(("GPUs", "memory", "split", "context", "requests", "verdict"), rows)
+
+    def _print_json(self, content: Mapping[str, Any]) -> None:
+        self.stdout.write(json.dumps(content, indent=2))
+
+    def _print_table(self, heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+        """Columns as wide as their widest entry; the last one runs on."""
+        widths = [max(len(row[index]) for row in (heads, *rows)) for index in range(len(heads) - 1)]
+        for row in (heads, *rows):
+            cells = [f"{cell:<{width}}" for cell, width in zip(row, widths, strict=False)]
+            self.stdout.write("  ".join([*cells, row[-1]]))
+
+
+def _write_count(number: float | None) -> str:
+    return "–" if number is None else f"{number:,.10g}"

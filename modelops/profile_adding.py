@@ -1,0 +1,140 @@
+"""Add a profile for any repository: its facts from the hub, a proposal for the GPUs, a disabled row."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, transaction
+
+from gateway.errors import Conflict, InvalidRequest
+from modelops.domain.errors import FieldError, UnknownLayoutError
+from modelops.domain.profile_schema import read_profile
+from modelops.domain.profile_spec import ProfileSpec, get_default, list_settings, to_values
+from modelops.domain.proposal import Subject, propose_profile
+from modelops.domain.recommendation import Assessment, advise
+from modelops.gpu_choice import GpuChoice
+from modelops.hub import RepositoryFacts
+from modelops.models import ModelProfile
+from modelops.profile_yaml import write_document
+from modelops.selectors import describe_invalid
+
+MOST_SLUG_CHARACTERS = 50  # of the original's in a copy's
+
+
+@dataclass(frozen=True)
+class ProposedProfile:
+    """A valid profile and how it fits, with suggestions."""
+
+    spec: ProfileSpec
+    assessment: Assessment
+
+    @property
+    def exported(self) -> dict[str, Any]:
+        """As in a file of profiles: fields at their defaults are left out."""
+        defaults = to_values(ProfileSpec(slug="", display_name=""))
+        values = to_values(self.spec)
+        required = {each.name for each in list_settings(ProfileSpec) if get_default(each) is None}
+        return {
+            name: value
+            for name, value in values.items()
+            if value != defaults[name] or (name in required and value is not None)
+        }
+
+    @property
+    def yaml(self) -> str:
+        return write_document({"profiles": [self.exported]})
+
+
+def propose(facts: RepositoryFacts, choice: GpuChoice, *, slug: str | None = None) -> ProposedProfile:
+    """A profile for the repository on these GPUs. Raises InvalidRequest for a model that is not understood
+    and for a slug that is no slug.
+    """
+    subject = Subject(
+        repository=facts.repository,
+        commit=facts.commit,
+        config=facts.config,
+        facts=facts.checkpoint,
+        gpus=choice.gpus,
+        has_peer_access=choice.has_peer_access,
+        source=_name_source(facts),
+    )
+    try:
+        proposal = propose_profile(subject, slug=slug)
+    except (FieldError, UnknownLayoutError) as exc:
+        message = f"{facts.repository}: its config.json is not understood: {exc}"
+        raise InvalidRequest(message, param="repository") from exc
+    reading = read_profile(proposal.values)
+    if reading.spec is None:
+        problem = reading.problems[0]
+        raise InvalidRequest(f"{problem.field}: {problem.reason}", param=problem.field)
+    return ProposedProfile(reading.spec, advise(proposal.assessment, choice.gpus))
+
+
+def save_proposal(proposed: ProposedProfile) -> ModelProfile:
+    """Store the profile as a disabled row. Raises Conflict when the name is taken."""
+    profile = ModelProfile()
+    profile.set_values(replace(proposed.spec, is_enabled=False, is_default=False))
+    if ModelProfile.objects.filter(slug=profile.slug).exists():
+        raise _name_conflict(profile.slug)
+    try:
+        profile.full_clean()
+        with transaction.atomic():
+            profile.save()
+    except ValidationError as exc:
+        raise InvalidRequest(describe_invalid(exc)) from exc
+    except IntegrityError as exc:
+        raise _name_conflict(profile.slug) from exc
+    return profile
+
+
+def duplicate_profile(profile: ModelProfile) -> ModelProfile:
+    """A disabled copy under a free name, no default, to be changed and tried. Raises InvalidRequest for a
+    profile that is not valid.
+    """
+    copy = ModelProfile()
+    for name, value in profile.get_values().items():
+        setattr(copy, name, value)
+    copy.slug = _find_free_slug(profile.slug)
+    copy.display_name = f"{profile.display_name[:93]} (copy)"
+    copy.is_enabled = copy.is_default = False
+    if copy.served_model_name == profile.slug:
+        copy.served_model_name = ""  # the name stays the original's
+    try:
+        copy.full_clean()
+    except ValidationError as exc:
+        raise InvalidRequest(f"The profile {profile.slug} cannot be copied: {describe_invalid(exc)}") from exc
+    copy.save()
+    return copy
+
+
+def _find_free_slug(slug: str) -> str:
+    stem = f"{slug[:MOST_SLUG_CHARACTERS]}-copy"
+    taken = set(ModelProfile.objects.filter(slug__startswith=stem).values_list("slug", flat=True))
+    names = (stem if number == 1 else f"{stem}-{number}" for number in itertools.count(1))
+    return next(name for name in names if name not in taken)
+
+
+def _name_conflict(slug: str) -> Conflict:
+    return Conflict(f"There is a profile {slug!r} already: choose another name with --slug.", param="slug")
+
+
+def _name_source(facts: RepositoryFacts) -> str:
+    where = "the local cache of the hub" if facts.is_from_cache else "the hub"
+    gate = " The repository is gated: the engine needs HF_TOKEN." if facts.is_gated else ""
+    return f"{facts.repository} at {facts.commit}, read from {where}.{gate}"
+
+
+def summarise_facts(facts: RepositoryFacts) -> Mapping[str, Any]:
+    return {
+        "repository": facts.repository,
+        "commit": facts.commit,
+        "parameters": facts.parameters,
+        "parameters_by_dtype": dict(facts.parameters_by_dtype),
+        "weights_bytes": facts.weights_bytes,
+        "gated": facts.is_gated,
+        "from_cache": facts.is_from_cache,
+    }

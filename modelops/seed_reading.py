@@ -1,0 +1,97 @@
+"""Read a file of profiles into valid specs, or find everything that is wrong with it. No database."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from modelops.domain.profile_schema import Reading, read_hardware, read_profile
+from modelops.domain.profile_spec import HardwareSpec, ProfileSpec
+from modelops.profile_yaml import YamlEntry, parse_document
+from modelops.seed_result import InvalidEntry
+
+SpecT = TypeVar("SpecT", ProfileSpec, HardwareSpec)
+
+
+@dataclass(frozen=True)
+class SeedEntry(Generic[SpecT]):
+    """A valid profile and where it is written."""
+
+    spec: SpecT
+    source: YamlEntry
+
+    @property
+    def slug(self) -> str:
+        return self.spec.slug
+
+
+@dataclass(frozen=True)
+class SeedFile:
+    """The file's entries; none of them counts while there is anything in `invalid`."""
+
+    profiles: tuple[SeedEntry[ProfileSpec], ...]
+    hardware_profiles: tuple[SeedEntry[HardwareSpec], ...]
+    invalid: tuple[InvalidEntry, ...]
+
+
+def read_seed_file(text: str) -> SeedFile:
+    """Read the YAML; mistakes are in the order of their lines."""
+    document = parse_document(text)
+    invalid = [InvalidEntry(each.line, "", each.path, each.reason) for each in document.problems]
+    profiles = _read_entries(document.profiles, read_profile, invalid)
+    hardware_profiles = _read_entries(document.hardware_profiles, read_hardware, invalid)
+    invalid += _find_repeats(document.profiles)
+    invalid += _find_repeats(document.hardware_profiles)
+    invalid += _find_second_defaults(document.profiles)
+    invalid += _find_name_conflicts(document.profiles)
+    ordered = sorted(dict.fromkeys(invalid), key=lambda mistake: mistake.line)
+    return SeedFile(tuple(profiles), tuple(hardware_profiles), tuple(ordered))
+
+
+def _read_entries(
+    sources: Sequence[YamlEntry],
+    read: Callable[[Mapping[str, Any]], Reading[SpecT]],
+    invalid: list[InvalidEntry],
+) -> list[SeedEntry[SpecT]]:
+    entries = []
+    for source in sources:
+        reading = read(source.values)
+        if reading.spec is not None:
+            entries.append(SeedEntry(reading.spec, source))
+        for problem in reading.problems:
+            line = source.find_line(problem.field)
+            invalid.append(InvalidEntry(line, source.slug, problem.field, problem.reason))
+    return entries
+
+
+def _find_repeats(sources: Sequence[YamlEntry]) -> Iterator[InvalidEntry]:
+    first: dict[str, int] = {}
+    for source in sources:
+        line = source.find_line("slug")
+        if source.slug in first:
+            reason = f"is taken by the entry on line {first[source.slug]}"
+            yield InvalidEntry(line, source.slug, "slug", reason)
+        elif source.slug:
+            first[source.slug] = line
+
+
+def _find_second_defaults(sources: Sequence[YamlEntry]) -> Iterator[InvalidEntry]:
+    defaults = [source for source in sources if source.values.get("is_default") is True]
+    for source in defaults[1:]:
+        reason = f"{defaults[0].slug!r} is the default already"
+        yield InvalidEntry(source.find_line("is_default"), source.slug, "is_default", reason)
+
+
+def _find_name_conflicts(sources: Sequence[YamlEntry]) -> Iterator[InvalidEntry]:
+    """A slug may not be a name that another profile serves too."""
+    slugs = {source.slug for source in sources}
+    for source in sources:
+        aliases = source.values.get("aliases")
+        names = [("served_model_name", source.values.get("served_model_name"))]
+        if isinstance(aliases, list):
+            names += [(f"aliases[{index}]", name) for index, name in enumerate(aliases)]
+        for field, name in names:
+            if isinstance(name, str) and name in slugs - {source.slug}:
+                reason = f"{name!r} is another profile's slug"
+                yield InvalidEntry(source.find_line(field), source.slug, field, reason)
