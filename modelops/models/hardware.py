@@ -40,6 +40,8 @@ class HardwareSample(models.Model):
 
     class Meta:
         ordering = ["-taken_at", "-id"]
+        verbose_name = "hardware sample"
+        verbose_name_plural = "hardware"
 
     def __str__(self) -> str:
         return f"GPUs of {self.host} at {self.taken_at:%Y-%m-%d %H:%M:%S}"
