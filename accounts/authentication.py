@@ -28,10 +28,6 @@ class Principal:
     role: Role
     default_system_prompt: str = ""
 
-    @property
-    def is_admin(self) -> bool:
-        return self.role is Role.ADMIN
-
 
 def bearer_token(authorization: str | None) -> str:
     """The token of an Authorization header. Raises AuthenticationFailed when there is none."""

@@ -38,7 +38,7 @@ class UserManager(BaseUserManager["User"]):
 
     def find_by_login(self, login: str) -> User | None:
         """The account with this user name, else with this e-mail address; case matters only for the name."""
-        by_name = self.filter(username=login).first()
+        by_name = self.filter(username=self.model.normalize_username(login)).first()
         return by_name or (self.filter(email__iexact=login).first() if "@" in login else None)
 
 

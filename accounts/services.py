@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from django.contrib.auth import authenticate
 from django.contrib.auth.models import update_last_login
+from django.db import IntegrityError, transaction
 from django.http import HttpRequest
 
 from accounts.models import Role, User
 from accounts.tokens import TokenPair, issue_pair, verify_refresh_token
-from gateway.errors import AuthenticationFailed, InvalidCredentials
+from gateway.errors import AuthenticationFailed, InvalidCredentials, InvalidRequest
 
 
 def log_in(*, request: HttpRequest, username: str, password: str) -> tuple[User, TokenPair]:
@@ -29,6 +32,18 @@ def refresh_session(*, refresh_token: str) -> tuple[User, TokenPair]:
     if user is None:
         raise AuthenticationFailed("The account of this token is not active.")
     return user, issue_pair(user)
+
+
+def change_profile(*, user: User, changes: Mapping[str, Any]) -> User:
+    """Change what an account's owner may change. Raises InvalidRequest when the e-mail address is taken."""
+    for name, value in changes.items():
+        setattr(user, name, value)
+    try:
+        with transaction.atomic():
+            user.save(update_fields=list(changes))
+    except IntegrityError as exc:  # somebody else was quicker than the check
+        raise InvalidRequest("This e-mail address is taken.", param="email") from exc
+    return user
 
 
 @dataclass(frozen=True)

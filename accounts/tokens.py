@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 import uuid
 from dataclasses import dataclass
@@ -53,16 +54,21 @@ class AccessTokenVerifier:
     """
 
     def __init__(self) -> None:
+        # Django's threads share one verifier, and an LRU cache moves its entries even when read.
+        self._lock = threading.Lock()
         self._verified: LRUCache[str, AccessClaims] = LRUCache(CACHED_TOKENS)
 
     def verify(self, raw: str) -> AccessClaims:
         """Raises AuthenticationFailed or TokenExpired."""
-        claims = self._verified.get(raw)
+        with self._lock:
+            claims = self._verified.get(raw)
         if claims is None:
             claims = _claims(AccessToken, raw, "access")
-            self._verified[raw] = claims
+            with self._lock:
+                self._verified[raw] = claims
         if claims.expires_at <= time.time():
-            del self._verified[raw]
+            with self._lock:
+                self._verified.pop(raw, None)
             raise TokenExpired
         return claims
 

@@ -16,7 +16,7 @@ from accounts.serializers import (
     TokenPairSerializer,
     UserSerializer,
 )
-from accounts.services import log_in, refresh_session
+from accounts.services import change_profile, log_in, refresh_session
 from accounts.tokens import TokenPair
 from gateway.errors import AuthenticationFailed
 
@@ -86,4 +86,5 @@ class MeView(APIView):
     def patch(self, request: Request) -> Response:
         serializer = ProfileSerializer(_caller(request), data=request.data, partial=True)
         serializer.is_valid(raise_exception=True)
-        return Response(UserSerializer(serializer.save()).data)
+        user = change_profile(user=_caller(request), changes=serializer.validated_data)
+        return Response(UserSerializer(user).data)

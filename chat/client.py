@@ -87,8 +87,24 @@ class Client:
                 if now >= self._sent_at + timeouts.send_s:
                     self._give_up()
                     generation.client_left()
-            elif now >= self._sent_at + timeouts.ping_s:
-                await self.deliver(PING)
+            elif now >= self._sent_at + timeouts.ping_s and not await self._ping():
+                self._give_up()
+                generation.client_left()
+
+    async def _ping(self) -> bool:
+        """Fill the silence; False when the reader does not take it.
+
+        Bounded by itself: the attendant sends it, and nobody attends to the attendant.
+        """
+        try:
+            async with asyncio.timeout(self._timeouts.send_s):
+                if not self.has_started:
+                    await self._start(200, [*EVENT_STREAM_HEADERS, *self._headers])
+                await self._send({"type": "http.response.body", "body": PING, "more_body": True})
+        except TimeoutError:
+            return False
+        self._sent_at = time.monotonic()
+        return True
 
     def _next_check(self) -> float:
         """When to look again whether the reader is stuck, or waits for a ping."""

@@ -17,7 +17,8 @@ from chat.transcript import Chunk, Transcript, Usage, decode_chunk
 from chat.upstream import EngineAnswer, EngineCall, EngineGateway, error_from_answer
 from gateway.errors import GatewayError, UpstreamTimeout, UpstreamUnavailable
 
-DRAIN_S = 1.0
+DRAIN_S = 0.05
+MAX_EVENT_BYTES = 16 * 2**20
 
 
 @dataclass(frozen=True)
@@ -134,6 +135,10 @@ class Generation:
                 if folded.is_done:
                     await _drain(answer)
                     return
+                if splitter.pending_bytes > MAX_EVENT_BYTES:
+                    raise UpstreamUnavailable("The engine sent an event without end.")
+            if self._fold(splitter.feed(b"\n\n")).is_done:
+                return  # the last line, without the blank one that should follow
         raise UpstreamUnavailable("The engine broke off its answer.")
 
     async def read(self) -> bytes:

@@ -8,7 +8,7 @@ from functools import partial
 import structlog
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
@@ -26,6 +26,8 @@ from gateway.errors import (
 log = structlog.get_logger()
 
 OTHER_MODEL = "other"
+CLIENT_CLOSED_REQUEST = 499
+"""nginx's status for it; it appears in the access log alone."""
 
 _message_action = re.compile(r"/api/conversations/[^/]+/messages/[^/]+/cancel")
 
@@ -59,6 +61,7 @@ def build_chat_plane() -> Starlette:
         exception_handlers={
             GatewayError: render_error,
             HTTPException: render_http_exception,
+            ClientDisconnect: render_gone,
             Exception: render_unexpected,
         },
     )
@@ -81,6 +84,12 @@ async def render_http_exception(request: Request, exc: Exception) -> Response:
     if getattr(exc, "status_code", 404) == 405:
         return await render_error(request, MethodNotAllowed(headers=headers))
     return await render_error(request, NotFound(f"There is no path {request.url.path}."))
+
+
+async def render_gone(request: Request, exc: Exception) -> Response:
+    """The client left before its request was complete; nobody reads this answer."""
+    request.scope["gateway.log"]["outcome"] = "client_left"
+    return Response(status_code=CLIENT_CLOSED_REQUEST)
 
 
 async def render_unexpected(request: Request, exc: Exception) -> Response:

@@ -23,11 +23,14 @@ from conversations.replies import (
     save_checkpoints,
     sweep_orphans,
 )
-from conversations.turns import NewTurn, Turn, begin_turns
+from conversations.turns import NewTurn, RepeatKey, Turn, begin_turns, find_answers
 from gateway.batching import BatchWorker
 from gateway.errors import DependencyUnavailable, GatewayError, InternalError, ShuttingDown
 
 log = structlog.get_logger()
+
+MAX_FINISH_REASON = 50
+MAX_COUNT = 2**31
 
 RETRY_DELAYS_S = (0.2, 0.5, 1.0, 2.0, 4.0, 8.0)
 """A finished answer is worth waiting for a database that restarts."""
@@ -43,6 +46,10 @@ class Recorder:
 
     async def begin(self, turn: NewTurn) -> Turn:
         return await self._worker.submit(begin_turns, turn)
+
+    async def find_answer(self, owner_id: uuid.UUID, client_message_id: str) -> Turn | None:
+        """The stored answer to a message that is being repeated."""
+        return await self._worker.submit(find_answers, RepeatKey(owner_id, client_message_id))
 
     async def close(self, outcome: Outcome) -> None:
         """Put the answer's end on record. Goes on if the caller is cancelled; `settled` waits for it.
@@ -75,20 +82,24 @@ class Recorder:
 
     async def checkpoint(self, running: dict[uuid.UUID, Generation]) -> None:
         """Save the text so far of these answers."""
-        await asyncio.gather(
+        outcomes = await asyncio.gather(
             *(
                 self._worker.submit(
                     save_checkpoints,
                     Checkpoint(
                         message_id=message_id,
-                        content=generation.transcript.content,
-                        reasoning=generation.transcript.reasoning,
+                        content=storable_text(generation.transcript.content),
+                        reasoning=storable_text(generation.transcript.reasoning),
                         lease_s=self._lease_s,
                     ),
                 )
                 for message_id, generation in running.items()
-            )
+            ),
+            return_exceptions=True,
         )
+        for message_id, outcome in zip(running, outcomes, strict=True):
+            if isinstance(outcome, Exception):
+                log.warning("answer_not_saved_yet", message_id=message_id, error=type(outcome).__name__)
 
     async def sweep(self, *, everything: bool = False) -> int:
         """Close answers that a dead process left streaming; answers how many."""
@@ -129,18 +140,52 @@ def outcome_of(message_id: uuid.UUID, generation: Generation, ended_by: BaseExce
     return Outcome(
         message_id=message_id,
         status=status,
-        content=transcript.content,
-        reasoning=transcript.reasoning,
-        tool_calls=transcript.tool_calls,
+        content=storable_text(transcript.content),
+        reasoning=storable_text(transcript.reasoning),
+        tool_calls=_storable_calls(transcript.tool_calls),
         error_code=error.code if error else "",
         model=generation.model,
-        finish_reason=transcript.finish_reason,
-        prompt_tokens=usage.prompt_tokens if usage else None,
-        completion_tokens=usage.completion_tokens if usage else transcript.pieces,
+        finish_reason=storable_text(transcript.finish_reason)[:MAX_FINISH_REASON],
+        prompt_tokens=_storable_count(usage.prompt_tokens) if usage else None,
+        completion_tokens=_storable_count(usage.completion_tokens) if usage else transcript.pieces,
         usage_source=UsageSource.ENGINE if usage else UsageSource.ESTIMATED,
         ttft_ms=_ms(generation, generation.first_token_at),
         latency_ms=_ms(generation, time.perf_counter()),
     )
+
+
+def failed_outcome(message_id: uuid.UUID, generation: Generation) -> Outcome:
+    """The end of an answer whose own end could not be stored: the text, and nothing else of the engine's."""
+    return Outcome(
+        message_id=message_id,
+        status=MessageStatus.ERROR,
+        content=storable_text(generation.transcript.content),
+        error_code=InternalError.code,
+        model=generation.model,
+    )
+
+
+def storable_text(text: str) -> str:
+    """`text` without NUL characters, which an engine may produce and PostgreSQL cannot store."""
+    return text.replace("\0", "\ufffd")
+
+
+def _storable_calls(calls: list[dict[str, Any]] | None) -> list[dict[str, Any]] | None:
+    if calls is None:
+        return None
+    return [
+        {
+            **call,
+            "id": storable_text(str(call["id"])),
+            "function": {name: storable_text(str(value)) for name, value in call["function"].items()},
+        }
+        for call in calls
+    ]
+
+
+def _storable_count(tokens: int | None) -> int | None:
+    """The engine's count if it is one."""
+    return tokens if tokens is not None and 0 <= tokens < MAX_COUNT else None
 
 
 def _ms(generation: Generation, moment: float | None) -> int | None:

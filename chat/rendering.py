@@ -10,7 +10,7 @@ from starlette.responses import Response
 from chat.client import Headers
 from chat.responses import CollectedAnswer
 from chat.sse import DONE, EVENT_STREAM_HEADERS, data_event
-from conversations.models import Message, MessageStatus
+from conversations.models import MessageStatus
 from conversations.turns import Turn
 from gateway.request_id import current_request_id
 
@@ -19,7 +19,7 @@ FIRST_EVENT = b"data: {"
 
 def introduce_ids(turn: Turn, block: bytes) -> bytes:
     """The stream's first bytes with the ids of conversation and message added to the first event."""
-    if not block.startswith(FIRST_EVENT):
+    if not block.startswith(FIRST_EVENT) or block.startswith(FIRST_EVENT + b"}"):
         return block
     ids = f'"conversation_id":"{turn.conversation_id}","message_id":"{turn.message_id}",'.encode()
     return FIRST_EVENT + ids + block[len(FIRST_EVENT) :]
@@ -38,12 +38,15 @@ def render_answer(turn: Turn | None, answer: CollectedAnswer) -> dict[str, Any]:
         reasoning=transcript.reasoning,
         tool_calls=transcript.tool_calls,
         finish_reason="cancelled" if is_cancelled else transcript.finish_reason,
-        usage=_usage(usage.prompt_tokens, usage.completion_tokens) if usage else None,
+        usage=_usage(usage.prompt_tokens or 0, usage.completion_tokens or 0) if usage else None,
     )
 
 
-def replay_answer(turn: Turn, stored: Message, headers: Headers, *, is_stream: bool) -> Response:
+def replay_answer(turn: Turn, headers: Headers, *, is_stream: bool) -> Response:
     """The stored answer to a repeated client_message_id, in the form that was asked for."""
+    stored = turn.replay
+    if stored is None:
+        raise ValueError("this turn has no stored answer")
     usage = None
     if stored.completion_tokens is not None:
         usage = _usage(stored.prompt_tokens or 0, stored.completion_tokens)

@@ -7,6 +7,7 @@ for it, and only then send what says "complete".
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 import uuid
 from collections.abc import AsyncIterator, Callable
@@ -19,10 +20,9 @@ from starlette.types import Receive, Scope, Send
 
 from chat.client import Client, Headers
 from chat.generation import Generation, GenerationStopped
-from chat.recording import Recorder, outcome_of, public_error
+from chat.recording import Recorder, failed_outcome, outcome_of, public_error
 from chat.registry import Registry
 from chat.sse import DONE, error_event
-from conversations.replies import Outcome
 from gateway import metrics
 from gateway.errors import DependencyUnavailable, GatewayError
 
@@ -50,7 +50,6 @@ class Answer(Response):
         self._recorder = recorder
         self._message_id = message_id
         self.ended_by: BaseException | None = None
-        self.outcome: Outcome | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         client = Client(
@@ -88,11 +87,15 @@ class Answer(Response):
     async def _record(self) -> None:
         if self._recorder is None or self._message_id is None:
             return
-        self.outcome = outcome_of(self._message_id, self.generation, self.ended_by)
         try:
-            await self._recorder.close(self.outcome)
+            await self._recorder.close(outcome_of(self._message_id, self.generation, self.ended_by))
         except DependencyUnavailable as exc:
             self.ended_by = self.ended_by or exc
+        except Exception as exc:
+            log.exception("answer_not_recorded", message_id=self._message_id)
+            self.ended_by = self.ended_by or exc
+            with contextlib.suppress(DependencyUnavailable):
+                await self._recorder.close(failed_outcome(self._message_id, self.generation))
 
     @asynccontextmanager
     async def _accounted(self, scope: Scope) -> AsyncIterator[None]:
@@ -175,6 +178,6 @@ def account_for(scope: Scope, generation: Generation, ended_by: BaseException | 
         metrics.CHAT_FIRST_TOKEN.labels(model).observe(ttft_s)
         fields["ttft_ms"] = round(ttft_s * 1000, 1)
     if (usage := generation.transcript.usage) is not None:
-        metrics.CHAT_TOKENS.labels(model, "prompt").inc(usage.prompt_tokens)
-        metrics.CHAT_TOKENS.labels(model, "completion").inc(usage.completion_tokens)
+        metrics.CHAT_TOKENS.labels(model, "prompt").inc(max(0, usage.prompt_tokens or 0))
+        metrics.CHAT_TOKENS.labels(model, "completion").inc(max(0, usage.completion_tokens or 0))
         fields["completion_tokens"] = usage.completion_tokens

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
 
 import structlog
 from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError as RedisConnectionError
 
 from accounts.authentication import Authenticator
 from accounts.limits import Counter, MemoryCounter, RateLimiter, RedisCounter
@@ -27,6 +33,7 @@ log = structlog.get_logger()
 REDIS_CONNECTIONS = 16
 REDIS_TIMEOUT_S = 3.0
 SWEEP_PERIOD_S = 5.0
+RESTART_PERIOD_S = 1.0
 STOP_TIMEOUT_S = 5.0
 
 
@@ -45,16 +52,17 @@ class Runtime:
     cancellation: Cancellation
     timeouts: Timeouts
     tasks: list[asyncio.Task[None]]
-    is_draining: bool = False
+    lock: IO[str] | None = None
+    """Held while this is the only web process on its data folder; without Redis there should be no other."""
 
     def start_background_tasks(self) -> None:
         self.tasks = [
-            asyncio.create_task(work, name=name)
-            for name, work in (
-                ("engine-watch", self.directory.watch()),
-                ("checkpoints", self._repeat(self._save_running, self.config.checkpoint_interval_s)),
-                ("sweeper", self._repeat(self._sweep, SWEEP_PERIOD_S)),
-                ("cancel-listener", self.cancellation.listen()),
+            asyncio.create_task(self._repeat(work, period_s), name=work.__name__)
+            for work, period_s in (
+                (self.directory.watch, RESTART_PERIOD_S),
+                (self._save_running, self.config.checkpoint_interval_s),
+                (self._sweep, SWEEP_PERIOD_S),
+                (self.cancellation.listen, RESTART_PERIOD_S),
             )
         ]
 
@@ -62,21 +70,25 @@ class Runtime:
         running = self.registry.snapshot()
         if running:
             await self.recorder.checkpoint(running)
+            # A stop signal may get lost on its way; what the row says is what counts.
+            await self.cancellation.catch_up()
 
     async def _sweep(self) -> None:
         await self.recorder.sweep()
 
     async def _repeat(self, work: Callable[[], Awaitable[None]], period_s: float) -> None:
+        """Whatever goes wrong once, the work goes on: answers depend on it as long as the process lives."""
         while True:
-            await asyncio.sleep(period_s)
             try:
                 await work()
             except GatewayError as exc:
                 log.warning("background_work_failed", work=work.__name__, error=exc.code)
+            except Exception:
+                log.exception("background_work_failed", work=work.__name__)
+            await asyncio.sleep(period_s)
 
     async def stop(self) -> None:
         """End the background tasks, wait (bounded) for answers to be saved, close the clients."""
-        self.is_draining = True
         for task in self.tasks:
             task.cancel()
         await asyncio.gather(*self.tasks, return_exceptions=True)
@@ -91,6 +103,8 @@ class Runtime:
         await self.engine_client.close()
         if self.redis is not None:
             await self.redis.aclose()
+        if self.lock is not None:
+            self.lock.close()
 
 
 async def start_runtime(config: GatewayConfig) -> Runtime:
@@ -126,11 +140,25 @@ async def start_runtime(config: GatewayConfig) -> Runtime:
         ),
         tasks=[],
     )
-    # Without Redis this is the only web process, so whatever still says "streaming" is an orphan.
-    await _close_orphans(recorder, everything=redis is None)
+    # The only web process may take whatever still says "streaming" for an orphan.
+    runtime.lock = hold_alone(Path(config.data_dir)) if redis is None else None
+    await _close_orphans(recorder, everything=runtime.lock is not None)
     await runtime.directory.refresh()
     runtime.start_background_tasks()
     return runtime
+
+
+def hold_alone(folder: Path) -> IO[str] | None:
+    """The folder's lock, held until it is closed; None when another process holds it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = (folder / "web.lock").open("w")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        lock.close()
+        log.warning("data_folder_shared", folder=str(folder), hint="several web processes need REDIS_URL")
+        return None
+    return lock
 
 
 async def _close_orphans(recorder: Recorder, *, everything: bool) -> None:
@@ -148,6 +176,9 @@ def _connect_redis(url: str) -> Redis:
         timeout=REDIS_TIMEOUT_S,
         socket_timeout=REDIS_TIMEOUT_S,
         socket_connect_timeout=REDIS_TIMEOUT_S,
+        # A pooled connection that Redis has closed costs a second try, not a client's request.
+        retry=Retry(NoBackoff(), 1),
+        retry_on_error=[RedisConnectionError],
     )
     return Redis(connection_pool=pool)
 
@@ -158,7 +189,7 @@ _runtime: asyncio.Future[Runtime] | None = None
 async def get_runtime() -> Runtime:
     """This process's runtime, started on first use: not every ASGI server has lifespan events (daphne)."""
     global _runtime
-    if _runtime is None:
+    if _runtime is None or (_runtime.done() and (_runtime.cancelled() or _runtime.exception())):
         _runtime = asyncio.ensure_future(start_runtime(get_config()))
     return await asyncio.shield(_runtime)
 

@@ -34,7 +34,7 @@ class ChatRequest(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_on
     content: Text | None = None
     conversation_id: UUID | None = None
     parent_id: UUID | None = None
-    client_message_id: Annotated[str, Meta(pattern=r"^[A-Za-z0-9._:-]{1,128}$")] | None = None
+    client_message_id: Annotated[str, Meta(pattern=r"^[A-Za-z0-9._:-]{1,128}$(?!\n)")] | None = None
     stream: bool = False
     temperature: Annotated[float, Meta(ge=0, le=2)] | None = None
     top_p: Annotated[float, Meta(gt=0, le=1)] | None = None

@@ -26,6 +26,11 @@ class EventSplitter:
         self._rest = b""
         self._held = b""
 
+    @property
+    def pending_bytes(self) -> int:
+        """How much of an unfinished event is held."""
+        return len(self._rest)
+
     def feed(self, data: bytes) -> list[bytes]:
         """The events that `data` completes, without the blank line that ends each."""
         if self._held:

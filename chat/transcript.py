@@ -31,8 +31,8 @@ class Choice(msgspec.Struct):
 
 
 class Usage(msgspec.Struct):
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
 
 
 class Chunk(msgspec.Struct):
@@ -94,8 +94,11 @@ class Transcript:
 
     def _add_tool_call(self, piece: dict[str, Any]) -> None:
         """The first piece of a call names it, the later ones append to its arguments."""
+        index = piece.get("index", 0)
+        if not isinstance(index, int):
+            return
         known = self._tool_calls.setdefault(
-            piece.get("index", 0), {"id": "", "type": "function", "function": {"name": "", "arguments": ""}}
+            index, {"id": "", "type": "function", "function": {"name": "", "arguments": ""}}
         )
         known["id"] = known["id"] or piece.get("id") or ""
         function = piece.get("function") or {}

@@ -18,11 +18,14 @@ from gateway.errors import (
     ContextLengthExceeded,
     GatewayError,
     ModelNotFound,
+    RateLimitExceeded,
     RequestTooLarge,
     UpstreamRejected,
     UpstreamTimeout,
     UpstreamUnavailable,
 )
+
+MAX_ERROR_BYTES = 64 * 1024
 
 KEEP_ALIVE_S = 3.0
 """Shorter than the 5 s after which uvicorn, which vLLM runs on, closes an idle connection: reusing one
@@ -97,7 +100,7 @@ class EngineGateway:
             raise UpstreamUnavailable(_describe(exc)) from exc
         try:
             if response.status != 200:
-                raise error_from_answer(response.status, await _read(response))
+                raise error_from_answer(response.status, await _read_error(response))
             yield EngineAnswer(response)
         finally:
             # Not release(): that would keep the connection and let the engine go on generating.
@@ -111,6 +114,14 @@ class EngineGateway:
 async def _read(response: aiohttp.ClientResponse) -> bytes:
     try:
         return await response.read()
+    except (aiohttp.ClientError, OSError) as exc:
+        raise UpstreamUnavailable("The engine broke off its answer.") from exc
+
+
+async def _read_error(response: aiohttp.ClientResponse) -> bytes:
+    """The beginning of an error's body, which is all that is passed on."""
+    try:
+        return await response.content.read(MAX_ERROR_BYTES)
     except (aiohttp.ClientError, OSError) as exc:
         raise UpstreamUnavailable("The engine broke off its answer.") from exc
 
@@ -136,6 +147,8 @@ def error_from_answer(status: int, body: bytes) -> GatewayError:
         return UpstreamUnavailable("The engine refused the gateway's key: check VLLM_API_KEY.")
     if status == 404 and "model" in message:
         return ModelNotFound(message, param=param or "model")
+    if status == 429:
+        return RateLimitExceeded(message or "The engine has too many requests.")
     if status == 413:
         return RequestTooLarge(message or None)
     if 400 <= status < 500:

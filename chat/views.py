@@ -28,16 +28,15 @@ async def chat(request: Request) -> Response:
     runtime = await get_runtime()
     principal, headers = await admit(runtime, request)
     body = parse_chat_request(await request.body())
+    if (answered := await find_repeat(runtime, principal, body)) is not None:
+        return replay_answer(answered, headers + ids_of(answered), is_stream=body.stream)
     model = runtime.directory.resolve(body.model)
     turn = await record(runtime, principal, body, model.name)
     if turn is not None:
-        headers += [
-            (b"x-conversation-id", str(turn.conversation_id).encode()),
-            (b"x-message-id", str(turn.message_id).encode()),
-        ]
+        headers += ids_of(turn)
     if turn is not None and turn.replay is not None:
-        return replay_answer(turn, turn.replay, headers, is_stream=body.stream)
-    prompt = turn.prompt if turn else plain_prompt(body)
+        return replay_answer(turn, headers, is_stream=body.stream)
+    prompt = turn.prompt if turn else plain_prompt(body, principal)
     generation = Generation(
         engine=runtime.engine,
         call=call_for_chat(
@@ -112,6 +111,20 @@ async def admit(runtime: Runtime, request: Request) -> tuple[Principal, Headers]
     return principal, [(name.encode(), value.encode()) for name, value in headers.items()]
 
 
+async def find_repeat(runtime: Runtime, principal: Principal, body: ChatRequest) -> Turn | None:
+    """The turn whose answer this request repeats: it is answered even when no engine is there."""
+    if body.client_message_id is None:
+        return None
+    return await runtime.recorder.find_answer(principal.user_id, body.client_message_id)
+
+
+def ids_of(turn: Turn) -> Headers:
+    return [
+        (b"x-conversation-id", str(turn.conversation_id).encode()),
+        (b"x-message-id", str(turn.message_id).encode()),
+    ]
+
+
 async def record(runtime: Runtime, principal: Principal, body: ChatRequest, model: str) -> Turn | None:
     """Put the user's message and the answer's row on record; None when the request says not to."""
     if not body.store:
@@ -137,8 +150,10 @@ async def record(runtime: Runtime, principal: Principal, body: ChatRequest, mode
     )
 
 
-def plain_prompt(body: ChatRequest) -> list[dict[str, str]]:
+def plain_prompt(body: ChatRequest, principal: Principal) -> list[dict[str, str]]:
     """The prompt of a chat that is not stored."""
     if body.messages is not None:
         return [{"role": m.role, "content": m.content} for m in body.messages]
-    return [{"role": "user", "content": body.content or ""}]
+    system = principal.default_system_prompt
+    prompt = [{"role": "system", "content": system}] if system else []
+    return [*prompt, {"role": "user", "content": body.content or ""}]

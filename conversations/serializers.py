@@ -86,7 +86,9 @@ class NewConversationSerializer(StrictSerializer):
 class ConversationQuerySerializer(StrictSerializer):
     limit = serializers.IntegerField(min_value=1, max_value=100, default=20)
     after = serializers.UUIDField(required=False, help_text="`last_id` of the page before.")
-    q = serializers.CharField(max_length=200, required=False, help_text="Part of the title.")
+    q = serializers.CharField(
+        max_length=200, required=False, allow_blank=True, help_text="Part of the title."
+    )
     archived = serializers.BooleanField(default=False)
 
 

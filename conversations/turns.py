@@ -16,7 +16,13 @@ from django.utils import timezone
 
 from conversations.branches import Prompt, active_branch, to_prompt
 from conversations.models import Conversation, Message, MessageRole, MessageStatus
-from gateway.errors import ConversationBusy, GatewayError, IdempotencyInProgress, NotFound
+from gateway.errors import (
+    AuthenticationFailed,
+    ConversationBusy,
+    GatewayError,
+    IdempotencyInProgress,
+    NotFound,
+)
 from gateway.ids import new_id
 
 TITLE_LENGTH = 60
@@ -71,6 +77,36 @@ def begin_turns(items: Sequence[NewTurn]) -> list[Turn | Exception]:
             raise  # the worker tries them one by one
         return [_as_conflict(exc)]
     return results
+
+
+@dataclass(frozen=True)
+class RepeatKey:
+    owner_id: uuid.UUID
+    client_message_id: str
+
+
+def find_answers(items: Sequence[RepeatKey]) -> list[Turn | Exception | None]:
+    """The stored answer to each repeated message, without beginning anything; None where there is none.
+
+    A repeat gets its answer also when no engine is there to be asked.
+    """
+    return [_find_answer(item) for item in items]
+
+
+def _find_answer(item: RepeatKey) -> Turn | None:
+    answer = (
+        Message.objects.filter(
+            parent__owner_id=item.owner_id,
+            parent__client_message_id=item.client_message_id,
+            conversation__deleted_at=None,
+            role=MessageRole.ASSISTANT,
+        )
+        .order_by("-id")
+        .first()
+    )
+    if answer is None or answer.status in {MessageStatus.STREAMING, MessageStatus.ERROR}:
+        return None
+    return Turn(conversation_id=answer.conversation_id, message_id=answer.id, prompt=[], replay=answer)
 
 
 @dataclass
@@ -140,9 +176,13 @@ class _Batch:
             )
         if tree.is_busy:
             raise ConversationBusy
-        return self._await_answer(tree, item, asked.id)
+        # Where the conversation has gone on meanwhile, the new answer is a sibling beside its branch.
+        is_at_head = tree.conversation.head_id in {asked.id, last.id if last else None}
+        return self._await_answer(tree, item, asked.id, becomes_head=is_at_head)
 
-    def _await_answer(self, tree: _Tree, item: NewTurn, parent_id: uuid.UUID | None) -> Turn:
+    def _await_answer(
+        self, tree: _Tree, item: NewTurn, parent_id: uuid.UUID | None, *, becomes_head: bool = True
+    ) -> Turn:
         prompt = to_prompt(tree.conversation.system_prompt, active_branch(tree.messages, parent_id))
         answer = self._add(
             tree,
@@ -154,7 +194,8 @@ class _Batch:
             lease_expires_at=self._now + timedelta(seconds=item.lease_s),
         )
         conversation = tree.conversation
-        conversation.head_id = answer.id
+        if becomes_head:
+            conversation.head_id = answer.id
         conversation.model = item.model
         conversation.updated_at = self._now
         if not tree.is_new:
@@ -229,6 +270,8 @@ def _as_conflict(exc: IntegrityError) -> Exception:
     text = str(exc)
     if "client_message_id" in text:
         return IdempotencyInProgress()
+    if "foreign key" in text.lower():
+        return AuthenticationFailed("The account of this token is gone.")
     if "one_streaming_message" in text or "conversations_message.conversation_id" in text:
         return ConversationBusy()
     return exc

@@ -187,7 +187,7 @@ class GatewayConfig:
         "CHECKPOINT_INTERVAL", 5.0, "How often the text of running answers is saved.", seconds(0.05)
     )
     message_lease_s: float = setting(
-        "MESSAGE_LEASE", 30.0, "An answer not saved for this long is closed by the sweeper.", seconds(0.1)
+        "MESSAGE_LEASE", 15.0, "An answer not saved for this long is closed by the sweeper.", seconds(0.1)
     )
     shutdown_timeout_s: float = setting(
         "SHUTDOWN_TIMEOUT",

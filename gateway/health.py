@@ -15,7 +15,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from redis.exceptions import RedisError
 
 from chat.runtime import get_runtime
-from gateway.errors import InvalidRequest, ShuttingDown
+from gateway.errors import DependencyUnavailable, InvalidRequest
 
 log = structlog.get_logger()
 
@@ -61,18 +61,15 @@ async def ready(request: HttpRequest) -> HttpResponse:
         "database": database["status"],
         "cache": cache_service["status"],
         "migrations": migrations["status"],
-        "draining": runtime.is_draining,
     }
     engine = runtime.directory.snapshot
-    is_ready = not runtime.is_draining and all(
-        checks[name] == "ok" for name in ("database", "cache", "migrations")
-    )
+    is_ready = all(status == "ok" for status in checks.values())
     content = {
         "status": "ready" if is_ready else "not_ready",
         "checks": checks,
         "model": {"state": engine.state, "current": engine.current},
     }
-    headers = {} if is_ready else ShuttingDown().headers
+    headers = {} if is_ready else DependencyUnavailable().headers
     return JsonResponse(content, status=200 if is_ready else 503, headers=headers)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -57,7 +56,6 @@ class EngineDirectory:
     def __init__(self, client: EngineClient) -> None:
         self._client = client
         self._has_answered = False
-        self._wake = asyncio.Event()
         self.snapshot = EngineSnapshot()
 
     async def refresh(self) -> None:
@@ -86,14 +84,7 @@ class EngineDirectory:
         while True:
             await self.refresh()
             period_s = READY_PERIOD_S if self.snapshot.is_ready else UNREADY_PERIOD_S
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(period_s):
-                    await self._wake.wait()
-            self._wake.clear()
-
-    def suspect(self) -> None:
-        """A request found the engine failing: look again now."""
-        self._wake.set()
+            await asyncio.sleep(period_s)
 
     def resolve(self, name: str) -> ServedModel:
         """The served model of this name; `current` and the empty name mean the first.

@@ -219,7 +219,7 @@ def test_principals_are_loaded_in_order_and_only_active_ones(
         found = load_principals([mina.id, uuid.uuid4(), gone.id, admin.id, mina.id])
 
     assert [p and p.username for p in found] == ["mina", None, None, "admin", "mina"]
-    assert [p.is_admin for p in found if p] == [False, True, False]
+    assert [p.role for p in found if p] == [Role.USER, Role.ADMIN, Role.USER]
     assert found[0] is not None
     assert found[0].default_system_prompt == "Be brief."
 
@@ -289,7 +289,7 @@ async def test_deactivation_and_role_change_are_seen_after_that_while(
     await asyncio.to_thread(change, mina, is_active=False)
     clock.now += 5
 
-    assert promoted.is_admin
+    assert promoted.role is Role.ADMIN
     for _ in range(2):
         with pytest.raises(AuthenticationFailed):
             await authenticator.authenticate(header)

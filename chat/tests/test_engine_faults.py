@@ -76,7 +76,9 @@ BEFORE_THE_FIRST_BYTE = [
     pytest.param(
         ["--sim-fault", "error_status", "--sim-status", "503"], 502, "upstream_unavailable", id="503"
     ),
-    pytest.param(["--sim-fault", "error_status", "--sim-status", "429"], 429, "invalid_request", id="429"),
+    pytest.param(
+        ["--sim-fault", "error_status", "--sim-status", "429"], 429, "rate_limit_exceeded", id="429"
+    ),
     pytest.param(["--api-key", "another-key"], 502, "upstream_unavailable", id="wrong key"),
     pytest.param(["--sim-fault", "garbage", "--sim-after", "0"], 502, "upstream_unavailable", id="garbage"),
 ]

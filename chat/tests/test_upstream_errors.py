@@ -58,7 +58,7 @@ def test_anything_else_is_read_as_far_as_it_goes(body: bytes, read: tuple[str, s
     assert read_error_body(body) == read
 
 
-@pytest.mark.parametrize("status", [400, 405, 408, 409, 422, 429])
+@pytest.mark.parametrize("status", [400, 405, 408, 409, 422])
 def test_refusal_keeps_the_engines_status_message_and_param(status: int) -> None:
     error = error_from_answer(status, nested("top_k must be positive", param="top_k"))
 
@@ -122,3 +122,10 @@ def test_inner_failures_of_the_engine_stay_inside(status: int) -> None:
     error = error_from_answer(status, nested("Traceback: key=canary"))
 
     assert "canary" not in error.message
+
+
+def test_too_many_requests_at_the_engine_say_when_to_come_back() -> None:
+    error = error_from_answer(429, nested("queue is full"))
+
+    assert (status_of(error), error.code, error.message) == (429, "rate_limit_exceeded", "queue is full")
+    assert 1 <= int(error.headers["Retry-After"]) <= 60

@@ -76,7 +76,7 @@ def test_ready_reports_its_checks_and_the_model(web: httpx.Client) -> None:
     assert response.status_code == 200
     assert response.json() == {
         "status": "ready",
-        "checks": {"database": "ok", "cache": "ok", "migrations": "ok", "draining": False},
+        "checks": {"database": "ok", "cache": "ok", "migrations": "ok"},
         "model": {"state": "ready", "current": "simulated"},
     }
 

@@ -154,18 +154,3 @@ async def test_watch_sees_the_engine_become_ready(monkeypatch: pytest.MonkeyPatc
     await watch_until(directory, lambda: directory.snapshot.is_ready)
 
     assert directory.resolve("current").name == "a"
-
-
-async def test_suspicion_makes_the_watch_look_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("modelops.live.READY_PERIOD_S", 3600)
-    engine = ScriptedEngine(serving("a"), REFUSED)
-    directory = EngineDirectory(engine)
-
-    def suspect_when_ready() -> bool:
-        if directory.snapshot.is_ready:
-            directory.suspect()
-        return directory.snapshot.state is EngineState.UNREACHABLE
-
-    await watch_until(directory, suspect_when_ready)
-
-    assert engine.asked >= 2

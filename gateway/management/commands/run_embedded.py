@@ -27,6 +27,7 @@ from modelops.simulator.process import find_free_port
 
 SIMULATED_PROFILE = "simulated"
 READY_TIMEOUT_S = 30.0
+ENGINE_PATIENCE_S = 8.0
 SHUTDOWN_S = 3
 """Time that running answers get at Ctrl-C: the whole must end within five seconds."""
 CURL_TOKEN_LIFE = timedelta(hours=1)
@@ -64,9 +65,12 @@ class Command(BaseCommand):
             sys.exit(code)
 
     def _greet(self, supervisor: Supervisor, config: GatewayConfig, url: str) -> None:
-        if not _wait_until_ready(supervisor, url):
+        engine_status = _wait_until_ready(supervisor, url)
+        if engine_status is None:
             return
         engine = config.vllm_base_url or "simulated (set VLLM_BASE_URL to use a real vLLM)"
+        if engine_status != "ready":
+            engine += f"   NOT READY YET ({engine_status}): chats are refused until it answers"
         self.stdout.write(
             f"  url    {url}   admin pages: {url}/admin/\n"
             f"  engine {engine}\n"
@@ -127,18 +131,21 @@ def sole_user_of(folder: Path) -> Iterator[None]:
         yield
 
 
-def _wait_until_ready(supervisor: Supervisor, url: str) -> bool:
-    """True when a model answers; False when a signal came first or it took too long."""
-    deadline = time.monotonic() + READY_TIMEOUT_S
-    while not supervisor.is_stopping and time.monotonic() < deadline:
+def _wait_until_ready(supervisor: Supervisor, url: str) -> str | None:
+    """The engine's status when it is ready or has had its time; None when a signal came first."""
+    started = time.monotonic()
+    status = "the web process does not answer"
+    while not supervisor.is_stopping:
         try:
             services = httpx.get(f"{url}/health", timeout=2.0, trust_env=False).json()["services"]
+            status = str(services["vllm"]["status"])
         except (httpx.HTTPError, ValueError, KeyError):
-            services = {}
-        if services.get("vllm", {}).get("status") == "ready":
-            return True
+            pass
+        patience_s = READY_TIMEOUT_S if status.startswith("the web") else ENGINE_PATIENCE_S
+        if status == "ready" or time.monotonic() - started > patience_s:
+            return status
         time.sleep(0.1)
-    return bool(services) and not supervisor.is_stopping
+    return None
 
 
 def _curl(url: str, user: User) -> str:

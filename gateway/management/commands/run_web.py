@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import os
+import socket
+import sys
 from argparse import ArgumentParser
 from typing import Any
 
 import uvicorn
 from django.core.management.base import BaseCommand
+from uvicorn.supervisors import Multiprocess
 
-from gateway.conf import BASE_DIR, get_config
+from gateway.conf import get_config
+
+START_FAILED = 3
 
 
 class Command(BaseCommand):
@@ -30,14 +35,14 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         config = get_config()
         shutdown_timeout_s = options["shutdown_timeout"]
-        uvicorn.run(
+        server_config = uvicorn.Config(
             "gateway.asgi:application",
             host=options["host"],
             port=options["port"] or config.port,
             workers=int(os.environ.get("WEB_CONCURRENCY", "1")),
-            app_dir=str(BASE_DIR),
             loop="uvloop",
             http="httptools",
+            lifespan="on",
             log_config=None,
             access_log=False,
             server_header=False,
@@ -47,3 +52,23 @@ class Command(BaseCommand):
                 int(config.shutdown_timeout_s) if shutdown_timeout_s is None else shutdown_timeout_s
             ),
         )
+        serve(server_config, stuck_reader_timeout_s=config.send_timeout_s)
+
+
+def serve(server_config: uvicorn.Config, *, stuck_reader_timeout_s: float) -> None:
+    """Run uvicorn on a socket whose connections end when their reader takes nothing for that long.
+
+    The gateway stops sending to such a reader by itself, but uvicorn would keep the connection and its
+    buffer until the peer closes. The kernel ends both (TCP_USER_TIMEOUT, Linux, also for a zero window).
+    """
+    server = uvicorn.Server(server_config)
+    with server_config.bind_socket() as listener:
+        if hasattr(socket, "TCP_USER_TIMEOUT"):
+            milliseconds = int(stuck_reader_timeout_s * 1000)
+            listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, milliseconds)
+        if server_config.workers > 1:
+            Multiprocess(server_config, sockets=[listener]).run()
+            return
+        server.run(sockets=[listener])
+    if not server.started:
+        sys.exit(START_FAILED)

@@ -1,0 +1,65 @@
+"""An engine that answers any completion with the bytes a test gives it, well-formed or not."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+MODELS = json.dumps(
+    {"object": "list", "data": [{"id": "scripted", "object": "model", "max_model_len": 4096}]}
+)
+
+
+def delta_event(content: str = "", **choice: Any) -> bytes:
+    """One chunk as vLLM writes it."""
+    chunk = {"id": "chatcmpl-1", "choices": [{"index": 0, "delta": {"content": content}, **choice}]}
+    return b"data: " + json.dumps(chunk).encode() + b"\n\n"
+
+
+def usage_event(**usage: Any) -> bytes:
+    return b"data: " + json.dumps({"id": "chatcmpl-1", "choices": [], "usage": usage}).encode() + b"\n\n"
+
+
+class ScriptedEngine:
+    """`body` is what the next completions answer, then the connection ends."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.body = b""
+
+
+@contextmanager
+def start_scripted_engine() -> Iterator[ScriptedEngine]:
+    """A running engine, ended on exit."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self._answer("application/json", MODELS.encode())
+
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self._answer("text/event-stream", engine.body)
+
+        def _answer(self, content_type: str, body: bytes) -> None:
+            self.send_response(200)
+            self.send_header("Content-Type", content_type)
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *arguments: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    engine = ScriptedEngine(f"http://127.0.0.1:{server.server_port}")
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+    thread.start()
+    try:
+        yield engine
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
