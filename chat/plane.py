@@ -1,33 +1,26 @@
-"""The chat plane: a small Starlette application, with none of Django's middleware on its path."""
+"""The chat plane: routes to its views, with none of Django's middleware on its path."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 
 import structlog
-from starlette.applications import Starlette
-from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
+from starlette.responses import Response
+from starlette.routing import Match, Route
+from starlette.types import Receive, Scope, Send
 
 from chat import views
 from gateway import metrics
-from gateway.errors import (
-    GatewayError,
-    InternalError,
-    MethodNotAllowed,
-    NotFound,
-    status_of,
-    to_envelope,
-)
+from gateway.errors import GatewayError, InternalError, MethodNotAllowed, NotFound
 
 log = structlog.get_logger()
 
+View = Callable[[Request], Awaitable[Response]]
+
 OTHER_MODEL = "other"
-CLIENT_CLOSED_REQUEST = 499
-"""nginx's status for it; it appears in the access log alone."""
 
 _message_action = re.compile(r"/api/conversations/[^/]+/messages/[^/]+/cancel")
 
@@ -42,9 +35,51 @@ def is_chat_path(path: str) -> bool:
     )
 
 
-def build_chat_plane() -> Starlette:
-    return Starlette(
-        routes=[
+class ChatPlane:
+    """Finds the view and runs it. Raises only GatewayError, which `gateway.asgi` renders.
+
+    Starlette's routes, requests and responses, but not its application, whose layers each wrap `send`
+    once for every event of every stream (docs/adr/0001).
+    """
+
+    def __init__(self, routes: Sequence[Route]) -> None:
+        self.routes = routes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            view = self._find_view(scope)
+            response = await view(Request(scope, receive))
+            await response(scope, receive, send)
+        except GatewayError as exc:
+            count_refusal(scope, exc)
+            raise
+        except ClientDisconnect:
+            # It left before its request was complete: there is nobody to answer.
+            scope["gateway.log"]["outcome"] = "client_left"
+        except Exception as exc:
+            log.error("unexpected_error", exc_info=exc)
+            error = InternalError()
+            count_refusal(scope, error)
+            raise error from exc
+
+    def _find_view(self, scope: Scope) -> View:
+        allowed: set[str] = set()
+        for route in self.routes:
+            match, found = route.matches(scope)
+            if match is Match.FULL:
+                scope.update(found)
+                view: View = route.endpoint
+                return view
+            if match is Match.PARTIAL:
+                allowed |= route.methods or set()
+        if allowed:
+            raise MethodNotAllowed(headers={"Allow": ", ".join(sorted(allowed))})
+        raise NotFound(f"There is no path {scope['path']}.")
+
+
+def build_chat_plane() -> ChatPlane:
+    return ChatPlane(
+        [
             Route("/api/chat", views.chat, methods=["POST"]),
             *(
                 Route(path, partial(views.openai_completion, path=path), methods=["POST"])
@@ -57,41 +92,13 @@ def build_chat_plane() -> Starlette:
                 views.cancel_message,
                 methods=["POST"],
             ),
-        ],
-        exception_handlers={
-            GatewayError: render_error,
-            HTTPException: render_http_exception,
-            ClientDisconnect: render_gone,
-            Exception: render_unexpected,
-        },
+        ]
     )
 
 
-async def render_error(request: Request, exc: Exception) -> Response:
-    if not isinstance(exc, GatewayError):
-        raise exc
-    fields = request.scope["gateway.log"]
+def count_refusal(scope: Scope, error: GatewayError) -> None:
+    """Count a request that was refused before a model was chosen; answers count themselves."""
+    fields = scope["gateway.log"]
     if "outcome" not in fields:
-        # Refused before a model was chosen.
-        metrics.CHAT_REQUESTS.labels(OTHER_MODEL, exc.code).inc()
-        fields["outcome"] = exc.code
-    return JSONResponse(to_envelope(exc), status_code=status_of(exc), headers=exc.headers)
-
-
-async def render_http_exception(request: Request, exc: Exception) -> Response:
-    """Starlette's own: no route, or not with this method."""
-    headers = getattr(exc, "headers", None)
-    if getattr(exc, "status_code", 404) == 405:
-        return await render_error(request, MethodNotAllowed(headers=headers))
-    return await render_error(request, NotFound(f"There is no path {request.url.path}."))
-
-
-async def render_gone(request: Request, exc: Exception) -> Response:
-    """The client left before its request was complete; nobody reads this answer."""
-    request.scope["gateway.log"]["outcome"] = "client_left"
-    return Response(status_code=CLIENT_CLOSED_REQUEST)
-
-
-async def render_unexpected(request: Request, exc: Exception) -> Response:
-    log.error("unexpected_error", exc_info=exc)
-    return await render_error(request, InternalError())
+        metrics.CHAT_REQUESTS.labels(OTHER_MODEL, error.code).inc()
+        fields["outcome"] = error.code

@@ -52,7 +52,7 @@ class EngineAnswer:
     async def chunks(self) -> AsyncIterator[bytes]:
         """The body's bytes as they arrive. Raises UpstreamUnavailable when the engine breaks off."""
         try:
-            async for data in self._response.content.iter_any():
+            while data := await self._response.content.readany():
                 yield data
         except (aiohttp.ClientError, OSError) as exc:
             raise UpstreamUnavailable("The engine broke off its answer.") from exc
