@@ -10,6 +10,8 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
 from gateway import error_handlers, health, observability
 
+admin.site.site_header = admin.site.site_title = "vLLM Chat Gateway"
+
 urlpatterns = [
     path("", health.index),
     path("health", health.health),

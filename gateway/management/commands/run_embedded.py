@@ -83,7 +83,7 @@ class Command(BaseCommand):
 
 
 def children(config: GatewayConfig, *, host: str, port: int) -> list[Child]:
-    """The web process and, unless an engine is named, the simulated one."""
+    """The web process, the sampler of the GPUs and, unless an engine is named, the simulated one."""
     environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "gateway.settings"}
     simulator: list[Child] = []
     if not config.vllm_base_url:
@@ -106,7 +106,14 @@ def children(config: GatewayConfig, *, host: str, port: int) -> list[Child]:
         environment,
         is_essential=True,
     )
-    return [*simulator, web]
+    sampler = Child(
+        "hardware sampler",
+        [sys.executable, "manage.py", "sample_hardware"],
+        environment,
+        is_essential=False,
+        log_path=Path(config.data_dir) / "hardware.log",
+    )
+    return [*simulator, web, sampler]
 
 
 def _simulator_arguments() -> list[str]:
