@@ -18,10 +18,9 @@ from types import FrameType
 
 from benchmarks.children import (
     BenchmarkError,
-    Cores,
     accepts_connections,
-    choose_cores,
     free_port,
+    reserve_core,
     wait_until_ready,
 )
 from benchmarks.children import running as running_process
@@ -87,60 +86,67 @@ def say(text: str) -> None:
 @contextmanager
 def started(folder: Path, options: argparse.Namespace) -> Iterator[Bench]:
     """The engine, the stores, the gateway and the proxies, all of them gone afterwards."""
-    programs, cores, engine_port = build_programs(folder), choose_cores(), free_port()
-    if cores.server is None:
+    programs, core, engine_port = build_programs(folder), reserve_core(), free_port()
+    if core is None:
         say("Only one core may be used: the gateway shares it with everything else. Trust CPU times only.")
     with ExitStack() as stack:
         log = folder / "engine.log"
-        engine = stack.enter_context(
-            running_process([str(programs.mock_engine), str(engine_port)], log=log, core=cores.others)
-        )
+        engine = stack.enter_context(running_process([str(programs.mock_engine), str(engine_port)], log=log))
         wait_until_ready(engine, lambda: accepts_connections(engine_port), log=log)
-        stores = stack.enter_context(running_stores(folder, core=cores.others))
-        for missing, instead in ((stores.database_url, "SQLite"), (stores.redis_url, "in-process limits")):
-            if not missing:
-                say(f"NOT COMPARABLE: {instead} in use; install requirements/dev.txt for the real thing.")
+        stores = stack.enter_context(running_stores())
+        if stores.missing:
+            say(f"NOT COMPARABLE: SQLite and in-process limits in use, {stores.missing}.")
         gateway = stack.enter_context(
-            running_gateway(stores, engine_port=engine_port, folder=folder, core=cores.server)
+            running_gateway(stores, engine_port=engine_port, folder=folder, core=core)
         )
         pid, tokens = gateway.process.pid, gateway.token_file
         targets = [
             Target(DIRECT, engine_port),
             Target(CHAT, gateway.port, path="/api/chat", pid=pid, token_file=tokens),
             Target(OPENAI, gateway.port, pid=pid, token_file=tokens),
-            *_start_proxies(stack, engine_port, folder=folder, cores=cores, litellm=options.litellm),
+            *_start_proxies(stack, engine_port, folder=folder, core=core, litellm=options.litellm),
         ]
         wanted = [t for t in targets if not options.targets or t.name in options.targets.split(",")]
-        yield Bench(LoadGenerator(programs.load_generator, folder, core=cores.others), wanted, stores)
+        yield Bench(LoadGenerator(programs.load_generator, folder), wanted, stores)
 
 
 def _start_proxies(
-    stack: ExitStack, engine_port: int, *, folder: Path, cores: Cores, litellm: str | None
+    stack: ExitStack, engine_port: int, *, folder: Path, core: int | None, litellm: str | None
 ) -> Iterator[Target]:
     for name, program, run in ((NGINX, find_nginx(), running_nginx), (LITELLM, litellm, running_litellm)):
         if program is None:
             say(f"{name} is not installed, so there is no comparison with it.")
             continue
-        proxy = stack.enter_context(run(program, engine_port=engine_port, folder=folder, core=cores.server))
-        yield Target(name, proxy.port, pid=proxy.process.pid, token_file=proxy.token_file)
+        proxy = stack.enter_context(run(program, engine_port=engine_port, folder=folder, core=core))
+        skips = ("paced256",) if name == LITELLM else ()
+        yield Target(name, proxy.port, pid=proxy.process.pid, token_file=proxy.token_file, skips=skips)
 
 
 def measure_rounds(
     bench: Bench, scenarios: Sequence[Scenario], *, rounds: int, seconds: float
 ) -> list[Round]:
     """Each scenario on each target in turn, every round in another order: drift hits all of them alike."""
-    for scenario in scenarios:
-        for target in bench.targets:
-            bench.load.measure(scenario, target, seconds=WARM_UP_S)
+    for scenario, target in _pairs(scenarios, bench.targets):
+        bench.load.measure(scenario, target, seconds=WARM_UP_S)
     measured: list[Round] = []
     for number in range(rounds):
         say(f"round {number + 1} of {rounds}")
         shift = number % len(bench.targets)
         order = [*bench.targets[shift:], *bench.targets[:shift]]
         measured.append(
-            {(s.name, t.name): bench.load.measure(s, t, seconds=seconds) for s in scenarios for t in order}
+            {
+                (scenario.name, target.name): bench.load.measure(scenario, target, seconds=seconds)
+                for scenario, target in _pairs(scenarios, order)
+            }
         )
     return measured
+
+
+def _pairs(scenarios: Sequence[Scenario], targets: Sequence[Target]) -> Iterator[tuple[Scenario, Target]]:
+    for scenario in scenarios:
+        for target in targets:
+            if scenario.name not in target.skips:
+                yield scenario, target
 
 
 def measure_open_streams(bench: Bench) -> OpenStreams | None:

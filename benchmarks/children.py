@@ -1,16 +1,13 @@
-"""Child processes: started on a core of their own, stopped with the benchmark, however that ends."""
+"""Child processes, and the cores that they run on. They stop with the benchmark, however that ends."""
 
 from __future__ import annotations
 
 import os
-import pwd
-import signal
 import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 READY_TIMEOUT_S = 60.0
@@ -24,18 +21,16 @@ class BenchmarkError(Exception):
     """The benchmark cannot be run as asked. The message is for whoever ran it."""
 
 
-@dataclass(frozen=True)
-class Cores:
-    """Where processes run: the server under test has its core to itself, everything else shares the other."""
+def reserve_core() -> int | None:
+    """A core for the server under test alone: this process, and what it starts, moves to the next one.
 
-    server: int | None
-    others: int | None
-
-
-def choose_cores() -> Cores:
-    """The first two cores that this process may use; no pinning where there is only one."""
+    None where only one core may be used.
+    """
     allowed = sorted(os.sched_getaffinity(0))
-    return Cores(allowed[0], allowed[1]) if len(allowed) > 1 else Cores(None, None)
+    if len(allowed) < 2:
+        return None
+    os.sched_setaffinity(0, {allowed[1]})
+    return allowed[0]
 
 
 def free_port() -> int:
@@ -50,13 +45,14 @@ def running(
     command: Sequence[str],
     *,
     log: Path,
-    core: int | None,
+    core: int | None = None,
     environment: Mapping[str, str] | None = None,
-    owner: pwd.struct_passwd | None = None,
     folder: Path | None = None,
-    stop_signal: signal.Signals = signal.SIGTERM,
 ) -> Iterator[Process]:
-    """A child while inside, its output in `log`. Ctrl-C does not reach it: stopping it is our business."""
+    """A child while inside, its output in `log`, on our own core unless another is given.
+
+    Ctrl-C does not reach it: stopping it is our business.
+    """
     with log.open("wb") as output:
         process = subprocess.Popen(
             command,
@@ -66,21 +62,18 @@ def running(
             cwd=folder,
             env=None if environment is None else dict(environment),
             start_new_session=True,
-            user=owner.pw_uid if owner else None,
-            group=owner.pw_gid if owner else None,
-            extra_groups=[] if owner else None,
             preexec_fn=None if core is None else lambda: os.sched_setaffinity(0, {core}),
         )
     try:
         yield process
     finally:
-        _stop(process, stop_signal)
+        _stop(process)
 
 
-def _stop(process: Process, stop_signal: signal.Signals) -> None:
+def _stop(process: Process) -> None:
     if process.poll() is not None:
         return
-    process.send_signal(stop_signal)
+    process.terminate()
     try:
         process.wait(STOP_TIMEOUT_S)
     except subprocess.TimeoutExpired:

@@ -1,4 +1,4 @@
-"""The gateway under test: one uvicorn process, set up as in production, with an account and its tokens."""
+"""The gateway under test: one web process, as production runs it, with an account and its tokens."""
 
 from __future__ import annotations
 
@@ -58,6 +58,7 @@ def gateway_environment(stores: Stores, *, engine_port: int, folder: Path, passw
 def running_gateway(
     stores: Stores, *, engine_port: int, folder: Path, core: int | None
 ) -> Iterator[GatewayProcess]:
+    """One process on `core`, its database migrated. Raises BenchmarkError when it does not come up."""
     password = secrets.token_urlsafe(16)
     environment = gateway_environment(stores, engine_port=engine_port, folder=folder, password=password)
     _manage(environment, "migrate", "--no-input")
@@ -65,11 +66,8 @@ def running_gateway(
         environment, "createsuperuser", "--no-input", "--username", USERNAME, "--email", "bench@example.com"
     )
     port, log = free_port(), folder / "gateway.log"
-    command = [sys.executable, "-m", "uvicorn", "gateway.asgi:application", "--port", str(port)]
-    options = ["--loop", "uvloop", "--http", "httptools", "--no-access-log", "--log-level", "warning"]
-    with running(
-        [*command, *options], log=log, core=core, environment=environment, folder=PROJECT
-    ) as process:
+    command = [sys.executable, "manage.py", "run_web", "--port", str(port), "--shutdown-timeout", "2"]
+    with running(command, log=log, core=core, environment=environment, folder=PROJECT) as process:
         wait_until_ready(process, lambda: accepts_connections(port), log=log)
         token_file = folder / "tokens"
         token_file.write_text("\n".join(_log_in(port, password) for _ in range(TOKENS)))

@@ -81,16 +81,16 @@ class OpenStreams:
 
 
 class LoadGenerator:
-    def __init__(self, program: Path, folder: Path, *, core: int | None) -> None:
+    def __init__(self, program: Path, folder: Path) -> None:
         self._program = program
         self._folder = folder
-        self._core = core
 
     def measure(self, scenario: Scenario, target: Target, *, seconds: float) -> Measurement:
         """Load `target` for this long and wait for its last answers. Raises BenchmarkError if it died."""
         cpu_before = _cpu_s(target)
         with self._loading(scenario, target, seconds=seconds) as (process, log):
-            process.wait(seconds + GRACE_S + 30)
+            if not _has_ended_within(process, seconds + GRACE_S + 30):
+                raise BenchmarkError(f"{scenario.name} on {target.name} did not end.")
         return _to_measurement(scenario, target, log, cpu_before)
 
     def measure_open_streams(self, target: Target, stores: Stores) -> OpenStreams:
@@ -140,7 +140,7 @@ class LoadGenerator:
         if target.token_file:
             options["-t"] = target.token_file
         command = [str(self._program), *(str(part) for option in options.items() for part in option)]
-        with running(command, log=log, core=self._core) as process:
+        with running(command, log=log) as process:
             yield process, log
 
 

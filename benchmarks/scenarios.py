@@ -57,6 +57,8 @@ class Target:
     path: str = "/v1/chat/completions"
     pid: int | None = None
     token_file: Path | None = None
+    skips: tuple[str, ...] = ()
+    """Scenarios that it could not finish in their time."""
 
 
 DIRECT = "engine"
