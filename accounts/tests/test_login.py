@@ -243,3 +243,15 @@ def test_no_answer_holds_the_password(mina: User) -> None:
     for response in answers:
         assert PASSWORD.encode() not in response.content
         assert mina.password.encode() not in response.content
+
+
+@pytest.mark.django_db
+def test_a_name_typed_in_decomposed_hangul_is_the_same_name() -> None:
+    import unicodedata
+
+    composed = "김민수"
+    User.objects.create_user(composed, password="long-enough-password")
+
+    found = User.objects.find_by_login(unicodedata.normalize("NFD", composed))
+
+    assert found is not None

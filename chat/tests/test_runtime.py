@@ -1,0 +1,65 @@
+"""The background work of a web process, and its start."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from chat import runtime as runtime_module
+from chat.runtime import Runtime, get_runtime, hold_alone
+
+
+async def test_background_work_goes_on_after_an_unexpected_failure() -> None:
+    calls: list[int] = []
+    is_done = asyncio.Event()
+
+    async def work() -> None:
+        calls.append(len(calls))
+        if len(calls) == 1:
+            raise ValueError("something nobody thought of")
+        is_done.set()
+
+    repeating = asyncio.create_task(Runtime._repeat(object.__new__(Runtime), work, 0.001))
+    try:
+        async with asyncio.timeout(5):
+            await is_done.wait()
+    finally:
+        repeating.cancel()
+
+    assert len(calls) >= 2
+
+
+async def test_a_start_that_failed_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    attempts: list[Any] = []
+
+    async def start(config: Any) -> str:
+        attempts.append(config)
+        if len(attempts) == 1:
+            raise RuntimeError("the database has no tables yet")
+        return "running"
+
+    monkeypatch.setattr(runtime_module, "start_runtime", start)
+    monkeypatch.setattr(runtime_module, "_runtime", None)
+
+    with pytest.raises(RuntimeError, match="no tables"):
+        await get_runtime()
+    second = await get_runtime()
+    third = await get_runtime()
+
+    assert (str(second), str(third)) == ("running", "running")
+    assert len(attempts) == 2
+
+
+def test_a_data_folder_is_held_by_one_process_at_a_time(tmp_path: Path) -> None:
+    first = hold_alone(tmp_path)
+    assert first is not None
+
+    assert hold_alone(tmp_path) is None
+
+    first.close()
+    again = hold_alone(tmp_path)
+    assert again is not None
+    again.close()
