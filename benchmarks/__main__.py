@@ -19,7 +19,6 @@ from types import FrameType
 from benchmarks.children import (
     BenchmarkError,
     accepts_connections,
-    free_port,
     reserve_core,
     wait_until_ready,
 )
@@ -42,6 +41,7 @@ from benchmarks.scenarios import (
     Target,
 )
 from benchmarks.stores import Stores, running_stores
+from modelops.simulator.process import find_free_port
 
 WARM_UP_S = 0.7
 OPEN_FILES = 3 * OPEN_STREAMS.connections
@@ -86,7 +86,7 @@ def say(text: str) -> None:
 @contextmanager
 def started(folder: Path, options: argparse.Namespace) -> Iterator[Bench]:
     """The engine, the stores, the gateway and the proxies, all of them gone afterwards."""
-    programs, core, engine_port = build_programs(folder), reserve_core(), free_port()
+    programs, core, engine_port = build_programs(folder), reserve_core(), find_free_port()
     if core is None:
         say("Only one core may be used: the gateway shares it with everything else. Trust CPU times only.")
     with ExitStack() as stack:

@@ -17,11 +17,11 @@ from benchmarks.children import (
     BenchmarkError,
     Process,
     accepts_connections,
-    free_port,
     running,
     wait_until_ready,
 )
 from benchmarks.stores import Stores
+from modelops.simulator.process import find_free_port
 
 PROJECT = Path(__file__).resolve().parent.parent
 TOKENS = 16
@@ -65,7 +65,7 @@ def running_gateway(
     _manage(
         environment, "createsuperuser", "--no-input", "--username", USERNAME, "--email", "bench@example.com"
     )
-    port, log = free_port(), folder / "gateway.log"
+    port, log = find_free_port(), folder / "gateway.log"
     command = [sys.executable, "manage.py", "run_web", "--port", str(port), "--shutdown-timeout", "2"]
     with running(command, log=log, core=core, environment=environment, folder=PROJECT) as process:
         wait_until_ready(process, lambda: accepts_connections(port), log=log)

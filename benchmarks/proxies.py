@@ -11,8 +11,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.children import Process, accepts_connections, free_port, running, wait_until_ready
+from benchmarks.children import Process, accepts_connections, running, wait_until_ready
 from benchmarks.scenarios import MODELS
+from modelops.simulator.process import find_free_port
 
 NGINX_PLACES = "/usr/sbin:/usr/local/sbin:/usr/local/nginx/sbin"
 NGINX_TEMPORARY = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
@@ -55,7 +56,7 @@ def running_nginx(
     program: str, *, engine_port: int, folder: Path, core: int | None
 ) -> Iterator[ProxyProcess]:
     """nginx as a plain streaming proxy: no authentication, no storage, one process."""
-    port, config, log = free_port(), folder / "nginx.conf", folder / "nginx.log"
+    port, config, log = find_free_port(), folder / "nginx.conf", folder / "nginx.log"
     temporary = " ".join(f"{kind}_temp_path {folder}/{kind};" for kind in NGINX_TEMPORARY)
     config.write_text(
         NGINX_CONFIG.format(folder=folder, temporary=temporary, engine_port=engine_port, port=port)
@@ -71,7 +72,7 @@ def running_litellm(
     program: str, *, engine_port: int, folder: Path, core: int | None
 ) -> Iterator[ProxyProcess]:
     """LiteLLM's proxy with a master key, without a database, one worker."""
-    port, key, log = free_port(), f"sk-{secrets.token_hex(16)}", folder / "litellm.log"
+    port, key, log = find_free_port(), f"sk-{secrets.token_hex(16)}", folder / "litellm.log"
     config, token_file = folder / "litellm.json", folder / "litellm-token"
     token_file.write_text(key)
     config.write_text(json.dumps(_litellm_config(engine_port, key)))  # JSON is YAML

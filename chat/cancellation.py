@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
@@ -17,7 +15,6 @@ from gateway.ids import parse_id
 log = structlog.get_logger()
 
 CHANNEL = "gateway:cancel"
-RECONNECT_S = 1.0
 LISTEN_S = 30.0
 
 
@@ -46,17 +43,15 @@ class Cancellation:
         return status
 
     async def listen(self) -> None:
-        """Stop what other processes are asked to stop and this one generates; runs for ever."""
+        """Stop what other processes are asked to stop and this one generates, until Redis is lost."""
         if self._redis is None:
             return
-        while True:
-            try:
-                await self._listen_once(self._redis)
-            except (RedisError, OSError) as exc:
-                log.warning("cancel_listener_disconnected", error=type(exc).__name__)
-            await asyncio.sleep(RECONNECT_S)
+        try:
+            await self._listen(self._redis)
+        except (RedisError, OSError) as exc:
+            log.warning("cancel_listener_disconnected", error=type(exc).__name__)
 
-    async def _listen_once(self, redis: Redis) -> None:
+    async def _listen(self, redis: Redis) -> None:
         async with redis.pubsub(ignore_subscribe_messages=True) as pubsub:
             await pubsub.subscribe(CHANNEL)
             await self.catch_up()

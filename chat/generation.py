@@ -15,6 +15,7 @@ import msgspec
 from chat.sse import DONE_PAYLOAD, EventSplitter, join_events, payload_of
 from chat.transcript import Chunk, Transcript, Usage, decode_chunk
 from chat.upstream import EngineAnswer, EngineCall, EngineGateway, error_from_answer
+from gateway.bodies import NOT_JSON
 from gateway.errors import GatewayError, UpstreamTimeout, UpstreamUnavailable
 
 DRAIN_S = 0.05
@@ -163,7 +164,7 @@ class Generation:
                 continue  # a comment of the engine's; pings are the gateway's business
             try:
                 chunk = decode_chunk(payload)
-            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            except NOT_JSON:
                 return _Folded(kept, error=UpstreamUnavailable("The engine sent what is no completion."))
             if chunk.error is not None:
                 return _Folded(kept, error=_in_band_error(chunk.error))
@@ -209,5 +210,5 @@ class _JsonAnswer(msgspec.Struct):
 def _usage_of(body: bytes) -> Usage | None:
     try:
         return msgspec.json.decode(body, type=_JsonAnswer).usage
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except NOT_JSON:
         return None

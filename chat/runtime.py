@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import fcntl
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +24,7 @@ from chat.upstream import EngineGateway
 from gateway.batching import BatchWorker
 from gateway.conf import GatewayConfig, get_config
 from gateway.errors import GatewayError
+from gateway.locks import lock_folder
 from modelops.engine import EngineClient
 from modelops.live import EngineDirectory
 
@@ -56,15 +56,14 @@ class Runtime:
     """Held while this is the only web process on its data folder; without Redis there should be no other."""
 
     def start_background_tasks(self) -> None:
-        self.tasks = [
-            asyncio.create_task(self._repeat(work, period_s), name=work.__name__)
-            for work, period_s in (
-                (self.directory.watch, RESTART_PERIOD_S),
-                (self._save_running, self.config.checkpoint_interval_s),
-                (self._sweep, SWEEP_PERIOD_S),
-                (self.cancellation.listen, RESTART_PERIOD_S),
-            )
+        background: list[tuple[Callable[[], Awaitable[None]], float]] = [
+            (self.directory.watch, RESTART_PERIOD_S),
+            (self._save_running, self.config.checkpoint_interval_s),
+            (self._sweep, SWEEP_PERIOD_S),
         ]
+        if self.redis is not None:
+            background.append((self.cancellation.listen, RESTART_PERIOD_S))
+        self.tasks = [asyncio.create_task(self._repeat(work, period_s)) for work, period_s in background]
 
     async def _save_running(self) -> None:
         running = self.registry.snapshot()
@@ -149,15 +148,10 @@ async def start_runtime(config: GatewayConfig) -> Runtime:
 
 
 def hold_alone(folder: Path) -> IO[str] | None:
-    """The folder's lock, held until it is closed; None when another process holds it."""
-    folder.mkdir(parents=True, exist_ok=True)
-    lock = (folder / "web.lock").open("w")
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        lock.close()
+    """The web process's lock on its data folder; None, with a warning, when another one holds it."""
+    lock = lock_folder(folder, "web.lock")
+    if lock is None:
         log.warning("data_folder_shared", folder=str(folder), hint="several web processes need REDIS_URL")
-        return None
     return lock
 
 

@@ -13,7 +13,7 @@ from uuid import UUID
 import msgspec
 from msgspec import Meta
 
-from gateway.bodies import holds_nul
+from gateway.bodies import NOT_JSON, holds_nul
 from gateway.errors import InvalidRequest
 
 MAX_TEXT = 1_000_000
@@ -61,7 +61,7 @@ def parse_chat_request(body: bytes) -> ChatRequest:
         request = _chat_decoder.decode(body)
     except msgspec.ValidationError as exc:
         raise _name_field(str(exc)) from exc
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as exc:
+    except NOT_JSON as exc:
         raise InvalidRequest(f"The body is not valid JSON: {exc}") from exc
     _check_combination(request)
     return request
@@ -98,7 +98,7 @@ def parse_openai_request(body: bytes) -> dict[str, Any]:
     """The body of a /v1 request as a mapping, with the few fields that the gateway acts on checked."""
     try:
         content = msgspec.json.decode(body)
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as exc:
+    except NOT_JSON as exc:
         raise InvalidRequest(f"The body is not valid JSON: {exc}") from exc
     if not isinstance(content, dict):
         raise InvalidRequest("The body must be a JSON object.")

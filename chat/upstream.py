@@ -6,14 +6,15 @@ aiohttp instead of httpx here, by measurement (docs/adr/0002). Its exceptions do
 from __future__ import annotations
 
 import uuid
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
 import msgspec
 
+from gateway.bodies import NOT_JSON
 from gateway.errors import (
     ContextLengthExceeded,
     GatewayError,
@@ -51,26 +52,24 @@ class EngineAnswer:
 
     async def chunks(self) -> AsyncIterator[bytes]:
         """The body's bytes as they arrive. Raises UpstreamUnavailable when the engine breaks off."""
-        try:
+        with _broken_off_is_unavailable():
             while data := await self._response.content.readany():
                 yield data
-        except (aiohttp.ClientError, OSError) as exc:
-            raise UpstreamUnavailable("The engine broke off its answer.") from exc
 
     async def read(self) -> bytes:
         """The whole body. Raises UpstreamUnavailable when the engine breaks off."""
-        return await _read(self._response)
+        with _broken_off_is_unavailable():
+            return await self._response.read()
 
 
 class EngineGateway:
-    """Opens completions on one engine; one per web process. `connect` makes its session on first use."""
+    """Opens completions on one engine; one per web process."""
 
     def __init__(self, base_url: str, *, api_key: str = "", connect_timeout_s: float) -> None:
         self._base_url = base_url
         self._headers = {"Content-Type": "application/json"}
         if api_key:
             self._headers["Authorization"] = f"Bearer {api_key}"
-        self._connect_timeout_s = connect_timeout_s
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEP_ALIVE_S),
             # How long to wait for the answer is the generation's decision: see chat.generation.
@@ -100,7 +99,10 @@ class EngineGateway:
             raise UpstreamUnavailable(_describe(exc)) from exc
         try:
             if response.status != 200:
-                raise error_from_answer(response.status, await _read_error(response))
+                with _broken_off_is_unavailable():
+                    # The beginning of an error's body is all that is passed on.
+                    body = await response.content.read(MAX_ERROR_BYTES)
+                raise error_from_answer(response.status, body)
             yield EngineAnswer(response)
         finally:
             # Not release(): that would keep the connection and let the engine go on generating.
@@ -111,17 +113,10 @@ class EngineGateway:
         await self._session.close()
 
 
-async def _read(response: aiohttp.ClientResponse) -> bytes:
+@contextmanager
+def _broken_off_is_unavailable() -> Iterator[None]:
     try:
-        return await response.read()
-    except (aiohttp.ClientError, OSError) as exc:
-        raise UpstreamUnavailable("The engine broke off its answer.") from exc
-
-
-async def _read_error(response: aiohttp.ClientResponse) -> bytes:
-    """The beginning of an error's body, which is all that is passed on."""
-    try:
-        return await response.content.read(MAX_ERROR_BYTES)
+        yield
     except (aiohttp.ClientError, OSError) as exc:
         raise UpstreamUnavailable("The engine broke off its answer.") from exc
 
@@ -164,7 +159,7 @@ def read_error_body(body: bytes) -> tuple[str, str | None]:
     """Message and param of an engine's error body, in either of vLLM's shapes; empty for anything else."""
     try:
         parsed = msgspec.json.decode(body, type=_ErrorBody)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except NOT_JSON:
         return "", None
     message, param = parsed.message, parsed.param
     if isinstance(parsed.error, dict):

@@ -4,8 +4,14 @@ from __future__ import annotations
 
 import re
 
+import msgspec
+
 # A backslash that is itself escaped begins no escape: `\\u0000` in JSON is the text \u0000, not a NUL.
 _escaped_nul = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
+
+
+NOT_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What msgspec raises for bytes that are no JSON of the wanted type: malformed, not UTF-8, or too deep."""
 
 
 def holds_nul(body: bytes) -> bool:

@@ -12,7 +12,7 @@ from rest_framework.exceptions import ParseError, ValidationError
 from rest_framework.parsers import JSONParser
 from rest_framework.request import Request
 
-from gateway.bodies import holds_nul
+from gateway.bodies import NOT_JSON, holds_nul
 from gateway.errors import AuthenticationFailed
 
 
@@ -31,7 +31,7 @@ def decode_json(body: bytes) -> Any:
     """Raises DRF's ParseError."""
     try:
         content = msgspec.json.decode(body)
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as exc:
+    except NOT_JSON as exc:
         raise ParseError(f"The body is not valid JSON: {exc}") from exc
     if holds_nul(body):
         raise ParseError("The body holds a NUL character.")

@@ -13,6 +13,8 @@ from typing import Any
 import httpx
 import msgspec
 
+from gateway.bodies import NOT_JSON
+
 
 @dataclass(frozen=True)
 class ServedModel:
@@ -71,7 +73,7 @@ class EngineClient:
             raise EngineError(f"it answered {path} with {response.status_code}")
         try:
             return msgspec.json.decode(response.content)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
+        except NOT_JSON as exc:
             raise EngineError(f"its {path} is not JSON") from exc
 
     async def close(self) -> None:

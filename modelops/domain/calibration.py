@@ -59,9 +59,6 @@ LEAST_PARALLEL_CONTEXT_BYTES = int(0.3 * GIB)
 Only the least makes a run fail on an idle card; the usual share makes it tight.
 """
 
-MLA_WORKSPACE_TOKENS = 64 * 1024
-"""vLLM's chunked-prefill workspace for MLA (`vllm/v1/attention/backends/mla/common.py`)."""
-
 WEIGHTS_ERROR = 0.005
 APPROXIMATE_WEIGHTS_ERROR = 0.04
 ACTIVATION_ERROR = 0.08

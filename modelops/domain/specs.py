@@ -179,10 +179,6 @@ class ModelArchitecture:
         return self.text_parameters + tower
 
     @property
-    def has_linear_layers(self) -> bool:
-        return any(layer.cache.kind is LayerKind.LINEAR for layer in self.layers)
-
-    @property
     def uses_mla(self) -> bool:
         return any(layer.cache.kind is LayerKind.MLA for layer in self.layers)
 

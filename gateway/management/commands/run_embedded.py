@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import io
 import os
 import sys
@@ -20,6 +19,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from accounts.models import User
 from gateway.conf import GatewayConfig, get_config
+from gateway.locks import lock_folder
 from gateway.supervisor import Child, Supervisor, is_port_free
 from modelops.domain.engine_args import build_serve_arguments
 from modelops.models import ModelProfile
@@ -127,14 +127,12 @@ def _simulator_arguments() -> list[str]:
 @contextlib.contextmanager
 def sole_user_of(folder: Path) -> Iterator[None]:
     """Hold the data folder: a second embedded gateway would take this one's running answers for orphans."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "gateway.lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as exc:
-            raise CommandError(
-                f"GATEWAY_DATA_DIR: another gateway runs on {folder}. Stop it, or choose another folder."
-            ) from exc
+    lock = lock_folder(folder, "gateway.lock")
+    if lock is None:
+        raise CommandError(
+            f"GATEWAY_DATA_DIR: another gateway runs on {folder}. Stop it, or choose another folder."
+        )
+    with lock:
         yield
 
 

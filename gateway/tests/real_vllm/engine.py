@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
+
+from modelops.simulator.process import find_free_port
 
 from .install import Installation, ensure_installed
 
@@ -50,7 +51,7 @@ def start_vllm(
     to `vllm serve` as it stands. Raises InstallError or EngineStartError.
     """
     installation = installation or ensure_installed()
-    port = free_port()
+    port = find_free_port()
     log_path = installation.logs / f"vllm-{port}.log"
     log_path.parent.mkdir(parents=True, exist_ok=True)
     command: list[str | Path] = [
@@ -94,14 +95,6 @@ def engine_environment(parent: Mapping[str, str]) -> dict[str, str]:
         "OMP_NUM_THREADS": "1",
         "VLLM_CPU_OMP_THREADS_BIND": "nobind",
     }
-
-
-def free_port() -> int:
-    """Return a TCP port that was free a moment ago."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
 
 
 def await_health(engine: VllmEngine, *, timeout_s: float = STARTUP_TIMEOUT_S) -> None:

@@ -1,0 +1,19 @@
+"""One process at a time on a folder."""
+
+from __future__ import annotations
+
+import fcntl
+from pathlib import Path
+from typing import IO
+
+
+def lock_folder(folder: Path, name: str) -> IO[str] | None:
+    """The folder's lock of this name, held until it is closed; None when another process holds it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = (folder / name).open("w")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        lock.close()
+        return None
+    return lock
