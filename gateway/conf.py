@@ -6,25 +6,27 @@ table in docs/settings.md is compared with these fields in the test run.
 
 from __future__ import annotations
 
-import ipaddress
 import os
-import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+from gateway.conf_engines import EngineConfig
 from gateway.env import (
     ConfigurationError,
     load_dotenv,
     one_of,
     parse_boolean,
+    parse_engine_url,
     parse_names,
+    parse_networks,
     parse_origins,
-    parse_text,
+    parse_rate,
     read_value,
     seconds,
+    setting,
     url_with_scheme,
     whole_number,
 )
@@ -36,48 +38,8 @@ LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "[::1]")
 VLLM_DEFAULT_URL = "http://127.0.0.1:8000"
 
 
-def parse_networks(name: str, raw: str) -> tuple[str, ...]:
-    networks = parse_names(name, raw)
-    for network in networks:
-        try:
-            ipaddress.ip_network(network)
-        except ValueError as exc:
-            raise ConfigurationError(name, f"expected networks like 10.0.0.0/8, got {network!r}") from exc
-    return networks
-
-
-LOGIN_RATE = re.compile(r"\d+/\d*[smhd]")
-
-
-def parse_rate(name: str, raw: str) -> str:
-    """django-ratelimit's notation: attempts per second, minute, hour or day, or a multiple of it."""
-    if not LOGIN_RATE.fullmatch(raw):
-        raise ConfigurationError(name, f"expected a rate like 10/m or 5/30s, got {raw!r}")
-    return raw
-
-
-def parse_engine_url(name: str, raw: str) -> str:
-    """The engine's root URL; the `/v1` that OpenAI clients want at its end may be there or not."""
-    return url_with_scheme("http", "https")(name, raw).removesuffix("/v1")
-
-
-SECRETS = frozenset(
-    {
-        *("SECRET_KEY", "JWT_SECRET", "DATABASE_URL", "REDIS_URL", "VLLM_API_KEY"),
-        *("GATEWAY_ADMIN_PASSWORD", "GATEWAY_USER_PASSWORD"),
-    }
-)
-"""Never printed."""
-
-
-def setting(name: str, default: Any, help_text: str, parse: Callable[[str, str], Any] = parse_text) -> Any:
-    """A dataclass field that is read from the environment variable `name`."""
-    metadata = {"name": name, "help": help_text, "parse": parse}
-    return field(default=default, metadata=metadata, repr=name not in SECRETS)
-
-
 @dataclass(frozen=True, kw_only=True)
-class GatewayConfig:
+class GatewayConfig(EngineConfig):
     """Everything an operator can set. Times are in seconds, sizes in bytes."""
 
     # What a deployment sets first

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import ipaddress
+import re
 from collections.abc import Callable, Mapping
+from dataclasses import field
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -143,3 +146,43 @@ def parse_origins(name: str, raw: str) -> tuple[str, ...]:
         if parts.scheme not in {"http", "https"} or not parts.netloc or parts.path or parts.query:
             raise ConfigurationError(name, f"expected origins like https://chat.example.com, got {origin!r}")
     return origins
+
+
+def parse_networks(name: str, raw: str) -> tuple[str, ...]:
+    networks = parse_names(name, raw)
+    for network in networks:
+        try:
+            ipaddress.ip_network(network)
+        except ValueError as exc:
+            raise ConfigurationError(name, f"expected networks like 10.0.0.0/8, got {network!r}") from exc
+    return networks
+
+
+LOGIN_RATE = re.compile(r"\d+/\d*[smhd]")
+
+
+def parse_rate(name: str, raw: str) -> str:
+    """django-ratelimit's notation: attempts per second, minute, hour or day, or a multiple of it."""
+    if not LOGIN_RATE.fullmatch(raw):
+        raise ConfigurationError(name, f"expected a rate like 10/m or 5/30s, got {raw!r}")
+    return raw
+
+
+def parse_engine_url(name: str, raw: str) -> str:
+    """The engine's root URL; the `/v1` that OpenAI clients want at its end may be there or not."""
+    return url_with_scheme("http", "https")(name, raw).removesuffix("/v1")
+
+
+SECRETS = frozenset(
+    {
+        *("SECRET_KEY", "JWT_SECRET", "DATABASE_URL", "REDIS_URL", "VLLM_API_KEY", "HF_TOKEN"),
+        *("GATEWAY_ADMIN_PASSWORD", "GATEWAY_USER_PASSWORD"),
+    }
+)
+"""Never printed."""
+
+
+def setting(name: str, default: Any, help_text: str, parse: Callable[[str, str], Any] = parse_text) -> Any:
+    """A dataclass field that is read from the environment variable `name`."""
+    metadata = {"name": name, "help": help_text, "parse": parse}
+    return field(default=default, metadata=metadata, repr=name not in SECRETS)

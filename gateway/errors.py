@@ -121,6 +121,18 @@ class IdempotencyInProgress(Conflict):
     default_message = "The first request with this client_message_id is still being answered."
 
 
+class DoesNotFit(Conflict):
+    code = "does_not_fit"
+    default_message = "The profile does not fit the GPUs."
+
+
+class SwitchRefused(Conflict):
+    """The plan has problems other than memory; the message names them."""
+
+    code = "switch_refused"
+    default_message = "This profile cannot be switched to."
+
+
 class RequestTooLarge(GatewayError):
     status = 413
     type = "invalid_request_error"
@@ -165,6 +177,14 @@ class ModelLoading(RetryableError):
     code = "model_loading"
     retry_after_s = 5
     default_message = "The model is being loaded."
+
+
+class ModelSwitching(RetryableError):
+    status = 503
+    type = "service_unavailable_error"
+    code = "model_switching"
+    retry_after_s = 10
+    default_message = "Another model is being loaded."
 
 
 class NoModel(RetryableError):

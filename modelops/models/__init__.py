@@ -1,6 +1,32 @@
-"""The rows of modelops: profiles, and what the GPUs were seen doing."""
+"""The rows of modelops: profiles, what the GPUs were seen doing, slots and their switches."""
 
 from modelops.models.hardware import HardwareSample
 from modelops.models.profiles import HardwareProfile, ModelProfile
+from modelops.models.switching import (
+    DEFAULT_SLOT,
+    Engine,
+    EngineLog,
+    EngineState,
+    Gate,
+    Slot,
+    Switch,
+    SwitcherPresence,
+    SwitchEvent,
+    WebPresence,
+)
 
-__all__ = ["HardwareProfile", "HardwareSample", "ModelProfile"]
+__all__ = [
+    "DEFAULT_SLOT",
+    "Engine",
+    "EngineLog",
+    "EngineState",
+    "Gate",
+    "HardwareProfile",
+    "HardwareSample",
+    "ModelProfile",
+    "Slot",
+    "Switch",
+    "SwitchEvent",
+    "SwitcherPresence",
+    "WebPresence",
+]

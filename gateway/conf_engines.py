@@ -1,0 +1,94 @@
+"""The settings about engines that the gateway starts itself, and about switching between them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from gateway.env import one_of, seconds, setting, url_with_scheme, whole_number
+
+
+@dataclass(frozen=True, kw_only=True)
+class EngineConfig:
+    """A part of `gateway.conf.GatewayConfig`."""
+
+    autostart_profile: str = setting(
+        "AUTOSTART_PROFILE",
+        "",
+        "Profile that a slot serves before anybody chose one; empty: the default profile; none: no model.",
+    )
+    switcher_lease_s: float = setting(
+        "SWITCHER_LEASE",
+        10.0,
+        "A switcher that was not heard of for this long is replaced by another one.",
+        seconds(0.5),
+    )
+    drain_timeout_s: int = setting(
+        "SWITCH_DRAIN_TIMEOUT",
+        120,
+        "Time that running answers get before a switch, in seconds.",
+        whole_number(0, 86400),
+    )
+    drain_policy: str = setting(
+        "SWITCH_DRAIN_POLICY",
+        "cut",
+        "What happens to answers that run longer: wait, cut (an error event) or abandon the switch.",
+        one_of("wait", "cut", "abandon"),
+    )
+    switch_wait_s: float = setting(
+        "SWITCH_WAIT", 30.0, "Longest wait of a plain request during a switch.", seconds(0)
+    )
+    switch_stream_wait_s: float = setting(
+        "SWITCH_STREAM_WAIT", 900.0, "Longest wait of a stream during a switch.", seconds(0)
+    )
+    switch_queue_size: int = setting(
+        "SWITCH_QUEUE_SIZE",
+        200,
+        "Requests that may wait at a time, per web process and slot.",
+        whole_number(0, 100_000),
+    )
+    switch_on_request: str = setting(
+        "SWITCH_ON_REQUEST",
+        "off",
+        "Whose chat request for another profile switches to it: off, admin or user (everybody).",
+        one_of("off", "admin", "user"),
+    )
+    minimum_active_s: float = setting(
+        "SWITCH_MINIMUM_ACTIVE",
+        300.0,
+        "A chat request does not switch away from a profile that has served for less.",
+        seconds(0),
+    )
+    clear_timeout_s: float = setting(
+        "SWITCH_CLEAR_TIMEOUT", 60.0, "Longest wait for the GPUs' memory to become free.", seconds(1)
+    )
+    docker_host: str = setting(
+        "DOCKER_HOST",
+        "",
+        "The Docker engine; empty: its socket on this machine.",
+        url_with_scheme("unix", "tcp", "ssh"),
+    )
+    engine_network: str = setting(
+        "ENGINE_NETWORK", "vllm-gateway", "Docker network of the engines; made if it does not exist."
+    )
+    engine_publish_address: str = setting(
+        "ENGINE_PUBLISH_ADDRESS",
+        "",
+        "Address to publish the engine's port on (a free one); empty: not published.",
+    )
+    engine_shm_gib: int = setting(
+        "ENGINE_SHM_GIB", 16, "Shared memory of an engine's container, in GiB.", whole_number(1, 1024)
+    )
+    huggingface_cache: str = setting(
+        "ENGINE_HF_CACHE",
+        "vllm-gateway-huggingface",
+        "Docker volume, or absolute folder, with the engines' weights.",
+    )
+    vllm_cache: str = setting(
+        "ENGINE_VLLM_CACHE",
+        "vllm-gateway-vllm",
+        "Docker volume, or absolute folder, with their compiled graphs.",
+    )
+    vllm_command: str = setting(
+        "VLLM_COMMAND", "vllm", "The `vllm` program, for profiles that run as a child process."
+    )
+    hf_token: str = setting("HF_TOKEN", "", "Given to engines, for gated repositories.")

@@ -1,0 +1,1 @@
+"""Where engines run. Only the switcher calls these, never a request."""

@@ -1,0 +1,151 @@
+"""What a runtime promises to the switcher, whatever it starts engines with.
+
+All calls are synchronous, bounded in time and idempotent by the workload's name: after a crash the
+switcher just repeats them. A runtime knows whether a process exists; whether its model is loaded is
+`modelops.engine`'s to find out.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Protocol
+
+SLOT_LABEL = "vllm-chat-gateway.slot"
+"""Carries the slot's id, which no two databases share: what has it, and only that, is ours."""
+GENERATION_LABEL = "vllm-chat-gateway.generation"
+PROFILE_LABEL = "vllm-chat-gateway.profile"
+
+
+@dataclass(frozen=True)
+class Workload:
+    """One engine to start. Its name holds slot and generation, so no two starts share one."""
+
+    name: str
+    slot_id: str
+    generation: int
+    profile: str
+    is_simulated: bool
+    """The command is the simulator's instead of vLLM's."""
+    arguments: tuple[str, ...]
+    """`serve MODEL --flag value …`; host and port are the runtime's to add."""
+    environment: Mapping[str, str] = field(default_factory=dict)
+    secret_environment: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """HF_TOKEN, VLLM_API_KEY: given to the engine, never logged, labelled or stored."""
+    image: str = ""
+    """As the profile writes it, or `name@sha256:…` for exactly what ran before."""
+    gpu_uuids: tuple[str, ...] = ()
+    """Empty: the engine gets no card."""
+
+    @property
+    def labels(self) -> dict[str, str]:
+        return {
+            SLOT_LABEL: self.slot_id,
+            GENERATION_LABEL: str(self.generation),
+            PROFILE_LABEL: self.profile,
+        }
+
+
+class InstanceState(StrEnum):
+    ABSENT = "absent"
+    """No such workload: never started, or removed without a trace."""
+    CREATED = "created"
+    """It exists and has never run: a start that failed half-way."""
+    RUNNING = "running"
+    EXITED = "exited"
+    """It ran, and what is left of it can be removed."""
+
+
+@dataclass(frozen=True)
+class Instance:
+    """A workload as its runtime sees it now."""
+
+    name: str
+    state: InstanceState
+    reference: str = ""
+    """Container id, or process id with its start time."""
+    base_url: str = ""
+    """Where the engine will listen, `http://host:port`; known from the start on."""
+    image_digest: str = ""
+    """`name@sha256:…` where the image has one, else the image's own id."""
+    exit_code: int | None = None
+    was_oom_killed: bool = False
+    started_at: datetime | None = None
+    pids: tuple[int, ...] = ()
+    """As NVML would name them (the host's), so that their GPU memory counts as ours."""
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class FetchProgress:
+    """How far a prefetch is. Byte counts are None where nobody tells."""
+
+    what: str
+    done_bytes: int | None = None
+    total_bytes: int | None = None
+
+
+class RuntimeFailure(Exception):
+    """A runtime could not do what it was asked. `code` is one of modelops.domain.failures' causes."""
+
+    def __init__(self, message: str, *, code: str = "runtime_error") -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class RuntimeUnavailable(RuntimeFailure):
+    """The runtime itself does not answer: nothing is known of its workloads. Passes, as a rule."""
+
+
+class LogFollower(Protocol):
+    """Reads a workload's log (stdout and stderr in order of arrival) from its beginning on."""
+
+    def read(self) -> list[str]:
+        """The whole lines that came since the last call, without line ends; a carriage return ends a
+        line too. Never blocks. After the workload's end the last unfinished line comes as well."""
+
+    def close(self) -> None: ...
+
+
+class Runtime(Protocol):
+    """One way to run engines."""
+
+    def describe(self) -> dict[str, Any]:
+        """What a plan needs to know, as plain JSON values. Never raises: `{"problem": "…"}` instead.
+
+        Keys: `problem` (empty when usable), `version`, `images` (tags and digests present), `can_use_gpus`,
+        `free_bytes` (disk for images or weights), `has_hf_token`; those that apply.
+        """
+
+    def prefetch(
+        self, workload: Workload, report: Callable[[FetchProgress], None], stop: threading.Event
+    ) -> str:
+        """Have image and weights here before anything is stopped; returns the image's digest or "".
+
+        Blocks until done or `stop` is set; called on a thread of its own. Raises RuntimeFailure.
+        """
+
+    def start(self, workload: Workload) -> Instance:
+        """Start it, or answer the one of this name that runs already. Raises RuntimeFailure; what a
+        failed start leaves behind is found by `status` and `list_instances`, and goes by `remove`."""
+
+    def status(self, name: str) -> Instance:
+        """Raises RuntimeUnavailable."""
+
+    def ask_to_stop(self, name: str) -> None:
+        """Send SIGTERM and return at once. Nothing happens where nothing runs."""
+
+    def remove(self, name: str) -> None:
+        """End it at once if need be (SIGKILL), and leave nothing behind; returns when it is gone."""
+
+    def follow_log(self, name: str) -> LogFollower:
+        """Raises RuntimeFailure where there is no such workload."""
+
+    def list_instances(self, slot_id: str) -> Sequence[Instance]:
+        """Everything that carries this slot's label, whatever its state. Raises RuntimeUnavailable."""
+
+    def close(self) -> None:
+        """Let go of connections and threads; workloads keep running."""
