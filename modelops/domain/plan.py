@@ -1,0 +1,182 @@
+"""What a switch would do, and everything that speaks against it: pure, so a dry run is the real thing.
+
+`modelops.planning` gathers the facts; the switcher plans once more, with fresh ones, before it acts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from modelops.domain.plan_problems import (
+    PlanFacts,
+    PlanProblem,
+    RunningEngine,
+    find_fit_problems,
+    find_runtime_problems,
+    to_gib,
+)
+from modelops.domain.profile_spec import EngineKind, ProfileSpec, Runtime, list_settings, to_values
+from modelops.domain.report import Verdict
+
+
+class PlanKind(StrEnum):
+    NOTHING = "nothing"
+    """The engine that serves is the one asked for."""
+    START = "start"
+    """Stop what serves, if anything does, and start a new engine."""
+    RENAME = "rename"
+    """The engine that serves already runs with these very flags: only names and limits change."""
+    WAKE = "wake"
+    """The target's engine sleeps on these cards; the one that serves is put to sleep instead."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    kind: PlanKind
+    profile: str
+    from_profile: str
+    runtime: str
+    image: str
+    arguments: tuple[str, ...]
+    environment: tuple[str, ...]
+    """Names only."""
+    gpu_uuids: tuple[str, ...]
+    gpu_name: str
+    tensor_parallel_size: int
+    max_model_len: int | None
+    fetches: tuple[str, ...]
+    """What has to be there before anything stops, in words."""
+    fit: Mapping[str, Any]
+    diff: tuple[Mapping[str, Any], ...]
+    problems: tuple[PlanProblem, ...] = ()
+    warnings: tuple[str, ...] = ()
+    is_forced: bool = False
+    typical_seconds: float | None = None
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def is_accepted(self) -> bool:
+        return not self.refusals
+
+    @property
+    def refusals(self) -> tuple[PlanProblem, ...]:
+        """The problems that stand; `force` takes away what may be forced."""
+        return tuple(p for p in self.problems if not (self.is_forced and p.may_be_forced))
+
+    @property
+    def overridden(self) -> tuple[PlanProblem, ...]:
+        return tuple(p for p in self.problems if self.is_forced and p.may_be_forced)
+
+    def serialise(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        values = asdict(self)
+        values |= {"kind": str(self.kind), "accepted": self.is_accepted, "forced": self.is_forced}
+        del values["is_forced"], values["facts"]
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
+
+
+def make_plan(spec: ProfileSpec, facts: PlanFacts, *, fit: Mapping[str, Any], force: bool = False) -> Plan:
+    """The plan for serving `spec`. `fit` is the report in its public form, which the plan carries along."""
+    kind = _choose_kind(spec, facts)
+    problems = list(find_runtime_problems(spec, facts.runtime))
+    warnings: list[str] = []
+    if kind is PlanKind.START:
+        problems += find_fit_problems(facts)
+        if facts.report.verdict in (Verdict.UNKNOWN, Verdict.TIGHT):
+            warnings.append(_first(facts.report.reasons) or f"the fit is {facts.report.verdict}")
+    return Plan(
+        kind=kind,
+        profile=spec.slug,
+        from_profile=facts.running.profile if facts.running else "",
+        runtime=spec.runtime,
+        image=spec.image,
+        arguments=facts.arguments,
+        environment=tuple(facts.environment),
+        gpu_uuids=facts.placement.uuids,
+        gpu_name=facts.placement.gpu_name,
+        tensor_parallel_size=max(1, facts.placement.wanted // max(1, spec.pipeline_parallel_size)),
+        max_model_len=facts.report.max_model_len or spec.max_model_len,
+        fetches=tuple(_list_fetches(spec, facts)) if kind is PlanKind.START else (),
+        fit=fit,
+        diff=tuple(_list_differences(spec, facts.running)),
+        problems=tuple(problems),
+        warnings=tuple(warnings),
+        is_forced=force,
+        typical_seconds=facts.typical_seconds if kind is PlanKind.START else None,
+    )
+
+
+def runs_the_same_engine(
+    spec: ProfileSpec, arguments: Sequence[str], environment: Mapping[str, str], running: RunningEngine
+) -> bool:
+    """Whether the running engine was started with just these settings, its served names aside."""
+    return (
+        spec.runtime == running.runtime
+        and spec.image == running.image
+        and spec.engine == running.spec.get("engine")
+        and dict(environment) == dict(running.environment)
+        and without_names(arguments) == without_names(running.arguments)
+    )
+
+
+def without_names(arguments: Sequence[str]) -> tuple[str, ...]:
+    """The arguments without `--served-model-name` and its values, and without a simulated model's name."""
+    kept: list[str] = []
+    is_name = False
+    for argument in arguments:
+        if argument.startswith("--"):
+            is_name = argument == "--served-model-name"
+        if not is_name:
+            kept.append(argument)
+    return tuple(kept)
+
+
+def _choose_kind(spec: ProfileSpec, facts: PlanFacts) -> PlanKind:
+    if facts.sleeping_engine:
+        return PlanKind.WAKE
+    running = facts.running
+    if running is not None and runs_the_same_engine(spec, facts.arguments, facts.environment, running):
+        return PlanKind.NOTHING if running.spec == to_values(spec) else PlanKind.RENAME
+    return PlanKind.START
+
+
+def _list_fetches(spec: ProfileSpec, facts: PlanFacts) -> list[str]:
+    fetches = []
+    described = (facts.runtime or {}).get(spec.runtime) or {}
+    images = described.get("images")
+    if spec.runtime == Runtime.DOCKER and images is not None and spec.image not in images:
+        fetches.append(f"image {spec.image}")
+    if spec.engine != EngineKind.SIMULATOR and spec.runtime != Runtime.EXTERNAL:
+        size = f" ({to_gib(spec.weights_bytes)} GiB)" if spec.weights_bytes else ""
+        fetches.append(f"weights of {spec.repository}{size}, as far as they are not cached")
+    return fetches
+
+
+def _list_differences(spec: ProfileSpec, running: RunningEngine | None) -> list[dict[str, Any]]:
+    """The settings of the engine that change, with what they were."""
+    if running is None:
+        return []
+    differences = []
+    for each in list_settings(ProfileSpec):
+        is_engine_setting = bool(each.metadata["flag"]) or each.name in (
+            *("repository", "engine", "runtime", "image", "gpu_selection", "extra_flags", "environment"),
+        )
+        if not is_engine_setting:
+            continue
+        before, after = running.spec.get(each.name), _plain(getattr(spec, each.name))
+        if _plain(before) != after:
+            differences.append({"setting": each.name, "from": before, "to": after})
+    return differences
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, tuple | list):
+        return [_plain(item) for item in value]
+    return dict(value) if isinstance(value, Mapping) else value
+
+
+def _first(reasons: Sequence[str]) -> str:
+    return reasons[0] if reasons else ""

@@ -1,0 +1,147 @@
+"""What a plan is made from, and what can speak against it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from modelops.domain.profile_spec import EngineKind, ProfileSpec, Runtime
+from modelops.domain.report import FitReport, Verdict
+
+HUB_FREE_SHARE = 1.05
+"""A download needs a little more disk than its size says."""
+
+
+@dataclass(frozen=True)
+class PlanProblem:
+    """Something that speaks against the switch. Only what may be forced is overridden by `force`."""
+
+    code: str
+    message: str
+    advice: str = ""
+    may_be_forced: bool = False
+
+
+@dataclass(frozen=True)
+class RunningEngine:
+    """The engine that serves the slot now, as far as a plan looks at it."""
+
+    name: str
+    profile: str
+    runtime: str
+    arguments: tuple[str, ...]
+    environment: Mapping[str, str]
+    image: str
+    image_digest: str
+    spec: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Placement:
+    """The cards that the engine would get. `uuids` is empty where it needs none or none is known."""
+
+    uuids: tuple[str, ...] = ()
+    gpu_name: str = ""
+    wanted: int = 0
+    is_known: bool = True
+
+
+@dataclass(frozen=True)
+class PlanFacts:
+    """What is known when the plan is made. `runtime` is None while no switcher has described any."""
+
+    arguments: tuple[str, ...]
+    environment: Mapping[str, str]
+    placement: Placement
+    report: FitReport
+    runtime: Mapping[str, Any] | None
+    running: RunningEngine | None
+    sleeping_engine: str = ""
+    """Name of the target's engine where it sleeps in this slot."""
+    typical_seconds: float | None = None
+    """How long earlier starts of the profile took, in the median."""
+
+
+def find_runtime_problems(spec: ProfileSpec, runtime: Mapping[str, Any] | None) -> list[PlanProblem]:
+    problems = []
+    if not spec.is_enabled:
+        problems.append(PlanProblem("disabled", "The profile is disabled.", "Enable it first."))
+    if runtime is None:
+        problems.append(
+            PlanProblem(
+                "no_switcher",
+                "No switcher has been heard of, so nothing could carry the switch out.",
+                "Start one: manage.py run_switcher.",
+            )
+        )
+        return problems
+    described = runtime.get(spec.runtime)
+    if described is None:
+        problems.append(
+            PlanProblem("runtime_missing", f"The switcher has no runtime {spec.runtime!r}.", "Restart it.")
+        )
+    elif described.get("problem"):
+        # The simulated engine needs no program of anybody else's.
+        if spec.engine == EngineKind.SIMULATOR and spec.runtime == Runtime.PROCESS:
+            return problems
+        problems.append(
+            PlanProblem("runtime_unusable", str(described["problem"]), described.get("advice", ""))
+        )
+    else:
+        problems += _find_resource_problems(spec, described)
+    return problems
+
+
+def _find_resource_problems(spec: ProfileSpec, described: Mapping[str, Any]) -> list[PlanProblem]:
+    problems = []
+    needs_gpu = spec.engine != EngineKind.SIMULATOR
+    if needs_gpu and described.get("can_use_gpus") is False:
+        problems.append(
+            PlanProblem(
+                "gpu_unavailable",
+                "Docker has no NVIDIA runtime, so no container can use a GPU.",
+                "Install the NVIDIA Container Toolkit and restart Docker.",
+                may_be_forced=True,
+            )
+        )
+    free_bytes, size = described.get("free_bytes"), spec.weights_bytes
+    if needs_gpu and free_bytes is not None and size and free_bytes < size * HUB_FREE_SHARE:
+        problems.append(
+            PlanProblem(
+                "no_disk",
+                f"The weights take {to_gib(size)} GiB and {to_gib(free_bytes)} GiB of disk are free.",
+                "Make room, or force the switch if the weights are there already.",
+                may_be_forced=True,
+            )
+        )
+    return problems
+
+
+def find_fit_problems(facts: PlanFacts) -> list[PlanProblem]:
+    problems = []
+    if facts.report.verdict is Verdict.DOES_NOT_FIT:
+        suggestions = [s.text for s in facts.report.suggestions]
+        problems.append(
+            PlanProblem(
+                "does_not_fit",
+                next(iter(facts.report.reasons), "") or "The model does not fit the GPUs.",
+                " ".join(suggestions[:2]),
+                may_be_forced=True,
+            )
+        )
+    placement = facts.placement
+    if placement.is_known and placement.wanted > len(placement.uuids):
+        problems.append(
+            PlanProblem(
+                "too_few_gpus",
+                f"The profile asks for {placement.wanted} GPUs and {len(placement.uuids)} can be used.",
+                "Choose another tensor parallel size, or check the GPUs (manage.py gpu_status).",
+                may_be_forced=True,
+            )
+        )
+    return problems
+
+
+def to_gib(size: int) -> str:
+    return f"{size / 2**30:.1f}"

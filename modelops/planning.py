@@ -1,0 +1,128 @@
+"""Plans for a slot, made from rows alone: the profile, the last reading of the GPUs, what switchers said."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import timedelta
+from statistics import median
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.db.models.functions import Now
+
+from gateway.errors import SwitchRefused
+from modelops.domain.engine_args import build_environment, build_serve_arguments
+from modelops.domain.plan import Plan, make_plan
+from modelops.domain.plan_problems import Placement, PlanFacts, RunningEngine
+from modelops.domain.profile_spec import EngineKind, ProfileSpec
+from modelops.domain.report import Verdict
+from modelops.fit_summary import summarise_fit
+from modelops.gpu_choice import GpuChoice
+from modelops.models import Engine, EngineState, ModelProfile, Slot, SwitcherPresence
+from modelops.selectors import ProfileFit, check_profile, describe_invalid, get_gpu_choice
+
+PRESENCE_TIMEOUT = timedelta(seconds=30)
+"""A switcher not heard of for longer is gone."""
+REMEMBERED_STARTS = 5
+
+
+def plan_switch(
+    slot: Slot,
+    profile: ModelProfile,
+    *,
+    force: bool = False,
+    max_model_len: int | None = None,
+    runtime_facts: Mapping[str, Any] | None = None,
+    choice: GpuChoice | None = None,
+) -> Plan:
+    """What serving `profile` on `slot` would mean now.
+
+    `max_model_len` replaces the profile's, for another try with less. `runtime_facts` and `choice` are the
+    switcher's own fresh ones; others leave them out. Raises SwitchRefused for a profile that is not valid.
+    """
+    try:
+        spec = profile.to_spec()
+    except ValidationError as exc:
+        message = f"The profile {profile.slug!r} is not valid: {describe_invalid(exc)}"
+        raise SwitchRefused(message, param="profile_id") from exc
+    if max_model_len is not None:
+        spec = replace(spec, max_model_len=max_model_len)
+        profile.max_model_len = max_model_len
+    choice = choice if choice is not None else get_gpu_choice()
+    fit = check_profile(profile, choice)
+    placement = place_engine(slot, spec, fit, choice)
+    facts = PlanFacts(
+        arguments=tuple(
+            build_serve_arguments(
+                spec,
+                tensor_parallel_size=fit.assessment.settings.tensor_parallel_size,
+                max_model_len=max_model_len,
+            )
+        ),
+        environment=build_environment(spec),
+        placement=placement,
+        report=fit.report,
+        runtime=runtime_facts if runtime_facts is not None else find_runtime_facts(),
+        running=to_running_engine(slot.active_engine),
+        sleeping_engine=find_sleeping_engine(slot, spec.slug),
+        typical_seconds=find_typical_seconds(spec.slug),
+    )
+    return make_plan(spec, facts, fit=summarise_fit(fit), force=force)
+
+
+def place_engine(slot: Slot, spec: ProfileSpec, fit: ProfileFit, choice: GpuChoice) -> Placement:
+    """The first cards of the profile's selection, or else of the slot's; none for a simulated engine."""
+    if spec.engine == EngineKind.SIMULATOR:
+        return Placement()
+    settings = fit.assessment.settings
+    wanted = settings.tensor_parallel_size * settings.pipeline_parallel_size
+    if choice.gpus is None or (fit.report.verdict is Verdict.UNKNOWN and not choice.gpus):
+        return Placement(wanted=wanted, is_known=False)
+    allowed = list(spec.gpu_selection or slot.gpus)
+    uuids: list[str] = []
+    names: list[str] = []
+    for gpu, known_as in zip(choice.gpus, choice.names, strict=True):
+        if allowed and not known_as.intersection(map(str, allowed)):
+            continue
+        uuids.append(max(known_as, key=len))
+        names.append(gpu.name)
+    return Placement(tuple(uuids[:wanted]), names[0] if names else "", wanted)
+
+
+def to_running_engine(engine: Engine | None) -> RunningEngine | None:
+    if engine is None:
+        return None
+    return RunningEngine(
+        name=engine.name,
+        profile=engine.profile,
+        runtime=engine.runtime,
+        arguments=tuple(engine.arguments),
+        environment=engine.environment,
+        image=engine.image,
+        image_digest=engine.image_digest,
+        spec=engine.spec,
+    )
+
+
+def find_runtime_facts() -> Mapping[str, Any] | None:
+    """What the acting switcher, or else any, said of its runtimes; None when none was heard of lately."""
+    present = SwitcherPresence.objects.filter(seen_at__gte=Now() - PRESENCE_TIMEOUT)
+    switcher = present.order_by("-is_acting", "-seen_at").first()
+    return switcher.facts if switcher else None
+
+
+def find_sleeping_engine(slot: Slot, profile: str) -> str:
+    found = Engine.objects.filter(slot=slot, state=EngineState.ASLEEP, profile=profile).first()
+    return found.name if found else ""
+
+
+def find_typical_seconds(profile: str) -> float | None:
+    """The median of the profile's last good starts, from its container's start to ready."""
+    starts = Engine.objects.filter(profile=profile, ready_at__isnull=False).order_by("-created_at")
+    seconds = [
+        sum(float(value) for value in phases.values())
+        for phases in starts.values_list("phase_seconds", flat=True)[:REMEMBERED_STARTS]
+        if phases
+    ]
+    return round(median(seconds), 1) if seconds else None

@@ -1,0 +1,236 @@
+"""Asking for a switch, and asking for one to end. Faces call these; what they insert the switcher does."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+
+from django.db import transaction
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from gateway.conf import get_config
+from gateway.errors import DoesNotFit, ModelSwitching, NotFound, SwitchRefused
+from modelops.domain.plan import Plan, PlanKind
+from modelops.domain.switching import LIVE_STATES, UNTOUCHED_STATES, SwitchState
+from modelops.models import DEFAULT_SLOT, ModelProfile, Slot, Switch, SwitchEvent
+from modelops.planning import plan_switch
+from modelops.selectors import get_profile
+
+
+class RequestOutcome(StrEnum):
+    ACCEPTED = "accepted"
+    JOINED = "joined"
+    """A switch to this profile was under way already; it is the one returned."""
+    ALREADY_ACTIVE = "already_active"
+
+
+@dataclass(frozen=True)
+class Actor:
+    """Who asks, and through which face (`Switch.Via`)."""
+
+    via: str
+    user_id: uuid.UUID | None = None
+    name: str = ""
+
+
+@dataclass(frozen=True)
+class RequestedSwitch:
+    outcome: RequestOutcome
+    plan: Plan
+    switch: Switch | None = None
+
+
+def get_slot(slug: str = DEFAULT_SLOT) -> Slot:
+    """The slot; the default one is made on first use. Raises NotFound."""
+    slot = Slot.objects.select_related("active_engine").filter(slug=slug).first()
+    if slot is not None:
+        return slot
+    if slug != DEFAULT_SLOT:
+        raise NotFound(f"There is no slot {slug!r}.", param="slot")
+    return Slot.objects.get_or_create(slug=DEFAULT_SLOT)[0]
+
+
+def preview_switch(profile_slug: str, *, force: bool = False, slot: str = DEFAULT_SLOT) -> Plan:
+    """The plan, and nothing else. Raises ModelNotFound, or SwitchRefused for an invalid profile."""
+    return plan_switch(get_slot(slot), get_profile(profile_slug), force=force)
+
+
+def request_switch(
+    profile_slug: str,
+    actor: Actor,
+    *,
+    reason: str = "",
+    force: bool = False,
+    drain_timeout_s: int | None = None,
+    drain_policy: str | None = None,
+    slot: str = DEFAULT_SLOT,
+) -> RequestedSwitch:
+    """Ask for the profile to be served. Idempotent while it is: a live switch to it is joined.
+
+    A live switch to another profile gives way where the old engine is untouched, and is waited for where it
+    is not. Raises ModelNotFound, DoesNotFit or SwitchRefused; then nothing has changed.
+    """
+    profile = get_profile(profile_slug)
+    found = get_slot(slot)
+    plan = plan_switch(found, profile, force=force)
+    with transaction.atomic():
+        locked = Slot.objects.select_for_update(of=("self",)).get(pk=found.pk)
+        live = list(locked.switches.live().order_by("created_at"))
+        newest = live[-1] if live else None
+        if newest is not None and newest.to_profile == profile.slug and newest.cancel_requested_at is None:
+            return RequestedSwitch(RequestOutcome.JOINED, plan, newest)
+        if newest is None and plan.kind is PlanKind.NOTHING:
+            return RequestedSwitch(RequestOutcome.ALREADY_ACTIVE, plan)
+        refuse_unless_accepted(plan)
+        switch = _insert_switch(
+            locked,
+            profile,
+            actor,
+            plan,
+            reason=reason,
+            drain_timeout_s=drain_timeout_s,
+            drain_policy=drain_policy,
+            superseded=live,
+        )
+    return RequestedSwitch(RequestOutcome.ACCEPTED, plan, switch)
+
+
+def refuse_unless_accepted(plan: Plan) -> None:
+    """Raises DoesNotFit or SwitchRefused, naming every problem that stands."""
+    if plan.is_accepted:
+        return
+    message = " ".join(f"{p.message} {p.advice}".strip() for p in plan.refusals)
+    kind = DoesNotFit if any(p.code == "does_not_fit" for p in plan.refusals) else SwitchRefused
+    raise kind(message, param="profile_id")
+
+
+def _insert_switch(
+    slot: Slot,
+    profile: ModelProfile,
+    actor: Actor,
+    plan: Plan,
+    *,
+    reason: str,
+    drain_timeout_s: int | None,
+    drain_policy: str | None,
+    superseded: list[Switch],
+) -> Switch:
+    config = get_config()
+    switch = Switch(
+        slot=slot,
+        from_profile=slot.active_engine.profile if slot.active_engine else "",
+        to_profile=profile.slug,
+        actor_id=actor.user_id,
+        actor_name=actor.name,
+        via=actor.via,
+        reason=reason,
+        force=plan.is_forced,
+        drain_timeout_s=config.drain_timeout_s if drain_timeout_s is None else drain_timeout_s,
+        drain_policy=drain_policy or config.drain_policy,
+        plan=plan.serialise(),
+    )
+    for other in superseded:
+        if other.state == SwitchState.REQUESTED:
+            # At most one waits: the newest wish counts.
+            _end_waiting(other, by=f"a switch to {profile.slug}")
+    switch.save(force_insert=True)
+    for other in superseded:
+        if other.state in UNTOUCHED_STATES and other.is_live:
+            _ask_to_cancel(other, by=f"a switch to {profile.slug}")
+        if other.state in UNTOUCHED_STATES or other.state == SwitchState.CANCELLED:
+            Switch.objects.filter(pk=other.pk).update(superseded_by=switch)
+    message = f"asked for through the {switch.get_via_display()}"
+    SwitchEvent.objects.create(
+        switch=switch,
+        kind=SwitchEvent.Kind.STATE,
+        state=switch.state,
+        message=message,
+        data={"actor": actor.name, "reason": reason, "force": plan.is_forced, "profile": profile.slug},
+    )
+    return switch
+
+
+def cancel_switch(switch_id: uuid.UUID | None, actor: Actor, *, slot: str = DEFAULT_SLOT) -> Switch:
+    """Ask for a switch (None: the slot's live one) to end; where it got too far, for what served before.
+
+    Idempotent. Raises NotFound for no such switch, and SwitchRefused for one that has ended.
+    """
+    switch = _find_switch(switch_id, slot)
+    with transaction.atomic():
+        Slot.objects.select_for_update(of=("self",)).get(pk=switch.slot_id)
+        switch.refresh_from_db()
+        if not switch.is_live:
+            raise SwitchRefused(f"The switch has ended already: {switch.state}.")
+        if switch.state == SwitchState.REQUESTED:
+            _end_waiting(switch, by=actor.name)
+        elif switch.cancel_requested_at is None:
+            _ask_to_cancel(switch, by=actor.name)
+    switch.refresh_from_db()
+    return switch
+
+
+def _find_switch(switch_id: uuid.UUID | None, slot: str) -> Switch:
+    if switch_id is not None:
+        switch = Switch.objects.filter(pk=switch_id).first()
+        if switch is None:
+            raise NotFound("There is no such switch.")
+        return switch
+    live = get_slot(slot).switches.live().order_by("created_at").last()
+    if live is None:
+        raise NotFound("No switch is under way.")
+    return live
+
+
+def _ask_to_cancel(switch: Switch, *, by: str) -> None:
+    Switch.objects.filter(pk=switch.pk, state__in=LIVE_STATES, cancel_requested_at=None).update(
+        cancel_requested_at=Now(), cancelled_by=by
+    )
+    SwitchEvent.objects.create(
+        switch=switch, kind=SwitchEvent.Kind.NOTE, state=switch.state, message=f"cancel asked for by {by}"
+    )
+
+
+def _end_waiting(switch: Switch, *, by: str) -> None:
+    """End a switch that nobody has begun to carry out."""
+    changed = Switch.objects.filter(pk=switch.pk, state=SwitchState.REQUESTED).update(
+        state=SwitchState.CANCELLED,
+        cancel_requested_at=Now(),
+        cancelled_by=by,
+        state_since=Now(),
+        ended_at=Now(),
+    )
+    if changed:
+        switch.state = SwitchState.CANCELLED
+        SwitchEvent.objects.create(
+            switch=switch,
+            kind=SwitchEvent.Kind.STATE,
+            state=SwitchState.CANCELLED,
+            message=f"cancelled by {by} before it began",
+        )
+
+
+def request_switch_for_chat(profile_slug: str, user_id: uuid.UUID, username: str) -> None:
+    """Switch because a chat request asked for this profile; the caller has checked that its role may.
+
+    Raises ModelSwitching while another switch is under way or the active profile has served for less than
+    SWITCH_MINIMUM_ACTIVE, ModelNotFound, DoesNotFit or SwitchRefused.
+    """
+    slot = get_slot()
+    live = slot.switches.live().order_by("created_at").last()
+    if live is not None and live.to_profile != profile_slug:
+        raise ModelSwitching(f"A switch to {live.to_profile!r} is under way.")
+    active = slot.active_engine
+    if live is None and active is not None and active.ready_at is not None:
+        served_for = timezone.now() - active.ready_at
+        remaining = timedelta(seconds=get_config().minimum_active_s) - served_for
+        if remaining > timedelta(0):
+            raise ModelSwitching(
+                f"{active.profile!r} has not served for long enough to switch away from it.",
+                retry_after_s=remaining.total_seconds(),
+            )
+    request_switch(
+        profile_slug, Actor(Switch.Via.CHAT, user_id, username), reason="asked for by a chat request"
+    )
