@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from modelops.domain.gpu_needs import Need
+from modelops.domain.measured_run import COMPARED_SIZES
 from modelops.gpu_choice import GpuChoice
+from modelops.last_starts import LastStart
 from modelops.selectors import ProfileFit
 
 
@@ -22,6 +24,18 @@ def summarise_fit(fit: ProfileFit) -> dict[str, Any]:
         "max_concurrency": report.max_concurrency,
         "kv_cache_tokens": report.kv_cache_tokens,
         "reasons": list(report.reasons),
+        "calibrated_from": report.calibrated_from,
+        "last_start": None if fit.last_start is None else summarise_start(fit.last_start),
+    }
+
+
+def summarise_start(start: LastStart) -> dict[str, Any]:
+    """What was expected of the last good start, and what it measured."""
+    return {
+        "engine": start.engine,
+        "started_at": start.started_at.isoformat(),
+        "estimate": {name: start.estimate.get(name) for name in COMPARED_SIZES},
+        "actual": {name: start.actual.get(name) for name in COMPARED_SIZES},
     }
 
 

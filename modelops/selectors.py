@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from django.core.exceptions import ValidationError
@@ -24,7 +24,8 @@ from modelops.domain.report import FitReport
 from modelops.domain.specs import EngineSettings
 from modelops.gpu_choice import GpuChoice, choose_planned, choose_seen
 from modelops.hardware import HardwareReading
-from modelops.models import HardwareProfile, ModelProfile
+from modelops.last_starts import LastStart, choose_last_start, load_measured_engines
+from modelops.models import Engine, HardwareProfile, ModelProfile
 from modelops.sampling import latest_reading
 
 READING_AGE_S = 24 * 3600.0
@@ -41,6 +42,8 @@ class ProfileFit:
     profile: ModelProfile
     spec: ProfileSpec | None
     assessment: Assessment
+    last_start: LastStart | None = None
+    """The newest good start with these settings on such cards; its sizes are in the assessment."""
 
     @property
     def report(self) -> FitReport:
@@ -51,7 +54,7 @@ def get_profile(slug: str) -> ModelProfile:
     """Raises ModelNotFound."""
     profile = ModelProfile.objects.filter(slug=slug).first()
     if profile is None:
-        raise ModelNotFound(f"There is no profile {slug!r}.", param="profile")
+        raise ModelNotFound(f"There is no profile {slug!r}.", param="profile_id")
     return profile
 
 
@@ -88,8 +91,10 @@ def find_sampled_reading(*, max_age_s: float = FRESH_READING_AGE_S) -> HardwareR
 
 
 def assess_profiles(profiles: Iterable[ModelProfile], choice: GpuChoice) -> list[ProfileFit]:
-    """How each profile fits, without suggestions, in the order given. No queries."""
-    return [_assess(profile, choice) for profile in profiles]
+    """How each profile fits, without suggestions, in the order given. One query, for what was measured."""
+    listed = list(profiles)
+    measured = load_measured_engines(profile.slug for profile in listed)
+    return [_assess(profile, choice, measured.get(profile.slug, ())) for profile in listed]
 
 
 def rank_profiles(profiles: Iterable[ModelProfile], choice: GpuChoice) -> list[ProfileFit]:
@@ -99,10 +104,18 @@ def rank_profiles(profiles: Iterable[ModelProfile], choice: GpuChoice) -> list[P
 
 
 def check_profile(profile: ModelProfile, choice: GpuChoice) -> ProfileFit:
-    """How one profile fits, with suggestions: a search of up to some 100 ms."""
-    fit = _assess(profile, choice)
+    """How one profile fits, with suggestions: a search of up to some 100 ms, and one query."""
+    return check_profiles([profile], choice)[0]
+
+
+def check_profiles(profiles: Iterable[ModelProfile], choice: GpuChoice) -> list[ProfileFit]:
+    """The same for each, in the order given; one query in all."""
+    return [_advise(fit, choice) for fit in assess_profiles(profiles, choice)]
+
+
+def _advise(fit: ProfileFit, choice: GpuChoice) -> ProfileFit:
     gpus = choice.select(fit.spec.gpu_selection) if fit.spec else choice.gpus
-    return ProfileFit(fit.profile, fit.spec, advise(fit.assessment, gpus))
+    return replace(fit, assessment=advise(fit.assessment, gpus))
 
 
 def find_profile_needs(profile: ModelProfile) -> tuple[tuple[Need, ...], str]:
@@ -127,7 +140,7 @@ def describe_invalid(exc: ValidationError) -> str:
     )
 
 
-def _assess(profile: ModelProfile, choice: GpuChoice) -> ProfileFit:
+def _assess(profile: ModelProfile, choice: GpuChoice, engines: Sequence[Engine]) -> ProfileFit:
     try:
         spec = profile.to_spec()
     except ValidationError as exc:
@@ -135,7 +148,9 @@ def _assess(profile: ModelProfile, choice: GpuChoice) -> ProfileFit:
         candidate = Candidate(profile.slug, None, EngineSettings(), problem=problem)
         return ProfileFit(profile, None, assess_candidate(candidate, choice.gpus))
     gpus = choice.select(spec.gpu_selection)
-    return ProfileFit(profile, spec, _assess_remembered(to_candidate(spec), gpus))
+    start = choose_last_start(spec, engines, gpus)
+    run = start.run if start is not None else None
+    return ProfileFit(profile, spec, _assess_remembered(to_candidate(spec), gpus, run), start)
 
 
 # By value, so that nothing ever has to be forgotten: an edited profile is another candidate. The check of

@@ -13,6 +13,25 @@ from modelops.gpu_choice import GpuChoice
 from modelops.selectors import ProfileFit
 
 
+class StartSizesSerializer(serializers.Serializer[Any]):
+    """Of one GPU; null where it is not known."""
+
+    weights_bytes = serializers.IntegerField(allow_null=True)
+    activation_bytes = serializers.IntegerField(allow_null=True)
+    non_torch_bytes = serializers.IntegerField(allow_null=True)
+    cuda_graph_bytes = serializers.IntegerField(allow_null=True)
+    kv_cache_bytes = serializers.IntegerField(allow_null=True)
+    kv_cache_tokens = serializers.IntegerField(allow_null=True)
+    max_concurrency = serializers.FloatField(allow_null=True)
+
+
+class LastStartSerializer(serializers.Serializer[Any]):
+    engine = serializers.CharField()
+    started_at = serializers.DateTimeField()
+    estimate = StartSizesSerializer(help_text="What the fit check expected.")
+    actual = StartSizesSerializer(help_text="What the engine's log told.")
+
+
 class FitSerializer(serializers.Serializer[Any]):
     verdict = serializers.ChoiceField(choices=[str(each) for each in Verdict])
     limit = serializers.ChoiceField(choices=[str(each) for each in Limit], help_text="The term that decides.")
@@ -27,6 +46,10 @@ class FitSerializer(serializers.Serializer[Any]):
         allow_null=True, help_text="Requests of full context that fit at once."
     )
     kv_cache_tokens = serializers.IntegerField(allow_null=True)
+    calibrated_from = serializers.CharField(
+        allow_null=True, help_text="The start whose measured sizes took the place of formulas."
+    )
+    last_start = LastStartSerializer(allow_null=True, help_text="The last good one with these settings.")
 
 
 class DescriptionSerializer(serializers.Serializer[Any]):

@@ -6,10 +6,12 @@ from math import ceil
 from modelops.domain import calibration
 from modelops.domain.budget import Budget, compute_budget, estimate_band, find_longest_context
 from modelops.domain.capability import find_capability_notes, find_capability_problems
+from modelops.domain.correction import NO_CORRECTION
 from modelops.domain.divisibility import find_parallel_problems
 from modelops.domain.engine_defaults import EngineTraits, find_traits, resolve_dtype
 from modelops.domain.errors import UnknownLayoutError
 from modelops.domain.gpu_catalog import complete_gpu
+from modelops.domain.measured_run import MeasuredRun, find_correction
 from modelops.domain.report import Band, FitReport, Limit, Verdict
 from modelops.domain.specs import GIB, CheckpointFacts, EngineSettings, Gpu, ModelArchitecture
 from modelops.domain.weights import WeightsEstimate, estimate_weights
@@ -30,46 +32,96 @@ def assess_fit(
     settings: EngineSettings,
     gpus: tuple[Gpu, ...],
     facts: CheckpointFacts | None = None,
+    measured: MeasuredRun | None = None,
 ) -> FitReport:
-    """Answer without suggestions. Never raises for a model or card it does not understand."""
+    """Answer without suggestions. Never raises for a model or card it does not understand.
+
+    Where `measured` was a start with these very settings, its sizes take the place of the formulas.
+    """
     used = _select_gpus(settings, gpus)
     needed = settings.tensor_parallel_size * settings.pipeline_parallel_size
     if len(used) < needed:
         reason = f"{needed} GPUs are needed (tensor × pipeline parallel), {len(gpus)} given"
         return FitReport(Verdict.DOES_NOT_FIT, Limit.GPU_COUNT, (reason,))
     gpu = min(used, key=lambda card: card.total_bytes)
-    traits = find_traits(settings, gpu)
-    dtype = resolve_dtype(settings.dtype, model, gpu)
+    run = measured if measured is not None and measured.describes(settings, gpu) else None
+    if run is not None:
+        settings = replace(settings, vllm_version=run.find_version(settings.vllm_version))
+        run = replace(run, settings=replace(run.settings, vllm_version=settings.vllm_version))
     try:
-        weights = estimate_weights(
+        weights = _weigh(model, settings, facts or CheckpointFacts(), gpu, run)
+    except UnknownLayoutError as exc:
+        return FitReport(Verdict.UNKNOWN, Limit.LAYOUT, (str(exc),))
+    traits = find_traits(settings, gpu)
+    blockers = _find_blockers(model, settings, gpu, traits)
+    if run is not None:
+        # It started: nothing about the card or the split can be in the way.
+        blockers = [finding for finding in blockers if finding.limit is Limit.CONTEXT]
+    if any(finding.limit is Limit.PARALLEL_SIZE for finding in blockers):
+        return _refuse(blockers, settings, weights)
+    report = _assess_memory(model, settings, used, weights, run, blockers)
+    return replace(report, notes=(*report.notes, *find_capability_notes(model, settings, gpu)))
+
+
+def _weigh(
+    model: ModelArchitecture,
+    settings: EngineSettings,
+    facts: CheckpointFacts,
+    gpu: Gpu,
+    run: MeasuredRun | None,
+) -> WeightsEstimate:
+    """Raises UnknownLayoutError where neither layout, checkpoint nor a start tells."""
+    try:
+        return estimate_weights(
             model,
-            facts or CheckpointFacts(),
-            dtype=dtype,
+            facts,
+            dtype=resolve_dtype(settings.dtype, model, gpu),
             tensor_parallel_size=settings.tensor_parallel_size,
             pipeline_parallel_size=min(settings.pipeline_parallel_size, len(model.layers)),
             gpu=gpu,
         )
-    except UnknownLayoutError as exc:
-        return FitReport(Verdict.UNKNOWN, Limit.LAYOUT, (str(exc),))
-    blockers = _find_blockers(model, settings, gpu, traits)
-    if any(finding.limit is Limit.PARALLEL_SIZE for finding in blockers):
-        return _refuse(blockers, settings, weights)
-    longest = find_longest_context(model, settings, weights, gpu, traits)
+    except UnknownLayoutError:
+        weights = run.find_weights() if run is not None else None
+        if weights is None:
+            raise
+        return weights
+
+
+def _assess_memory(
+    model: ModelArchitecture,
+    settings: EngineSettings,
+    used: tuple[Gpu, ...],
+    weights: WeightsEstimate,
+    run: MeasuredRun | None,
+    blockers: list[_Finding],
+) -> FitReport:
+    gpu = min(used, key=lambda card: card.total_bytes)
+    traits = find_traits(settings, gpu)
+    correction = NO_CORRECTION if run is None else find_correction(run, model, weights, gpu, traits)
+    longest = find_longest_context(model, settings, weights, gpu, traits, correction)
     if settings.is_max_model_len_auto and longest:
         settings = replace(settings, max_model_len=longest)
-    budget = compute_budget(model, settings, weights, gpu, traits)
-    band = estimate_band(model, budget, weights, traits)
+    budget = compute_budget(model, settings, weights, gpu, traits, correction)
+    band = estimate_band(model, budget, weights, traits, correction)
     failures = blockers + _find_memory_failures(budget, used, longest)
     doubts = [] if failures else _find_doubts(budget, band, used, traits, longest)
-    report = _describe(model, budget, weights, band, longest, traits)
     findings = failures or doubts
-    verdict = Verdict.DOES_NOT_FIT if failures else Verdict.TIGHT if doubts else Verdict.FITS
-    return replace(
-        report,
-        verdict=verdict,
+    report = replace(
+        _describe(model, budget, weights, band, longest, traits),
+        verdict=Verdict.DOES_NOT_FIT if failures else Verdict.TIGHT if doubts else Verdict.FITS,
         limit=findings[0].limit if findings else Limit.NONE,
         reasons=tuple(finding.reason for finding in findings),
-        notes=tuple(find_capability_notes(model, settings, gpu)),
+    )
+    return report if run is None else _name_run(report, run)
+
+
+def _name_run(report: FitReport, run: MeasuredRun) -> FitReport:
+    is_weighed = run.sizes.weights_bytes is not None
+    return replace(
+        report,
+        notes=(f"sizes as measured when {run.source} started",),
+        weights_source="engine's log" if is_weighed else report.weights_source,
+        calibrated_from=run.source,
     )
 
 

@@ -6,6 +6,7 @@ from math import ceil
 
 from modelops.domain import calibration
 from modelops.domain.activation import estimate_activation
+from modelops.domain.correction import NO_CORRECTION, Correction
 from modelops.domain.engine_defaults import EngineTraits, resolve_settings, with_length
 from modelops.domain.kv_cache import CacheLayout, plan_cache
 from modelops.domain.overhead import estimate_context, estimate_cuda_graphs, estimate_non_torch
@@ -57,6 +58,7 @@ def compute_budget(
     weights: WeightsEstimate,
     gpu: Gpu,
     traits: EngineTraits,
+    correction: Correction = NO_CORRECTION,
 ) -> Budget:
     """Apply the engine's identity on the smallest GPU.
 
@@ -66,20 +68,20 @@ def compute_budget(
     """
     resolved = resolve_settings(settings, model, gpu, traits)
     requested = ceil(resolved.gpu_memory_utilization * gpu.total_bytes)
-    activation = estimate_activation(model, resolved)
-    non_torch = estimate_non_torch(resolved, gpu, traits)
-    graphs = estimate_cuda_graphs(resolved, gpu, traits)
+    activation = estimate_activation(model, resolved) + correction.activation_bytes
+    non_torch = estimate_non_torch(resolved, gpu, traits) + correction.non_torch_bytes
+    graphs = estimate_cuda_graphs(resolved, gpu, traits) + correction.cuda_graph_bytes
     overhead = activation + non_torch + (graphs if traits.counts_graphs else 0)
     layers = get_stages(model.layers, resolved.pipeline_parallel_size)
     stages = tuple(
         Stage(
-            weights_bytes=stage_weights,
+            weights_bytes=stage_weights + correction.weights_bytes,
             kv_cache_bytes=(
                 resolved.kv_cache_memory_bytes
                 if resolved.kv_cache_memory_bytes is not None
-                else requested - stage_weights - overhead
+                else requested - stage_weights - correction.weights_bytes - overhead
             ),
-            layout=plan_cache(model, stage_layers, resolved, traits),
+            layout=_correct_layout(plan_cache(model, stage_layers, resolved, traits), correction),
         )
         for stage_weights, stage_layers in zip(weights.stage_bytes, layers, strict=True)
     )
@@ -89,9 +91,21 @@ def compute_budget(
         activation_bytes=activation,
         non_torch_bytes=non_torch,
         cuda_graph_bytes=graphs,
-        context_bytes=estimate_context(resolved, gpu, traits),
+        context_bytes=_correct_context(estimate_context(resolved, gpu, traits), correction),
         stages=stages,
     )
+
+
+def _correct_layout(layout: CacheLayout, correction: Correction) -> CacheLayout:
+    if correction.block_bytes is None:
+        return layout
+    return replace(layout, block_bytes=correction.block_bytes)
+
+
+def _correct_context(context_bytes: int, correction: Correction) -> int:
+    if correction.most_context_bytes is None:
+        return context_bytes
+    return min(context_bytes, correction.most_context_bytes)
 
 
 def find_longest_context(
@@ -100,6 +114,7 @@ def find_longest_context(
     weights: WeightsEstimate,
     gpu: Gpu,
     traits: EngineTraits,
+    correction: Correction = NO_CORRECTION,
 ) -> int:
     """Return the largest context, up to the model's positions, that one request may have; 0 for none.
 
@@ -108,7 +123,7 @@ def find_longest_context(
     longest = max(model.max_positions or 0, settings.max_model_len or 0)
 
     def holds(length: int) -> bool:
-        budget = compute_budget(model, with_length(settings, length), weights, gpu, traits)
+        budget = compute_budget(model, with_length(settings, length), weights, gpu, traits, correction)
         return budget.holds_request(length)
 
     edges = [(1, longest)]
@@ -133,10 +148,20 @@ def _search(low: int, high: int, holds: Callable[[int], bool]) -> int:
 
 
 def estimate_band(
-    model: ModelArchitecture, budget: Budget, weights: WeightsEstimate, traits: EngineTraits
+    model: ModelArchitecture,
+    budget: Budget,
+    weights: WeightsEstimate,
+    traits: EngineTraits,
+    correction: Correction = NO_CORRECTION,
 ) -> Band:
-    """Return how far the KV cache may lie from the estimate, from the calibration."""
+    """Return how far the KV cache may lie from the estimate, from the calibration.
+
+    After a start that measured it, only by what differs from one start to the next.
+    """
     stage = budget.tightest
+    if correction.is_complete:
+        error = calibration.FIXED_ERROR_BYTES
+        return Band(stage.kv_cache_bytes - error, stage.kv_cache_bytes + error)
     share = calibration.APPROXIMATE_WEIGHTS_ERROR if weights.is_approximate else calibration.WEIGHTS_ERROR
     error = int(share * stage.weights_bytes + calibration.ACTIVATION_ERROR * budget.activation_bytes)
     error += calibration.FIXED_ERROR_BYTES

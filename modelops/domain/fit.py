@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from modelops.domain.assessment import assess_fit
+from modelops.domain.measured_run import MeasuredRun
 from modelops.domain.report import FitReport
 from modelops.domain.specs import CheckpointFacts, EngineSettings, Gpu, ModelArchitecture
 from modelops.domain.suggestions import find_suggestions
@@ -13,11 +14,15 @@ def check_fit(
     settings: EngineSettings,
     gpus: tuple[Gpu, ...],
     facts: CheckpointFacts | None = None,
+    measured: MeasuredRun | None = None,
 ) -> FitReport:
     """Answer with suggestions, each of which was checked in the same way.
 
+    `measured` counts for the settings it ran with, and for suggestions that only change the context or the
+    share of the card.
+
     Raises FieldError for a setting that has no meaning (an unknown dtype).
     """
-    report = assess_fit(model, settings, gpus, facts)
-    suggestions = find_suggestions(model, settings, gpus, facts or CheckpointFacts(), report)
+    report = assess_fit(model, settings, gpus, facts, measured)
+    suggestions = find_suggestions(model, settings, gpus, facts or CheckpointFacts(), report, measured)
     return replace(report, suggestions=suggestions)

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from modelops.domain.measured_run import serialise_estimate
 from modelops.domain.plan_problems import (
     PlanFacts,
     PlanProblem,
@@ -54,8 +55,10 @@ class Plan:
     problems: tuple[PlanProblem, ...] = ()
     warnings: tuple[str, ...] = ()
     is_forced: bool = False
+    sleeping_engine: str = ""
     typical_seconds: float | None = None
-    facts: Mapping[str, Any] = field(default_factory=dict)
+    estimate: Mapping[str, Any] = field(default_factory=dict)
+    """What the fit check expects of the start, to be compared with what it measures."""
 
     @property
     def is_accepted(self) -> bool:
@@ -74,7 +77,7 @@ class Plan:
         """Plain JSON values."""
         values = asdict(self)
         values |= {"kind": str(self.kind), "accepted": self.is_accepted, "forced": self.is_forced}
-        del values["is_forced"], values["facts"]
+        del values["is_forced"]
         return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
 
 
@@ -105,7 +108,9 @@ def make_plan(spec: ProfileSpec, facts: PlanFacts, *, fit: Mapping[str, Any], fo
         problems=tuple(problems),
         warnings=tuple(warnings),
         is_forced=force,
+        sleeping_engine=facts.sleeping_engine,
         typical_seconds=facts.typical_seconds if kind is PlanKind.START else None,
+        estimate=serialise_estimate(facts.report),
     )
 
 

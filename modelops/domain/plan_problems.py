@@ -126,7 +126,7 @@ def find_fit_problems(facts: PlanFacts) -> list[PlanProblem]:
             PlanProblem(
                 "does_not_fit",
                 next(iter(facts.report.reasons), "") or "The model does not fit the GPUs.",
-                " ".join(suggestions[:2]),
+                f"It would run with {', or with '.join(suggestions[:2])}." if suggestions else "",
                 may_be_forced=True,
             )
         )

@@ -11,6 +11,7 @@ from modelops.domain.assessment import assess_fit
 from modelops.domain.engine_args import to_checkpoint_facts, to_engine_settings
 from modelops.domain.errors import FieldError, UnknownLayoutError
 from modelops.domain.fit import check_fit
+from modelops.domain.measured_run import MeasuredRun
 from modelops.domain.profile_spec import EngineKind, ProfileSpec
 from modelops.domain.report import FitReport, Limit, Verdict
 from modelops.domain.specs import CheckpointFacts, EngineSettings, Gpu, ModelArchitecture
@@ -40,6 +41,8 @@ class Assessment:
     report: FitReport
     settings: EngineSettings
     why: str
+    measured: MeasuredRun | None = None
+    """What an earlier start measured; the report says whether it counted."""
 
     @property
     def context(self) -> int | None:
@@ -70,7 +73,9 @@ def to_candidate(spec: ProfileSpec) -> Candidate:
     )
 
 
-def assess_candidate(candidate: Candidate, gpus: tuple[Gpu, ...] | None) -> Assessment:
+def assess_candidate(
+    candidate: Candidate, gpus: tuple[Gpu, ...] | None, measured: MeasuredRun | None = None
+) -> Assessment:
     """Check one candidate, its "auto" tensor-parallel size resolved. `gpus` None: the hardware is unknown.
 
     Raises FieldError for a setting that has no meaning.
@@ -85,9 +90,9 @@ def assess_candidate(candidate: Candidate, gpus: tuple[Gpu, ...] | None) -> Asse
         reason = "the GPUs are not known: nothing has read them yet"
         return Assessment(candidate, FitReport(Verdict.UNKNOWN, Limit.INPUT, (reason,)), settings, reason)
     if not candidate.is_tensor_parallel_auto:
-        report = assess_fit(candidate.model, settings, gpus, candidate.facts)
-        return Assessment(candidate, report, settings, _explain(report))
-    return _resolve_size(candidate, candidate.model, gpus)
+        report = assess_fit(candidate.model, settings, gpus, candidate.facts, measured)
+        return Assessment(candidate, report, settings, _explain(report), measured)
+    return _resolve_size(candidate, candidate.model, gpus, measured)
 
 
 def advise(assessment: Assessment, gpus: tuple[Gpu, ...] | None) -> Assessment:
@@ -95,7 +100,7 @@ def advise(assessment: Assessment, gpus: tuple[Gpu, ...] | None) -> Assessment:
     model = assessment.candidate.model
     if model is None or gpus is None or not assessment.candidate.needs_gpu:
         return assessment
-    report = check_fit(model, assessment.settings, gpus, assessment.candidate.facts)
+    report = check_fit(model, assessment.settings, gpus, assessment.candidate.facts, assessment.measured)
     return replace(assessment, report=report)
 
 
@@ -112,7 +117,12 @@ def sort_by_rank(assessments: Iterable[Assessment]) -> tuple[Assessment, ...]:
     return tuple(sorted(assessments, key=_rank))
 
 
-def _resolve_size(candidate: Candidate, model: ModelArchitecture, gpus: tuple[Gpu, ...]) -> Assessment:
+def _resolve_size(
+    candidate: Candidate,
+    model: ModelArchitecture,
+    gpus: tuple[Gpu, ...],
+    measured: MeasuredRun | None = None,
+) -> Assessment:
     """The smallest size that does all that is asked: cards left over can serve another model.
 
     Where none does, the one that comes nearest: by verdict, then context, then memory left for the cache.
@@ -120,14 +130,15 @@ def _resolve_size(candidate: Candidate, model: ModelArchitecture, gpus: tuple[Gp
     trials: list[tuple[EngineSettings, FitReport]] = []
     for size in _list_sizes(candidate.settings, len(gpus)):
         settings = replace(candidate.settings, tensor_parallel_size=size)
-        report = assess_fit(model, settings, gpus, candidate.facts)
+        report = assess_fit(model, settings, gpus, candidate.facts, measured)
         trials.append((settings, report))
         if does_all_asked(report, settings, model):
             break
     else:
         trials.append(min(trials, key=lambda trial: _distance(*trial)))
     settings, report = trials[-1]
-    return Assessment(candidate, report, settings, _explain_size(settings, report, trials, len(gpus)))
+    why = _explain_size(settings, report, trials, len(gpus))
+    return Assessment(candidate, report, settings, why, measured)
 
 
 def _list_sizes(settings: EngineSettings, gpu_count: int) -> list[int]:

@@ -81,6 +81,8 @@ class FitReport:
     pipeline_parallel_size: int = 1
     weights_source: str | None = None
     band: Band | None = None
+    calibrated_from: str | None = None
+    """The start whose measured sizes took the place of the formulas."""
     suggestions: tuple[Suggestion, ...] = field(default=())
 
     @property
@@ -116,6 +118,7 @@ def serialise_report(report: FitReport) -> dict[str, Any]:
             "kv_cache_low_bytes": report.band.low_bytes,
             "kv_cache_high_bytes": report.band.high_bytes,
         },
+        "calibrated_from": report.calibrated_from,
         "suggestions": [serialise_suggestion(suggestion) for suggestion in report.suggestions],
     }
 

@@ -1,7 +1,8 @@
 """A fit report in words: the same lines for a terminal and for a page."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from modelops.domain.report import FitReport, Suggestion, Verdict
 from modelops.domain.specs import GIB, Gpu
@@ -62,6 +63,41 @@ def list_capacity_lines(report: FitReport) -> list[Line]:
     if report.pipeline_parallel_size > 1:
         lines.append(Line("pipeline parallel", str(report.pipeline_parallel_size)))
     return lines
+
+
+@dataclass(frozen=True)
+class StartLine:
+    """One figure of a start: what was expected, and what was measured. "–" for what nobody told."""
+
+    label: str
+    expected: str
+    measured: str
+
+
+_START_TERMS = (
+    ("weights", "weights_bytes"),
+    ("activation", "activation_bytes"),
+    ("outside PyTorch", "non_torch_bytes"),
+    ("CUDA graphs", "cuda_graph_bytes"),
+    ("KV cache", "kv_cache_bytes"),
+    ("KV cache holds", "kv_cache_tokens"),
+)
+
+
+def list_start_lines(estimate: Mapping[str, Any], actual: Mapping[str, Any]) -> list[StartLine]:
+    """A start's estimate beside what it measured, both under the names of `FitReport`; what was not measured
+    is left out."""
+    return [
+        StartLine(label, _format_size(name, estimate.get(name)), _format_size(name, actual[name]))
+        for label, name in _START_TERMS
+        if actual.get(name) is not None
+    ]
+
+
+def _format_size(name: str, value: int | None) -> str:
+    if value is None:
+        return "–"
+    return format_bytes(value) if name.endswith("_bytes") else f"{value:,} tokens"
 
 
 def describe_suggestion(suggestion: Suggestion) -> str:

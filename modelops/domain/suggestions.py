@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 from modelops.domain.assessment import assess_fit
 from modelops.domain.gpu_catalog import complete_gpu
+from modelops.domain.measured_run import MeasuredRun
 from modelops.domain.report import FitReport, Limit, Suggestion, Verdict
 from modelops.domain.specs import (
     CheckpointFacts,
@@ -60,25 +61,30 @@ def find_suggestions(
     gpus: tuple[Gpu, ...],
     facts: CheckpointFacts,
     report: FitReport,
+    measured: MeasuredRun | None = None,
 ) -> tuple[Suggestion, ...]:
     """Return checked changes, the least intrusive first. A report that fits (or is unknown) gets none."""
     if report.verdict in (Verdict.FITS, Verdict.UNKNOWN) or not gpus:
         return ()
     situation = _Situation(model, settings, gpus, facts, report)
-    offers = _check_all(_list_single_changes(situation), report)
+    offers = _check_all(_list_single_changes(situation), report, measured)
     if not any(offer.kind != "more_gpus" and offer.quantization is None for offer in offers):
-        offers = _check_all(_list_combinations(situation), report) + offers
+        offers = _check_all(_list_combinations(situation), report, measured) + offers
     return tuple(offers[:_MOST_OFFERS])
 
 
-def _check_all(candidates: Iterator[_Candidate], report: FitReport) -> list[Suggestion]:
+def _check_all(
+    candidates: Iterator[_Candidate], report: FitReport, measured: MeasuredRun | None
+) -> list[Suggestion]:
     """Keep what passes; of each kind only the first. A tight report is only helped by one that fits."""
     wanted = (Verdict.FITS,) if report.verdict is Verdict.TIGHT else (Verdict.FITS, Verdict.TIGHT)
     offers: dict[str, Suggestion] = {}
     for candidate in candidates:
         if candidate.kind in offers:
             continue
-        outcome = assess_fit(candidate.model, candidate.settings, candidate.gpus, candidate.facts)
+        # Another variant of the model is another model: what was measured says nothing of it.
+        run = measured if candidate.quantization is None else None
+        outcome = assess_fit(candidate.model, candidate.settings, candidate.gpus, candidate.facts, run)
         if outcome.verdict in wanted:
             offers[candidate.kind] = Suggestion(
                 kind=candidate.kind,

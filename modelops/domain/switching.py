@@ -6,6 +6,7 @@ records; since each answer follows from what is seen, a switcher that crashed an
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import StrEnum
 
 
@@ -67,3 +68,118 @@ class DrainPolicy(StrEnum):
     """End them with an error event."""
     ABANDON = "abandon"
     """Give the switch up."""
+
+
+class Sight(StrEnum):
+    """What the runtime says of one engine."""
+
+    NONE = "none"
+    """The switch has no such engine."""
+    ABSENT = "absent"
+    CREATED = "created"
+    """It exists and never ran."""
+    RUNNING = "running"
+    ASLEEP = "asleep"
+    EXITED = "exited"
+    UNKNOWN = "unknown"
+    """The runtime does not answer."""
+
+
+GONE = (Sight.NONE, Sight.ABSENT)
+DEAD = (Sight.NONE, Sight.ABSENT, Sight.CREATED, Sight.EXITED)
+
+
+class Check(StrEnum):
+    PENDING = "pending"
+    PASSED = "passed"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, kw_only=True)
+class EngineView:
+    """One engine as a switch sees it. Every time-out is the observer's to judge: it knows the clock."""
+
+    sight: Sight = Sight.NONE
+    was_started: bool = False
+    """A start of it was seen to succeed; from then on its absence is a failure."""
+    was_asked_to_stop: bool = False
+    is_ready: bool = False
+    """It listens and says that it is well."""
+    verification: Check = Check.PENDING
+    has_failed: bool = False
+    """Its start was refused, or it is stuck: a root cause is known though it may still be running."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Observation:
+    """All that `next_step` decides by. `old` served when the switch began, `restored` is its successor."""
+
+    is_cancel_asked: bool = False
+    plan: Check = Check.PENDING
+    keeps_engine: bool = False
+    """The plan needs no other engine: only names and limits change."""
+    prefetch: Check = Check.PENDING
+    old: EngineView = EngineView()
+    is_old_pointed_to: bool = False
+    """Requests still go, or would go, to the old engine: it was never asked to stop."""
+    parks_old: bool = False
+    """The old engine is put to sleep instead of being stopped."""
+    is_drained: bool = False
+    is_drain_over: bool = False
+    drain_policy: DrainPolicy = DrainPolicy.CUT
+    is_cut: bool = False
+    is_cut_over: bool = False
+    """Those told to end had time enough."""
+    is_grace_over: bool = False
+    """The engine that was asked to stop had time enough."""
+    has_strays: bool = False
+    """Something else of ours is on the slot's cards."""
+    is_memory_free: bool = True
+    is_clear_over: bool = False
+    new: EngineView = EngineView()
+    may_retry: bool = False
+    """The failure has a safe remedy that was not tried yet."""
+    can_restore: bool = False
+    """There is an engine on record that served well before."""
+    restored: EngineView = EngineView()
+
+
+class Action(StrEnum):
+    """What the switcher does. Those with an engine are idempotent; the others happen with the transition."""
+
+    WAIT = "wait"
+    MOVE = "move"
+    """Nothing but the transition."""
+    MAKE_PLAN = "make_plan"
+    PREFETCH = "prefetch"
+    CUT = "cut"
+    STOP_OLD = "stop_old"
+    SLEEP_OLD = "sleep_old"
+    REMOVE_OLD = "remove_old"
+    REMOVE_STRAYS = "remove_strays"
+    START_NEW = "start_new"
+    VERIFY_NEW = "verify_new"
+    VERIFY_OLD = "verify_old"
+    REMOVE_NEW = "remove_new"
+    RETRY = "retry"
+    START_RESTORED = "start_restored"
+    VERIFY_RESTORED = "verify_restored"
+    REMOVE_RESTORED = "remove_restored"
+
+
+@dataclass(frozen=True)
+class Step:
+    """What to do, then where that leads; None: stay and look again."""
+
+    action: Action
+    to: SwitchState | None = None
+
+
+WAIT = Step(Action.WAIT)
+
+
+def move(to: SwitchState) -> Step:
+    return Step(Action.MOVE, to)
+
+
+ROLL_BACK = move(SwitchState.ROLLING_BACK)

@@ -102,6 +102,7 @@ class Engine(models.Model):
 
     created_at = models.DateTimeField(db_default=Now())
     ready_at = models.DateTimeField(null=True, blank=True)
+    asked_to_stop_at = models.DateTimeField(null=True, blank=True)
     ended_at = models.DateTimeField(null=True, blank=True)
     exit_code = models.IntegerField(null=True, blank=True)
     end_reason = models.TextField(blank=True)
@@ -165,6 +166,9 @@ class Switch(models.Model):
     drain_policy = models.CharField(max_length=10, choices=_choices(DrainPolicy))
 
     plan = models.JSONField(null=True, blank=True)
+    recipe = models.JSONField(
+        null=True, blank=True, editable=False, help_text="The accepted plan as the values of an engine row."
+    )
     phase = models.CharField(max_length=20, blank=True, help_text="Of the engine's start-up.")
     detail = models.CharField(max_length=300, blank=True, help_text="What is going on, in words.")
     percent = models.PositiveSmallIntegerField(null=True, blank=True)
@@ -181,6 +185,9 @@ class Switch(models.Model):
         null=True, blank=True, help_text="The shorter context of an automatic retry."
     )
     root_cause = models.JSONField(null=True, blank=True)
+    restore_cause = models.JSONField(
+        null=True, blank=True, help_text="Why what served before could not be restored."
+    )
     log_tail = models.TextField(blank=True, help_text="The end of the failed engine's log.")
 
     cancel_requested_at = models.DateTimeField(null=True, blank=True)

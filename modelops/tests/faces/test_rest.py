@@ -160,7 +160,7 @@ def test_profiles_take_a_constant_number_of_queries(user: Client, django_assert_
         save_profile(f"p{number}")
     user.get(PROFILES)
 
-    with django_assert_num_queries(3):  # the caller, the reading, the profiles
+    with django_assert_num_queries(4):  # the caller, the reading, the profiles, their last starts
         user.get(PROFILES)
 
 

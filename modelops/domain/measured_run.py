@@ -1,0 +1,194 @@
+"""A start that went well, as evidence for the next fit check of these settings on this kind of card."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from math import ceil
+from typing import Any
+
+from modelops.domain.budget import Budget, compute_budget
+from modelops.domain.correction import Correction
+from modelops.domain.engine_defaults import EngineTraits, parse_version
+from modelops.domain.engine_sizes import EngineSizes
+from modelops.domain.gpu_catalog import find_card
+from modelops.domain.report import FitReport
+from modelops.domain.specs import GIB, EngineSettings, Gpu, ModelArchitecture
+from modelops.domain.weights import WeightsEstimate
+
+_ROUNDING_BYTES = int(0.005 * GIB) + 1
+"""Logs print hundredths of a GiB."""
+
+_SAME_FIELDS = (
+    *("repository", "revision", "engine", "image", "dtype", "quantization", "kv_cache_dtype"),
+    *("pipeline_parallel_size", "max_num_seqs", "max_num_batched_tokens", "enforce_eager"),
+    *("enable_sleep_mode", "extra_flags", "environment"),
+)
+"""Of a profile: what decides an engine's memory beside its context, its share of the card and the card."""
+
+
+COMPARED_SIZES: Mapping[str, str] = {
+    "weights_bytes": "weights_bytes",
+    "activation_bytes": "activation_bytes",
+    "non_torch_bytes": "non_torch_bytes",
+    "cuda_graph_bytes": "graph_bytes",
+    "kv_cache_bytes": "available_kv_bytes",
+    "kv_cache_tokens": "kv_cache_tokens",
+    "max_concurrency": "max_concurrency",
+}
+"""What an estimate calls it (`FitReport`), and what the engine's log does (`EngineSizes`)."""
+
+
+@dataclass(frozen=True)
+class MeasuredRun:
+    """`settings` are what it ran with: tensor parallel size and context resolved."""
+
+    source: str
+    """Which start it was, in words."""
+    gpu_name: str
+    settings: EngineSettings
+    sizes: EngineSizes
+
+    def describes(self, settings: EngineSettings, gpu: Gpu) -> bool:
+        """Whether its sizes are those of `settings`, whatever context and share of the card these ask for."""
+        return is_same_card(self.gpu_name, gpu.name) and _strip(settings) == _strip(self.settings)
+
+    def find_version(self, asked: str | None) -> str | None:
+        """The engine's version: what its log said where the image's tag says nothing ("latest")."""
+        return asked if parse_version(asked) else self.sizes.vllm_version or asked
+
+    def find_weights(self) -> WeightsEstimate | None:
+        """Its weights, for a model whose layout is not understood; None where stages may differ."""
+        size = self.sizes.weights_bytes
+        if size is None or self.settings.pipeline_parallel_size > 1:
+            return None
+        return WeightsEstimate((size,), size * self.settings.tensor_parallel_size, "engine's log", False)
+
+
+def to_measured_run(
+    settings: EngineSettings,
+    values: Mapping[str, Any],
+    ran: Mapping[str, Any],
+    sizes: EngineSizes,
+    **start: str,
+) -> MeasuredRun | None:
+    """A start as evidence for a profile, or None where it ran with other settings than the profile has now.
+
+    `settings` and `values` are the profile's (`to_engine_settings`, `to_values`), `ran` the values it had at
+    that start; `start` gives `source` and `gpu_name`.
+    """
+    if any(_plain(values.get(name)) != _plain(ran.get(name)) for name in _SAME_FIELDS):
+        return None
+    flags = ran.get("extra_flags") or {}
+    length = sizes.max_model_len or ran.get("max_model_len")
+    size = sizes.tensor_parallel_size or ran.get("tensor_parallel_size")
+    if size is None:
+        return None
+    as_run = replace(
+        settings,
+        tensor_parallel_size=size,
+        max_model_len=length,
+        is_max_model_len_auto=length is None,
+        gpu_memory_utilization=ran.get("gpu_memory_utilization"),
+        kv_cache_memory_bytes=flags.get("kv-cache-memory-bytes"),
+    )
+    return MeasuredRun(settings=as_run, sizes=sizes, **start)
+
+
+def is_same_card(first: str, second: str) -> bool:
+    """Two names of one kind of card; drivers and people write them differently."""
+    known = find_card(first), find_card(second)
+    return known[0] == known[1] if all(known) else first.casefold() == second.casefold()
+
+
+def find_correction(
+    run: MeasuredRun, model: ModelArchitecture, weights: WeightsEstimate, gpu: Gpu, traits: EngineTraits
+) -> Correction:
+    """The formulas at the run's own settings against what it measured.
+
+    The KV cache that was left over closes the sum: what no other term explains goes to what is outside
+    PyTorch, so that the check of the same settings gives the same cache.
+    """
+    sizes = run.sizes
+    computed = compute_budget(model, run.settings, weights, gpu, traits)
+    graphs = sizes.graph_estimate_bytes if traits.counts_graphs else sizes.graph_bytes
+    correction = Correction(
+        weights_bytes=_differ(sizes.weights_bytes, max(weights.stage_bytes)),
+        activation_bytes=_differ(sizes.activation_bytes, computed.activation_bytes),
+        non_torch_bytes=_differ(sizes.non_torch_bytes, computed.non_torch_bytes),
+        cuda_graph_bytes=_differ(graphs, computed.cuda_graph_bytes),
+        most_context_bytes=max(0, gpu.total_bytes - computed.requested_bytes),
+    )
+    cache = _find_cache(computed, sizes, traits)
+    if cache is None or run.settings.kv_cache_memory_bytes is not None:
+        return correction
+    kv_cache_bytes, block_bytes = cache
+    corrected = compute_budget(model, run.settings, weights, gpu, traits, correction)
+    unexplained = corrected.tightest.kv_cache_bytes - kv_cache_bytes
+    outside = max(unexplained, -corrected.non_torch_bytes)
+    return replace(
+        correction,
+        non_torch_bytes=correction.non_torch_bytes + outside,
+        activation_bytes=correction.activation_bytes + unexplained - outside,
+        block_bytes=block_bytes,
+        is_complete=True,
+    )
+
+
+def serialise_estimate(report: FitReport) -> dict[str, Any]:
+    """What the check expected of a start, to be compared with what it measures; what it did not say is left
+    out."""
+    values = {name: getattr(report, name) for name in (*COMPARED_SIZES, "max_model_len", "calibrated_from")}
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def name_as_estimate(actual: Mapping[str, Any]) -> dict[str, Any]:
+    """What a start measured (`serialise_sizes`) under the names of its estimate; None for what it did not."""
+    return {name: actual.get(measured) for name, measured in COMPARED_SIZES.items()}
+
+
+def _find_cache(budget: Budget, sizes: EngineSizes, traits: EngineTraits) -> tuple[int, int | None] | None:
+    """The KV cache in bytes, to the block where tokens were printed; and bytes per block where the layout
+    cannot be right, for it does not give these tokens."""
+    available, layout = sizes.available_kv_bytes, budget.tightest.layout
+    blocks = _count_blocks(budget, sizes, traits)
+    if blocks is None or layout.block_bytes <= 0:
+        return None if available is None else (available, None)
+    least, most = blocks * layout.block_bytes, (blocks + 1) * layout.block_bytes - 1
+    if available is None:
+        return least, None
+    if least - _ROUNDING_BYTES <= available <= most + _ROUNDING_BYTES:
+        return min(max(available, least), most), None
+    return available, max(1, available // blocks)
+
+
+def _count_blocks(budget: Budget, sizes: EngineSizes, traits: EngineTraits) -> int | None:
+    """Blocks behind the printed tokens; None where they cannot be told (pipeline stages differ)."""
+    layout, tokens = budget.tightest.layout, sizes.kv_cache_tokens
+    if not tokens or layout.is_empty or len(budget.stages) > 1:
+        return None
+    if traits.reports_request_tokens:
+        length = budget.settings.max_model_len
+        return ceil(tokens * max(1, layout.count_request_blocks(length)) / length)
+    return tokens // layout.min_block_tokens * max(1, layout.group_count)
+
+
+def _strip(settings: EngineSettings) -> EngineSettings:
+    return replace(
+        settings,
+        max_model_len=None,
+        is_max_model_len_auto=False,
+        gpu_memory_utilization=None,
+        kv_cache_memory_bytes=None,
+    )
+
+
+def _differ(measured: int | None, computed: int) -> int:
+    return 0 if measured is None else measured - computed
+
+
+def _plain(value: Any) -> Any:
+    """As JSON has it; what is empty in one way or another is all the same."""
+    if isinstance(value, Mapping):
+        return dict(value)
+    return list(value) if isinstance(value, tuple) else value

@@ -1,0 +1,60 @@
+"""What a slot needs while no switch acts on it: pure, like the switch itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from modelops.domain.switching import DEAD, Sight
+
+UNHEALTHY_S = 30.0
+"""A served engine may miss health checks under load; after this long it counts as dead."""
+STABLE_S = 120.0
+"""An engine that served for this long ends a row of failures."""
+_BACKOFF_S = (0.0, 5.0, 15.0, 30.0, 60.0, 120.0, 300.0)
+
+
+class Upkeep(StrEnum):
+    NOTHING = "nothing"
+    CLAIM = "claim"
+    """A switch waits: its turn has come."""
+    DECLARE_DEAD = "declare_dead"
+    """What should serve does not: nothing points to it any more, and it is removed."""
+    START_DESIRED = "start_desired"
+    REMOVE_STRAYS = "remove_strays"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SlotObservation:
+    """`active` is the engine that is pointed to; NONE without one. Times in seconds."""
+
+    active: Sight = Sight.NONE
+    is_external: bool = False
+    """Somebody else starts and restarts it."""
+    unhealthy_for_s: float = 0.0
+    has_waiting: bool = False
+    desires: bool = False
+    """There is a profile that it should serve."""
+    retry_in_s: float = 0.0
+    """Until the next try after a failure; 0 and below: now."""
+    has_strays: bool = False
+
+
+def next_upkeep(seen: SlotObservation) -> Upkeep:
+    if seen.has_waiting:
+        return Upkeep.CLAIM
+    if seen.active is Sight.NONE:
+        if seen.has_strays:
+            return Upkeep.REMOVE_STRAYS
+        is_due = seen.desires and seen.retry_in_s <= 0
+        return Upkeep.START_DESIRED if is_due else Upkeep.NOTHING
+    if not seen.is_external:
+        is_hung = seen.active is Sight.RUNNING and seen.unhealthy_for_s > UNHEALTHY_S
+        if seen.active in DEAD or is_hung:
+            return Upkeep.DECLARE_DEAD
+    return Upkeep.REMOVE_STRAYS if seen.has_strays else Upkeep.NOTHING
+
+
+def backoff_s(failures: int) -> float:
+    """How long to wait before the next try, after so many failures in a row."""
+    return _BACKOFF_S[min(failures, len(_BACKOFF_S) - 1)]

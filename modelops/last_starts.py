@@ -1,0 +1,72 @@
+"""What the last good start of each profile measured, read back for the next fit check."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.db.models import F, Window
+from django.db.models.functions import RowNumber
+
+from modelops.domain.engine_args import to_engine_settings
+from modelops.domain.engine_sizes import parse_sizes
+from modelops.domain.measured_run import MeasuredRun, is_same_card, name_as_estimate, to_measured_run
+from modelops.domain.profile_spec import EngineKind, ProfileSpec, to_values
+from modelops.domain.specs import Gpu
+from modelops.models import Engine
+
+REMEMBERED_STARTS = 4
+"""Of each profile: enough to find one on these cards where somebody changes back and forth."""
+
+
+@dataclass(frozen=True)
+class LastStart:
+    """`estimate` and `actual` both have the names of `FitReport`."""
+
+    engine: str
+    started_at: datetime
+    estimate: Mapping[str, Any]
+    actual: Mapping[str, Any]
+    run: MeasuredRun
+
+
+def load_measured_engines(slugs: Iterable[str]) -> dict[str, list[Engine]]:
+    """The profiles' last engines that told their sizes, newest first, in one query."""
+    place = Window(RowNumber(), partition_by=F("profile"), order_by=(F("created_at").desc(), F("id").desc()))
+    engines = (
+        Engine.objects.filter(profile__in=list(slugs), actual__isnull=False)
+        .annotate(place=place)
+        .filter(place__lte=REMEMBERED_STARTS)
+        .only("profile", "name", "spec", "gpu_name", "created_at", "estimate", "actual")
+        .order_by("profile", "place")
+    )
+    found: defaultdict[str, list[Engine]] = defaultdict(list)
+    for engine in engines:
+        found[engine.profile].append(engine)
+    return found
+
+
+def choose_last_start(
+    spec: ProfileSpec, engines: Sequence[Engine], gpus: tuple[Gpu, ...] | None
+) -> LastStart | None:
+    """The newest start with the profile's present settings, on cards like the first of these."""
+    settings, values = to_engine_settings(spec), to_values(spec)
+    needs_gpu = spec.engine != EngineKind.SIMULATOR
+    for engine in engines:
+        if needs_gpu and gpus and not is_same_card(engine.gpu_name, gpus[0].name):
+            continue
+        run = to_measured_run(
+            settings,
+            values,
+            engine.spec,
+            parse_sizes(engine.actual or {}),
+            source=f"{engine.name} on {engine.created_at:%Y-%m-%d}",
+            gpu_name=engine.gpu_name,
+        )
+        if run is not None:
+            actual = name_as_estimate(engine.actual or {})
+            return LastStart(engine.name, engine.created_at, engine.estimate or {}, actual, run)
+    return None
