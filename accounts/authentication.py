@@ -2,31 +2,40 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
-import uuid
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
+import structlog
 from cachetools import LRUCache
 
-from accounts.models import Role, User
+from accounts.keys import digest_of, is_digest_of, looks_like_key, prefix_of
+from accounts.models import ApiKey
+from accounts.principals import Credential, CredentialKind, Principal, judge
+from accounts.stamps import NoStamps, Stamps
 from accounts.tokens import AccessTokenVerifier
+from accounts.uses import UseLog, note_uses
 from gateway.batching import BatchWorker
-from gateway.errors import AuthenticationFailed
+from gateway.errors import AuthenticationFailed, DependencyUnavailable, GatewayError
+
+__all__ = ["Authenticator", "Principal", "bearer_token"]
+
+log = structlog.get_logger()
 
 CACHED_PRINCIPALS = 10_000
-PRINCIPAL_LIFE_S = 5.0
-"""A deactivated account or a changed role is seen after this long at the latest."""
+PRINCIPAL_LIFE_S = 60.0
+"""What nobody announced (a change by hand in the database) is seen after this long at the latest."""
+
+Counted = TypeVar("Counted")
 
 
 @dataclass(frozen=True)
-class Principal:
-    """Who asks."""
-
-    user_id: uuid.UUID
-    username: str
-    role: Role
-    default_system_prompt: str = ""
+class _Remembered:
+    verdict: Principal | AuthenticationFailed
+    stamp: bytes
+    until: float
 
 
 def bearer_token(authorization: str | None) -> str:
@@ -38,31 +47,145 @@ def bearer_token(authorization: str | None) -> str:
 
 
 class Authenticator:
-    """Turns an Authorization header into a Principal; one per web process."""
+    """Turns an Authorization header into a Principal; one per web process.
 
-    def __init__(self, worker: BatchWorker) -> None:
+    Reads the database when something is new or has changed, else compares the account's stamp only.
+    """
+
+    def __init__(self, worker: BatchWorker, stamps: Stamps | None = None) -> None:
         self._worker = worker
+        self._stamps = stamps or NoStamps()
         self._verifier = AccessTokenVerifier()
-        self._principals: LRUCache[uuid.UUID, tuple[Principal, float]] = LRUCache(CACHED_PRINCIPALS)
+        self._keys: LRUCache[str, Credential] = LRUCache(CACHED_PRINCIPALS)
+        self._remembered: LRUCache[Credential, _Remembered] = LRUCache(CACHED_PRINCIPALS)
+        self._uses = UseLog()
+        self._notes: set[asyncio.Task[None]] = set()
 
     async def authenticate(self, authorization: str | None) -> Principal:
-        """Raises AuthenticationFailed or TokenExpired."""
-        claims = self._verifier.verify(bearer_token(authorization))
-        known, loaded_at = self._principals.get(claims.user_id, (None, 0.0))
-        if known is not None and time.monotonic() - loaded_at < PRINCIPAL_LIFE_S:
-            return known
-        principal = await self._worker.submit(load_principals, claims.user_id)
-        if principal is None:
-            self._principals.pop(claims.user_id, None)
-            raise AuthenticationFailed("The account of this token is not active.")
-        self._principals[claims.user_id] = (principal, time.monotonic())
+        """Raises AuthenticationFailed (TokenExpired, TokenRevoked)."""
+        credential = await self._recognise(bearer_token(authorization))
+        asked = self._stamps.ask(credential.user_id)
+        principal = await self._judge(credential, asked)
+        self._note_use(credential)
         return principal
 
+    async def admit(
+        self, authorization: str | None, count: Callable[[Principal], Awaitable[Counted]]
+    ) -> tuple[Principal, Counted]:
+        """As `authenticate`, and what `count` answers for the principal, such as a rate limit's decision.
 
-def load_principals(user_ids: Sequence[uuid.UUID]) -> list[Principal | None]:
-    """The active accounts among `user_ids`, in their order; None for the others."""
-    rows = User.objects.filter(pk__in=set(user_ids), is_active=True).values_list(
-        "pk", "username", "role", "default_system_prompt"
-    )
-    found = {pk: Principal(pk, username, Role(role), prompt) for pk, username, role, prompt in rows}
-    return [found.get(user_id) for user_id in user_ids]
+        For a credential that is remembered both share one round trip to Redis. A credential that turns out
+        to be bad is told so, whatever `count` said.
+        """
+        credential = await self._recognise(bearer_token(authorization))
+        known = self._recall(credential)
+        if known is None or isinstance(known.verdict, AuthenticationFailed):
+            principal = await self._judge(credential, self._stamps.ask(credential.user_id))
+            self._note_use(credential)
+            return principal, await count(principal)
+        asked = self._stamps.ask(credential.user_id)
+        try:
+            counted = await count(known.verdict)
+        except GatewayError:
+            await self._judge(credential, asked)
+            raise
+        except BaseException:
+            asked.cancel()
+            raise
+        principal = await self._judge(credential, asked)
+        self._note_use(credential)
+        return principal, counted
+
+    async def _recognise(self, raw: str) -> Credential:
+        if not looks_like_key(raw):
+            return self._verifier.verify(raw).credential
+        digest = digest_of(raw)
+        credential = self._keys.get(digest)
+        if credential is None:
+            if prefix_of(raw) is None:
+                raise AuthenticationFailed("The API key is not valid.")
+            # Whose key it is never changes; whether it is still good is asked on every request.
+            credential = self._keys[digest] = await self._worker.submit(find_keys, raw)
+        return credential
+
+    async def _judge(self, credential: Credential, asked: Awaitable[bytes | None]) -> Principal:
+        try:
+            stamp = await asked
+            known = self._recall(credential)
+            if known is not None and known.stamp == stamp:
+                return _raise_or_return(known.verdict)
+            stamp = stamp or await self._stamps.renew(credential.user_id)
+        except DependencyUnavailable:
+            # Without the stamps everything is asked of the database, which is slower and never wrong.
+            stamp = None
+        verdict = await self._worker.submit(load_verdicts, credential)
+        if stamp is None:
+            self._remembered.pop(credential, None)
+        else:
+            until = time.monotonic() + PRINCIPAL_LIFE_S
+            self._remembered[credential] = _Remembered(verdict.outcome, stamp, until)
+        return _raise_or_return(verdict.outcome)
+
+    def _recall(self, credential: Credential) -> _Remembered | None:
+        known = self._remembered.get(credential)
+        if known is None or known.until <= time.monotonic():
+            return None
+        if isinstance(known.verdict, Principal):
+            ends_at = known.verdict.ends_at
+            if ends_at is not None and ends_at.timestamp() <= time.time():
+                return None
+        return known
+
+    def _note_use(self, credential: Credential) -> None:
+        """Have the use put on record, once a minute and without anybody waiting for it."""
+        if not self._uses.is_due(credential):
+            return
+        task = asyncio.create_task(self._write_use(credential), name="note-use")
+        self._notes.add(task)
+        task.add_done_callback(self._notes.discard)
+
+    async def settled(self) -> None:
+        """Wait until the uses of credentials are on record."""
+        await asyncio.gather(*self._notes)
+
+    async def _write_use(self, credential: Credential) -> None:
+        try:
+            await self._worker.submit(note_uses, credential)
+        except GatewayError as exc:
+            log.warning("use_not_noted", error=exc.code)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Wrapped, because the batch worker raises what is returned as a bare exception."""
+
+    outcome: Principal | AuthenticationFailed
+
+
+def load_verdicts(credentials: Sequence[Credential]) -> list[Verdict]:
+    """What the database says of each credential, in order."""
+    return [
+        Verdict(found if isinstance(found, AuthenticationFailed) else found[1])
+        for found in judge(credentials)
+    ]
+
+
+def find_keys(raw_keys: Sequence[str]) -> list[Credential | AuthenticationFailed]:
+    """Whose keys these are, in order, as long as they were ever issued; one query."""
+    prefixes = {raw: prefix_of(raw) for raw in raw_keys}
+    rows = ApiKey.objects.filter(prefix__in={p for p in prefixes.values() if p})
+    stored = {row.prefix: row for row in rows.only("id", "user_id", "prefix", "digest")}
+    found: list[Credential | AuthenticationFailed] = []
+    for raw in raw_keys:
+        row = stored.get(prefixes[raw] or "")
+        if row is not None and is_digest_of(raw, row.digest):
+            found.append(Credential(CredentialKind.KEY, row.id, row.user_id))
+        else:
+            found.append(AuthenticationFailed("The API key is not valid."))
+    return found
+
+
+def _raise_or_return(verdict: Principal | AuthenticationFailed) -> Principal:
+    if isinstance(verdict, AuthenticationFailed):
+        raise type(verdict)(verdict.message)
+    return verdict

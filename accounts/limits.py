@@ -6,23 +6,17 @@ defaults, in this process's memory. Both count fixed windows.
 
 from __future__ import annotations
 
-import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
-import structlog
 from django.http import HttpRequest
 from django_ratelimit.core import get_usage
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
 
-from gateway.errors import DependencyUnavailable, RateLimitExceeded
-
-log = structlog.get_logger()
-
-MAX_PIPELINE = 256
+from accounts.redis_batch import RedisBatch
+from gateway.errors import RateLimitExceeded
 
 
 @dataclass(frozen=True)
@@ -98,50 +92,16 @@ class MemoryCounter:
 class RedisCounter:
     """Counts in Redis, for any number of web processes; concurrent requests share one round trip."""
 
-    def __init__(self, redis: Redis) -> None:
-        self._redis = redis
-        self._waiting: list[tuple[str, int, asyncio.Future[int]]] = []
-        self._sender: asyncio.Task[None] | None = None
+    def __init__(self, redis: Redis | RedisBatch) -> None:
+        self._batch = redis if isinstance(redis, RedisBatch) else RedisBatch(redis)
 
     async def increment(self, key: str, window_s: int) -> int:
         """Raises DependencyUnavailable when Redis does not answer."""
-        future: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-        self._waiting.append((key, window_s, future))
-        if self._sender is None:
-            self._sender = asyncio.create_task(self._send_all(), name="rate-limit-sender")
-        return await future
-
-    async def _send_all(self) -> None:
-        while self._waiting:
-            batch, self._waiting = self._waiting[:MAX_PIPELINE], self._waiting[MAX_PIPELINE:]
-            try:
-                counts = await self._send(batch)
-            except (RedisError, OSError, TimeoutError) as exc:
-                log.error("redis_failed", error=type(exc).__name__)
-                _settle(batch, DependencyUnavailable("The cache does not answer."))
-            else:
-                _settle(batch, counts)
-        self._sender = None
-
-    async def _send(self, batch: list[tuple[str, int, asyncio.Future[int]]]) -> list[int]:
-        pipeline = self._redis.pipeline(transaction=False)
-        for key, window_s, _future in batch:
-            pipeline.incr(key)
-            pipeline.expire(key, window_s)
-        answers = await pipeline.execute()
-        return [int(count) for count in answers[::2]]
+        return await self._batch.submit(("INCR", key), ("EXPIRE", key, window_s), read=_first_number)
 
 
-def _settle(
-    batch: list[tuple[str, int, asyncio.Future[int]]], outcome: list[int] | DependencyUnavailable
-) -> None:
-    for index, (_key, _window_s, future) in enumerate(batch):
-        if future.done():
-            continue
-        if isinstance(outcome, DependencyUnavailable):
-            future.set_exception(outcome)
-        else:
-            future.set_result(outcome[index])
+def _first_number(answers: Sequence[Any]) -> int:
+    return int(answers[0])
 
 
 def admit_login(request: HttpRequest, *, username: str, rate: str) -> None:

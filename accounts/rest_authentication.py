@@ -1,30 +1,71 @@
-"""Bearer tokens for Django REST framework; settings name this class by its path."""
+"""Credentials for Django REST framework; settings name these classes by their paths.
+
+`request.user` is the account and `request.auth` the `Principal`, whichever credential was used.
+"""
 
 from __future__ import annotations
 
-from rest_framework.authentication import BaseAuthentication
+from rest_framework.authentication import BaseAuthentication, SessionAuthentication
 from rest_framework.request import Request
 
-from accounts.authentication import bearer_token
+from accounts.authentication import bearer_token, find_keys
+from accounts.keys import looks_like_key
 from accounts.models import User
+from accounts.principals import Credential, Principal, judge, principal_of_cookie
+from accounts.scopes import scope_for_rest
 from accounts.tokens import AccessTokenVerifier
-from gateway.errors import AuthenticationFailed
+from accounts.uses import is_use_due, note_uses
+from gateway.errors import AuthenticationFailed, PermissionDenied
 
 
 class BearerAuthentication(BaseAuthentication):
-    """Takes `Authorization: Bearer <access token>`; leaves requests without that header anonymous."""
+    """Takes `Authorization: Bearer` with an access token or an API key; without it, others may try.
+
+    An API key gets through only where `accounts.scopes` says so. Asks the database on every request.
+    """
 
     verifier = AccessTokenVerifier()
 
-    def authenticate(self, request: Request) -> tuple[User, None] | None:
+    def authenticate(self, request: Request) -> tuple[User, Principal] | None:
         header = request.META.get("HTTP_AUTHORIZATION")
         if header is None:
             return None
-        claims = self.verifier.verify(bearer_token(header))
-        user = User.objects.filter(pk=claims.user_id, is_active=True).first()
-        if user is None:
-            raise AuthenticationFailed("The account of this token is not active.")
-        return user, None
+        raw = bearer_token(header)
+        credential = _recognise_key(raw) if looks_like_key(raw) else self.verifier.verify(raw).credential
+        (verdict,) = judge([credential])
+        if isinstance(verdict, AuthenticationFailed):
+            raise verdict
+        user, principal = verdict
+        _check_scope(principal, request)
+        if is_use_due(principal.last_used_at):
+            note_uses([credential])
+        return user, principal
 
     def authenticate_header(self, request: Request) -> str:
         return 'Bearer realm="gateway"'
+
+
+class CookieAuthentication(SessionAuthentication):
+    """Takes the admin's session cookie, with Django's CSRF check."""
+
+    def authenticate(self, request: Request) -> tuple[User, Principal] | None:
+        found = super().authenticate(request)
+        if found is None or not isinstance(found[0], User):
+            return None
+        return found[0], principal_of_cookie(found[0])
+
+
+def _recognise_key(raw: str) -> Credential:
+    (found,) = find_keys([raw])
+    if isinstance(found, AuthenticationFailed):
+        raise found
+    return found
+
+
+def _check_scope(principal: Principal, request: Request) -> None:
+    if principal.scopes is None:
+        return
+    scope = scope_for_rest(request.method or "", request.path_info)
+    if scope is None:
+        raise PermissionDenied("API keys may not do that. Log in.")
+    principal.require(scope)

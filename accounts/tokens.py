@@ -1,4 +1,4 @@
-"""JWT pairs: issuing, verifying, refreshing. simplejwt signs and checks them."""
+"""JWT pairs: signing and verifying. simplejwt does both; what a pair belongs to is a `Session`."""
 
 from __future__ import annotations
 
@@ -6,17 +6,23 @@ import threading
 import time
 import uuid
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from cachetools import LRUCache
+from django.utils import timezone
 from rest_framework_simplejwt.exceptions import ExpiredTokenError, TokenError
-from rest_framework_simplejwt.tokens import AccessToken, RefreshToken
+from rest_framework_simplejwt.settings import api_settings
+from rest_framework_simplejwt.tokens import AccessToken, RefreshToken, Token
 
-from accounts.models import User
+from accounts.models import Session, User
+from accounts.origin import SYSTEM, Origin
+from accounts.principals import Credential, CredentialKind
 from gateway.errors import AuthenticationFailed, TokenExpired
 from gateway.ids import parse_id
 
 CACHED_TOKENS = 10_000
+SESSION_CLAIM = "sid"
 
 
 @dataclass(frozen=True)
@@ -28,59 +34,99 @@ class TokenPair:
 
 
 @dataclass(frozen=True)
-class AccessClaims:
-    user_id: uuid.UUID
+class Claims:
+    """What a genuine token says."""
+
+    credential: Credential
+    jti: str
     expires_at: float
-    """Unix time in seconds."""
+    """Unix time in seconds, without leeway."""
 
 
-def issue_pair(user: User) -> TokenPair:
-    """A fresh access and refresh token for `user`."""
-    refresh = RefreshToken.for_user(user)
-    access = refresh.access_token
+def issue_pair(user: User, origin: Origin = SYSTEM) -> TokenPair:
+    """Opens a session of `user` and answers its first pair."""
+    now = timezone.now()
+    session = Session.objects.create(
+        user=user,
+        account_version=user.token_version,
+        created_at=now,
+        last_used_at=now,
+        rotated_at=now,
+        expires_at=now + api_settings.REFRESH_TOKEN_LIFETIME,
+        refresh_jti=new_jti(),
+        user_agent=origin.user_agent,
+        address=origin.address,
+    )
+    return sign_pair(session)
+
+
+def sign_pair(session: Session) -> TokenPair:
+    """A new access token, and the session's one current refresh token: the same text on every call."""
+    refresh = RefreshToken()
+    _describe(refresh, session)
+    refresh["jti"] = session.refresh_jti
+    refresh["iat"] = _epoch(session.rotated_at)
+    refresh["exp"] = _epoch(session.expires_at)
+    access = AccessToken()
+    _describe(access, session)
     return TokenPair(str(access), str(refresh), int(access.lifetime.total_seconds()))
 
 
-def verify_refresh_token(raw: str) -> uuid.UUID:
-    """The user id of a valid refresh token. Raises AuthenticationFailed or TokenExpired."""
-    return _claims(RefreshToken, raw, "refresh").user_id
+def new_jti() -> str:
+    return uuid.uuid4().hex
+
+
+def verify_refresh_token(raw: str) -> Claims:
+    """The claims of a genuine refresh token. Raises AuthenticationFailed or TokenExpired."""
+    return _verify(RefreshToken, raw, "refresh")
 
 
 class AccessTokenVerifier:
     """Verifies access tokens and remembers the good ones: a signature is checked once per token.
 
-    A remembered token still ends at its own expiry. Whether its user is still welcome is not the
-    token's business: `accounts.authentication` asks that on every request.
+    A remembered token still ends at its own expiry. Whether its session still stands is not the token's
+    business: `accounts.authentication` asks that on every request.
     """
 
     def __init__(self) -> None:
         # Django's threads share one verifier, and an LRU cache moves its entries even when read.
         self._lock = threading.Lock()
-        self._verified: LRUCache[str, AccessClaims] = LRUCache(CACHED_TOKENS)
+        self._verified: LRUCache[str, Claims] = LRUCache(CACHED_TOKENS)
+        self._leeway_s = float(api_settings.LEEWAY)
 
-    def verify(self, raw: str) -> AccessClaims:
+    def verify(self, raw: str) -> Claims:
         """Raises AuthenticationFailed or TokenExpired."""
         with self._lock:
             claims = self._verified.get(raw)
         if claims is None:
-            claims = _claims(AccessToken, raw, "access")
+            claims = _verify(AccessToken, raw, "access")
             with self._lock:
                 self._verified[raw] = claims
-        if claims.expires_at <= time.time():
+        if claims.expires_at + self._leeway_s <= time.time():
             with self._lock:
                 self._verified.pop(raw, None)
             raise TokenExpired
         return claims
 
 
-def _claims(kind: Any, raw: str, name: str) -> AccessClaims:
+def _verify(kind: Any, raw: str, name: str) -> Claims:
     try:
         token = kind(raw)
     except ExpiredTokenError as exc:
         raise TokenExpired(f"The {name} token has expired.") from exc
     except (TokenError, ValueError) as exc:
         raise AuthenticationFailed(f"The {name} token is not valid.") from exc
-    user_id = parse_id(token.get("user_id", ""))
-    if user_id is None:
-        raise AuthenticationFailed(f"The {name} token names no user.")
-    return AccessClaims(user_id, float(token["exp"]))
+    user_id, session_id = parse_id(token.get("user_id", "")), parse_id(token.get(SESSION_CLAIM, ""))
+    if user_id is None or session_id is None:
+        raise AuthenticationFailed(f"The {name} token names no user and session.")
+    credential = Credential(CredentialKind.SESSION, session_id, user_id)
+    return Claims(credential, str(token["jti"]), float(token["exp"]))
+
+
+def _describe(token: Token, session: Session) -> None:
+    token["user_id"] = str(session.user_id)
+    token[SESSION_CLAIM] = str(session.id)
+
+
+def _epoch(moment: datetime) -> int:
+    return int(moment.timestamp())

@@ -1,9 +1,14 @@
 from django.urls import path
 
-from accounts import views
+from accounts import session_views, views
 
 urlpatterns = [
     path("login", views.LoginView.as_view()),
-    path("refresh", views.RefreshView.as_view()),
+    path("register", views.RegisterView.as_view()),
+    path("refresh", session_views.RefreshView.as_view()),
+    path("logout", session_views.LogoutView.as_view()),
     path("me", views.MeView.as_view()),
+    path("password", views.PasswordView.as_view()),
+    path("sessions", session_views.SessionsView.as_view()),
+    path("sessions/<uuid:session_id>", session_views.SessionView.as_view()),
 ]

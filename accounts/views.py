@@ -1,42 +1,45 @@
-"""Log-in, refresh and the caller's own account."""
+"""Log-in, registration and the caller's own account."""
 
 from __future__ import annotations
 
+from typing import Any
+
+from django.conf import settings
 from drf_spectacular.utils import extend_schema
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from accounts.callers import caller_of, rest_origin
+from accounts.limits import admit_login
 from accounts.models import User
 from accounts.serializers import (
     LoginSerializer,
+    PasswordSerializer,
     ProfileSerializer,
-    RefreshSerializer,
+    RegistrationSerializer,
     TokenPairSerializer,
     UserSerializer,
 )
-from accounts.services import change_profile, log_in, refresh_session
+from accounts.services import change_own_password, change_profile, log_in, register
 from accounts.tokens import TokenPair
-from gateway.errors import AuthenticationFailed
 
 
-def _caller(request: Request) -> User:
-    if not isinstance(request.user, User):
-        raise AuthenticationFailed
-    return request.user
+def pair_response(user: User, pair: TokenPair, *, status: int = 200) -> Response:
+    content = {
+        "access_token": pair.access_token,
+        "refresh_token": pair.refresh_token,
+        "token_type": "Bearer",
+        "expires_in": pair.expires_in,
+        "user": UserSerializer(user).data,
+    }
+    return Response(content, status=status)
 
 
-def _pair_response(user: User, pair: TokenPair) -> Response:
-    return Response(
-        {
-            "access_token": pair.access_token,
-            "refresh_token": pair.refresh_token,
-            "token_type": "Bearer",
-            "expires_in": pair.expires_in,
-            "user": UserSerializer(user).data,
-        }
-    )
+def read_body(serializer: Any) -> Any:
+    serializer.is_valid(raise_exception=True)
+    return serializer.validated_data
 
 
 class LoginView(APIView):
@@ -50,32 +53,30 @@ class LoginView(APIView):
         summary="Log in with a user name or an e-mail address",
     )
     def post(self, request: Request) -> Response:
-        serializer = LoginSerializer(data=request.data)
-        serializer.is_valid(raise_exception=True)
-        credentials = serializer.validated_data
-        return _pair_response(*log_in(request=request._request, **credentials))
+        credentials = read_body(LoginSerializer(data=request.data))
+        return pair_response(*log_in(request=request._request, origin=rest_origin(request), **credentials))
 
 
-class RefreshView(APIView):
+class RegisterView(APIView):
     permission_classes = [AllowAny]
     authentication_classes = []
 
     @extend_schema(
-        request=RefreshSerializer,
-        responses=TokenPairSerializer,
+        request=RegistrationSerializer,
+        responses={201: TokenPairSerializer},
         tags=["auth"],
-        summary="Exchange a refresh token for a new pair",
+        summary="Create an account, where REGISTRATION is on",
     )
     def post(self, request: Request) -> Response:
-        serializer = RefreshSerializer(data=request.data)
-        serializer.is_valid(raise_exception=True)
-        return _pair_response(*refresh_session(**serializer.validated_data))
+        account = read_body(RegistrationSerializer(data=request.data))
+        admit_login(request._request, username=account["username"], rate=settings.LOGIN_RATE)
+        return pair_response(*register(origin=rest_origin(request), **account), status=201)
 
 
 class MeView(APIView):
     @extend_schema(responses=UserSerializer, tags=["auth"], summary="The caller's account")
     def get(self, request: Request) -> Response:
-        return Response(UserSerializer(_caller(request)).data)
+        return Response(UserSerializer(caller_of(request)).data)
 
     @extend_schema(
         request=ProfileSerializer,
@@ -84,7 +85,22 @@ class MeView(APIView):
         summary="Change the caller's account",
     )
     def patch(self, request: Request) -> Response:
-        serializer = ProfileSerializer(_caller(request), data=request.data, partial=True)
-        serializer.is_valid(raise_exception=True)
-        user = change_profile(user=_caller(request), changes=serializer.validated_data)
-        return Response(UserSerializer(user).data)
+        user = caller_of(request)
+        changes = read_body(ProfileSerializer(user, data=request.data, partial=True))
+        return Response(UserSerializer(change_profile(user=user, changes=changes)).data)
+
+
+class PasswordView(APIView):
+    @extend_schema(
+        request=PasswordSerializer,
+        responses=TokenPairSerializer,
+        tags=["auth"],
+        summary="Change the password; every other session ends",
+    )
+    def post(self, request: Request) -> Response:
+        user = caller_of(request)
+        passwords = read_body(PasswordSerializer(data=request.data))
+        pair = change_own_password(
+            request=request._request, user=user, origin=rest_origin(request), **passwords
+        )
+        return pair_response(user, pair)

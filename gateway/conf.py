@@ -13,6 +13,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from gateway.conf_accounts import AccountConfig
 from gateway.conf_engines import EngineConfig
 from gateway.env import (
     ConfigurationError,
@@ -39,24 +40,12 @@ VLLM_DEFAULT_URL = "http://127.0.0.1:8000"
 
 
 @dataclass(frozen=True, kw_only=True)
-class GatewayConfig(EngineConfig):
+class GatewayConfig(AccountConfig, EngineConfig):
     """Everything an operator can set. Times are in seconds, sizes in bytes."""
 
     # What a deployment sets first
     debug: bool = setting("DEBUG", False, "Development mode: /docs, /schema and tracebacks.", parse_boolean)
     secret_key: str = setting("SECRET_KEY", "", "Signs sessions and CSRF tokens; at least 32 bytes.")
-    jwt_secret: str = setting(
-        "JWT_SECRET", "", "Signs access and refresh tokens; at least 32 bytes, not SECRET_KEY."
-    )
-    jwt_algorithm: str = setting(
-        "JWT_ALGORITHM", "HS256", "Signature of the tokens.", one_of("HS256", "HS384", "HS512")
-    )
-    jwt_expire_hours: int = setting(
-        "JWT_EXPIRE_HOURS", 24, "Life of an access token, in hours.", whole_number(1, 24 * 365)
-    )
-    jwt_refresh_days: int = setting(
-        "JWT_REFRESH_DAYS", 30, "Life of a refresh token, in days.", whole_number(1, 365)
-    )
     database_url: str = setting(
         "DATABASE_URL",
         "",

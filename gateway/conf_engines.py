@@ -61,6 +61,12 @@ class EngineConfig:
     clear_timeout_s: float = setting(
         "SWITCH_CLEAR_TIMEOUT", 60.0, "Longest wait for the GPUs' memory to become free.", seconds(1)
     )
+    stall_scale: float = setting(
+        "ENGINE_STALL_SCALE",
+        1.0,
+        "Factor on the silence after which a start counts as hung; slow disks want more.",
+        seconds(0.001),
+    )
     docker_host: str = setting(
         "DOCKER_HOST",
         "",

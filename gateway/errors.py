@@ -30,10 +30,13 @@ class GatewayError(Exception):
         *,
         param: str | None = None,
         headers: Mapping[str, str] | None = None,
+        details: Mapping[str, Any] | None = None,
     ) -> None:
+        """`details` stand beside `error` in the envelope: plain JSON values, such as a refused plan."""
         self.message = message or self.default_message
         self.param = param
         self.headers = dict(headers or {})
+        self.details = dict(details or {})
         super().__init__(self.message)
 
 
@@ -66,6 +69,18 @@ class AuthenticationFailed(GatewayError):
 class TokenExpired(AuthenticationFailed):
     code = "token_expired"
     default_message = "The access token has expired. Refresh it or log in again."
+
+
+class TokenRevoked(AuthenticationFailed):
+    code = "token_revoked"
+    default_message = "This credential is no longer valid: it was revoked, or its account changed."
+
+
+class TokenReused(AuthenticationFailed):
+    """A refresh token came back later than a lost answer explains: somebody copied it."""
+
+    code = "token_reused"
+    default_message = "This refresh token was used before. Its session has been ended; log in again."
 
 
 class InvalidCredentials(AuthenticationFailed):
@@ -107,8 +122,14 @@ class Conflict(GatewayError):
     status = 409
     type = "conflict_error"
 
-    def __init__(self, message: str | None = None, *, param: str | None = None) -> None:
-        super().__init__(message, param=param, headers=NO_RETRY)
+    def __init__(
+        self,
+        message: str | None = None,
+        *,
+        param: str | None = None,
+        details: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__(message, param=param, headers=NO_RETRY, details=details)
 
 
 class ConversationBusy(Conflict):
@@ -242,4 +263,5 @@ def status_of(error: GatewayError) -> int:
 
 def to_envelope(error: GatewayError) -> dict[str, Any]:
     """`{"error": {"message", "type", "param", "code"}}`, OpenAI's shape, for every face of the gateway."""
-    return {"error": {"message": error.message, "type": error.type, "param": error.param, "code": error.code}}
+    described = {"message": error.message, "type": error.type, "param": error.param, "code": error.code}
+    return {**error.details, "error": described}

@@ -122,7 +122,10 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 
 REST_FRAMEWORK = {
-    "DEFAULT_AUTHENTICATION_CLASSES": ["accounts.rest_authentication.BearerAuthentication"],
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "accounts.rest_authentication.BearerAuthentication",
+        "accounts.rest_authentication.CookieAuthentication",
+    ],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["gateway.rest.StrictJSONParser"],
@@ -135,6 +138,9 @@ SIMPLE_JWT = {
     "ALGORITHM": CONFIG.jwt_algorithm,
     "ACCESS_TOKEN_LIFETIME": timedelta(hours=CONFIG.jwt_expire_hours),
     "REFRESH_TOKEN_LIFETIME": timedelta(days=CONFIG.jwt_refresh_days),
+    "ISSUER": CONFIG.jwt_issuer,
+    "AUDIENCE": CONFIG.jwt_audience,
+    "LEEWAY": CONFIG.jwt_leeway_s,
 }
 
 SPECTACULAR_SETTINGS = {

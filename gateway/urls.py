@@ -18,6 +18,7 @@ urlpatterns = [
     path("health/ready", health.ready),
     path("metrics", observability.metrics),
     path("api/auth/", include("accounts.urls")),
+    path("api/keys", include("accounts.key_urls")),
     path("api/conversations", include("conversations.urls")),
     path("api/models/", include("modelops.urls")),
     path("admin", RedirectView.as_view(url="/admin/")),

@@ -6,6 +6,7 @@ import random
 from typing import Any
 
 import pytest
+from django.contrib.auth.hashers import MD5PasswordHasher
 from django.test import Client
 from pytest_django import Settings
 
@@ -36,8 +37,9 @@ def me(client: Client, token: str) -> Any:
 
 
 @pytest.fixture(autouse=True)
-def quick_hashes(settings: Settings) -> None:
+def quick_hashes_and_many_attempts(settings: Settings) -> None:
     """Dozens of passwords are checked here, and none of them is worth Argon2's 100 ms."""
+    settings.LOGIN_RATE = "10000/m"
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 
@@ -93,6 +95,31 @@ def test_failures_look_the_same_whatever_was_wrong(mina: User) -> None:
     assert {r.status_code for r in failures} == {401}
     assert len({r.content for r in failures}) == 1
     assert failures[0].json()["error"]["code"] == "invalid_credentials"
+
+
+class CountingHasher(MD5PasswordHasher):
+    """Counts how often the costly part of a log-in is done."""
+
+    computed = 0
+
+    def encode(self, password: str, salt: str) -> str:
+        type(self).computed += 1
+        return super().encode(password, salt)
+
+
+def test_unknown_name_costs_as_many_hashes_as_a_wrong_password(settings: Settings) -> None:
+    settings.PASSWORD_HASHERS = [f"{__name__}.CountingHasher"]
+    User.objects.create_user("mina", "mina@example.com", PASSWORD)
+    User.objects.create_user("retired", None, PASSWORD, is_active=False)
+    User.objects.create_user("passwordless")
+    costs = {}
+
+    for name in ("mina", "mina@example.com", "nobody", "nobody@example.com", "retired", "passwordless"):
+        before = CountingHasher.computed
+        log_in(client_at(), name, "wrong")
+        costs[name] = CountingHasher.computed - before
+
+    assert costs == dict.fromkeys(costs, 1)
 
 
 def test_password_keeps_the_blanks_around_it() -> None:

@@ -131,7 +131,7 @@ def test_deactivated_account_is_shut_out_at_once(api: Client, mina: User) -> Non
 
     response = api.get("/api/auth/me")
 
-    assert (response.status_code, response.json()["error"]["code"]) == (401, "invalid_api_key")
+    assert (response.status_code, response.json()["error"]["code"]) == (401, "token_revoked")
 
 
 def test_changed_role_counts_at_once(api: Client, mina: User) -> None:

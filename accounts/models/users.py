@@ -1,4 +1,4 @@
-"""Who may use the gateway."""
+"""Accounts, and the rights that come from their role."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from django.contrib.auth.validators import UnicodeUsernameValidator
 from django.db import models
 from django.db.models.functions import Lower
 from django.utils import timezone
+from django.utils.crypto import salted_hmac
 
 from gateway.ids import new_id
 
@@ -53,6 +54,14 @@ class User(AbstractBaseUser):
     default_system_prompt = models.TextField(blank=True, max_length=32_000)
     locale = models.CharField(max_length=10, blank=True, help_text="Language tag such as ko or en.")
     created_at = models.DateTimeField(default=timezone.now, editable=False)
+    token_version = models.PositiveIntegerField(
+        default=0,
+        editable=False,
+        help_text="Sessions are opened for one version of their account and end with it.",
+    )
+
+    is_narrowed = False
+    """Set on the object, never stored, when an API key speaks for the account: keys have no admin rights."""
 
     objects: ClassVar[UserManager] = UserManager()
 
@@ -72,7 +81,17 @@ class User(AbstractBaseUser):
 
     @property
     def is_admin(self) -> bool:
-        return self.is_active and self.role == Role.ADMIN
+        return self.is_active and self.role == Role.ADMIN and not self.is_narrowed
+
+    def set_password(self, raw_password: str | None) -> None:
+        """As Django does; saved as a whole, the account also moves to its next version."""
+        super().set_password(raw_password)
+        self.token_version += 1
+
+    def get_session_auth_hash(self) -> str:
+        """What a cookie session is bound to: it ends with the password, or with this version."""
+        bound_to = f"{self.token_version}:{self.password}"
+        return salted_hmac("accounts.User.session", bound_to, algorithm="sha256").hexdigest()
 
     # What Django's admin asks of a user.
 

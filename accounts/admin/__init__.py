@@ -1,0 +1,5 @@
+"""The accounts' pages in the admin. Every change they make goes through the services, on record."""
+
+from accounts.admin import audit, keys, sessions, users
+
+__all__ = ["audit", "keys", "sessions", "users"]

@@ -1,0 +1,16 @@
+"""The audit trail, to read."""
+
+from __future__ import annotations
+
+from django.contrib import admin
+
+from accounts.admin.base import LookOnlyAdmin
+from accounts.models import AuditEvent
+
+
+@admin.register(AuditEvent)
+class AuditEventAdmin(LookOnlyAdmin):
+    list_display = ["at", "actor_name", "action", "target_type", "target_label", "via", "address"]
+    list_filter = ["via", "action", "target_type"]
+    search_fields = ["actor_name", "target_label", "=target_id", "=request_id", "=address"]
+    date_hierarchy = "at"

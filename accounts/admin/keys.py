@@ -1,0 +1,63 @@
+"""API keys, without the keys: who has which, and an end to them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest
+from django.utils import timezone
+
+from accounts.admin.base import LookOnlyAdmin, admin_origin
+from accounts.api_keys import revoke_api_key
+from accounts.models import ApiKey
+
+
+class WorkingFilter(admin.SimpleListFilter):
+    title = "state"
+    parameter_name = "state"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("working", "Working"), ("ended", "Ended")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> QuerySet[ApiKey]:
+        now = timezone.now()
+        ended = Q(revoked_at__isnull=False) | Q(expires_at__lte=now) | Q(overlap_until__lte=now)
+        match self.value():
+            case "working":
+                return queryset.exclude(pk__in=ApiKey.objects.filter(ended).values("pk"))
+            case "ended":
+                return queryset.filter(ended)
+        return queryset
+
+
+@admin.register(ApiKey)
+class ApiKeyAdmin(LookOnlyAdmin):
+    list_display = ["name", "shown_prefix", "user", "scope_names", "created_at", "last_used_at", "ends_at"]
+    list_filter = [WorkingFilter]
+    list_select_related = ["user"]
+    search_fields = ["name", "prefix", "user__username", "user__email"]
+    date_hierarchy = "created_at"
+    actions = ["revoke"]
+    fields = [
+        *("name", "shown_prefix", "user", "scopes", "allowed_models"),
+        *("created_at", "last_used_at", "expires_at", "replaced_by", "overlap_until", "revoked_at"),
+    ]
+
+    @admin.display(description="prefix", ordering="prefix")
+    def shown_prefix(self, key: ApiKey) -> str:
+        return key.shown_prefix
+
+    @admin.display(description="scopes")
+    def scope_names(self, key: ApiKey) -> str:
+        return ", ".join(key.scopes)
+
+    @admin.display(description="ends")
+    def ends_at(self, key: ApiKey) -> Any:
+        return key.ends_at
+
+    @admin.action(description="Revoke the selected API keys")
+    def revoke(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> None:
+        revoked = sum(revoke_api_key(key=key, origin=admin_origin(request)) for key in queryset)
+        self.message_user(request, f"{revoked} keys revoked.", messages.SUCCESS)

@@ -1,0 +1,42 @@
+"""Where people are logged in, and an end to it."""
+
+from __future__ import annotations
+
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest
+
+from accounts.admin.base import LookOnlyAdmin, admin_origin
+from accounts.models import Session
+from accounts.sessions import end_session
+
+
+@admin.register(Session)
+class SessionAdmin(LookOnlyAdmin):
+    list_display = [
+        "user",
+        "user_agent",
+        "address",
+        "created_at",
+        "last_used_at",
+        "expires_at",
+        "revoked_at",
+        "revoked_reason",
+    ]
+    list_filter = [("revoked_at", admin.EmptyFieldListFilter), "revoked_reason"]
+    list_select_related = ["user"]
+    search_fields = ["user__username", "user__email", "=address", "=id"]
+    date_hierarchy = "created_at"
+    actions = ["end"]
+    fields = [
+        *("id", "user", "user_agent", "address", "created_at", "last_used_at", "expires_at"),
+        *("revoked_at", "revoked_reason"),
+    ]
+
+    @admin.action(description="End the selected sessions")
+    def end(self, request: HttpRequest, queryset: QuerySet[Session]) -> None:
+        ended = sum(
+            end_session(session=session, origin=admin_origin(request))
+            for session in queryset.select_related("user")
+        )
+        self.message_user(request, f"{ended} sessions ended.", messages.SUCCESS)

@@ -1,0 +1,129 @@
+"""Accounts. Their rights are changed by other administrators only."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.contrib.admin.utils import unquote
+from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
+from django.contrib.auth.forms import AdminUserCreationForm, UserChangeForm
+from django.contrib.auth.models import Group
+from django.db import transaction
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+
+from accounts.admin.base import admin_origin
+from accounts.audit import record_audit
+from accounts.models import ApiKey, AuditEvent, Session, User
+from accounts.services import record_password_reset, record_rights, set_active
+from accounts.sessions import end_sessions
+from accounts.stamps import account_change
+
+RIGHTS = ["role", "is_active"]
+SHOWN_IN_TRAIL = frozenset({"username", "email", "locale"})
+
+admin.site.unregister(Group)  # rights come from the role alone
+
+
+@admin.register(User)
+class UserAdmin(DjangoUserAdmin):  # type: ignore[type-arg]  # not subscriptable
+    form = UserChangeForm
+    add_form = AdminUserCreationForm
+    list_display = ["username", "email", "role", "is_active", "last_login", "created_at"]
+    list_filter = ["role", "is_active", "last_login"]
+    search_fields = ["username", "email", "=id"]
+    date_hierarchy = "created_at"
+    ordering = ["username"]
+    filter_horizontal = []
+    readonly_fields = ["last_login", "created_at"]
+    actions = ["end_all_sessions", "deactivate", "activate"]
+    fieldsets = [
+        (None, {"fields": ["username", "password"]}),
+        ("Profile", {"fields": ["email", "locale", "default_system_prompt"]}),
+        ("Rights", {"fields": [*RIGHTS]}),
+        ("Dates", {"fields": ["last_login", "created_at"]}),
+    ]
+    add_fieldsets = [
+        (None, {"fields": ["username", "email", "role", "usable_password", "password1", "password2"]})
+    ]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> list[str]:
+        """Nobody changes their own rights; `record_rights` says so once more."""
+        own = RIGHTS if obj is not None and obj.pk == request.user.pk else []
+        return [*super().get_readonly_fields(request, obj), *own]
+
+    def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        is_own = obj is not None and obj.pk == request.user.pk
+        return super().has_delete_permission(request, obj) and not is_own
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        """Sessions and keys go with their account, though their own pages delete nothing."""
+        deleted, counts, missing_permissions, protected = super().get_deleted_objects(objs, request)
+        go_along = {str(model._meta.verbose_name) for model in (Session, ApiKey)}
+        return deleted, counts, set(missing_permissions) - go_along, protected
+
+    def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
+        origin = admin_origin(request)
+        if not change:
+            with transaction.atomic():
+                obj.save()
+                changes = {"role": [None, obj.role]}
+                record_audit(
+                    origin=origin, action=AuditEvent.Action.USER_CREATED, target=obj, changes=changes
+                )
+            return
+        columns = [name for name in form.changed_data if name in form.cleaned_data]
+        with account_change(obj.pk):
+            before: dict[str, Any] = dict(User.objects.select_for_update().values().get(pk=obj.pk))
+            # Only what was edited: the rest may have changed since the form was read.
+            obj.save(update_fields=columns)
+            record_rights(user=obj, before={name: before[name] for name in RIGHTS}, origin=origin)
+            edited = {
+                name: [before[name], getattr(obj, name)] if name in SHOWN_IN_TRAIL else "changed"
+                for name in columns
+                if name not in RIGHTS
+            }
+            if edited:
+                action = AuditEvent.Action.USER_CHANGED
+                record_audit(origin=origin, action=action, target=obj, changes=edited)
+
+    def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:
+        user = self.get_object(request, unquote(id))
+        if user is None or request.method != "POST":
+            return super().user_change_password(request, id, form_url)
+        with account_change(user.pk):
+            response = super().user_change_password(request, id, form_url)
+            record_password_reset(user=user, origin=admin_origin(request))
+        return response
+
+    def delete_model(self, request: HttpRequest, obj: User) -> None:
+        if obj.pk == request.user.pk:
+            self.message_user(request, "Nobody deletes their own account.", messages.ERROR)
+            return
+        with account_change(obj.pk):
+            record_audit(origin=admin_origin(request), action=AuditEvent.Action.USER_DELETED, target=obj)
+            obj.delete()
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
+        for user in queryset:
+            self.delete_model(request, user)
+
+    @admin.action(description="End all sessions of the selected accounts")
+    def end_all_sessions(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
+        ended = end_sessions(list(queryset), reason=Session.EndReason.ADMIN, origin=admin_origin(request))
+        self.message_user(request, f"{ended} sessions ended.", messages.SUCCESS)
+
+    @admin.action(description="Deactivate the selected accounts")
+    def deactivate(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
+        self._set_active(request, queryset, is_active=False)
+
+    @admin.action(description="Activate the selected accounts")
+    def activate(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
+        self._set_active(request, queryset, is_active=True)
+
+    def _set_active(self, request: HttpRequest, queryset: QuerySet[User], *, is_active: bool) -> None:
+        origin = admin_origin(request)
+        others = [user for user in queryset if user != request.user]
+        changed = sum(set_active(user=user, is_active=is_active, origin=origin) for user in others)
+        self.message_user(request, f"{changed} accounts changed, never your own.", messages.SUCCESS)

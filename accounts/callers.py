@@ -1,0 +1,26 @@
+"""What the account views ask of a request."""
+
+from __future__ import annotations
+
+from rest_framework.request import Request
+
+from accounts.models import User, Via
+from accounts.origin import Origin, origin_of
+from accounts.principals import Principal
+from gateway.errors import AuthenticationFailed
+
+
+def caller_of(request: Request) -> User:
+    """The account behind an authenticated request. Raises AuthenticationFailed."""
+    if not isinstance(request.user, User):
+        raise AuthenticationFailed
+    return request.user
+
+
+def principal_of(request: Request) -> Principal | None:
+    return request.auth if isinstance(request.auth, Principal) else None
+
+
+def rest_origin(request: Request) -> Origin:
+    actor = request.user if isinstance(request.user, User) else None
+    return origin_of(request, via=Via.REST, actor=actor)

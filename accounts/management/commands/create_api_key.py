@@ -1,0 +1,58 @@
+"""`manage.py create_api_key USER`: an API key, from the command line."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser
+from datetime import timedelta
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+from django.utils import timezone
+
+from accounts.api_keys import issue_api_key
+from accounts.models import User
+from accounts.models.keys import MAX_KEY_NAME
+from accounts.origin import COMMAND
+from accounts.scopes import Scope
+from gateway.errors import GatewayError
+
+
+class Command(BaseCommand):
+    help = "Issue an API key for an account. The key is printed once and stored nowhere."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("user", help="User name or e-mail address.")
+        parser.add_argument("--name", default="command line")
+        parser.add_argument(
+            "--scope",
+            action="append",
+            choices=Scope.values,
+            help=f"Can be repeated. Default: {Scope.CHAT} and {Scope.MODELS_READ}.",
+        )
+        parser.add_argument("--model", action="append", help="Only for this model; can be repeated.")
+        parser.add_argument("--expires-days", type=int, help="Days until it ends; default: never.")
+        parser.add_argument("--quiet", action="store_true", help="Print nothing but the key, for scripts.")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        user = User.objects.find_by_login(options["user"])
+        if user is None:
+            raise CommandError(f"There is no account {options['user']!r}.")
+        days = options["expires_days"]
+        if days is not None and not 1 <= days <= 36_500:
+            raise CommandError("--expires-days: expected 1 to 36500")
+        try:
+            issued = issue_api_key(
+                user=user,
+                name=options["name"][:MAX_KEY_NAME],
+                scopes=options["scope"] or [Scope.CHAT, Scope.MODELS_READ],
+                models=options["model"] or [],
+                expires_at=None if days is None else timezone.now() + timedelta(days=days),
+                origin=COMMAND,
+            )
+        except GatewayError as exc:
+            raise CommandError(exc.message) from exc
+        if options["quiet"]:
+            self.stdout.write(issued.key)
+            return
+        self.stdout.write(f"API key of {user.username}, scopes {', '.join(issued.row.scopes)}.")
+        self.stdout.write(f"The key, shown this once: {issued.key}")

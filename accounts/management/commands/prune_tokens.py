@@ -1,0 +1,31 @@
+"""`manage.py prune_tokens`: forget sessions and API keys that ended long ago."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser
+from datetime import timedelta
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from accounts.api_keys import prune_keys
+from accounts.sessions import prune_sessions
+
+DEFAULT_DAYS = 30
+
+
+class Command(BaseCommand):
+    help = "Delete sessions and API keys that ended more than --days ago. Safe to repeat; for a daily job."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--days", type=int, default=DEFAULT_DAYS, help=f"Default {DEFAULT_DAYS}.")
+        parser.add_argument("--dry-run", action="store_true", help="Count, and delete nothing.")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if not 0 <= options["days"] <= 36_500:
+            raise CommandError("--days: expected 0 to 36500")
+        older_than, is_dry_run = timedelta(days=options["days"]), options["dry_run"]
+        sessions = prune_sessions(older_than=older_than, is_dry_run=is_dry_run)
+        keys = prune_keys(older_than=older_than, is_dry_run=is_dry_run)
+        verb = "would be deleted" if is_dry_run else "deleted"
+        self.stdout.write(f"{sessions} sessions and {keys} API keys {verb}.")

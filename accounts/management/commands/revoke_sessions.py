@@ -1,0 +1,44 @@
+"""`manage.py revoke_sessions USER | --all`: log people out, everywhere and at once."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from accounts.api_keys import revoke_api_key
+from accounts.models import ApiKey, Session, User
+from accounts.origin import COMMAND
+from accounts.sessions import end_sessions
+from gateway.errors import GatewayError
+
+
+class Command(BaseCommand):
+    help = "End every session and cookie of an account, or of all. Takes effect on their next request."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("user", nargs="?", help="User name or e-mail address.")
+        parser.add_argument("--all", action="store_true", help="Of every account.")
+        parser.add_argument("--keys", action="store_true", help="Revoke their API keys too.")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        users = _chosen(options)
+        try:
+            ended = end_sessions(users, reason=Session.EndReason.ADMIN, origin=COMMAND)
+            keys = ApiKey.objects.filter(user__in=users, revoked_at=None) if options["keys"] else ()
+            revoked = sum(revoke_api_key(key=key, origin=COMMAND) for key in keys)
+        except GatewayError as exc:
+            raise CommandError(exc.message) from exc
+        self.stdout.write(f"{ended} sessions ended, {revoked} API keys revoked.")
+
+
+def _chosen(options: dict[str, Any]) -> list[User]:
+    if bool(options["user"]) == options["all"]:
+        raise CommandError("Name one account, or give --all.")
+    if options["all"]:
+        return list(User.objects.all())
+    user = User.objects.find_by_login(options["user"])
+    if user is None:
+        raise CommandError(f"There is no account {options['user']!r}.")
+    return [user]

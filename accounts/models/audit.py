@@ -1,0 +1,60 @@
+"""What administrators and owners changed, and from where."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.utils import timezone
+
+from gateway.ids import new_id
+
+
+class Via(models.TextChoices):
+    ADMIN = "admin", "Admin pages"
+    REST = "rest", "REST"
+    COMMAND = "command", "Command line"
+    SYSTEM = "system", "The gateway itself"
+
+
+class AuditEvent(models.Model):
+    """Append-only. Names stand beside ids, so that the trail outlives what it tells of."""
+
+    class Action(models.TextChoices):
+        USER_CREATED = "user_created", "Account created"
+        USER_REGISTERED = "user_registered", "Account registered"
+        USER_CHANGED = "user_changed", "Account changed"
+        USER_DELETED = "user_deleted", "Account deleted"
+        ROLE_CHANGED = "role_changed", "Role changed"
+        USER_ACTIVATED = "user_activated", "Account activated"
+        USER_DEACTIVATED = "user_deactivated", "Account deactivated"
+        PASSWORD_CHANGED = "password_changed", "Password changed by its owner"
+        PASSWORD_RESET = "password_reset", "Password reset"
+        SESSIONS_REVOKED = "sessions_revoked", "Sessions ended"
+        SESSION_REUSED = "session_reused", "Session ended: a used refresh token came back"
+        KEY_ISSUED = "key_issued", "API key issued"
+        KEY_CHANGED = "key_changed", "API key changed"
+        KEY_ROTATED = "key_rotated", "API key rotated"
+        KEY_REVOKED = "key_revoked", "API key revoked"
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    at = models.DateTimeField(default=timezone.now, db_index=True)
+    actor_id = models.UUIDField(null=True, blank=True)
+    actor_name = models.CharField(max_length=150, blank=True)
+    via = models.CharField(max_length=10, choices=Via)
+    # No choices: what other parts of the gateway put on record has names of its own.
+    action = models.CharField(max_length=40)
+    target_type = models.CharField(max_length=40)
+    target_id = models.CharField(max_length=64)
+    target_label = models.CharField(max_length=200, blank=True)
+    changes = models.JSONField(default=dict, blank=True)
+    address = models.GenericIPAddressField(null=True, blank=True)
+    request_id = models.CharField(max_length=128, blank=True)
+
+    class Meta:
+        ordering = ["-at", "-id"]
+        indexes = [
+            models.Index(fields=["target_type", "target_id"], name="audit_of_target"),
+            models.Index(fields=["actor_id", "-at"], name="audit_of_actor"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.action} {self.target_label}"

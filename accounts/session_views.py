@@ -1,0 +1,76 @@
+"""Refresh, log out, and where the caller is logged in."""
+
+from __future__ import annotations
+
+import uuid
+
+from drf_spectacular.utils import extend_schema
+from rest_framework.permissions import AllowAny
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from accounts.callers import caller_of, principal_of, rest_origin
+from accounts.serializers import (
+    LogoutSerializer,
+    RefreshSerializer,
+    SessionListSerializer,
+    SessionSerializer,
+    TokenPairSerializer,
+)
+from accounts.sessions import end_own_session, list_sessions, log_out, refresh_session
+from accounts.views import pair_response, read_body
+
+
+class RefreshView(APIView):
+    permission_classes = [AllowAny]
+    authentication_classes = []
+
+    @extend_schema(
+        request=RefreshSerializer,
+        responses=TokenPairSerializer,
+        tags=["auth"],
+        summary="Exchange a refresh token for a new pair",
+    )
+    def post(self, request: Request) -> Response:
+        body = read_body(RefreshSerializer(data=request.data))
+        return pair_response(*refresh_session(origin=rest_origin(request), **body))
+
+
+class LogoutView(APIView):
+    permission_classes = [AllowAny]
+    authentication_classes = []
+
+    @extend_schema(
+        request=LogoutSerializer,
+        responses={204: None},
+        tags=["auth"],
+        summary="End a session, or all of them",
+    )
+    def post(self, request: Request) -> Response:
+        body = read_body(LogoutSerializer(data=request.data))
+        log_out(refresh_token=body["refresh_token"], everywhere=body["all"], origin=rest_origin(request))
+        return Response(status=204)
+
+
+class SessionsView(APIView):
+    @extend_schema(
+        operation_id="list_sessions",
+        responses=SessionListSerializer,
+        tags=["auth"],
+        summary="Where the caller is logged in",
+    )
+    def get(self, request: Request) -> Response:
+        principal = principal_of(request)
+        context = {"current_id": principal.session_id if principal else None}
+        rows = list_sessions(caller_of(request))
+        return Response({"object": "list", "data": SessionSerializer(rows, many=True, context=context).data})
+
+
+class SessionView(APIView):
+    @extend_schema(
+        operation_id="end_session", responses={204: None}, tags=["auth"], summary="End one of the sessions"
+    )
+    def delete(self, request: Request, session_id: uuid.UUID) -> Response:
+        end_own_session(user=caller_of(request), session_id=session_id)
+        return Response(status=204)

@@ -1,0 +1,164 @@
+"""Sessions: rotate their tokens, end them."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Collection
+from datetime import timedelta
+
+from django.db import transaction
+from django.db.models import F, QuerySet
+from django.utils import timezone
+from rest_framework_simplejwt.settings import api_settings
+
+from accounts.audit import record_audit
+from accounts.models import AuditEvent, Session, User
+from accounts.origin import SYSTEM, Origin
+from accounts.principals import judge_session
+from accounts.stamps import account_change
+from accounts.tokens import Claims, TokenPair, new_jti, sign_pair, verify_refresh_token
+from gateway.conf import get_config
+from gateway.errors import NotFound, TokenReused
+
+MOST_LISTED = 100
+
+
+def refresh_session(*, refresh_token: str, origin: Origin) -> tuple[User, TokenPair]:
+    """The next pair of the token's session.
+
+    A refresh token works once. Whoever else presents it within REFRESH_GRACE seconds gets the same
+    successor (parallel refreshes, lost answers); after that the session is ended, as somebody copied the
+    token. Raises AuthenticationFailed, TokenExpired, TokenRevoked or TokenReused.
+    """
+    claims = verify_refresh_token(refresh_token)
+    is_first = _rotate(claims, origin)
+    session = judge_session(Session.objects.select_related("user").filter(pk=claims.credential.id).first())
+    if not is_first and not _is_lost_answer(session, claims):
+        _end_reused(session, origin)
+        raise TokenReused
+    return session.user, sign_pair(session)
+
+
+def _rotate(claims: Claims, origin: Origin) -> bool:
+    """Make the token's successor the current one; False when it is not, or no longer, the current one."""
+    now = timezone.now()
+    current = Session.objects.filter(
+        pk=claims.credential.id,
+        user_id=claims.credential.user_id,
+        refresh_jti=claims.jti,
+        revoked_at=None,
+    )
+    changed = current.update(
+        previous_jti=claims.jti,
+        refresh_jti=new_jti(),
+        rotated_at=now,
+        last_used_at=now,
+        expires_at=now + api_settings.REFRESH_TOKEN_LIFETIME,
+        user_agent=origin.user_agent,
+        address=origin.address,
+    )
+    return changed == 1
+
+
+def _is_lost_answer(session: Session, claims: Claims) -> bool:
+    grace = timedelta(seconds=get_config().refresh_grace_s)
+    return session.previous_jti == claims.jti and timezone.now() - session.rotated_at <= grace
+
+
+def _end_reused(session: Session, origin: Origin) -> None:
+    with account_change(session.user_id):
+        _end(Session.objects.filter(pk=session.pk), Session.EndReason.REUSE)
+        record_audit(
+            origin=Origin(SYSTEM.via, address=origin.address, request_id=origin.request_id),
+            action=AuditEvent.Action.SESSION_REUSED,
+            target=session.user,
+            changes={"session": str(session.pk)},
+        )
+
+
+def log_out(*, refresh_token: str, everywhere: bool = False, origin: Origin) -> None:
+    """End the token's session, or every session of its account; also cookies then. Idempotent.
+
+    A rotated token may still end its session, but not the others. Raises AuthenticationFailed or
+    TokenExpired.
+    """
+    claims = verify_refresh_token(refresh_token)
+    session = Session.objects.select_related("user").filter(pk=claims.credential.id).first()
+    if session is None or session.user_id != claims.credential.user_id:
+        return
+    if everywhere and session.revoked_at is None and session.refresh_jti == claims.jti:
+        end_sessions([session.user], reason=Session.EndReason.LOGOUT, origin=origin, is_audited=False)
+        return
+    with account_change(session.user_id):
+        _end(Session.objects.filter(pk=session.pk), Session.EndReason.LOGOUT)
+
+
+def list_sessions(user: User) -> QuerySet[Session]:
+    """Where `user` is logged in, most recently used first, a hundred at most."""
+    return Session.objects.filter(
+        user=user,
+        revoked_at=None,
+        account_version=user.token_version,
+        expires_at__gt=timezone.now(),
+    )[:MOST_LISTED]
+
+
+def end_own_session(*, user: User, session_id: uuid.UUID) -> None:
+    """End one of the user's sessions. Raises NotFound for anybody else's, and for one that has ended."""
+    with account_change(user.pk):
+        own = Session.objects.filter(pk=session_id, user=user, account_version=user.token_version)
+        if not _end(own, Session.EndReason.REVOKED):
+            raise NotFound
+
+
+def end_session(*, session: Session, origin: Origin) -> bool:
+    """End somebody's session, on record; False when it had ended."""
+    with account_change(session.user_id):
+        ended = _end(Session.objects.filter(pk=session.pk), Session.EndReason.ADMIN)
+        if ended:
+            record_audit(
+                origin=origin,
+                action=AuditEvent.Action.SESSIONS_REVOKED,
+                target=session.user,
+                changes={"session": str(session.pk)},
+            )
+    return bool(ended)
+
+
+def end_sessions(
+    users: Collection[User], *, reason: Session.EndReason, origin: Origin, is_audited: bool = True
+) -> int:
+    """End every session and cookie of these accounts; how many sessions that were. API keys stay."""
+    with account_change(*(user.pk for user in users)):
+        ended = 0
+        for user in users:
+            ended += end_sessions_within_change(user, reason)
+            if is_audited:
+                record_audit(origin=origin, action=AuditEvent.Action.SESSIONS_REVOKED, target=user)
+    return ended
+
+
+def end_sessions_within_change(user: User, reason: Session.EndReason) -> int:
+    """The same for a caller that is inside `account_change`. Moves the account to its next version."""
+    User.objects.filter(pk=user.pk).update(token_version=F("token_version") + 1)
+    user.refresh_from_db(fields=["token_version"])
+    return _end(Session.objects.filter(user=user), reason)
+
+
+def mark_ended(user: User, reason: Session.EndReason) -> None:
+    """Say of every session of an account why it ended, after the account moved to its next version."""
+    _end(Session.objects.filter(user=user), reason)
+
+
+def prune_sessions(*, older_than: timedelta, is_dry_run: bool) -> int:
+    """Delete sessions that ended longer ago than that; how many."""
+    limit = timezone.now() - older_than
+    ended = Session.objects.filter(expires_at__lt=limit) | Session.objects.filter(revoked_at__lt=limit)
+    if is_dry_run:
+        return ended.count()
+    with transaction.atomic():
+        return ended.delete()[0]
+
+
+def _end(sessions: QuerySet[Session], reason: Session.EndReason) -> int:
+    return sessions.filter(revoked_at=None).update(revoked_at=timezone.now(), revoked_reason=reason)

@@ -1,0 +1,196 @@
+"""How every process learns that an account changed, without asking the database (docs/adr/0007).
+
+Each account has a stamp that all processes can read cheaply. What a process remembers of an account counts
+as long as the account still has the stamp that was read *before* the account was. Whoever changes what an
+account or a credential may do wraps the change in `account_change`.
+
+Where the stamp is:
+- Redis, when there is one: a random value per account. None there means nothing may be remembered until a
+  new one is set; so a Redis that forgot everything costs a reload, never a stale answer.
+- Beside the SQLite file otherwise: one stamp for all accounts, a file that grows with every change.
+- PostgreSQL without Redis: nowhere; nothing is remembered.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any, Protocol
+
+import structlog
+from django.db import DEFAULT_DB_ALIAS, connections, transaction
+from django_redis import get_redis_connection
+from redis.exceptions import RedisError
+
+from accounts.redis_batch import RedisBatch
+from gateway.conf import get_config
+from gateway.errors import DependencyUnavailable
+
+log = structlog.get_logger()
+
+CHANGING = b"changing"
+CHANGING_LIFE_S = 60
+"""A change has to commit within this time after it was announced."""
+STAMP_LIFE_S = 600
+MAX_PIPELINE = 1000
+
+
+class Stamps(Protocol):
+    """The readers' side, for the event loop."""
+
+    def ask(self, user_id: uuid.UUID) -> asyncio.Future[bytes | None]:
+        """The account's stamp; None when there is none, or when it is being changed.
+
+        Under way at once, so that it shares a round trip with what is asked next. The future raises
+        DependencyUnavailable.
+        """
+
+    async def renew(self, user_id: uuid.UUID) -> bytes | None:
+        """As `ask`, but gives an account without a stamp a new one."""
+
+
+class NoStamps:
+    """For processes that share a database and nothing else: never a stamp, so nothing is remembered."""
+
+    def ask(self, user_id: uuid.UUID) -> asyncio.Future[bytes | None]:
+        return _done(None)
+
+    async def renew(self, user_id: uuid.UUID) -> bytes | None:
+        return None
+
+
+class RedisStamps:
+    def __init__(self, batch: RedisBatch) -> None:
+        self._batch = batch
+
+    def ask(self, user_id: uuid.UUID) -> asyncio.Future[bytes | None]:
+        return self._batch.submit(("GET", _key(user_id)), read=_last)
+
+    async def renew(self, user_id: uuid.UUID) -> bytes | None:
+        key = _key(user_id)
+        fresh = secrets.token_hex(8)
+        return await self._batch.submit(
+            ("SET", key, fresh, "NX", "EX", STAMP_LIFE_S), ("GET", key), read=_last
+        )
+
+
+class FileStamps:
+    """One stamp for all accounts: identity, size and time of a file that every change appends to."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def ask(self, user_id: uuid.UUID) -> asyncio.Future[bytes | None]:
+        return _done(self._read())
+
+    async def renew(self, user_id: uuid.UUID) -> bytes | None:
+        # Opened, not touched: what is there keeps its time, and so its stamp.
+        with _unavailable_if_not_written():
+            self._path.open("ab").close()
+        return self._read()
+
+    def _read(self) -> bytes | None:
+        # Microseconds, so not worth a thread.
+        try:
+            found = os.stat(self._path)
+        except OSError:
+            return None
+        return b"%d %d %d" % (found.st_ino, found.st_size, found.st_mtime_ns)
+
+
+def open_stamps(batch: RedisBatch | None) -> Stamps:
+    """The stamps that `account_change` of this deployment writes; `batch` when it has Redis."""
+    if batch is not None:
+        return RedisStamps(batch)
+    path = _stamp_file()
+    return FileStamps(path) if path else NoStamps()
+
+
+@contextmanager
+def account_change(*user_ids: uuid.UUID) -> Iterator[None]:
+    """A transaction that changes what these accounts or their credentials may do.
+
+    Every process sees the outcome on its next request. The change is announced before the commit and
+    confirmed after it; in between, and for a minute if this process dies there, nobody remembers anything
+    of these accounts. Raises DependencyUnavailable, and changes nothing, when it cannot be announced.
+    """
+    with transaction.atomic():
+        yield
+        _announce(user_ids)
+        transaction.on_commit(partial(_confirm, user_ids))
+
+
+def _announce(user_ids: Sequence[uuid.UUID]) -> None:
+    if get_config().redis_url:
+        try:
+            _for_each(user_ids, lambda pipeline, key: pipeline.set(key, CHANGING, ex=CHANGING_LIFE_S))
+        except (RedisError, OSError) as exc:
+            log.error("redis_failed", error=type(exc).__name__)
+            raise DependencyUnavailable("The cache does not answer; nothing was changed.") from exc
+    elif path := _stamp_file():
+        _grow(path)
+
+
+def _confirm(user_ids: Sequence[uuid.UUID]) -> None:
+    if get_config().redis_url:
+        try:
+            _for_each(user_ids, lambda pipeline, key: pipeline.delete(key))
+        except (RedisError, OSError) as exc:
+            # The announcement stands and ends by itself: until then these accounts are read every time.
+            log.warning("redis_failed", error=type(exc).__name__)
+    elif path := _stamp_file():
+        _grow(path)
+
+
+def _for_each(user_ids: Iterable[uuid.UUID], work: Callable[[Any, str], object]) -> None:
+    redis = get_redis_connection("default")
+    keys = [_key(user_id) for user_id in user_ids]
+    for start in range(0, len(keys), MAX_PIPELINE):
+        pipeline = redis.pipeline(transaction=False)
+        for key in keys[start : start + MAX_PIPELINE]:
+            work(pipeline, key)
+        pipeline.execute()
+
+
+def _grow(path: Path) -> None:
+    # Appended to, not only touched: two changes within one tick of the file system's clock must differ.
+    with _unavailable_if_not_written(), path.open("ab") as file:
+        file.write(b".")
+
+
+@contextmanager
+def _unavailable_if_not_written() -> Iterator[None]:
+    try:
+        yield
+    except OSError as exc:
+        log.error("stamp_not_written", error=type(exc).__name__)
+        raise DependencyUnavailable("The data folder cannot be written to.") from exc
+
+
+def _stamp_file() -> Path | None:
+    """Beside the SQLite file, so that whoever shares the database shares it; None on PostgreSQL."""
+    connection = connections[DEFAULT_DB_ALIAS]
+    if connection.vendor != "sqlite":
+        return None
+    return Path(f"{connection.settings_dict['NAME']}.accounts")
+
+
+def _key(user_id: uuid.UUID) -> str:
+    return f"gateway:account:{user_id}"
+
+
+def _last(answers: Sequence[Any]) -> bytes | None:
+    stamp: bytes | None = answers[-1]
+    return None if stamp == CHANGING else stamp
+
+
+def _done(stamp: bytes | None) -> asyncio.Future[bytes | None]:
+    future: asyncio.Future[bytes | None] = asyncio.get_running_loop().create_future()
+    future.set_result(stamp)
+    return future

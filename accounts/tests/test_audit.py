@@ -1,0 +1,79 @@
+"""The audit trail."""
+
+from __future__ import annotations
+
+import pytest
+from django.test import RequestFactory
+
+from accounts.audit import record_audit
+from accounts.models import AuditEvent, Session, User, Via
+from accounts.origin import COMMAND, origin_of, plain_text
+from accounts.sessions import end_sessions
+from gateway.request_id import current_request_id
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def mina() -> User:
+    return User.objects.create(username="mina")
+
+
+def test_event_says_who_what_when_and_from_where(mina: User) -> None:
+    root = User.objects.create(username="root", role="admin")
+    token = current_request_id.set("request-1")
+    request = RequestFactory().get("/", REMOTE_ADDR="2001:db8::1")
+
+    record_audit(
+        origin=origin_of(request, via=Via.ADMIN, actor=root),
+        action="limit_changed",
+        target=mina,
+        changes={"requests": [60, 10]},
+    )
+
+    current_request_id.reset(token)
+    event = AuditEvent.objects.get()
+    assert (event.actor_id, event.actor_name, event.via) == (root.pk, "root", "admin")
+    assert (event.target_type, event.target_id, event.target_label) == ("user", str(mina.pk), "mina")
+    assert (event.address, event.request_id, event.changes) == (
+        "2001:db8::1",
+        "request-1",
+        {"requests": [60, 10]},
+    )
+
+
+@pytest.mark.parametrize("field", ["password", "digest", "key", "token"])
+def test_secrets_are_not_for_the_trail(mina: User, field: str) -> None:
+    with pytest.raises(ValueError, match=field):
+        record_audit(origin=COMMAND, action="x", target=mina, changes={field: ["a", "b"]})
+
+
+def test_event_outlives_whom_it_is_about(mina: User) -> None:
+    end_sessions([mina], reason=Session.EndReason.ADMIN, origin=COMMAND)
+
+    mina.delete()
+
+    assert AuditEvent.objects.get().target_label == "mina"
+
+
+def test_event_is_undone_with_its_change(mina: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_user_ids: object) -> None:
+        raise ConnectionError
+
+    monkeypatch.setattr("accounts.stamps._announce", fail)
+
+    with pytest.raises(ConnectionError):
+        end_sessions([mina], reason=Session.EndReason.ADMIN, origin=COMMAND)
+
+    assert not AuditEvent.objects.exists()
+
+
+@pytest.mark.parametrize(("address", "kept"), [("", None), ("unix:", None), ("192.0.2.1", "192.0.2.1")])
+def test_peer_without_an_address_has_none(address: str, kept: str | None) -> None:
+    request = RequestFactory().get("/", REMOTE_ADDR=address)
+
+    assert origin_of(request, via=Via.REST).address == kept
+
+
+def test_client_name_is_made_harmless() -> None:
+    assert plain_text("curl/8\x00\x1b[2J\r\n\ud800 김", 20) == "curl/8[2J 김"

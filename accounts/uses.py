@@ -1,0 +1,52 @@
+"""When keys and sessions were last used: good to know, not worth a write per request."""
+
+from __future__ import annotations
+
+import threading
+import time
+import uuid
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from cachetools import LRUCache
+from django.db.models import Q
+from django.utils import timezone
+
+from accounts.models import ApiKey, Session
+from accounts.principals import Credential, CredentialKind
+
+NOTE_EVERY_S = 60.0
+REMEMBERED_USES = 10_000
+
+
+class UseLog:
+    """Says when a use is worth writing down: once a minute per credential and process. Thread-safe."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._noted: LRUCache[Credential, float] = LRUCache(REMEMBERED_USES)
+
+    def is_due(self, credential: Credential) -> bool:
+        """True once, then False for a minute."""
+        now = time.monotonic()
+        with self._lock:
+            if now - self._noted.get(credential, -NOTE_EVERY_S) < NOTE_EVERY_S:
+                return False
+            self._noted[credential] = now
+            return True
+
+
+def is_use_due(last_used_at: datetime | None) -> bool:
+    """Whether a use now is worth writing down, after the one on record."""
+    return last_used_at is None or timezone.now() - last_used_at >= timedelta(seconds=NOTE_EVERY_S)
+
+
+def note_uses(credentials: Sequence[Credential]) -> list[None]:
+    """Put the use on record, unless another process did within the last minute."""
+    now = timezone.now()
+    is_old = Q(last_used_at=None) | Q(last_used_at__lt=now - timedelta(seconds=NOTE_EVERY_S))
+    for kind, model in ((CredentialKind.KEY, ApiKey), (CredentialKind.SESSION, Session)):
+        ids: set[uuid.UUID] = {c.id for c in credentials if c.kind == kind}
+        if ids:
+            model.objects.filter(is_old, pk__in=ids).update(last_used_at=now)
+    return [None] * len(credentials)
