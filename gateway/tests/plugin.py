@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+pytest_plugins = ["gateway.tests.docker_engine.fixtures"]
+
 # Before anything reads the settings: nothing of this machine's own configuration leaks into a test.
 _data = tempfile.TemporaryDirectory(prefix="gw-test-")
 os.environ.update(

@@ -95,6 +95,14 @@ def find_runtime_problems(spec: ProfileSpec, runtime: Mapping[str, Any] | None) 
 
 def _find_resource_problems(spec: ProfileSpec, described: Mapping[str, Any]) -> list[PlanProblem]:
     problems = []
+    if spec.engine == EngineKind.VLLM and described.get("vllm") == "":
+        problems.append(
+            PlanProblem(
+                "program_missing",
+                "There is no `vllm` program on the switcher's machine.",
+                "Install vLLM there, or point VLLM_COMMAND at it.",
+            )
+        )
     needs_gpu = spec.engine != EngineKind.SIMULATOR
     if needs_gpu and described.get("can_use_gpus") is False:
         problems.append(

@@ -58,8 +58,6 @@ def _check_runtime(spec: ProfileSpec) -> Iterator[FieldError]:
     is_simulated = spec.engine == EngineKind.SIMULATOR
     if spec.runtime == Runtime.DOCKER and not spec.image:
         yield FieldError("image", "is needed by the runtime docker")
-    if is_simulated and spec.runtime == Runtime.DOCKER:
-        yield FieldError("runtime", "must be process or external for the simulator")
     if not is_simulated and not spec.repository:
         yield FieldError("repository", "is needed by the engine vllm")
     if not is_simulated:

@@ -116,8 +116,9 @@ class Runtime(Protocol):
     def describe(self) -> dict[str, Any]:
         """What a plan needs to know, as plain JSON values. Never raises: `{"problem": "…"}` instead.
 
-        Keys: `problem` (empty when usable), `version`, `images` (tags and digests present), `can_use_gpus`,
-        `free_bytes` (disk for images or weights), `has_hf_token`; those that apply.
+        Keys: `problem` (empty when usable) and then its `code`, `version`, `images` (tags, digests and ids
+        present), `can_use_gpus` (None where nothing tells), `free_bytes` (disk for images or weights),
+        `has_hf_token`, `vllm` (path of the program, empty without); those that apply.
         """
 
     def prefetch(
@@ -125,12 +126,14 @@ class Runtime(Protocol):
     ) -> str:
         """Have image and weights here before anything is stopped; returns the image's digest or "".
 
-        Blocks until done or `stop` is set; called on a thread of its own. Raises RuntimeFailure.
+        Blocks until done or `stop` is set (then what it returns means nothing, and what came so far is
+        kept); called on a thread of its own. Raises RuntimeFailure.
         """
 
     def start(self, workload: Workload) -> Instance:
-        """Start it, or answer the one of this name that runs already. Raises RuntimeFailure; what a
-        failed start leaves behind is found by `status` and `list_instances`, and goes by `remove`."""
+        """Start it, or answer the one of this name that runs already. Raises RuntimeFailure, also for one
+        that has run and ended; what a failed start leaves behind is found by `status` and
+        `list_instances`, and goes by `remove`."""
 
     def status(self, name: str) -> Instance:
         """Raises RuntimeUnavailable."""

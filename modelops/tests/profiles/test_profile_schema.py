@@ -175,7 +175,6 @@ def test_named_and_written_chat_templates_pass(value: str) -> None:
     [
         ({"image": ""}, "image", "runtime docker"),
         ({"repository": ""}, "repository", "vllm"),
-        ({"engine": "simulator"}, "runtime", "simulator"),
         ({"extra_flags": {"sim-limit": 1}}, "extra_flags.sim-limit", "simulator"),
         ({"is_default": True, "is_enabled": False}, "is_default", "disabled"),
         ({"aliases": ["example"]}, "aliases[0]", "served anyway"),

@@ -1,0 +1,80 @@
+"""`docker_engine`, `simulator_image` and `gpu_docker_engine`; gateway.tests.plugin makes them known."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from gateway.tests.docker_engine.daemon import DockerEngine
+
+SIMULATOR_IMAGE = "gateway-test/vllm:simulated"
+
+
+@contextmanager
+def run_docker_engine(**options: Any) -> Iterator[DockerEngine]:
+    """A private engine until the end of the block; `options` are DockerEngine's. Skips loudly without one."""
+    from gateway.tests.docker_engine.daemon import DockerEngine, DockerMissing
+
+    # Not pytest's folder: its long paths and our sockets below them would exceed 108 bytes.
+    with tempfile.TemporaryDirectory(prefix="gwd-") as folder:
+        try:
+            engine = DockerEngine(Path(folder), **options)
+        except DockerMissing as exc:
+            skip_loudly(exc)
+        try:
+            engine.start()
+            yield engine
+        finally:
+            engine.dispose()
+
+
+def skip_loudly(missing: Exception) -> None:
+    if os.environ.get("GATEWAY_TEST_REQUIRE"):
+        pytest.fail(f"GATEWAY_TEST_REQUIRE is set, and no Docker engine can run: {missing}")
+    pytest.skip(f"NOT TESTED on a Docker engine: {missing}")
+
+
+@pytest.fixture(scope="session")
+def docker_engine() -> Iterator[DockerEngine]:
+    """A real Docker engine without GPUs, shared by the whole run: remove what you start."""
+    with run_docker_engine() as engine:
+        yield engine
+
+
+@pytest.fixture(scope="session")
+def simulator_root(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The tarball of `simulator_image`, to import into further engines."""
+    from gateway.tests.docker_engine.root_filesystem import write_root_filesystem
+
+    path = tmp_path_factory.mktemp("image") / "root.tar"
+    write_root_filesystem(path)
+    yield path
+    path.unlink()  # 130 MB, which pytest would keep for three runs
+
+
+@pytest.fixture(scope="session")
+def simulator_image(docker_engine: DockerEngine, simulator_root: Path) -> str:
+    """An image on `docker_engine` whose `vllm` is the simulated engine."""
+    from gateway.tests.docker_engine.root_filesystem import import_image
+
+    return import_image(docker_engine.client(), simulator_root, SIMULATOR_IMAGE)
+
+
+@pytest.fixture(scope="session")
+def gpu_docker_engine(
+    tmp_path_factory: pytest.TempPathFactory, simulator_root: Path
+) -> Iterator[DockerEngine]:
+    """A second engine, which grants requests for `nvidia_hook.GPU_UUIDS`. It has `SIMULATOR_IMAGE` too."""
+    from gateway.tests.docker_engine.nvidia_hook import write_hook
+    from gateway.tests.docker_engine.root_filesystem import import_image
+
+    with run_docker_engine(hooks=write_hook(tmp_path_factory.mktemp("hooks"))) as engine:
+        import_image(engine.client(), simulator_root, SIMULATOR_IMAGE)
+        yield engine

@@ -1,0 +1,115 @@
+"""Which weights a workload needs from a hub, and having them downloaded before it starts."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from modelops.runtimes.base import FetchProgress, RuntimeFailure, Workload
+
+DOWNLOAD_PROGRAM = Path(__file__).with_name("weights_download.py")
+"""Runs wherever the engine would, with that place's own Python and huggingface_hub."""
+_REPOSITORY = re.compile(r"[\w-][\w.-]*(/[\w.-]+)?")
+_UNLIKE_A_SNAPSHOT = frozenset(
+    {"dummy", "gguf", "runai_streamer", "runai_streamer_sharded", "sharded_state", "tensorizer"}
+)
+_TAIL_LINES = 20
+_ADVICE = {
+    "gated_repo": "The repository is gated: accept its licence on the hub, and set HF_TOKEN",
+    "repository_missing": "The hub has no such repository or revision, or hides it: check both, and HF_TOKEN",
+    "no_disk": "There is no space for the weights: make room where ENGINE_HF_CACHE is",
+    "hub_unreachable": "The hub does not answer, and not all of the weights are here: check the network",
+}
+
+
+@dataclass(frozen=True)
+class Weights:
+    """A repository to have in the cache, as `vllm serve` would fetch it."""
+
+    repository: str
+    revision: str | None = None
+    cache_dir: str | None = None
+
+    def as_json(self) -> str:
+        return json.dumps(asdict(self))
+
+
+def find_weights(workload: Workload, *, is_folder: Callable[[str], bool] = lambda _: False) -> Weights | None:
+    """None where nothing is to be downloaded, or where only the engine knows what.
+
+    `is_folder` says whether a model's name is a folder where the engine runs.
+    """
+    flags = _read_flags(workload.arguments)
+    model = flags.get("--model") or _model_argument(workload.arguments)
+    is_fetched_otherwise = (
+        workload.is_simulated
+        or workload.environment.get("HF_HUB_OFFLINE", "") in {"1", "true", "True", "ON", "YES"}
+        or bool(workload.environment.get("VLLM_USE_MODELSCOPE"))
+        or flags.get("--load-format", "auto") in _UNLIKE_A_SNAPSHOT
+    )
+    if (
+        is_fetched_otherwise
+        or not _REPOSITORY.fullmatch(model)
+        or model.endswith(".gguf")
+        or is_folder(model)
+    ):
+        return None
+    return Weights(model, flags.get("--revision"), flags.get("--download-dir"))
+
+
+class DownloadOutput:
+    """Understands what `weights_download.py` prints."""
+
+    def __init__(self, weights: Weights, report: Callable[[FetchProgress], None]) -> None:
+        self._what = f"weights of {weights.repository}"
+        self._report = report
+        self._error: Mapping[str, Any] | None = None
+        self._tail: list[str] = []
+
+    def take(self, lines: Sequence[str]) -> None:
+        for line in lines:
+            message = _read_json_object(line)
+            if message is None:
+                self._tail = [*self._tail, line][-_TAIL_LINES:]
+            elif "error" in message:
+                self._error = message
+            elif "done_bytes" in message:
+                self._report(FetchProgress(self._what, message["done_bytes"], message.get("total_bytes")))
+
+    def check(self, exit_code: int | None) -> None:
+        """Raises RuntimeFailure unless the download went well."""
+        if self._error is not None:
+            code, message = self._error["error"], self._error["message"]
+            advice = _ADVICE.get(code, f"The {self._what} could not be downloaded")
+            raise RuntimeFailure(f"{advice} ({self._what}: {message})", code=code)
+        if exit_code != 0:
+            tail = "\n".join(self._tail)
+            raise RuntimeFailure(f"The download of the {self._what} ended with code {exit_code}.\n{tail}")
+
+
+def _model_argument(arguments: Sequence[str]) -> str:
+    """`serve MODEL …`"""
+    return arguments[1] if len(arguments) > 1 and not arguments[1].startswith("-") else ""
+
+
+def _read_flags(arguments: Sequence[str]) -> dict[str, str]:
+    """`--flag value` and `--flag=value`; vLLM takes underscores for dashes in a flag's name."""
+    flags: dict[str, str] = {}
+    for index, argument in enumerate(arguments):
+        if argument.startswith("--"):
+            name, separator, value = argument.partition("=")
+            following = arguments[index + 1] if index + 1 < len(arguments) else ""
+            flags[name.replace("_", "-")] = value if separator else following
+    return flags
+
+
+def _read_json_object(line: str) -> dict[str, Any] | None:
+    try:
+        message = json.loads(line)
+    except ValueError:
+        return None
+    return message if isinstance(message, dict) else None
