@@ -126,7 +126,7 @@ def start_gateway(folder: Path, engine_url: str, **overrides: str) -> Iterator[G
         "LOGIN_RATE": "10000/m",
         "PYTHONUNBUFFERED": "1",
     }
-    with _own_database(folder.name) as database_url:
+    with own_database(folder.name) as database_url:
         if database_url:
             environment["DATABASE_URL"] = database_url
         gateway = GatewayProcess(environment | overrides, log_path=folder / "gateway.log")
@@ -140,7 +140,7 @@ def start_gateway(folder: Path, engine_url: str, **overrides: str) -> Iterator[G
 
 
 @contextlib.contextmanager
-def _own_database(name: str) -> Iterator[str]:
+def own_database(name: str) -> Iterator[str]:
     """A new database on the test run's PostgreSQL; empty on SQLite, where the data folder is enough."""
     server = os.environ.get("DATABASE_URL", "")
     if not server:

@@ -21,9 +21,7 @@ from accounts.models import User
 from gateway.conf import GatewayConfig, get_config
 from gateway.locks import lock_folder
 from gateway.supervisor import Child, Supervisor, is_port_free
-from modelops.domain.engine_args import build_serve_arguments
-from modelops.models import ModelProfile
-from modelops.simulator.process import find_free_port
+from modelops.switcher.ending import end_local_engines
 
 SIMULATED_PROFILE = "simulated"
 READY_TIMEOUT_S = 30.0
@@ -35,8 +33,8 @@ CURL_TOKEN_LIFE = timedelta(hours=1)
 
 class Command(BaseCommand):
     help = (
-        "Migrate, seed profiles and the users admin and demo, then run the web process and, unless "
-        "VLLM_BASE_URL is set, the simulated engine. Ctrl-C ends everything."
+        "Migrate, seed profiles and the users admin and demo, then run the web process and the switcher, "
+        "which starts the simulated engine unless VLLM_BASE_URL is set. Ctrl-C ends everything."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -59,7 +57,12 @@ class Command(BaseCommand):
         self.stdout.write("\nvLLM Chat Gateway")
         call_command("seed_users", stdout=self.stdout)
         supervisor = Supervisor(children(config, host=host, port=port), say=self.stderr.write)
-        code = supervisor.run(when_started=lambda: self._greet(supervisor, config, f"http://{host}:{port}"))
+        try:
+            code = supervisor.run(
+                when_started=lambda: self._greet(supervisor, config, f"http://{host}:{port}")
+            )
+        finally:
+            end_local_engines(config, reason="the gateway was stopped")
         self.stdout.write("\nStopped.")
         if code:
             sys.exit(code)
@@ -83,45 +86,20 @@ class Command(BaseCommand):
 
 
 def children(config: GatewayConfig, *, host: str, port: int) -> list[Child]:
-    """The web process, the sampler of the GPUs and, unless an engine is named, the simulated one."""
+    """The web process and the switcher, which starts the engine."""
     environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "gateway.settings"}
-    simulator: list[Child] = []
-    if not config.vllm_base_url:
-        engine_port = find_free_port()
-        environment["VLLM_BASE_URL"] = f"http://127.0.0.1:{engine_port}"
-        listen = ["--host", "127.0.0.1", "--port", str(engine_port)]
-        simulator.append(
-            Child(
-                "simulated engine",
-                [sys.executable, "-m", "modelops.simulator", *_simulator_arguments(), *listen],
-                environment,
-                is_essential=False,
-                log_path=Path(config.data_dir) / "simulator.log",
-            )
-        )
+    if not config.autostart_profile and not config.vllm_base_url:
+        environment["AUTOSTART_PROFILE"] = SIMULATED_PROFILE
     argv = f"manage.py run_web --host {host} --port {port} --shutdown-timeout {SHUTDOWN_S}"
-    web = Child(
-        "web process",
-        [sys.executable, *argv.split()],
-        environment,
-        is_essential=True,
-    )
-    sampler = Child(
-        "hardware sampler",
-        [sys.executable, "manage.py", "sample_hardware"],
+    web = Child("web process", [sys.executable, *argv.split()], environment, is_essential=True)
+    switcher = Child(
+        "switcher",
+        [sys.executable, "manage.py", "run_switcher"],
         environment,
         is_essential=False,
-        log_path=Path(config.data_dir) / "hardware.log",
+        log_path=Path(config.data_dir) / "switcher.log",
     )
-    return [*simulator, web, sampler]
-
-
-def _simulator_arguments() -> list[str]:
-    """The command line of the profile `simulated`, or a plain one if somebody deleted that row."""
-    profile = ModelProfile.objects.filter(slug=SIMULATED_PROFILE).first()
-    if profile is None:
-        return ["serve", SIMULATED_PROFILE]
-    return build_serve_arguments(profile.to_spec())
+    return [switcher, web]
 
 
 @contextlib.contextmanager

@@ -1,0 +1,233 @@
+"""Doing what the domain decided: effects on engines beside the loop, transitions in one transaction each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import structlog
+from django.utils.timezone import now
+
+from modelops.domain.causes import RootCause
+from modelops.domain.engine_args import build_serve_arguments
+from modelops.domain.switching import Action, Check, Step, SwitchState
+from modelops.models import Engine, EngineState, Gate, Slot, Switch
+from modelops.runtimes.base import Instance, RuntimeUnavailable
+from modelops.selectors import get_profile
+from modelops.switcher.ledger import Ledger
+from modelops.switcher.observing import Memory, Observer
+from modelops.switcher.preparing import Preparer, explain
+from modelops.switcher.recipes import find_least_context, is_pooling, to_workload
+from modelops.switcher.tools import Tools
+from modelops.switcher.transitions import Transitions
+
+log = structlog.get_logger()
+
+
+class Hands:
+    """Carries out one step at a time for one slot."""
+
+    def __init__(self, tools: Tools, ledger: Ledger, observer: Observer, memory: Memory) -> None:
+        self._tools = tools
+        self._ledger = ledger
+        self._observer = observer
+        self._memory = memory
+        self._transitions = Transitions(ledger)
+        self._preparer = Preparer(tools, ledger, memory)
+        self._actions: dict[Action, Callable[[Slot, Switch], None]] = {
+            Action.WAIT: lambda slot, switch: None,
+            Action.MAKE_PLAN: self._preparer.make_plan,
+            Action.PREFETCH: self._preparer.prefetch,
+            Action.CUT: self._cut,
+            Action.STOP_OLD: self._stop_old,
+            Action.SLEEP_OLD: self._sleep_old,
+            Action.REMOVE_OLD: lambda slot, switch: self._remove(switch, switch.old_engine),
+            Action.REMOVE_STRAYS: self._remove_strays,
+            Action.START_NEW: lambda slot, switch: self._start(slot, switch, switch.new_engine),
+            Action.VERIFY_NEW: lambda slot, switch: self._verify(slot, switch, switch.new_engine),
+            Action.VERIFY_OLD: lambda slot, switch: self._verify(slot, switch, switch.old_engine),
+            Action.REMOVE_NEW: lambda slot, switch: self._remove(switch, switch.new_engine),
+            Action.RETRY: self._retry,
+            Action.START_RESTORED: self._start_restored,
+            Action.VERIFY_RESTORED: lambda slot, switch: self._verify(slot, switch, switch.restored_engine),
+            Action.REMOVE_RESTORED: lambda slot, switch: self._remove(switch, switch.restored_engine),
+        }
+
+    def carry_out(self, slot: Slot, switch: Switch, step: Step) -> None:
+        """Raises LeaseLost or StateMoved when somebody else was faster; then nothing was changed."""
+        if step.action is not Action.MOVE:
+            self._actions[step.action](slot, switch)
+            return
+        if step.to is None:
+            return
+        if step.to in (SwitchState.ACTIVE, SwitchState.ROLLED_BACK):
+            self._settle(slot, switch, step.to)
+        else:
+            self._transitions.move(slot, switch, step.to)
+        if step.to in (SwitchState.CANCELLED, SwitchState.REJECTED, SwitchState.ROLLING_BACK):
+            self._preparer.stop()
+
+    def claim(self, slot: Slot, switch: Switch) -> None:
+        """The turn of a switch that waited has come."""
+        is_cancelled = switch.cancel_requested_at is not None
+        self._transitions.move(slot, switch, SwitchState.CANCELLED if is_cancelled else SwitchState.PLANNED)
+
+    def stop(self) -> None:
+        """Let go of what would go on for long."""
+        self._preparer.stop()
+
+    def _settle(self, slot: Slot, switch: Switch, to: SwitchState) -> None:
+        """The pointer's flip, to the new engine or to the one that was restored."""
+        engine = switch.restored_engine if to is SwitchState.ROLLED_BACK else self._find_target(switch)
+        if engine is None or (slot.active_engine_id is not None and to is SwitchState.ROLLED_BACK):
+            self._transitions.move(slot, switch, to)
+            return
+        watch = None if engine == switch.old_engine else self._observer.watch(engine)
+        found = {"cards": self._memory.cards.get(engine.name, []), "asked_to_stop_at": None}
+        found["max_model_len"] = next(
+            (card.get("max_model_len") for card in found["cards"] or () if card.get("max_model_len")), None
+        )
+        settle = self._transitions.restore if to is SwitchState.ROLLED_BACK else self._transitions.activate
+        settle(slot, switch, engine, found, watch)
+
+    def _find_target(self, switch: Switch) -> Engine | None:
+        return switch.new_engine or switch.old_engine
+
+    def _cut(self, slot: Slot, switch: Switch) -> None:
+        self._ledger.update_slot(gate=Gate.CUT)
+        self._ledger.note(switch, "the time for draining is over: running answers end now")
+
+    def _stop_old(self, slot: Slot, switch: Switch) -> None:
+        engine = switch.old_engine
+        if engine is None:
+            return
+        runtime = self._tools.runtime_of(engine.runtime)
+        outcome = self._tools.effects.attempt(
+            ("stop", engine.name), partial(runtime.ask_to_stop, engine.name)
+        )
+        if outcome is not None and outcome.error is None:
+            self._ledger.update_engine(engine, asked_to_stop_at=now())
+
+    def _sleep_old(self, slot: Slot, switch: Switch) -> None:
+        engine = switch.old_engine
+        if engine is None:
+            return
+        outcome = self._tools.effects.attempt(
+            ("sleep", engine.name), partial(self._tools.control.sleep, engine.base_url)
+        )
+        if outcome is None:
+            return
+        if outcome.error is None:
+            self._ledger.update_engine(engine, state=EngineState.ASLEEP)
+            return
+        # It cannot be parked: it ends, as any other.
+        self._ledger.note(switch, f"{engine.name} would not sleep: {outcome.error}")
+        self._ledger.update_switch(switch, recipe={**(switch.recipe or {}), "parks_old": False})
+
+    def _remove(self, switch: Switch, engine: Engine | None) -> None:
+        if engine is None:
+            return
+        runtime = self._tools.runtime_of(engine.runtime)
+        outcome = self._tools.effects.attempt(("remove", engine.name), partial(runtime.remove, engine.name))
+        if outcome is None:
+            return
+        if outcome.error is not None:
+            log.warning("engine_not_removed", engine=engine.name, error=str(outcome.error))
+            return
+        self._memory.forget_engine(engine.name)
+        if engine.ended_at is None:
+            self._ledger.update_engine(engine, state=EngineState.ENDED, ended_at=now())
+
+    def _remove_strays(self, slot: Slot, switch: Switch) -> None:
+        remove_strays(self._tools, self._observer.list_strays(slot, switch))
+
+    def _start_restored(self, slot: Slot, switch: Switch) -> None:
+        if switch.restored_engine is None:
+            self._transitions.prepare_restored(slot, switch)
+            return
+        self._start(slot, switch, switch.restored_engine)
+
+    def _start(self, slot: Slot, switch: Switch, engine: Engine | None) -> None:
+        if engine is None:
+            return
+        if engine.state == EngineState.ASLEEP:
+            work: Callable[[], Any] = partial(self._tools.control.wake_up, engine.base_url)
+        else:
+            recipe = {name: getattr(engine, name) for name in ("profile", "spec", "arguments", "environment")}
+            recipe |= {"image": engine.image, "image_digest": engine.image_digest, "gpus": engine.gpus}
+            workload = to_workload(
+                recipe, self._tools.config, name=engine.name, slot=slot, generation=engine.generation
+            )
+            work = partial(self._tools.runtime_of(engine.runtime).start, workload)
+        outcome = self._tools.effects.attempt(("start", engine.name), work)
+        if outcome is None or isinstance(outcome.error, RuntimeUnavailable):
+            return
+        is_restore = engine == switch.restored_engine
+        if outcome.error is not None:
+            self._fail(switch, explain(outcome.error), is_restore=is_restore)
+        elif isinstance(outcome.value, Instance):
+            found: Instance = outcome.value
+            self._ledger.update_engine(
+                engine,
+                reference=found.reference or found.name,
+                base_url=found.base_url,
+                image_digest=found.image_digest,
+            )
+        else:
+            # Awake: its graphs and caches are as they were.
+            self._ledger.update_engine(engine, state=EngineState.STARTING, asked_to_stop_at=None)
+
+    def _verify(self, slot: Slot, switch: Switch, engine: Engine | None) -> None:
+        if engine is None:
+            return
+        spec = engine.spec
+        if engine == switch.old_engine and switch.recipe:
+            spec = switch.recipe["spec"]
+        work = partial(
+            self._tools.control.verify,
+            engine.base_url,
+            model_name=engine.model_name,
+            least_context=find_least_context(spec),
+            is_pooling=is_pooling(spec),
+        )
+        outcome = self._tools.effects.attempt(("verify", engine.name), work)
+        if outcome is None:
+            return
+        if outcome.error is None:
+            self._memory.cards[engine.name] = outcome.value
+            self._memory.verified[engine.name] = Check.PASSED
+            return
+        self._memory.verified[engine.name] = Check.FAILED
+        self._fail(switch, explain(outcome.error), is_restore=engine == switch.restored_engine)
+
+    def _retry(self, slot: Slot, switch: Switch) -> None:
+        cause = RootCause.parse(switch.root_cause or {})
+        if cause.retry_max_model_len is None:
+            return
+        profile = get_profile(switch.to_profile)
+        plan = switch.plan or {}
+        spec = replace(profile.to_spec(), max_model_len=cause.retry_max_model_len)
+        arguments = build_serve_arguments(spec, tensor_parallel_size=plan.get("tensor_parallel_size"))
+        self._transitions.retry(slot, switch, arguments, cause.retry_max_model_len)
+
+    def _fail(self, switch: Switch, cause: RootCause, *, is_restore: bool = False) -> None:
+        engine = switch.restored_engine if is_restore else switch.new_engine
+        tail = self._memory.watches[engine.name].log.tail(60) if self._is_watched(engine) and engine else []
+        self._ledger.record_failure(switch, cause, log_tail=tail, is_restore=is_restore)
+
+    def _is_watched(self, engine: Engine | None) -> bool:
+        return engine is not None and engine.name in self._memory.watches
+
+
+def remove_strays(tools: Tools, strays: list[tuple[str, str]]) -> None:
+    """Only what carries our slot's label is ever here."""
+    for runtime, name in strays:
+        outcome = tools.effects.attempt(("remove", name), partial(tools.runtime_of(runtime).remove, name))
+        if outcome is None:
+            continue
+        if outcome.error is not None:
+            log.warning("stray_not_removed", engine=name, error=str(outcome.error))
+        else:
+            log.info("stray_removed", engine=name)

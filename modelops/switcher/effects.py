@@ -1,0 +1,54 @@
+"""What takes its time runs beside the loop, which stays awake for signals, leases and cancels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from typing import Any
+
+THREADS = 8
+MOMENT_S = 0.02
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How something ended: with a value, or with an exception."""
+
+    value: Any = None
+    error: Exception | None = None
+
+
+class Effects:
+    """Runs each piece of work once, by its key. No work here touches the database."""
+
+    def __init__(self) -> None:
+        self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="switcher")
+        self._running: dict[Hashable, Future[Any]] = {}
+
+    def attempt(self, key: Hashable, work: Callable[[], Any]) -> Outcome | None:
+        """Begin the work unless it is running already; its outcome once it has ended, None until then;
+        waits for a moment only.
+
+        The outcome is given once: asking again after that begins anew.
+        """
+        future = self._running.get(key)
+        if future is None:
+            future = self._running[key] = self._pool.submit(work)
+        # Most work takes a moment: waiting for that long spares a round of the loop.
+        wait((future,), timeout=MOMENT_S)
+        if not future.done():
+            return None
+        del self._running[key]
+        error = future.exception()
+        if error is not None and not isinstance(error, Exception):
+            raise error
+        return Outcome(error=error) if error is not None else Outcome(future.result())
+
+    def is_known(self, key: Hashable) -> bool:
+        """Whether it was begun and its outcome not yet taken."""
+        return key in self._running
+
+    def close(self) -> None:
+        """Begin nothing more, and wait for what runs: every piece is bounded in time."""
+        self._pool.shutdown(wait=True, cancel_futures=True)

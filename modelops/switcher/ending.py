@@ -1,0 +1,38 @@
+"""The end of a gateway that lives on one machine alone: its engines end with it."""
+
+from __future__ import annotations
+
+import structlog
+from django.db import transaction
+
+from gateway.conf import GatewayConfig
+from modelops.models import Engine, Gate, Slot
+from modelops.runtimes.base import RuntimeFailure
+from modelops.runtimes.process_runtime import ProcessRuntime
+from modelops.switcher.ledger import ended
+
+log = structlog.get_logger()
+
+
+def end_local_engines(config: GatewayConfig, *, reason: str) -> None:
+    """End every engine that runs as a process here. Only for when no switcher runs any more.
+
+    Switches stay as they are: the next switcher goes on with them.
+    """
+    runtime = ProcessRuntime(config)
+    try:
+        for engine in Engine.objects.filter(runtime="process", ended_at=None):
+            _end(runtime, engine, reason)
+    finally:
+        runtime.close()
+
+
+def _end(runtime: ProcessRuntime, engine: Engine, reason: str) -> None:
+    try:
+        runtime.remove(engine.name)
+    except RuntimeFailure as exc:
+        log.warning("engine_not_removed", engine=engine.name, error=str(exc))
+        return
+    with transaction.atomic():
+        Slot.objects.filter(active_engine=engine).update(active_engine=None, gate=Gate.CLOSED)
+        Engine.objects.filter(pk=engine.pk).update(**ended(reason))

@@ -1,0 +1,89 @@
+"""The GPUs, read beside the loop: for plans, for proof that memory was freed, and for the history."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection, Set
+
+import structlog
+from django.db import Error as DatabaseError
+
+from modelops.gpu_choice import GpuChoice, choose_seen
+from modelops.hardware import GpuReading, HardwareReading, read_hardware
+from modelops.sampling import ChangeLog, record_reading
+from modelops.switcher.effects import Effects
+
+log = structlog.get_logger()
+
+RECORD_PERIOD_S = 10.0
+READ_PERIOD_S = 0.5
+"""While somebody waits for memory to become free."""
+USUAL_UTILIZATION = 0.9
+TOLERANCE_BYTES = 64 * 2**20
+
+
+class GpuSampler:
+    """Knows the last reading. NVML may hang with a broken driver: it is never called in the loop."""
+
+    def __init__(
+        self, effects: Effects, *, read: Callable[[Set[int]], HardwareReading] = read_hardware
+    ) -> None:
+        self._effects = effects
+        self._read = read
+        self._changes = ChangeLog()
+        self._recorded_at = self._read_at = -RECORD_PERIOD_S
+        self.reading: HardwareReading | None = None
+
+    def refresh(self, own_pids: Collection[int], *, is_urgent: bool) -> None:
+        """Read and record as often as is due; never waits."""
+        now = time.monotonic()
+        period_s = READ_PERIOD_S if is_urgent else RECORD_PERIOD_S
+        if now - self._read_at < period_s and not self._effects.is_known("read-gpus"):
+            return
+        pids = frozenset(own_pids)
+        outcome = self._effects.attempt("read-gpus", lambda: self._read(pids))
+        if outcome is None:
+            return
+        self._read_at = now
+        if outcome.error is not None:
+            log.warning("gpus_not_read", error=str(outcome.error))
+            return
+        self.reading = outcome.value
+        if now - self._recorded_at >= RECORD_PERIOD_S:
+            self._record(self.reading)
+            self._recorded_at = now
+
+    def choose(self) -> GpuChoice:
+        """The cards as they will be once our own engine has stopped."""
+        return choose_seen(self.reading)
+
+    def find_held(self, uuids: Collection[str], utilization: float | None) -> list[GpuReading]:
+        """The cards among these with less free memory than an engine of this utilization insists on."""
+        if self.reading is None:
+            return []
+        wanted = [gpu for gpu in self.reading.gpus if gpu.uuid in uuids or str(gpu.index) in uuids]
+        return [gpu for gpu in wanted if _lacks(gpu, utilization or USUAL_UTILIZATION)]
+
+    def _record(self, reading: HardwareReading) -> None:
+        self._changes.note(reading)
+        try:
+            record_reading(reading)
+        except DatabaseError as exc:
+            # The next reading finds it again.
+            log.warning("hardware_sample_not_stored", error=str(exc))
+
+
+def _lacks(gpu: GpuReading, utilization: float) -> bool:
+    if gpu.total_bytes is None or gpu.free_bytes is None:
+        return False
+    return gpu.free_bytes + TOLERANCE_BYTES < utilization * gpu.total_bytes
+
+
+def name_holders(gpus: Collection[GpuReading]) -> list[str]:
+    """The processes on these cards, for people."""
+    named = []
+    for gpu in gpus:
+        for process in gpu.processes or ():
+            size = f", {process.used_bytes / 2**30:.1f} GiB" if process.used_bytes else ""
+            named.append(f"{process.name or 'a process'} (pid {process.pid} on GPU {gpu.index}{size})")
+    return named

@@ -1,0 +1,235 @@
+"""One slot's keeper: carries its switches through, and keeps what should serve serving."""
+
+from __future__ import annotations
+
+import time
+from datetime import timedelta
+from enum import IntEnum
+
+import structlog
+from django.utils import timezone
+
+from modelops.domain.causes import Cause, RootCause
+from modelops.domain.failures import describe_cause
+from modelops.domain.progress import estimate
+from modelops.domain.switch_rules import next_step
+from modelops.domain.switching import Action, Sight, SwitchState
+from modelops.domain.upkeep import STABLE_S, SlotObservation, Upkeep, backoff_s, next_upkeep
+from modelops.models import Engine, Slot, Switch
+from modelops.runtimes.base import Instance, InstanceState
+from modelops.switcher.acting import Hands, remove_strays
+from modelops.switcher.lease import Lease, LeaseLost
+from modelops.switcher.ledger import Ledger, SlotRows, StateMoved, ended
+from modelops.switcher.observing import STARTING_STATES, Memory, Observer
+from modelops.switcher.tools import Tools
+from modelops.switcher.watching import prune_logs
+
+log = structlog.get_logger()
+
+INSPECT_PERIOD_S = 0.25
+HEALTH_PERIOD_S = 2.0
+STRAY_PERIOD_S = 10.0
+
+
+class Pace(IntEnum):
+    """How soon to look again."""
+
+    IDLE = 0
+    WAITING = 1
+    """For an engine, or for answers to end."""
+    MOVING = 2
+    """The next step follows at once."""
+
+
+class SlotKeeper:
+    """Holds a slot's lease and acts for it; does nothing while another switcher does."""
+
+    def __init__(self, slot: Slot, tools: Tools, *, holder: str) -> None:
+        self._tools = tools
+        self._slot_id = slot.pk
+        self._lease = Lease(slot.pk, holder=holder, length_s=tools.config.switcher_lease_s)
+        self._ledger = Ledger(slot.pk, self._lease)
+        self._begin_anew()
+
+    def _begin_anew(self) -> None:
+        """Forget everything: what another switcher did meanwhile is not known."""
+        self._memory = Memory()
+        self._observer = Observer(self._tools, self._memory)
+        self._hands = Hands(self._tools, self._ledger, self._observer, self._memory)
+        self._healthy_at: float | None = None
+        self._due = {"inspect": 0.0, "health": 0.0, "strays": 0.0}
+        self._active_sight = Sight.UNKNOWN
+        self._strays: list[tuple[str, str]] = []
+
+    @property
+    def is_acting(self) -> bool:
+        return self._lease.is_held
+
+    @property
+    def own_pids(self) -> set[int]:
+        """Processes of this slot's engines, so that their GPU memory counts as ours."""
+        return {pid for instance in self._memory.instances.values() for pid in instance.pids}
+
+    def tick(self) -> Pace:
+        """One look and at most one step."""
+        was_held = self._lease.is_held
+        if not self._lease.hold():
+            return Pace.IDLE
+        if not was_held:
+            self._begin_anew()
+        try:
+            rows = self._ledger.load()
+            if rows.switch is None:
+                self._keep_up(rows)
+                return Pace.IDLE if rows.waiting is None else Pace.MOVING
+            has_moved = self._advance(rows.slot, rows.switch)
+            return Pace.MOVING if has_moved else Pace.WAITING
+        except StateMoved:
+            return Pace.MOVING
+        except LeaseLost:
+            log.warning("lease_lost", slot=str(self._slot_id))
+            return Pace.IDLE
+
+    def stop(self) -> None:
+        """Leave engines and switches as they are for the next switcher, which may begin at once."""
+        self._hands.stop()
+        for watch in self._memory.watches.values():
+            watch.close()
+        self._lease.release()
+
+    def _advance(self, slot: Slot, switch: Switch) -> bool:
+        """True when there is more to do at once."""
+        look = self._observer.look(slot, switch)
+        for failure, engine, is_restore in (
+            (look.new_failure, switch.new_engine, False),
+            (look.restore_failure, switch.restored_engine, True),
+        ):
+            if failure is not None:
+                tail = self._observer.watch(engine).log.tail(60) if engine else []
+                self._ledger.record_failure(switch, failure, log_tail=tail, is_restore=is_restore)
+        step = next_step(SwitchState(switch.state), look.seen)
+        if step.to is not None:
+            log.info("switch_state", switch=str(switch.pk), to=str(step.to), profile=switch.to_profile)
+        self._hands.carry_out(slot, switch, step)
+        if step.to is not None or step.action in (Action.VERIFY_NEW, Action.MAKE_PLAN):
+            return True
+        self._show_progress(switch)
+        return False
+
+    def _show_progress(self, switch: Switch) -> None:
+        """Phase, percent and expected end of the start that is under way."""
+        engine = switch.new_engine if SwitchState(switch.state) in STARTING_STATES else switch.restored_engine
+        if engine is None or not engine.reference or engine.ended_at is not None:
+            return
+        watch = self._observer.watch(engine)
+        watch.read()
+        now = time.monotonic()
+        read = watch.log
+        history = list_phase_history(engine)
+        progress = estimate(read.phase, read.phase_percent, now - read.phase_started_at, history)
+        expected_at = None
+        if progress.remaining_s is not None:
+            expected_at = timezone.now() + timedelta(seconds=progress.remaining_s)
+        self._ledger.record_progress(
+            switch,
+            phase=str(read.phase),
+            percent=progress.percent,
+            detail=f"{engine.profile}: {str(read.phase).replace('_', ' ')}",
+            expected_at=expected_at,
+        )
+
+    def _keep_up(self, rows: SlotRows) -> None:
+        slot = rows.slot
+        self._look_around(slot)
+        seen = SlotObservation(
+            active=self._active_sight if slot.active_engine else Sight.NONE,
+            is_external=slot.active_engine is not None and slot.active_engine.runtime == "external",
+            unhealthy_for_s=time.monotonic() - self._healthy_at if self._healthy_at else 0.0,
+            has_waiting=rows.waiting is not None,
+            desires=bool(slot.desired_profile),
+            retry_in_s=(slot.retry_at - timezone.now()).total_seconds() if slot.retry_at else 0.0,
+            has_strays=bool(self._strays),
+        )
+        match next_upkeep(seen):
+            case Upkeep.CLAIM if rows.waiting is not None:
+                self._hands.claim(slot, rows.waiting)
+            case Upkeep.DECLARE_DEAD if slot.active_engine is not None:
+                self._declare_dead(slot, slot.active_engine)
+            case Upkeep.START_DESIRED:
+                reason = "nothing serves" if slot.problem is None else f"again: {slot.problem.get('message')}"
+                self._ledger.start_system_switch(slot, slot.desired_profile, reason=reason)
+            case Upkeep.REMOVE_STRAYS:
+                remove_strays(self._tools, self._strays)
+                self._due["strays"] = 0.0
+
+    def _look_around(self, slot: Slot) -> None:
+        """The active engine, its health, and what should not be here; each as often as it needs."""
+        engine, now = slot.active_engine, time.monotonic()
+        if engine is None:
+            self._healthy_at = None
+        elif self._is_due("inspect", INSPECT_PERIOD_S):
+            self._active_sight = self._observer.see(engine)
+            self._observer.watch(engine).read()
+        if engine is not None and self._is_due("health", HEALTH_PERIOD_S):
+            self._check_health(slot, engine, now)
+        if self._is_due("strays", STRAY_PERIOD_S):
+            self._strays = self._observer.list_strays(slot, None)
+            prune_logs(slot.pk)
+
+    def _is_due(self, what: str, period_s: float) -> bool:
+        now = time.monotonic()
+        if now < self._due[what]:
+            return False
+        self._due[what] = now + period_s
+        return True
+
+    def _check_health(self, slot: Slot, engine: Engine, now: float) -> None:
+        outcome = self._tools.effects.attempt(
+            ("health", engine.name), lambda: self._tools.control.is_healthy(engine.base_url)
+        )
+        if self._healthy_at is None:
+            self._healthy_at = now
+        if outcome is None:
+            self._due["health"] = 0.0
+            return
+        if outcome.value:
+            self._healthy_at = now
+            served_s = (timezone.now() - engine.ready_at).total_seconds() if engine.ready_at else 0.0
+            if slot.failed_restarts and served_s > STABLE_S:
+                self._ledger.update_slot(failed_restarts=0)
+
+    def _declare_dead(self, slot: Slot, engine: Engine) -> None:
+        """Nothing points to it any more; its restart is a switch like any other."""
+        instance = self._observer.inspect(engine)
+        if instance is None:
+            return
+        watch = self._observer.watch(engine)
+        cause = explain_death(watch.classify(instance), instance)
+        watch.close()
+        log.error("engine_died", engine=engine.name, cause=cause.code, message=cause.message)
+        wait_s = backoff_s(slot.failed_restarts)
+        self._ledger.drop_active(
+            slot,
+            engine,
+            ended(cause.message, instance.exit_code),
+            problem=cause.serialise(),
+            retry_at=timezone.now() + timedelta(seconds=wait_s),
+        )
+        self._memory.forget_engine(engine.name)
+        self._due = dict.fromkeys(self._due, 0.0)
+        self._healthy_at = None
+
+
+def explain_death(cause: RootCause, instance: Instance) -> RootCause:
+    """A log that ends without a word about a living process means that it hung, a vanished one anything."""
+    if instance.state is InstanceState.ABSENT:
+        return describe_cause(Cause.ENGINE_DIED, error="it is gone, and nobody here removed it")
+    if instance.state is InstanceState.RUNNING:
+        return describe_cause(Cause.NOT_HEALTHY, error="it runs and does not answer /health any more")
+    return cause
+
+
+def list_phase_history(engine: Engine) -> list[dict[str, float]]:
+    """Phase seconds of the profile's last good starts, newest first."""
+    starts = Engine.objects.filter(profile=engine.profile, ready_at__isnull=False).exclude(pk=engine.pk)
+    return list(starts.order_by("-created_at").values_list("phase_seconds", flat=True)[:5])

@@ -1,0 +1,69 @@
+"""Who may act for a slot: one switcher at a time, for as long as it keeps saying so."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from datetime import timedelta
+
+from django.db.models import F, Q, QuerySet
+from django.db.models.functions import Now
+
+from modelops.models import Slot
+
+RENEWALS = 3
+"""Renewed this often within its length, so that one late renewal costs nothing."""
+
+
+class LeaseLost(Exception):
+    """Another switcher acts for the slot now: whatever this one was about to write is void."""
+
+
+class Lease:
+    """The right to act for one slot. The database's clock decides; `fence` tells one tenure from the next."""
+
+    def __init__(self, slot_id: uuid.UUID, *, holder: str, length_s: float) -> None:
+        self._slot_id = slot_id
+        self._holder = holder
+        self._length_s = length_s
+        self._renew_at = 0.0
+        self.fence: int | None = None
+
+    @property
+    def is_held(self) -> bool:
+        return self.fence is not None
+
+    def hold(self) -> bool:
+        """Take or renew the lease; cheap when it was renewed just now. False while somebody else has it."""
+        now = time.monotonic()
+        if self.fence is not None and now < self._renew_at:
+            return True
+        expires = Now() + timedelta(seconds=self._length_s)
+        if self.fence is not None:
+            renewed = self.held_slot().update(lease_expires_at=expires)
+            if not renewed:
+                self.fence = None
+        if self.fence is None:
+            self.fence = self._take(expires)
+        self._renew_at = now + self._length_s / RENEWALS
+        return self.fence is not None
+
+    def held_slot(self) -> QuerySet[Slot]:
+        """The slot's row, for an update that must find nothing once the lease is another's."""
+        return Slot.objects.filter(pk=self._slot_id, lease_holder=self._holder, fence=self.fence or 0)
+
+    def release(self) -> None:
+        """Let the next one in at once."""
+        if self.fence is not None:
+            self.held_slot().update(lease_holder="", lease_expires_at=None)
+            self.fence = None
+
+    def _take(self, expires: object) -> int | None:
+        is_free = Q(lease_holder="") | Q(lease_expires_at=None) | Q(lease_expires_at__lt=Now())
+        slot = Slot.objects.filter(pk=self._slot_id)
+        taken = slot.filter(is_free).update(
+            lease_holder=self._holder, lease_expires_at=expires, fence=F("fence") + 1
+        )
+        if not taken:
+            return None
+        return slot.filter(lease_holder=self._holder).values_list("fence", flat=True).first()

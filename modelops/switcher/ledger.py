@@ -1,0 +1,222 @@
+"""Every write of a switcher about one slot: conditional on its lease, and on the state it decided from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+from django.db.models import F
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from modelops.domain.causes import RootCause
+from modelops.domain.switching import FINAL_STATES, DrainPolicy, SwitchState
+from modelops.models import Engine, EngineState, Gate, Slot, Switch, SwitchEvent
+from modelops.switcher.lease import Lease, LeaseLost
+from modelops.switcher.recipes import RECORDED, name_engine
+
+LOG_TAIL_LINES = 60
+
+
+class StateMoved(Exception):
+    """The switch is no longer in the state that was decided from: look again."""
+
+
+@dataclass(frozen=True)
+class SlotRows:
+    """A slot and the switch that acts on it, as they are now."""
+
+    slot: Slot
+    switch: Switch | None
+    waiting: Switch | None
+
+
+class Ledger:
+    """Reads and writes one slot. Every write raises LeaseLost when another switcher acts for the slot."""
+
+    def __init__(self, slot_id: Any, lease: Lease) -> None:
+        self._slot_id = slot_id
+        self._lease = lease
+
+    def load(self) -> SlotRows:
+        slot = Slot.objects.select_related("active_engine", "last_good_engine").get(pk=self._slot_id)
+        engines = ("old_engine", "new_engine", "restored_engine")
+        live = list(slot.switches.live().select_related(*engines).order_by("created_at"))
+        acting = next((switch for switch in live if switch.state != SwitchState.REQUESTED), None)
+        waiting = next((switch for switch in live if switch.state == SwitchState.REQUESTED), None)
+        return SlotRows(slot, acting, waiting)
+
+    def move(
+        self,
+        switch: Switch,
+        to: SwitchState,
+        *,
+        message: str = "",
+        data: Mapping[str, Any] | None = None,
+        slot: Mapping[str, Any] | None = None,
+        fields: Mapping[str, Any] | None = None,
+        engines: Sequence[tuple[Engine, Mapping[str, Any]]] = (),
+    ) -> None:
+        """One transition with all that belongs to it, in one transaction. Raises StateMoved."""
+        now = timezone.now()
+        spent = {**switch.state_seconds}
+        spent[switch.state] = round(
+            spent.get(switch.state, 0.0) + (now - switch.state_since).total_seconds(), 3
+        )
+        changes: dict[str, Any] = {"state": to, "state_since": now, "state_seconds": spent, **(fields or {})}
+        if to in FINAL_STATES:
+            changes["ended_at"] = now
+        with transaction.atomic():
+            self._write_slot(slot or {})
+            if not Switch.objects.filter(pk=switch.pk, state=switch.state).update(**changes):
+                raise StateMoved
+            for engine, values in engines:
+                Engine.objects.filter(pk=engine.pk).update(**values)
+            if to in FINAL_STATES:
+                self._end_the_rest()
+            self._log(switch, SwitchEvent.Kind.STATE, to, message, data)
+
+    def create_engine(self, slot: Slot, recipe: Mapping[str, Any]) -> Engine:
+        """A new row with the slot's next generation; part of the caller's transaction."""
+        generation = slot.generation + 1
+        engine = Engine(
+            slot=slot,
+            generation=generation,
+            name=name_engine(slot, generation),
+            **{name: recipe[name] for name in RECORDED},
+        )
+        engine.save(force_insert=True)
+        return engine
+
+    def update_switch(self, switch: Switch, **fields: Any) -> None:
+        """Write down what was found out, without a transition."""
+        with transaction.atomic():
+            self._write_slot({})
+            Switch.objects.filter(pk=switch.pk).update(**fields)
+        for name, value in fields.items():
+            setattr(switch, name, value)
+
+    def update_slot(self, **fields: Any) -> None:
+        with transaction.atomic():
+            self._write_slot(fields)
+
+    def update_engine(self, engine: Engine, **fields: Any) -> None:
+        with transaction.atomic():
+            self._write_slot({})
+            Engine.objects.filter(pk=engine.pk).update(**fields)
+        for name, value in fields.items():
+            setattr(engine, name, value)
+
+    def note(self, switch: Switch, message: str, **data: Any) -> None:
+        self._log(switch, SwitchEvent.Kind.NOTE, SwitchState(switch.state), message, data)
+
+    def record_progress(
+        self,
+        switch: Switch,
+        *,
+        phase: str,
+        percent: int | None,
+        detail: str,
+        expected_at: datetime | None,
+    ) -> None:
+        """Written, and told to those who follow, when it says something new."""
+        is_news = (switch.phase, switch.percent, switch.detail) != (phase, percent, detail)
+        if not is_news:
+            return
+        self.update_switch(
+            switch, phase=phase, percent=percent, detail=detail[:300], ready_expected_at=expected_at
+        )
+        data = {
+            "phase": phase,
+            "percent": percent,
+            "ready_expected_at": expected_at and expected_at.isoformat(),
+        }
+        self._log(switch, SwitchEvent.Kind.PROGRESS, SwitchState(switch.state), detail, data)
+
+    def record_failure(
+        self, switch: Switch, cause: RootCause, *, log_tail: Sequence[str] = (), is_restore: bool = False
+    ) -> None:
+        """The first cause counts; a later one, of the same attempt, is only noted."""
+        name = "restore_cause" if is_restore else "root_cause"
+        if getattr(switch, name) is None:
+            fields: dict[str, Any] = {name: cause.serialise()}
+            if log_tail:
+                fields["log_tail"] = "\n".join(log_tail[-LOG_TAIL_LINES:])
+            self.update_switch(switch, **fields)
+        self.note(switch, f"failed: {cause.message}", code=cause.code, advice=cause.advice)
+
+    def drop_active(
+        self,
+        slot: Slot,
+        engine: Engine,
+        end: Mapping[str, Any],
+        *,
+        problem: Mapping[str, Any],
+        retry_at: datetime,
+    ) -> None:
+        """The engine that served is dead: nothing points to it any more, and its restart is due."""
+        with transaction.atomic():
+            self._write_slot(
+                {
+                    "active_engine": None,
+                    "gate": Gate.CLOSED,
+                    "problem": problem,
+                    "retry_at": retry_at,
+                    "failed_restarts": slot.failed_restarts + 1,
+                }
+            )
+            Engine.objects.filter(pk=engine.pk).update(**end)
+
+    def start_system_switch(self, slot: Slot, profile: str, *, reason: str) -> None:
+        """The switcher's own wish, in the same form as everybody's."""
+        with transaction.atomic():
+            self._write_slot({})
+            switch = Switch.objects.create(
+                slot=slot,
+                to_profile=profile,
+                via=Switch.Via.SYSTEM,
+                actor_name="switcher",
+                reason=reason[:500],
+                drain_timeout_s=0,
+                drain_policy=DrainPolicy.CUT,
+            )
+            self._log(switch, SwitchEvent.Kind.STATE, SwitchState.REQUESTED, reason, {"profile": profile})
+
+    def _end_the_rest(self) -> None:
+        """No row of an engine stays open that neither serves nor sleeps: a crash may have left one so."""
+        active = Slot.objects.filter(pk=self._slot_id).values("active_engine_id")
+        rest = Engine.objects.filter(slot_id=self._slot_id, ended_at=None).exclude(state=EngineState.ASLEEP)
+        rest.exclude(pk__in=active.filter(active_engine__isnull=False)).update(**ended("removed"))
+
+    def _write_slot(self, fields: Mapping[str, Any]) -> None:
+        """The fence: an update of the slot's own row comes first in every transaction."""
+        changes = {**fields}
+        if "gate" in changes or "active_engine" in changes:
+            changes |= {"epoch": F("epoch") + 1, "changed_at": Now()}
+        if not self._lease.held_slot().update(**(changes or {"lease_holder": F("lease_holder")})):
+            raise LeaseLost
+
+    def _log(
+        self,
+        switch: Switch,
+        kind: str,
+        state: SwitchState,
+        message: str,
+        data: Mapping[str, Any] | None,
+    ) -> None:
+        SwitchEvent.objects.create(
+            switch=switch, kind=kind, state=state, message=message[:500], data=dict(data or {})
+        )
+
+
+def ended(reason: str, exit_code: int | None = None) -> dict[str, Any]:
+    """The fields of an engine that is no more."""
+    return {
+        "state": EngineState.ENDED,
+        "ended_at": timezone.now(),
+        "end_reason": reason,
+        "exit_code": exit_code,
+    }

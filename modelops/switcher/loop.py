@@ -1,0 +1,153 @@
+"""The switcher's process: one keeper per slot, the GPUs' history, and word of what this machine can do."""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+import uuid
+from typing import Any
+
+import structlog
+from django.db import DatabaseError, close_old_connections
+from django.db.models.functions import Now
+
+from gateway.conf import GatewayConfig
+from gateway.ids import new_id
+from modelops.engine_control import EngineControl
+from modelops.models import DEFAULT_SLOT, ModelProfile, Slot, SwitcherPresence
+from modelops.runtimes.registry import build_runtimes
+from modelops.stop_signal import StopSignal
+from modelops.switcher.effects import Effects
+from modelops.switcher.gpu_sampling import GpuSampler
+from modelops.switcher.keeper import Pace, SlotKeeper
+from modelops.switcher.tools import Tools
+
+log = structlog.get_logger()
+
+PERIODS_S = {Pace.IDLE: 0.1, Pace.WAITING: 0.03, Pace.MOVING: 0.0}
+PRESENCE_PERIOD_S = 3.0
+DESCRIBE_PERIOD_S = 10.0
+SLOTS_PERIOD_S = 5.0
+TROUBLE_PERIOD_S = 1.0
+NO_PROFILE = "none"
+
+
+class Switcher:
+    """Runs until it is told to stop. Whatever it leaves half done, the next one goes on with."""
+
+    def __init__(self, config: GatewayConfig) -> None:
+        effects = Effects()
+        self._config = config
+        self._tools = Tools(
+            config=config,
+            runtimes=build_runtimes(config),
+            control=EngineControl(api_key=config.vllm_api_key),
+            effects=effects,
+            gpus=GpuSampler(effects),
+        )
+        self._id = new_id()
+        self._holder = f"{socket.gethostname()}:{os.getpid()}:{self._id.hex[-8:]}"
+        self._keepers: dict[uuid.UUID, SlotKeeper] = {}
+        self._facts: dict[str, Any] = {}
+        self._done_at: dict[str, float] = {}
+
+    def run(self, stop: StopSignal) -> None:
+        log.info("switcher_started", holder=self._holder)
+        try:
+            while not stop.is_set:
+                stop.wait(self._tick())
+        finally:
+            self._close()
+        log.info("switcher_stopped")
+
+    def _tick(self) -> float:
+        """Seconds until the next one."""
+        try:
+            close_old_connections()
+            self._find_slots()
+            pace = max((keeper.tick() for keeper in self._keepers.values()), default=Pace.IDLE)
+            own_pids = {pid for keeper in self._keepers.values() for pid in keeper.own_pids}
+            self._tools.gpus.refresh(own_pids, is_urgent=pace > Pace.IDLE)
+            self._describe()
+            self._show_presence()
+        except DatabaseError as exc:
+            # Nothing is decided without the rows; engines serve on meanwhile.
+            log.warning("switcher_waits_for_database", error=str(exc))
+            return TROUBLE_PERIOD_S
+        except Exception:
+            log.exception("switcher_tick_failed")
+            return TROUBLE_PERIOD_S
+        return PERIODS_S[pace]
+
+    def _find_slots(self) -> None:
+        if not self._is_due("slots", SLOTS_PERIOD_S):
+            return
+        Slot.objects.get_or_create(slug=DEFAULT_SLOT)
+        for slot in Slot.objects.all():
+            if slot.pk not in self._keepers:
+                self._keepers[slot.pk] = SlotKeeper(slot, self._tools, holder=self._holder)
+            if not slot.desired_profile and slot.slug == DEFAULT_SLOT:
+                self._choose_first(slot)
+
+    def _choose_first(self, slot: Slot) -> None:
+        """Nobody has chosen yet: the configured profile, or else the default one."""
+        wanted = self._config.autostart_profile
+        has_been_chosen = slot.switches.exists()
+        if wanted == NO_PROFILE or has_been_chosen or (self._config.vllm_base_url and not wanted):
+            return
+        profiles = ModelProfile.objects.enabled()
+        profile = profiles.filter(slug=wanted).first() if wanted else profiles.find_default()
+        if profile is not None:
+            Slot.objects.filter(pk=slot.pk, desired_profile="").update(desired_profile=profile.slug)
+        elif wanted:
+            log.error("autostart_profile_missing", profile=wanted)
+
+    def _describe(self) -> None:
+        """Ask each runtime what it can do, beside the loop."""
+        if not self._is_due("describe", DESCRIBE_PERIOD_S):
+            return
+        for name, runtime in self._tools.runtimes.items():
+            outcome = self._tools.effects.attempt(("facts", name), runtime.describe)
+            if outcome is None:
+                # Begun; its outcome comes soon.
+                self._done_at["describe"] = 0.0
+            elif outcome.error is not None:
+                self._facts[name] = {"problem": str(outcome.error)}
+            else:
+                self._facts[name] = outcome.value
+
+    def _show_presence(self) -> None:
+        is_complete = len(self._facts) == len(self._tools.runtimes)
+        if not is_complete or not self._is_due("presence", PRESENCE_PERIOD_S):
+            return
+        is_acting = any(keeper.is_acting for keeper in self._keepers.values())
+        values = {"seen_at": Now(), "is_acting": is_acting, "facts": self._facts}
+        if not SwitcherPresence.objects.filter(pk=self._id).update(**values):
+            SwitcherPresence.objects.create(
+                id=self._id,
+                host=socket.gethostname(),
+                pid=os.getpid(),
+                is_acting=is_acting,
+                facts=self._facts,
+            )
+
+    def _is_due(self, what: str, period_s: float) -> bool:
+        now = time.monotonic()
+        if now - self._done_at.get(what, -period_s) < period_s:
+            return False
+        self._done_at[what] = now
+        return True
+
+    def _close(self) -> None:
+        """Leases go at once, so that another switcher can begin; engines stay."""
+        try:
+            for keeper in self._keepers.values():
+                keeper.stop()
+            SwitcherPresence.objects.filter(pk=self._id).delete()
+        except DatabaseError as exc:
+            log.warning("switcher_left_its_lease", error=str(exc))
+        self._tools.effects.close()
+        self._tools.control.close()
+        for runtime in self._tools.runtimes.values():
+            runtime.close()

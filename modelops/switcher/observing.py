@@ -1,0 +1,268 @@
+"""From rows, runtimes and engines to the `Observation` that the domain decides by."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from modelops.domain.causes import Cause, RootCause
+from modelops.domain.failures import describe_cause
+from modelops.domain.switching import Check, DrainPolicy, EngineView, Observation, Sight, SwitchState
+from modelops.hardware import GpuReading
+from modelops.models import Engine, EngineState, Gate, Slot, Switch, WebPresence
+from modelops.runtimes.base import Instance, InstanceState, RuntimeUnavailable
+from modelops.switcher.gpu_sampling import name_holders
+from modelops.switcher.tools import Tools
+from modelops.switcher.watching import EngineWatch
+
+WEB_TIMEOUT = timedelta(seconds=5)
+"""A web process not heard of for longer is dead, and its answers with it."""
+CUT_GRACE_S = 5.0
+STOP_GRACE_S = 10.0
+"""On top of the engine's own shutdown time-out."""
+NOT_HEALTHY_S = 60.0
+
+_SIGHTS = {
+    InstanceState.ABSENT: Sight.ABSENT,
+    InstanceState.CREATED: Sight.CREATED,
+    InstanceState.RUNNING: Sight.RUNNING,
+    InstanceState.EXITED: Sight.EXITED,
+}
+STARTING_STATES = (SwitchState.STARTING, SwitchState.LOADING, SwitchState.VERIFYING)
+
+
+@dataclass
+class Memory:
+    """What the keeper of a slot remembers between two looks; a new switcher finds it out again."""
+
+    watches: dict[str, EngineWatch] = field(default_factory=dict)
+    verified: dict[str, Check] = field(default_factory=dict)
+    prefetched: Check = Check.PENDING
+    instances: dict[str, Instance] = field(default_factory=dict)
+    cards: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+
+    def forget_switch(self) -> None:
+        """Another switch begins."""
+        self.prefetched = Check.PENDING
+        self.verified.clear()
+
+    def forget_engine(self, name: str) -> None:
+        """It is no more."""
+        self.verified.pop(name, None)
+        self.instances.pop(name, None)
+        self.cards.pop(name, None)
+        if (watch := self.watches.pop(name, None)) is not None:
+            watch.close()
+
+
+@dataclass(frozen=True)
+class Look:
+    """An observation, and failures that it found and that are not on record yet."""
+
+    seen: Observation
+    new_failure: RootCause | None = None
+    restore_failure: RootCause | None = None
+
+
+class Observer:
+    def __init__(self, tools: Tools, memory: Memory) -> None:
+        self._tools = tools
+        self._memory = memory
+        self._inspected: dict[str, Instance | None] | None = None
+
+    def look(self, slot: Slot, switch: Switch) -> Look:
+        """Everything about the switch, now. Reads only; bounded in time.
+
+        Each engine is inspected once: one that ends in between is not both running and ended.
+        """
+        self._inspected = {}
+        try:
+            return self._look(slot, switch)
+        finally:
+            self._inspected = None
+
+    def _look(self, slot: Slot, switch: Switch) -> Look:
+        now = timezone.now()
+        recipe = switch.recipe or {}
+        state = SwitchState(switch.state)
+        is_starting = state in STARTING_STATES
+        new_failure = self._find_failure(switch.new_engine, switch.root_cause) if is_starting else None
+        is_restoring = state is SwitchState.ROLLING_BACK
+        restore_failure = (
+            self._find_failure(switch.restored_engine, switch.restore_cause) if is_restoring else None
+        )
+        spent_s = (now - switch.state_since).total_seconds()
+        held = self._find_held(state, recipe)
+        seen = Observation(
+            is_cancel_asked=switch.cancel_requested_at is not None,
+            plan=_check(recipe, switch.root_cause),
+            keeps_engine=(switch.plan or {}).get("kind") in ("nothing", "rename"),
+            prefetch=self._memory.prefetched,
+            old=self._view(switch.old_engine, None),
+            is_old_pointed_to=slot.active_engine_id is not None
+            and slot.active_engine_id == switch.old_engine_id,
+            parks_old=bool(recipe.get("parks_old")),
+            is_drained=state is SwitchState.DRAINING and is_drained(slot),
+            is_drain_over=spent_s > switch.drain_timeout_s,
+            drain_policy=DrainPolicy(switch.drain_policy),
+            is_cut=slot.gate == Gate.CUT,
+            is_cut_over=slot.gate == Gate.CUT and (now - slot.changed_at).total_seconds() > CUT_GRACE_S,
+            is_grace_over=_is_grace_over(switch.old_engine, now),
+            has_strays=bool(self.list_strays(slot, switch)) if needs_room(state) else False,
+            is_memory_free=not held,
+            is_clear_over=spent_s > self._tools.config.clear_timeout_s,
+            new=self._view(switch.new_engine, new_failure or switch.root_cause, is_live=is_starting),
+            may_retry=is_starting and may_retry(switch, new_failure),
+            can_restore=slot.last_good_engine_id is not None,
+            restored=self._view(
+                switch.restored_engine, restore_failure or switch.restore_cause, is_live=is_restoring
+            ),
+        )
+        if state is SwitchState.CLEARING and held and seen.is_clear_over:
+            new_failure = describe_cause(
+                Cause.MEMORY_HELD,
+                seconds=self._tools.config.clear_timeout_s,
+                processes=name_holders(held) or None,
+            )
+        return Look(seen, new_failure, restore_failure)
+
+    def inspect(self, engine: Engine) -> Instance | None:
+        """The engine's workload now; None when its runtime does not answer."""
+        if self._inspected is not None and engine.name in self._inspected:
+            return self._inspected[engine.name]
+        instance = self._ask_runtime(engine)
+        if self._inspected is not None:
+            self._inspected[engine.name] = instance
+        return instance
+
+    def _ask_runtime(self, engine: Engine) -> Instance | None:
+        try:
+            instance = self._tools.runtime_of(engine.runtime).status(engine.name)
+        except RuntimeUnavailable:
+            return None
+        self._memory.instances[engine.name] = instance
+        return instance
+
+    def see(self, engine: Engine | None) -> Sight:
+        if engine is None:
+            return Sight.NONE
+        instance = self.inspect(engine)
+        if instance is None:
+            return Sight.UNKNOWN
+        sight = _SIGHTS[instance.state]
+        return Sight.ASLEEP if sight is Sight.RUNNING and engine.state == EngineState.ASLEEP else sight
+
+    def list_strays(self, slot: Slot, switch: Switch | None) -> list[tuple[str, str]]:
+        """What carries the slot's label and belongs to nothing: (runtime, name). Sleepers may stay if
+        the engine that comes next can sleep as well."""
+        kept = {slot.active_engine.name} if slot.active_engine else set()
+        if switch is not None:
+            engines = (switch.old_engine, switch.new_engine, switch.restored_engine)
+            kept |= {engine.name for engine in engines if engine is not None}
+        if switch is None or (switch.recipe or {}).get("keeps_sleepers"):
+            kept |= set(slot.engines.filter(state=EngineState.ASLEEP).values_list("name", flat=True))
+        strays = []
+        for runtime in slot.engines.values_list("runtime", flat=True).order_by().distinct():
+            try:
+                instances = self._tools.runtime_of(runtime).list_instances(str(slot.pk))
+            except RuntimeUnavailable:
+                continue
+            strays += [(runtime, each.name) for each in instances if each.name not in kept]
+        return strays
+
+    def watch(self, engine: Engine) -> EngineWatch:
+        """The watch on this engine's log, begun on first use."""
+        watch = self._memory.watches.get(engine.name)
+        if watch is None:
+            runtime = self._tools.runtime_of(engine.runtime)
+            watch = EngineWatch(engine, runtime, started_at=engine.created_at)
+            self._memory.watches[engine.name] = watch
+        return watch
+
+    def _view(self, engine: Engine | None, failure: object, *, is_live: bool = False) -> EngineView:
+        if engine is None:
+            return EngineView(has_failed=failure is not None)
+        sight = self.see(engine)
+        is_ready = is_live and sight is Sight.RUNNING and self._tools.control.is_healthy(engine.base_url)
+        return EngineView(
+            sight=sight,
+            was_started=bool(engine.reference),
+            was_asked_to_stop=engine.asked_to_stop_at is not None,
+            is_ready=is_ready,
+            verification=self._memory.verified.get(engine.name, Check.PENDING),
+            has_failed=failure is not None,
+        )
+
+    def _find_failure(self, engine: Engine | None, known: object) -> RootCause | None:
+        """Why the engine that is being started will not come: it ended, vanished or stands still."""
+        if engine is None or known is not None or engine.state == EngineState.ASLEEP:
+            return None
+        instance = self.inspect(engine)
+        if instance is None or (not engine.reference and instance.state is not InstanceState.EXITED):
+            return None
+        watch = self.watch(engine)
+        watch.read()
+        if instance.state is InstanceState.ABSENT:
+            return describe_cause(Cause.START_VANISHED, evidence="", name=engine.name)
+        if instance.state is not InstanceState.RUNNING:
+            return watch.classify(instance)
+        if self._memory.verified.get(engine.name) is Check.PASSED:
+            return None
+        return self._find_stall(watch, engine)
+
+    def _find_stall(self, watch: EngineWatch, engine: Engine) -> RootCause | None:
+        scale = self._tools.config.stall_scale
+        silent_s = watch.find_stall(scale=scale)
+        if watch.log.is_complete and not self._tools.control.is_healthy(engine.base_url):
+            waited_s = watch.seconds_since_complete()
+            if waited_s > NOT_HEALTHY_S * scale:
+                return describe_cause(Cause.NOT_HEALTHY, seconds=waited_s, error="/health is not 200")
+            return None
+        if silent_s is None or watch.log.is_complete:
+            return None
+        return describe_cause(Cause.STALLED, seconds=silent_s, phase=str(watch.log.phase))
+
+    def _find_held(self, state: SwitchState, recipe: dict[str, Any]) -> list[GpuReading]:
+        if not needs_room(state) or not recipe.get("gpus"):
+            return []
+        utilization = recipe["spec"].get("gpu_memory_utilization")
+        return self._tools.gpus.find_held(recipe["gpus"], utilization)
+
+
+def needs_room(state: SwitchState) -> bool:
+    return state in (SwitchState.CLEARING, SwitchState.ROLLING_BACK)
+
+
+def may_retry(switch: Switch, new_failure: RootCause | None) -> bool:
+    """Once, with the context that the engine itself computed."""
+    cause = new_failure or (RootCause.parse(switch.root_cause) if switch.root_cause else None)
+    return cause is not None and cause.can_retry and switch.attempts <= 1
+
+
+def is_drained(slot: Slot) -> bool:
+    """Every web process that lives knows of the closed gate and has no request left on the engine."""
+    present = WebPresence.objects.filter(seen_at__gte=Now() - WEB_TIMEOUT)
+    return all(
+        _has_drained(slots.get(str(slot.pk)), slot.epoch) for slots in present.values_list("slots", flat=True)
+    )
+
+
+def _has_drained(entry: dict[str, int] | None, epoch: int) -> bool:
+    return entry is not None and entry.get("epoch", -1) >= epoch and entry.get("open", 1) == 0
+
+
+def _check(recipe: object, root_cause: object) -> Check:
+    if recipe:
+        return Check.PASSED
+    return Check.FAILED if root_cause else Check.PENDING
+
+
+def _is_grace_over(engine: Engine | None, now: datetime) -> bool:
+    if engine is None or engine.asked_to_stop_at is None:
+        return False
+    grace_s = float(engine.spec.get("shutdown_timeout_s") or 0) + STOP_GRACE_S
+    return (now - engine.asked_to_stop_at).total_seconds() > grace_s

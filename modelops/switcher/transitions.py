@@ -1,0 +1,236 @@
+"""What belongs to each transition: the rows that change with the switch's state, in one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+from django.db import transaction
+from django.db.models import F
+from django.utils import timezone
+
+from modelops.domain.causes import RootCause
+from modelops.domain.engine_sizes import serialise_sizes
+from modelops.domain.switching import SwitchState
+from modelops.domain.upkeep import backoff_s
+from modelops.models import Engine, EngineState, Gate, Slot, Switch
+from modelops.switcher.ledger import Ledger, StateMoved, ended
+from modelops.switcher.recipes import copy_recipe
+from modelops.switcher.watching import EngineWatch
+
+CANCELLED = RootCause("cancelled", "The switch was cancelled.")
+
+
+class Transitions:
+    """Each method is one arrow of the diagram. All raise LeaseLost or StateMoved instead of half a change."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+
+    def move(self, slot: Slot, switch: Switch, to: SwitchState) -> None:
+        """The arrow to `to` from wherever the switch is."""
+        special = {
+            SwitchState.PLANNED: self._claim,
+            SwitchState.DRAINING: self._close_gate,
+            SwitchState.STOPPING: self._turn_away,
+            SwitchState.CLEARING: self._leave_old,
+            SwitchState.STARTING: self._prepare_new,
+            SwitchState.ROLLING_BACK: self._begin_rollback,
+            SwitchState.ROLLED_BACK: self._finish_rollback,
+            SwitchState.CANCELLED: self._reopen,
+            SwitchState.DEGRADED: self._give_up,
+        }.get(to)
+        if special is not None:
+            special(slot, switch)
+        else:
+            self._ledger.move(switch, to)
+
+    def activate(
+        self, slot: Slot, switch: Switch, engine: Engine, found: Mapping[str, Any], watch: EngineWatch | None
+    ) -> None:
+        """The flip: pointer, gate and rows at once. `found` is what verification told of the engine."""
+        values: dict[str, Any] = {"state": EngineState.SERVING, **found}
+        if engine == switch.old_engine:
+            recipe = switch.recipe or {}
+            values |= {name: recipe[name] for name in ("profile", "spec", "names")}
+        else:
+            values |= measure(watch)
+        engines: list[tuple[Engine, Mapping[str, Any]]] = [(engine, values)]
+        self._ledger.move(
+            switch,
+            SwitchState.ACTIVE,
+            message=f"{switch.to_profile} serves",
+            slot={
+                "active_engine": engine,
+                "last_good_engine": engine,
+                "gate": Gate.OPEN,
+                "desired_profile": switch.to_profile,
+                "problem": None,
+                "retry_at": None,
+            },
+            fields={"percent": 100, "detail": "", "root_cause": None},
+            engines=engines,
+        )
+
+    def restore(
+        self, slot: Slot, switch: Switch, engine: Engine, found: Mapping[str, Any], watch: EngineWatch | None
+    ) -> None:
+        """Rolled back onto a new start of what served before."""
+        values = {"state": EngineState.SERVING, **found, **measure(watch)}
+        self._ledger.move(
+            switch,
+            SwitchState.ROLLED_BACK,
+            message=f"{engine.profile} serves again",
+            slot={
+                "active_engine": engine,
+                "last_good_engine": engine,
+                "gate": Gate.OPEN,
+                "desired_profile": engine.profile,
+                "problem": None,
+                "retry_at": None,
+            },
+            engines=[(engine, values)],
+        )
+
+    def retry(self, slot: Slot, switch: Switch, arguments: list[str], max_model_len: int) -> None:
+        """Once more from empty cards, with the context that the engine computed."""
+        recipe = {**(switch.recipe or {}), "arguments": arguments}
+        recipe["spec"] = {**recipe["spec"], "max_model_len": max_model_len}
+        engines = [(switch.new_engine, ended("its context did not fit"))] if switch.new_engine else []
+        self._ledger.move(
+            switch,
+            SwitchState.CLEARING,
+            message=f"one more try with a context of {max_model_len:,} tokens",
+            data={"max_model_len": max_model_len, "cause": switch.root_cause},
+            fields={
+                "new_engine": None,
+                "root_cause": None,
+                "max_model_len": max_model_len,
+                "recipe": recipe,
+            },
+            engines=engines,
+        )
+
+    def prepare_restored(self, slot: Slot, switch: Switch) -> None:
+        """The row of the engine that will be what served before; its start follows."""
+        good = slot.last_good_engine
+        if good is None:
+            raise StateMoved
+        with transaction.atomic():
+            # The fence first: nothing is made by one who no longer acts.
+            self._ledger.update_slot(generation=F("generation"))
+            if good.state == EngineState.ASLEEP:
+                engine = good
+            else:
+                engine = self._ledger.create_engine(slot, copy_recipe(good))
+                self._ledger.update_slot(generation=engine.generation)
+            self._ledger.update_switch(switch, restored_engine=engine)
+
+    def _claim(self, slot: Slot, switch: Switch) -> None:
+        from_profile = slot.active_engine.profile if slot.active_engine else ""
+        self._ledger.move(
+            switch,
+            SwitchState.PLANNED,
+            fields={"old_engine": slot.active_engine, "from_profile": from_profile},
+        )
+
+    def _close_gate(self, slot: Slot, switch: Switch) -> None:
+        self._ledger.move(
+            switch,
+            SwitchState.DRAINING,
+            message="new requests wait; running ones finish",
+            slot={"gate": Gate.CLOSED},
+        )
+
+    def _turn_away(self, slot: Slot, switch: Switch) -> None:
+        """From here on nothing points to the old engine."""
+        self._ledger.move(switch, SwitchState.STOPPING, slot={"active_engine": None, "gate": Gate.CLOSED})
+
+    def _leave_old(self, slot: Slot, switch: Switch) -> None:
+        old = switch.old_engine
+        engines = []
+        if old is not None and (switch.recipe or {}).get("parks_old"):
+            engines = [(old, {"state": EngineState.ASLEEP})]
+        elif old is not None:
+            engines = [(old, ended(f"made room for {switch.to_profile}"))]
+        self._ledger.move(switch, SwitchState.CLEARING, engines=engines)
+
+    def _prepare_new(self, slot: Slot, switch: Switch) -> None:
+        recipe = switch.recipe or {}
+        with transaction.atomic():
+            sleeper = slot.engines.filter(name=recipe.get("wakes") or "").first()
+            if sleeper is not None:
+                engine = sleeper
+                changes: dict[str, Any] = {}
+            else:
+                self._ledger.update_slot(generation=F("generation"))
+                engine = self._ledger.create_engine(slot, recipe)
+                changes = {"generation": engine.generation}
+            self._ledger.move(
+                switch,
+                SwitchState.STARTING,
+                message=f"starting {engine.name}",
+                data={"engine": engine.name},
+                slot=changes,
+                fields={"new_engine": engine, "attempts": switch.attempts + 1},
+            )
+
+    def _begin_rollback(self, slot: Slot, switch: Switch) -> None:
+        fields: dict[str, Any] = {"detail": "", "phase": ""}
+        if switch.root_cause is None and switch.cancel_requested_at is not None:
+            fields["root_cause"] = CANCELLED.serialise()
+        cause = fields.get("root_cause") or switch.root_cause or {}
+        self._ledger.move(
+            switch, SwitchState.ROLLING_BACK, message=str(cause.get("message", "")), fields=fields
+        )
+
+    def _finish_rollback(self, slot: Slot, switch: Switch) -> None:
+        """The old engine never stopped: only the gate opens again."""
+        self._ledger.move(
+            switch,
+            SwitchState.ROLLED_BACK,
+            message=f"{switch.from_profile} goes on serving",
+            slot={"gate": Gate.OPEN},
+        )
+
+    def _reopen(self, slot: Slot, switch: Switch) -> None:
+        is_asked = switch.cancel_requested_at is not None
+        by = switch.cancelled_by if is_asked else "its drain policy"
+        self._ledger.move(
+            switch, SwitchState.CANCELLED, message=f"cancelled by {by}", slot={"gate": Gate.OPEN}
+        )
+
+    def _give_up(self, slot: Slot, switch: Switch) -> None:
+        """Nothing serves. What should serve is tried again, ever later."""
+        wait_s = backoff_s(slot.failed_restarts)
+        engines = [
+            (engine, ended("failed"))
+            for engine in (switch.new_engine, switch.restored_engine, switch.old_engine)
+            if engine is not None and engine.ended_at is None
+        ]
+        self._ledger.move(
+            switch,
+            SwitchState.DEGRADED,
+            message=f"nothing serves; next try in {wait_s:g} s" if slot.desired_profile else "nothing serves",
+            slot={
+                "active_engine": None,
+                "gate": Gate.CLOSED,
+                "problem": switch.restore_cause or switch.root_cause,
+                "failed_restarts": slot.failed_restarts + 1,
+                "retry_at": timezone.now() + timedelta(seconds=wait_s),
+            },
+            engines=engines,
+        )
+
+
+def measure(watch: EngineWatch | None) -> dict[str, Any]:
+    """What the start took and turned out to need, as its log told."""
+    values: dict[str, Any] = {"ready_at": timezone.now()}
+    if watch is not None:
+        watch.read()
+        values |= {
+            "phase_seconds": watch.log.phase_seconds(),
+            "actual": serialise_sizes(watch.log.sizes) or None,
+        }
+    return values

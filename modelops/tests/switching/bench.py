@@ -1,0 +1,191 @@
+"""A database, profiles whose engines are simulated, and switchers to start, kill and watch."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from gateway.conf import BASE_DIR
+from gateway.tests.live import (
+    ADMIN_PASSWORD,
+    USER_PASSWORD,
+    GatewayProcess,
+    own_database,
+    wait_until,
+)
+from modelops.domain.switching import LIVE_STATES
+
+LEASE_S = "0.5"
+STARTUP_S = 0.25
+
+
+class SwitchBench:
+    """Tests say what a switch is about; this does it. Every switcher that was started is ended."""
+
+    def __init__(self, process: subprocess.Popen[str], folder: Path, environment: Mapping[str, str]) -> None:
+        self._process = process
+        self._environment = environment
+        self._folder = folder
+        self._alive: set[int] = set()
+
+    def order(self, what: str, **options: Any) -> dict[str, Any]:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(json.dumps({"do": what, **options}) + "\n")
+        self._process.stdin.flush()
+        answer: dict[str, Any] = json.loads(self._process.stdout.readline())
+        if "error" in answer:
+            raise AssertionError(answer["error"])
+        return answer
+
+    def save_profile(self, slug: str, *, faults: tuple[str, ...] = (), **values: Any) -> None:
+        """A simulated profile. Its context tells one engine from another."""
+        flags: dict[str, Any] = {"sim-startup-seconds": STARTUP_S, "sim-first-token-seconds": 0}
+        flags |= values.pop("flags", {})
+        if faults:
+            flags["sim-fault"] = list(faults)
+        self.order("save_profile", slug=slug, extra_flags=flags, **{"max_model_len": 4096, **values})
+
+    def start_switcher(self) -> int:
+        """The process id of a new switcher."""
+        pid: int = self.order("fork_switcher", log=str(self._folder / "switcher.log"))["pid"]
+        self._alive.add(pid)
+        return pid
+
+    def end_switcher(self, pid: int, how: signal.Signals = signal.SIGKILL) -> int:
+        """Its exit status."""
+        os.kill(pid, how)
+        self._alive.discard(pid)
+        status: int = self.order("reap", pid=pid)["status"]
+        return status
+
+    def request(self, profile: str, **options: Any) -> str:
+        switch: str = self.order("request", profile=profile, **options)["switch"]
+        return switch
+
+    def look(self) -> dict[str, Any]:
+        return self.order("look")
+
+    def find_switch(self, switch_id: str) -> dict[str, Any]:
+        found: dict[str, Any] = next(each for each in self.look()["switches"] if each["id"] == switch_id)
+        return found
+
+    def wait_for_state(self, state: str, *, timeout_s: float = 20.0) -> None:
+        wait_until(lambda: state in self.order("states")["live"], timeout_s=timeout_s, what=state)
+
+    def wait_until_settled(self, *, timeout_s: float = 40.0) -> dict[str, Any]:
+        """All rows once no switch is live and something serves, or is said not to."""
+
+        def settled() -> dict[str, Any] | None:
+            if self.order("states")["live"]:
+                return None
+            rows = self.look()
+            slot = rows["slot"]
+            is_settled = slot and (slot["active_engine_id"] or slot["problem"] or not slot["desired_profile"])
+            live = [each for each in rows["switches"] if each["state"] in LIVE_STATES]
+            return rows if is_settled and not live else None
+
+        found: dict[str, Any] = wait_until(settled, timeout_s=timeout_s, what="every switch to end")
+        return found
+
+    def switch_and_settle(self, profile: str, **options: Any) -> dict[str, Any]:
+        """The switch's row after its end; empty where none was needed."""
+        switch_id = self.order("request", profile=profile, **options)["switch"]
+        self.wait_until_settled()
+        return self.find_switch(switch_id) if switch_id else {}
+
+    @contextlib.contextmanager
+    def web_process(self, **settings: str) -> Iterator[GatewayProcess]:
+        """A real web process over the same rows."""
+        gateway = GatewayProcess({**self._environment, **settings}, log_path=self._folder / "gateway.log")
+        gateway.manage("seed_users")
+        gateway.start()
+        try:
+            yield gateway
+        finally:
+            gateway.stop()
+
+    def kill_workload(self, workload: dict[str, Any]) -> None:
+        """The engine dies, as if the kernel had chosen it."""
+        for pid in workload["pids"]:
+            os.kill(pid, signal.SIGKILL)
+
+    def wait_for_engine_after(self, rows: dict[str, Any]) -> None:
+        """Until the slot points to another engine than it did."""
+        before = rows["slot"]["active_engine_id"]
+        self.wait_until(lambda: self.look()["slot"]["active_engine_id"] not in (before, None))
+
+    def wait_until(self, condition: Callable[[], Any]) -> None:
+        wait_until(condition, timeout_s=20)
+
+    @contextlib.contextmanager
+    def busy_web_process(self) -> Iterator[None]:
+        """A web process that has acknowledged everything and still has an answer running."""
+        self.order("show_busy_web", is_busy=True)
+        try:
+            yield
+        finally:
+            self.order("show_busy_web", is_busy=False)
+
+    def switcher_log(self) -> str:
+        return (self._folder / "switcher.log").read_text(errors="replace")
+
+    def close(self) -> None:
+        for pid in list(self._alive):
+            self.end_switcher(pid)
+        self.order("end_engines")
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        self._process.wait(10)
+        if self._process.stdout is not None:
+            self._process.stdout.close()
+
+
+@contextlib.contextmanager
+def open_bench(folder: Path, **settings: str) -> Iterator[SwitchBench]:
+    inherited = {k: v for k, v in os.environ.items() if k in {"PATH", "HOME", "LANG", "REDIS_URL"}}
+    environment = {
+        **inherited,
+        "SECRET_KEY": "s" * 40,
+        "JWT_SECRET": "j" * 40,
+        "DJANGO_SETTINGS_MODULE": "gateway.settings",
+        "GATEWAY_ENV_FILE": os.devnull,
+        "GATEWAY_DATA_DIR": str(folder),
+        "AUTOSTART_PROFILE": "none",
+        "SWITCHER_LEASE": LEASE_S,
+        "SWITCH_DRAIN_TIMEOUT": "2",
+        "GATEWAY_ADMIN_PASSWORD": ADMIN_PASSWORD,
+        "GATEWAY_USER_PASSWORD": USER_PASSWORD,
+        "RATE_LIMIT_REQUESTS": "100000",
+        "LOGIN_RATE": "10000/m",
+        "LOG_FORMAT": "json",
+        "PYTHONPATH": str(BASE_DIR),
+        **settings,
+    }
+    with own_database(folder.name) as database_url:
+        if database_url:
+            environment["DATABASE_URL"] = database_url
+        run = [sys.executable, "manage.py", "migrate", "--verbosity", "0"]
+        subprocess.run(run, env=environment, cwd=BASE_DIR, check=True)
+        with (folder / "nursery.log").open("w") as errors:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "modelops.tests.switching.nursery"],
+                env=environment,
+                cwd=BASE_DIR,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                text=True,
+            )
+        bench = SwitchBench(process, folder, environment)
+        try:
+            yield bench
+        finally:
+            bench.close()

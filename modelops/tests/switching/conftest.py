@@ -1,0 +1,16 @@
+"""Switchers as processes of their own, over a database of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from modelops.tests.switching.bench import SwitchBench, open_bench
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[SwitchBench]:
+    with open_bench(tmp_path) as bench:
+        yield bench

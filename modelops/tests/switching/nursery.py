@@ -1,0 +1,187 @@
+"""A process that forks switchers and reads the rows for a test; told what to do in JSON lines.
+
+Forking spares each switcher a second of imports, so that hundreds can be killed in a test run.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import django
+from django.utils import timezone
+
+if TYPE_CHECKING:
+    from gateway.conf import GatewayConfig
+    from modelops.runtimes.base import Runtime
+
+
+def main() -> None:
+    django.setup()
+    for line in sys.stdin:
+        order = json.loads(line)
+        try:
+            answer = ORDERS[order.pop("do")](**order)
+        except Exception as exc:
+            answer = {"error": f"{type(exc).__name__}: {exc}"}
+        _close_connections()
+        print(json.dumps(answer, default=str), flush=True)
+
+
+def fork_switcher(log: str) -> dict[str, Any]:
+    """A switcher as `manage.py run_switcher` starts it, in a child of ours."""
+    _close_connections()
+    pid = os.fork()
+    if pid:
+        return {"pid": pid}
+    out = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    for here, there in ((nothing, 0), (out, 1), (out, 2)):
+        os.dup2(here, there)
+    from django.core.management import call_command
+
+    try:
+        call_command("run_switcher")
+    finally:
+        os._exit(0)
+
+
+def reap(pid: int) -> dict[str, Any]:
+    _, status = os.waitpid(pid, 0)
+    return {"status": os.waitstatus_to_exitcode(status)}
+
+
+def save_profile(**values: Any) -> dict[str, Any]:
+    from modelops.models import ModelProfile
+
+    known = {"engine": "simulator", "runtime": "process", "display_name": values["slug"]}
+    profile = ModelProfile.objects.filter(slug=values["slug"]).first() or ModelProfile()
+    for name, value in (known | values).items():
+        setattr(profile, name, value)
+    profile.full_clean()
+    profile.save()
+    return {}
+
+
+def request(profile: str, **options: Any) -> dict[str, Any]:
+    from modelops.models import Switch
+    from modelops.planning import find_runtime_facts
+    from modelops.switch_requests import Actor, request_switch
+
+    while find_runtime_facts() is None:
+        # A switcher that has just begun says so in a moment.
+        time.sleep(0.02)
+    asked = request_switch(profile, Actor(Switch.Via.COMMAND, None, "test"), **options)
+    return {"outcome": asked.outcome, "switch": asked.switch and str(asked.switch.pk)}
+
+
+def cancel() -> dict[str, Any]:
+    from modelops.models import Switch
+    from modelops.switch_requests import Actor, cancel_switch
+
+    return {"switch": str(cancel_switch(None, Actor(Switch.Via.COMMAND, None, "test")).pk)}
+
+
+def open_runtimes(config: GatewayConfig) -> list[Runtime]:
+    """Those that the bench was opened with."""
+    from modelops.runtimes.docker_runtime import DockerRuntime
+    from modelops.runtimes.process_runtime import ProcessRuntime
+
+    return [DockerRuntime(config) if config.docker_host else ProcessRuntime(config)]
+
+
+def states() -> dict[str, Any]:
+    """The live switches' states, quickly."""
+    from modelops.models import Switch
+
+    return {"live": list(Switch.objects.live().values_list("state", flat=True))}
+
+
+def look() -> dict[str, Any]:
+    """Every row, and every workload that carries the slot's label."""
+    from gateway.conf import get_config
+    from modelops.models import Engine, Slot, Switch, SwitchEvent
+
+    slot = Slot.objects.filter(slug="default").values().first()
+    found = []
+    for runtime in open_runtimes(get_config()):
+        instances = runtime.list_instances(str(slot["id"])) if slot else []
+        found += [
+            {"name": each.name, "state": str(each.state), "pids": list(each.pids)} for each in instances
+        ]
+        runtime.close()
+    return {
+        "slot": slot,
+        "switches": list(Switch.objects.order_by("created_at").values()),
+        "engines": list(Engine.objects.order_by("generation").values()),
+        "events": list(SwitchEvent.objects.values("switch_id", "kind", "state", "message")),
+        "workloads": found,
+    }
+
+
+def show_busy_web(is_busy: bool) -> dict[str, Any]:
+    """A web process's row that never grows old, as if it had acted on every epoch to come."""
+    from modelops.models import Slot, WebPresence
+
+    WebPresence.objects.all().delete()
+    if is_busy:
+        slot = Slot.objects.get(slug="default")
+        entry = {str(slot.pk): {"epoch": 10**9, "open": 1, "waiting": 0}}
+        later = timezone.now() + timedelta(hours=1)
+        WebPresence.objects.create(host="test", pid=1, seen_at=later, slots=entry)
+    return {}
+
+
+def spoil_engine(name: str) -> dict[str, Any]:
+    """Whatever is started from this engine's record fails for want of disk."""
+    from modelops.models import Engine
+
+    engine = Engine.objects.get(name=name)
+    engine.arguments = [*engine.arguments, "--sim-fault", "no_disk"]
+    engine.save()
+    return {}
+
+
+def end_engines() -> dict[str, Any]:
+    from gateway.conf import get_config
+    from modelops.models import Slot
+    from modelops.switcher.ending import end_local_engines
+
+    config = get_config()
+    end_local_engines(config, reason="the test ended")
+    slot = Slot.objects.first()
+    for runtime in open_runtimes(config):
+        for instance in runtime.list_instances(str(slot.pk)) if slot else []:
+            runtime.remove(instance.name)
+        runtime.close()
+    return {}
+
+
+def _close_connections() -> None:
+    from django.db import connections
+
+    connections.close_all()
+
+
+ORDERS = {
+    each.__name__: each
+    for each in (
+        fork_switcher,
+        reap,
+        save_profile,
+        request,
+        cancel,
+        states,
+        look,
+        show_busy_web,
+        spoil_engine,
+        end_engines,
+    )
+}
+
+if __name__ == "__main__":
+    main()
