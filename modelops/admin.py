@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from typing import Any
 
 from django.contrib import admin, messages
@@ -9,6 +10,7 @@ from django.contrib.admin.views.main import ChangeList
 from django.db.models import JSONField, QuerySet
 from django.forms import Textarea
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
+from django.shortcuts import get_object_or_404
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -19,6 +21,8 @@ from modelops.models import HardwareProfile, HardwareSample, ModelProfile
 from modelops.profile_adding import duplicate_profile
 from modelops.seeding import export_profiles
 from modelops.selectors import ProfileFit, assess_profiles, check_profile, find_gpu_choice
+from modelops.switch_admin import ReadOnlyAdmin
+from modelops.switch_pages import show_switch_request
 
 NOT_KNOWN = "–"
 
@@ -74,7 +78,7 @@ class ModelProfileAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not subs
     search_fields = ["slug", "display_name", "repository", "description_en", "description_ko"]
     ordering = ["slug"]
     list_per_page = 50
-    actions = ["check_gpu_fit", "export_yaml", "duplicate"]
+    actions = ["switch_to", "check_gpu_fit", "export_yaml", "duplicate"]
     formfield_overrides = {JSONField: {"widget": Textarea(attrs={"rows": 4, "cols": 80})}}
     readonly_fields = ["fit_report", "drift", "created_at", "updated_at"]
     fieldsets = [
@@ -126,10 +130,18 @@ class ModelProfileAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not subs
 
     def get_urls(self) -> list[URLPattern]:
         fit = self.admin_site.admin_view(self.show_fit)
-        return [path("fit/", fit, name="modelops_modelprofile_fit"), *super().get_urls()]
+        switch = self.admin_site.admin_view(self.show_switch_request)
+        return [
+            path("fit/", fit, name="modelops_modelprofile_fit"),
+            path("<uuid:profile_id>/switch/", switch, name="modelops_modelprofile_switch"),
+            *super().get_urls(),
+        ]
 
     def show_fit(self, request: HttpRequest) -> HttpResponse:
         return show_fit(request, self.admin_site)
+
+    def show_switch_request(self, request: HttpRequest, profile_id: uuid.UUID) -> HttpResponse:
+        return show_switch_request(request, self.admin_site, get_object_or_404(ModelProfile, pk=profile_id))
 
     @admin.display(description="verdict")
     def verdict(self, row: ModelProfile) -> SafeString:
@@ -159,6 +171,13 @@ class ModelProfileAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not subs
     @admin.display(description="changed since it was loaded")
     def drift(self, row: ModelProfile) -> str:
         return ", ".join(row.find_drift()) or NOT_KNOWN
+
+    @admin.action(description="Switch to this profile")
+    def switch_to(self, request: HttpRequest, queryset: QuerySet[ModelProfile]) -> HttpResponse | None:
+        if queryset.count() != 1:
+            self.message_user(request, "Choose one profile to switch to.", messages.ERROR)
+            return None
+        return HttpResponseRedirect(reverse("admin:modelops_modelprofile_switch", args=[queryset.get().pk]))
 
     @admin.action(description="Check GPU fit")
     def check_gpu_fit(self, request: HttpRequest, queryset: QuerySet[ModelProfile]) -> HttpResponse:
@@ -205,17 +224,8 @@ class HardwareProfileAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not s
 
 
 @admin.register(HardwareSample)
-class HardwareSampleAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not subscriptable
+class HardwareSampleAdmin(ReadOnlyAdmin):
     """The hardware page stands where the list of samples would: nobody reads rows of JSON."""
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
 
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None

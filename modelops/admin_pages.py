@@ -16,16 +16,18 @@ from django.utils.safestring import SafeString
 from modelops.domain.report_text import (
     VERDICT_WORDS,
     Line,
+    StartLine,
     describe_suggestion,
     format_bytes,
     list_capacity_lines,
     list_memory_lines,
+    list_start_lines,
 )
 from modelops.gpu_choice import GpuChoice
 from modelops.hardware import GpuProcess, GpuReading, HardwareReading, explain_left_out, list_problems
 from modelops.models import HardwareProfile, ModelProfile
 from modelops.sampling import SampledReading, load_history
-from modelops.selectors import ProfileFit, check_profile, find_gpu_choice
+from modelops.selectors import ProfileFit, check_profiles, find_gpu_choice
 
 MOST_REPORTS = 20
 """Each takes a search of up to some 100 ms."""
@@ -75,6 +77,8 @@ class FitView:
     memory: Sequence[Line]
     capacity: Sequence[Line]
     suggestions: Sequence[str]
+    start: Sequence[StartLine]
+    """What was expected of the last good start, and what it measured."""
 
 
 def view_fit(fit: ProfileFit) -> FitView:
@@ -84,6 +88,7 @@ def view_fit(fit: ProfileFit) -> FitView:
         list_memory_lines(report),
         list_capacity_lines(report),
         [describe_suggestion(each) for each in report.suggestions],
+        list_start_lines(fit.last_start.estimate, fit.last_start.actual) if fit.last_start else (),
     )
 
 
@@ -109,7 +114,7 @@ def show_fit(request: HttpRequest, site: AdminSite) -> HttpResponse:
     slugs = request.GET.getlist("profile")[:MOST_REPORTS]
     choice = find_gpu_choice(request.GET.get("hardware"))
     profiles = ModelProfile.objects.filter(slug__in=[slug for slug in slugs if "\0" not in slug])
-    fits = [check_profile(profile, choice) for profile in profiles]
+    fits = check_profiles(profiles, choice)
     context = {
         **site.each_context(request),
         "title": "GPU fit",

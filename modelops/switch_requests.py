@@ -16,6 +16,7 @@ from gateway.errors import DoesNotFit, ModelSwitching, NotFound, SwitchRefused
 from modelops.domain.plan import Plan, PlanKind
 from modelops.domain.switching import LIVE_STATES, UNTOUCHED_STATES, SwitchState
 from modelops.models import DEFAULT_SLOT, ModelProfile, Slot, Switch, SwitchEvent
+from modelops.plan_text import describe_problem
 from modelops.planning import plan_switch
 from modelops.selectors import get_profile
 
@@ -45,17 +46,24 @@ class RequestedSwitch:
 
 def get_slot(slug: str = DEFAULT_SLOT) -> Slot:
     """The slot; the default one is made on first use. Raises NotFound."""
+    return find_slot(slug) or Slot.objects.get_or_create(slug=DEFAULT_SLOT)[0]
+
+
+def find_slot(slug: str) -> Slot | None:
+    """None only for the default slot before its first use. Raises NotFound."""
     slot = Slot.objects.select_related("active_engine").filter(slug=slug).first()
-    if slot is not None:
-        return slot
-    if slug != DEFAULT_SLOT:
+    if slot is None and slug != DEFAULT_SLOT:
         raise NotFound(f"There is no slot {slug!r}.", param="slot")
-    return Slot.objects.get_or_create(slug=DEFAULT_SLOT)[0]
+    return slot
 
 
-def preview_switch(profile_slug: str, *, force: bool = False, slot: str = DEFAULT_SLOT) -> Plan:
-    """The plan, and nothing else. Raises ModelNotFound, or SwitchRefused for an invalid profile."""
-    return plan_switch(get_slot(slot), get_profile(profile_slug), force=force)
+def preview_switch(
+    profile_slug: str, *, force: bool = False, max_model_len: int | None = None, slot: str = DEFAULT_SLOT
+) -> Plan:
+    """The plan; writes nothing. Raises NotFound, ModelNotFound, or SwitchRefused for an invalid profile."""
+    profile = get_profile(profile_slug)
+    found = find_slot(slot) or Slot(slug=DEFAULT_SLOT)
+    return plan_switch(found, profile, force=force, max_model_len=max_model_len)
 
 
 def request_switch(
@@ -66,21 +74,26 @@ def request_switch(
     force: bool = False,
     drain_timeout_s: int | None = None,
     drain_policy: str | None = None,
+    max_model_len: int | None = None,
     slot: str = DEFAULT_SLOT,
 ) -> RequestedSwitch:
     """Ask for the profile to be served. Idempotent while it is: a live switch to it is joined.
 
     A live switch to another profile gives way where the old engine is untouched, and is waited for where it
-    is not. Raises ModelNotFound, DoesNotFit or SwitchRefused; then nothing has changed.
+    is not. `max_model_len` stands in for the profile's. Raises NotFound for no such slot, ModelNotFound,
+    DoesNotFit or SwitchRefused; then nothing has changed.
     """
     profile = get_profile(profile_slug)
     found = get_slot(slot)
-    plan = plan_switch(found, profile, force=force)
+    plan = plan_switch(found, profile, force=force, max_model_len=max_model_len)
     with transaction.atomic():
         locked = Slot.objects.select_for_update(of=("self",)).get(pk=found.pk)
-        live = list(locked.switches.live().order_by("created_at"))
+        if locked.active_engine_id != found.active_engine_id:
+            # Another engine became the active one while the plan was made.
+            plan = plan_switch(locked, profile, force=force, max_model_len=max_model_len)
+        live = list(locked.switches.live().order_by("created_at", "id"))
         newest = live[-1] if live else None
-        if newest is not None and newest.to_profile == profile.slug and newest.cancel_requested_at is None:
+        if newest is not None and _leads_there(newest, profile.slug, max_model_len):
             return RequestedSwitch(RequestOutcome.JOINED, plan, newest)
         if newest is None and plan.kind is PlanKind.NOTHING:
             return RequestedSwitch(RequestOutcome.ALREADY_ACTIVE, plan)
@@ -93,18 +106,24 @@ def request_switch(
             reason=reason,
             drain_timeout_s=drain_timeout_s,
             drain_policy=drain_policy,
+            max_model_len=max_model_len,
             superseded=live,
         )
     return RequestedSwitch(RequestOutcome.ACCEPTED, plan, switch)
 
 
+def _leads_there(switch: Switch, profile: str, max_model_len: int | None) -> bool:
+    has_that_context = max_model_len is None or switch.max_model_len == max_model_len
+    return switch.to_profile == profile and switch.cancel_requested_at is None and has_that_context
+
+
 def refuse_unless_accepted(plan: Plan) -> None:
-    """Raises DoesNotFit or SwitchRefused, naming every problem that stands."""
+    """Raises DoesNotFit or SwitchRefused, naming every problem that stands and carrying the plan along."""
     if plan.is_accepted:
         return
-    message = " ".join(f"{p.message} {p.advice}".strip() for p in plan.refusals)
+    message = " ".join(describe_problem(problem) for problem in plan.refusals)
     kind = DoesNotFit if any(p.code == "does_not_fit" for p in plan.refusals) else SwitchRefused
-    raise kind(message, param="profile_id")
+    raise kind(message, param="profile_id", details={"plan": plan.serialise()})
 
 
 def _insert_switch(
@@ -116,6 +135,7 @@ def _insert_switch(
     reason: str,
     drain_timeout_s: int | None,
     drain_policy: str | None,
+    max_model_len: int | None,
     superseded: list[Switch],
 ) -> Switch:
     config = get_config()
@@ -130,6 +150,7 @@ def _insert_switch(
         force=plan.is_forced,
         drain_timeout_s=config.drain_timeout_s if drain_timeout_s is None else drain_timeout_s,
         drain_policy=drain_policy or config.drain_policy,
+        max_model_len=max_model_len,
         plan=plan.serialise(),
     )
     for other in superseded:
@@ -138,7 +159,7 @@ def _insert_switch(
             _end_waiting(other, by=f"a switch to {profile.slug}")
     switch.save(force_insert=True)
     for other in superseded:
-        if other.state in UNTOUCHED_STATES and other.is_live:
+        if other.state in UNTOUCHED_STATES:
             _ask_to_cancel(other, by=f"a switch to {profile.slug}")
         if other.state in UNTOUCHED_STATES or other.state == SwitchState.CANCELLED:
             Switch.objects.filter(pk=other.pk).update(superseded_by=switch)
@@ -178,7 +199,8 @@ def _find_switch(switch_id: uuid.UUID | None, slot: str) -> Switch:
         if switch is None:
             raise NotFound("There is no such switch.")
         return switch
-    live = get_slot(slot).switches.live().order_by("created_at").last()
+    found = find_slot(slot)
+    live = found.switches.live().order_by("created_at", "id").last() if found else None
     if live is None:
         raise NotFound("No switch is under way.")
     return live

@@ -1,9 +1,15 @@
 from django.urls import path
 
-from modelops import views
+from modelops import switch_views, views
 
 urlpatterns = [
     path("profiles", views.ProfilesView.as_view()),
     path("hardware-recommendations", views.HardwareRecommendationsView.as_view()),
     path("reload", views.ReloadView.as_view()),
+    path("status", switch_views.StatusView.as_view()),
+    path("switch", switch_views.SwitchView.as_view()),
+    path("switches", switch_views.SwitchesView.as_view()),
+    path("switches/<uuid:switch_id>", switch_views.SwitchDetailView.as_view()),
+    path("switches/<uuid:switch_id>/cancel", switch_views.SwitchCancelView.as_view()),
+    path("engines", switch_views.EnginesView.as_view()),
 ]

@@ -6,6 +6,7 @@ import pytest
 from django.test import Client
 
 from accounts.models import Role, User
+from modelops.tests.faces.callers import sign_in
 
 
 @pytest.fixture
@@ -14,3 +15,15 @@ def web() -> Client:
     client = Client()
     client.force_login(User.objects.create_user("root", "root@example.com", role=Role.ADMIN))
     return client
+
+
+@pytest.fixture
+def user() -> Client:
+    """A user who calls the API."""
+    return sign_in("mina", Role.USER)
+
+
+@pytest.fixture
+def admin() -> Client:
+    """An admin who calls the API."""
+    return sign_in("boss", Role.ADMIN)

@@ -1,0 +1,48 @@
+"""`manage.py cancel_switch`: ask for a switch to end."""
+
+from __future__ import annotations
+
+import uuid
+from argparse import ArgumentParser, ArgumentTypeError
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from gateway.errors import GatewayError
+from modelops.domain.switching import UNTOUCHED_STATES, SwitchState
+from modelops.management.switch_commands import ExitCode, find_actor
+from modelops.models import DEFAULT_SLOT
+from modelops.switch_requests import cancel_switch
+
+
+class Command(BaseCommand):
+    help = (
+        "End a switch: what served before goes on, or is started again where the switch got too far. "
+        "Exit codes: 0: asked for; 2: there is no such switch, or it has ended."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument(
+            "switch", nargs="?", type=_parse_id, metavar="ID", help="default: the one under way in the slot"
+        )
+        parser.add_argument("--slot", default=DEFAULT_SLOT, metavar="NAME")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            switch = cancel_switch(options["switch"], find_actor(), slot=options["slot"])
+        except GatewayError as exc:
+            raise CommandError(exc.message, returncode=ExitCode.REFUSED) from exc
+        if switch.state == SwitchState.CANCELLED:
+            outcome = "is cancelled; it had not begun."
+        elif switch.state in UNTOUCHED_STATES:
+            outcome = "is being cancelled; what serves goes on serving."
+        else:
+            outcome = f"is being cancelled; {switch.from_profile or 'nothing'} is what it goes back to."
+        self.stdout.write(f"The switch to {switch.to_profile} ({switch.id}) {outcome}")
+
+
+def _parse_id(text: str) -> uuid.UUID:
+    try:
+        return uuid.UUID(text)
+    except ValueError as exc:
+        raise ArgumentTypeError(f"{text!r} is no id of a switch") from exc

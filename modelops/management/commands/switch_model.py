@@ -1,0 +1,146 @@
+"""`manage.py switch_model`: serve another profile, and see it through."""
+
+from __future__ import annotations
+
+import sys
+from argparse import ArgumentParser, BooleanOptionalAction
+from collections.abc import Mapping
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from gateway.errors import GatewayError, SwitchRefused
+from modelops.domain.switching import DrainPolicy
+from modelops.management.gpu_arguments import parse_seconds
+from modelops.management.switch_commands import (
+    EXIT_OF_STATE,
+    ExitCode,
+    ProgressLine,
+    describe_end,
+    describe_exit_codes,
+    find_actor,
+    watch_switch,
+)
+from modelops.models import DEFAULT_SLOT, Switch
+from modelops.plan_text import describe_plan
+from modelops.stop_signal import catch_stop_signal
+from modelops.switch_requests import RequestOutcome, preview_switch, request_switch
+
+LONGEST_REASON = 500
+LONGEST_DRAIN_S = 86400
+
+
+class Command(BaseCommand):
+    help = (
+        "Serve another profile: plan, drain, stop the old engine, start the new one, and go back if that "
+        f"fails. Exit codes: {describe_exit_codes()}."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("profile", metavar="PROFILE", help="slug of the profile to serve")
+        parser.add_argument("--dry-run", action="store_true", help="show plan and changes, change nothing")
+        parser.add_argument(
+            "--wait", action=BooleanOptionalAction, default=True, help="show the progress until it ends"
+        )
+        parser.add_argument("--force", action="store_true", help="go on although the fit check says no")
+        parser.add_argument("--reason", default="", metavar="TEXT", help="kept in the history")
+        parser.add_argument("--slot", default=DEFAULT_SLOT, metavar="NAME")
+        parser.add_argument(
+            "--drain-timeout", type=int, metavar="SECONDS", help="what running answers get (see settings)"
+        )
+        parser.add_argument(
+            "--drain-policy",
+            choices=[str(each) for each in DrainPolicy],
+            help="what happens to answers that run longer (see settings)",
+        )
+        parser.add_argument(
+            "--timeout", type=parse_seconds, metavar="SECONDS", help="longest wait (default: no end)"
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        _check(options)
+        try:
+            if options["dry_run"]:
+                self._show_plan(options)
+                return
+            switch = self._request(options)
+        except GatewayError as exc:
+            raise CommandError(exc.message, returncode=_find_exit_code(exc)) from exc
+        if switch is None:
+            self.stdout.write(f"{options['profile']} is active already.")
+        elif options["wait"]:
+            self._wait(switch, options["timeout"])
+        else:
+            self.stdout.write(f"Asked for: switch {switch.id}. Look at it with manage.py model_status.")
+
+    def _show_plan(self, options: Mapping[str, Any]) -> None:
+        plan = preview_switch(options["profile"], force=options["force"], slot=options["slot"])
+        for line in describe_plan(plan):
+            self.stdout.write(line)
+        self.stdout.write("Dry run: nothing was changed.")
+        if not plan.is_accepted:
+            sys.exit(_judge_refusals(problem.code for problem in plan.refusals))
+
+    def _request(self, options: Mapping[str, Any]) -> Switch | None:
+        requested = request_switch(
+            options["profile"],
+            find_actor(),
+            reason=options["reason"],
+            force=options["force"],
+            drain_timeout_s=options["drain_timeout"],
+            drain_policy=options["drain_policy"],
+            slot=options["slot"],
+        )
+        if requested.outcome is RequestOutcome.JOINED:
+            self.stdout.write("A switch to it is under way already; this is its progress.")
+        for problem in requested.plan.overridden:
+            self.stdout.write(f"Forced, in spite of: {problem.message}")
+        return requested.switch
+
+    def _wait(self, switch: Switch, timeout_s: float | None) -> None:
+        line = ProgressLine(self.stdout)
+        with catch_stop_signal() as stop:
+            end = watch_switch(switch.id, line, stop, timeout_s=timeout_s)
+        line.end()
+        if isinstance(end, Switch):
+            self.stdout.write(describe_end(end))
+            code = EXIT_OF_STATE[end.state]
+        else:
+            self.stderr.write(_explain_early_end(end, switch))
+            code = end
+        if code is not ExitCode.ACTIVE:
+            sys.exit(code)
+
+
+def _check(options: Mapping[str, Any]) -> None:
+    if len(options["reason"]) > LONGEST_REASON:
+        raise CommandError(f"--reason takes {LONGEST_REASON} characters", returncode=ExitCode.REFUSED)
+    drain_timeout_s = options["drain_timeout"]
+    if drain_timeout_s is not None and not 0 <= drain_timeout_s <= LONGEST_DRAIN_S:
+        raise CommandError(f"--drain-timeout is 0 to {LONGEST_DRAIN_S}", returncode=ExitCode.REFUSED)
+
+
+def _find_exit_code(error: GatewayError) -> ExitCode:
+    plan = error.details.get("plan") if isinstance(error, SwitchRefused) else None
+    codes = [problem["code"] for problem in plan["problems"]] if plan else []
+    return _judge_refusals(codes)
+
+
+def _judge_refusals(codes: Any) -> ExitCode:
+    """No switcher is worth a code of its own only where nothing else is wrong."""
+    return ExitCode.NO_SWITCHER if set(codes) == {"no_switcher"} else ExitCode.REFUSED
+
+
+def _explain_early_end(end: ExitCode, switch: Switch) -> str:
+    cancel = f"manage.py cancel_switch {switch.id}"
+    goes_on = f"The switch goes on. To end it: {cancel}"
+    match end:
+        case ExitCode.TIMED_OUT:
+            return f"The time to wait is over. {goes_on}"
+        case ExitCode.NO_SWITCHER:
+            return (
+                "No switcher has been heard of for a while. Start one (manage.py run_switcher): it carries "
+                f"the switch on. To end the switch: {cancel}"
+            )
+        case _:
+            return f"No longer watching. {goes_on}"

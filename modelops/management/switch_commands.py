@@ -1,0 +1,175 @@
+"""What the commands about switching share: who asks, how a wait is shown, how it ends."""
+
+from __future__ import annotations
+
+import getpass
+import time
+import uuid
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from enum import IntEnum
+
+from django.core.management.base import OutputWrapper
+from django.db import OperationalError, connection
+from django.utils import timezone
+
+from modelops.domain.switching import SwitchState
+from modelops.models import Switch
+from modelops.stop_signal import StopSignal
+from modelops.switch_requests import Actor
+from modelops.switch_selectors import find_switcher, get_switch
+from modelops.switch_status import count_remaining_s
+
+POLL_S = 0.2
+BAR_WIDTH = 24
+START_OF_LINE, CLEAR_TO_END = "\r", "\x1b[K"
+
+
+class ExitCode(IntEnum):
+    """How the commands about switching end; their --help and docs/switching.md list these."""
+
+    ACTIVE = 0
+    FAILED = 1
+    REFUSED = 2
+    DEGRADED = 3
+    CANCELLED = 4
+    TIMED_OUT = 5
+    NO_SWITCHER = 6
+    INTERRUPTED = 130
+
+
+EXIT_MEANINGS: Mapping[ExitCode, str] = {
+    ExitCode.ACTIVE: "the profile is active (with --no-wait: the switch is asked for; "
+    "with --dry-run: the plan is accepted)",
+    ExitCode.FAILED: "it failed, and what served before serves again",
+    ExitCode.REFUSED: "wrong usage, or the plan was refused; nothing was changed",
+    ExitCode.DEGRADED: "it failed, and nothing serves",
+    ExitCode.CANCELLED: "it was cancelled, or gave way to a later switch",
+    ExitCode.TIMED_OUT: "--timeout is over; the switch goes on",
+    ExitCode.NO_SWITCHER: "no switcher is running that could carry it out",
+    ExitCode.INTERRUPTED: "interrupted while waiting; the switch goes on",
+}
+
+EXIT_OF_STATE: Mapping[str, ExitCode] = {
+    SwitchState.ACTIVE: ExitCode.ACTIVE,
+    SwitchState.ROLLED_BACK: ExitCode.FAILED,
+    SwitchState.REJECTED: ExitCode.REFUSED,
+    SwitchState.DEGRADED: ExitCode.DEGRADED,
+    SwitchState.CANCELLED: ExitCode.CANCELLED,
+}
+
+
+def describe_exit_codes() -> str:
+    return "; ".join(f"{code.value}: {meaning}" for code, meaning in EXIT_MEANINGS.items())
+
+
+def find_actor() -> Actor:
+    """Who runs this command, as the operating system knows him."""
+    try:
+        name = getpass.getuser()
+    except (KeyError, OSError):
+        # A container may run under a number that has no name.
+        name = "somebody"
+    return Actor(Switch.Via.COMMAND, name=f"{name} (shell)")
+
+
+class ProgressLine:
+    """Shows a switch as it goes: on a terminal one line that is rewritten, elsewhere a line a change."""
+
+    def __init__(self, output: OutputWrapper) -> None:
+        self._output = output
+        self._is_terminal = output.isatty()
+        self._shown = ""
+
+    def show(self, switch: Switch, now: datetime) -> None:
+        text = describe_progress(switch, now, with_bar=self._is_terminal)
+        key = text if self._is_terminal else describe_step(switch)
+        if key == self._shown:
+            return
+        self._shown = key
+        if self._is_terminal:
+            self._output.write(f"{START_OF_LINE}{text}{CLEAR_TO_END}", ending="")
+        else:
+            self._output.write(text)
+        self._output.flush()
+
+    def end(self) -> None:
+        """Leave the line, so that what follows stands on its own."""
+        if self._is_terminal and self._shown:
+            self._output.write("")
+
+
+def describe_progress(switch: Switch, now: datetime, *, with_bar: bool) -> str:
+    """`loading (weights)  43 %  shard 2 of 4  about 40 s left`, on a terminal behind a bar."""
+    parts = [describe_step(switch)]
+    if switch.percent is not None:
+        filled = round(BAR_WIDTH * switch.percent / 100)
+        parts.insert(0, f"[{'#' * filled}{'.' * (BAR_WIDTH - filled)}]" if with_bar else "")
+        parts.append(f"{switch.percent} %")
+    remaining_s = count_remaining_s(switch, now)
+    if remaining_s is not None:
+        parts.append(f"about {remaining_s} s left" if remaining_s else "ready any moment")
+    return "  ".join(part for part in parts if part)
+
+
+def describe_step(switch: Switch) -> str:
+    """The state, the phase of the engine's start-up where the detail does not name it, and the detail."""
+    step, phase = switch.get_state_display(), switch.phase.replace("_", " ")
+    if phase and switch.is_live and phase not in switch.detail:
+        step += f" ({phase})"
+    if switch.cancel_requested_at and switch.is_live:
+        step += ", cancel asked for"
+    return f"{step}: {switch.detail}" if switch.detail else step
+
+
+def watch_switch(
+    switch_id: uuid.UUID, line: ProgressLine, stop: StopSignal, *, timeout_s: float | None
+) -> Switch | ExitCode:
+    """The switch once it has ended, shown on the way; else why the wait is over before that."""
+    deadline = time.monotonic() + timeout_s if timeout_s is not None else None
+    for switch in _poll(switch_id, stop):
+        if switch is not None:
+            line.show(switch, timezone.now())
+            if not switch.is_live:
+                return switch
+            if not find_switcher().is_alive:
+                return ExitCode.NO_SWITCHER
+        if deadline is not None and time.monotonic() >= deadline:
+            return ExitCode.TIMED_OUT
+    return ExitCode.INTERRUPTED
+
+
+def _poll(switch_id: uuid.UUID, stop: StopSignal) -> Iterator[Switch | None]:
+    """The row again and again until a signal comes; None while the database does not answer."""
+    while not stop.is_set:
+        try:
+            yield get_switch(switch_id)
+        except OperationalError:
+            connection.close()
+            yield None
+        stop.wait(POLL_S)
+
+
+def describe_end(switch: Switch) -> str:
+    """What became of it, and of a failed one why and what to do."""
+    lines = [_SUMMARIES[SwitchState(switch.state)].format(to=switch.to_profile, by=switch.cancelled_by)]
+    if switch.state in (SwitchState.ROLLED_BACK, SwitchState.DEGRADED, SwitchState.REJECTED):
+        for label, cause in (("", switch.root_cause), ("going back: ", switch.restore_cause)):
+            if cause:
+                lines += [f"  {label}{cause[name]}" for name in ("message", "advice") if cause.get(name)]
+        lines.append(f"  Its history and the engine's last lines: {describe_history(switch)}")
+    return "\n".join(lines)
+
+
+_SUMMARIES: Mapping[SwitchState, str] = {
+    **dict.fromkeys(SwitchState, "The switch to {to} goes on."),
+    SwitchState.ACTIVE: "{to} is active.",
+    SwitchState.ROLLED_BACK: "The switch to {to} failed; what served before serves again.",
+    SwitchState.DEGRADED: "The switch to {to} failed, and nothing serves now.",
+    SwitchState.REJECTED: "The switch to {to} was refused; what served before was not touched.",
+    SwitchState.CANCELLED: "The switch to {to} was cancelled by {by}.",
+}
+
+
+def describe_history(switch: Switch) -> str:
+    return f"/admin/modelops/switch/{switch.id}/change/"

@@ -1,0 +1,73 @@
+"""A plan in words, for a terminal and for a page."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Iterator
+from typing import Any
+
+from modelops.domain.plan import Plan, PlanKind
+from modelops.domain.plan_problems import PlanProblem
+
+KIND_WORDS = {
+    PlanKind.NOTHING: "nothing to do: it is active already",
+    PlanKind.START: "stop the engine that serves, then start a new one",
+    PlanKind.RENAME: "keep the engine, change only names and limits",
+    PlanKind.WAKE: "wake its engine, put the other one to sleep",
+}
+
+
+def describe_plan(plan: Plan) -> Iterator[str]:
+    """Line by line: what would be done, with what, what changes, and what speaks against it."""
+    yield f"{plan.from_profile or 'nothing'} → {plan.profile}: {describe_kind(plan)}"
+    for label, value in _list_facts(plan):
+        yield f"  {label:<10} {value}"
+    if plan.diff:
+        yield "  changes"
+        for change in plan.diff:
+            yield f"    {change['setting']}: {_write(change['from'])} → {_write(change['to'])}"
+    for warning in plan.warnings:
+        yield f"  warning: {warning}"
+    for problem in plan.overridden:
+        yield f"  forced, in spite of: {describe_problem(problem)}"
+    for problem in plan.refusals:
+        how = " (can be forced)" if problem.may_be_forced else ""
+        yield f"  refused{how}: {describe_problem(problem)}"
+    yield "The plan is accepted." if plan.is_accepted else "The plan is refused."
+
+
+def describe_kind(plan: Plan) -> str:
+    is_first = plan.kind is PlanKind.START and not plan.from_profile
+    return "start an engine" if is_first else KIND_WORDS[plan.kind]
+
+
+def describe_problem(problem: PlanProblem) -> str:
+    """In whole sentences."""
+    return " ".join(_end_sentence(text) for text in (problem.message, problem.advice) if text)
+
+
+def _end_sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:]}" + ("" if text.endswith((".", "!", "?")) else ".")
+
+
+def _list_facts(plan: Plan) -> Iterator[tuple[str, str]]:
+    yield "runtime", plan.runtime
+    if plan.image:
+        yield "image", plan.image
+    if plan.gpu_uuids:
+        yield "GPUs", f"{len(plan.gpu_uuids)} × {plan.gpu_name}"
+    yield "command", shlex.join(plan.arguments)
+    if plan.environment:
+        yield "environment", " ".join(plan.environment)
+    yield "fit", f"{plan.fit['verdict'].replace('_', ' ')}: {plan.fit['why']}"
+    if plan.max_model_len:
+        yield "context", f"{plan.max_model_len:,} tokens"
+    for fetch in plan.fetches:
+        yield "fetches", fetch
+    if plan.typical_seconds is not None:
+        yield "takes", f"about {plan.typical_seconds:g} s, as its last starts"
+
+
+def _write(value: Any) -> str:
+    return "–" if value is None or value == "" else json.dumps(value, ensure_ascii=False)

@@ -1,0 +1,151 @@
+"""Reads for the faces: switches and what happened to them, engines, their logs, who is there to act."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db.models.functions import Now
+
+from gateway.errors import InvalidRequest, NotFound
+from modelops.domain.switching import SwitchState
+from modelops.models import DEFAULT_SLOT, Engine, EngineLog, Slot, Switch, SwitcherPresence, SwitchEvent
+from modelops.planning import PRESENCE_TIMEOUT
+
+SHOWN_EVENTS = 200
+LOG_PAGE = 200
+"""Pieces of log read at a time."""
+
+
+@dataclass(frozen=True)
+class SwitcherView:
+    """The switcher that acts, or else any that was heard of."""
+
+    is_alive: bool
+    host: str = ""
+    seen_at: datetime | None = None
+
+
+def list_switches(
+    *,
+    limit: int,
+    after: uuid.UUID | None = None,
+    profile: str = "",
+    state: str = "",
+    slot: str = "",
+) -> tuple[list[Switch], bool]:
+    """A page of switches, newest first, and whether more follow.
+
+    `after` is the last id of the page before. Raises InvalidRequest when it names no switch.
+    """
+    rows = Switch.objects.select_related("slot")
+    if profile:
+        rows = rows.filter(to_profile=profile)
+    if state:
+        rows = rows.filter(state=state)
+    if slot:
+        rows = rows.filter(slot__slug=slot)
+    if after:
+        if not Switch.objects.filter(pk=after).exists():
+            raise InvalidRequest("The cursor names no switch.", param="after")
+        rows = rows.filter(pk__lt=after)
+    # Ids grow with time, and unlike times they compare in SQL as they do here.
+    page = list(rows.order_by("-pk")[: limit + 1])
+    return page[:limit], len(page) > limit
+
+
+def get_switch(switch_id: uuid.UUID) -> Switch:
+    """With its slot and engines. Raises NotFound."""
+    related = ("slot", "old_engine", "new_engine", "restored_engine")
+    switch = Switch.objects.select_related(*related).filter(pk=switch_id).first()
+    if switch is None:
+        raise NotFound("There is no such switch.")
+    return switch
+
+
+def find_live_switch(slot: Slot) -> Switch | None:
+    """The one that acts, else the one that waits."""
+    live = sorted(slot.switches.live(), key=lambda each: each.state == SwitchState.REQUESTED)
+    return live[0] if live else None
+
+
+def list_events(switch: Switch) -> list[SwitchEvent]:
+    """What happened to it, oldest first; steps of its progress are left out."""
+    notable = switch.events.exclude(kind=SwitchEvent.Kind.PROGRESS).order_by("-id")[:SHOWN_EVENTS]
+    return list(reversed(notable))
+
+
+def count_state_seconds(switch: Switch, now: datetime) -> dict[str, float]:
+    """Seconds spent in each state, in the order of the states, the running one counted up to `now`."""
+    seconds = {state: float(spent) for state, spent in switch.state_seconds.items()}
+    if switch.is_live:
+        running_s = max((now - switch.state_since).total_seconds(), 0.0)
+        seconds[switch.state] = seconds.get(switch.state, 0.0) + running_s
+    return {str(state): round(seconds[state], 1) for state in SwitchState if state in seconds}
+
+
+def find_switcher() -> SwitcherView:
+    """Whether a switcher is there to carry switches out."""
+    present = SwitcherPresence.objects.filter(seen_at__gte=Now() - PRESENCE_TIMEOUT)
+    switcher = present.order_by("-is_acting", "-seen_at").first()
+    if switcher is not None:
+        return SwitcherView(True, switcher.host, switcher.seen_at)
+    last = SwitcherPresence.objects.order_by("-seen_at").first()
+    return SwitcherView(False, last.host, last.seen_at) if last else SwitcherView(False)
+
+
+def list_engines(*, limit: int, slot: str = "") -> list[Engine]:
+    """The engines started last, newest first."""
+    rows = Engine.objects.select_related("slot")
+    return list((rows.filter(slot__slug=slot) if slot else rows)[:limit])
+
+
+def get_engine(name: str) -> Engine:
+    """Raises NotFound."""
+    engine = Engine.objects.filter(name=name).first()
+    if engine is None:
+        raise NotFound(f"There is no engine {name!r}.", param="engine")
+    return engine
+
+
+def find_newest_engine(slot: str = DEFAULT_SLOT) -> Engine | None:
+    return Engine.objects.filter(slot__slug=slot).first()
+
+
+def read_log_tail(engine: Engine, lines: int) -> tuple[list[str], int]:
+    """The last lines that are kept of its log, and the id of the last piece read (0: none)."""
+    found: list[str] = []
+    last_id = 0
+    for piece in engine.log.order_by("-id").iterator(chunk_size=LOG_PAGE):
+        last_id = last_id or piece.pk
+        if len(found) >= lines:
+            break
+        found[:0] = piece.text.splitlines()
+    return found[max(len(found) - lines, 0) :], last_id
+
+
+def find_last_piece_id(slot: str) -> int:
+    """The id of the piece of log written last in the slot; 0 for none."""
+    newest = EngineLog.objects.filter(engine__slot__slug=slot).order_by("-pk").first()
+    return newest.pk if newest else 0
+
+
+def read_log_after(last_id: int, *, engine: Engine | None, slot: str) -> Iterator[EngineLog]:
+    """Pieces of log written after the one of this id: of one engine, or of every engine of the slot."""
+    rows = EngineLog.objects.select_related("engine").filter(pk__gt=last_id).order_by("pk")
+    rows = rows.filter(engine=engine) if engine else rows.filter(engine__slot__slug=slot)
+    return rows.iterator(chunk_size=LOG_PAGE)
+
+
+def find_last_error(slot: Slot) -> Switch | None:
+    """The slot's last switch that came to an end of its own, where that was no success."""
+    ended = slot.switches.filter(ended_at__isnull=False).exclude(state=SwitchState.CANCELLED)
+    last = ended.order_by("-ended_at", "-id").first()
+    return last if last is not None and last.state != SwitchState.ACTIVE else None
+
+
+def list_slots() -> Iterable[Slot]:
+    """By name."""
+    return Slot.objects.select_related("active_engine").order_by("slug")

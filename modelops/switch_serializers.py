@@ -1,0 +1,233 @@
+"""What the calls about switching take and answer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rest_framework import serializers
+
+from gateway.rest import StrictSerializer
+from modelops.domain.switching import DrainPolicy, SwitchState
+from modelops.models import DEFAULT_SLOT
+from modelops.serializers import FitSerializer, HardwareSerializer
+from modelops.switch_status import ServiceState
+
+FOR_ADMINS = "null for everybody but admins."
+
+
+class SwitchRequestSerializer(StrictSerializer):
+    profile_id = serializers.CharField(max_length=64, help_text="Slug of the profile to serve.")
+    dry_run = serializers.BooleanField(default=False, help_text="Only answer with the plan.")
+    force = serializers.BooleanField(default=False, help_text="Go on although the fit check says no.")
+    reason = serializers.CharField(
+        max_length=500, default="", allow_blank=True, help_text="Kept in the history."
+    )
+    drain_timeout_s = serializers.IntegerField(
+        min_value=0, max_value=86400, required=False, help_text="Seconds that running answers get."
+    )
+    drain_policy = serializers.ChoiceField(
+        choices=[str(each) for each in DrainPolicy],
+        required=False,
+        help_text="What happens to answers that run longer.",
+    )
+    slot = serializers.CharField(max_length=40, default=DEFAULT_SLOT)
+
+
+class SwitchQuerySerializer(StrictSerializer):
+    limit = serializers.IntegerField(min_value=1, max_value=100, default=20)
+    after = serializers.UUIDField(required=False, help_text="`last_id` of the page before.")
+    profile = serializers.CharField(max_length=64, required=False, help_text="Switches to this profile.")
+    state = serializers.ChoiceField(choices=[str(each) for each in SwitchState], required=False)
+    slot = serializers.CharField(max_length=40, required=False)
+
+
+class EngineQuerySerializer(StrictSerializer):
+    limit = serializers.IntegerField(min_value=1, max_value=100, default=20)
+    slot = serializers.CharField(max_length=40, required=False)
+
+
+class CauseSerializer(serializers.Serializer[Any]):
+    """Why it failed, and what to do about it."""
+
+    code = serializers.CharField()
+    message = serializers.CharField()
+    advice = serializers.CharField()
+    retry_max_model_len = serializers.IntegerField(
+        allow_null=True, help_text="The context to try again with."
+    )
+    evidence = serializers.CharField(allow_null=True, help_text=f"The line of the log; {FOR_ADMINS}")
+
+
+class LastErrorSerializer(CauseSerializer):
+    switch_id = serializers.UUIDField(allow_null=True)
+    at = serializers.DateTimeField(allow_null=True)
+
+
+class PlanProblemSerializer(serializers.Serializer[Any]):
+    code = serializers.CharField()
+    message = serializers.CharField()
+    advice = serializers.CharField()
+    may_be_forced = serializers.BooleanField()
+
+
+class PlanSerializer(serializers.Serializer[Any]):
+    kind = serializers.CharField(help_text="nothing, start, rename or wake.")
+    profile = serializers.CharField()
+    from_profile = serializers.CharField(allow_blank=True)
+    accepted = serializers.BooleanField()
+    forced = serializers.BooleanField()
+    tensor_parallel_size = serializers.IntegerField()
+    max_model_len = serializers.IntegerField(allow_null=True)
+    fetches = serializers.ListField(
+        child=serializers.CharField(), help_text="What is fetched while the old model still serves."
+    )
+    fit = FitSerializer()
+    gpu_name = serializers.CharField(allow_blank=True)
+    warnings = serializers.ListField(child=serializers.CharField())
+    typical_seconds = serializers.FloatField(allow_null=True, help_text="What earlier starts took.")
+    problems = PlanProblemSerializer(many=True, allow_null=True, help_text=FOR_ADMINS)
+    diff = serializers.ListField(
+        child=serializers.DictField(), allow_null=True, help_text=f"setting, from, to; {FOR_ADMINS}"
+    )
+    runtime = serializers.CharField(allow_null=True, help_text=FOR_ADMINS)
+    image = serializers.CharField(allow_null=True, help_text=FOR_ADMINS)
+    arguments = serializers.ListField(
+        child=serializers.CharField(), allow_null=True, help_text=f"Of the engine; {FOR_ADMINS}"
+    )
+    environment = serializers.ListField(
+        child=serializers.CharField(), allow_null=True, help_text=f"Names only; {FOR_ADMINS}"
+    )
+    sleeping_engine = serializers.CharField(allow_null=True, help_text=f"The one to wake; {FOR_ADMINS}")
+    estimate = serializers.DictField(
+        allow_null=True, help_text=f"What the fit check expects of the start, in bytes; {FOR_ADMINS}"
+    )
+    gpu_uuids = serializers.ListField(child=serializers.CharField(), allow_null=True, help_text=FOR_ADMINS)
+
+
+class LinksSerializer(serializers.Serializer[Any]):
+    self = serializers.CharField()
+    cancel = serializers.CharField()
+    events = serializers.CharField()
+
+
+class SwitchSerializer(serializers.Serializer[Any]):
+    id = serializers.UUIDField()
+    slot = serializers.CharField()
+    from_profile = serializers.CharField(allow_null=True)
+    to_profile = serializers.CharField()
+    state = serializers.CharField(help_text="docs/switching.md explains each.")
+    is_live = serializers.BooleanField(help_text="false once it has ended.")
+    phase = serializers.CharField(allow_null=True, help_text="Of the engine's start-up.")
+    detail = serializers.CharField(allow_null=True)
+    progress = serializers.IntegerField(allow_null=True, help_text="Percent.")
+    eta_s = serializers.IntegerField(allow_null=True)
+    via = serializers.CharField(help_text="api, admin, command, chat or system.")
+    actor = serializers.CharField(allow_null=True, help_text=FOR_ADMINS)
+    reason = serializers.CharField(allow_null=True, help_text=FOR_ADMINS)
+    force = serializers.BooleanField()
+    drain_timeout_s = serializers.IntegerField()
+    drain_policy = serializers.CharField()
+    max_model_len = serializers.IntegerField(allow_null=True, help_text="Context instead of the profile's.")
+    root_cause = CauseSerializer(allow_null=True)
+    restore_cause = CauseSerializer(allow_null=True, help_text="Why going back failed as well.")
+    cancel_requested_at = serializers.DateTimeField(allow_null=True)
+    superseded_by = serializers.UUIDField(allow_null=True)
+    created_at = serializers.DateTimeField()
+    ended_at = serializers.DateTimeField(allow_null=True)
+    links = LinksSerializer()
+
+
+class SwitchEventSerializer(serializers.Serializer[Any]):
+    id = serializers.IntegerField()
+    at = serializers.DateTimeField()
+    kind = serializers.CharField()
+    state = serializers.CharField()
+    message = serializers.CharField(allow_null=True, help_text=FOR_ADMINS)
+
+
+class SwitchDetailSerializer(SwitchSerializer):
+    state_seconds = serializers.DictField(child=serializers.FloatField(), help_text="Time in each state.")
+    attempts = serializers.IntegerField(help_text="Starts of the new engine.")
+    plan = PlanSerializer(allow_null=True)
+    events = SwitchEventSerializer(many=True)
+    log_tail = serializers.CharField(allow_null=True, help_text=FOR_ADMINS)
+
+
+class AcceptedSwitchSerializer(SwitchDetailSerializer):
+    joined = serializers.BooleanField(help_text="It was under way already.")
+
+
+class PlanAnswerSerializer(serializers.Serializer[Any]):
+    """Nothing was started: only a plan was asked for, or the profile is active already."""
+
+    dry_run = serializers.BooleanField()
+    already_active = serializers.BooleanField()
+    plan = PlanSerializer()
+
+
+class SwitchListSerializer(serializers.Serializer[Any]):
+    object = serializers.CharField(help_text="Always `list`.")
+    data = SwitchSerializer(many=True)  # type: ignore[assignment]  # OpenAI's name for it
+    first_id = serializers.UUIDField(allow_null=True)
+    last_id = serializers.UUIDField(allow_null=True)
+    has_more = serializers.BooleanField()
+
+
+class BriefSwitchSerializer(serializers.Serializer[Any]):
+    id = serializers.UUIDField()
+    from_profile = serializers.CharField(allow_null=True)
+    to_profile = serializers.CharField()
+    state = serializers.CharField()
+    created_at = serializers.DateTimeField()
+    cancel_requested = serializers.BooleanField()
+
+
+class SlotStatusSerializer(serializers.Serializer[Any]):
+    state = serializers.CharField(help_text=", ".join(str(each) for each in ServiceState))
+    current_profile = serializers.CharField(allow_null=True, help_text="What answers requests now.")
+    since = serializers.DateTimeField(allow_null=True)
+    phase = serializers.CharField(allow_null=True, help_text="Of the engine's start-up, or of the switch.")
+    progress = serializers.IntegerField(allow_null=True, help_text="Percent.")
+    eta_s = serializers.IntegerField(allow_null=True)
+    detail = serializers.CharField(allow_null=True)
+    switch = BriefSwitchSerializer(allow_null=True)
+    last_error = LastErrorSerializer(allow_null=True)
+
+
+class NamedSlotStatusSerializer(SlotStatusSerializer):
+    slot = serializers.CharField()
+
+
+class SwitcherSerializer(serializers.Serializer[Any]):
+    alive = serializers.BooleanField()
+    seen_at = serializers.DateTimeField(allow_null=True)
+    host = serializers.CharField(allow_null=True, help_text=FOR_ADMINS)
+
+
+class StatusSerializer(SlotStatusSerializer):
+    """The default slot first. Without a credential: `state` and `current_profile` alone."""
+
+    hardware = HardwareSerializer()
+    switcher = SwitcherSerializer()
+    slots = NamedSlotStatusSerializer(many=True)
+
+
+class EngineSerializer(serializers.Serializer[Any]):
+    id = serializers.UUIDField()
+    name = serializers.CharField(allow_null=True, help_text=FOR_ADMINS)
+    slot = serializers.CharField()
+    generation = serializers.IntegerField()
+    profile = serializers.CharField()
+    state = serializers.CharField(help_text="starting, serving, asleep or ended.")
+    max_model_len = serializers.IntegerField(allow_null=True)
+    gpu_name = serializers.CharField(allow_blank=True)
+    created_at = serializers.DateTimeField()
+    ready_at = serializers.DateTimeField(allow_null=True)
+    ended_at = serializers.DateTimeField(allow_null=True)
+    phase_seconds = serializers.DictField(child=serializers.FloatField())
+    estimate = serializers.DictField(allow_null=True, help_text="What the fit check expected, in bytes.")
+    actual = serializers.DictField(allow_null=True, help_text="What its log told, under the same names.")
+
+
+class EngineListSerializer(serializers.Serializer[Any]):
+    engines = EngineSerializer(many=True, help_text="The newest first.")

@@ -1,0 +1,201 @@
+"""How the service is, in one word and then in detail: the same for the API, the pages and the commands."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from django.db.models import Q
+from django.utils import timezone
+
+from gateway.conf import get_config
+from modelops.domain.causes import RootCause
+from modelops.domain.switching import SwitchState
+from modelops.external_engine import ExternalView, get_external_engine
+from modelops.models import DEFAULT_SLOT, Gate, ModelProfile, Slot, Switch
+from modelops.selectors import get_gpu_choice
+from modelops.serializers import serialise_hardware
+from modelops.switch_requests import find_slot
+from modelops.switch_selectors import find_last_error, find_live_switch, find_switcher, list_slots
+
+
+class ServiceState(StrEnum):
+    NONE = "none"
+    """No model is served and none was asked for."""
+    STARTING = "starting"
+    """Nothing is served yet; an engine is being prepared."""
+    LOADING = "loading"
+    """Nothing is served yet; an engine runs and loads its model."""
+    READY = "ready"
+    SWITCHING = "switching"
+    """From one model to another. The first may still be serving: see `switch`."""
+    DEGRADED = "degraded"
+    """Nothing is served although something should be."""
+
+
+LOADING_STATES = (SwitchState.LOADING, SwitchState.VERIFYING)
+
+
+@dataclass(frozen=True)
+class SlotStatus:
+    """A slot as clients see it. `current_profile` answers requests now; empty when nothing does."""
+
+    slot: Slot
+    state: ServiceState
+    current_profile: str
+    since: datetime | None
+    switch: Switch | None
+    problem: str = ""
+    """What is wrong with an engine that somebody else starts."""
+
+
+def find_slot_status(slot: Slot) -> SlotStatus:
+    """The state of a slot with engines of its own."""
+    switch = find_live_switch(slot)
+    engine = slot.active_engine
+    profile = engine.profile if engine else ""
+    since: datetime | None
+    if switch is not None:
+        state = _name_switching(switch, is_serving=engine is not None)
+        since = switch.created_at if state is ServiceState.SWITCHING else switch.state_since
+    elif engine is not None:
+        state, since = ServiceState.READY, engine.ready_at
+    else:
+        state, since = _name_idle(slot), None if slot._state.adding else slot.changed_at
+    return SlotStatus(slot, state, profile, since, switch)
+
+
+def _name_switching(switch: Switch, *, is_serving: bool) -> ServiceState:
+    changes_model = switch.from_profile not in ("", switch.to_profile)
+    if is_serving or changes_model or switch.state == SwitchState.ROLLING_BACK:
+        return ServiceState.SWITCHING
+    return ServiceState.LOADING if switch.state in LOADING_STATES else ServiceState.STARTING
+
+
+def _name_idle(slot: Slot) -> ServiceState:
+    last = find_last_error(slot)
+    is_degraded = slot.problem or slot.retry_at or (last is not None and last.state == SwitchState.DEGRADED)
+    return ServiceState.DEGRADED if is_degraded else ServiceState.NONE
+
+
+def find_external_status(view: ExternalView, slot: Slot) -> SlotStatus:
+    """The state of the default slot while the engine that somebody else starts stands in for its own."""
+    switch = find_live_switch(slot)
+    problem = f"The engine at VLLM_BASE_URL: {view.problem}." if view.problem else ""
+    profile = _find_profile(view.models[0].name) if view.models else ""
+    since = None
+    if switch is not None:
+        state = _name_switching(switch, is_serving=bool(view.models))
+        since = switch.created_at
+    elif view.models:
+        state = ServiceState.READY
+    elif view.is_loading:
+        state = ServiceState.LOADING
+    else:
+        state = ServiceState.DEGRADED if view.problem else ServiceState.NONE
+    return SlotStatus(slot, state, profile, since, switch, problem)
+
+
+def _find_profile(model: str) -> str:
+    """The profile that goes by this name; the name itself where none does."""
+    named = ModelProfile.objects.filter(Q(slug=model) | Q(served_model_name=model))
+    return named.values_list("slug", flat=True).first() or model
+
+
+def list_slot_statuses() -> list[SlotStatus]:
+    """Every slot's, the default one's first, which is there even before its row."""
+    return [find_default_status()] + [
+        find_slot_status(slot) for slot in list_slots() if slot.slug != DEFAULT_SLOT
+    ]
+
+
+def find_default_status() -> SlotStatus:
+    """The default slot's, by its own engine, or else by the one of VLLM_BASE_URL."""
+    slot = find_slot(DEFAULT_SLOT) or Slot(slug=DEFAULT_SLOT)
+    external = get_external_engine(get_config())
+    if external is None or slot.active_engine_id is not None or slot.gate != Gate.OPEN:
+        return find_slot_status(slot)
+    return find_external_status(external.look(), slot)
+
+
+def reduce_status(status: SlotStatus) -> dict[str, Any]:
+    """What anybody may know."""
+    return {"state": str(status.state), "current_profile": status.current_profile or None}
+
+
+def serialise_status(*, for_admin: bool) -> dict[str, Any]:
+    """Everything that a user may know; admins see evidence and machines besides. Plain JSON values."""
+    now = timezone.now()
+    statuses = list_slot_statuses()
+    first = statuses[0]
+    switcher = find_switcher()
+    return {
+        **_serialise_slot(first, now, for_admin=for_admin),
+        "hardware": serialise_hardware(get_gpu_choice(), for_admin=for_admin),
+        "switcher": {
+            "alive": switcher.is_alive,
+            "seen_at": _write_time(switcher.seen_at),
+            "host": (switcher.host or None) if for_admin else None,
+        },
+        "slots": [
+            {"slot": each.slot.slug, **_serialise_slot(each, now, for_admin=for_admin)} for each in statuses
+        ],
+    }
+
+
+def _serialise_slot(status: SlotStatus, now: datetime, *, for_admin: bool) -> dict[str, Any]:
+    switch = status.switch
+    return {
+        **reduce_status(status),
+        "since": _write_time(status.since),
+        "phase": (switch.phase or switch.state) if switch else None,
+        "progress": switch.percent if switch else None,
+        "eta_s": count_remaining_s(switch, now) if switch else None,
+        "detail": (switch.detail if switch else status.problem) or None,
+        "switch": _brief_switch(switch) if switch else None,
+        "last_error": _serialise_last_error(status, for_admin=for_admin),
+    }
+
+
+def _brief_switch(switch: Switch) -> dict[str, Any]:
+    return {
+        "id": str(switch.id),
+        "from_profile": switch.from_profile or None,
+        "to_profile": switch.to_profile,
+        "state": switch.state,
+        "created_at": _write_time(switch.created_at),
+        "cancel_requested": switch.cancel_requested_at is not None,
+    }
+
+
+def count_remaining_s(switch: Switch, now: datetime) -> int | None:
+    """Seconds until it is expected to be ready; 0 when it is late, None when nobody can tell."""
+    expected = switch.ready_expected_at
+    return max(round((expected - now).total_seconds()), 0) if expected and switch.is_live else None
+
+
+def _serialise_last_error(status: SlotStatus, *, for_admin: bool) -> dict[str, Any] | None:
+    failed = find_last_error(status.slot)
+    # A slot's own problem is about now; a failed switch may be followed by the death of what it left.
+    cause = status.slot.problem or (failed.root_cause if failed else None)
+    if failed is None and not cause:
+        return None
+    ended = f"the switch to {failed.to_profile} was {failed.get_state_display()}." if failed else ""
+    return {
+        **serialise_cause(cause or {"code": "", "message": ended}, for_admin=for_admin),
+        "switch_id": str(failed.id) if failed else None,
+        "at": _write_time(failed.ended_at if failed else status.slot.changed_at),
+    }
+
+
+def serialise_cause(cause: Mapping[str, Any], *, for_admin: bool) -> dict[str, Any]:
+    """A root cause as clients see it; evidence quotes logs, which only admins see."""
+    values = RootCause.parse(cause).serialise()
+    return values if for_admin else values | {"evidence": None}
+
+
+def _write_time(moment: datetime | None) -> str | None:
+    return moment.isoformat().replace("+00:00", "Z") if moment else None

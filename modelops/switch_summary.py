@@ -1,0 +1,100 @@
+"""Switches, plans and engines as clients see them: what tells how things are run is for admins."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from modelops.domain.measured_run import name_as_estimate
+from modelops.models import Engine, Switch
+from modelops.switch_selectors import count_state_seconds, list_events
+from modelops.switch_status import count_remaining_s, serialise_cause
+
+PUBLIC_PLAN_FIELDS = frozenset(
+    {"kind", "profile", "from_profile", "accepted", "forced", "tensor_parallel_size", "max_model_len"}
+    | {"fetches", "fit", "gpu_name", "warnings", "typical_seconds"}
+)
+"""What everybody may know of a plan. How the engine is started, and what is wrong with the machine, is for
+admins, as with profiles."""
+
+
+def serialise_switch(switch: Switch, now: datetime, *, for_admin: bool) -> dict[str, Any]:
+    """A switch as `SwitchSerializer` has it."""
+    path = f"/api/models/switches/{switch.id}"
+    return {
+        "id": str(switch.id),
+        "slot": switch.slot.slug,
+        "from_profile": switch.from_profile or None,
+        "to_profile": switch.to_profile,
+        "state": switch.state,
+        "is_live": switch.is_live,
+        "phase": switch.phase or None,
+        "detail": switch.detail or None,
+        "progress": switch.percent,
+        "eta_s": count_remaining_s(switch, now),
+        "via": switch.via,
+        "actor": switch.actor_name if for_admin else None,
+        "reason": switch.reason if for_admin else None,
+        "force": switch.force,
+        "drain_timeout_s": switch.drain_timeout_s,
+        "drain_policy": switch.drain_policy,
+        "max_model_len": switch.max_model_len,
+        "root_cause": _serialise_cause(switch.root_cause, for_admin=for_admin),
+        "restore_cause": _serialise_cause(switch.restore_cause, for_admin=for_admin),
+        "cancel_requested_at": switch.cancel_requested_at,
+        "superseded_by": switch.superseded_by_id,
+        "created_at": switch.created_at,
+        "ended_at": switch.ended_at,
+        "links": {"self": path, "cancel": f"{path}/cancel", "events": "/api/models/events"},
+    }
+
+
+def _serialise_cause(cause: Mapping[str, Any] | None, *, for_admin: bool) -> dict[str, Any] | None:
+    return serialise_cause(cause, for_admin=for_admin) if cause else None
+
+
+def serialise_switch_detail(switch: Switch, now: datetime, *, for_admin: bool) -> dict[str, Any]:
+    """A switch as `SwitchDetailSerializer` has it; one more query, for its events."""
+    return {
+        **serialise_switch(switch, now, for_admin=for_admin),
+        "state_seconds": count_state_seconds(switch, now),
+        "attempts": switch.attempts,
+        "plan": reduce_plan(switch.plan, for_admin=for_admin) if switch.plan else None,
+        "events": [
+            {
+                "id": event.pk,
+                "at": event.at,
+                "kind": event.kind,
+                "state": event.state,
+                "message": event.message if for_admin else None,
+            }
+            for event in list_events(switch)
+        ],
+        "log_tail": switch.log_tail if for_admin else None,
+    }
+
+
+def reduce_plan(plan: Mapping[str, Any], *, for_admin: bool) -> dict[str, Any]:
+    """A serialised plan without what only admins may see."""
+    return {name: value if for_admin or name in PUBLIC_PLAN_FIELDS else None for name, value in plan.items()}
+
+
+def serialise_engine(engine: Engine, *, for_admin: bool) -> dict[str, Any]:
+    """An engine as `EngineSerializer` has it."""
+    return {
+        "id": engine.id,
+        "name": engine.name if for_admin else None,
+        "slot": engine.slot.slug,
+        "generation": engine.generation,
+        "profile": engine.profile,
+        "state": engine.state,
+        "max_model_len": engine.max_model_len,
+        "gpu_name": engine.gpu_name,
+        "created_at": engine.created_at,
+        "ready_at": engine.ready_at,
+        "ended_at": engine.ended_at,
+        "phase_seconds": engine.phase_seconds,
+        "estimate": engine.estimate,
+        "actual": name_as_estimate(engine.actual) if engine.actual else None,
+    }

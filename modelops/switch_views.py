@@ -1,0 +1,180 @@
+"""The state of the service for everybody; asking for switches, and their history, by role."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from django.contrib.auth.models import AnonymousUser
+from django.utils import timezone
+from drf_spectacular.utils import OpenApiResponse, extend_schema
+from rest_framework.permissions import AllowAny, IsAdminUser
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from gateway.errors import PermissionDenied
+from gateway.rest import StrictSerializer, caller_id
+from modelops.domain.plan import Plan
+from modelops.models import Switch
+from modelops.serializers import EmptyQuerySerializer
+from modelops.switch_requests import (
+    Actor,
+    RequestOutcome,
+    cancel_switch,
+    preview_switch,
+    request_switch,
+)
+from modelops.switch_selectors import get_switch, list_engines, list_switches
+from modelops.switch_serializers import (
+    AcceptedSwitchSerializer,
+    EngineListSerializer,
+    EngineQuerySerializer,
+    PlanAnswerSerializer,
+    StatusSerializer,
+    SwitchDetailSerializer,
+    SwitchListSerializer,
+    SwitchQuerySerializer,
+    SwitchRequestSerializer,
+)
+from modelops.switch_status import find_default_status, reduce_status, serialise_status
+from modelops.switch_summary import serialise_engine, serialise_switch, serialise_switch_detail
+
+
+class StatusView(APIView):
+    permission_classes = [AllowAny]
+
+    def perform_authentication(self, request: Request) -> None:
+        """A key that was not given the right to see models is told what anybody is told."""
+        try:
+            super().perform_authentication(request)
+        except PermissionDenied:
+            request.user = AnonymousUser()
+
+    @extend_schema(
+        operation_id="get_model_status",
+        responses=StatusSerializer,
+        tags=["models"],
+        summary="What is served, and what is being done about it",
+        description="Without a credential, or with a key without `models:read`, the answer has `state` and "
+        "`current_profile` alone.",
+    )
+    def get(self, request: Request) -> Response:
+        _read(EmptyQuerySerializer, request.query_params.dict())
+        if not request.user.is_authenticated:
+            return Response(reduce_status(find_default_status()))
+        return Response(serialise_status(for_admin=_is_admin(request)))
+
+
+class SwitchView(APIView):
+    permission_classes = [IsAdminUser]
+
+    @extend_schema(
+        operation_id="switch_model",
+        request=SwitchRequestSerializer,
+        responses={
+            202: OpenApiResponse(AcceptedSwitchSerializer, "The switch that leads there."),
+            200: OpenApiResponse(PlanAnswerSerializer, "A dry run, or nothing to do."),
+        },
+        tags=["models"],
+        summary="Serve another profile",
+        description="A refusal (409) carries the `plan` beside the `error`.",
+    )
+    def post(self, request: Request) -> Response:
+        values = _read(SwitchRequestSerializer, request.data)
+        profile, is_dry_run = values.pop("profile_id"), values.pop("dry_run")
+        if is_dry_run:
+            plan = preview_switch(profile, force=values["force"], slot=values["slot"])
+            return _answer_plan(plan, dry_run=True)
+        requested = request_switch(profile, _actor(request), **values)
+        if requested.switch is None:
+            return _answer_plan(requested.plan, already_active=True)
+        joined = requested.outcome is RequestOutcome.JOINED
+        return Response(_detail(requested.switch, request) | {"joined": joined}, status=202)
+
+
+class SwitchesView(APIView):
+    @extend_schema(
+        operation_id="list_switches",
+        parameters=[SwitchQuerySerializer],
+        responses=SwitchListSerializer,
+        tags=["models"],
+        summary="The switches so far, newest first",
+    )
+    def get(self, request: Request) -> Response:
+        page, has_more = list_switches(**_read(SwitchQuerySerializer, request.query_params.dict()))
+        now, for_admin = timezone.now(), _is_admin(request)
+        return Response(
+            {
+                "object": "list",
+                "data": [serialise_switch(each, now, for_admin=for_admin) for each in page],
+                "first_id": page[0].id if page else None,
+                "last_id": page[-1].id if page else None,
+                "has_more": has_more,
+            }
+        )
+
+
+class SwitchDetailView(APIView):
+    @extend_schema(
+        operation_id="get_switch",
+        responses=SwitchDetailSerializer,
+        tags=["models"],
+        summary="A switch: what happened, how long it took, why it failed",
+    )
+    def get(self, request: Request, switch_id: uuid.UUID) -> Response:
+        _read(EmptyQuerySerializer, request.query_params.dict())
+        return Response(_detail(get_switch(switch_id), request))
+
+
+class SwitchCancelView(APIView):
+    permission_classes = [IsAdminUser]
+
+    @extend_schema(
+        operation_id="cancel_switch",
+        request=EmptyQuerySerializer,
+        responses={202: SwitchDetailSerializer},
+        tags=["models"],
+        summary="End a switch: what served before goes on, or is started again",
+    )
+    def post(self, request: Request, switch_id: uuid.UUID) -> Response:
+        _read(EmptyQuerySerializer, request.data)
+        return Response(_detail(cancel_switch(switch_id, _actor(request)), request), status=202)
+
+
+class EnginesView(APIView):
+    @extend_schema(
+        operation_id="list_engines",
+        parameters=[EngineQuerySerializer],
+        responses=EngineListSerializer,
+        tags=["models"],
+        summary="The engines started so far: what was expected of each, and what it took",
+    )
+    def get(self, request: Request) -> Response:
+        engines = list_engines(**_read(EngineQuerySerializer, request.query_params.dict()))
+        for_admin = _is_admin(request)
+        return Response({"engines": [serialise_engine(each, for_admin=for_admin) for each in engines]})
+
+
+def _read(kind: type[StrictSerializer], content: Any) -> dict[str, Any]:
+    serializer = kind(data=content)
+    serializer.is_valid(raise_exception=True)
+    values: dict[str, Any] = serializer.validated_data
+    return values
+
+
+def _answer_plan(plan: Plan, *, dry_run: bool = False, already_active: bool = False) -> Response:
+    content = {"dry_run": dry_run, "already_active": already_active, "plan": plan.serialise()}
+    return Response(content)
+
+
+def _detail(switch: Switch, request: Request) -> dict[str, Any]:
+    return serialise_switch_detail(switch, timezone.now(), for_admin=_is_admin(request))
+
+
+def _actor(request: Request) -> Actor:
+    return Actor(Switch.Via.API, caller_id(request), request.user.get_username())
+
+
+def _is_admin(request: Request) -> bool:
+    return bool(getattr(request.user, "is_staff", False))

@@ -1,0 +1,243 @@
+"""Asking for a switch: what is joined, what gives way, what waits, and what is refused untouched."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import pytest
+from django.db import connection
+
+from gateway.errors import DoesNotFit, NotFound, SwitchRefused
+from modelops import switch_requests
+from modelops.domain.switching import SwitchState
+from modelops.models import Slot, Switch, SwitchEvent
+from modelops.planning import plan_switch
+from modelops.switch_requests import (
+    RequestOutcome,
+    cancel_switch,
+    find_slot,
+    preview_switch,
+    request_switch,
+)
+from modelops.tests.faces.fit_rows import record, save_large
+from modelops.tests.faces.switch_rows import (
+    SHELL,
+    advance,
+    announce_switcher,
+    ask,
+    begin,
+    make_ready,
+    serve,
+)
+
+pytestmark = pytest.mark.django_db
+
+
+def states() -> dict[str, str]:
+    return dict(Switch.objects.values_list("to_profile", "state"))
+
+
+def test_same_target_joins_the_switch_under_way() -> None:
+    make_ready("first")
+    under_way = begin(ask("first"), SwitchState.PLANNED, SwitchState.LOADING)
+
+    requested = request_switch("first", SHELL)
+
+    assert (requested.outcome, requested.switch) == (RequestOutcome.JOINED, under_way)
+    assert Switch.objects.count() == 1
+
+
+def test_same_target_with_another_context_is_another_wish() -> None:
+    make_ready("first")
+    waiting = ask("first")
+
+    again = ask("first", max_model_len=2048)
+
+    assert again.max_model_len == 2048
+    assert again.plan is not None
+    assert "2048" in again.plan["arguments"]
+    waiting.refresh_from_db()
+    assert (waiting.state, waiting.superseded_by) == (SwitchState.CANCELLED, again)
+
+
+def test_switch_that_is_being_cancelled_is_not_joined() -> None:
+    make_ready("first")
+    ending = begin(ask("first"), SwitchState.PLANNED)
+    cancel_switch(ending.pk, SHELL)
+
+    assert ask("first") != ending
+
+
+def test_another_target_before_stopping_ends_the_switch_under_way() -> None:
+    make_ready("first", "second")
+    acting = begin(ask("first"), SwitchState.PLANNED, SwitchState.DRAINING)
+
+    second = ask("second")
+
+    acting.refresh_from_db()
+    assert acting.state == SwitchState.DRAINING
+    assert acting.cancel_requested_at is not None
+    assert (acting.cancelled_by, acting.superseded_by) == ("a switch to second", second)
+    assert second.state == SwitchState.REQUESTED
+
+
+def test_another_target_after_stopping_waits_and_the_newest_wish_counts() -> None:
+    make_ready("first", "second", "third")
+    acting = begin(ask("first"), SwitchState.PLANNED, SwitchState.STOPPING)
+
+    second, third = ask("second"), ask("third")
+
+    acting.refresh_from_db()
+    second.refresh_from_db()
+    assert (acting.cancel_requested_at, acting.superseded_by) == (None, None)
+    assert (second.state, second.superseded_by) == (SwitchState.CANCELLED, third)
+    assert third.state == SwitchState.REQUESTED
+
+
+def test_going_back_to_what_serves_ends_the_switch_away_from_it() -> None:
+    make_ready("first", "second")
+    serve("first")
+    away = begin(ask("second"), SwitchState.PLANNED)
+
+    back = request_switch("first", SHELL)
+
+    away.refresh_from_db()
+    assert back.outcome is RequestOutcome.ACCEPTED
+    assert away.cancel_requested_at is not None
+
+
+def test_profile_that_serves_is_left_alone() -> None:
+    make_ready("first")
+    serve("first")
+
+    requested = request_switch("first", SHELL)
+
+    assert (requested.outcome, requested.switch) == (RequestOutcome.ALREADY_ACTIVE, None)
+    assert not Switch.objects.exists()
+
+
+def test_plan_is_made_again_when_the_slot_changed_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
+    make_ready("first", "second")
+    serve("first")
+    flips = iter([lambda: serve("second")])
+
+    def plan_then_flip(*args: Any, **options: Any) -> Any:
+        plan = plan_switch(*args, **options)
+        next(flips, lambda: None)()
+        return plan
+
+    monkeypatch.setattr(switch_requests, "plan_switch", plan_then_flip)
+
+    requested = request_switch("first", SHELL)
+
+    assert requested.outcome is RequestOutcome.ACCEPTED
+    assert requested.switch is not None
+    assert requested.switch.from_profile == "second"
+
+
+def test_preview_writes_nothing_not_even_the_slot() -> None:
+    make_ready("first")
+
+    plan = preview_switch("first")
+
+    assert plan.is_accepted
+    assert not Slot.objects.exists()
+    assert find_slot("default") is None
+
+
+def test_refusal_carries_the_plan_and_changes_nothing() -> None:
+    save_large()
+    announce_switcher()
+    record()
+
+    with pytest.raises(DoesNotFit) as caught:
+        request_switch("large", SHELL)
+
+    plan = caught.value.details["plan"]
+    assert (plan["accepted"], plan["fit"]["verdict"]) == (False, "does_not_fit")
+    assert "does_not_fit" in [problem["code"] for problem in plan["problems"]]
+    assert not Switch.objects.exists()
+
+
+def test_force_overrides_fit_and_is_kept_in_the_history() -> None:
+    save_large()
+    announce_switcher()
+    record()
+
+    switch = request_switch("large", SHELL, force=True, reason="trying").switch
+
+    assert switch is not None
+    event = SwitchEvent.objects.get(switch=switch)
+    assert (switch.force, switch.reason) == (True, "trying")
+    assert event.data == {"actor": "kim (shell)", "reason": "trying", "force": True, "profile": "large"}
+
+
+def test_force_does_not_stand_in_for_a_switcher() -> None:
+    make_ready("first")
+    announce_switcher(age_s=3600)
+
+    with pytest.raises(SwitchRefused, match="No switcher has been heard of"):
+        request_switch("first", SHELL, force=True)
+
+
+def test_slot_that_is_not_there_is_named() -> None:
+    make_ready("first")
+
+    with pytest.raises(NotFound, match="'left'"):
+        preview_switch("first", slot="left")
+    with pytest.raises(NotFound, match="'left'"):
+        request_switch("first", SHELL, slot="left")
+
+
+def test_cancel_ends_a_waiting_switch_at_once_and_asks_an_acting_one() -> None:
+    make_ready("first", "second")
+    acting = begin(ask("first"), SwitchState.PLANNED, SwitchState.STARTING)
+    ask("second")
+
+    waiting = cancel_switch(None, SHELL)
+    asked = cancel_switch(None, SHELL)
+    again = cancel_switch(acting.pk, SHELL)
+
+    assert (waiting.to_profile, waiting.state) == ("second", SwitchState.CANCELLED)
+    assert (asked, asked.state, asked.cancelled_by) == (acting, SwitchState.STARTING, "kim (shell)")
+    assert again.cancel_requested_at == asked.cancel_requested_at
+
+
+def test_cancel_says_so_when_there_is_nothing_to_cancel() -> None:
+    make_ready("first")
+    with pytest.raises(NotFound, match="under way"):
+        cancel_switch(None, SHELL)
+    ended = advance(ask("first"), SwitchState.REJECTED)
+
+    with pytest.raises(SwitchRefused, match="ended already"):
+        cancel_switch(ended.pk, SHELL)
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("targets", [("first", "first"), ("first", "second")])
+def test_of_two_at_once_one_leads(targets: tuple[str, str]) -> None:
+    make_ready("first", "second")
+    barrier = threading.Barrier(2)
+    outcomes: list[tuple[RequestOutcome, str]] = []
+
+    def run(target: str) -> None:
+        try:
+            barrier.wait(10)
+            requested = request_switch(target, SHELL)
+            outcomes.append((requested.outcome, target))
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=run, args=(target,)) for target in targets]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+
+    assert len(outcomes) == 2
+    assert Switch.objects.live().count() == 1
+    if targets[0] == targets[1]:
+        assert {outcome for outcome, _target in outcomes} == {RequestOutcome.ACCEPTED, RequestOutcome.JOINED}
+    else:
+        assert sorted(states().values()) == ["cancelled", "requested"]
