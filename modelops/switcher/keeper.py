@@ -20,7 +20,7 @@ from modelops.runtimes.base import Instance, InstanceState
 from modelops.switcher.acting import Hands, remove_strays
 from modelops.switcher.lease import Lease, LeaseLost
 from modelops.switcher.ledger import Ledger, SlotRows, StateMoved, ended
-from modelops.switcher.observing import STARTING_STATES, Memory, Observer
+from modelops.switcher.observing import EXTERNAL, STARTING_STATES, Memory, Observer
 from modelops.switcher.tools import Tools
 from modelops.switcher.watching import prune_logs
 
@@ -49,10 +49,12 @@ class SlotKeeper:
         self._slot_id = slot.pk
         self._lease = Lease(slot.pk, holder=holder, length_s=tools.config.switcher_lease_s)
         self._ledger = Ledger(slot.pk, self._lease)
+        self._memory = Memory()
         self._begin_anew()
 
     def _begin_anew(self) -> None:
         """Forget everything: what another switcher did meanwhile is not known."""
+        self._memory.close()
         self._memory = Memory()
         self._observer = Observer(self._tools, self._memory)
         self._hands = Hands(self._tools, self._ledger, self._observer, self._memory)
@@ -93,8 +95,8 @@ class SlotKeeper:
     def stop(self) -> None:
         """Leave engines and switches as they are for the next switcher, which may begin at once."""
         self._hands.stop()
-        for watch in self._memory.watches.values():
-            watch.close()
+        self._memory.save()
+        self._memory.close()
         self._lease.release()
 
     def _advance(self, slot: Slot, switch: Switch) -> bool:
@@ -143,7 +145,7 @@ class SlotKeeper:
         self._look_around(slot)
         seen = SlotObservation(
             active=self._active_sight if slot.active_engine else Sight.NONE,
-            is_external=slot.active_engine is not None and slot.active_engine.runtime == "external",
+            is_external=slot.active_engine is not None and slot.active_engine.runtime == EXTERNAL,
             unhealthy_for_s=time.monotonic() - self._healthy_at if self._healthy_at else 0.0,
             has_waiting=rows.waiting is not None,
             desires=bool(slot.desired_profile),
@@ -205,7 +207,6 @@ class SlotKeeper:
             return
         watch = self._observer.watch(engine)
         cause = explain_death(watch.classify(instance), instance)
-        watch.close()
         log.error("engine_died", engine=engine.name, cause=cause.code, message=cause.message)
         wait_s = backoff_s(slot.failed_restarts)
         self._ledger.drop_active(

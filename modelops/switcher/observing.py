@@ -32,6 +32,7 @@ _SIGHTS = {
     InstanceState.RUNNING: Sight.RUNNING,
     InstanceState.EXITED: Sight.EXITED,
 }
+EXTERNAL = "external"
 STARTING_STATES = (SwitchState.STARTING, SwitchState.LOADING, SwitchState.VERIFYING)
 
 
@@ -56,6 +57,16 @@ class Memory:
         self.instances.pop(name, None)
         self.cards.pop(name, None)
         if (watch := self.watches.pop(name, None)) is not None:
+            watch.save()
+            watch.close()
+
+    def save(self) -> None:
+        for watch in self.watches.values():
+            watch.save()
+
+    def close(self) -> None:
+        """Follow no log any more; what was not saved is read again by whoever comes next."""
+        for watch in self.watches.values():
             watch.close()
 
 
@@ -150,6 +161,9 @@ class Observer:
     def see(self, engine: Engine | None) -> Sight:
         if engine is None:
             return Sight.NONE
+        if engine.runtime == EXTERNAL and (engine.asked_to_stop_at or engine.ended_at):
+            # Somebody else's goes on running: it is gone as far as the slot is concerned.
+            return Sight.ABSENT
         instance = self.inspect(engine)
         if instance is None:
             return Sight.UNKNOWN

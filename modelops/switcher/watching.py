@@ -72,6 +72,8 @@ class EngineWatch:
 
     def save(self) -> None:
         """Write what was read and not yet saved."""
+        if not self._unsaved:
+            return
         self._flushed_at = time.monotonic()
         pieces = [
             EngineLog(engine_id=self._engine_id, text="\n".join(self._unsaved[at : at + PIECE_LINES]))
@@ -101,8 +103,6 @@ class EngineWatch:
         )
 
     def close(self) -> None:
-        if self._unsaved:
-            self.save()
         if self._follower is not None:
             self._follower.close()
 

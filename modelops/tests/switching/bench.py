@@ -21,6 +21,7 @@ from gateway.tests.live import (
     wait_until,
 )
 from modelops.domain.switching import LIVE_STATES
+from modelops.tests.profiles.profile_examples import CONFIG
 
 LEASE_S = "0.5"
 STARTUP_S = 0.25
@@ -52,6 +53,12 @@ class SwitchBench:
         if faults:
             flags["sim-fault"] = list(faults)
         self.order("save_profile", slug=slug, extra_flags=flags, **{"max_model_len": 4096, **values})
+
+    def save_real_profile(self, slug: str, **values: Any) -> None:
+        """A profile as operators write them, whose image happens to hold the simulated engine."""
+        known = {"engine": "vllm", "runtime": "docker", "repository": f"somebody/{slug}", "config": CONFIG}
+        known |= {"extra_flags": {"load-format": "dummy"}, "max_model_len": 4096}
+        self.order("save_profile", slug=slug, **{**known, **values})
 
     def start_switcher(self) -> int:
         """The process id of a new switcher."""
@@ -121,6 +128,10 @@ class SwitchBench:
         """Until the slot points to another engine than it did."""
         before = rows["slot"]["active_engine_id"]
         self.wait_until(lambda: self.look()["slot"]["active_engine_id"] not in (before, None))
+
+    def wait_for_gpus(self, used_mib: int = 0) -> None:
+        """Until the switcher has recorded both cards, and so much memory in use on one of them."""
+        self.wait_until(lambda: self.order("find_gpus", used_mib=used_mib)["is_seen"])
 
     def wait_until(self, condition: Callable[[], Any]) -> None:
         wait_until(condition, timeout_s=20)

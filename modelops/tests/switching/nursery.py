@@ -123,6 +123,15 @@ def look() -> dict[str, Any]:
     }
 
 
+def find_gpus(used_mib: int) -> dict[str, Any]:
+    from modelops.sampling import latest_reading
+
+    reading = latest_reading(max_age_s=60)
+    gpus = reading.usable_gpus if reading else ()
+    most = max((gpu.used_bytes or 0 for gpu in gpus), default=0)
+    return {"is_seen": len(gpus) == 2 and most >= used_mib * 2**20}
+
+
 def show_busy_web(is_busy: bool) -> dict[str, Any]:
     """A web process's row that never grows old, as if it had acted on every epoch to come."""
     from modelops.models import Slot, WebPresence
@@ -177,6 +186,7 @@ ORDERS = {
         cancel,
         states,
         look,
+        find_gpus,
         show_busy_web,
         spoil_engine,
         end_engines,

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from modelops.domain.switching import SwitchState
+from modelops.simulator.process import start_simulator
 from modelops.tests.switching.bench import SwitchBench, open_bench
 from modelops.tests.switching.test_failures import profile_of
 
@@ -158,6 +159,27 @@ def test_a_change_of_names_alone_keeps_the_engine(wish_bench: SwitchBench) -> No
     assert after["slot"]["epoch"] > before["epoch"]
     active = next(each for each in after["engines"] if each["id"] == before["active_engine_id"])
     assert active["spec"]["max_concurrent_requests"] == 7
+
+
+def test_an_engine_that_somebody_else_runs_can_be_switched_to_and_away_from(tmp_path: Path) -> None:
+    with (
+        start_simulator("--served-model-name", "theirs", "--max-model-len", "4096") as engine,
+        open_bench(tmp_path, VLLM_BASE_URL=engine.base_url) as bench,
+    ):
+        bench.save_profile("theirs", runtime="external")
+        bench.save_profile("ours")
+        bench.start_switcher()
+        there = bench.switch_and_settle("theirs")
+        theirs = bench.look()
+        away = bench.switch_and_settle("ours")
+        back = bench.switch_and_settle("theirs")
+        still_runs = engine.health_status()
+        rows = bench.look()
+
+    assert [each["state"] for each in (there, away, back)] == ["active"] * 3
+    assert theirs["engines"][0]["base_url"] == engine.base_url
+    assert still_runs == 200
+    assert rows["workloads"] == []
 
 
 def test_two_profiles_that_can_sleep_take_turns_without_a_restart(tmp_path: Path) -> None:

@@ -1,0 +1,109 @@
+"""Switches of profiles that need GPUs: containers that ask for cards, memory that has to become free."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway.tests.docker_engine.daemon import DockerEngine
+from gateway.tests.docker_engine.fixtures import SIMULATOR_IMAGE
+from gateway.tests.docker_engine.nvidia_hook import GPU_UUIDS
+from modelops.tests.hardware.conftest import machine, stub_library
+from modelops.tests.hardware.stub import StubMachine
+from modelops.tests.switching.bench import SwitchBench, open_bench
+from modelops.tests.switching.test_failures import profile_of
+
+__all__ = ["machine", "stub_library"]
+
+pytestmark = [pytest.mark.docker, pytest.mark.stores_do_not_matter]
+
+FOREIGN = ("card 0 memory 24576 20000", "card 0 compute 4711 19990 somebody-elses-training")
+
+
+@pytest.fixture
+def gpu_bench(tmp_path: Path, gpu_docker_engine: DockerEngine, machine: StubMachine) -> Iterator[SwitchBench]:
+    machine.set_state()
+    with open_on(tmp_path, gpu_docker_engine, machine) as bench:
+        bench.save_real_profile("a", image=SIMULATOR_IMAGE, tensor_parallel_size=1)
+        bench.save_real_profile("b", image=SIMULATOR_IMAGE, tensor_parallel_size=2)
+        bench.start_switcher()
+        bench.wait_for_gpus()
+        yield bench
+
+
+def open_on(folder: Path, engine: DockerEngine, machine: StubMachine) -> Any:
+    return open_bench(
+        folder,
+        DOCKER_HOST=engine.host,
+        LD_LIBRARY_PATH=str(machine.library),
+        NVML_STUB_STATE=str(machine.state),
+        SWITCH_CLEAR_TIMEOUT="2",
+        SWITCHER_LEASE="10",
+    )
+
+
+def test_the_container_gets_the_cards_that_the_plan_chose(
+    gpu_bench: SwitchBench, gpu_docker_engine: DockerEngine
+) -> None:
+    one = gpu_bench.switch_and_settle("a")
+    both = gpu_bench.switch_and_settle("b")
+    rows = gpu_bench.look()
+
+    client = gpu_docker_engine.client()
+    container = client.containers.get(rows["workloads"][0]["name"])
+    requests = container.attrs["HostConfig"]["DeviceRequests"]
+    client.close()
+    assert (one["state"], both["state"]) == ("active", "active")
+    assert one["plan"]["gpu_uuids"] == [GPU_UUIDS[0]]
+    assert requests[0]["DeviceIDs"] == list(GPU_UUIDS)
+    assert profile_of(rows) == "b"
+
+
+def test_memory_that_somebody_else_holds_refuses_the_plan_and_names_no_victim(
+    gpu_bench: SwitchBench, machine: StubMachine
+) -> None:
+    gpu_bench.switch_and_settle("a")
+    machine.set_state(*FOREIGN)
+    gpu_bench.wait_for_gpus(used_mib=20000)
+
+    with pytest.raises(AssertionError, match="DoesNotFit"):
+        gpu_bench.request("b")
+
+    assert profile_of(gpu_bench.look()) == "a"
+
+
+def test_memory_that_does_not_become_free_fails_the_switch_and_names_who_holds_it(
+    gpu_bench: SwitchBench, machine: StubMachine
+) -> None:
+    gpu_bench.switch_and_settle("b")
+    machine.set_state(*FOREIGN)
+    gpu_bench.wait_for_gpus(used_mib=20000)
+
+    switch = gpu_bench.switch_and_settle("a", force=True)
+
+    notes = [each["message"] for each in gpu_bench.look()["events"] if each["kind"] == "note"]
+    assert switch["root_cause"]["code"] == "memory_held"
+    assert "somebody-elses-training" in switch["root_cause"]["message"]
+    assert any("forced over: does_not_fit" in note for note in notes)
+
+
+def test_a_docker_engine_without_gpus_refuses_the_start_and_the_old_profile_comes_back(
+    tmp_path: Path, docker_engine: DockerEngine, simulator_image: str, machine: StubMachine
+) -> None:
+    machine.set_state()
+    with open_on(tmp_path, docker_engine, machine) as bench:
+        bench.save_profile("a", runtime="docker", image=simulator_image)
+        bench.save_real_profile("b", image=simulator_image, tensor_parallel_size=1)
+        bench.start_switcher()
+        bench.wait_for_gpus()
+        bench.switch_and_settle("a")
+
+        switch = bench.switch_and_settle("b")
+        rows = bench.look()
+
+    assert switch["state"] == "rolled_back"
+    assert switch["root_cause"]["code"] == "gpu_unavailable"
+    assert profile_of(rows) == "a"
