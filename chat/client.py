@@ -30,6 +30,7 @@ class Client:
         self._is_stream = is_stream
         self._sending: asyncio.Timeout | None = None
         self._sent_at = time.monotonic()
+        self._watching: asyncio.Timeout | None = None
         self.has_started = False
         self.has_left = False
 
@@ -68,6 +69,7 @@ class Client:
     async def attended(self, generation: Generation) -> AsyncIterator[None]:
         """While inside, the generation ends or goes on as its client, its deadlines and `stop` say."""
         attendant = asyncio.create_task(self._attend(generation))
+        generation.on_admission = self._look_again
         try:
             async with generation.stoppable():
                 yield
@@ -122,13 +124,20 @@ class Client:
             await asyncio.sleep(wait_s)
             return False
         try:
-            async with asyncio.timeout(wait_s):
+            async with asyncio.timeout(wait_s) as self._watching:
                 while (await self._receive())["type"] != "http.disconnect":
                     pass
         except TimeoutError:
             return False
+        finally:
+            self._watching = None
         self.has_left = True
         return True
+
+    def _look_again(self) -> None:
+        """The generation's deadline is another one now: have the attendant ask for it."""
+        if self._watching is not None and not self._watching.expired():
+            self._watching.reschedule(asyncio.get_running_loop().time())
 
     def _give_up(self) -> None:
         """The reader has taken nothing for too long: free whoever waits to send to it."""

@@ -5,18 +5,20 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import msgspec
 
+from chat.gate import Gate, Place, Waiter, Wish
 from chat.sse import DONE_PAYLOAD, EventSplitter, join_events, payload_of
 from chat.transcript import Chunk, Transcript, Usage, decode_chunk
 from chat.upstream import EngineAnswer, EngineCall, EngineGateway, error_from_answer
 from gateway.bodies import NOT_JSON
 from gateway.errors import GatewayError, UpstreamTimeout, UpstreamUnavailable
+from modelops.routes import Route
 
 DRAIN_S = 0.05
 MAX_EVENT_BYTES = 16 * 2**20
@@ -46,13 +48,18 @@ class ClientLeft(GenerationStopped):
 
 
 class Generation:
-    """Opens the call, cuts and folds what comes, and can be stopped from outside at any moment."""
+    """Is let in to an engine, opens the call, cuts and folds what comes; can be stopped at any moment.
+
+    `make_call` gets the engine's route when it is let in: `model` is only what is expected until then.
+    """
 
     def __init__(
         self,
         *,
+        gate: Gate,
+        wish: Wish,
         engine: EngineGateway,
-        call: EngineCall,
+        make_call: Callable[[Route], EngineCall],
         timeouts: Timeouts,
         model: str,
         finish_without_client: bool = False,
@@ -63,8 +70,13 @@ class Generation:
         self.transcript = Transcript()
         self.started_at = time.perf_counter()
         self.first_token_at: float | None = None
+        self.on_admission: Callable[[], None] | None = None
+        """Called when a wait for the engine is over."""
+        self._gate = gate
+        self._wish = wish
+        self._waiter: Waiter | None = None
         self._engine = engine
-        self._call = call
+        self._make_call = make_call
         self._finish_without_client = finish_without_client
         self._keep_usage = keep_usage
         self._scope: asyncio.Timeout | None = None
@@ -95,21 +107,25 @@ class Generation:
                 self._scope.reschedule(asyncio.get_running_loop().time())
 
     def client_left(self) -> None:
-        """Nobody reads any more: go on or stop, as the request asked."""
-        if not self._finish_without_client:
+        """Nobody reads any more: go on or stop, as the request asked. What still waits has no use."""
+        if self._waiter is not None or not self._finish_without_client:
             self.stop(ClientLeft())
 
     @property
     def deadline(self) -> float:
         """When `check_deadline` has something to say next, in `time.monotonic` seconds."""
+        if self._waiter is not None:
+            return self._waiter.deadline
         patience_s = self.timeouts.idle_s if self._has_data else self.timeouts.first_byte_s
         return min(self._active_at + patience_s, self._opened_at + self.timeouts.total_s)
 
     def check_deadline(self, now: float) -> None:
-        """Stop the answer when the engine has been silent, or the answer going on, for too long."""
+        """Stop the answer when it waited, the engine was silent, or it all went on, for too long."""
         if now < self.deadline:
             return
-        if now >= self._opened_at + self.timeouts.total_s:
+        if self._waiter is not None:
+            self.stop(self._gate.overdue_error(self._waiter))
+        elif now >= self._opened_at + self.timeouts.total_s:
             self.stop(UpstreamTimeout(f"The answer took longer than {self.timeouts.total_s:g} seconds."))
         elif self._has_data:
             self.stop(UpstreamTimeout(f"The engine was silent for {self.timeouts.idle_s:g} seconds."))
@@ -123,7 +139,7 @@ class Generation:
 
         Raises GatewayError when the engine fails, also when its stream ends without `[DONE]`.
         """
-        async with self._engine.open(self._call) as answer:
+        async with self._at_engine() as answer:
             splitter = EventSplitter()
             async for data in answer.chunks():
                 self._note_data()
@@ -144,11 +160,32 @@ class Generation:
 
     async def read(self) -> bytes:
         """The answer's whole body, for calls that do not stream."""
-        async with self._engine.open(self._call) as answer:
+        async with self._at_engine() as answer:
             body = await answer.read()
         self._note_data()
         self.transcript.usage = _usage_of(body)
         return body
+
+    @asynccontextmanager
+    async def _at_engine(self) -> AsyncIterator[EngineAnswer]:
+        """The engine's answer, at once or after a wait. The engine's time begins when it is over."""
+        place = self._gate.enter(self._wish, self.stop)
+        if place is None:
+            place = await self._wait_for_place()
+        with place as route:
+            self.model = route.model
+            self._opened_at = self._active_at = time.monotonic()
+            async with self._engine.open(route.base_url, self._make_call(route)) as answer:
+                yield answer
+
+    async def _wait_for_place(self) -> Place:
+        self._waiter = self._gate.queue(self._wish, self.stop)
+        try:
+            return await self._gate.admission(self._waiter)
+        finally:
+            self._waiter = None
+            if self.on_admission is not None:
+                self.on_admission()
 
     def _note_data(self) -> None:
         self._has_data = True

@@ -72,6 +72,7 @@ def add_chat_paths(result: dict[str, Any], **_options: Any) -> dict[str, Any]:
                 {"type": "object", "properties": {"data": {"type": "array", "items": _ref("ModelCard")}}},
             ),
             "/v1/models/{model_id}": _get("One served model", _ref("ModelCard"), ["model_id"]),
+            "/api/models/events": {"get": _MODEL_EVENTS},
             "/api/conversations/{conversation_id}/messages/{message_id}/cancel": {
                 "post": {
                     "operationId": "cancel_message",
@@ -100,6 +101,26 @@ def _responses(schema: dict[str, Any], *, status: str = "200", stream: bool = Fa
     if stream:
         content["text/event-stream"] = EVENT_STREAM
     return {status: {"description": "", "content": content}, "default": ERROR_RESPONSE}
+
+
+_MODEL_EVENTS: dict[str, Any] = {
+    "operationId": "model_events",
+    "tags": ["models"],
+    "summary": "What happens to models, as it happens",
+    "description": (
+        "Server-sent events: first `status`, the present state, then one for each thing that happens "
+        "(`state`, `progress`, `note`). With Last-Event-ID those that were missed come first, and no "
+        "`status`. Messages, and all but the plain figures of `data`, are for admins."
+    ),
+    "parameters": [
+        {"name": "switch", "in": "query", "schema": {"type": "string", "format": "uuid"}},
+        {"name": "Last-Event-ID", "in": "header", "schema": {"type": "integer"}},
+    ],
+    "responses": {
+        "200": {"description": "", "content": {"text/event-stream": {"schema": {"type": "string"}}}},
+        "default": ERROR_RESPONSE,
+    },
+}
 
 
 def _post(tag: str, summary: str, body: str, answer: dict[str, Any], *, stream: bool) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from starlette.routing import Match, Route
 from starlette.types import Receive, Scope, Send
 
 from chat import views
+from chat.model_event_stream import stream_model_events
 from gateway import metrics
 from gateway.errors import GatewayError, InternalError, MethodNotAllowed, NotFound
 
@@ -28,7 +29,7 @@ _message_action = re.compile(r"/api/conversations/[^/]+/messages/[^/]+/cancel")
 def is_chat_path(path: str) -> bool:
     """True for the paths that this plane answers, whatever their method."""
     return (
-        path == "/api/chat"
+        path in {"/api/chat", "/api/models/events"}
         or path.startswith("/v1/")
         or path == "/v1"
         or (path.startswith("/api/conversations/") and _message_action.fullmatch(path) is not None)
@@ -85,6 +86,7 @@ def build_chat_plane() -> ChatPlane:
                 Route(path, partial(views.openai_completion, path=path), methods=["POST"])
                 for path in ("/v1/chat/completions", "/v1/completions")
             ),
+            Route("/api/models/events", stream_model_events),
             Route("/v1/models", views.list_models),
             Route("/v1/models/{model_id:path}", views.get_model),
             Route(

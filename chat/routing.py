@@ -9,19 +9,22 @@ import msgspec
 
 from chat.schemas import SAMPLING_FIELDS, ChatRequest
 from chat.upstream import EngineCall
-from modelops.live import EngineDirectory
+from gateway.errors import InvalidRequest
+from modelops.live import LiveBoard
+from modelops.routes import CURRENT, Route
 
 CHAT_PATH = "/v1/chat/completions"
+OUTPUT_FIELDS = ("max_tokens", "max_completion_tokens")
 
 _traceparent = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 
 
 def call_for_chat(
-    request: ChatRequest, *, model: str, prompt: list[dict[str, str]], traceparent: str | None
+    route: Route, *, request: ChatRequest, prompt: list[dict[str, str]], traceparent: str | None
 ) -> EngineCall:
     """Always a stream, with usage: an answer that is cut short keeps its text, and a whole one its counts."""
     payload: dict[str, Any] = {
-        "model": model,
+        "model": route.model,
         "messages": prompt,
         "stream": True,
         "stream_options": {"include_usage": True},
@@ -29,15 +32,29 @@ def call_for_chat(
     for name in SAMPLING_FIELDS:
         if (value := getattr(request, name)) is not None:
             payload[name] = value
-    return _call(CHAT_PATH, payload, traceparent)
+    return _call(CHAT_PATH, limit_output(payload, route), traceparent)
 
 
-def call_for_openai(path: str, body: dict[str, Any], *, model: str, traceparent: str | None) -> EngineCall:
+def call_for_openai(route: Route, *, path: str, body: dict[str, Any], traceparent: str | None) -> EngineCall:
     """The client's body with the model's real name; streams always ask for usage."""
-    payload = body | {"model": model}
+    payload = body | {"model": route.model}
     if body.get("stream"):
         payload["stream_options"] = (body.get("stream_options") or {}) | {"include_usage": True}
-    return _call(path, payload, traceparent)
+    return _call(path, limit_output(payload, route), traceparent)
+
+
+def limit_output(payload: dict[str, Any], route: Route) -> dict[str, Any]:
+    """The payload, with the profile's limit where it names none. Raises InvalidRequest for one above it."""
+    limit = route.max_output_tokens
+    if limit is None:
+        return payload
+    asked = {name: payload[name] for name in OUTPUT_FIELDS if payload.get(name) is not None}
+    for name, tokens in asked.items():
+        if isinstance(tokens, int) and tokens > limit:
+            raise InvalidRequest(
+                f"{name}: the model `{route.model}` answers with {limit} tokens at most.", param=name
+            )
+    return payload if asked else payload | {"max_tokens": limit}
 
 
 def wants_usage(body: dict[str, Any]) -> bool:
@@ -50,14 +67,14 @@ def _call(path: str, payload: dict[str, Any], traceparent: str | None) -> Engine
     return EngineCall(path, msgspec.json.encode(payload), traceparent if is_valid else None)
 
 
-def list_model_cards(directory: EngineDirectory) -> list[dict[str, Any]]:
+def list_model_cards(board: LiveBoard) -> list[dict[str, Any]]:
     """The served models in OpenAI's shape, `current` last.
 
     Of the engine's own card only what is the clients' business: `root` is a path on its host.
     """
-    snapshot = directory.snapshot
-    cards = [_public_card(model.card) for model in snapshot.models]
-    return [*cards, {**cards[0], "id": "current", "parent": cards[0]["id"]}] if cards else []
+    cards = [_public_card(model.card) for model in board.list_models()]
+    current = [{**cards[0], "id": CURRENT, "parent": cards[0]["id"]}] if cards else []
+    return [*cards, *(_public_card(model.card) for model in board.list_further_models()), *current]
 
 
 def _public_card(card: dict[str, Any]) -> dict[str, Any]:

@@ -14,19 +14,23 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
 
-from accounts.authentication import Authenticator
+from accounts.authentication import Authenticator, Principal
 from accounts.limits import Counter, MemoryCounter, RateLimiter, RedisCounter
 from chat.cancellation import Cancellation
+from chat.gate import Gate, WaitLimits
 from chat.generation import Timeouts
+from chat.model_events import ModelEvents
+from chat.presence import PresenceKeeper
 from chat.recording import Recorder
 from chat.registry import Registry
+from chat.stop_notice import call_at_stop
+from chat.switching import SwitchWish, request_switches
 from chat.upstream import EngineGateway
 from gateway.batching import BatchWorker
 from gateway.conf import GatewayConfig, get_config
 from gateway.errors import GatewayError
 from gateway.locks import lock_folder
-from modelops.engine import EngineClient
-from modelops.live import EngineDirectory
+from modelops.live import LiveBoard
 
 log = structlog.get_logger()
 
@@ -42,14 +46,18 @@ class Runtime:
     config: GatewayConfig
     worker: BatchWorker
     redis: Redis | None
-    engine_client: EngineClient
+    board_worker: BatchWorker
+    """Reads the board and says that this process is there; never waits for chats being stored."""
+    board: LiveBoard
+    gate: Gate
+    presence: PresenceKeeper
     engine: EngineGateway
-    directory: EngineDirectory
     authenticator: Authenticator
     limiter: RateLimiter
     recorder: Recorder
     registry: Registry
     cancellation: Cancellation
+    model_events: ModelEvents
     timeouts: Timeouts
     tasks: list[asyncio.Task[None]]
     lock: IO[str] | None = None
@@ -57,13 +65,24 @@ class Runtime:
 
     def start_background_tasks(self) -> None:
         background: list[tuple[Callable[[], Awaitable[None]], float]] = [
-            (self.directory.watch, RESTART_PERIOD_S),
+            (self.board.watch, RESTART_PERIOD_S),
+            (self.board.watch_engine, RESTART_PERIOD_S),
+            (self._keep_presence, RESTART_PERIOD_S),
             (self._save_running, self.config.checkpoint_interval_s),
             (self._sweep, SWEEP_PERIOD_S),
         ]
         if self.redis is not None:
             background.append((self.cancellation.listen, RESTART_PERIOD_S))
         self.tasks = [asyncio.create_task(self._repeat(work, period_s)) for work, period_s in background]
+
+    async def _keep_presence(self) -> None:
+        await self.presence.keep(self.gate)
+
+    async def switch_to(self, profile: str, principal: Principal) -> None:
+        """Have the default slot switch, and see to it that the board knows. Raises GatewayError."""
+        wish = SwitchWish(profile, principal.user_id, principal.username)
+        await self.worker.submit(request_switches, wish)
+        await self.board.refresh()
 
     async def _save_running(self) -> None:
         running = self.registry.snapshot()
@@ -88,6 +107,7 @@ class Runtime:
 
     async def stop(self) -> None:
         """End the background tasks, wait (bounded) for answers to be saved, close the clients."""
+        self.model_events.close()
         for task in self.tasks:
             task.cancel()
         await asyncio.gather(*self.tasks, return_exceptions=True)
@@ -97,9 +117,11 @@ class Runtime:
                 await self.recorder.settled()
         except TimeoutError:
             log.error("answers_left_unsaved", running=len(self.registry.snapshot()))
+        await self.presence.remove()
+        await self.board_worker.stop()
         await self.worker.stop()
         await self.engine.close()
-        await self.engine_client.close()
+        await self.board.close()
         if self.redis is not None:
             await self.redis.aclose()
         if self.lock is not None:
@@ -110,7 +132,14 @@ async def start_runtime(config: GatewayConfig) -> Runtime:
     """A running runtime for this process and event loop."""
     worker = BatchWorker()
     redis = _connect_redis(config.redis_url) if config.redis_url else None
-    engine_client = EngineClient(config.engine_url, api_key=config.vllm_api_key)
+    board_worker = BatchWorker("board-worker")
+    board = LiveBoard(board_worker, external_url=config.vllm_base_url, api_key=config.vllm_api_key)
+    presence = PresenceKeeper(board_worker)
+    waits = WaitLimits(
+        plain_s=config.switch_wait_s,
+        stream_s=config.switch_stream_wait_s,
+        room_size=config.switch_queue_size,
+    )
     registry = Registry()
     recorder = Recorder(worker, lease_s=config.message_lease_s)
     counter: Counter = MemoryCounter() if redis is None else RedisCounter(redis)
@@ -118,18 +147,19 @@ async def start_runtime(config: GatewayConfig) -> Runtime:
         config=config,
         worker=worker,
         redis=redis,
-        engine_client=engine_client,
+        board_worker=board_worker,
+        board=board,
+        gate=Gate(board, waits, on_change=presence.announce),
+        presence=presence,
         engine=EngineGateway(
-            config.engine_url,
-            api_key=config.vllm_api_key,
-            connect_timeout_s=config.upstream_connect_timeout_s,
+            api_key=config.vllm_api_key, connect_timeout_s=config.upstream_connect_timeout_s
         ),
-        directory=EngineDirectory(engine_client),
         authenticator=Authenticator(worker),
         limiter=RateLimiter(counter, limit=config.rate_limit_requests, window_s=config.rate_limit_window_s),
         recorder=recorder,
         registry=registry,
         cancellation=Cancellation(registry=registry, recorder=recorder, redis=redis),
+        model_events=ModelEvents(board_worker),
         timeouts=Timeouts(
             first_byte_s=config.upstream_first_byte_timeout_s,
             idle_s=config.upstream_idle_timeout_s,
@@ -142,8 +172,10 @@ async def start_runtime(config: GatewayConfig) -> Runtime:
     # The only web process may take whatever still says "streaming" for an orphan.
     runtime.lock = hold_alone(Path(config.data_dir)) if redis is None else None
     await _close_orphans(recorder, everything=runtime.lock is not None)
-    await runtime.directory.refresh()
+    await _join(runtime)
     runtime.start_background_tasks()
+    # A server that stops waits for its connections, and a subscriber would stay for ever.
+    call_at_stop(runtime.model_events.close)
     return runtime
 
 
@@ -153,6 +185,16 @@ def hold_alone(folder: Path) -> IO[str] | None:
     if lock is None:
         log.warning("data_folder_shared", folder=str(folder), hint="several web processes need REDIS_URL")
     return lock
+
+
+async def _join(runtime: Runtime) -> None:
+    """Be seen before the board is read: no switch may overlook requests that are let in by what it said."""
+    try:
+        await runtime.presence.write()
+        await runtime.board.refresh()
+    except GatewayError as exc:
+        log.warning("board_not_read", error=exc.code)
+    await runtime.board.ask_engine()
 
 
 async def _close_orphans(recorder: Recorder, *, everything: bool) -> None:

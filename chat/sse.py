@@ -61,6 +61,11 @@ def data_event(content: object) -> bytes:
     return b"data: " + msgspec.json.encode(content) + b"\n\n"
 
 
+def named_event(name: str, event_id: int, content: object) -> bytes:
+    """An event as EventSource listens for it, with the id from which it resumes."""
+    return b"id: %d\nevent: %s\ndata: %s\n\n" % (event_id, name.encode(), msgspec.json.encode(content))
+
+
 def error_event(error: GatewayError) -> bytes:
     """The one event that says why an answer ends early; `[DONE]` follows it."""
     return data_event(to_envelope(error))

@@ -63,10 +63,9 @@ class EngineAnswer:
 
 
 class EngineGateway:
-    """Opens completions on one engine; one per web process."""
+    """Opens completions on whichever engine a request was let in to; one per web process."""
 
-    def __init__(self, base_url: str, *, api_key: str = "", connect_timeout_s: float) -> None:
-        self._base_url = base_url
+    def __init__(self, *, api_key: str = "", connect_timeout_s: float) -> None:
         self._headers = {"Content-Type": "application/json"}
         if api_key:
             self._headers["Authorization"] = f"Bearer {api_key}"
@@ -80,8 +79,8 @@ class EngineGateway:
         )
 
     @asynccontextmanager
-    async def open(self, call: EngineCall) -> AsyncIterator[EngineAnswer]:
-        """The engine's answer to `call`; leaving the context closes it, which aborts the generation.
+    async def open(self, base_url: str, call: EngineCall) -> AsyncIterator[EngineAnswer]:
+        """The answer of the engine at `base_url`; leaving the context closes it, which aborts the generation.
 
         Raises UpstreamUnavailable, UpstreamTimeout (connecting), or what the engine's error status means.
         """
@@ -91,7 +90,7 @@ class EngineGateway:
             headers["traceparent"] = call.traceparent
         try:
             response = await self._session.post(
-                self._base_url + call.path, data=call.body, headers=headers, allow_redirects=False
+                base_url + call.path, data=call.body, headers=headers, allow_redirects=False
             )
         except aiohttp.ConnectionTimeoutError as exc:
             raise UpstreamTimeout("The engine did not accept a connection in time.") from exc

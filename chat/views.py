@@ -10,17 +10,20 @@ from starlette.responses import JSONResponse, Response
 
 from accounts.authentication import Principal
 from chat.client import Headers
+from chat.gate import Wish
 from chat.generation import Generation
 from chat.rendering import introduce_ids, render_answer, replay_answer
 from chat.responses import CollectedAnswer, PassedThroughAnswer, StreamedAnswer
-from chat.routing import call_for_chat, call_for_openai, list_model_cards, wants_usage
+from chat.routing import call_for_chat, call_for_openai, limit_output, list_model_cards, wants_usage
 from chat.runtime import Runtime, get_runtime
 from chat.schemas import ChatRequest, parse_chat_request, parse_openai_request
 from conversations.models import MessageRole
 from conversations.replies import CancelRequest
 from conversations.turns import NewMessage, NewTurn, Turn
+from gateway.conf import GatewayConfig
 from gateway.errors import ModelNotFound
 from gateway.request_id import current_request_id
+from modelops.routes import Route
 
 
 async def chat(request: Request) -> Response:
@@ -30,20 +33,23 @@ async def chat(request: Request) -> Response:
     body = parse_chat_request(await request.body())
     if (answered := await find_repeat(runtime, principal, body)) is not None:
         return replay_answer(answered, headers + ids_of(answered), is_stream=body.stream)
-    model = runtime.directory.resolve(body.model)
-    turn = await record(runtime, principal, body, model.name)
+    route = await find_route(runtime, principal, body.model)
+    limit_output({"max_tokens": body.max_tokens}, route)  # before anything is recorded
+    turn = await record(runtime, principal, body, route.model)
     if turn is not None:
         headers += ids_of(turn)
     if turn is not None and turn.replay is not None:
         return replay_answer(turn, headers, is_stream=body.stream)
     prompt = turn.prompt if turn else plain_prompt(body, principal)
     generation = Generation(
+        gate=runtime.gate,
+        wish=Wish(body.model, is_stream=body.stream),
         engine=runtime.engine,
-        call=call_for_chat(
-            body, model=model.name, prompt=prompt, traceparent=request.headers.get("traceparent")
+        make_call=partial(
+            call_for_chat, request=body, prompt=prompt, traceparent=request.headers.get("traceparent")
         ),
         timeouts=runtime.timeouts,
-        model=model.name,
+        model=route.model,
         finish_without_client=turn is not None and body.on_disconnect == "finish",
     )
     common: dict[str, Any] = {
@@ -60,14 +66,18 @@ async def chat(request: Request) -> Response:
 async def openai_completion(request: Request, *, path: str) -> Response:
     """POST /v1/chat/completions and /v1/completions: nothing stored, a client that leaves ends it at once."""
     runtime = await get_runtime()
-    _principal, headers = await admit(runtime, request)
+    principal, headers = await admit(runtime, request)
     body = parse_openai_request(await request.body())
-    model = runtime.directory.resolve(body["model"])
+    route = await find_route(runtime, principal, body["model"])
     generation = Generation(
+        gate=runtime.gate,
+        wish=Wish(body["model"], is_stream=bool(body.get("stream"))),
         engine=runtime.engine,
-        call=call_for_openai(path, body, model=model.name, traceparent=request.headers.get("traceparent")),
+        make_call=partial(
+            call_for_openai, path=path, body=body, traceparent=request.headers.get("traceparent")
+        ),
         timeouts=runtime.timeouts,
-        model=model.name,
+        model=route.model,
         keep_usage=wants_usage(body),
     )
     answer = StreamedAnswer if body.get("stream") else PassedThroughAnswer
@@ -78,7 +88,7 @@ async def list_models(request: Request) -> Response:
     """GET /v1/models."""
     runtime = await get_runtime()
     await runtime.authenticator.authenticate(request.headers.get("authorization"))
-    return JSONResponse({"object": "list", "data": list_model_cards(runtime.directory)})
+    return JSONResponse({"object": "list", "data": list_model_cards(runtime.board)})
 
 
 async def get_model(request: Request) -> Response:
@@ -86,7 +96,7 @@ async def get_model(request: Request) -> Response:
     runtime = await get_runtime()
     await runtime.authenticator.authenticate(request.headers.get("authorization"))
     wanted = request.path_params["model_id"]
-    for card in list_model_cards(runtime.directory):
+    for card in list_model_cards(runtime.board):
         if card["id"] == wanted:
             return JSONResponse(card)
     raise ModelNotFound(f"The model `{wanted}` is not served.", param="model")
@@ -109,6 +119,24 @@ async def admit(runtime: Runtime, request: Request) -> tuple[Principal, Headers]
     rate = await runtime.limiter.admit(f"chat:{principal.user_id}")
     headers = rate.headers if rate else {}
     return principal, [(name.encode(), value.encode()) for name, value in headers.items()]
+
+
+async def find_route(runtime: Runtime, principal: Principal, model: str) -> Route:
+    """Where the request goes, before anything is recorded: refused at once, if it is to be refused.
+
+    Raises ModelNotFound, ModelSwitching, ModelLoading or NoModel.
+    """
+    route = runtime.board.resolve(model, may_switch=may_switch(runtime.config, principal))
+    if route.switch_to:
+        await runtime.switch_to(route.switch_to, principal)
+        route = runtime.board.resolve(model)
+    runtime.gate.check_room(route)
+    return route
+
+
+def may_switch(config: GatewayConfig, principal: Principal) -> bool:
+    """Whether this caller's request for a profile that is not served switches to it."""
+    return config.switch_on_request == "user" or (config.switch_on_request == "admin" and principal.is_admin)
 
 
 async def find_repeat(runtime: Runtime, principal: Principal, body: ChatRequest) -> Turn | None:

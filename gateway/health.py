@@ -42,7 +42,7 @@ def index(request: HttpRequest) -> HttpResponse:
 async def health(request: HttpRequest) -> HttpResponse:
     """200 while the process answers; each service says how it is. Needs no credential, tells no secret."""
     database, cache_service = await _check_stores()
-    engine = (await get_runtime()).directory.snapshot
+    engine = (await get_runtime()).board.status
     services = {
         "vllm": {"status": engine.state, "latency_ms": engine.latency_ms},
         "database": database,
@@ -62,7 +62,7 @@ async def ready(request: HttpRequest) -> HttpResponse:
         "cache": cache_service["status"],
         "migrations": migrations["status"],
     }
-    engine = runtime.directory.snapshot
+    engine = runtime.board.status
     is_ready = all(status == "ok" for status in checks.values())
     content = {
         "status": "ready" if is_ready else "not_ready",

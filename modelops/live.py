@@ -1,28 +1,43 @@
-"""What this process knows of the engine right now, kept fresh by asking it."""
+"""What this process knows right now: the board of slots, read from the database, and how the engine is.
+
+Both are kept fresh in the background and stay as they were while database or engine are away.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
 import structlog
 
-from gateway.errors import ModelLoading, ModelNotFound, NoModel
+from gateway.batching import BatchWorker
+from gateway.errors import DependencyUnavailable
+from modelops.board import BoardSnapshot, EngineView, SlotView, read_board
 from modelops.engine import EngineClient, EngineError, EngineRefusedConnection, ServedModel
+from modelops.models import DEFAULT_SLOT
+from modelops.routes import ExternalEngine, Route, RouteTable
 
 log = structlog.get_logger()
+
+SETTLED_PERIOD_S = 0.2
+"""How often the board is read while nothing happens."""
+UNSETTLED_PERIOD_S = 0.05
+"""How often while a switch goes on."""
+AWAY_PERIOD_S = 1.0
+"""How often while the database does not answer."""
 
 READY_PERIOD_S = 2.0
 """How often a ready engine is asked again."""
 UNREADY_PERIOD_S = 0.3
 """How often one that is not: so that its readiness is seen soon."""
 
-CURRENT = "current"
-"""The alias of whatever is served."""
-
 
 class EngineState(StrEnum):
+    """How the default slot's engine is, as the probes tell it."""
+
     LOADING = "loading"
     """Nothing listens, and nothing has since this process started: loading its model, or not started."""
     READY = "ready"
@@ -30,6 +45,10 @@ class EngineState(StrEnum):
     """It answers, and serves nothing."""
     UNREACHABLE = "unreachable"
     """It was ready before, or answers nonsense."""
+    SWITCHING = "switching"
+    """Requests wait for another one."""
+    DEGRADED = "degraded"
+    """Nothing serves, because something failed."""
 
 
 @dataclass(frozen=True)
@@ -51,11 +70,12 @@ class EngineSnapshot:
 
 
 class EngineDirectory:
-    """The engine's served models by name. `watch` keeps the snapshot fresh; `resolve` never waits."""
+    """What one engine says of itself; `refresh` keeps the snapshot fresh."""
 
     def __init__(self, client: EngineClient) -> None:
         self._client = client
         self._has_answered = False
+        self.has_been_asked = False
         self.snapshot = EngineSnapshot()
 
     async def refresh(self) -> None:
@@ -71,6 +91,7 @@ class EngineDirectory:
             self._has_answered = True
             state = EngineState.READY if models else EngineState.NO_MODEL
             self.snapshot = EngineSnapshot(state, tuple(models), latency_ms)
+        self.has_been_asked = True
         if self.snapshot.state is not before.state:
             log.info(
                 "engine_state",
@@ -79,31 +100,171 @@ class EngineDirectory:
                 problem=self.snapshot.problem or None,
             )
 
+    @property
+    def period_s(self) -> float:
+        """How soon to ask again."""
+        return READY_PERIOD_S if self.snapshot.is_ready else UNREADY_PERIOD_S
+
+    async def close(self) -> None:
+        await self._client.close()
+
+
+class LiveBoard:
+    """What is served now, in every slot; one per web process. `resolve` and `status` never wait.
+
+    The database is read on the worker's thread, which should be no other work's: releasing requests must
+    not wait for chats being stored. While the database is away the last board stays, and engines serve.
+    """
+
+    def __init__(self, worker: BatchWorker, *, external_url: str = "", api_key: str = "") -> None:
+        self._worker = worker
+        self._external_url = external_url
+        self._api_key = api_key
+        self._listeners: list[Callable[[BoardSnapshot], None]] = []
+        self._probed_url = ""
+        self._probe: EngineDirectory | None = None
+        self._probe_moved = asyncio.Event()
+        self.snapshot: BoardSnapshot | None = None
+        self.routes = RouteTable(external=self._external)
+        self._aim_probe()
+
+    def subscribe(self, listener: Callable[[BoardSnapshot], None]) -> None:
+        """Call `listener` at once whenever what is served, or how a switch goes, has changed."""
+        self._listeners.append(listener)
+
+    def resolve(self, name: str, *, may_switch: bool = False) -> Route:
+        """See RouteTable.resolve."""
+        return self.routes.resolve(name, may_switch=may_switch)
+
+    def slot(self, slug: str) -> SlotView | None:
+        slots = self.snapshot.slots if self.snapshot else ()
+        return next((slot for slot in slots if slot.slug == slug), None)
+
+    async def refresh(self) -> None:
+        """Read the board once. Raises DependencyUnavailable; the board is then as it was."""
+        snapshot = await self._worker.submit(read_board, self.snapshot)
+        is_new = snapshot != self.snapshot
+        self.snapshot = snapshot
+        if is_new:
+            self._tell()
+
     async def watch(self) -> None:
-        """Refresh for ever."""
+        """Read the board for ever."""
         while True:
-            await self.refresh()
-            period_s = READY_PERIOD_S if self.snapshot.is_ready else UNREADY_PERIOD_S
+            period_s = AWAY_PERIOD_S
+            with contextlib.suppress(DependencyUnavailable):  # the worker has logged it
+                await self.refresh()
+                is_settled = self.snapshot is None or self.snapshot.is_settled
+                period_s = SETTLED_PERIOD_S if is_settled else UNSETTLED_PERIOD_S
             await asyncio.sleep(period_s)
 
-    def resolve(self, name: str) -> ServedModel:
-        """The served model of this name; `current` and the empty name mean the first.
+    async def watch_engine(self) -> None:
+        """Ask the default slot's engine for ever how it is."""
+        while True:
+            self._probe_moved.clear()
+            probe = self._probe
+            if probe is not None:
+                before = probe.snapshot.models, probe.snapshot.state
+                await probe.refresh()
+                if probe is self._probe and before != (probe.snapshot.models, probe.snapshot.state):
+                    self._tell()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(probe.period_s if probe else None):
+                    await self._probe_moved.wait()
+            if probe is not None and probe is not self._probe:
+                await probe.close()
 
-        While the engine is unreachable its last models stay resolvable: the request itself then meets
-        the failure, and reports it as it is. Raises ModelLoading, NoModel or ModelNotFound.
-        """
-        models = self.snapshot.models
-        if not models:
-            if self.snapshot.state is EngineState.NO_MODEL:
-                raise NoModel("The engine is running and serves no model.")
-            raise ModelLoading(
-                "No engine has answered since this gateway started: "
-                "it is loading its model, or it is not running."
-            )
-        if name in {"", CURRENT}:
-            return models[0]
-        for model in models:
-            if model.name == name:
-                return model
-        served = ", ".join(m.name for m in models)
-        raise ModelNotFound(f"The model `{name}` is not served. Served now: {served}.", param="model")
+    async def ask_engine(self) -> None:
+        """Ask the default slot's engine once how it is."""
+        if self._probe is not None:
+            await self._probe.refresh()
+            self._tell()
+
+    async def close(self) -> None:
+        if self._probe is not None:
+            await self._probe.close()
+
+    @property
+    def status(self) -> EngineSnapshot:
+        """How the default slot's engine is: state, names, latency."""
+        seen = self._probe.snapshot if self._probe else EngineSnapshot()
+        if self.snapshot is None or self.routes.uses_external:
+            return seen
+        slot = self.snapshot.default
+        if slot is None:
+            return EngineSnapshot()
+        if slot.engine is None or not slot.is_open:
+            return _status_without_engine(slot)
+        models = _models_of(slot)
+        if self._probe is None or not self._probe.has_been_asked or seen.is_ready:
+            return EngineSnapshot(EngineState.READY, models, seen.latency_ms)
+        return EngineSnapshot(EngineState.UNREACHABLE, models, problem=seen.problem)
+
+    def list_models(self) -> list[ServedModel]:
+        """The default slot's models, as `current` means them, in the engine's order."""
+        if self.routes.uses_external and self._probe is not None:
+            return list(self._probe.snapshot.models)
+        default = self.snapshot.default if self.snapshot else None
+        return list(_models_of(default))
+
+    def list_further_models(self) -> list[ServedModel]:
+        """The other slots' models."""
+        slots = self.snapshot.slots if self.snapshot else ()
+        return [model for slot in slots if slot.slug != DEFAULT_SLOT for model in _models_of(slot)]
+
+    def _tell(self) -> None:
+        self._aim_probe()
+        self.routes = RouteTable(self.snapshot, self._external)
+        if self.snapshot is not None:
+            for listener in self._listeners:
+                listener(self.snapshot)
+
+    @property
+    def _external(self) -> ExternalEngine | None:
+        """The engine of VLLM_BASE_URL as it was seen last."""
+        if not self._external_url:
+            return None
+        seen = EngineSnapshot()
+        if self._probe is not None and self._probed_url == self._external_url:
+            seen = self._probe.snapshot
+        return ExternalEngine(
+            base_url=self._external_url,
+            models=seen.models,
+            serves_nothing=seen.state is EngineState.NO_MODEL,
+        )
+
+    def _aim_probe(self) -> None:
+        """Ask whichever engine serves the default slot from now on."""
+        slot = self.snapshot.default if self.snapshot else None
+        url = slot.engine.base_url if slot is not None and slot.engine is not None else self._external_url
+        if url == self._probed_url:
+            return
+        self._probed_url = url
+        self._probe = EngineDirectory(EngineClient(url, api_key=self._api_key)) if url else None
+        self._probe_moved.set()
+
+
+def _status_without_engine(slot: SlotView) -> EngineSnapshot:
+    switch = slot.switch
+    if switch is not None:
+        return EngineSnapshot(EngineState.SWITCHING if switch.from_profile else EngineState.LOADING)
+    if slot.engine is not None:
+        return EngineSnapshot(EngineState.SWITCHING)
+    if slot.problem is not None:
+        return EngineSnapshot(EngineState.DEGRADED, problem=str(slot.problem.get("message") or ""))
+    return EngineSnapshot(EngineState.LOADING if slot.desired_profile else EngineState.NO_MODEL)
+
+
+def _models_of(slot: SlotView | None) -> tuple[ServedModel, ...]:
+    if slot is None or slot.engine is None:
+        return ()
+    return tuple(_served_model(slot.engine, name) for name in slot.engine.names)
+
+
+def _served_model(engine: EngineView, name: str) -> ServedModel:
+    """The model under one of its names, with the card that the engine wrote for that or the first."""
+    card = next((card for card in engine.cards if card.get("id") == name), None)
+    if card is None:
+        first = engine.cards[0] if engine.cards else {"object": "model", "owned_by": "vllm"}
+        card = {**first, "id": name, "max_model_len": engine.max_model_len}
+    return ServedModel(name, engine.max_model_len, dict(card))

@@ -34,6 +34,8 @@ class Services:
     database_url: str
     redis_url: str
     restart_postgres: Callable[[], None]
+    stop_postgres: Callable[[], None]
+    start_postgres: Callable[[], None]
 
 
 @contextlib.contextmanager
@@ -50,6 +52,8 @@ def start_services() -> Iterator[Services]:
             database_url=f"postgres://postgres@127.0.0.1:{pg_port}/postgres",
             redis_url=f"redis://127.0.0.1:{redis_port}/0",
             restart_postgres=server.restart,
+            stop_postgres=server.stop,
+            start_postgres=server.start,
         )
 
 

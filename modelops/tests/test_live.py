@@ -1,15 +1,21 @@
-"""What is known of the engine right now, through its good and its bad days."""
+"""What is known of engine and board right now, through their good and their bad days."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from typing import Any
 
 import pytest
 
-from gateway.errors import GatewayError, ModelLoading, ModelNotFound, NoModel
+from gateway.batching import BatchWorker
+from gateway.errors import DependencyUnavailable, ModelLoading
+from modelops import live
+from modelops.board import BoardSnapshot
+from modelops.domain.switching import SwitchState
 from modelops.engine import EngineClient, EngineError, EngineRefusedConnection, ServedModel
-from modelops.live import EngineDirectory, EngineState
+from modelops.live import EngineDirectory, EngineState, LiveBoard
+from modelops.models import Gate
+from modelops.tests.board_views import board, engine, slot, switch
 
 DEADLINE_S = 10.0
 
@@ -97,60 +103,164 @@ async def test_recovered_engine_has_no_problem() -> None:
     assert (snapshot.problem, snapshot.latency_ms) == ("", 1.5)
 
 
-@pytest.mark.parametrize(("name", "found"), [("", "a"), ("current", "a"), ("a", "a"), ("b", "b")])
-async def test_model_is_found_by_its_name_or_as_the_current_one(name: str, found: str) -> None:
-    directory = await directory_after(serving("a", "b"))
+class ScriptedWorker(BatchWorker):
+    """A database that answers what the test says, read after read; the last answer for ever."""
 
-    assert directory.resolve(name).name == found
+    def __init__(self, *answers: BoardSnapshot | Exception) -> None:
+        self.answers = list(answers)
+        self.reads = 0
+
+    async def submit(self, handler: Any, item: Any) -> Any:
+        answer = self.answers[min(self.reads, len(self.answers) - 1)]
+        self.reads += 1
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
 
 
-async def test_lost_engine_still_resolves_so_that_the_request_meets_the_failure() -> None:
-    directory = await directory_after(serving("a"), REFUSED)
+def live_board(
+    monkeypatch: pytest.MonkeyPatch,
+    *answers: BoardSnapshot | Exception,
+    external_url: str = "",
+    engine_says: list[ServedModel] | Exception = REFUSED,
+) -> LiveBoard:
+    """A board that reads these answers, and whose engines all answer the same."""
+    monkeypatch.setattr(live, "EngineClient", lambda url, api_key: ScriptedEngine(engine_says))
+    return LiveBoard(ScriptedWorker(*answers), external_url=external_url)
 
-    assert directory.resolve("current").name == "a"
+
+SERVING = board(slot(engine("a", "alias")))
+AWAY = DependencyUnavailable()
 
 
-@pytest.mark.parametrize("name", ["c", "A", "a/../b", "current ", "a\x00"])
-async def test_unknown_model_is_not_found_and_the_served_ones_are_named(name: str) -> None:
-    directory = await directory_after(serving("a", "b"))
+async def test_a_board_that_was_never_read_is_loading(monkeypatch: pytest.MonkeyPatch) -> None:
+    unread = live_board(monkeypatch, AWAY, external_url="http://outside", engine_says=serving("x"))
+    await unread.ask_engine()
 
-    with pytest.raises(ModelNotFound) as caught:
-        directory.resolve(name)
+    with pytest.raises(DependencyUnavailable):
+        await unread.refresh()
 
-    assert caught.value.param == "model"
-    assert caught.value.message.endswith("Served now: a, b.")
+    with pytest.raises(ModelLoading):
+        unread.resolve("x")
+
+
+async def test_the_last_board_stays_while_the_database_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = live_board(monkeypatch, SERVING, AWAY)
+    await seen.refresh()
+
+    with pytest.raises(DependencyUnavailable):
+        await seen.refresh()
+
+    assert seen.resolve("alias").model == "a"
+
+
+async def test_listeners_hear_of_changes_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    heard: list[BoardSnapshot] = []
+    changing = live_board(monkeypatch, SERVING, board(slot(engine("a", "alias"))), board(slot(engine("b"))))
+    changing.subscribe(heard.append)
+
+    for _ in range(3):
+        await changing.refresh()
+
+    assert heard == [SERVING, board(slot(engine("b")))]
+
+
+async def test_the_board_is_watched_through_an_outage(monkeypatch: pytest.MonkeyPatch) -> None:
+    for period in ("SETTLED_PERIOD_S", "UNSETTLED_PERIOD_S", "AWAY_PERIOD_S"):
+        monkeypatch.setattr(live, period, 0.001)
+    watched = live_board(monkeypatch, AWAY, SERVING, AWAY, board(slot(engine("b"))))
+    boards: asyncio.Queue[BoardSnapshot] = asyncio.Queue()
+    watched.subscribe(boards.put_nowait)
+
+    watching = asyncio.create_task(watched.watch())
+    async with asyncio.timeout(DEADLINE_S):
+        await boards.get()
+        await boards.get()
+    watching.cancel()
+
+    assert watched.resolve("current").model == "b"
+
+
+FAILED = slot(None, problem={"message": "Out of memory."}, desired_profile="a")
 
 
 @pytest.mark.parametrize(
-    ("answer", "kind"), [(REFUSED, ModelLoading), (serving(), NoModel), (NONSENSE, ModelLoading)]
+    ("snapshot", "engine_says", "state"),
+    [
+        (SERVING, serving("a"), EngineState.READY),
+        (SERVING, SILENT, EngineState.UNREACHABLE),
+        (SERVING, REFUSED, EngineState.UNREACHABLE),
+        (board(slot(engine("a"), switch("a", "b", SwitchState.PLANNED))), serving("a"), EngineState.READY),
+        (board(slot(engine("a"), switch("a", "b"), gate=Gate.CLOSED)), serving("a"), EngineState.SWITCHING),
+        (board(slot(None, switch("a", "b"), gate=Gate.CLOSED)), REFUSED, EngineState.SWITCHING),
+        (board(slot(None, switch("", "b"))), REFUSED, EngineState.LOADING),
+        (board(FAILED), REFUSED, EngineState.DEGRADED),
+        (board(slot(None)), REFUSED, EngineState.NO_MODEL),
+        (board(slot(None, desired_profile="a")), REFUSED, EngineState.LOADING),
+        (board(), REFUSED, EngineState.LOADING),
+    ],
 )
-async def test_without_models_the_reason_is_told(
-    answer: list[ServedModel] | Exception, kind: type[GatewayError]
+async def test_the_status_is_the_default_slots(
+    monkeypatch: pytest.MonkeyPatch,
+    snapshot: BoardSnapshot,
+    engine_says: list[ServedModel] | Exception,
+    state: EngineState,
 ) -> None:
-    directory = await directory_after(answer)
+    seen = live_board(monkeypatch, snapshot, engine_says=engine_says)
 
-    for name in ("current", "a"):
-        with pytest.raises(kind):
-            directory.resolve(name)
+    await seen.refresh()
+    await seen.ask_engine()
 
-
-async def watch_until(directory: EngineDirectory, condition: Callable[[], bool]) -> None:
-    """Watch the engine until the condition holds."""
-    watching = asyncio.create_task(directory.watch())
-    try:
-        async with asyncio.timeout(DEADLINE_S):
-            while not condition():
-                assert not watching.done()
-                await asyncio.sleep(0.01)
-    finally:
-        watching.cancel()
-        await asyncio.gather(watching, return_exceptions=True)
+    assert seen.status.state is state
+    assert (seen.status.latency_ms is not None) is (state is EngineState.READY)
 
 
-async def test_watch_sees_the_engine_become_ready(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("modelops.live.UNREADY_PERIOD_S", 0.01)
-    directory = EngineDirectory(ScriptedEngine(REFUSED, REFUSED, NONSENSE, serving("a")))
+async def test_an_engine_counts_as_ready_before_it_was_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = live_board(monkeypatch, SERVING)
 
-    await watch_until(directory, lambda: directory.snapshot.is_ready)
+    await seen.refresh()
 
-    assert directory.resolve("current").name == "a"
+    assert (seen.status.state, seen.status.current) == (EngineState.READY, "a")
+
+
+async def test_the_external_engine_serves_until_the_slot_has_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = live_board(monkeypatch, board(), SERVING, external_url="http://outside", engine_says=serving("x"))
+    await seen.refresh()
+    await seen.ask_engine()
+    before = seen.resolve("current"), [model.name for model in seen.list_models()], seen.status.current
+
+    await seen.refresh()
+
+    assert (before[0].base_url, before[0].model) == ("http://outside", "x")
+    assert before[1:] == (["x"], "x")
+    assert seen.resolve("current").model == "a"
+    assert [model.name for model in seen.list_models()] == ["a", "alias"]
+
+
+async def test_the_probe_follows_the_active_engine(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def client(url: str, api_key: str) -> ScriptedEngine:
+        asked.append(url)
+        return ScriptedEngine(serving("whatever"))
+
+    monkeypatch.setattr(live, "EngineClient", client)
+    moving = LiveBoard(ScriptedWorker(SERVING, SERVING, board(slot(engine("b")))))
+    for _ in range(3):
+        await moving.refresh()
+
+    assert asked == ["http://a:8000", "http://b:8000"]
+
+
+async def test_every_name_is_listed_with_the_card_that_its_engine_wrote(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    card = {"id": "a", "object": "model", "owned_by": "vllm", "max_model_len": 4096}
+    second = slot(engine("b", cards=({**card, "id": "b"},)), slug="second")
+    seen = live_board(
+        monkeypatch, board(second, slot(engine("a", "alias", cards=(card,), max_model_len=4096)))
+    )
+    await seen.refresh()
+
+    assert [model.card for model in seen.list_models()] == [card, {**card, "id": "alias"}]
+    assert [model.name for model in seen.list_further_models()] == ["b"]

@@ -1,0 +1,60 @@
+"""Telling the switcher that this web process lives, which epoch it acts on and what it has open."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import socket
+
+from chat.gate import Gate
+from gateway.batching import BatchWorker
+from gateway.errors import DependencyUnavailable
+from gateway.ids import new_id
+from modelops.board import Presence, remove_presence, write_presence
+
+HEARTBEAT_S = 2.0
+MINIMUM_PERIOD_S = 0.05
+"""However often the counts change."""
+
+
+class PresenceKeeper:
+    """Writes this process's row: at once when something changed that the switcher waits for, else as a beat.
+
+    Epoch and counts are taken together when a write begins, and one write follows another: whatever was
+    let in before an epoch was acted on is in the count that goes with it.
+    """
+
+    def __init__(self, worker: BatchWorker) -> None:
+        self.id = new_id()
+        self._worker = worker
+        self._has_news = asyncio.Event()
+
+    def announce(self) -> None:
+        """Write soon."""
+        self._has_news.set()
+
+    async def write(self, gate: Gate | None = None) -> None:
+        """Write now; without a gate, only that this process is there. Raises DependencyUnavailable."""
+        self._has_news.clear()
+        presence = Presence(
+            id=self.id,
+            host=socket.gethostname(),
+            pid=os.getpid(),
+            slots=gate.presence() if gate is not None else {},
+        )
+        await self._worker.submit(write_presence, presence)
+
+    async def keep(self, gate: Gate) -> None:
+        """Write for ever. Raises DependencyUnavailable."""
+        while True:
+            await self.write(gate)
+            await asyncio.sleep(MINIMUM_PERIOD_S)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(HEARTBEAT_S):
+                    await self._has_news.wait()
+
+    async def remove(self) -> None:
+        """Say that this process is gone. If the database does not answer, its row ages."""
+        with contextlib.suppress(DependencyUnavailable):
+            await self._worker.submit(remove_presence, self.id)

@@ -1,0 +1,30 @@
+"""A chat request that asks for another profile, as a wish to switch to it."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from gateway.errors import GatewayError
+from modelops.switch_requests import request_switch_for_chat
+
+
+@dataclass(frozen=True)
+class SwitchWish:
+    profile: str
+    user_id: uuid.UUID
+    username: str
+
+
+def request_switches(items: Sequence[SwitchWish]) -> list[Exception | None]:
+    """A handler of `gateway.batching`; each result is None, or the GatewayError that refuses the switch."""
+    return [_request(item) for item in items]
+
+
+def _request(item: SwitchWish) -> Exception | None:
+    try:
+        request_switch_for_chat(item.profile, item.user_id, item.username)
+    except GatewayError as exc:
+        return exc
+    return None

@@ -1,0 +1,288 @@
+"""What slots serve now, read from the database into frozen values; and the presence of web processes.
+
+`read_board` and the presence functions are handlers of `gateway.batching`: they block, and run on a thread.
+"""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from functools import cache
+from typing import Any
+
+from django.db import connection
+from django.db.models import QuerySet
+from django.db.models.functions import Now
+
+from modelops.domain.switching import SwitchState
+from modelops.models import DEFAULT_SLOT, Engine, Gate, ModelProfile, Slot, Switch, WebPresence
+
+PROFILES_AGE_S = 2.0
+"""How old the profiles' names may be: they change when an admin edits a profile."""
+FORGET_PRESENCE_AFTER = timedelta(hours=1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class EngineView:
+    """An engine that requests go to."""
+
+    id: uuid.UUID
+    profile: str
+    model_name: str
+    names: tuple[str, ...]
+    base_url: str
+    cards: tuple[Mapping[str, Any], ...] = ()
+    max_model_len: int | None = None
+    max_concurrent_requests: int | None = None
+    max_output_tokens: int | None = None
+    since: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class SwitchView:
+    """A switch that has not ended. `to_names` and `from_names` are what clients call the models."""
+
+    id: uuid.UUID
+    state: SwitchState
+    to_profile: str
+    to_names: tuple[str, ...]
+    from_profile: str = ""
+    from_names: tuple[str, ...] = ()
+    phase: str = ""
+    detail: str = ""
+    percent: int | None = None
+    ready_expected_at: datetime | None = None
+
+    @property
+    def is_rolling_back(self) -> bool:
+        return self.state is SwitchState.ROLLING_BACK
+
+    @property
+    def expected_names(self) -> tuple[str, ...]:
+        """What will be served when it has ended as it now looks."""
+        return self.from_names if self.is_rolling_back else self.to_names
+
+
+@dataclass(frozen=True, kw_only=True)
+class SlotView:
+    """A slot as requests see it. `switches` are the live ones: what acts, then what waits for its turn."""
+
+    id: uuid.UUID
+    slug: str
+    epoch: int
+    gate: Gate
+    desired_profile: str = ""
+    engine: EngineView | None = None
+    switches: tuple[SwitchView, ...] = ()
+    problem: Mapping[str, Any] | None = None
+
+    @property
+    def switch(self) -> SwitchView | None:
+        return self.switches[0] if self.switches else None
+
+    @property
+    def is_open(self) -> bool:
+        return self.gate is Gate.OPEN
+
+    @property
+    def is_settled(self) -> bool:
+        """False while its gate may move any moment."""
+        return self.is_open and not self.switches
+
+
+@dataclass(frozen=True)
+class BoardSnapshot:
+    """Every slot, and what profiles are called. Equal snapshots mean that nothing changed for requests."""
+
+    slots: tuple[SlotView, ...] = ()
+    profiles: Mapping[str, str] = field(default_factory=dict)
+    """Slug by name, of the enabled profiles."""
+    profiles_read_at: float = field(default=0.0, compare=False)
+    """In `time.monotonic` seconds."""
+    raw: object = field(default=None, compare=False, repr=False)
+    """The rows it was made from, or older ones, as the database driver gave them."""
+
+    @property
+    def default(self) -> SlotView | None:
+        """The slot that `current` means."""
+        return next((slot for slot in self.slots if slot.slug == DEFAULT_SLOT), None)
+
+    @property
+    def is_settled(self) -> bool:
+        return all(slot.is_settled for slot in self.slots)
+
+
+def read_board(items: Sequence[BoardSnapshot | None]) -> list[BoardSnapshot]:
+    """The board now. Each item is the reader's last snapshot, which is returned if nothing has changed."""
+    last = next((item for item in items if item is not None), None)
+    snapshot = _read(last or BoardSnapshot())
+    return [snapshot] * len(items)
+
+
+def _read(last: BoardSnapshot) -> BoardSnapshot:
+    """Two small queries while nothing changes, of prepared SQL: the ORM would take ten times their CPU."""
+    profiles, read_at = last.profiles, last.profiles_read_at
+    now = time.monotonic()
+    if not read_at or now - read_at > PROFILES_AGE_S:
+        profiles, read_at = _read_profiles(), now
+    raw = _read_raw()
+    if (raw, profiles) == (last.raw, last.profiles):
+        return last if read_at == last.profiles_read_at else replace(last, profiles_read_at=read_at)
+    return BoardSnapshot(_read_slots(last, profiles), profiles, read_at, raw)
+
+
+def _read_raw() -> object:
+    """What `_read_slots` would read of slots and switches, uninterpreted."""
+    rows = []
+    with connection.cursor() as cursor:
+        for sql, parameters in _prepare_sql(connection.vendor):
+            cursor.execute(sql, parameters)
+            rows.append(cursor.fetchall())
+    return rows
+
+
+@cache
+def _prepare_sql(vendor: str) -> list[tuple[str, Sequence[Any]]]:
+    """The board's queries in this vendor's SQL."""
+    return [rows.query.sql_with_params() for rows in (_slot_rows(), _switch_rows())]
+
+
+def _read_slots(last: BoardSnapshot, profiles: Mapping[str, str]) -> tuple[SlotView, ...]:
+    # Switches before slots: one that ends in between is then seen with what it led to, never as gone while
+    # its slot still looks empty.
+    switches = _read_switches(_names_by_profile(profiles))
+    slots = list(_slot_rows())
+    engines = _read_engines(slots, {slot.id: slot for slot in last.slots})
+    return tuple(
+        SlotView(
+            id=slot_id,
+            slug=slug,
+            epoch=epoch,
+            gate=Gate(gate),
+            desired_profile=desired,
+            engine=engines.get(engine_id),
+            switches=tuple(switches.get(slot_id, ())),
+            problem=problem,
+        )
+        for slot_id, slug, epoch, gate, desired, engine_id, problem in slots
+    )
+
+
+def _slot_rows() -> QuerySet[Slot, tuple[Any, ...]]:
+    columns = ("id", "slug", "epoch", "gate", "desired_profile", "active_engine_id", "problem")
+    return Slot.objects.order_by("slug").values_list(*columns)
+
+
+def _switch_rows() -> QuerySet[Switch, dict[str, Any]]:
+    columns = (
+        *("id", "slot_id", "state", "from_profile", "to_profile", "phase", "detail", "percent"),
+        *("ready_expected_at", "old_engine__names", "new_engine__names"),
+    )
+    rows: QuerySet[Switch, dict[str, Any]] = Switch.objects.live().order_by("id").values(*columns)
+    return rows
+
+
+def _read_profiles() -> Mapping[str, str]:
+    """Slug by name. A slug is its own profile's, whoever else uses it as a name."""
+    rows = list(ModelProfile.objects.enabled().values_list("slug", "served_model_name", "aliases"))
+    names = {name: slug for slug, served, aliases in rows for name in (served, *aliases) if name}
+    return names | {slug: slug for slug, _served, _aliases in rows}
+
+
+def _names_by_profile(profiles: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
+    names: dict[str, tuple[str, ...]] = {}
+    for name, slug in profiles.items():
+        names[slug] = (*names.get(slug, ()), name)
+    return names
+
+
+def _read_switches(names: Mapping[str, tuple[str, ...]]) -> dict[uuid.UUID, list[SwitchView]]:
+    """The live switches by slot."""
+    found: dict[uuid.UUID, list[SwitchView]] = {}
+    for row in _switch_rows():
+        source, target = row["from_profile"], row["to_profile"]
+        view = SwitchView(
+            id=row["id"],
+            state=SwitchState(row["state"]),
+            from_profile=source,
+            from_names=_all_names(source, row["old_engine__names"], names),
+            to_profile=target,
+            to_names=_all_names(target, row["new_engine__names"], names),
+            phase=row["phase"],
+            detail=row["detail"],
+            percent=row["percent"],
+            ready_expected_at=row["ready_expected_at"],
+        )
+        found.setdefault(row["slot_id"], []).append(view)
+    for views in found.values():
+        views.sort(key=lambda switch: switch.state is SwitchState.REQUESTED)
+    return found
+
+
+def _all_names(
+    profile: str, of_engine: Sequence[str] | None, names: Mapping[str, tuple[str, ...]]
+) -> tuple[str, ...]:
+    if not profile:
+        return ()
+    return tuple(of_engine) if of_engine else names.get(profile, (profile,))
+
+
+def _read_engines(
+    slots: Sequence[tuple[Any, ...]], before: Mapping[uuid.UUID, SlotView]
+) -> dict[uuid.UUID, EngineView]:
+    """The active engines by id, those of an unchanged epoch as they were read last."""
+    known: dict[uuid.UUID, EngineView] = {}
+    wanted: list[uuid.UUID] = []
+    for slot_id, _slug, epoch, _gate, _desired, engine_id, _problem in slots:
+        old = before.get(slot_id)
+        if old is not None and old.engine is not None and (old.epoch, old.engine.id) == (epoch, engine_id):
+            known[engine_id] = old.engine
+        elif engine_id is not None:
+            wanted.append(engine_id)
+    if wanted:
+        known |= {row.id: _view_engine(row) for row in Engine.objects.filter(pk__in=wanted)}
+    return known
+
+
+def _view_engine(row: Engine) -> EngineView:
+    return EngineView(
+        id=row.id,
+        profile=row.profile,
+        model_name=row.model_name,
+        names=tuple(dict.fromkeys((row.model_name, *row.names))),
+        base_url=row.base_url,
+        cards=tuple(row.cards),
+        max_model_len=row.max_model_len,
+        max_concurrent_requests=row.spec.get("max_concurrent_requests"),
+        max_output_tokens=row.spec.get("max_output_tokens"),
+        since=row.ready_at,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Presence:
+    """A web process, and by slot id `{"epoch", "open", "waiting"}`: what it acts on and has there."""
+
+    id: uuid.UUID
+    host: str
+    pid: int
+    slots: Mapping[str, Mapping[str, int]]
+
+
+def write_presence(items: Sequence[Presence]) -> list[None]:
+    """Say that these processes live, by the database's clock."""
+    for item in items:
+        slots = {slot_id: dict(counts) for slot_id, counts in item.slots.items()}
+        if not WebPresence.objects.filter(pk=item.id).update(slots=slots, seen_at=Now()):
+            WebPresence.objects.filter(seen_at__lt=Now() - FORGET_PRESENCE_AFTER).delete()
+            WebPresence.objects.create(id=item.id, host=item.host, pid=item.pid, slots=slots, seen_at=Now())
+    return [None] * len(items)
+
+
+def remove_presence(items: Sequence[uuid.UUID]) -> list[None]:
+    """Say that these processes are gone, and have nothing open any more."""
+    WebPresence.objects.filter(pk__in=items).delete()
+    return [None] * len(items)

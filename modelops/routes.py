@@ -1,0 +1,211 @@
+"""Where a request for a model goes: to an engine now, into the waiting room, or nowhere, with the reason.
+
+Pure: made anew from each snapshot of the board, then asked for every request.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from django.utils import timezone
+
+from gateway.errors import GatewayError, ModelLoading, ModelNotFound, ModelSwitching, NoModel
+from modelops.board import BoardSnapshot, SlotView
+from modelops.engine import ServedModel
+from modelops.models import DEFAULT_SLOT
+
+CURRENT = "current"
+"""The alias of whatever the default slot serves."""
+CURRENT_NAMES = frozenset({"", CURRENT})
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Route:
+    """Where a request goes. One that waits has no engine yet."""
+
+    slot: str
+    """The slot's slug."""
+    model: str
+    """What the engine calls its model; while waiting, what is expected to answer."""
+    base_url: str = ""
+    max_concurrent_requests: int | None = None
+    max_output_tokens: int | None = None
+    switch_to: str = ""
+    """The profile to switch to before the wait makes sense."""
+
+    @property
+    def must_wait(self) -> bool:
+        return not self.base_url
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExternalEngine:
+    """The engine of VLLM_BASE_URL: it serves for the default slot while that has none of its own."""
+
+    base_url: str
+    models: Sequence[ServedModel] = ()
+    serves_nothing: bool = False
+    """It answers, and has no model."""
+
+
+@dataclass(frozen=True)
+class RouteTable:
+    """The routes of one moment. `snapshot` is None until the database has been read once."""
+
+    snapshot: BoardSnapshot | None = None
+    external: ExternalEngine | None = None
+    ready: Mapping[str, Route] = field(init=False)
+    """The routes that need no wait, by name."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "ready", self._find_ready())
+
+    def resolve(self, name: str, *, may_switch: bool = False) -> Route:
+        """Where a request for `name` goes; `current` and the empty name mean the default slot's model.
+
+        With `may_switch`, a profile that is not served gets a route that names the switch to ask for.
+        Raises ModelLoading, ModelSwitching, NoModel or ModelNotFound.
+        """
+        route = self.ready.get(name)
+        if route is not None:
+            return route
+        if self.snapshot is None:
+            raise ModelLoading("This gateway has just started and does not know yet what is served.")
+        if name in CURRENT_NAMES:
+            return self._route_current(name)
+        for slot in self.snapshot.slots:
+            for switch in slot.switches:
+                if name in switch.expected_names:
+                    return Route(slot=slot.slug, model=name)
+            if _is_leaving(slot, name):
+                raise switching_error(slot, f"`{name}` is being replaced.")
+            if not slot.is_open and slot.engine is not None and name in slot.engine.names:
+                return Route(slot=slot.slug, model=name)
+        return self._route_unserved(name, self.snapshot, may_switch=may_switch)
+
+    def list_served_names(self) -> list[str]:
+        """What clients may ask for now, without `current`."""
+        return [name for name in self.ready if name not in CURRENT_NAMES]
+
+    @property
+    def uses_external(self) -> bool:
+        """True while the default slot's requests go to the engine of VLLM_BASE_URL."""
+        if self.snapshot is None or self.external is None:
+            return False
+        slot = self.snapshot.default
+        return slot is None or (slot.engine is None and slot.is_open)
+
+    def _find_ready(self) -> dict[str, Route]:
+        routes: dict[str, Route] = {}
+        if self.snapshot is None:
+            return routes
+        for slot in sorted(self.snapshot.slots, key=lambda slot: slot.slug != DEFAULT_SLOT):
+            if not slot.is_open or slot.engine is None:
+                continue
+            engine = slot.engine
+            route = Route(
+                slot=slot.slug,
+                model=engine.model_name,
+                base_url=engine.base_url,
+                max_concurrent_requests=engine.max_concurrent_requests,
+                max_output_tokens=engine.max_output_tokens,
+            )
+            names = (*engine.names, *CURRENT_NAMES) if slot.slug == DEFAULT_SLOT else engine.names
+            routes = dict.fromkeys(names, route) | routes
+        if self.uses_external and self.external is not None:
+            url = self.external.base_url
+            own = {m.name: Route(slot=DEFAULT_SLOT, model=m.name, base_url=url) for m in self.external.models}
+            for model in self.external.models[:1]:
+                own |= dict.fromkeys(CURRENT_NAMES, own[model.name])
+            routes = own | routes
+        return routes
+
+    def _route_current(self, name: str) -> Route:
+        slot = self.snapshot.default if self.snapshot else None
+        if self.uses_external:
+            raise self._explain_external()
+        if slot is None:
+            raise ModelLoading("No model has been started yet.")
+        if slot.switch is not None:
+            expected = slot.switch.expected_names
+            return Route(slot=slot.slug, model=expected[0] if expected else slot.switch.to_profile)
+        if not slot.is_open and slot.problem is None:
+            return Route(slot=slot.slug, model=slot.engine.model_name if slot.engine else CURRENT)
+        raise explain_empty(slot)
+
+    def _route_unserved(self, name: str, snapshot: BoardSnapshot, *, may_switch: bool) -> Route:
+        if self.uses_external and not self.ready:
+            raise self._explain_external()
+        slug = snapshot.profiles.get(name)
+        for slot in snapshot.slots:
+            if slot.engine is None and slug and slug == slot.desired_profile:
+                raise explain_empty(slot)
+        served = ", ".join(self.list_served_names()) or "nothing"
+        if slug is None:
+            raise ModelNotFound(f"The model `{name}` is not served. Served now: {served}.", param="model")
+        if may_switch:
+            return Route(slot=DEFAULT_SLOT, model=name, switch_to=slug)
+        raise ModelNotFound(
+            f"The model `{name}` is not active. Served now: {served}. An admin can switch to it.",
+            param="model",
+        )
+
+    def _explain_external(self) -> GatewayError:
+        if self.external is not None and self.external.serves_nothing:
+            return NoModel("The engine is running and serves no model.")
+        return ModelLoading(
+            "No engine has answered since this gateway started: "
+            "it is loading its model, or it is not running."
+        )
+
+
+def explain_empty(slot: SlotView) -> GatewayError:
+    """Why a slot serves nothing, and nothing is under way."""
+    if slot.problem is not None:
+        reason = str(slot.problem.get("message") or "its engine failed").rstrip(".")
+        return NoModel(f"No model is being served: {reason}.")
+    if slot.desired_profile:
+        return ModelLoading(f"`{slot.desired_profile}` is about to be started.")
+    return NoModel("No model is being served. An admin can switch to one.")
+
+
+def switching_error(slot: SlotView, what: str) -> GatewayError:
+    """`what` happened to a request because its slot is between two models; says when to try again."""
+    switch = slot.switch
+    if switch is None:
+        return ModelSwitching(what)
+    wait_s = _seconds_until(switch.ready_expected_at)
+    if not switch.from_profile:
+        return ModelLoading(f"{what} `{switch.to_profile}` is being loaded.", retry_after_s=wait_s)
+    if switch.is_rolling_back:
+        happening = f"`{switch.to_profile}` could not be started; `{switch.from_profile}` is coming back."
+    else:
+        happening = f"A switch to `{switch.to_profile}` is under way."
+    return ModelSwitching(f"{what} {happening}", retry_after_s=wait_s)
+
+
+def cut_error(slot: SlotView) -> ModelSwitching:
+    """What a running answer is told that has to end because its engine does."""
+    switch = slot.switch
+    if switch is None:
+        return ModelSwitching("This answer was ended early: its model is being replaced.")
+    return ModelSwitching(
+        f"This answer was ended early: the operator switched to `{switch.to_profile}`.",
+        retry_after_s=_seconds_until(switch.ready_expected_at),
+    )
+
+
+def _is_leaving(slot: SlotView, name: str) -> bool:
+    """True for a name that is served no more, because a switch goes on that leads to others."""
+    switch = slot.switch
+    if switch is None or (slot.is_open and slot.engine is not None):
+        return False
+    if switch.is_rolling_back:
+        return name in switch.to_names
+    return name in switch.from_names or (slot.engine is not None and name in slot.engine.names)
+
+
+def _seconds_until(moment: datetime | None) -> float | None:
+    return None if moment is None else (moment - timezone.now()).total_seconds()

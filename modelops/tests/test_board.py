@@ -1,0 +1,195 @@
+"""The board as it is read from rows, and the presence of web processes."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from gateway.ids import new_id
+from modelops import board as board_module
+from modelops.board import BoardSnapshot, Presence, SlotView, read_board, remove_presence, write_presence
+from modelops.domain.switching import SwitchState
+from modelops.models import Engine, Gate, ModelProfile, Slot, Switch, WebPresence
+from modelops.tests.slot_rows import flip, make_engine, make_slot, make_switch, move_gate, move_switch
+
+pytestmark = pytest.mark.django_db
+
+
+def read(last: BoardSnapshot | None = None) -> BoardSnapshot:
+    return read_board([last])[0]
+
+
+def read_slot() -> SlotView:
+    slot = read().default
+    assert slot is not None
+    return slot
+
+
+def make_profile(slug: str, **values: Any) -> ModelProfile:
+    return ModelProfile.objects.create(
+        slug=slug, display_name=slug, engine="simulator", runtime="process", **values
+    )
+
+
+def test_a_slot_is_seen_with_its_engine_and_its_limits() -> None:
+    row = make_slot(desired_profile="a")
+    limits = {"max_output_tokens": 256, "max_concurrent_requests": 4}
+    flip(row, make_engine(row, "a", "http://engine:1", names=["alias"], spec=limits))
+
+    slot = read_slot()
+
+    assert (slot.slug, slot.epoch, slot.gate, slot.desired_profile) == ("default", 1, Gate.OPEN, "a")
+    assert slot.is_settled
+    assert slot.engine is not None
+    assert (slot.engine.model_name, slot.engine.names) == ("a", ("a", "alias"))
+    assert (slot.engine.base_url, slot.engine.max_model_len) == ("http://engine:1", 4096)
+    assert (slot.engine.max_output_tokens, slot.engine.max_concurrent_requests) == (256, 4)
+
+
+def test_an_empty_database_is_an_empty_board() -> None:
+    assert read() == BoardSnapshot()
+
+
+def test_a_switch_is_seen_with_the_names_on_both_sides_until_it_ends() -> None:
+    make_profile("b", served_model_name="B-7B", aliases=["bee"])
+    row = make_slot()
+    old = make_engine(row, "a", names=["a", "alias"])
+    flip(row, old)
+    switch = make_switch(row, old, "b", SwitchState.LOADING, phase="weights", percent=40)
+
+    seen = read_slot().switch
+    assert seen is not None
+    assert (seen.id, seen.state, seen.phase, seen.percent) == (switch.id, "loading", "weights", 40)
+    assert (seen.from_profile, seen.from_names) == ("a", ("a", "alias"))
+    assert (seen.to_profile, set(seen.to_names)) == ("b", {"b", "B-7B", "bee"})
+
+    move_switch(switch, SwitchState.ACTIVE)
+    assert read_slot().switch is None
+
+
+def test_the_new_engines_own_names_count_once_it_is_started() -> None:
+    row = make_slot()
+    make_switch(row, None, "b", SwitchState.LOADING, new_engine=make_engine(row, "b", names=["b", "new"]))
+
+    seen = read_slot().switch
+
+    assert seen is not None
+    assert (seen.from_profile, seen.from_names, seen.to_names) == ("", (), ("b", "new"))
+
+
+def test_what_acts_comes_before_what_waits_for_its_turn() -> None:
+    row = make_slot()
+    make_switch(row, None, "second", SwitchState.REQUESTED)
+    make_switch(row, None, "first", SwitchState.LOADING)
+
+    assert [switch.to_profile for switch in read_slot().switches] == ["first", "second"]
+
+
+def test_only_enabled_profiles_can_be_asked_for_and_a_slug_is_its_own_profiles() -> None:
+    make_profile("a", aliases=["shared"])
+    make_profile("shared")
+    make_profile("off", is_enabled=False)
+
+    assert read().profiles == {"a": "a", "shared": "shared"}
+
+
+def test_an_unchanged_board_takes_two_queries_and_is_the_same(django_assert_num_queries: Any) -> None:
+    make_profile("a")
+    rows = [make_slot(), make_slot("second")]
+    for row in rows:
+        flip(row, make_engine(row, f"model-of-{row.slug}"))
+    make_switch(rows[0], None, "a")
+    before = read()
+
+    with django_assert_num_queries(2):
+        now = read(before)
+
+    assert now is before
+    assert read() == before
+
+
+def test_names_of_profiles_are_read_again_when_they_are_old(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = read()
+    make_profile("new")
+
+    assert read(before).profiles == {}
+    monkeypatch.setattr(board_module, "PROFILES_AGE_S", 0)
+    assert read(before).profiles == {"new": "new"}
+
+
+def test_an_engine_is_read_again_when_the_epoch_says_so() -> None:
+    row = make_slot()
+    engine = make_engine(row, "a", names=["a"])
+    flip(row, engine)
+    before = read()
+
+    Engine.objects.filter(pk=engine.pk).update(names=["a", "further"])
+    move_gate(row, Gate.OPEN)
+    slot = read(before).default
+
+    assert slot is not None
+    assert slot.engine is not None
+    assert slot.engine.names == ("a", "further")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda slot: move_gate(slot, Gate.CLOSED),
+        lambda slot: move_gate(slot, Gate.OPEN, active_engine=None),
+        lambda slot: Slot.objects.update(problem={"message": "broken"}),
+        lambda slot: Switch.objects.update(percent=50),
+        lambda slot: Switch.objects.update(ready_expected_at=timezone.now()),
+        lambda slot: make_slot("second"),
+    ],
+)
+def test_whatever_matters_to_requests_makes_another_board(change: Any) -> None:
+    row = make_slot()
+    engine = make_engine(row, "a")
+    flip(row, engine)
+    make_switch(row, engine, "b")
+    before = read()
+
+    change(row)
+
+    assert read(before) != before
+
+
+def presence(**slots: dict[str, int]) -> Presence:
+    return Presence(id=new_id(), host="here", pid=1, slots=slots)
+
+
+def test_a_presence_is_made_then_kept_up_by_the_databases_clock() -> None:
+    mine = presence()
+    write_presence([mine])
+    WebPresence.objects.update(seen_at=Now() - timedelta(minutes=1))
+
+    counts = {"a": {"epoch": 3, "open": 2, "waiting": 1}}
+    write_presence([Presence(id=mine.id, host="here", pid=1, slots=counts)])
+
+    row = WebPresence.objects.get()
+    assert (row.id, row.host, row.pid, row.slots) == (mine.id, "here", 1, counts)
+    assert WebPresence.objects.filter(seen_at__gt=Now() - timedelta(seconds=30)).exists()
+
+
+def test_a_new_process_has_those_forgotten_that_died_long_ago() -> None:
+    write_presence([old := presence(), recent := presence()])
+    WebPresence.objects.filter(pk=old.id).update(seen_at=Now() - timedelta(hours=2))
+    WebPresence.objects.filter(pk=recent.id).update(seen_at=Now() - timedelta(minutes=30))
+
+    write_presence([mine := presence()])
+
+    assert set(WebPresence.objects.values_list("pk", flat=True)) == {recent.id, mine.id}
+
+
+def test_a_presence_is_removed_once_and_for_all() -> None:
+    write_presence([mine := presence(), other := presence()])
+
+    remove_presence([mine.id])
+    remove_presence([mine.id])
+
+    assert [row.pk for row in WebPresence.objects.all()] == [other.id]

@@ -1,0 +1,219 @@
+"""Where a request for a model goes, for every state of its slot."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from gateway.errors import GatewayError, ModelLoading, ModelNotFound, ModelSwitching, NoModel
+from modelops.board import BoardSnapshot
+from modelops.domain.switching import SwitchState
+from modelops.engine import ServedModel
+from modelops.models import Gate
+from modelops.routes import ExternalEngine, RouteTable, cut_error
+from modelops.tests.board_views import board, engine, slot, switch
+
+URL = "http://127.0.0.1:9000"
+
+
+def external(*names: str, serves_nothing: bool = False) -> ExternalEngine:
+    models = [ServedModel(name, 4096, {"id": name}) for name in names]
+    return ExternalEngine(base_url=URL, models=models, serves_nothing=serves_nothing)
+
+
+@pytest.mark.parametrize("name", ["", "current", "a", "alias"])
+def test_a_name_of_the_active_engine_goes_to_it_under_its_own_name(name: str) -> None:
+    table = RouteTable(board(slot(engine("a", "alias", max_output_tokens=7, max_concurrent_requests=3))))
+
+    route = table.resolve(name)
+
+    assert (route.must_wait, route.base_url, route.model) == (False, "http://a:8000", "a")
+    assert (route.max_output_tokens, route.max_concurrent_requests) == (7, 3)
+
+
+def test_current_is_the_default_slots_model_and_names_reach_every_slot() -> None:
+    second = slot(engine("b", "shared"), slug="second")
+    table = RouteTable(board(second, slot(engine("a", "shared"))))
+
+    assert [table.resolve(name).model for name in ("current", "a", "b", "shared")] == ["a", "a", "b", "a"]
+    assert table.resolve("b").slot == "second"
+
+
+def test_another_slots_model_is_not_current() -> None:
+    table = RouteTable(board(slot(None), slot(engine("b"), slug="second")))
+
+    with pytest.raises(NoModel):
+        table.resolve("current")
+    assert table.resolve("b").model == "b"
+
+
+SWITCHING = [
+    pytest.param(slot(engine("a"), switch("a", "b"), gate=Gate.CLOSED), id="draining"),
+    pytest.param(slot(engine("a"), switch("a", "b"), gate=Gate.CUT), id="cut"),
+    pytest.param(slot(None, switch("a", "b"), gate=Gate.CLOSED), id="loading"),
+    pytest.param(slot(None, switch("a", "b")), id="no engine"),
+]
+
+
+@pytest.mark.parametrize("state", SWITCHING)
+def test_during_a_switch_current_and_the_new_name_wait(state: object) -> None:
+    table = RouteTable(board(state, profiles=("a", "b", "c")))  # type: ignore[arg-type]
+
+    for name in ("", "current", "b"):
+        route = table.resolve(name)
+        assert (route.must_wait, route.slot) == (True, "default")
+    assert table.resolve("current").model == "b"
+
+
+@pytest.mark.parametrize("state", SWITCHING)
+def test_during_a_switch_the_old_name_is_refused_at_once(state: object) -> None:
+    table = RouteTable(board(state, profiles=("a", "b", "c")))  # type: ignore[arg-type]
+
+    with pytest.raises(ModelSwitching, match=r"`a` is being replaced\..*`b`"):
+        table.resolve("a")
+    with pytest.raises(ModelNotFound):
+        table.resolve("c")
+
+
+@pytest.mark.parametrize(("seconds", "expected"), [(25, range(24, 26)), (600, [60]), (-5, [1])])
+def test_retry_after_follows_the_expected_end(seconds: int, expected: list[int]) -> None:
+    at = timezone.now() + timedelta(seconds=seconds)
+    loading = slot(None, switch("a", "b", ready_expected_at=at), gate=Gate.CLOSED)
+
+    with pytest.raises(ModelSwitching) as caught:
+        RouteTable(board(loading)).resolve("a")
+
+    assert int(caught.value.headers["Retry-After"]) in expected
+
+
+def test_a_name_that_both_models_answer_to_waits() -> None:
+    same = switch("a", "a")
+
+    assert RouteTable(board(slot(None, same, gate=Gate.CLOSED))).resolve("a").must_wait
+
+
+def test_before_the_gate_closes_the_old_model_serves_and_the_new_name_waits() -> None:
+    planned = switch("a", "b", SwitchState.PLANNED)
+    table = RouteTable(board(slot(engine("a"), planned), profiles=("a", "b")))
+
+    assert [table.resolve(name).base_url for name in ("current", "a")] == ["http://a:8000"] * 2
+    assert table.resolve("b").must_wait
+
+
+def test_while_rolling_back_the_old_names_wait_and_the_new_ones_are_refused() -> None:
+    back = switch("a", "b", SwitchState.ROLLING_BACK)
+    table = RouteTable(board(slot(None, back, gate=Gate.CLOSED), profiles=("a", "b")))
+
+    assert [table.resolve(name).must_wait for name in ("current", "a")] == [True, True]
+    with pytest.raises(ModelSwitching, match="`a` is coming back"):
+        table.resolve("b")
+
+
+def test_the_name_of_a_switch_that_waits_for_its_turn_waits_too() -> None:
+    queued = switch("b", "c", SwitchState.REQUESTED)
+    table = RouteTable(board(slot(None, switch("a", "b"), queued, gate=Gate.CLOSED)))
+
+    assert table.resolve("c").must_wait
+
+
+def test_a_closed_gate_without_a_switch_is_waited_for() -> None:
+    table = RouteTable(board(slot(engine("a"), gate=Gate.CLOSED)))
+
+    assert [table.resolve(name).must_wait for name in ("current", "a")] == [True, True]
+
+
+def test_a_profile_that_is_not_active_is_refused_with_what_is() -> None:
+    table = RouteTable(board(slot(engine("a")), profiles=("a", "b")))
+
+    with pytest.raises(ModelNotFound, match=r"Served now: a\. An admin can switch to it\.") as caught:
+        table.resolve("b")
+    assert caught.value.param == "model"
+
+
+def test_a_profile_that_is_not_active_can_be_switched_to_by_who_may() -> None:
+    table = RouteTable(board(slot(engine("a")), profiles=("a", "b")))
+
+    route = table.resolve("b", may_switch=True)
+
+    assert (route.switch_to, route.must_wait) == ("b", True)
+    with pytest.raises(ModelNotFound):
+        table.resolve("nonsense", may_switch=True)
+
+
+@pytest.mark.parametrize("name", ["c", "A", "a/../b", "current ", "a\x00"])
+def test_an_unknown_name_is_not_found_and_the_served_ones_are_named(name: str) -> None:
+    table = RouteTable(board(slot(engine("a", "alias")), profiles=("a",)))
+
+    with pytest.raises(ModelNotFound) as caught:
+        table.resolve(name)
+
+    assert caught.value.message.endswith("Served now: a, alias.")
+
+
+def test_a_failed_slot_says_why() -> None:
+    failed = slot(None, desired_profile="a", problem={"code": "no_disk", "message": "The disk is full."})
+    table = RouteTable(board(failed, profiles=("a", "b")))
+
+    for name in ("current", "a"):
+        with pytest.raises(NoModel, match=r"^No model is being served: The disk is full\.$"):
+            table.resolve(name)
+    with pytest.raises(ModelNotFound, match="Served now: nothing"):
+        table.resolve("b")
+
+
+@pytest.mark.parametrize(
+    ("snapshot", "kind"),
+    [
+        (None, ModelLoading),
+        (board(), ModelLoading),
+        (board(slot(None)), NoModel),
+        (board(slot(None, desired_profile="a")), ModelLoading),
+    ],
+)
+def test_an_empty_board_says_what_to_expect(snapshot: BoardSnapshot | None, kind: type[GatewayError]) -> None:
+    with pytest.raises(kind):
+        RouteTable(snapshot).resolve("current")
+
+
+@pytest.mark.parametrize("state", [board(), board(slot(None))])
+def test_the_external_engine_serves_while_the_slot_has_none(state: BoardSnapshot) -> None:
+    table = RouteTable(state, external("x", "y"))
+
+    assert [table.resolve(name).model for name in ("", "current", "x", "y")] == ["x", "x", "x", "y"]
+    assert table.resolve("y").base_url == URL
+    with pytest.raises(ModelNotFound, match=r"Served now: x, y\.$"):
+        table.resolve("z")
+
+
+def test_an_engine_of_its_own_takes_the_external_ones_place() -> None:
+    table = RouteTable(board(slot(engine("a"))), external("x"))
+
+    assert table.resolve("current").model == "a"
+    with pytest.raises(ModelNotFound):
+        table.resolve("x")
+
+
+def test_a_closed_gate_holds_for_the_external_engine_too() -> None:
+    table = RouteTable(board(slot(None, switch("", "b"), gate=Gate.CLOSED)), external("x"))
+
+    assert table.resolve("current").must_wait
+
+
+@pytest.mark.parametrize(
+    ("engine_outside", "kind"), [(external(), ModelLoading), (external(serves_nothing=True), NoModel)]
+)
+def test_an_external_engine_without_models_says_so(
+    engine_outside: ExternalEngine, kind: type[GatewayError]
+) -> None:
+    for name in ("current", "x"):
+        with pytest.raises(kind):
+            RouteTable(board(), engine_outside).resolve(name)
+
+
+def test_an_answer_that_is_cut_learns_what_the_operator_switched_to() -> None:
+    error = cut_error(slot(engine("a"), switch("", "b"), gate=Gate.CUT))
+
+    assert error.code == "model_switching"
+    assert "the operator switched to `b`" in error.message
