@@ -91,7 +91,7 @@ def test_a_context_too_long_for_the_cache_is_tried_once_more_with_the_length_tha
     assert len(failed) == 1
 
 
-def test_when_the_old_profile_cannot_be_restored_either_the_slot_says_so_and_goes_on_trying(
+def test_when_the_old_profile_cannot_be_restored_either_it_is_tried_again_from_its_profile(
     tmp_path: Path,
 ) -> None:
     with open_bench(tmp_path) as bench:
@@ -107,15 +107,17 @@ def test_when_the_old_profile_cannot_be_restored_either_the_slot_says_so_and_goe
         bench.start_switcher()
 
         switch_id = bench.request("bad")
-        bench.wait_until_settled()
+        bench.wait_until(lambda: bench.find_switch(switch_id)["state"] == "degraded")
         switch = bench.find_switch(switch_id)
-        rows = bench.look()
+        bench.wait_for_engine_after({"slot": {"active_engine_id": None}})
+        rows = bench.wait_until_settled()
 
-    assert switch["state"] == "degraded"
     assert switch["root_cause"]["code"] == "gpu_out_of_memory"
     assert switch["restore_cause"]["code"] == "no_disk"
-    assert rows["slot"]["problem"]["code"] == "no_disk"
-    assert rows["slot"]["retry_at"]
+    again = rows["switches"][-1]
+    assert (again["via"], again["to_profile"], again["state"]) == ("system", "fickle", "active")
+    assert rows["slot"]["problem"] is None
+    assert profile_of(rows) == "fickle"
 
 
 def test_an_engine_that_dies_is_started_again_and_the_history_says_why(tmp_path: Path) -> None:
