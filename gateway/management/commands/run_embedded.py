@@ -9,7 +9,6 @@ import sys
 import time
 from argparse import ArgumentParser
 from collections.abc import Iterator
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,17 +17,16 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 
 from accounts.models import User
+from accounts.tokens import issue_pair
 from gateway.conf import GatewayConfig, get_config
 from gateway.locks import lock_folder
 from gateway.supervisor import Child, Supervisor, is_port_free
-from modelops.switcher.ending import end_local_engines
 
 SIMULATED_PROFILE = "simulated"
 READY_TIMEOUT_S = 30.0
 ENGINE_PATIENCE_S = 8.0
 SHUTDOWN_S = 3
 """Time that running answers get at Ctrl-C: the whole must end within five seconds."""
-CURL_TOKEN_LIFE = timedelta(hours=1)
 
 
 class Command(BaseCommand):
@@ -57,12 +55,7 @@ class Command(BaseCommand):
         self.stdout.write("\nvLLM Chat Gateway")
         call_command("seed_users", stdout=self.stdout)
         supervisor = Supervisor(children(config, host=host, port=port), say=self.stderr.write)
-        try:
-            code = supervisor.run(
-                when_started=lambda: self._greet(supervisor, config, f"http://{host}:{port}")
-            )
-        finally:
-            end_local_engines(config, reason="the gateway was stopped")
+        code = supervisor.run(when_started=lambda: self._greet(supervisor, config, f"http://{host}:{port}"))
         self.stdout.write("\nStopped.")
         if code:
             sys.exit(code)
@@ -81,7 +74,7 @@ class Command(BaseCommand):
         )
         user = User.objects.filter(username="demo", is_active=True).first()
         if user is not None:
-            self.stdout.write(f"Paste this to chat (its token is good for an hour):\n\n{_curl(url, user)}\n")
+            self.stdout.write(f"Paste this to chat:\n\n{_curl(url, user)}\n")
         self.stdout.write("Ctrl-C stops everything.\n")
 
 
@@ -94,7 +87,7 @@ def children(config: GatewayConfig, *, host: str, port: int) -> list[Child]:
     web = Child("web process", [sys.executable, *argv.split()], environment, is_essential=True)
     switcher = Child(
         "switcher",
-        [sys.executable, "manage.py", "run_switcher"],
+        [sys.executable, "manage.py", "run_switcher", "--end-engines"],
         environment,
         is_essential=False,
         log_path=Path(config.data_dir) / "switcher.log",
@@ -132,9 +125,6 @@ def _wait_until_ready(supervisor: Supervisor, url: str) -> str | None:
 
 
 def _curl(url: str, user: User) -> str:
-    from rest_framework_simplejwt.tokens import AccessToken
-
-    token = AccessToken.for_user(user)
-    token.set_exp(lifetime=CURL_TOKEN_LIFE)
+    token = issue_pair(user).access_token
     body = '{"content": "Hello! What are you?", "stream": true}'
     return f"curl -N {url}/api/chat -H 'Authorization: Bearer {token}' -d '{body}'"

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from argparse import ArgumentParser
 from typing import Any
 
 from django.core.management.base import BaseCommand
 
 from gateway.conf import get_config
 from modelops.stop_signal import catch_stop_signal
+from modelops.switcher.ending import end_local_engines
 from modelops.switcher.loop import Switcher
 
 
@@ -17,6 +19,16 @@ class Command(BaseCommand):
         "Ctrl-C. Engines keep running when it ends; the next one adopts them. Several may run: one acts."
     )
 
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument(
+            "--end-engines",
+            action="store_true",
+            help="End the engines that run as processes of this machine along with the switcher.",
+        )
+
     def handle(self, *args: Any, **options: Any) -> None:
+        config = get_config()
         with catch_stop_signal() as stop:
-            Switcher(get_config()).run(stop)
+            Switcher(config).run(stop)
+            if options["end_engines"]:
+                end_local_engines(config, reason="the gateway was stopped")
