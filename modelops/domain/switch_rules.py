@@ -38,6 +38,9 @@ def _planned(seen: Observation) -> Step:
         return Step(Action.MAKE_PLAN)
     if Check.FAILED in (seen.plan, seen.prefetch):
         return move(SwitchState.REJECTED)
+    if seen.is_old_pointed_to and seen.old.sight in DEAD and seen.prefetch is Check.PENDING:
+        # Fetching may take hours; what served has to be restarted now, which waits for the slot to be free.
+        return move(SwitchState.REJECTED)
     if seen.keeps_engine:
         return move(SwitchState.VERIFYING)
     if seen.prefetch is Check.PENDING:

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from modelops.domain.causes import Cause, RootCause
 from modelops.domain.failures import describe_cause
-from modelops.domain.switching import Check, DrainPolicy, EngineView, Observation, Sight, SwitchState
+from modelops.domain.switching import DEAD, Check, DrainPolicy, EngineView, Observation, Sight, SwitchState
 from modelops.hardware import GpuReading
 from modelops.models import Engine, EngineState, Gate, Slot, Switch, WebPresence
 from modelops.runtimes.base import Instance, InstanceState, RuntimeUnavailable
@@ -139,6 +139,10 @@ class Observer:
                 seconds=self._tools.config.clear_timeout_s,
                 processes=name_holders(held) or None,
             )
+        is_waiting = state is SwitchState.PLANNED and seen.prefetch is Check.PENDING
+        if is_waiting and seen.is_old_pointed_to and seen.old.sight in DEAD:
+            error = "it ended while the switch was being prepared"
+            new_failure = describe_cause(Cause.ENGINE_DIED, error=error)
         return Look(seen, new_failure, restore_failure)
 
     def inspect(self, engine: Engine) -> Instance | None:

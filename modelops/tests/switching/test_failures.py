@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +11,8 @@ from typing import Any
 import pytest
 
 from modelops.tests.switching.bench import SwitchBench, open_bench
+
+pytestmark = pytest.mark.stores_do_not_matter
 
 FAILURES = {
     "gpu_occupied": "gpu_occupied",
@@ -139,3 +142,24 @@ def test_an_engine_that_dies_is_started_again_and_the_history_says_why(tmp_path:
     dead = next(each for each in after["engines"] if each["id"] == before["slot"]["active_engine_id"])
     assert dead["ended_at"]
     assert dead["end_reason"]
+
+
+def test_an_engine_that_dies_while_its_successor_is_prepared_is_not_left_pointed_to(tmp_path: Path) -> None:
+    with open_bench(tmp_path) as bench:
+        bench.save_profile("mortal")
+        bench.save_profile("next")
+        switcher = bench.start_switcher()
+        bench.switch_and_settle("mortal")
+        before = bench.look()
+        os.kill(switcher, signal.SIGSTOP)
+        switch_id = bench.request("next")
+        bench.kill_workload(before["workloads"][0])
+        os.kill(switcher, signal.SIGCONT)
+
+        bench.wait_for_engine_after(before)
+        rows = bench.wait_until_settled()
+
+    switch = next(each for each in rows["switches"] if each["id"] == switch_id)
+    assert switch["state"] in {"rejected", "active"}
+    assert rows["slot"]["active_engine_id"] != before["slot"]["active_engine_id"]
+    assert profile_of(rows) == ("next" if switch["state"] == "active" else "mortal")

@@ -58,6 +58,18 @@ STORY: list[tuple[str, SwitchState, Observation, Step]] = [
     ("all is here", S.PLANNED, PLANNED, go(S.DRAINING)),
     ("only names change", S.PLANNED, replace(PLANNED, keeps_engine=True), go(S.VERIFYING)),
     ("cancelled while planned", S.PLANNED, replace(PLANNED, is_cancel_asked=True), go(S.CANCELLED)),
+    (
+        "old one died while weights are fetched",
+        S.PLANNED,
+        replace(PLANNED, prefetch=Check.PENDING, old=EngineView(sight=Sight.EXITED)),
+        go(S.REJECTED),
+    ),
+    (
+        "old one died, all is here",
+        S.PLANNED,
+        replace(PLANNED, old=EngineView(sight=Sight.EXITED)),
+        go(S.DRAINING),
+    ),
     ("answers still run", S.DRAINING, PLANNED, stay(A.WAIT)),
     ("drained", S.DRAINING, replace(PLANNED, is_drained=True), go(S.STOPPING)),
     ("old one died meanwhile", S.DRAINING, STOPPED, go(S.STOPPING)),
