@@ -9,9 +9,33 @@ from modelops.domain.switching import DEAD, Sight
 
 UNHEALTHY_S = 30.0
 """A served engine may miss health checks under load; after this long it counts as dead."""
+LONGEST_CHECK_S = 5.0
+"""From one check to the next, its time-out included."""
 STABLE_S = 120.0
 """An engine that served for this long ends a row of failures."""
 _BACKOFF_S = (0.0, 5.0, 15.0, 30.0, 60.0, 120.0, 300.0)
+
+
+class HealthRecord:
+    """For how long the engine that serves was asked in vain.
+
+    What counts are the checks, one after another, of one engine: while nobody asked (a switch went on, the
+    database was away) nothing speaks against it.
+    """
+
+    def __init__(self) -> None:
+        self._engine = ""
+        self._noted_at = 0.0
+        self._in_vain_s = 0.0
+
+    def note(self, engine: str, *, is_healthy: bool, at: float) -> None:
+        """The outcome of one check, at seconds of a clock that never goes back."""
+        silent_s = min(at - self._noted_at, LONGEST_CHECK_S) if engine == self._engine else 0.0
+        self._in_vain_s = 0.0 if is_healthy else self.unhealthy_for_s(engine) + silent_s
+        self._engine, self._noted_at = engine, at
+
+    def unhealthy_for_s(self, engine: str) -> float:
+        return self._in_vain_s if engine == self._engine else 0.0
 
 
 class Upkeep(StrEnum):

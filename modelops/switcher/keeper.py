@@ -14,7 +14,14 @@ from modelops.domain.failures import describe_cause
 from modelops.domain.progress import estimate
 from modelops.domain.switch_rules import next_step
 from modelops.domain.switching import Action, Sight, SwitchState
-from modelops.domain.upkeep import STABLE_S, SlotObservation, Upkeep, backoff_s, next_upkeep
+from modelops.domain.upkeep import (
+    STABLE_S,
+    HealthRecord,
+    SlotObservation,
+    Upkeep,
+    backoff_s,
+    next_upkeep,
+)
 from modelops.models import Engine, Slot, Switch
 from modelops.runtimes.base import Instance, InstanceState
 from modelops.switcher.acting import Hands, remove_strays
@@ -58,7 +65,7 @@ class SlotKeeper:
         self._memory = Memory()
         self._observer = Observer(self._tools, self._memory)
         self._hands = Hands(self._tools, self._ledger, self._observer, self._memory)
-        self._healthy_at: float | None = None
+        self._health = HealthRecord()
         self._due = {"inspect": 0.0, "health": 0.0, "strays": 0.0}
         self._active_sight = Sight.UNKNOWN
         self._strays: list[tuple[str, str]] = []
@@ -146,7 +153,9 @@ class SlotKeeper:
         seen = SlotObservation(
             active=self._active_sight if slot.active_engine else Sight.NONE,
             is_external=slot.active_engine is not None and slot.active_engine.runtime == EXTERNAL,
-            unhealthy_for_s=time.monotonic() - self._healthy_at if self._healthy_at else 0.0,
+            unhealthy_for_s=self._health.unhealthy_for_s(slot.active_engine.name)
+            if slot.active_engine
+            else 0.0,
             has_waiting=rows.waiting is not None,
             desires=bool(slot.desired_profile),
             retry_in_s=(slot.retry_at - timezone.now()).total_seconds() if slot.retry_at else 0.0,
@@ -166,14 +175,12 @@ class SlotKeeper:
 
     def _look_around(self, slot: Slot) -> None:
         """The active engine, its health, and what should not be here; each as often as it needs."""
-        engine, now = slot.active_engine, time.monotonic()
-        if engine is None:
-            self._healthy_at = None
-        elif self._is_due("inspect", INSPECT_PERIOD_S):
+        engine = slot.active_engine
+        if engine is not None and self._is_due("inspect", INSPECT_PERIOD_S):
             self._active_sight = self._observer.see(engine)
             self._observer.watch(engine).read()
         if engine is not None and self._is_due("health", HEALTH_PERIOD_S):
-            self._check_health(slot, engine, now)
+            self._check_health(slot, engine)
         if self._is_due("strays", STRAY_PERIOD_S):
             self._strays = self._observer.list_strays(slot, None)
             prune_logs(slot.pk)
@@ -185,17 +192,15 @@ class SlotKeeper:
         self._due[what] = now + period_s
         return True
 
-    def _check_health(self, slot: Slot, engine: Engine, now: float) -> None:
+    def _check_health(self, slot: Slot, engine: Engine) -> None:
         outcome = self._tools.effects.attempt(
             ("health", engine.name), lambda: self._tools.control.is_healthy(engine.base_url)
         )
-        if self._healthy_at is None:
-            self._healthy_at = now
         if outcome is None:
             self._due["health"] = 0.0
             return
+        self._health.note(engine.name, is_healthy=bool(outcome.value), at=time.monotonic())
         if outcome.value:
-            self._healthy_at = now
             served_s = (timezone.now() - engine.ready_at).total_seconds() if engine.ready_at else 0.0
             if slot.failed_restarts and served_s > STABLE_S:
                 self._ledger.update_slot(failed_restarts=0)
@@ -218,7 +223,6 @@ class SlotKeeper:
         )
         self._memory.forget_engine(engine.name)
         self._due = dict.fromkeys(self._due, 0.0)
-        self._healthy_at = None
 
 
 def explain_death(cause: RootCause, instance: Instance) -> RootCause:
