@@ -129,6 +129,8 @@ class Hands:
     def _remove(self, switch: Switch, engine: Engine | None) -> None:
         if engine is None:
             return
+        if (watch := self._memory.read_log(engine.name)) is not None:
+            watch.save()
         runtime = self._tools.runtime_of(engine.runtime)
         outcome = self._tools.effects.attempt(("remove", engine.name), partial(runtime.remove, engine.name))
         if outcome is None:
@@ -214,11 +216,9 @@ class Hands:
 
     def _fail(self, switch: Switch, cause: RootCause, *, is_restore: bool = False) -> None:
         engine = switch.restored_engine if is_restore else switch.new_engine
-        tail = self._memory.watches[engine.name].log.tail(60) if self._is_watched(engine) and engine else []
+        watch = self._memory.read_log(engine.name) if engine is not None else None
+        tail = watch.log.tail(60) if watch is not None else []
         self._ledger.record_failure(switch, cause, log_tail=tail, is_restore=is_restore)
-
-    def _is_watched(self, engine: Engine | None) -> bool:
-        return engine is not None and engine.name in self._memory.watches
 
 
 def remove_strays(tools: Tools, strays: list[tuple[str, str]]) -> None:

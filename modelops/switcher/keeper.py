@@ -183,7 +183,14 @@ class SlotKeeper:
             self._check_health(slot, engine)
         if self._is_due("strays", STRAY_PERIOD_S):
             self._strays = self._observer.list_strays(slot, None)
+            self._forget_ended(slot)
             prune_logs(slot.pk)
+
+    def _forget_ended(self, slot: Slot) -> None:
+        """Removals that took their time were not waited for: what these engines still said is saved here."""
+        ended_engines = slot.engines.filter(name__in=list(self._memory.watches), ended_at__isnull=False)
+        for name in ended_engines.values_list("name", flat=True):
+            self._memory.forget_engine(name)
 
     def _is_due(self, what: str, period_s: float) -> bool:
         now = time.monotonic()

@@ -56,9 +56,16 @@ class Memory:
         self.verified.pop(name, None)
         self.instances.pop(name, None)
         self.cards.pop(name, None)
-        if (watch := self.watches.pop(name, None)) is not None:
+        if (watch := self.read_log(name)) is not None:
+            del self.watches[name]
             watch.save()
             watch.close()
+
+    def read_log(self, name: str) -> EngineWatch | None:
+        """The engine's watch, if there is one, up to what it has said by now: its last words count most."""
+        if (watch := self.watches.get(name)) is not None:
+            watch.read()
+        return watch
 
     def save(self) -> None:
         for watch in self.watches.values():

@@ -11,10 +11,14 @@ from typing import NoReturn
 import httpx
 import pytest
 
+from gateway.tests.docker_engine.daemon import DockerEngine
+
+from .docker_image import import_vllm_image
 from .engine import VllmEngine, start_vllm
 from .install import Installation, InstallError, ensure_installed
 
 REQUEST_TIMEOUT_S = 60.0
+REQUIRE = "require"
 skip_reason = pytest.StashKey[str]()
 
 
@@ -27,7 +31,7 @@ def vllm_installation(request: pytest.FixtureRequest) -> Installation:
     try:
         return ensure_installed()
     except InstallError as exc:
-        if policy == "require":
+        if policy == REQUIRE:
             raise
         skip_loudly(request.config, str(exc))
 
@@ -37,6 +41,31 @@ def vllm_engine(vllm_installation: Installation) -> Iterator[VllmEngine]:
     """Yield a running engine; one that is installed but does not start is an error, not a skip."""
     with start_vllm(installation=vllm_installation) as engine:
         yield engine
+
+
+@pytest.fixture(scope="session")
+def vllm_docker_engine(request: pytest.FixtureRequest, vllm_installation: Installation) -> DockerEngine:
+    """Return the run's Docker engine, for vLLM in containers; missing it counts as missing vLLM does."""
+    try:
+        engine: DockerEngine = request.getfixturevalue("docker_engine")
+    except pytest.skip.Exception as exc:
+        if os.environ.get("GATEWAY_TEST_VLLM") == REQUIRE:
+            pytest.fail(f"GATEWAY_TEST_VLLM={REQUIRE}: {exc}")
+        skip_loudly(request.config, str(exc))
+    return engine
+
+
+@pytest.fixture(scope="session")
+def vllm_image(
+    request: pytest.FixtureRequest, vllm_docker_engine: DockerEngine, vllm_installation: Installation
+) -> str:
+    """Return the tag of an image with this vLLM on that engine, made once for the run."""
+    try:
+        return import_vllm_image(vllm_docker_engine.client(), vllm_installation)
+    except InstallError as exc:
+        if os.environ.get("GATEWAY_TEST_VLLM") == REQUIRE:
+            raise
+        skip_loudly(request.config, str(exc))
 
 
 @pytest.fixture
