@@ -107,5 +107,5 @@ def _describe_refusal(path: str, response: httpx.Response) -> RootCause:
     return describe_cause(
         Cause.CANARY_FAILED,
         error=f"{path} was answered {response.status_code}",
-        evidence=response.text[:500],
+        evidence=response.text[:500].replace("\0", "\ufffd"),
     )

@@ -15,7 +15,7 @@ from gateway.errors import SwitchRefused
 from modelops.domain.engine_args import build_environment, build_serve_arguments
 from modelops.domain.plan import Plan, make_plan
 from modelops.domain.plan_problems import Placement, PlanFacts, RunningEngine
-from modelops.domain.profile_spec import EngineKind, ProfileSpec
+from modelops.domain.profile_spec import EngineKind, ProfileSpec, to_values
 from modelops.domain.report import Verdict
 from modelops.fit_summary import summarise_fit
 from modelops.gpu_choice import GpuChoice
@@ -65,7 +65,7 @@ def plan_switch(
         report=fit.report,
         runtime=runtime_facts if runtime_facts is not None else find_runtime_facts(),
         running=to_running_engine(slot.active_engine),
-        sleeping_engine=find_sleeping_engine(slot, spec.slug),
+        sleeping_engine=find_sleeping_engine(slot, spec),
         typical_seconds=find_typical_seconds(spec.slug),
     )
     return make_plan(spec, facts, fit=summarise_fit(fit), force=force)
@@ -112,9 +112,10 @@ def find_runtime_facts() -> Mapping[str, Any] | None:
     return switcher.facts if switcher else None
 
 
-def find_sleeping_engine(slot: Slot, profile: str) -> str:
-    found = Engine.objects.filter(slot=slot, state=EngineState.ASLEEP, profile=profile).first()
-    return found.name if found else ""
+def find_sleeping_engine(slot: Slot, spec: ProfileSpec) -> str:
+    """The one that was started with just these settings: an edited profile is not what sleeps."""
+    sleepers = Engine.objects.filter(slot=slot, state=EngineState.ASLEEP, profile=spec.slug)
+    return next((engine.name for engine in sleepers if engine.spec == to_values(spec)), "")
 
 
 def find_typical_seconds(profile: str) -> float | None:

@@ -122,13 +122,14 @@ def runs_the_same_engine(
         spec.runtime == running.runtime
         and spec.image == running.image
         and spec.engine == running.spec.get("engine")
+        and list(spec.gpu_selection) == list(running.spec.get("gpu_selection") or ())
         and dict(environment) == dict(running.environment)
         and without_names(arguments) == without_names(running.arguments)
     )
 
 
 def without_names(arguments: Sequence[str]) -> tuple[str, ...]:
-    """The arguments without `--served-model-name` and its values, and without a simulated model's name."""
+    """The arguments without `--served-model-name` and its values."""
     kept: list[str] = []
     is_name = False
     for argument in arguments:

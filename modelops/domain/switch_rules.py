@@ -140,8 +140,8 @@ def _rolling_back(seen: Observation) -> Step:
 def _prepare_restore(seen: Observation) -> Step:
     if not seen.can_restore or seen.restored.has_failed:
         return _fall(seen)
-    if seen.old.sight not in GONE and not seen.parks_old:
-        # It was told to stop: whatever is left of it makes room for its successor.
+    if seen.old.sight not in GONE and not (seen.parks_old and seen.old.sight is Sight.ASLEEP):
+        # It was told to stop, or does not sleep yet: whatever is left of it makes room for its successor.
         return Step(Action.REMOVE_OLD)
     if seen.has_strays:
         return Step(Action.REMOVE_STRAYS)

@@ -13,7 +13,8 @@ _END = re.compile(r"(\r\n|\r|\n)")
 class LineSplitter:
     """A carriage return ends a line too, as progress bars rewrite theirs; nothing before one is no line.
 
-    Bytes that are no UTF-8 become U+FFFD, and a line longer than MAXIMUM_LINE_CHARACTERS is cut there.
+    Bytes that are no UTF-8, and zeros, which PostgreSQL takes for no text, become U+FFFD, and a line longer
+    than MAXIMUM_LINE_CHARACTERS is cut there.
     """
 
     def __init__(self) -> None:
@@ -23,7 +24,7 @@ class LineSplitter:
 
     def feed(self, data: bytes) -> list[str]:
         """The lines that `data` completes."""
-        return self._split(self._decoder.decode(data))
+        return self._split(self._decoder.decode(data).replace("\0", "\ufffd"))
 
     def finish(self) -> list[str]:
         """What is left when nothing more comes: at most one line."""

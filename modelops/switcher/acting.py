@@ -12,11 +12,11 @@ from django.utils.timezone import now
 
 from modelops.domain.causes import RootCause
 from modelops.domain.engine_args import build_serve_arguments
+from modelops.domain.profile_schema import read_profile
 from modelops.domain.switching import Action, Check, Step, SwitchState
 from modelops.models import Engine, EngineState, Gate, Slot, Switch
 from modelops.runtimes.base import Instance, RuntimeUnavailable
-from modelops.selectors import get_profile
-from modelops.switcher.ledger import Ledger
+from modelops.switcher.ledger import Ledger, ended
 from modelops.switcher.observing import Memory, Observer
 from modelops.switcher.preparing import Preparer, explain
 from modelops.switcher.recipes import find_least_context, is_pooling, to_workload
@@ -38,7 +38,7 @@ class Hands:
         self._preparer = Preparer(tools, ledger, memory)
         self._actions: dict[Action, Callable[[Slot, Switch], None]] = {
             Action.WAIT: lambda slot, switch: None,
-            Action.MAKE_PLAN: self._preparer.make_plan,
+            Action.MAKE_PLAN: self._make_plan,
             Action.PREFETCH: self._preparer.prefetch,
             Action.CUT: self._cut,
             Action.STOP_OLD: self._stop_old,
@@ -77,6 +77,15 @@ class Hands:
     def stop(self) -> None:
         """Let go of what would go on for long."""
         self._preparer.stop()
+
+    def end_lost_sleepers(self, slot: Slot) -> None:
+        """No plan may count on waking what is not there."""
+        for engine in self._observer.list_lost_sleepers(slot):
+            self._ledger.update_engine(engine, **ended("it ended while it slept"))
+
+    def _make_plan(self, slot: Slot, switch: Switch) -> None:
+        self.end_lost_sleepers(slot)
+        self._preparer.make_plan(slot, switch)
 
     def _settle(self, slot: Slot, switch: Switch, to: SwitchState) -> None:
         """The pointer's flip, to the new engine or to the one that was restored."""
@@ -208,9 +217,13 @@ class Hands:
         cause = RootCause.parse(switch.root_cause or {})
         if cause.retry_max_model_len is None:
             return
-        profile = get_profile(switch.to_profile)
+        # What was planned: the profile may have been edited or deleted by now.
+        planned = read_profile((switch.recipe or {}).get("spec") or {}).spec
+        if planned is None:
+            self._transitions.move(slot, switch, SwitchState.ROLLING_BACK)
+            return
         plan = switch.plan or {}
-        spec = replace(profile.to_spec(), max_model_len=cause.retry_max_model_len)
+        spec = replace(planned, max_model_len=cause.retry_max_model_len)
         arguments = build_serve_arguments(spec, tensor_parallel_size=plan.get("tensor_parallel_size"))
         self._transitions.retry(slot, switch, arguments, cause.retry_max_model_len)
 

@@ -182,6 +182,7 @@ class SlotKeeper:
         if engine is not None and self._is_due("health", HEALTH_PERIOD_S):
             self._check_health(slot, engine)
         if self._is_due("strays", STRAY_PERIOD_S):
+            self._hands.end_lost_sleepers(slot)
             self._strays = self._observer.list_strays(slot, None)
             self._forget_ended(slot)
             prune_logs(slot.pk)

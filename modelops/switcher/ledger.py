@@ -73,10 +73,11 @@ class Ledger:
             self._write_slot(slot or {})
             if not Switch.objects.filter(pk=switch.pk, state=switch.state).update(**changes):
                 raise StateMoved
+            if to in FINAL_STATES:
+                # First: a crash may have left one that says that it serves, and only one may say so.
+                self._end_the_rest()
             for engine, values in engines:
                 Engine.objects.filter(pk=engine.pk).update(**values)
-            if to in FINAL_STATES:
-                self._end_the_rest()
             self._log(switch, SwitchEvent.Kind.STATE, to, message, data)
 
     def create_engine(self, slot: Slot, recipe: Mapping[str, Any]) -> Engine:

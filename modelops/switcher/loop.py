@@ -9,7 +9,7 @@ import uuid
 from typing import Any
 
 import structlog
-from django.db import DatabaseError, close_old_connections
+from django.db import DatabaseError, InterfaceError, OperationalError, close_old_connections
 from django.db.models.functions import Now
 
 from gateway.conf import GatewayConfig
@@ -49,6 +49,7 @@ class Switcher:
         self._id = new_id()
         self._holder = f"{socket.gethostname()}:{os.getpid()}:{self._id.hex[-8:]}"
         self._keepers: dict[uuid.UUID, SlotKeeper] = {}
+        self._paused_until: dict[uuid.UUID, float] = {}
         self._facts: dict[str, Any] = {}
         self._done_at: dict[str, float] = {}
 
@@ -66,7 +67,7 @@ class Switcher:
         try:
             close_old_connections()
             self._find_slots()
-            pace = max((keeper.tick() for keeper in self._keepers.values()), default=Pace.IDLE)
+            pace = max((self._tick_slot(slot_id) for slot_id in self._keepers), default=Pace.IDLE)
             own_pids = {pid for keeper in self._keepers.values() for pid in keeper.own_pids}
             self._tools.gpus.refresh(own_pids, is_urgent=pace > Pace.IDLE)
             self._describe()
@@ -79,6 +80,19 @@ class Switcher:
             log.exception("switcher_tick_failed")
             return TROUBLE_PERIOD_S
         return PERIODS_S[pace]
+
+    def _tick_slot(self, slot_id: uuid.UUID) -> Pace:
+        """One slot's trouble is not another's, nor the switcher's own."""
+        if time.monotonic() < self._paused_until.get(slot_id, 0.0):
+            return Pace.IDLE
+        try:
+            return self._keepers[slot_id].tick()
+        except (OperationalError, InterfaceError):
+            raise
+        except Exception:
+            log.exception("slot_tick_failed", slot=str(slot_id))
+            self._paused_until[slot_id] = time.monotonic() + TROUBLE_PERIOD_S
+            return Pace.IDLE
 
     def _find_slots(self) -> None:
         if not self._is_due("slots", SLOTS_PERIOD_S):

@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
-from django.db.models.functions import Now
+from django.db.models import Q
 from django.utils import timezone
 
 from modelops.domain.causes import Cause, RootCause
 from modelops.domain.failures import describe_cause
 from modelops.domain.switching import DEAD, Check, DrainPolicy, EngineView, Observation, Sight, SwitchState
 from modelops.hardware import GpuReading
-from modelops.models import Engine, EngineState, Gate, Slot, Switch, WebPresence
+from modelops.models import Engine, EngineState, Gate, Slot, Switch
 from modelops.runtimes.base import Instance, InstanceState, RuntimeUnavailable
+from modelops.switcher.draining import is_drained
 from modelops.switcher.gpu_sampling import name_holders
 from modelops.switcher.tools import Tools
 from modelops.switcher.watching import EngineWatch
 
-WEB_TIMEOUT = timedelta(seconds=5)
-"""A web process not heard of for longer is dead, and its answers with it."""
 CUT_GRACE_S = 5.0
 STOP_GRACE_S = 10.0
 """On top of the engine's own shutdown time-out."""
@@ -108,7 +107,9 @@ class Observer:
         recipe = switch.recipe or {}
         state = SwitchState(switch.state)
         is_starting = state in STARTING_STATES
-        new_failure = self._find_failure(switch.new_engine, switch.root_cause) if is_starting else None
+        keeps_engine = (switch.plan or {}).get("kind") in ("nothing", "rename")
+        target = switch.old_engine if keeps_engine else switch.new_engine
+        new_failure = self._find_failure(target, switch.root_cause) if is_starting else None
         is_restoring = state is SwitchState.ROLLING_BACK
         restore_failure = (
             self._find_failure(switch.restored_engine, switch.restore_cause) if is_restoring else None
@@ -118,7 +119,7 @@ class Observer:
         seen = Observation(
             is_cancel_asked=switch.cancel_requested_at is not None,
             plan=_check(recipe, switch.root_cause),
-            keeps_engine=(switch.plan or {}).get("kind") in ("nothing", "rename"),
+            keeps_engine=keeps_engine,
             prefetch=self._memory.prefetched,
             old=self._view(switch.old_engine, None),
             is_old_pointed_to=slot.active_engine_id is not None
@@ -189,7 +190,12 @@ class Observer:
             engines = (switch.old_engine, switch.new_engine, switch.restored_engine)
             kept |= {engine.name for engine in engines if engine is not None}
         if switch is None or (switch.recipe or {}).get("keeps_sleepers"):
-            kept |= set(slot.engines.filter(state=EngineState.ASLEEP).values_list("name", flat=True))
+            sleepers = slot.engines.filter(state=EngineState.ASLEEP)
+            if switch is not None:
+                # One that is not worth waking, as its profile has changed, makes room for its successor.
+                wakes = (switch.recipe or {}).get("wakes") or ""
+                sleepers = sleepers.filter(~Q(profile=switch.to_profile) | Q(name=wakes))
+            kept |= set(sleepers.values_list("name", flat=True))
         strays = []
         for runtime in slot.engines.values_list("runtime", flat=True).order_by().distinct():
             try:
@@ -198,6 +204,10 @@ class Observer:
                 continue
             strays += [(runtime, each.name) for each in instances if each.name not in kept]
         return strays
+
+    def list_lost_sleepers(self, slot: Slot) -> list[Engine]:
+        """Engines that should be asleep and ended, or were removed: nothing can be woken any more."""
+        return [each for each in slot.engines.filter(state=EngineState.ASLEEP) if self.see(each) in DEAD]
 
     def watch(self, engine: Engine) -> EngineWatch:
         """The watch on this engine's log, begun on first use."""
@@ -224,7 +234,7 @@ class Observer:
 
     def _find_failure(self, engine: Engine | None, known: object) -> RootCause | None:
         """Why the engine that is being started will not come: it ended, vanished or stands still."""
-        if engine is None or known is not None or engine.state == EngineState.ASLEEP:
+        if engine is None or known is not None or self.see(engine) is Sight.ASLEEP:
             return None
         instance = self.inspect(engine)
         if instance is None or (not engine.reference and instance.state is not InstanceState.EXITED):
@@ -266,18 +276,6 @@ def may_retry(switch: Switch, new_failure: RootCause | None) -> bool:
     """Once, with the context that the engine itself computed."""
     cause = new_failure or (RootCause.parse(switch.root_cause) if switch.root_cause else None)
     return cause is not None and cause.can_retry and switch.attempts <= 1
-
-
-def is_drained(slot: Slot) -> bool:
-    """Every web process that lives knows of the closed gate and has no request left on the engine."""
-    present = WebPresence.objects.filter(seen_at__gte=Now() - WEB_TIMEOUT)
-    return all(
-        _has_drained(slots.get(str(slot.pk)), slot.epoch) for slots in present.values_list("slots", flat=True)
-    )
-
-
-def _has_drained(entry: dict[str, int] | None, epoch: int) -> bool:
-    return entry is not None and entry.get("epoch", -1) >= epoch and entry.get("open", 1) == 0
 
 
 def _check(recipe: object, root_cause: object) -> Check:

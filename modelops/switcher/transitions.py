@@ -39,6 +39,7 @@ class Transitions:
             SwitchState.ROLLING_BACK: self._begin_rollback,
             SwitchState.ROLLED_BACK: self._finish_rollback,
             SwitchState.CANCELLED: self._reopen,
+            SwitchState.REJECTED: self._reject,
             SwitchState.DEGRADED: self._give_up,
         }.get(to)
         if special is not None:
@@ -78,6 +79,11 @@ class Transitions:
     ) -> None:
         """Rolled back onto a new start of what served before."""
         values = {"state": EngineState.SERVING, **found, **measure(watch)}
+        failed = switch.new_engine
+        engines: list[tuple[Engine, Mapping[str, Any]]] = [(engine, values)]
+        if failed is not None and failed.ended_at is None:
+            # Also one that was to be woken, and was gone.
+            engines.append((failed, ended("failed")))
         self._ledger.move(
             switch,
             SwitchState.ROLLED_BACK,
@@ -90,7 +96,7 @@ class Transitions:
                 "problem": None,
                 "retry_at": None,
             },
-            engines=[(engine, values)],
+            engines=engines,
         )
 
     def retry(self, slot: Slot, switch: Switch, arguments: list[str], max_model_len: int) -> None:
@@ -190,7 +196,7 @@ class Transitions:
         self._ledger.move(
             switch,
             SwitchState.ROLLED_BACK,
-            message=f"{switch.from_profile} goes on serving",
+            message=f"the engine of {switch.from_profile} was left as it is",
             slot={"gate": Gate.OPEN},
         )
 
@@ -199,6 +205,23 @@ class Transitions:
         by = switch.cancelled_by if is_asked else "its drain policy"
         self._ledger.move(
             switch, SwitchState.CANCELLED, message=f"cancelled by {by}", slot={"gate": Gate.OPEN}
+        )
+
+    def _reject(self, slot: Slot, switch: Switch) -> None:
+        """What serves goes on. Where nothing does, and this was to change that, the next try comes later."""
+        if switch.via != Switch.Via.SYSTEM or slot.active_engine is not None:
+            self._ledger.move(switch, SwitchState.REJECTED)
+            return
+        wait_s = backoff_s(slot.failed_restarts)
+        self._ledger.move(
+            switch,
+            SwitchState.REJECTED,
+            message=f"nothing serves; next try in {wait_s:g} s",
+            slot={
+                "problem": switch.root_cause,
+                "failed_restarts": slot.failed_restarts + 1,
+                "retry_at": timezone.now() + timedelta(seconds=wait_s),
+            },
         )
 
     def _give_up(self, slot: Slot, switch: Switch) -> None:

@@ -79,8 +79,9 @@ class EngineWatch:
             EngineLog(engine_id=self._engine_id, text="\n".join(self._unsaved[at : at + PIECE_LINES]))
             for at in range(0, len(self._unsaved), PIECE_LINES)
         ]
-        self._unsaved = []
         EngineLog.objects.bulk_create(pieces)
+        # Not before: while the database is away they wait.
+        self._unsaved = []
         self._prune()
 
     def find_stall(self, *, scale: float) -> float | None:

@@ -38,3 +38,10 @@ def test_a_line_without_end_does_not_grow_for_ever() -> None:
 
     assert [len(line) for line in lines] == [MAXIMUM_LINE_CHARACTERS] * 2
     assert splitter.finish() == ["x"]
+
+
+def test_zeros_which_no_database_takes_for_text_are_replaced() -> None:
+    splitter = LineSplitter()
+
+    assert splitter.feed(b"a\0b\n\0") == ["a\ufffdb"]
+    assert splitter.finish() == ["\ufffd"]

@@ -56,7 +56,12 @@ class SwitchBench:
 
     def save_real_profile(self, slug: str, **values: Any) -> None:
         """A profile as operators write them, whose image happens to hold the simulated engine."""
-        known = {"engine": "vllm", "runtime": "docker", "repository": f"somebody/{slug}", "config": CONFIG}
+        known: dict[str, Any] = {
+            "engine": "vllm",
+            "runtime": "docker",
+            "repository": f"somebody/{slug}",
+            "config": CONFIG,
+        }
         known |= {"extra_flags": {"load-format": "dummy"}, "max_model_len": 4096}
         self.order("save_profile", slug=slug, **{**known, **values})
 

@@ -67,6 +67,25 @@ def save_profile(**values: Any) -> dict[str, Any]:
     return {}
 
 
+def delete_profile(slug: str) -> dict[str, Any]:
+    from modelops.models import ModelProfile
+
+    ModelProfile.objects.filter(slug=slug).delete()
+    return {}
+
+
+def add_slot_in_trouble() -> dict[str, Any]:
+    """A slot whose every look fails: nobody knows the runtime of its engine."""
+    from modelops.models import Engine, Slot
+
+    slot = Slot.objects.create(slug="ailing")
+    slot.active_engine = Engine.objects.create(
+        slot=slot, generation=1, name="lost-1", runtime="forgotten", spec={}
+    )
+    slot.save()
+    return {}
+
+
 def request(profile: str, **options: Any) -> dict[str, Any]:
     from modelops.models import Switch
     from modelops.planning import find_runtime_facts
@@ -182,6 +201,8 @@ ORDERS = {
         fork_switcher,
         reap,
         save_profile,
+        delete_profile,
+        add_slot_in_trouble,
         request,
         cancel,
         states,

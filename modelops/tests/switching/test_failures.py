@@ -94,6 +94,23 @@ def test_a_context_too_long_for_the_cache_is_tried_once_more_with_the_length_tha
     assert len(failed) == 1
 
 
+def test_a_profile_that_is_deleted_meanwhile_is_tried_once_more_all_the_same(
+    failing_bench: SwitchBench,
+) -> None:
+    failing_bench.switch_and_settle("good")
+    slow = {"sim-limit": 2048, "sim-startup-seconds": 1}
+    failing_bench.save_profile("gone", faults=("context_too_long_for_kv",), flags=slow, max_model_len=8192)
+
+    switch_id = failing_bench.request("gone")
+    failing_bench.wait_for_state("loading")
+    failing_bench.order("delete_profile", slug="gone")
+    failing_bench.wait_until_settled()
+
+    switch = failing_bench.find_switch(switch_id)
+    assert switch["state"] == "active"
+    assert switch["max_model_len"] == 2048
+
+
 def test_when_the_old_profile_cannot_be_restored_either_it_is_tried_again_from_its_profile(
     tmp_path: Path,
 ) -> None:
