@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -58,6 +58,15 @@ class GpuChoice:
             return self.gpus
         by_name = {name: gpu for gpu, names in zip(self.gpus, self.names, strict=True) for name in names}
         return tuple(by_name[name] for name in selection if name in by_name)
+
+
+def restrict(choice: GpuChoice, allowed: Sequence[object]) -> GpuChoice:
+    """Only the cards with one of these names, called what they were; all of them where none is given."""
+    if choice.gpus is None or not allowed:
+        return choice
+    wanted = {str(name) for name in allowed}
+    kept = [pair for pair in zip(choice.gpus, choice.names, strict=True) if pair[1] & wanted]
+    return replace(choice, gpus=tuple(gpu for gpu, _ in kept), names=tuple(names for _, names in kept))
 
 
 def choose_given(gpus: Sequence[Gpu]) -> GpuChoice:

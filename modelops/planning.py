@@ -18,7 +18,7 @@ from modelops.domain.plan_problems import Placement, PlanFacts, RunningEngine
 from modelops.domain.profile_spec import EngineKind, ProfileSpec, to_values
 from modelops.domain.report import Verdict
 from modelops.fit_summary import summarise_fit
-from modelops.gpu_choice import GpuChoice
+from modelops.gpu_choice import GpuChoice, restrict
 from modelops.models import Engine, EngineState, ModelProfile, Slot, SwitcherPresence
 from modelops.selectors import ProfileFit, check_profile, describe_invalid, get_gpu_choice
 
@@ -49,7 +49,10 @@ def plan_switch(
     if max_model_len is not None:
         spec = replace(spec, max_model_len=max_model_len)
         profile.max_model_len = max_model_len
+    # A profile that names its cards itself is not confined to the slot's.
     choice = choice if choice is not None else get_gpu_choice()
+    if not spec.gpu_selection:
+        choice = restrict(choice, slot.gpus)
     fit = check_profile(profile, choice)
     placement = place_engine(slot, spec, fit, choice)
     facts = PlanFacts(
