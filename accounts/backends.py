@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.conf import settings
 from django.contrib.auth.backends import ModelBackend
 from django.http import HttpRequest
 
-from accounts.limits import admit_login
+from accounts.limits.throttle import admit_login
 from accounts.models import User
 
 
@@ -29,7 +28,7 @@ class LoginBackend(ModelBackend):
         if not username or password is None:
             return None
         if request is not None:
-            admit_login(request, username=username, rate=settings.LOGIN_RATE)
+            admit_login(request, username=username)
         user = User.objects.find_by_login(username)
         if user is None:
             User().set_password(password)

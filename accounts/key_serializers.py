@@ -52,7 +52,7 @@ class ApiKeySerializer(serializers.ModelSerializer[ApiKey]):
     prefix = serializers.CharField(source="shown_prefix", help_text="How the key begins.")
     scopes = serializers.ListField(child=serializers.ChoiceField(choices=Scope.choices))
     models = serializers.ListField(child=serializers.CharField(), source="allowed_models")
-    replaced_by = serializers.PrimaryKeyRelatedField[ApiKey](read_only=True)
+    replaced_by = serializers.PrimaryKeyRelatedField[ApiKey](read_only=True, allow_null=True)
 
     class Meta:
         model = ApiKey

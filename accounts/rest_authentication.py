@@ -10,6 +10,7 @@ from rest_framework.request import Request
 
 from accounts.authentication import bearer_token, find_keys
 from accounts.keys import looks_like_key
+from accounts.limits.throttle import count_address
 from accounts.models import User
 from accounts.principals import Credential, Principal, judge, principal_of_cookie
 from accounts.scopes import scope_for_rest
@@ -30,16 +31,23 @@ class BearerAuthentication(BaseAuthentication):
         header = request.META.get("HTTP_AUTHORIZATION")
         if header is None:
             return None
+        try:
+            credential, (user, principal) = self._judge(header)
+        except AuthenticationFailed:
+            count_address(request._request)
+            raise
+        _check_scope(principal, request)
+        if is_use_due(principal.last_used_at):
+            note_uses([credential])
+        return user, principal
+
+    def _judge(self, header: str) -> tuple[Credential, tuple[User, Principal]]:
         raw = bearer_token(header)
         credential = _recognise_key(raw) if looks_like_key(raw) else self.verifier.verify(raw).credential
         (verdict,) = judge([credential])
         if isinstance(verdict, AuthenticationFailed):
             raise verdict
-        user, principal = verdict
-        _check_scope(principal, request)
-        if is_use_due(principal.last_used_at):
-            note_uses([credential])
-        return user, principal
+        return credential, verdict
 
     def authenticate_header(self, request: Request) -> str:
         return 'Bearer realm="gateway"'
@@ -51,6 +59,8 @@ class CookieAuthentication(SessionAuthentication):
     def authenticate(self, request: Request) -> tuple[User, Principal] | None:
         found = super().authenticate(request)
         if found is None or not isinstance(found[0], User):
+            # The last one to be asked: nobody knows who this is.
+            count_address(request._request)
             return None
         return found[0], principal_of_cookie(found[0])
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from accounts.models import Session, User
+from accounts.limits.rules import Allowance
+from accounts.models import DailyUsage, Session, User
 from gateway.rest import StrictSerializer
 
 MAX_PASSWORD = 1024
@@ -42,6 +44,50 @@ class UserSerializer(serializers.ModelSerializer[User]):
         model = User
         fields = ["id", "username", "email", "role", "default_system_prompt", "locale", "created_at"]
         read_only_fields = fields
+
+
+class AllowanceSerializer(serializers.Serializer[Any]):
+    limit = serializers.IntegerField(source="value")
+    window_s = serializers.SerializerMethodField(help_text="Seconds; null for answers at a time.")
+
+    def get_window_s(self, allowance: Allowance) -> int | None:
+        return allowance.window_s or None
+
+
+class LimitsSerializer(serializers.Serializer[Any]):
+    """What applies to the account; null where nothing does."""
+
+    requests = AllowanceSerializer(allow_null=True)
+    tokens = AllowanceSerializer(allow_null=True)
+    streams = AllowanceSerializer(allow_null=True, help_text="Answers being generated at a time.")
+
+
+class DailyUsageSerializer(serializers.ModelSerializer[DailyUsage]):
+    class Meta:
+        model = DailyUsage
+        fields = ["day", "requests", "prompt_tokens", "completion_tokens"]
+        read_only_fields = fields
+
+
+class OwnAccountSerializer(UserSerializer):
+    """With `limits` and `usage_today` in the context."""
+
+    limits = serializers.SerializerMethodField()
+    usage_today = serializers.SerializerMethodField(
+        help_text="Of the day in UTC; a few seconds may be missing."
+    )
+
+    class Meta(UserSerializer.Meta):
+        fields = [*UserSerializer.Meta.fields, "limits", "usage_today"]
+        read_only_fields = fields
+
+    @extend_schema_field(LimitsSerializer)
+    def get_limits(self, user: User) -> Any:
+        return LimitsSerializer({kind.value: value for kind, value in self.context["limits"].items()}).data
+
+    @extend_schema_field(DailyUsageSerializer)
+    def get_usage_today(self, user: User) -> Any:
+        return DailyUsageSerializer(self.context["usage_today"]).data
 
 
 class TokenPairSerializer(serializers.Serializer[Any]):

@@ -11,6 +11,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.callers import caller_of, principal_of, rest_origin
+from accounts.limits.throttle import bad_refreshes_counted
 from accounts.serializers import (
     LogoutSerializer,
     RefreshSerializer,
@@ -34,7 +35,9 @@ class RefreshView(APIView):
     )
     def post(self, request: Request) -> Response:
         body = read_body(RefreshSerializer(data=request.data))
-        return pair_response(*refresh_session(origin=rest_origin(request), **body))
+        with bad_refreshes_counted(request._request):
+            refreshed = refresh_session(origin=rest_origin(request), **body)
+        return pair_response(*refreshed)
 
 
 class LogoutView(APIView):
@@ -49,7 +52,8 @@ class LogoutView(APIView):
     )
     def post(self, request: Request) -> Response:
         body = read_body(LogoutSerializer(data=request.data))
-        log_out(refresh_token=body["refresh_token"], everywhere=body["all"], origin=rest_origin(request))
+        with bad_refreshes_counted(request._request):
+            log_out(refresh_token=body["refresh_token"], everywhere=body["all"], origin=rest_origin(request))
         return Response(status=204)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.conf import settings
 from drf_spectacular.utils import extend_schema
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
@@ -12,10 +11,13 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.callers import caller_of, rest_origin
-from accounts.limits import admit_login
+from accounts.limits.rows import limits_of_account
+from accounts.limits.throttle import admit_login
+from accounts.limits.usage import usage_of_today
 from accounts.models import User
 from accounts.serializers import (
     LoginSerializer,
+    OwnAccountSerializer,
     PasswordSerializer,
     ProfileSerializer,
     RegistrationSerializer,
@@ -69,14 +71,20 @@ class RegisterView(APIView):
     )
     def post(self, request: Request) -> Response:
         account = read_body(RegistrationSerializer(data=request.data))
-        admit_login(request._request, username=account["username"], rate=settings.LOGIN_RATE)
+        admit_login(request._request, username=account["username"])
         return pair_response(*register(origin=rest_origin(request), **account), status=201)
 
 
 class MeView(APIView):
-    @extend_schema(responses=UserSerializer, tags=["auth"], summary="The caller's account")
+    @extend_schema(
+        responses=OwnAccountSerializer,
+        tags=["auth"],
+        summary="The caller's account, with its limits and what was used of them today",
+    )
     def get(self, request: Request) -> Response:
-        return Response(UserSerializer(caller_of(request)).data)
+        user = caller_of(request)
+        context = {"limits": limits_of_account(user), "usage_today": usage_of_today(user)}
+        return Response(OwnAccountSerializer(user, context=context).data)
 
     @extend_schema(
         request=ProfileSerializer,

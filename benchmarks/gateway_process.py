@@ -47,6 +47,7 @@ def gateway_environment(stores: Stores, *, engine_port: int, folder: Path, passw
         "JWT_SECRET": secrets.token_hex(32),
         "VLLM_BASE_URL": f"http://127.0.0.1:{engine_port}",
         "RATE_LIMIT_REQUESTS": "1000000000",
+        "MAX_CONCURRENT_STREAMS": "1000000",
         "LOGIN_RATE": "1000/m",
         "LOG_LEVEL": "INFO",
         "LOG_FORMAT": "json",

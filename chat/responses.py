@@ -18,10 +18,13 @@ import structlog
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from accounts.doorkeeper import ADMISSION
+from accounts.limits.limiter import Admission
 from chat.client import Client, Headers
 from chat.generation import Generation, GenerationStopped
 from chat.recording import Recorder, failed_outcome, outcome_of, public_error
 from chat.registry import Registry
+from chat.spending import spent_by
 from chat.sse import DONE, error_event
 from gateway import metrics
 from gateway.errors import DependencyUnavailable, GatewayError
@@ -69,6 +72,7 @@ class Answer(Response):
                 except Exception as exc:
                     log.exception("generation_failed")
                     self.ended_by = exc
+                self._settle(scope)
                 await self._record()
             error = public_error(self.ended_by)
             if error is not None and not client.has_started:
@@ -83,6 +87,15 @@ class Answer(Response):
     async def conclude(self, client: Client, error: GatewayError | None) -> None:
         """Send the end, which says that everything before it is on record."""
         raise NotImplementedError
+
+    def _settle(self, scope: Scope) -> None:
+        """The engine is done with it: what it took counts from now on, and its place is free."""
+        admission: Admission | None = scope.get(ADMISSION)
+        if admission is not None:
+            spent = spent_by(self.generation, self.ended_by)
+            if spent.is_estimated:
+                scope["gateway.log"]["estimated_tokens"] = spent.tokens
+            admission.end(spent)
 
     async def _record(self) -> None:
         if self._recorder is None or self._message_id is None:

@@ -14,8 +14,15 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
 
-from accounts.authentication import Authenticator, Principal
-from accounts.limits import Counter, MemoryCounter, RateLimiter, RedisCounter
+from accounts.authentication import Authenticator
+from accounts.doorkeeper import Doorkeeper
+from accounts.limits.limiter import Limiter
+from accounts.limits.rules import parse_rate
+from accounts.limits.usage import UsageLog
+from accounts.limits.without_redis import open_limits
+from accounts.principals import Principal
+from accounts.redis_batch import RedisBatch
+from accounts.stamps import open_stamps
 from chat.cancellation import Cancellation
 from chat.gate import Gate, WaitLimits
 from chat.generation import Timeouts
@@ -37,6 +44,8 @@ log = structlog.get_logger()
 REDIS_CONNECTIONS = 16
 REDIS_TIMEOUT_S = 3.0
 SWEEP_PERIOD_S = 5.0
+LIMITS_PERIOD_S = 2.0
+USAGE_PERIOD_S = 5.0
 RESTART_PERIOD_S = 1.0
 STOP_TIMEOUT_S = 5.0
 
@@ -53,7 +62,9 @@ class Runtime:
     presence: PresenceKeeper
     engine: EngineGateway
     authenticator: Authenticator
-    limiter: RateLimiter
+    limiter: Limiter
+    usage: UsageLog
+    doorkeeper: Doorkeeper
     recorder: Recorder
     registry: Registry
     cancellation: Cancellation
@@ -70,6 +81,9 @@ class Runtime:
             (self._keep_presence, RESTART_PERIOD_S),
             (self._save_running, self.config.checkpoint_interval_s),
             (self._sweep, SWEEP_PERIOD_S),
+            (self._follow_limits, LIMITS_PERIOD_S),
+            (self.limiter.renew_leases, self.config.stream_lease_s / 3),
+            (self._write_usage, USAGE_PERIOD_S),
         ]
         if self.redis is not None:
             background.append((self.cancellation.listen, RESTART_PERIOD_S))
@@ -90,6 +104,12 @@ class Runtime:
             await self.recorder.checkpoint(running)
             # A stop signal may get lost on its way; what the row says is what counts.
             await self.cancellation.catch_up()
+
+    async def _follow_limits(self) -> None:
+        await self.limiter.refresh(self.board_worker)
+
+    async def _write_usage(self) -> None:
+        await self.usage.flush(self.worker)
 
     async def _sweep(self) -> None:
         await self.recorder.sweep()
@@ -115,6 +135,9 @@ class Runtime:
             async with asyncio.timeout(STOP_TIMEOUT_S):
                 await self.registry.emptied()
                 await self.recorder.settled()
+                await self.limiter.settled()
+                await self.usage.flush(self.worker)
+                await self.authenticator.settled()
         except TimeoutError:
             log.error("answers_left_unsaved", running=len(self.registry.snapshot()))
         await self.presence.remove()
@@ -142,7 +165,10 @@ async def start_runtime(config: GatewayConfig) -> Runtime:
     )
     registry = Registry()
     recorder = Recorder(worker, lease_s=config.message_lease_s)
-    counter: Counter = MemoryCounter() if redis is None else RedisCounter(redis)
+    batch = RedisBatch(redis) if redis else None
+    authenticator = Authenticator(worker, open_stamps(batch))
+    usage = UsageLog()
+    limiter = Limiter(open_limits(batch, config), usage)
     runtime = Runtime(
         config=config,
         worker=worker,
@@ -154,8 +180,15 @@ async def start_runtime(config: GatewayConfig) -> Runtime:
         engine=EngineGateway(
             api_key=config.vllm_api_key, connect_timeout_s=config.upstream_connect_timeout_s
         ),
-        authenticator=Authenticator(worker),
-        limiter=RateLimiter(counter, limit=config.rate_limit_requests, window_s=config.rate_limit_window_s),
+        authenticator=authenticator,
+        limiter=limiter,
+        usage=usage,
+        doorkeeper=Doorkeeper(
+            authenticator,
+            limiter,
+            address_limit=parse_rate(config.address_rate),
+            trusted_proxy_hops=config.trusted_proxy_hops,
+        ),
         recorder=recorder,
         registry=registry,
         cancellation=Cancellation(registry=registry, recorder=recorder, redis=redis),
@@ -192,6 +225,7 @@ async def _join(runtime: Runtime) -> None:
     try:
         await runtime.presence.write()
         await runtime.board.refresh()
+        await runtime.limiter.refresh(runtime.board_worker)
     except GatewayError as exc:
         log.warning("board_not_read", error=exc.code)
     await runtime.board.ask_engine()

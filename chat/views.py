@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from accounts.authentication import Principal
+from accounts.principals import Principal
+from accounts.scopes import Scope
 from chat.client import Headers
 from chat.gate import Wish
 from chat.generation import Generation
+from chat.prompt_cache import salt_fields
 from chat.rendering import introduce_ids, render_answer, replay_answer
 from chat.responses import CollectedAnswer, PassedThroughAnswer, StreamedAnswer
 from chat.routing import call_for_chat, call_for_openai, limit_output, list_model_cards, wants_usage
 from chat.runtime import Runtime, get_runtime
 from chat.schemas import ChatRequest, parse_chat_request, parse_openai_request
+from chat.upstream import EngineCall
 from conversations.models import MessageRole
 from conversations.replies import CancelRequest
 from conversations.turns import NewMessage, NewTurn, Turn
@@ -29,8 +33,8 @@ from modelops.routes import Route
 async def chat(request: Request) -> Response:
     """POST /api/chat: authenticate, admit, parse, route, record, then answer."""
     runtime = await get_runtime()
-    principal, headers = await admit(runtime, request)
-    body = parse_chat_request(await request.body())
+    principal, headers = await admit(runtime, request, Scope.CHAT)
+    body = parse_chat_request(await request.body(), runtime.config)
     if (answered := await find_repeat(runtime, principal, body)) is not None:
         return replay_answer(answered, headers + ids_of(answered), is_stream=body.stream)
     route = await find_route(runtime, principal, body.model)
@@ -46,9 +50,18 @@ async def chat(request: Request) -> Response:
         wish=Wish(body.model, is_stream=body.stream),
         engine=runtime.engine,
         make_call=partial(
-            call_for_chat, request=body, prompt=prompt, traceparent=request.headers.get("traceparent")
+            call_if_allowed,
+            principal=principal,
+            make_call=partial(
+                call_for_chat,
+                request=body,
+                prompt=prompt,
+                salt=salt_of(runtime.config, principal),
+                traceparent=request.headers.get("traceparent"),
+            ),
         ),
         timeouts=runtime.timeouts,
+        max_bytes=runtime.config.max_answer_bytes,
         model=route.model,
         finish_without_client=turn is not None and body.on_disconnect == "finish",
     )
@@ -66,17 +79,26 @@ async def chat(request: Request) -> Response:
 async def openai_completion(request: Request, *, path: str) -> Response:
     """POST /v1/chat/completions and /v1/completions: nothing stored, a client that leaves ends it at once."""
     runtime = await get_runtime()
-    principal, headers = await admit(runtime, request)
-    body = parse_openai_request(await request.body())
+    principal, headers = await admit(runtime, request, Scope.CHAT)
+    body = parse_openai_request(await request.body(), runtime.config)
     route = await find_route(runtime, principal, body["model"])
     generation = Generation(
         gate=runtime.gate,
         wish=Wish(body["model"], is_stream=bool(body.get("stream"))),
         engine=runtime.engine,
         make_call=partial(
-            call_for_openai, path=path, body=body, traceparent=request.headers.get("traceparent")
+            call_if_allowed,
+            principal=principal,
+            make_call=partial(
+                call_for_openai,
+                path=path,
+                body=body,
+                salt=salt_of(runtime.config, principal),
+                traceparent=request.headers.get("traceparent"),
+            ),
         ),
         timeouts=runtime.timeouts,
+        max_bytes=runtime.config.max_answer_bytes,
         model=route.model,
         keep_usage=wants_usage(body),
     )
@@ -86,17 +108,13 @@ async def openai_completion(request: Request, *, path: str) -> Response:
 
 async def list_models(request: Request) -> Response:
     """GET /v1/models."""
-    runtime = await get_runtime()
-    await runtime.authenticator.authenticate(request.headers.get("authorization"))
-    return JSONResponse({"object": "list", "data": list_model_cards(runtime.board)})
+    return JSONResponse({"object": "list", "data": await list_usable_cards(request)})
 
 
 async def get_model(request: Request) -> Response:
     """GET /v1/models/{id}."""
-    runtime = await get_runtime()
-    await runtime.authenticator.authenticate(request.headers.get("authorization"))
     wanted = request.path_params["model_id"]
-    for card in list_model_cards(runtime.board):
+    for card in await list_usable_cards(request):
         if card["id"] == wanted:
             return JSONResponse(card)
     raise ModelNotFound(f"The model `{wanted}` is not served.", param="model")
@@ -105,7 +123,7 @@ async def get_model(request: Request) -> Response:
 async def cancel_message(request: Request) -> Response:
     """POST /api/conversations/{id}/messages/{id}/cancel: the stop button, from any replica. Idempotent."""
     runtime = await get_runtime()
-    principal = await runtime.authenticator.authenticate(request.headers.get("authorization"))
+    principal = await runtime.doorkeeper.identify(request, Scope.CHAT)
     message_id = request.path_params["message_id"]
     status = await runtime.cancellation.cancel(
         CancelRequest(principal.user_id, request.path_params["conversation_id"], message_id)
@@ -113,23 +131,42 @@ async def cancel_message(request: Request) -> Response:
     return JSONResponse({"id": str(message_id), "status": status}, status_code=202)
 
 
-async def admit(runtime: Runtime, request: Request) -> tuple[Principal, Headers]:
-    """Who asks, and the rate headers of the answer. Raises AuthenticationFailed or RateLimitExceeded."""
-    principal = await runtime.authenticator.authenticate(request.headers.get("authorization"))
-    rate = await runtime.limiter.admit(f"chat:{principal.user_id}")
-    headers = rate.headers if rate else {}
-    return principal, [(name.encode(), value.encode()) for name, value in headers.items()]
+async def admit(runtime: Runtime, request: Request, scope: Scope) -> tuple[Principal, Headers]:
+    """Who asks, with a credential for `scope`, and the rate headers of the answer.
+
+    Raises AuthenticationFailed, PermissionDenied or one of the 429s.
+    """
+    principal, admission = await runtime.doorkeeper.admit(request, scope)
+    return principal, [(name.encode(), value.encode()) for name, value in admission.headers.items()]
+
+
+async def list_usable_cards(request: Request) -> list[dict[str, Any]]:
+    """The served models that the caller's credential is for."""
+    runtime = await get_runtime()
+    principal = await runtime.doorkeeper.identify(request, Scope.MODELS_READ, Scope.CHAT, Scope.EMBEDDINGS)
+    cards = list_model_cards(runtime.board)
+    return [card for card in cards if principal.may_use_model(card.get("parent", card["id"]))]
+
+
+def call_if_allowed(
+    route: Route, *, principal: Principal, make_call: Callable[[Route], EngineCall]
+) -> EngineCall:
+    """The call, if the caller may use the model that it goes to: after a wait it may be another one."""
+    principal.require_model(route.model)
+    return make_call(route)
 
 
 async def find_route(runtime: Runtime, principal: Principal, model: str) -> Route:
     """Where the request goes, before anything is recorded: refused at once, if it is to be refused.
 
-    Raises ModelNotFound, ModelSwitching, ModelLoading or NoModel.
+    Raises PermissionDenied, ModelNotFound, ModelSwitching, ModelLoading or NoModel.
     """
     route = runtime.board.resolve(model, may_switch=may_switch(runtime.config, principal))
+    principal.require_model(route.model)
     if route.switch_to:
         await runtime.switch_to(route.switch_to, principal)
         route = runtime.board.resolve(model)
+        principal.require_model(route.model)
     runtime.gate.check_room(route)
     return route
 
@@ -144,6 +181,10 @@ async def find_repeat(runtime: Runtime, principal: Principal, body: ChatRequest)
     if body.client_message_id is None:
         return None
     return await runtime.recorder.find_answer(principal.user_id, body.client_message_id)
+
+
+def salt_of(config: GatewayConfig, principal: Principal) -> dict[str, str]:
+    return salt_fields(config, secret=config.secret_key, user_id=principal.user_id)
 
 
 def ids_of(turn: Turn) -> Headers:

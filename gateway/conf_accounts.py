@@ -1,10 +1,10 @@
-"""The settings about accounts: tokens, sessions, API keys and registration."""
+"""The settings about accounts: tokens, sessions, API keys, registration and limits."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gateway.env import one_of, parse_boolean, seconds, setting, whole_number
+from gateway.env import one_of, parse_boolean, parse_rate, seconds, setting, whole_number
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,4 +47,48 @@ class AccountConfig:
     )
     max_api_keys: int = setting(
         "MAX_API_KEYS", 20, "Working API keys that one account may have.", whole_number(0, 10_000)
+    )
+
+    # Limits; rows in the admin override the first three (docs/limits.md).
+    token_limit: int = setting(
+        "TOKEN_LIMIT",
+        0,
+        "Tokens (prompt and answer) per user and TOKEN_WINDOW; 0 switches the limit off.",
+        whole_number(0),
+    )
+    token_window_s: int = setting(
+        "TOKEN_WINDOW", 86_400, "Length of the tokens' window, in seconds.", whole_number(1, 31 * 86_400)
+    )
+    max_concurrent_streams: int = setting(
+        "MAX_CONCURRENT_STREAMS",
+        8,
+        "Answers that one user may have generated at a time; 0 switches the limit off.",
+        whole_number(0),
+    )
+    stream_lease_s: float = setting(
+        "STREAM_LEASE",
+        30.0,
+        "For this long the answers of a process that crashed still count as being generated.",
+        seconds(1),
+    )
+    limits_without_redis: str = setting(
+        "LIMITS_WITHOUT_REDIS",
+        "refuse",
+        "While Redis does not answer: refuse (503), or allow with limits that each process counts by itself.",
+        one_of("refuse", "allow"),
+    )
+    rest_rate: str = setting(
+        "REST_RATE", "600/m", "REST requests per account; 0/m switches the limit off.", parse_rate
+    )
+    address_rate: str = setting(
+        "ADDRESS_RATE",
+        "120/m",
+        "Requests without a good credential per address; 0/m switches the limit off.",
+        parse_rate,
+    )
+    trusted_proxy_hops: int = setting(
+        "TRUSTED_PROXY_HOPS",
+        0,
+        "Proxies in front of the gateway that each add to X-Forwarded-For; 0: the header counts for nothing.",
+        whole_number(0, 10),
     )

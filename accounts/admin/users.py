@@ -15,7 +15,7 @@ from django.http import HttpRequest, HttpResponse
 
 from accounts.admin.base import admin_origin
 from accounts.audit import record_audit
-from accounts.models import ApiKey, AuditEvent, Session, User
+from accounts.models import ApiKey, AuditEvent, DailyUsage, Session, User
 from accounts.services import record_password_reset, record_rights, set_active
 from accounts.sessions import end_sessions
 from accounts.stamps import account_change
@@ -58,9 +58,9 @@ class UserAdmin(DjangoUserAdmin):  # type: ignore[type-arg]  # not subscriptable
         return super().has_delete_permission(request, obj) and not is_own
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
-        """Sessions and keys go with their account, though their own pages delete nothing."""
+        """Sessions, keys and use go with their account, though their own pages delete nothing."""
         deleted, counts, missing_permissions, protected = super().get_deleted_objects(objs, request)
-        go_along = {str(model._meta.verbose_name) for model in (Session, ApiKey)}
+        go_along = {str(model._meta.verbose_name) for model in (Session, ApiKey, DailyUsage)}
         return deleted, counts, set(missing_permissions) - go_along, protected
 
     def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:

@@ -1,8 +1,21 @@
-"""Who may use the gateway, and with what."""
+"""Who may use the gateway, with what, and how much."""
 
 from accounts.models.audit import AuditEvent, Via
 from accounts.models.keys import ApiKey
+from accounts.models.limits import DailyUsage, Limit, LimitKind, LimitSubject
 from accounts.models.sessions import Session
 from accounts.models.users import Role, User, UserManager
 
-__all__ = ["ApiKey", "AuditEvent", "Role", "Session", "User", "UserManager", "Via"]
+__all__ = [
+    "ApiKey",
+    "AuditEvent",
+    "DailyUsage",
+    "Limit",
+    "LimitKind",
+    "LimitSubject",
+    "Role",
+    "Session",
+    "User",
+    "UserManager",
+    "Via",
+]

@@ -34,6 +34,9 @@ class AuditEvent(models.Model):
         KEY_CHANGED = "key_changed", "API key changed"
         KEY_ROTATED = "key_rotated", "API key rotated"
         KEY_REVOKED = "key_revoked", "API key revoked"
+        LIMIT_CREATED = "limit_created", "Limit set"
+        LIMIT_CHANGED = "limit_changed", "Limit changed"
+        LIMIT_DELETED = "limit_deleted", "Limit removed"
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     at = models.DateTimeField(default=timezone.now, db_index=True)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 
-from accounts.models import Role, User
+from accounts.models import DailyUsage, Limit, Role, User
 from accounts.tokens import issue_pair
 
 pytestmark = pytest.mark.django_db
@@ -39,7 +41,34 @@ def test_account_is_shown_without_its_password(api: Client, mina: User) -> None:
         "role": "user",
         "default_system_prompt": "",
         "locale": "",
+        "limits": {
+            "requests": {"limit": 60, "window_s": 60},
+            "tokens": None,
+            "streams": {"limit": 100_000, "window_s": None},
+        },
+        "usage_today": {
+            "day": timezone.now().date().isoformat(),
+            "requests": 0,
+            "prompt_tokens": 0,
+            "completion_tokens": 0,
+        },
     }
+
+
+def test_limits_and_use_are_the_callers_own(api: Client, mina: User) -> None:
+    juno = User.objects.create(username="juno")
+    today = timezone.now().date()
+    for user, value in ((mina, 7), (juno, 9)):
+        Limit.objects.create(kind="tokens", subject="user", user=user, value=value, window_s=3600)
+        DailyUsage.objects.create(user=user, day=today, requests=value, prompt_tokens=value)
+    Limit.objects.create(kind="streams", subject="role", role="user", value=0)
+    DailyUsage.objects.create(user=mina, day=today - timedelta(days=1), requests=100)
+
+    content = api.get("/api/auth/me").json()
+
+    assert content["limits"]["tokens"] == {"limit": 7, "window_s": 3600}
+    assert content["limits"]["streams"] is None
+    assert (content["usage_today"]["requests"], content["usage_today"]["prompt_tokens"]) == (7, 7)
 
 
 def test_own_settings_can_be_changed(api: Client, mina: User) -> None:

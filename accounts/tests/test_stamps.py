@@ -158,24 +158,6 @@ async def test_stamps_end_by_themselves(redis: Redis) -> None:
     assert 0 < await redis.ttl(f"gateway:account:{user}") <= stamps.STAMP_LIFE_S
 
 
-@pytest.mark.services
-async def test_stamp_and_count_share_a_round_trip(redis: Redis) -> None:
-    from accounts.limits import RedisCounter
-
-    batch = RedisBatch(redis)
-    reader, counter = RedisStamps(batch), RedisCounter(batch)
-    await reader.renew(MINA)
-    before = (await redis.info("stats"))["total_reads_processed"]
-
-    for _ in range(20):
-        asked = reader.ask(MINA)
-        await counter.increment(f"test:{MINA}", 30)
-        assert asked.done()
-
-    reads = (await redis.info("stats"))["total_reads_processed"] - before
-    assert reads <= 22
-
-
 def test_changing_nobody_known_is_a_change_like_any_other(transactional_db: None) -> None:
     change(uuid.uuid4(), fail=True)
 

@@ -1,0 +1,52 @@
+"""Limits, to set, and what was used, to look at."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+
+from accounts.admin.base import LookOnlyAdmin, admin_origin
+from accounts.limits.rows import delete_limit, save_limit
+from accounts.models import DailyUsage, Limit
+
+
+@admin.register(Limit)
+class LimitAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not subscriptable
+    list_display = ["target", "kind", "amount", "subject", "updated_at"]
+    list_filter = ["subject", "kind", "role"]
+    list_select_related = ["user", "api_key"]
+    search_fields = ["user__username", "user__email", "api_key__name", "api_key__prefix", "network", "=role"]
+    autocomplete_fields = ["user", "api_key"]
+    fieldsets = [
+        ("Whom", {"fields": ["subject", "role", "user", "api_key", "network"]}),
+        ("How much", {"fields": ["kind", "value", "window_s"]}),
+    ]
+
+    @admin.display(description="whom")
+    def target(self, limit: Limit) -> str:
+        return limit.target
+
+    @admin.display(description="how much", ordering="value")
+    def amount(self, limit: Limit) -> str:
+        return limit.amount
+
+    def save_model(self, request: HttpRequest, obj: Limit, form: Any, change: bool) -> None:
+        save_limit(limit=obj, origin=admin_origin(request))
+
+    def delete_model(self, request: HttpRequest, obj: Limit) -> None:
+        delete_limit(limit=obj, origin=admin_origin(request))
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Limit]) -> None:
+        for limit in queryset:
+            delete_limit(limit=limit, origin=admin_origin(request))
+
+
+@admin.register(DailyUsage)
+class DailyUsageAdmin(LookOnlyAdmin):
+    list_display = ["day", "user", "requests", "prompt_tokens", "completion_tokens"]
+    list_select_related = ["user"]
+    search_fields = ["user__username", "user__email"]
+    date_hierarchy = "day"

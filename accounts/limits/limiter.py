@@ -1,0 +1,151 @@
+"""Lets requests in as far as their limits go, and settles what they took when they are over."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import secrets
+import time
+from dataclasses import dataclass
+
+import structlog
+
+from accounts.limits.rows import Mark, default_allowances, load_limits
+from accounts.limits.rules import (
+    Allowance,
+    Caller,
+    LimitBook,
+    address_rule,
+    rate_headers,
+    refusal_of,
+)
+from accounts.limits.store import Lease, LimitStore
+from accounts.limits.usage import UsageLog
+from accounts.models import LimitKind
+from accounts.origin import address_bucket
+from gateway.batching import BatchWorker
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """The tokens of one answer."""
+
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    is_estimated: bool = False
+
+    @property
+    def tokens(self) -> int:
+        return self.prompt_tokens + self.completion_tokens
+
+
+NOTHING = Spent()
+READ_ALL_EVERY_S = 60.0
+
+
+class Admission:
+    """A request that was let in. It counts as being answered until `end`, whatever happens to it."""
+
+    __slots__ = ("_caller", "_has_ended", "_limiter", "headers", "lease")
+
+    def __init__(self, limiter: Limiter, caller: Caller, lease: Lease, headers: dict[str, str]) -> None:
+        self._limiter = limiter
+        self._caller = caller
+        self._has_ended = False
+        self.lease = lease
+        self.headers = headers
+        """OpenAI's rate headers, for the answer, also when it is an error."""
+
+    def end(self, spent: Spent = NOTHING) -> None:
+        """The answer is over. Idempotent: the first call counts. Does not wait."""
+        if not self._has_ended:
+            self._has_ended = True
+            self._limiter.ended(self, self._caller, spent)
+
+
+class Limiter:
+    """Admits requests under the limits in its book; one per web process."""
+
+    def __init__(self, store: LimitStore, usage: UsageLog, book: LimitBook | None = None) -> None:
+        self.book = book or LimitBook((), default_allowances())
+        """Replaced as a whole when limits change."""
+        self._store = store
+        self._usage = usage
+        self._mark: Mark | None = None
+        self._read_at = -READ_ALL_EVERY_S
+        self._ids = map(f"{secrets.token_hex(8)}-{{}}".format, itertools.count())
+        self._held: dict[str, Lease] = {}
+        self._settling: set[asyncio.Future[None]] = set()
+
+    async def admit(self, caller: Caller) -> Admission:
+        """Raises RateLimitExceeded, InsufficientQuota, ConcurrencyLimitExceeded or DependencyUnavailable.
+
+        The caller must see to it that the admission ends.
+        """
+        lease = Lease(next(self._ids), self.book.rules_for(caller))
+        if not lease.rules:
+            return Admission(self, caller, lease, {})
+        try:
+            verdict = await self._store.admit(lease)
+        except asyncio.CancelledError:
+            self._settle(lease, 0)  # it may have been let in all the same
+            raise
+        if (refusal := refusal_of(verdict)) is not None:
+            raise refusal
+        if lease.rules[-1].kind is LimitKind.STREAMS:
+            self._held[lease.id] = lease
+        return Admission(self, caller, lease, rate_headers(verdict.counts))
+
+    async def admit_address(self, address: str | None, default: Allowance) -> None:
+        """Count a request that came without a good credential. Raises RateLimitExceeded."""
+        allowance = self.book.address_allowance(address, default)
+        if allowance is not None:
+            lease = Lease("", (address_rule(address_bucket(address), allowance),))
+            if (refusal := refusal_of(await self._store.admit(lease))) is not None:
+                raise refusal
+
+    def ended(self, admission: Admission, caller: Caller, spent: Spent) -> None:
+        """What `Admission.end` is for."""
+        self._held.pop(admission.lease.id, None)
+        self._usage.note(caller.user_id, spent.prompt_tokens, spent.completion_tokens)
+        self._settle(admission.lease, spent.tokens)
+
+    def _settle(self, lease: Lease, tokens: int) -> None:
+        if not any(
+            r.kind is LimitKind.STREAMS or (r.kind is LimitKind.TOKENS and tokens) for r in lease.rules
+        ):
+            return
+        future = self._store.end(lease, tokens)
+        self._settling.add(future)
+        future.add_done_callback(self._settled)
+
+    def _settled(self, future: asyncio.Future[None]) -> None:
+        self._settling.discard(future)
+        if not future.cancelled() and (exc := future.exception()) is not None:
+            # The lease ends by itself; tokens that nobody counted are lost.
+            log.warning("limit_not_settled", error=type(exc).__name__)
+
+    async def refresh(self, worker: BatchWorker) -> None:
+        """Follow what administrators changed; to be called every few seconds.
+
+        Raises DependencyUnavailable, and keeps what it knows.
+        """
+        now = time.monotonic()
+        # From the beginning now and then: a change on a machine whose clock is late may leave no mark.
+        known = self._mark if now < self._read_at + READ_ALL_EVERY_S else None
+        loaded = await worker.submit(load_limits, known)
+        if loaded.rows is not None:
+            self.book = LimitBook(loaded.rows, default_allowances())
+            self._mark, self._read_at = loaded.mark, now
+
+    async def renew_leases(self) -> None:
+        """Say that the answers in hand are still being generated; to be called well within a lease's life."""
+        if self._held:
+            await self._store.renew(list(self._held.values()))
+
+    async def settled(self) -> None:
+        """Wait until everything that ended is counted."""
+        while self._settling:
+            await asyncio.wait(set(self._settling))

@@ -1,0 +1,111 @@
+"""Limits as rows: read them, change them."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db import transaction
+from django.db.models import Count, Max, Q
+
+from accounts.audit import record_audit
+from accounts.limits.rules import Allowance, LimitBook, LimitRow
+from accounts.models import AuditEvent, Limit, LimitKind, LimitSubject, Role, User
+from accounts.origin import Origin
+from gateway.conf import GatewayConfig, get_config
+
+RECORDED = ("kind", "subject", "role", "user_id", "api_key_id", "network", "value", "window_s")
+
+Mark = tuple[int, datetime | None]
+"""Changes whenever a row does, as long as the clocks of the web processes agree."""
+
+
+@dataclass(frozen=True)
+class Loaded:
+    mark: Mark
+    rows: tuple[LimitRow, ...] | None
+    """None: as they were at the mark that was asked about."""
+
+
+def load_limits(marks: Sequence[Mark | None]) -> list[Loaded]:
+    """A handler of `gateway.batching`: for each mark what is there now, if that is something else."""
+    found = Limit.objects.aggregate(count=Count("pk"), newest=Max("updated_at"))
+    mark: Mark = (found["count"], found["newest"])
+    rows = None if all(known == mark for known in marks) else tuple(read_rows(Limit.objects.all()))
+    return [Loaded(mark, None if known == mark else rows) for known in marks]
+
+
+def read_rows(limits: Iterable[Limit]) -> Iterable[LimitRow]:
+    for limit in limits:
+        target = limit.role or limit.user_id or limit.api_key_id or limit.network
+        yield LimitRow(
+            LimitSubject(limit.subject),
+            str(target),
+            LimitKind(limit.kind),
+            Allowance(limit.value, limit.window_s or 0),
+        )
+
+
+def default_allowances(config: GatewayConfig | None = None) -> dict[LimitKind, Allowance]:
+    """What applies where no row says otherwise."""
+    config = config or get_config()
+    return {
+        LimitKind.REQUESTS: Allowance(config.rate_limit_requests, config.rate_limit_window_s),
+        LimitKind.TOKENS: Allowance(config.token_limit, config.token_window_s),
+        LimitKind.STREAMS: Allowance(config.max_concurrent_streams, 0),
+    }
+
+
+def limits_of_account(user: User) -> dict[LimitKind, Allowance | None]:
+    """What applies to the account now; one query."""
+    rows = Limit.objects.filter(
+        Q(subject=LimitSubject.DEFAULT)
+        | Q(subject=LimitSubject.ROLE, role=user.role)
+        | Q(subject=LimitSubject.USER, user=user)
+    )
+    book = LimitBook(read_rows(rows), default_allowances())
+    role = Role(user.role)
+    return {kind: book.account_allowance(kind, user_id=user.pk, role=role) for kind in LimitKind}
+
+
+def read_address_limits() -> list[tuple[str, int, int]]:
+    """The limits of addresses: network, number, window in seconds."""
+    rows = Limit.objects.filter(subject=LimitSubject.ADDRESS, window_s__isnull=False)
+    return [(row.network, row.value, row.window_s or 0) for row in rows]
+
+
+def save_limit(*, limit: Limit, origin: Origin) -> None:
+    """Store a limit, new or changed, on record. Counts on every process within seconds."""
+    with transaction.atomic():
+        before = Limit.objects.filter(pk=limit.pk).values(*RECORDED).first()
+        limit.save()
+        after = {name: getattr(limit, name) for name in RECORDED}
+        action = AuditEvent.Action.LIMIT_CHANGED if before else AuditEvent.Action.LIMIT_CREATED
+        changes = _differences(before or {}, after)
+        if changes:
+            record_audit(origin=origin, action=action, target=limit, changes=changes)
+
+
+def delete_limit(*, limit: Limit, origin: Origin) -> None:
+    """Remove a limit, on record: what is less specific counts again."""
+    with transaction.atomic():
+        before = {name: getattr(limit, name) for name in RECORDED}
+        record_audit(
+            origin=origin,
+            action=AuditEvent.Action.LIMIT_DELETED,
+            target=limit,
+            changes=_differences(before, {}),
+        )
+        limit.delete()
+
+
+def _differences(before: Mapping[str, object], after: Mapping[str, object]) -> dict[str, object]:
+    pairs = {name: [_plain(before.get(name)), _plain(after.get(name))] for name in RECORDED}
+    return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
+
+
+def _plain(value: object) -> object:
+    """As JSON; what says nothing is null."""
+    return str(value) if isinstance(value, uuid.UUID) else None if value == "" else value

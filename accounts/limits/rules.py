@@ -1,0 +1,225 @@
+"""Which limits apply to whom, and how clients are told. Pure: no database, no clock.
+
+For each kind the most specific number counts: of the account, else of its role, else of everybody, else of
+the settings. An API key's numbers apply in addition to those of its account. Zero is no limit.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import math
+import uuid
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+from accounts.models import LimitKind, LimitSubject, Role
+from gateway.errors import (
+    MAXIMUM_RETRY_AFTER_S,
+    NO_RETRY,
+    ConcurrencyLimitExceeded,
+    InsufficientQuota,
+    RateLimitExceeded,
+)
+
+MAX_KNOWN = 10_000
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+class Caller(Protocol):
+    """What the rules need of a `Principal`."""
+
+    @property
+    def user_id(self) -> uuid.UUID: ...
+
+    @property
+    def role(self) -> Role: ...
+
+    @property
+    def key_id(self) -> uuid.UUID | None: ...
+
+
+class Allowance(NamedTuple):
+    value: int
+    window_s: int
+    """0 where there is no window."""
+
+
+class LimitRow(NamedTuple):
+    """A row of the table, as far as it counts."""
+
+    subject: LimitSubject
+    target: str
+    """The role, the id of the account or key, or the network."""
+    kind: LimitKind
+    allowance: Allowance
+
+
+class Rule(NamedTuple):
+    """One limit that applies to one caller."""
+
+    kind: LimitKind
+    key: str
+    """Under which it is counted; says whom, what, and for how long."""
+    value: int
+    window_s: int
+
+
+Rules = tuple[Rule, ...]
+
+
+class Count(NamedTuple):
+    """How much of a rule is used, this request included."""
+
+    rule: Rule
+    used: int
+    reset_s: float
+    """Until the window ends; 0 while none has begun."""
+
+    @property
+    def remaining(self) -> int:
+        return max(0, self.rule.value - self.used)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    counts: tuple[Count, ...]
+    refused: Count | None = None
+    """The first rule that was used up; requests come first, then tokens, then answers at a time."""
+
+
+class LimitBook:
+    """All limits, as they were when it was made."""
+
+    def __init__(self, rows: Iterable[LimitRow], defaults: Mapping[LimitKind, Allowance]) -> None:
+        self._defaults = defaults
+        self._allowances: dict[tuple[LimitSubject, str, LimitKind], Allowance] = {}
+        self._networks: list[tuple[Network, Allowance]] = []
+        for row in rows:
+            if row.subject == LimitSubject.ADDRESS and row.target:
+                self._networks.append((ipaddress.ip_network(row.target), row.allowance))
+            else:
+                self._allowances[row.subject, row.target, row.kind] = row.allowance
+        self._networks.sort(key=lambda entry: entry[0].prefixlen, reverse=True)
+        self._known: dict[tuple[uuid.UUID, Role, uuid.UUID | None], Rules] = {}
+
+    def rules_for(self, caller: Caller) -> Rules:
+        """What applies to the caller, in the order in which it is refused."""
+        who = (caller.user_id, caller.role, caller.key_id)
+        rules = self._known.get(who)
+        if rules is None:
+            if len(self._known) >= MAX_KNOWN:
+                self._known.clear()
+            rules = self._known[who] = tuple(self._find_rules(caller))
+        return rules
+
+    def account_allowance(self, kind: LimitKind, *, user_id: uuid.UUID, role: Role) -> Allowance | None:
+        """The most specific number for the account; None for no limit."""
+        for subject, target in (
+            (LimitSubject.USER, str(user_id)),
+            (LimitSubject.ROLE, str(role)),
+            (LimitSubject.DEFAULT, ""),
+        ):
+            if (found := self._allowances.get((subject, target, kind))) is not None:
+                return found if found.value else None
+        default = self._defaults.get(kind)
+        return default if default and default.value else None
+
+    def address_allowance(self, address: str | None, default: Allowance) -> Allowance | None:
+        """The number of the smallest network that `address` is in; None for no limit."""
+        found = self._of_network(address)
+        if found is None:
+            everywhere = (LimitSubject.ADDRESS, "", LimitKind.REQUESTS)
+            found = self._allowances.get(everywhere, default)
+        return found if found.value else None
+
+    def _of_network(self, address: str | None) -> Allowance | None:
+        if address is None or not self._networks:
+            return None
+        ip = ipaddress.ip_address(address)
+        for network, allowance in self._networks:
+            if ip.version == network.version and ip in network:
+                return allowance
+        return None
+
+    def _find_rules(self, caller: Caller) -> Iterable[Rule]:
+        for kind in LimitKind:
+            own = self.account_allowance(kind, user_id=caller.user_id, role=caller.role)
+            if own is not None:
+                yield _rule(kind, f"account:{caller.user_id}", own)
+            if caller.key_id is not None:
+                of_key = self._allowances.get((LimitSubject.KEY, str(caller.key_id), kind))
+                if of_key is not None and of_key.value:
+                    yield _rule(kind, f"key:{caller.key_id}", of_key)
+
+
+def parse_rate(rate: str) -> Allowance:
+    """`10/m` or `5/30s`, as in the settings, as a number and a window."""
+    value, _, period = rate.partition("/")
+    unit_s = {"s": 1, "m": 60, "h": 3600, "d": 86_400}[period[-1]]
+    return Allowance(int(value), int(period[:-1] or 1) * unit_s)
+
+
+def address_rule(address: str, allowance: Allowance) -> Rule:
+    return _rule(LimitKind.REQUESTS, f"address:{address}", allowance)
+
+
+def _rule(kind: LimitKind, whom: str, allowance: Allowance) -> Rule:
+    # With the window in it: a number that changes goes on counting, another window begins anew.
+    key = f"gateway:limit:{whom}:{kind.value}:{allowance.window_s}"
+    return Rule(kind, key, allowance.value, allowance.window_s)
+
+
+def rate_headers(counts: Iterable[Count]) -> dict[str, str]:
+    """OpenAI's headers, of the rule that has the least left; none for a kind that has no limit."""
+    tightest: dict[LimitKind, Count] = {}
+    for count in counts:
+        if count.rule.kind is not LimitKind.STREAMS:
+            known = tightest.get(count.rule.kind)
+            if known is None or count.remaining < known.remaining:
+                tightest[count.rule.kind] = count
+    headers: dict[str, str] = {}
+    for kind, count in tightest.items():
+        headers[f"x-ratelimit-limit-{kind.value}"] = str(count.rule.value)
+        headers[f"x-ratelimit-remaining-{kind.value}"] = str(count.remaining)
+        headers[f"x-ratelimit-reset-{kind.value}"] = duration(count.reset_s)
+    return headers
+
+
+def duration(wait_s: float) -> str:
+    """As OpenAI writes it: `120ms`, `20s`, `6m0s`, `1h0m30s`; rounded up."""
+    if wait_s < 1:
+        return f"{math.ceil(wait_s * 1000)}ms" if wait_s > 0 else "0s"
+    minutes, seconds = divmod(math.ceil(wait_s), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours}h{minutes}m{seconds}s"
+    return f"{minutes}m{seconds}s" if minutes else f"{seconds}s"
+
+
+def refusal_of(verdict: Verdict) -> RateLimitExceeded | None:
+    """What the caller is told; None when it may."""
+    count = verdict.refused
+    if count is None:
+        return None
+    rule, headers = count.rule, rate_headers(verdict.counts)
+    match rule.kind:
+        case LimitKind.STREAMS:
+            return ConcurrencyLimitExceeded(
+                f"No more than {rule.value} answers may be generated at a time.", headers=headers
+            )
+        case LimitKind.TOKENS:
+            if count.reset_s > MAXIMUM_RETRY_AFTER_S:
+                # Clients that retry by themselves would only be refused again.
+                headers |= NO_RETRY
+            return InsufficientQuota(
+                f"The {rule.value} tokens of {rule.window_s} seconds are used up.",
+                retry_after_s=count.reset_s,
+                headers=headers,
+            )
+    return RateLimitExceeded(
+        f"More than {rule.value} requests in {rule.window_s} seconds.",
+        retry_after_s=count.reset_s,
+        headers=headers,
+    )

@@ -1,0 +1,106 @@
+"""How often somebody may try to log in, or call REST: counted by django-ratelimit. Not for the event loop."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from django.conf import settings
+from django.core.cache import caches
+from django.http import HttpRequest
+from django_ratelimit.core import get_usage
+from rest_framework.request import Request
+from rest_framework.throttling import BaseThrottle
+
+from accounts.limits.rows import read_address_limits
+from accounts.limits.rules import Allowance, LimitBook, LimitRow, parse_rate
+from accounts.models import LimitKind, LimitSubject, User
+from accounts.origin import address_bucket, client_address
+from gateway.errors import AuthenticationFailed, DependencyUnavailable, RateLimitExceeded
+
+BOOK_LIFE_S = 3
+"""What administrators change about addresses counts after this long."""
+
+
+class RestThrottle(BaseThrottle):
+    """Django REST framework's default: REST_RATE for each account, the limits of addresses for the others.
+
+    Views that take credentials and got none were counted by the authentication already.
+    """
+
+    def allow_request(self, request: Request, view: Any) -> bool:
+        if isinstance(request.user, User):
+            count_account(request._request, request.user)
+        elif not request.authenticators:
+            count_address(request._request)
+        return True
+
+
+def count_account(request: HttpRequest, user: User) -> None:
+    """Raises RateLimitExceeded past REST_RATE."""
+    rate = parse_rate(settings.REST_RATE)
+    if rate.value:
+        _count(request, "rest-account", str(user.pk), rate, "Too many requests.")
+
+
+def count_address(request: HttpRequest) -> None:
+    """Count a request that came without a good credential. Raises RateLimitExceeded."""
+    address = client_address(request)
+    rate = _address_book().address_allowance(address, parse_rate(settings.ADDRESS_RATE))
+    if rate is not None:
+        message = "Too many requests from this address without a valid credential."
+        _count(request, "rest-address", address_bucket(address), rate, message)
+
+
+def admit_login(request: HttpRequest, *, username: str) -> None:
+    """Count a log-in attempt against its account and its address. Raises RateLimitExceeded."""
+    rate, message = parse_rate(settings.LOGIN_RATE), "Too many log-in attempts."
+    _count(request, "login-account", username.casefold(), rate, message)
+    _count(request, "login-address", address_bucket(client_address(request)), rate, message)
+
+
+@contextmanager
+def bad_refreshes_counted(request: HttpRequest) -> Iterator[None]:
+    """Around what takes a refresh token: raises RateLimitExceeded where too many bad ones came from.
+
+    Good ones are not counted, so that an office behind one address may refresh all at once.
+    """
+    bucket, rate = address_bucket(client_address(request)), parse_rate(settings.LOGIN_RATE)
+    message = "Too many refresh tokens that are not valid."
+    _count(request, "refresh-address", bucket, rate, message, increment=False)
+    try:
+        yield
+    except AuthenticationFailed:
+        _count(request, "refresh-address", bucket, rate, message)
+        raise
+
+
+def _count(
+    request: HttpRequest, group: str, whom: str, rate: Allowance, message: str, *, increment: bool = True
+) -> None:
+    usage = get_usage(
+        request, group=group, key=lambda _group, _request: whom, rate=tuple(rate), increment=increment
+    )
+    if usage is None:
+        return
+    if usage["time_left"] < 0:
+        raise DependencyUnavailable("The cache does not count.")
+    is_over = usage["should_limit"] if increment else usage["count"] >= usage["limit"]
+    if is_over:
+        raise RateLimitExceeded(message, retry_after_s=usage["time_left"])
+
+
+def _address_book() -> LimitBook:
+    cache = caches[getattr(settings, "RATELIMIT_USE_CACHE", "default")]
+    limits: list[tuple[str, int, int]] | None = cache.get("address-limits")
+    if limits is None:
+        limits = read_address_limits()
+        cache.set("address-limits", limits, BOOK_LIFE_S)
+    return LimitBook(
+        (
+            LimitRow(LimitSubject.ADDRESS, network, LimitKind.REQUESTS, Allowance(value, window_s))
+            for network, value, window_s in limits
+        ),
+        {},
+    )
