@@ -62,6 +62,7 @@ class Generation:
         make_call: Callable[[Route], EngineCall],
         timeouts: Timeouts,
         model: str,
+        max_bytes: int,
         finish_without_client: bool = False,
         keep_usage: bool = True,
     ) -> None:
@@ -70,6 +71,8 @@ class Generation:
         self.transcript = Transcript()
         self.started_at = time.perf_counter()
         self.first_token_at: float | None = None
+        self.sent_bytes = 0
+        """Of the request to the engine; 0 until it is let in."""
         self.on_admission: Callable[[], None] | None = None
         """Called when a wait for the engine is over."""
         self._gate = gate
@@ -77,6 +80,8 @@ class Generation:
         self._waiter: Waiter | None = None
         self._engine = engine
         self._make_call = make_call
+        self._max_bytes = max_bytes
+        self._received_bytes = 0
         self._finish_without_client = finish_without_client
         self._keep_usage = keep_usage
         self._scope: asyncio.Timeout | None = None
@@ -142,7 +147,7 @@ class Generation:
         async with self._at_engine() as answer:
             splitter = EventSplitter()
             async for data in answer.chunks():
-                self._note_data()
+                self._note_data(data)
                 events = splitter.feed(data)
                 folded = self._fold(events)
                 if folded.kept:
@@ -160,9 +165,12 @@ class Generation:
 
     async def read(self) -> bytes:
         """The answer's whole body, for calls that do not stream."""
+        pieces = []
         async with self._at_engine() as answer:
-            body = await answer.read()
-        self._note_data()
+            async for data in answer.chunks():
+                self._note_data(data)
+                pieces.append(data)
+        body = b"".join(pieces)
         self.transcript.usage = _usage_of(body)
         return body
 
@@ -175,7 +183,9 @@ class Generation:
         with place as route:
             self.model = route.model
             self._opened_at = self._active_at = time.monotonic()
-            async with self._engine.open(route.base_url, self._make_call(route)) as answer:
+            call = self._make_call(route)
+            self.sent_bytes = len(call.body)
+            async with self._engine.open(route.base_url, call) as answer:
                 yield answer
 
     async def _wait_for_place(self) -> Place:
@@ -187,9 +197,13 @@ class Generation:
             if self.on_admission is not None:
                 self.on_admission()
 
-    def _note_data(self) -> None:
+    def _note_data(self, data: bytes) -> None:
+        """Raises UpstreamUnavailable for an answer that grows beyond what is taken from an engine."""
         self._has_data = True
         self._active_at = time.monotonic()
+        self._received_bytes += len(data)
+        if self._received_bytes > self._max_bytes:
+            raise UpstreamUnavailable(f"The engine's answer is longer than {self._max_bytes} bytes.")
 
     def _fold(self, events: list[bytes]) -> _Folded:
         kept: list[bytes] = []

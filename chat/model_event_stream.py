@@ -14,7 +14,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from accounts.authentication import Principal
+from accounts.principals import Principal
+from accounts.scopes import Scope as Scopes
 from chat.model_events import ModelEvents, Subscription
 from chat.runtime import get_runtime
 from chat.sse import EVENT_STREAM_HEADERS, PING, named_event
@@ -33,10 +34,9 @@ _event_id = re.compile(r"[0-9]{1,18}")
 async def stream_model_events(request: Request) -> Response:
     """Any user may listen; `Last-Event-ID` continues, else the present state comes first."""
     runtime = await get_runtime()
-    authorization = request.headers.get("authorization")
 
     async def authenticate() -> Principal:
-        return await runtime.authenticator.authenticate(authorization)
+        return await runtime.doorkeeper.identify(request, Scopes.MODELS_READ)
 
     principal = await authenticate()
     return ModelEventStream(

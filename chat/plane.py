@@ -12,6 +12,7 @@ from starlette.responses import Response
 from starlette.routing import Match, Route
 from starlette.types import Receive, Scope, Send
 
+from accounts.doorkeeper import ADMISSION
 from chat import views
 from chat.model_event_stream import stream_model_events
 from gateway import metrics
@@ -53,6 +54,8 @@ class ChatPlane:
             await response(scope, receive, send)
         except GatewayError as exc:
             count_refusal(scope, exc)
+            if (admission := scope.get(ADMISSION)) is not None:
+                exc.headers = admission.headers | exc.headers
             raise
         except ClientDisconnect:
             # It left before its request was complete: there is nobody to answer.
@@ -62,6 +65,10 @@ class ChatPlane:
             error = InternalError()
             count_refusal(scope, error)
             raise error from exc
+        finally:
+            # Whatever happened: an answer has ended it before, and said what it took.
+            if (admission := scope.get(ADMISSION)) is not None:
+                admission.end()
 
     def _find_view(self, scope: Scope) -> View:
         allowed: set[str] = set()

@@ -20,10 +20,19 @@ _traceparent = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 
 
 def call_for_chat(
-    route: Route, *, request: ChatRequest, prompt: list[dict[str, str]], traceparent: str | None
+    route: Route,
+    *,
+    request: ChatRequest,
+    prompt: list[dict[str, str]],
+    salt: dict[str, str],
+    traceparent: str | None,
 ) -> EngineCall:
-    """Always a stream, with usage: an answer that is cut short keeps its text, and a whole one its counts."""
+    """Always a stream, with usage: an answer that is cut short keeps its text, and a whole one its counts.
+
+    `salt` is from `chat.prompt_cache`.
+    """
     payload: dict[str, Any] = {
+        **salt,
         "model": route.model,
         "messages": prompt,
         "stream": True,
@@ -35,9 +44,11 @@ def call_for_chat(
     return _call(CHAT_PATH, limit_output(payload, route), traceparent)
 
 
-def call_for_openai(route: Route, *, path: str, body: dict[str, Any], traceparent: str | None) -> EngineCall:
-    """The client's body with the model's real name; streams always ask for usage."""
-    payload = body | {"model": route.model}
+def call_for_openai(
+    route: Route, *, path: str, body: dict[str, Any], salt: dict[str, str], traceparent: str | None
+) -> EngineCall:
+    """The client's body with the model's real name and `salt`; streams always ask for usage."""
+    payload = body | {"model": route.model} | salt
     if body.get("stream"):
         payload["stream_options"] = (body.get("stream_options") or {}) | {"include_usage": True}
     return _call(path, limit_output(payload, route), traceparent)

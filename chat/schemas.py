@@ -13,7 +13,10 @@ from uuid import UUID
 import msgspec
 from msgspec import Meta
 
+from chat.caps import apply_caps
+from chat.media import check_media
 from gateway.bodies import NOT_JSON, holds_nul
+from gateway.conf_requests import RequestConfig
 from gateway.errors import InvalidRequest
 
 MAX_TEXT = 1_000_000
@@ -53,7 +56,7 @@ _unknown_field = re.compile(r"unknown field `(?P<name>[^`]*)`")
 _missing_field = re.compile(r"missing required field `(?P<name>[^`]*)`")
 
 
-def parse_chat_request(body: bytes) -> ChatRequest:
+def parse_chat_request(body: bytes, caps: RequestConfig) -> ChatRequest:
     """Raises InvalidRequest that names the field."""
     if holds_nul(body):
         raise InvalidRequest("The body holds a NUL character, which cannot be stored.")
@@ -64,6 +67,9 @@ def parse_chat_request(body: bytes) -> ChatRequest:
     except NOT_JSON as exc:
         raise InvalidRequest(f"The body is not valid JSON: {exc}") from exc
     _check_combination(request)
+    if request.max_tokens is not None and request.max_tokens > caps.max_output_tokens:
+        message = f"max_tokens: this gateway allows {caps.max_output_tokens} at most."
+        raise InvalidRequest(message, param="max_tokens")
     return request
 
 
@@ -94,8 +100,13 @@ def _check_combination(request: ChatRequest) -> None:
                 raise InvalidRequest(f"`{name}` needs `store` to be true.", param=name)
 
 
-def parse_openai_request(body: bytes) -> dict[str, Any]:
-    """The body of a /v1 request as a mapping, with the few fields that the gateway acts on checked."""
+def parse_openai_request(body: bytes, caps: RequestConfig) -> dict[str, Any]:
+    """The body of a /v1 request as a mapping, within `caps` and without what is the gateway's to say.
+
+    The few fields that the gateway acts on are checked, and media come from where they may.
+    """
+    if holds_nul(body):
+        raise InvalidRequest("The body holds a NUL character.")
     try:
         content = msgspec.json.decode(body)
     except NOT_JSON as exc:
@@ -108,4 +119,5 @@ def parse_openai_request(body: bytes) -> dict[str, Any]:
         raise InvalidRequest("`stream` must be true or false.", param="stream")
     if not isinstance(content.get("stream_options") or {}, dict):
         raise InvalidRequest("`stream_options` must be an object.", param="stream_options")
-    return content
+    check_media(content, caps.media_urls)
+    return apply_caps(content, caps)

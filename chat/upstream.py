@@ -56,11 +56,6 @@ class EngineAnswer:
             while data := await self._response.content.readany():
                 yield data
 
-    async def read(self) -> bytes:
-        """The whole body. Raises UpstreamUnavailable when the engine breaks off."""
-        with _broken_off_is_unavailable():
-            return await self._response.read()
-
 
 class EngineGateway:
     """Opens completions on whichever engine a request was let in to; one per web process."""

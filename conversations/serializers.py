@@ -17,7 +17,13 @@ class UsageSerializer(serializers.Serializer[Any]):
     total_tokens = serializers.IntegerField()
 
 
+@extend_schema_field({"type": ["array", "null"], "items": {"type": "object", "additionalProperties": True}})
+class ToolCallsField(serializers.JSONField):
+    """As the engine wrote them."""
+
+
 class MessageSerializer(serializers.ModelSerializer[Message]):
+    tool_calls = ToolCallsField(read_only=True)
     usage = serializers.SerializerMethodField()
 
     class Meta:

@@ -42,6 +42,9 @@ EXPOSED_HEADERS = [
     "x-ratelimit-limit-requests",
     "x-ratelimit-remaining-requests",
     "x-ratelimit-reset-requests",
+    "x-ratelimit-limit-tokens",
+    "x-ratelimit-remaining-tokens",
+    "x-ratelimit-reset-tokens",
 ]
 
 
@@ -52,6 +55,10 @@ class Front:
         self._chat = chat
         self._pages = pages
         self._config = config
+        sts = f"max-age={config.hsts_seconds}".encode()
+        self._page_headers = [(b"strict-transport-security", sts)] if config.hsts_seconds else []
+        # Django's pages say so themselves. What a model writes is JSON, whatever a browser makes of it.
+        self._chat_headers = [*self._page_headers, (b"x-content-type-options", b"nosniff")]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         started = time.perf_counter()
@@ -59,17 +66,19 @@ class Front:
         current_request_id.set(request_id)
         fields: dict[str, Any] = {}
         scope["gateway.log"] = fields
-        id_header = (b"x-request-id", request_id.encode())
+        is_chat = is_chat_path(scope["path"])
+        own_headers = self._chat_headers if is_chat else self._page_headers
+        own_headers = [*own_headers, (b"x-request-id", request_id.encode())]
         status = 0
 
         async def send_with_id(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = [*message.get("headers", ()), id_header]
+                message["headers"] = [*message.get("headers", ()), *own_headers]
             await send(message)
 
-        plane = self._chat if is_chat_path(scope["path"]) else self._pages
+        plane = self._chat if is_chat else self._pages
         try:
             check_host(scope, self._config.hosts)
             bounded = bounded_receive(

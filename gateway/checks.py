@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
+from django.contrib.auth.password_validation import validate_password
 from django.core.checks import CheckMessage, Error, Warning, register
+from django.core.exceptions import ValidationError
 
-from gateway.conf import get_config
+from accounts.models import User
+from gateway.conf import MINIMUM_SECRET_BYTES, GatewayConfig, get_config
 
 
 @register()
@@ -31,10 +35,54 @@ def check_shared_state(**_options: Any) -> Sequence[CheckMessage]:
 
 @register(deploy=True)
 def check_production_settings(**_options: Any) -> Sequence[CheckMessage]:
+    """What is right on a laptop and wrong on a network; beside Django's own `check --deploy`."""
     config = get_config()
-    found: list[CheckMessage] = []
+    return [Warning(text, id=f"gateway.{number}") for number, text in _find_weaknesses(config)]
+
+
+def _find_weaknesses(config: GatewayConfig) -> Iterator[tuple[str, str]]:
     if "*" in config.allowed_hosts:
-        found.append(Warning("ALLOWED_HOSTS allows every host.", id="gateway.W001"))
+        yield "W001", "ALLOWED_HOSTS allows every host."
     if "*" in config.cors_origins:
-        found.append(Warning("CORS_ORIGINS allows every origin.", id="gateway.W002"))
-    return found
+        yield "W002", "CORS_ORIGINS allows every origin."
+    secrets = {
+        "SECRET_KEY": config.secret_key,
+        "JWT_SECRET": config.jwt_secret,
+        "API_KEY_SECRET": config.api_key_secret,
+    }
+    for name, secret in secrets.items():
+        if secret and is_guessable(secret):
+            yield "W003", f"{name} can be guessed. `openssl rand -base64 48` makes a good one."
+    if config.debug:
+        yield "W004", "DEBUG is on: /docs, /schema and tracebacks are for everybody who reaches the gateway."
+    passwords = {
+        "GATEWAY_ADMIN_PASSWORD": config.admin_password,
+        "GATEWAY_USER_PASSWORD": config.user_password,
+    }
+    for name, password in passwords.items():
+        if password and is_weak_password(password):
+            yield "W005", f"{name} is a weak password for a seeded account."
+    if any(is_public(network) for network in config.metrics_networks):
+        yield "W006", "METRICS_NETWORKS lets public addresses read /metrics."
+    if config.database_url and not config.redis_url:
+        yield "W007", "DATABASE_URL is set without REDIS_URL: a second process would count limits by itself."
+
+
+def is_guessable(secret: str) -> bool:
+    """True for a signing secret that is short, repeats itself or was copied from an example."""
+    words = ("secret", "password", "change", "example", "insecure", "default", "12345", "abcde", "qwerty")
+    is_worded = any(word in secret.lower() for word in words)
+    return len(secret.encode()) < MINIMUM_SECRET_BYTES or len(set(secret)) < 12 or is_worded
+
+
+def is_weak_password(password: str) -> bool:
+    try:
+        validate_password(password, User(username="admin"))
+    except ValidationError:
+        return True
+    return False
+
+
+def is_public(network: str) -> bool:
+    """True when the network holds addresses that anybody on the internet may have."""
+    return not ipaddress.ip_network(network).is_private

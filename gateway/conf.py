@@ -12,10 +12,13 @@ from dataclasses import dataclass, fields, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from gateway.conf_accounts import AccountConfig
 from gateway.conf_engines import EngineConfig
+from gateway.conf_requests import RequestConfig
 from gateway.env import (
+    SECRETS,
     ConfigurationError,
     load_dotenv,
     one_of,
@@ -40,7 +43,7 @@ VLLM_DEFAULT_URL = "http://127.0.0.1:8000"
 
 
 @dataclass(frozen=True, kw_only=True)
-class GatewayConfig(AccountConfig, EngineConfig):
+class GatewayConfig(AccountConfig, EngineConfig, RequestConfig):
     """Everything an operator can set. Times are in seconds, sizes in bytes."""
 
     # What a deployment sets first
@@ -155,6 +158,12 @@ class GatewayConfig(AccountConfig, EngineConfig):
     secure_cookies: bool = setting(
         "SECURE_COOKIES", False, "Set when users reach the gateway over https.", parse_boolean
     )
+    hsts_seconds: int = setting(
+        "HSTS_SECONDS",
+        0,
+        "How long browsers insist on https after each answer; 0 says nothing of it.",
+        whole_number(0),
+    )
 
     @property
     def hosts(self) -> tuple[str, ...]:
@@ -193,6 +202,21 @@ def check_secrets(config: GatewayConfig) -> None:
             raise ConfigurationError(name, f"is shorter than {MINIMUM_SECRET_BYTES} bytes")
     if config.jwt_secret == config.secret_key:
         raise ConfigurationError("JWT_SECRET", "must differ from SECRET_KEY")
+
+
+def secret_values(config: GatewayConfig) -> tuple[str, ...]:
+    """The secrets in `config`, with the passwords within its URLs: what must not be shown anywhere."""
+    values = [str(getattr(config, item.name)) for item in fields(config) if item.metadata["name"] in SECRETS]
+    passwords = [urlsplit(url).password for url in (config.database_url, config.redis_url)]
+    return tuple(value for value in (*values, *passwords) if value)
+
+
+def own_origins(config: GatewayConfig) -> list[str]:
+    """The https origins of the gateway's own pages, for Django's CSRF check; none on plain http."""
+    if not config.secure_cookies:
+        return []
+    names = [name for name in config.allowed_hosts if name != "*"]
+    return [f"https://{'*' + name if name.startswith('.') else name}" for name in names]
 
 
 def with_generated_secrets(config: GatewayConfig) -> GatewayConfig:

@@ -192,6 +192,18 @@ class RateLimitExceeded(RetryableError):
     default_message = "Too many requests."
 
 
+class ConcurrencyLimitExceeded(RateLimitExceeded):
+    code = "concurrency_limit_exceeded"
+    retry_after_s = 2
+    default_message = "Too many answers at a time."
+
+
+class InsufficientQuota(RateLimitExceeded):
+    type = "insufficient_quota"
+    code = "insufficient_quota"
+    default_message = "The tokens of this window are used up."
+
+
 class ModelLoading(RetryableError):
     status = 503
     type = "service_unavailable_error"

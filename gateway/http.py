@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Iterable, Mapping
 
 import msgspec
@@ -10,6 +11,9 @@ from django.http.request import split_domain_port, validate_host
 from starlette.types import Message, Receive, Scope, Send
 
 from gateway.errors import GatewayError, InvalidRequest, RequestTooLarge, status_of, to_envelope
+
+SLOWEST_BODY_BYTES_PER_S = 16 * 1024
+"""Slower than a phone on a bad line; whoever sends less for long holds a request open on purpose."""
 
 JSON_CONTENT_TYPE = (b"content-type", b"application/json")
 
@@ -33,21 +37,28 @@ def check_host(scope: Scope, allowed: Iterable[str]) -> None:
 def bounded_receive(scope: Scope, receive: Receive, *, max_bytes: int, timeout_s: float) -> Receive:
     """A `receive` whose body ends in RequestTooLarge past `max_bytes` and in InvalidRequest when it stalls.
 
-    Content-Length is checked before the first byte is read; a chunked body is counted as it comes.
+    Content-Length is checked before the first byte is read; a chunked body is counted as it comes. Each
+    piece has `timeout_s`, and all of them together that and what SLOWEST_BODY_BYTES_PER_S takes for them.
     Once the body is complete, waiting (for the disconnect) is unbounded.
     """
     declared = header_value(scope, b"content-length")
     if declared is not None and declared.isdigit() and int(declared) > max_bytes:
         raise RequestTooLarge(f"The request body is larger than {max_bytes} bytes.")
     received = 0
+    started: float | None = None
     is_complete = False
 
     async def receive_bounded() -> Message:
-        nonlocal received, is_complete
+        nonlocal received, started, is_complete
         if is_complete:
             return await receive()
+        if started is None:
+            started = now = time.monotonic()
+        else:
+            now = time.monotonic()
+        left_s = started + timeout_s + received / SLOWEST_BODY_BYTES_PER_S - now
         try:
-            async with asyncio.timeout(timeout_s):
+            async with asyncio.timeout(min(timeout_s, left_s)):
                 message = await receive()
         except TimeoutError as exc:
             raise InvalidRequest(f"The request body stalled for {timeout_s:g} seconds.") from exc

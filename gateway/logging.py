@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import logging
 import sys
-from collections.abc import MutableMapping
+from collections.abc import Iterable, MutableMapping
 from typing import Any
 
 import msgspec
 import structlog
 
+from gateway.redaction import Redactor
 from gateway.request_id import current_request_id
 
 LOGGED_LIBRARIES_LEVEL = logging.WARNING
@@ -35,10 +36,11 @@ def _dump(event: Any, **_options: Any) -> str:
         return json.dumps(event, default=str)
 
 
-def configure_logging(*, level: str, style: str) -> None:
-    """Send structlog's and the standard library's records to stdout in one format.
+def configure_logging(*, level: str, style: str, secrets: Iterable[str] = ()) -> None:
+    """Send structlog's and the standard library's records to stdout in one format, redacted.
 
-    `style` is json, console, or auto: console when stdout is a terminal.
+    `style` is json, console, or auto: console when stdout is a terminal. `secrets` never appear in a line,
+    wherever they come from.
     """
     as_json = style == "json" or (style == "auto" and not sys.stdout.isatty())
     shared: list[Any] = [
@@ -48,11 +50,14 @@ def configure_logging(*, level: str, style: str) -> None:
         add_request_id,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
-    renderer: list[Any] = (
-        [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(serializer=_dump)]
+    renderer: list[Any] = [
+        # Tracebacks as text before they are cleaned; a prettier one would print the frames' variables, too.
+        structlog.processors.format_exc_info,
+        Redactor(secrets),
+        structlog.processors.JSONRenderer(serializer=_dump)
         if as_json
-        else [structlog.dev.ConsoleRenderer()]
-    )
+        else structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback),
+    ]
     structlog.configure(
         processors=[shared[0], *shared[3:], *renderer],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level]),

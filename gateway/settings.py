@@ -8,7 +8,7 @@ from typing import Any
 
 import environ
 
-from gateway.conf import BASE_DIR, get_config
+from gateway.conf import BASE_DIR, get_config, own_origins, secret_values
 from gateway.logging import configure_logging
 
 CONFIG = get_config()
@@ -25,6 +25,9 @@ TIME_ZONE = "UTC"
 USE_TZ = True
 APPEND_SLASH = False
 LOGIN_RATE = CONFIG.login_rate
+REST_RATE = CONFIG.rest_rate
+ADDRESS_RATE = CONFIG.address_rate
+TRUSTED_PROXY_HOPS = CONFIG.trusted_proxy_hops
 
 INSTALLED_APPS = [
     "daphne",  # first: it replaces runserver with one that speaks ASGI
@@ -49,6 +52,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "django_prometheus.middleware.PrometheusBeforeMiddleware",
     "gateway.middleware.ChunkedBodyMiddleware",
+    "gateway.page_security.ContentSecurityPolicyMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -100,15 +104,24 @@ def _database() -> dict[str, Any]:
 
 DATABASES = {"default": _database()}
 
+REDIS_TIMEOUT_S = 3
+REDIS_CACHE: dict[str, Any] = {
+    "BACKEND": "django_redis.cache.RedisCache",
+    "LOCATION": CONFIG.redis_url,
+    "KEY_PREFIX": "gateway",
+    "OPTIONS": {"SOCKET_TIMEOUT": REDIS_TIMEOUT_S, "SOCKET_CONNECT_TIMEOUT": REDIS_TIMEOUT_S},
+}
 CACHES: dict[str, dict[str, Any]] = {
     "default": (
-        {"BACKEND": "django_redis.cache.RedisCache", "LOCATION": CONFIG.redis_url, "KEY_PREFIX": "gateway"}
-        if CONFIG.redis_url
-        else {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}
+        REDIS_CACHE if CONFIG.redis_url else {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}
     )
 }
+if CONFIG.redis_url and CONFIG.limits_without_redis == "allow":
+    CACHES["limits"] = REDIS_CACHE | {"BACKEND": "accounts.limits.cache.FallbackCache"}
+    RATELIMIT_USE_CACHE = "limits"
 # Log-in limits in process memory are right for one process, and more are refused by a check of ours.
-SILENCED_SYSTEM_CHECKS = [] if CONFIG.redis_url else ["django_ratelimit.E003", "django_ratelimit.W001"]
+# W001 does not know the cache that goes on without Redis.
+SILENCED_SYSTEM_CHECKS = ["django_ratelimit.W001"] + ([] if CONFIG.redis_url else ["django_ratelimit.E003"])
 
 PASSWORD_HASHERS = [
     "django.contrib.auth.hashers.Argon2PasswordHasher",
@@ -127,6 +140,7 @@ REST_FRAMEWORK = {
         "accounts.rest_authentication.CookieAuthentication",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_THROTTLE_CLASSES": ["accounts.limits.throttle.RestThrottle"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["gateway.rest.StrictJSONParser"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
@@ -154,6 +168,10 @@ SPECTACULAR_SETTINGS = {
     "SERVE_AUTHENTICATION": [],
     "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
     "COMPONENT_SPLIT_REQUEST": True,
+    "ENUM_NAME_OVERRIDES": {
+        "AccountRole": "accounts.models.Role",
+        "MessageRole": "conversations.models.MessageRole",
+    },
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
         "gateway.openapi.add_gateway_conventions",
@@ -174,10 +192,21 @@ STORAGES = {
 # `gateway.asgi` bounds bodies on both planes before Django reads them.
 DATA_UPLOAD_MAX_MEMORY_SIZE = CONFIG.max_body_bytes
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = CONFIG.secure_cookies
-SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 CSRF_FAILURE_VIEW = "gateway.error_handlers.csrf_failure"
-CSRF_TRUSTED_ORIGINS = [origin for origin in CONFIG.cors_origins if origin != "*"]
+# TLS ends at the proxy, so this process sees plain http and would take its own pages' https origin for a
+# foreign one. Origins of CORS_ORIGINS are not here: they use tokens, and have no business with cookies.
+CSRF_TRUSTED_ORIGINS = own_origins(CONFIG)
+# `gateway.asgi` sends the header, on both planes; this is for `check --deploy`.
+SECURE_HSTS_SECONDS = CONFIG.hsts_seconds
+SILENCED_SYSTEM_CHECKS += [
+    "security.W008",  # redirecting to https is the proxy's business: it has both ports
+    *("security.W005", "security.W021"),  # HSTS for subdomains: not this service's to decide
+]
 
 LOGGING_CONFIG = None
-configure_logging(level=CONFIG.log_level, style=CONFIG.log_format)
+configure_logging(level=CONFIG.log_level, style=CONFIG.log_format, secrets=secret_values(CONFIG))

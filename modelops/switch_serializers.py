@@ -204,12 +204,21 @@ class SwitcherSerializer(serializers.Serializer[Any]):
     host = serializers.CharField(allow_null=True, help_text=FOR_ADMINS)
 
 
+TOLD_TO_ANYBODY = ("state", "current_profile")
+
+
 class StatusSerializer(SlotStatusSerializer):
     """The default slot first. Without a credential: `state` and `current_profile` alone."""
 
     hardware = HardwareSerializer()
     switcher = SwitcherSerializer()
     slots = NamedSlotStatusSerializer(many=True)
+
+    def get_fields(self) -> dict[str, Any]:
+        fields: dict[str, Any] = super().get_fields()
+        for name, field in fields.items():
+            field.required = name in TOLD_TO_ANYBODY
+        return fields
 
 
 class EngineSerializer(serializers.Serializer[Any]):

@@ -25,11 +25,12 @@ def usage_event(**usage: Any) -> bytes:
 
 
 class ScriptedEngine:
-    """`body` is what the next completions answer, then the connection ends."""
+    """`body` is what the next completions answer, then the connection ends. `received`: what they asked."""
 
     def __init__(self, url: str) -> None:
         self.url = url
         self.body = b""
+        self.received: list[dict[str, Any]] = []
 
 
 @contextmanager
@@ -41,7 +42,7 @@ def start_scripted_engine() -> Iterator[ScriptedEngine]:
             self._answer("application/json", MODELS.encode())
 
         def do_POST(self) -> None:
-            self.rfile.read(int(self.headers["Content-Length"]))
+            engine.received.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
             self._answer("text/event-stream", engine.body)
 
         def _answer(self, content_type: str, body: bytes) -> None:

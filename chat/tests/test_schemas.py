@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from chat.schemas import ChatMessage, parse_chat_request, parse_openai_request
+from chat.schemas import ChatMessage, ChatRequest, parse_chat_request, parse_openai_request
+from gateway.conf_requests import RequestConfig
 from gateway.errors import InvalidRequest
 
 HELLO = [{"role": "user", "content": "Hello"}]
@@ -19,8 +20,16 @@ def chat(**fields: Any) -> bytes:
     return json.dumps(fields).encode()
 
 
+def parse_chat(body: bytes) -> ChatRequest:
+    return parse_chat_request(body, RequestConfig())
+
+
+def parse_openai(body: bytes) -> dict[str, Any]:
+    return parse_openai_request(body, RequestConfig())
+
+
 def test_shortest_request_has_the_documented_defaults() -> None:
-    request = parse_chat_request(chat(content="Hello"))
+    request = parse_chat(chat(content="Hello"))
 
     assert (request.model, request.content, request.messages) == ("current", "Hello", None)
     assert (request.stream, request.store, request.on_disconnect) == (False, True, "finish")
@@ -28,7 +37,7 @@ def test_shortest_request_has_the_documented_defaults() -> None:
 
 
 def test_full_request_is_read_with_its_types() -> None:
-    request = parse_chat_request(
+    request = parse_chat(
         chat(
             model="tiny",
             content="안녕 👋",
@@ -51,7 +60,7 @@ def test_full_request_is_read_with_its_types() -> None:
 
 
 def test_messages_are_read_in_order() -> None:
-    request = parse_chat_request(chat(messages=[{"role": "system", "content": "Be brief."}, *HELLO]))
+    request = parse_chat(chat(messages=[{"role": "system", "content": "Be brief."}, *HELLO]))
 
     assert request.messages == [ChatMessage("system", "Be brief."), ChatMessage("user", "Hello")]
 
@@ -90,7 +99,7 @@ def test_messages_are_read_in_order() -> None:
 )
 def test_malformed_or_unknown_field_is_named(fields: dict[str, Any], param: str) -> None:
     with pytest.raises(InvalidRequest) as caught:
-        parse_chat_request(chat(**{"content": "Hello"} | fields))
+        parse_chat(chat(**{"content": "Hello"} | fields))
 
     assert caught.value.param == param
     assert param in caught.value.message
@@ -114,7 +123,7 @@ def test_malformed_or_unknown_field_is_named(fields: dict[str, Any], param: str)
 )
 def test_malformed_message_is_named_by_its_place(messages: Any, param: str) -> None:
     with pytest.raises(InvalidRequest) as caught:
-        parse_chat_request(chat(messages=messages))
+        parse_chat(chat(messages=messages))
 
     assert caught.value.param == param
 
@@ -132,7 +141,7 @@ def test_malformed_message_is_named_by_its_place(messages: Any, param: str) -> N
 )
 def test_fields_that_contradict_each_other_are_refused(fields: dict[str, Any], param: str) -> None:
     with pytest.raises(InvalidRequest) as caught:
-        parse_chat_request(chat(**fields))
+        parse_chat(chat(**fields))
 
     assert caught.value.param == param
 
@@ -157,11 +166,11 @@ BROKEN = {
 @pytest.mark.parametrize("body", BROKEN.values(), ids=BROKEN)
 def test_body_that_is_no_clean_json_object_is_refused(body: bytes) -> None:
     with pytest.raises(InvalidRequest):
-        parse_chat_request(body)
+        parse_chat(body)
 
 
 def test_text_about_the_nul_escape_is_not_a_nul() -> None:
-    request = parse_chat_request(rb'{"content": "what does \\u0000 mean in JSON?"}')
+    request = parse_chat(rb'{"content": "what does \\u0000 mean in JSON?"}')
 
     assert request.content == r"what does \u0000 mean in JSON?"
 
@@ -169,11 +178,11 @@ def test_text_about_the_nul_escape_is_not_a_nul() -> None:
 def test_openai_body_passes_with_everything_the_gateway_does_not_know() -> None:
     body = {"model": "tiny", "messages": [{"role": "developer", "content": [{"type": "text"}]}], "top_k": 5}
 
-    assert parse_openai_request(chat(**body)) == body
+    assert parse_openai(chat(**body)) == body
 
 
 def test_openai_body_without_a_model_asks_for_none() -> None:
-    assert parse_openai_request(chat(messages=[]))["model"] == ""
+    assert parse_openai(chat(messages=[]))["model"] == ""
 
 
 @pytest.mark.parametrize(
@@ -188,17 +197,17 @@ def test_openai_body_without_a_model_asks_for_none() -> None:
 )
 def test_openai_field_that_the_gateway_acts_on_is_checked(fields: dict[str, Any], param: str) -> None:
     with pytest.raises(InvalidRequest) as caught:
-        parse_openai_request(chat(**fields))
+        parse_openai(chat(**fields))
 
     assert caught.value.param == param
 
 
 @pytest.mark.parametrize("fields", [{"stream": None}, {"stream_options": None}])
 def test_openai_null_is_as_good_as_absent(fields: dict[str, Any]) -> None:
-    assert parse_openai_request(chat(model="tiny", **fields)) == {"model": "tiny"} | fields
+    assert parse_openai(chat(model="tiny", **fields)) == {"model": "tiny"} | fields
 
 
 @pytest.mark.parametrize("body", [BROKEN[name] for name in BROKEN if "nul" not in name or name == "null"])
 def test_openai_body_that_is_no_json_object_is_refused(body: bytes) -> None:
     with pytest.raises(InvalidRequest):
-        parse_openai_request(body)
+        parse_openai(body)

@@ -302,9 +302,16 @@ def test_every_call_needs_a_credential(ask: Callable[[Client], Any]) -> None:
     assert error_of(ask(Client())) == (401, "invalid_api_key", None)
 
 
-def test_admin_session_is_no_credential_for_the_api() -> None:
-    admin = User.objects.create(username="root", role="admin")
-    client = Client()
-    client.force_login(admin)
+def test_cookie_is_a_credential_and_changes_things_with_a_csrf_token_only(mina: User) -> None:
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(mina)
+    token = "a" * 32
+    client.cookies["csrftoken"] = token
 
-    assert client.get("/api/conversations").status_code == 401
+    def create(**headers: str) -> Any:
+        body: dict[str, Any] = {"title": "From the page"}
+        return client.post("/api/conversations", body, content_type="application/json", headers=headers)
+
+    assert client.get("/api/conversations").status_code == 200
+    assert error_of(create()) == (403, "permission_denied", None)
+    assert create(**{"X-CSRFToken": token}).status_code == 201

@@ -124,6 +124,9 @@ def start_gateway(folder: Path, engine_url: str, **overrides: str) -> Iterator[G
         "LOG_FORMAT": "json",
         "RATE_LIMIT_REQUESTS": "100000",
         "LOGIN_RATE": "10000/m",
+        "REST_RATE": "100000/m",
+        "ADDRESS_RATE": "100000/m",
+        "MAX_CONCURRENT_STREAMS": "100000",
         "PYTHONUNBUFFERED": "1",
     }
     with own_database(folder.name) as database_url:

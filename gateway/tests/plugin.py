@@ -20,6 +20,9 @@ os.environ.update(
         "SECRET_KEY": "s" * 40,
         "JWT_SECRET": "j" * 40,
         "LOG_LEVEL": "WARNING",
+        # Every test comes from one address; those about limits set their own.
+        "ADDRESS_RATE": "1000000/m",
+        "MAX_CONCURRENT_STREAMS": "100000",
         "ALLOWED_HOSTS": "testserver,127.0.0.1,localhost",
     }
 )

@@ -20,7 +20,7 @@ from gateway.request_id import current_request_id
 configure_logging(level=sys.argv[1], style=sys.argv[2])
 log = structlog.get_logger()
 log.debug("quiet")
-log.info("plain", count=3, id=uuid.UUID(int=1))
+log.info("plain", count=3, message_id=uuid.UUID(int=1))
 current_request_id.set("req-1")
 log.info("asked")
 log.info("asked_for_another", request_id="req-2")
@@ -29,7 +29,7 @@ try:
 except RuntimeError:
     log.error("failed", exc_info=True)
 logging.getLogger("some.library").info("too quiet for a library")
-logging.getLogger("some.library").warning("library says %s", "so", extra={"shard": 7})
+logging.getLogger("some.library").warning("library says %s", "so", extra={"status_code": 7})
 logging.getLogger("uvicorn.error").info("started", extra={"color_message": "\\x1b[32mstarted"})
 log.info("last")
 """
@@ -40,7 +40,7 @@ import structlog
 from gateway.logging import configure_logging
 
 configure_logging(level=sys.argv[1], style=sys.argv[2])
-structlog.get_logger().info("odd", text="lone \\ud800 surrogate")
+structlog.get_logger().info("odd", problem="lone \\ud800 surrogate")
 """
 
 
@@ -72,7 +72,7 @@ def test_line_is_json_with_level_time_and_fields(lines: dict[str, dict[str, Any]
         "event": "plain",
         "level": "info",
         "count": 3,
-        "id": "00000000-0000-0000-0000-000000000001",
+        "message_id": "00000000-0000-0000-0000-000000000001",
     }
 
 
@@ -88,13 +88,13 @@ def test_exception_is_one_field_of_its_line(lines: dict[str, dict[str, Any]]) ->
 def test_text_that_is_no_utf8_does_not_break_the_caller() -> None:
     (line,) = run("INFO", "json", ODD_SCRIPT).splitlines()
 
-    assert json.loads(line)["text"].startswith("lone ")
+    assert json.loads(line)["problem"].startswith("lone ")
 
 
 def test_lines_of_libraries_have_the_same_format(lines: dict[str, dict[str, Any]]) -> None:
     line = lines["library says so"]
 
-    assert (line["level"], line["logger"], line["shard"]) == ("warning", "some.library", 7)
+    assert (line["level"], line["logger"], line["status_code"]) == ("warning", "some.library", 7)
     assert line["request_id"] == "req-1"
 
 

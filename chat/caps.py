@@ -1,0 +1,76 @@
+"""What one /v1 request may ask of the engine: numbers and lists with a bound, and nothing internal.
+
+vLLM reads `"16384"` and `16384.0` as numbers, too, so a capped field that is no plain number is refused here
+instead of passing for none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from gateway.conf_requests import RequestConfig
+from gateway.errors import InvalidRequest
+
+OUTPUT_FIELDS = ("max_tokens", "max_completion_tokens", "max_output_tokens")
+SEQUENCE_FIELDS = ("n", "best_of")
+LOGPROB_FIELDS = ("logprobs", "top_logprobs", "prompt_logprobs")
+STOP_FIELDS = ("stop", "stop_token_ids", "bad_words", "logprob_token_ids")
+TOOL_FIELDS = ("tools", "functions")
+
+REFUSED_FIELDS = frozenset({"kv_transfer_params", "ec_transfer_params", "logits_processors", "priority"})
+"""Between a gateway and its engines: cache transfers name hosts to fetch from, processors name code to
+import, a priority passes everybody else."""
+
+DROPPED_FIELDS = frozenset({"request_id", "cache_salt"})
+"""The gateway gives its own."""
+
+
+def apply_caps(body: Mapping[str, Any], caps: RequestConfig) -> dict[str, Any]:
+    """`body` without what is the gateway's to say. Raises InvalidRequest that names the field."""
+    for name in REFUSED_FIELDS & body.keys():
+        if body[name] not in (None, 0):
+            raise InvalidRequest(f"`{name}` is not for clients to set.", param=name)
+    for name in OUTPUT_FIELDS:
+        _check_number(body, name, caps.max_output_tokens)
+    for name in LOGPROB_FIELDS:
+        _check_number(body, name, caps.max_logprobs)
+    _check_sequences(body, caps.max_sequences)
+    for name in STOP_FIELDS:
+        _check_length(body, name, caps.max_stop_sequences)
+    for name in TOOL_FIELDS:
+        _check_length(body, name, caps.max_tools)
+    return {name: value for name, value in body.items() if name not in DROPPED_FIELDS | REFUSED_FIELDS}
+
+
+def _check_sequences(body: Mapping[str, Any], limit: int) -> None:
+    """`n` answers for each prompt of a batch; `best_of` are generated, though only `n` are shown."""
+    prompts = _count_prompts(body.get("prompt"))
+    if prompts > limit:
+        raise InvalidRequest(f"prompt: a batch has {limit} prompts at most.", param="prompt")
+    for name in SEQUENCE_FIELDS:
+        _check_number(body, name, limit // max(1, prompts))
+
+
+def _count_prompts(prompt: object) -> int:
+    """A list of numbers is one prompt in tokens; a list of texts or of lists is a batch."""
+    is_batch = isinstance(prompt, list) and any(not isinstance(item, int) for item in prompt)
+    return len(prompt) if is_batch and isinstance(prompt, list) else 1
+
+
+def _check_number(body: Mapping[str, Any], name: str, limit: int) -> None:
+    value = body.get(name)
+    if value is None or value is True or value is False:  # `logprobs` of a chat is a yes or no
+        return
+    if not isinstance(value, int):
+        raise InvalidRequest(f"{name}: expected a whole number.", param=name)
+    if value < 0:
+        raise InvalidRequest(f"{name}: expected at least 0, got {value}.", param=name)
+    if value > limit:
+        raise InvalidRequest(f"{name}: this gateway allows {limit} at most.", param=name)
+
+
+def _check_length(body: Mapping[str, Any], name: str, limit: int) -> None:
+    value = body.get(name)
+    if isinstance(value, list | dict) and len(value) > limit:
+        raise InvalidRequest(f"{name}: this gateway allows {limit} entries at most.", param=name)

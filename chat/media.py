@@ -1,0 +1,54 @@
+"""Where images, sounds and files in messages may come from.
+
+The engine fetches what a URL names, from inside the network: an address of the cloud's metadata service, of
+the database, `file:`. Redirects and names that resolve to inner addresses are the engine's to follow, out of
+our sight. So by default a medium comes within the request, as a `data:` URL, and from nowhere else.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from gateway.errors import InvalidRequest
+
+_public_https = re.compile(
+    # Host names that the public DNS can have: no address in any notation, no single label, no user part.
+    r"https://(?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\.)+[a-z][a-z0-9-]*[a-z0-9](?::443)?(?:[/?][\x21-\x5b\x5d-\x7e]*)?",
+    re.IGNORECASE,
+)
+_inner_name = re.compile(
+    r"https://[^/?:]*\.(?:localhost|local|internal|intranet|lan|home|corp|arpa|test)(?=[:/?]|$)", re.I
+)
+
+
+def check_media(body: dict[str, Any], policy: str) -> None:
+    """Raises InvalidRequest for a medium from elsewhere. `policy` is MEDIA_URLS: off or https."""
+    messages = body.get("messages")
+    for index, message in enumerate(messages if isinstance(messages, list) else ()):
+        if isinstance(message, dict) and not isinstance(message.get("content"), str):
+            _check(message.get("content"), policy, path=f"messages.{index}.content", is_url=False)
+    _check(body.get("input"), policy, path="input", is_url=False)
+
+
+def _check(value: Any, policy: str, *, path: str, is_url: bool) -> None:
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            if key != "annotations":  # what an earlier answer cited; nothing fetches that
+                # `image_url`, `audio_url`, `video_url`, `file_url`, `url`, `uri`, in whichever shape.
+                is_link = key.lower().endswith(("url", "uri"))
+                _check(inner, policy, path=f"{path}.{key}", is_url=is_link)
+    elif isinstance(value, list):
+        for index, inner in enumerate(value):
+            _check(inner, policy, path=f"{path}.{index}", is_url=is_url)
+    elif is_url and isinstance(value, str) and not _is_allowed(value, policy):
+        wanted = "a data: URL" if policy == "off" else "a data: or public https: URL"
+        raise InvalidRequest(
+            f"{path}: expected {wanted}. The gateway lets nothing else be fetched.", param=path
+        )
+
+
+def _is_allowed(url: str, policy: str) -> bool:
+    if url.startswith("data:"):
+        return True
+    return policy == "https" and _public_https.fullmatch(url) is not None and _inner_name.match(url) is None

@@ -1,0 +1,49 @@
+"""The settings about what one request may ask of the engine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from gateway.env import one_of, setting, whole_number
+
+
+@dataclass(frozen=True, kw_only=True)
+class RequestConfig:
+    """A part of `gateway.conf.GatewayConfig`. Each cap holds before the engine hears of the request."""
+
+    max_output_tokens: int = setting(
+        "MAX_OUTPUT_TOKENS",
+        32_768,
+        "Largest max_tokens that a request may name; without one the model's context is the bound.",
+        whole_number(1),
+    )
+    max_sequences: int = setting(
+        "MAX_SEQUENCES",
+        16,
+        "Answers that one request may have generated: `n` times the prompts of a batch.",
+        whole_number(1),
+    )
+    max_stop_sequences: int = setting(
+        "MAX_STOP_SEQUENCES", 16, "Entries of `stop` and the like in one request.", whole_number(1)
+    )
+    max_tools: int = setting("MAX_TOOLS", 128, "Tools that one request may offer.", whole_number(0))
+    max_logprobs: int = setting(
+        "MAX_LOGPROBS", 20, "Log probabilities per token that one request may ask for.", whole_number(0)
+    )
+    max_answer_bytes: int = setting(
+        "MAX_ANSWER_BYTES", 64 * 2**20, "Longest answer taken from the engine.", whole_number(1024)
+    )
+    media_urls: str = setting(
+        "MEDIA_URLS",
+        "off",
+        "Where images and sounds in messages may come from: off (only data: URLs, which carry them) or https "
+        "(the engine fetches them from any public host name; restrict its --allowed-media-domains, too).",
+        one_of("off", "https"),
+    )
+    prompt_cache: str = setting(
+        "PROMPT_CACHE",
+        "user",
+        "Who shares the engine's cache of prompts: user (everybody has their own) or shared (faster for "
+        "equal system prompts, but response times tell whether somebody else asked the same).",
+        one_of("user", "shared"),
+    )

@@ -1,0 +1,81 @@
+"""Keeps secrets out of log lines: fields by an allow-list, and free text by what secrets look like."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, MutableMapping
+from typing import Any
+
+REDACTED = "[redacted]"
+
+LOGGED_FIELDS = frozenset(
+    {
+        # of every line
+        *("event", "level", "logger", "timestamp", "request_id", "exception", "exc_info", "stack_info"),
+        # of a request
+        *("method", "path", "status", "duration_ms", "outcome", "model", "ttft_ms", "completion_tokens"),
+        "estimated_tokens",
+        # of what runs beside requests
+        *(
+            "advice",
+            "cause",
+            "count",
+            "detail",
+            "engine",
+            "error",
+            "folder",
+            "gpus",
+            "hint",
+            "holder",
+            "host",
+        ),
+        *("message", "message_id", "probe", "problem", "problems", "profile", "retry_in_s", "running"),
+        *("sample", "slot", "state", "status_code", "switch", "to", "work"),
+    }
+)
+"""What may be logged by name. Anything else (a library's `extra`, a field added in haste) keeps its name and
+loses its value; a test compares the list with every log call of ours."""
+
+FREE_TEXT = frozenset(
+    {"event", "exception", "error", "detail", "problem", "message", "hint", "cause", "path"}
+)
+"""Fields whose words come from elsewhere: exceptions, engines, URLs."""
+
+SECRET_FORMS = re.compile(
+    r"""
+      \bsk-[A-Za-z0-9_-]{8,}                                   # API keys, ours and other makers'
+    | \beyJ[\w-]{8,}\.[\w-]+(?:\.[\w-]*)?                      # JWTs
+    | (?<=://)[^/\s@]*:[^/\s@]+(?=@)                           # user:password in a URL
+    | (?i:\bbearer)\s+\S+
+    | (?i:\b[\w-]*(?:password|passwd|secret|token|api[_-]?key|authorization)["']?\s*[=:]\s*)
+      (?:"[^"]*"|'[^']*'|[^\s,;}]+)
+    | \bDETAIL:.*?(?=\n\n|\Z)                                  # PostgreSQL quotes the row that it refused
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+
+
+class Redactor:
+    """A structlog processor: fields that nobody listed, and secrets in free text, become REDACTED.
+
+    `secrets` are this process's own: its keys and passwords, wherever they turn up.
+    """
+
+    def __init__(self, secrets: Iterable[str] = ()) -> None:
+        known = sorted({secret for secret in secrets if len(secret) >= 8}, key=len, reverse=True)
+        self._known = re.compile("|".join(map(re.escape, known))) if known else None
+
+    def __call__(self, _logger: Any, _name: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+        for field, value in event.items():
+            if field not in LOGGED_FIELDS:
+                # structlog's own, which its formatter takes out again
+                if not field.startswith("_"):
+                    event[field] = REDACTED
+            elif field in FREE_TEXT and value is not None:
+                event[field] = self.clean(str(value))
+        return event
+
+    def clean(self, text: str) -> str:
+        """`text` without what looks like a secret or is one of this process's."""
+        text = SECRET_FORMS.sub(REDACTED, text)
+        return self._known.sub(REDACTED, text) if self._known else text

@@ -1,0 +1,64 @@
+"""A gateway to attack, in front of an engine that remembers what reached it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from chat.tests.scripted_engine import ScriptedEngine, delta_event, start_scripted_engine
+from gateway.tests.live import GatewayProcess, start_gateway, wait_until
+
+DONE = b"data: [DONE]\n\n"
+MAX_BODY_BYTES = 200_000
+BODY_TIMEOUT_S = 0.5
+
+
+@pytest.fixture(scope="session")
+def recording_engine() -> Iterator[ScriptedEngine]:
+    """An engine that answers `hi` to everything; `received` tells what it was asked."""
+    with start_scripted_engine() as engine:
+        engine.body = delta_event("hi", finish_reason="stop") + DONE
+        yield engine
+
+
+@pytest.fixture(scope="session")
+def fort(
+    tmp_path_factory: pytest.TempPathFactory, recording_engine: ScriptedEngine
+) -> Iterator[GatewayProcess]:
+    """A gateway in production mode with small bounds."""
+    with start_gateway(
+        tmp_path_factory.mktemp("fort"),
+        recording_engine.url,
+        MAX_BODY_BYTES=str(MAX_BODY_BYTES),
+        BODY_TIMEOUT=str(BODY_TIMEOUT_S),
+        MAX_OUTPUT_TOKENS="1000",
+        MAX_SEQUENCES="4",
+        MAX_STOP_SEQUENCES="4",
+        MAX_TOOLS="4",
+        MAX_LOGPROBS="5",
+        MAX_ANSWER_BYTES="600000",
+        HSTS_SECONDS="31536000",
+        ADDRESS_RATE="0/m",
+        REST_RATE="0/m",
+    ) as gateway:
+        wait_until(
+            lambda: httpx.get(f"{gateway.url}/health").json()["services"]["vllm"]["status"] == "ready",
+            what="the engine to be seen",
+        )
+        yield gateway
+
+
+@pytest.fixture
+def web(fort: GatewayProcess) -> Iterator[httpx.Client]:
+    """The demo user's client."""
+    with fort.client() as client:
+        yield client
+
+
+@pytest.fixture
+def reached(recording_engine: ScriptedEngine) -> list[object]:
+    """What reaches the engine from now on."""
+    recording_engine.received.clear()
+    return recording_engine.received  # type: ignore[return-value]

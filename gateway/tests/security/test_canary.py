@@ -1,0 +1,223 @@
+"""A password, keys, tokens and a prompt, sent to every endpoint, turn up nowhere but where they belong."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+import pytest
+from django.contrib import admin
+from drf_spectacular.generators import SchemaGenerator
+
+from chat.tests.scripted_engine import ScriptedEngine
+from gateway.tests.live import ADMIN_PASSWORD, GatewayProcess, start_gateway, wait_until
+
+PASSWORD = "canary-password-quite-long"
+NEW_PASSWORD = "canary-password-the-second"
+PROMPT = "canary-prompt of a user"
+NAME = "canaryowner"
+
+
+@dataclass
+class Canaries:
+    """What was sent, and every failure that was answered."""
+
+    secrets: dict[str, str] = field(default_factory=dict)
+    errors: list[str] = field(default_factory=list)
+    statuses: set[int] = field(default_factory=set)
+    called: set[str] = field(default_factory=set)
+
+    def ask(self, client: httpx.Client, method: str, path: str, **options: Any) -> httpx.Response:
+        with client.stream(method, path, **options) as answer:
+            if path.endswith("/events") and answer.status_code == 200:
+                return answer  # a stream without end; its first bytes are all that matters
+            answer.read()
+        self.statuses.add(answer.status_code)
+        if answer.status_code >= 400 or '"error"' in answer.text:
+            self.errors.append(answer.text)
+        return answer
+
+
+@pytest.fixture(scope="module")
+def aviary(
+    tmp_path_factory: pytest.TempPathFactory, recording_engine: ScriptedEngine
+) -> Iterator[GatewayProcess]:
+    settings = {"REGISTRATION": "true", "LOG_LEVEL": "DEBUG", "REST_RATE": "0/m", "ADDRESS_RATE": "0/m"}
+    with start_gateway(tmp_path_factory.mktemp("canary"), recording_engine.url, **settings) as gateway:
+        wait_until(
+            lambda: httpx.get(f"{gateway.url}/health").json()["services"]["vllm"]["status"] == "ready",
+            what="the engine to be seen",
+        )
+        yield gateway
+
+
+@pytest.fixture(scope="module")
+def flown(aviary: GatewayProcess, recording_engine: ScriptedEngine) -> Canaries:
+    """All canaries, after they were sent to every endpoint."""
+    canaries = Canaries()
+    with httpx.Client(base_url=aviary.url, timeout=30) as client:
+        ids = succeed(canaries, client)
+        for method, path in operations():
+            canaries.called.add(f"{method} {path}")
+            # What a DELETE finds is gone for the calls after it: that comes last.
+            fail_everywhere(canaries, client, method, fill(path, {} if method == "DELETE" else ids))
+        before, recording_engine.body = recording_engine.body, b"data: nonsense\n\n"
+        try:
+            chat(canaries, client, canaries.secrets["key"])
+        finally:
+            recording_engine.body = before
+        spend_tokens(canaries, client, ids)
+    return canaries
+
+
+def succeed(canaries: Canaries, client: httpx.Client) -> dict[str, str]:
+    """An account with a key and a conversation, everything with canaries in it."""
+    account = {"username": NAME, "password": PASSWORD}
+    canaries.ask(client, "POST", "/api/auth/register", json=account).raise_for_status()
+    pair = canaries.ask(client, "POST", "/api/auth/login", json=account).json()
+    bearer = {"Authorization": f"Bearer {pair['access_token']}"}
+    wanted = {"name": "script", "scopes": ["chat", "history", "models:read"]}
+    key = canaries.ask(client, "POST", "/api/keys", json=wanted, headers=bearer).json()
+    canaries.secrets |= {
+        "password": PASSWORD,
+        "new password": NEW_PASSWORD,
+        "prompt": "canary-prompt",
+        "access token": pair["access_token"],
+        "refresh token": pair["refresh_token"],
+        "key": key["key"],
+    }
+    answer = chat(canaries, client, key["key"])
+    return {**{n: answer[n] for n in ("conversation_id", "message_id")}, "key_id": key["id"]}
+
+
+def chat(canaries: Canaries, client: httpx.Client, key: str) -> dict[str, Any]:
+    """The prompt by every way to a model, streamed and whole."""
+    headers = {"Authorization": f"Bearer {key}"}
+    messages = {"messages": [{"role": "user", "content": PROMPT}]}
+    for stream in (True, False):
+        canaries.ask(
+            client, "POST", "/v1/chat/completions", json=messages | {"stream": stream}, headers=headers
+        )
+        canaries.ask(
+            client, "POST", "/v1/completions", json={"prompt": PROMPT, "stream": stream}, headers=headers
+        )
+        body = {"content": PROMPT, "stream": stream}
+        answer = canaries.ask(client, "POST", "/api/chat", json=body, headers=headers)
+    content: dict[str, Any] = answer.json()
+    return content
+
+
+def operations() -> list[tuple[str, str]]:
+    """Every call that the schema knows."""
+    schema = SchemaGenerator().get_schema(request=None, public=True)  # type: ignore[no-untyped-call]
+    return [(method.upper(), path) for path, item in schema["paths"].items() for method in item]
+
+
+def fill(path: str, ids: dict[str, str]) -> str:
+    return re.sub(r"\{(\w+)\}", lambda name: ids.get(name[1], str(uuid.uuid4())), path)
+
+
+def fail_everywhere(canaries: Canaries, client: httpx.Client, method: str, path: str) -> None:
+    """Each credential in each place, with bodies that are wrong in several ways."""
+    secrets = canaries.secrets
+    credentials = [
+        *({"Authorization": f"Bearer {secrets[name]}"} for name in ("key", "access token", "refresh token")),
+        {"Authorization": f"Bearer {secrets['key']}x"},
+        {"Authorization": f"Basic {secrets['key']}"},
+        {"X-Api-Key": secrets["key"], "Cookie": f"sessionid={secrets['key']}"},
+    ]
+    bodies = [
+        {"content": [PROMPT], "messages": PROMPT, "prompt": {"text": PROMPT}, "title": [PROMPT]},
+        {
+            "content": PROMPT,
+            "model": "no-such-model",
+            "password": PASSWORD,
+            "username": NAME,
+            "refresh_token": PROMPT,
+        },
+        {"current": NEW_PASSWORD, "new": PASSWORD},
+    ]
+    for headers in credentials:
+        for body in bodies if method in {"POST", "PATCH", "PUT"} else [None]:
+            query = {"q": PROMPT, "token": secrets["key"]}
+            canaries.ask(client, method, path, headers=headers, json=body, params=query)
+    if method in {"POST", "PATCH", "PUT"}:
+        cut = f'{{"content": "{PROMPT}", "password": "{PASSWORD}"'.encode()
+        json_type = {"Content-Type": "application/json"}
+        canaries.ask(client, method, path, headers=credentials[0] | json_type, content=cut)
+        canaries.ask(
+            client, method, path, headers=credentials[0], data={"password": PASSWORD, "content": PROMPT}
+        )
+
+
+def spend_tokens(canaries: Canaries, client: httpx.Client, ids: dict[str, str]) -> None:
+    """What ends sessions and keys: the new secrets that come of it are canaries, too."""
+    for password in (NEW_PASSWORD, PASSWORD):
+        account = {"username": NAME, "password": password}
+        pair = canaries.ask(client, "POST", "/api/auth/login", json=account)
+    tokens = pair.json()
+    refreshed = canaries.ask(
+        client, "POST", "/api/auth/refresh", json={"refresh_token": tokens["refresh_token"]}
+    )
+    headers = {"Authorization": f"Bearer {tokens['access_token']}"}
+    rotated = canaries.ask(client, "POST", f"/api/keys/{ids['key_id']}/rotate", json={}, headers=headers)
+    canaries.ask(client, "DELETE", f"/api/keys/{ids['key_id']}", headers=headers)
+    canaries.ask(client, "GET", "/v1/models", headers={"Authorization": f"Bearer {canaries.secrets['key']}"})
+    change = {"current": PASSWORD, "new": NEW_PASSWORD}
+    changed = canaries.ask(client, "POST", "/api/auth/password", json=change, headers=headers)
+    canaries.ask(client, "POST", "/api/auth/refresh", json={"refresh_token": tokens["refresh_token"]})
+    canaries.ask(client, "POST", "/api/auth/logout", json={"refresh_token": changed.json()["refresh_token"]})
+    canaries.secrets["rotated key"] = rotated.json()["key"]
+    for name, answer in (("refreshed", refreshed), ("changed", changed)):
+        canaries.secrets |= {
+            f"{name} {half}": answer.json()[f"{half}_token"] for half in ("access", "refresh")
+        }
+
+
+def found_in(text: str, canaries: Canaries) -> list[str]:
+    """The canaries in `text`. A token's signature is enough to know it by."""
+    return [name for name, secret in canaries.secrets.items() if secret.rpartition(".")[2] in text]
+
+
+def test_every_endpoint_was_asked_and_success_and_failure_were_seen(flown: Canaries) -> None:
+    assert len(flown.called) >= 30
+    assert {200, 201, 204, 400, 401, 403, 404, 415, 502} <= flown.statuses
+    assert len(flown.secrets) == 11
+
+
+def test_no_canary_in_the_log(aviary: GatewayProcess, flown: Canaries) -> None:
+    log = aviary.log()
+
+    assert log.count('"event":"request"') > len(flown.called)
+    assert found_in(log, flown) == []
+
+
+def test_no_canary_in_the_metrics(aviary: GatewayProcess, flown: Canaries) -> None:
+    assert found_in(httpx.get(f"{aviary.url}/metrics").text, flown) == []
+
+
+def test_no_canary_in_an_error_body(flown: Canaries) -> None:
+    assert len(flown.errors) > 100
+    assert [(found, text) for text in flown.errors if (found := found_in(text, flown))] == []
+
+
+def test_no_canary_in_an_admin_list(aviary: GatewayProcess, flown: Canaries) -> None:
+    with httpx.Client(base_url=aviary.url, follow_redirects=True) as client:
+        sign_in(client)
+        for model in admin.site._registry:
+            page = client.get(f"/admin/{model._meta.app_label}/{model._meta.model_name}/")
+            assert page.status_code == 200
+            assert found_in(page.text, flown) == [], page.url
+
+
+def sign_in(client: httpx.Client) -> None:
+    token = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', client.get("/admin/login/").text)
+    assert token is not None
+    account = {"username": "admin", "password": ADMIN_PASSWORD, "next": "/admin/"}
+    headers = {"Referer": f"{client.base_url}admin/login/"}
+    page = client.post("/admin/login/", data=account | {"csrfmiddlewaretoken": token[1]}, headers=headers)
+    assert "Site administration" in page.text

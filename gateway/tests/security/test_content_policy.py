@@ -1,0 +1,150 @@
+"""Every page works under the content security policy: looked at with Chromium, which tells violations."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import httpx
+import pytest
+from django.contrib import admin
+
+from gateway.page_security import PAGE_POLICY, write_policy
+from gateway.tests.live import ADMIN_PASSWORD, GatewayProcess, start_gateway
+from modelops.tests.faces.test_browser import browser_page
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+__all__ = ["browser_page"]  # a fixture
+
+PREPARE = """
+from modelops.tests.faces.fit_rows import record; record()
+from modelops.tests.faces.switch_rows import ask, make_ready, serve, write_log
+make_ready("first", "second")
+write_log(serve("first"), "INFO <script>alert(1)</script>")
+ask("second")
+"""
+
+
+@pytest.fixture(scope="module")
+def busy_gateway(tmp_path_factory: pytest.TempPathFactory, simulator: str) -> Iterator[GatewayProcess]:
+    """A gateway in development mode with a row in every table that the admin shows."""
+    with start_gateway(tmp_path_factory.mktemp("policy"), simulator, DEBUG="true") as gateway:
+        with gateway.client() as client:
+            client.post("/api/chat", json={"content": "hello", "max_tokens": 2}).raise_for_status()
+        gateway.manage("create_api_key", "demo", "--name", "policy")
+        gateway.manage("shell", "--no-imports", "-c", PREPARE)
+        yield gateway
+
+
+@pytest.fixture
+def signed_in(browser_page: Page, busy_gateway: GatewayProcess) -> Page:
+    browser_page.goto(f"{busy_gateway.url}/admin/login/?next=/admin/")
+    browser_page.fill("#id_username", "admin")
+    browser_page.fill("#id_password", ADMIN_PASSWORD)
+    browser_page.click("input[type=submit]")
+    browser_page.wait_for_url("**/admin/")
+    return browser_page
+
+
+def admin_lists() -> list[str]:
+    return [f"/admin/{m._meta.app_label}/{m._meta.model_name}/" for m in admin.site._registry]
+
+
+def admin_pages(page: Page, url: str) -> Iterator[str]:
+    """Every list, what it links to, the form of its first row; of profiles, all the pages that a row has."""
+    for path in ("/admin/", "/admin/password_change/", "/admin/modelops/modelprofile/fit/", *admin_lists()):
+        yield path
+        page.goto(url + path)
+        links = page.locator("#result_list tbody th a, .object-tools a").evaluate_all(
+            "all => all.map(a => new URL(a.href).pathname)"
+        )
+        rows = [link for link in links if link.endswith("/change/")]
+        yield from dict.fromkeys([*(link for link in links if link not in rows), *rows[:1]])
+        for row in rows[:1]:
+            if "/modelprofile/" in row:
+                yield from (row.replace("/change/", tail) for tail in ("/history/", "/delete/", "/switch/"))
+
+
+@pytest.mark.browser
+def test_no_admin_page_breaks_the_policy(signed_in: Page, busy_gateway: GatewayProcess) -> None:
+    told = listen(signed_in)
+    seen = list(dict.fromkeys(admin_pages(signed_in, busy_gateway.url)))
+
+    statuses = {path: look(signed_in, busy_gateway.url + path) for path in seen}
+
+    assert told == []
+    assert {path: status for path, status in statuses.items() if status != 200} == {}
+    assert set(admin_lists()) <= set(seen)
+    assert any("/switch/" in path and path.startswith("/admin/modelops/switch/") for path in seen)
+
+
+def listen(page: Page) -> list[str]:
+    """What the browser complains of from now on; a violation of the policy is an error on its console."""
+    told: list[str] = []
+
+    def note(kind: str, text: str) -> None:
+        if kind == "error" and "/favicon.ico" not in text:
+            told.append(f"{page.url}: {text}")
+
+    page.on("console", lambda line: note(line.type, f"{line.text} {line.location}"))
+    page.on("pageerror", lambda error: note("error", str(error)))
+    return told
+
+
+def look(page: Page, url: str) -> int:
+    answer = page.goto(url)
+    assert answer is not None
+    return answer.status
+
+
+@pytest.mark.browser
+def test_swagger_page_works_under_the_same_policy(browser_page: Page, busy_gateway: GatewayProcess) -> None:
+    told = listen(browser_page)
+
+    browser_page.goto(f"{busy_gateway.url}/docs")
+    browser_page.locator(".opblock-summary-path", has_text="/api/chat").first.wait_for()
+    browser_page.locator(".opblock-summary", has_text="/api/auth/login").click()
+    browser_page.get_by_role("button", name="Try it out").wait_for()
+
+    assert told == []
+
+
+@pytest.mark.browser
+def test_what_a_page_brings_along_by_itself_is_not_run(signed_in: Page, busy_gateway: GatewayProcess) -> None:
+    """Were there a hole in the escaping, the policy would stand behind it."""
+    signed_in.goto(f"{busy_gateway.url}/admin/")
+
+    signed_in.evaluate(
+        "const s = document.createElement('script'); s.text = 'window.ran = 1'; document.body.append(s)"
+    )
+
+    assert signed_in.evaluate("window.ran") is None
+
+
+@pytest.mark.parametrize("path", ["/admin/login/", "/", "/health", "/nowhere", "/api/auth/me"])
+def test_every_answer_of_the_pages_plane_carries_the_policy(gateway: GatewayProcess, path: str) -> None:
+    headers = httpx.get(gateway.url + path).headers
+
+    assert headers["content-security-policy"] == write_policy(PAGE_POLICY)
+    assert headers["x-content-type-options"] == "nosniff"
+    assert headers["x-frame-options"] == "DENY"
+    assert headers["referrer-policy"] == "same-origin"
+
+
+def test_policy_allows_nothing_inline_and_nothing_from_elsewhere() -> None:
+    policy = write_policy(PAGE_POLICY)
+
+    assert "unsafe" not in policy
+    assert "*" not in policy
+    assert "http" not in policy
+    for needed in (
+        "default-src 'self'",
+        "script-src 'self'",
+        "style-src 'self'",
+        "frame-ancestors 'none'",
+        "base-uri 'none'",
+        "form-action 'self'",
+    ):
+        assert needed in policy

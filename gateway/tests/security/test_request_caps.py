@@ -1,0 +1,326 @@
+"""Unbounded use, media to fetch, names that are none: refused before the engine hears of the request."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx
+import pytest
+
+from chat.caps import apply_caps
+from chat.media import check_media
+from chat.prompt_cache import salt_fields
+from chat.tests.scripted_engine import ScriptedEngine, delta_event
+from chat.tests.streams import error_of, read_stream
+from gateway.conf_requests import RequestConfig
+from gateway.errors import InvalidRequest
+from gateway.ids import new_id
+from gateway.tests.live import GatewayProcess
+from gateway.tests.security.conftest import DONE
+
+HELLO = [{"role": "user", "content": "hello"}]
+TOOL = {"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}
+
+TOO_MUCH: list[tuple[str, dict[str, Any], str]] = [
+    ("/v1/chat/completions", {"n": 5}, "n"),
+    ("/v1/chat/completions", {"n": "5"}, "n"),
+    ("/v1/chat/completions", {"n": 5.0}, "n"),
+    ("/v1/chat/completions", {"n": 10**30}, "n"),
+    ("/v1/chat/completions", {"best_of": 5}, "best_of"),
+    ("/v1/chat/completions", {"max_tokens": 1001}, "max_tokens"),
+    ("/v1/chat/completions", {"max_tokens": "1001"}, "max_tokens"),
+    ("/v1/chat/completions", {"max_completion_tokens": 1001}, "max_completion_tokens"),
+    ("/v1/chat/completions", {"stop": ["a"] * 5}, "stop"),
+    ("/v1/chat/completions", {"bad_words": ["a"] * 5}, "bad_words"),
+    ("/v1/chat/completions", {"tools": [TOOL] * 5}, "tools"),
+    ("/v1/chat/completions", {"logprobs": True, "top_logprobs": 6}, "top_logprobs"),
+    ("/v1/chat/completions", {"logprobs": True, "top_logprobs": -1}, "top_logprobs"),
+    ("/v1/chat/completions", {"prompt_logprobs": -1}, "prompt_logprobs"),
+    ("/v1/completions", {"prompt": "a", "logprobs": 6}, "logprobs"),
+    ("/v1/completions", {"prompt": ["a"] * 5}, "prompt"),
+    ("/v1/completions", {"prompt": [[1, 2]] * 5}, "prompt"),
+    ("/v1/completions", {"prompt": ["a", "b"], "n": 3}, "n"),
+    ("/v1/completions", {"prompt": "a", "best_of": 5}, "best_of"),
+]
+
+
+@pytest.mark.parametrize(("path", "fields", "param"), TOO_MUCH)
+def test_what_asks_too_much_is_refused_before_the_engine(
+    web: httpx.Client, reached: list[object], path: str, fields: dict[str, Any], param: str
+) -> None:
+    body = fields if path == "/v1/completions" else {"messages": HELLO, **fields}
+
+    answer = web.post(path, json=body)
+
+    assert answer.status_code == 400
+    assert error_of(answer)["param"] == param
+    assert reached == []
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"content": "hello", "max_tokens": 1001},
+        {"content": "hello", "n": 2},
+        {"content": "hello", "tools": [TOOL]},
+        {"content": "hello", "stop": ["a"] * 5},
+    ],
+)
+def test_chat_asks_no_more_than_its_fields_allow(
+    web: httpx.Client, reached: list[object], fields: dict[str, Any]
+) -> None:
+    assert web.post("/api/chat", json=fields).status_code == 400
+    assert reached == []
+
+
+def test_request_at_its_bounds_passes_unchanged(web: httpx.Client, recording_engine: ScriptedEngine) -> None:
+    fields = {"n": 4, "max_tokens": 1000, "stop": ["a"] * 4, "tools": [TOOL] * 4, "top_logprobs": 5}
+    recording_engine.received.clear()
+
+    answer = web.post("/v1/chat/completions", json={"messages": HELLO, "logprobs": True, **fields})
+
+    assert answer.status_code == 200
+    assert recording_engine.received[0].items() >= fields.items()
+
+
+def test_prompt_in_tokens_is_one_prompt_however_long(
+    web: httpx.Client, recording_engine: ScriptedEngine
+) -> None:
+    recording_engine.received.clear()
+
+    answer = web.post("/v1/completions", json={"prompt": list(range(50)), "n": 4})
+
+    assert answer.status_code == 200
+    assert recording_engine.received[0]["prompt"] == list(range(50))
+
+
+@pytest.mark.parametrize(
+    "name", ["kv_transfer_params", "ec_transfer_params", "logits_processors", "priority"]
+)
+def test_what_gateway_and_engine_settle_between_them_is_not_the_clients(
+    web: httpx.Client, reached: list[object], name: str
+) -> None:
+    answer = web.post("/v1/chat/completions", json={"messages": HELLO, name: {"remote_host": "10.0.0.1"}})
+
+    assert error_of(answer)["param"] == name
+    assert reached == []
+
+
+@pytest.mark.parametrize("is_stream", [False, True])
+@pytest.mark.parametrize("path", ["/api/chat", "/v1/chat/completions"])
+def test_answer_without_end_is_cut(
+    web: httpx.Client, recording_engine: ScriptedEngine, path: str, is_stream: bool
+) -> None:
+    body: dict[str, Any] = {"content": "x", "store": False} if path == "/api/chat" else {"messages": HELLO}
+    before, recording_engine.body = recording_engine.body, delta_event("x" * 1000) * 3000 + DONE
+    try:
+        if is_stream:
+            reply = read_stream(web, path, body)
+            assert (reply.errors[0]["code"], reply.is_done) == ("upstream_unavailable", True)
+            assert len(reply.body) < 700_000
+        else:
+            assert error_of(web.post(path, json=body))["code"] == "upstream_unavailable"
+    finally:
+        recording_engine.body = before
+
+
+INNER_URLS = [
+    "http://169.254.169.254/latest/meta-data/",
+    "http://metadata.google.internal/",
+    "http://127.0.0.1:6379/",
+    "http://localhost:8000/v1/models",
+    "http://[::1]/",
+    "http://0x7f.1/",
+    "http://2130706433/",
+    "http://10.0.0.1/",
+    "https://example.com/redirects-to-inside",
+    "file:///etc/passwd",
+    "FILE:///etc/passwd",
+    " http://127.0.0.1/",
+    "ftp://example.com/a",
+    "/etc/passwd",
+    "",
+]
+
+
+def image(url: object) -> list[dict[str, Any]]:
+    return [{"role": "user", "content": [{"type": "image_url", "image_url": url}]}]
+
+
+@pytest.mark.parametrize("url", INNER_URLS)
+def test_engine_is_not_made_to_fetch_media(web: httpx.Client, reached: list[object], url: str) -> None:
+    answer = web.post("/v1/chat/completions", json={"messages": image({"url": url})})
+
+    assert answer.status_code == 400
+    assert error_of(answer)["param"] == "messages.0.content.0.image_url.url"
+    assert reached == []
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        {"type": "image_url", "image_url": "http://127.0.0.1/"},
+        {"image_url": "http://127.0.0.1/"},
+        {"type": "audio_url", "audio_url": {"url": "http://127.0.0.1/"}},
+        {"type": "video_url", "video_url": {"url": "file:///etc/passwd"}},
+        {"type": "input_image", "image_url": "http://127.0.0.1/"},
+        {"type": "input_file", "file_url": "http://127.0.0.1/"},
+        {"type": "image", "source": {"type": "url", "url": "http://127.0.0.1/"}},
+        {"type": "image_url", "image_url": {"URL": "http://127.0.0.1/"}},
+        {"type": "image_url", "image_url": ["http://127.0.0.1/"]},
+    ],
+)
+def test_no_shape_of_a_medium_slips_through(part: dict[str, Any]) -> None:
+    for body in ({"messages": [{"role": "user", "content": [part]}]}, {"input": [part]}):
+        with pytest.raises(InvalidRequest):
+            check_media(body, "off")
+
+
+def test_media_within_the_request_pass(web: httpx.Client, recording_engine: ScriptedEngine) -> None:
+    recording_engine.received.clear()
+    messages = image({"url": "data:image/png;base64,AAAA"})
+
+    assert web.post("/v1/chat/completions", json={"messages": messages}).status_code == 200
+    assert recording_engine.received[0]["messages"] == messages
+
+
+def test_addresses_in_what_is_said_are_only_words(
+    web: httpx.Client, recording_engine: ScriptedEngine
+) -> None:
+    recording_engine.received.clear()
+    arguments = '{"url": "http://10.0.0.1/"}'
+    messages = [
+        {"role": "user", "content": "what is at http://127.0.0.1/ ?"},
+        {"role": "assistant", "tool_calls": [{"id": "1", "function": {"name": "f", "arguments": arguments}}]},
+        {
+            "role": "assistant",
+            "content": "see",
+            "annotations": [{"url_citation": {"url": "https://a.example"}}],
+        },
+        {"role": "user", "content": [{"type": "text", "text": "http://127.0.0.1/"}]},
+    ]
+
+    assert web.post("/v1/chat/completions", json={"messages": messages}).status_code == 200
+    assert recording_engine.received[0]["messages"] == messages
+
+
+@pytest.mark.parametrize("url", ["https://images.example.com/a.png?size=1", "data:image/png;base64,AAAA"])
+def test_public_hosts_pass_where_the_operator_allowed_them(url: str) -> None:
+    check_media({"messages": image({"url": url})}, "https")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        *(url for url in INNER_URLS if not url.startswith("https://example.com")),
+        "http://images.example.com/a.png",
+        "https://127.0.0.1/",
+        "https://[::1]/",
+        "https://0x7f.0.0.1/",
+        "https://127.1/",
+        "https://localhost/",
+        "https://a.localhost/",
+        "https://metadata.google.internal/",
+        "https://printer.local/",
+        "https://user@images.example.com/",
+        "https://images.example.com\\@127.0.0.1/",
+        "https://images.example.com:8080/",
+        "https://images.example.com#@127.0.0.1/",
+        "https://images.example.com./",
+        "https://images.example.com/\n",
+    ],
+)
+def test_inner_addresses_do_not_pass_even_there(url: str) -> None:
+    with pytest.raises(InvalidRequest):
+        check_media({"messages": image({"url": url})}, "https")
+
+
+NO_MODELS = [
+    "../../etc/passwd",
+    "/models/secret",
+    "file:///etc/passwd",
+    "--trust-remote-code",
+    "-h",
+    "scripted; rm -rf /",
+    "$(id)",
+    "`id`",
+    "scripted\n--api-key=x",
+    "/root/.cache/lora-adapter",
+    "scripted:lora=/tmp/x",
+    "SCRIPTED",
+    "scripted ",
+    "' OR 1=1 --",
+    "x" * 150,
+]
+
+
+@pytest.mark.parametrize("name", NO_MODELS)
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/api/chat"])
+def test_only_known_names_are_models(web: httpx.Client, reached: list[object], path: str, name: str) -> None:
+    answer = web.post(path, json={"messages": HELLO, "model": name})
+
+    assert (answer.status_code, error_of(answer)["code"]) == (404, "model_not_found")
+    assert reached == []
+
+
+@pytest.mark.parametrize("name", ["../../etc/passwd", "%2e%2e%2f%2e%2e%2fetc%2fpasswd", "--help", "x" * 2000])
+def test_model_card_is_found_by_known_names_only(web: httpx.Client, name: str) -> None:
+    assert web.get(f"/v1/models/{name}").status_code == 404
+
+
+def test_engine_gets_its_own_name_of_the_model(web: httpx.Client, recording_engine: ScriptedEngine) -> None:
+    recording_engine.received.clear()
+
+    web.post("/v1/chat/completions", json={"messages": HELLO, "model": "current"})
+
+    assert recording_engine.received[0]["model"] == "scripted"
+
+
+def salt_seen(client: httpx.Client, engine: ScriptedEngine, path: str, body: dict[str, Any]) -> str:
+    engine.received.clear()
+    assert client.post(path, json=body).status_code == 200
+    salt: str = engine.received[0]["cache_salt"]
+    return salt
+
+
+def test_cached_prompts_are_each_users_own(fort: GatewayProcess, recording_engine: ScriptedEngine) -> None:
+    openai, chat = {"messages": HELLO}, {"content": "hello", "store": False}
+
+    with fort.client("demo") as demo, fort.client("admin") as admin:
+        salts = [
+            salt_seen(demo, recording_engine, "/v1/chat/completions", openai),
+            salt_seen(demo, recording_engine, "/v1/completions", {"prompt": "hello"}),
+            salt_seen(demo, recording_engine, "/api/chat", chat),
+        ]
+        other = salt_seen(admin, recording_engine, "/v1/chat/completions", openai)
+
+    assert len(set(salts)) == 1
+    assert other != salts[0]
+
+
+def test_salt_of_a_client_is_replaced(fort: GatewayProcess, recording_engine: ScriptedEngine) -> None:
+    with fort.client("demo") as demo, fort.client("admin") as admin:
+        own = salt_seen(demo, recording_engine, "/v1/chat/completions", {"messages": HELLO})
+        forged = {"messages": HELLO, "cache_salt": own}
+        used = salt_seen(admin, recording_engine, "/v1/chat/completions", forged)
+
+    assert used != own
+
+
+def test_salt_is_a_keyed_hash_in_the_engines_alphabet() -> None:
+    user_id = new_id()
+    one = salt_fields(RequestConfig(), secret="a" * 40, user_id=user_id)["cache_salt"]
+    with_another_key = salt_fields(RequestConfig(), secret="b" * 40, user_id=user_id)["cache_salt"]
+
+    assert one != with_another_key
+    assert str(user_id) not in one
+    assert len(one) == 43
+    assert not set(one) & set("@/\\\0")
+
+
+def test_shared_cache_is_the_operators_choice() -> None:
+    assert salt_fields(RequestConfig(prompt_cache="shared"), secret="a" * 40, user_id=new_id()) == {}
+
+
+def test_request_id_of_a_client_does_not_become_the_engines() -> None:
+    assert apply_caps({"request_id": "mine", "model": "m"}, RequestConfig()) == {"model": "m"}
