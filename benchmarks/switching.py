@@ -137,7 +137,7 @@ def time_container(engine: DockerEngine) -> tuple[float, float]:
             "serve",
             "x",
             "--host",
-            "0.0.0.0",
+            "0.0.0.0",  # noqa: S104 - inside its container
             "--port",
             "8000",
             "--sim-startup-seconds",
