@@ -49,6 +49,11 @@ class Effects:
         """Whether it was begun and its outcome not yet taken."""
         return key in self._running
 
+    def is_running(self, key: Hashable) -> bool:
+        """Whether it was begun and has not ended, whoever waits for it."""
+        future = self._running.get(key)
+        return future is not None and not future.done()
+
     def close(self) -> None:
         """Begin nothing more, and wait for what runs: every piece is bounded in time."""
         self._pool.shutdown(wait=True, cancel_futures=True)

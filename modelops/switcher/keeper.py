@@ -119,6 +119,7 @@ class SlotKeeper:
         step = next_step(SwitchState(switch.state), look.seen)
         if step.to is not None:
             log.info("switch_state", switch=str(switch.pk), to=str(step.to), profile=switch.to_profile)
+        self._lease.check_age()
         self._hands.carry_out(slot, switch, step)
         if step.to is not None or step.action in (Action.VERIFY_NEW, Action.MAKE_PLAN):
             return True
@@ -170,6 +171,7 @@ class SlotKeeper:
                 reason = "nothing serves" if slot.problem is None else f"again: {slot.problem.get('message')}"
                 self._ledger.start_system_switch(slot, slot.desired_profile, reason=reason)
             case Upkeep.REMOVE_STRAYS:
+                self._lease.check_age()
                 remove_strays(self._tools, self._strays)
                 self._due["strays"] = 0.0
 

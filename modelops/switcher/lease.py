@@ -26,12 +26,17 @@ class Lease:
         self._slot_id = slot_id
         self._holder = holder
         self._length_s = length_s
-        self._renew_at = 0.0
+        self._renew_at = self._valid_until = 0.0
         self.fence: int | None = None
 
     @property
     def is_held(self) -> bool:
         return self.fence is not None
+
+    def check_age(self) -> None:
+        """Before anything is done to an engine. Raises LeaseLost when this process was away for too long."""
+        if time.monotonic() >= self._valid_until:
+            raise LeaseLost
 
     def hold(self) -> bool:
         """Take or renew the lease; cheap when it was renewed just now. False while somebody else has it."""
@@ -46,6 +51,7 @@ class Lease:
         if self.fence is None:
             self.fence = self._take(expires)
         self._renew_at = now + self._length_s / RENEWALS
+        self._valid_until = now + self._length_s
         return self.fence is not None
 
     def held_slot(self) -> QuerySet[Slot]:

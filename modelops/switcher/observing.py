@@ -177,7 +177,9 @@ class Observer:
             # Somebody else's goes on running: it is gone as far as the slot is concerned.
             return Sight.ABSENT
         instance = self.inspect(engine)
-        if instance is None:
+        is_starting = self._tools.effects.is_running(("start", engine.name))
+        if instance is None or (is_starting and instance.state is not InstanceState.RUNNING):
+            # What is being started may be there in a moment: nobody may take it for absent.
             return Sight.UNKNOWN
         sight = _SIGHTS[instance.state]
         return Sight.ASLEEP if sight is Sight.RUNNING and engine.state == EngineState.ASLEEP else sight
