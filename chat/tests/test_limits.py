@@ -168,8 +168,7 @@ def test_repeat_that_is_answered_from_the_record_costs_no_tokens(client: httpx.C
 
 def test_only_so_many_answers_at_a_time(client: httpx.Client) -> None:
     body = {"content": "Long story", "stream": True, "store": False}
-    with client.stream("POST", "/api/chat", json=body) as one, client.stream("POST", "/api/chat", json=body):
-        next(one.iter_lines())
+    with client.stream("POST", "/api/chat", json=body), client.stream("POST", "/api/chat", json=body):
         refused = chat(client)
 
     assert refused.status_code == 429
