@@ -23,6 +23,14 @@ from modelops.simulator.process import find_free_port
 START_TIMEOUT_S = 30.0
 ADMIN_PASSWORD = "admin-password-for-tests"
 USER_PASSWORD = "user-password-for-tests"
+OUT_OF_REACH = {
+    "RATE_LIMIT_REQUESTS": "100000",
+    "LOGIN_RATE": "10000/m",
+    "REST_RATE": "100000/m",
+    "ADDRESS_RATE": "100000/m",
+    "MAX_CONCURRENT_STREAMS": "100000",
+}
+"""Limits that no test meets by accident."""
 SECRETS = {"SECRET_KEY": "s" * 40, "JWT_SECRET": "j" * 40}
 
 
@@ -122,11 +130,7 @@ def start_gateway(folder: Path, engine_url: str, **overrides: str) -> Iterator[G
         "GATEWAY_USER_PASSWORD": USER_PASSWORD,
         "VLLM_BASE_URL": engine_url,
         "LOG_FORMAT": "json",
-        "RATE_LIMIT_REQUESTS": "100000",
-        "LOGIN_RATE": "10000/m",
-        "REST_RATE": "100000/m",
-        "ADDRESS_RATE": "100000/m",
-        "MAX_CONCURRENT_STREAMS": "100000",
+        **OUT_OF_REACH,
         "PYTHONUNBUFFERED": "1",
     }
     with own_database(folder.name) as database_url:

@@ -29,6 +29,9 @@ from gateway.rest import StrictSerializer
 from gateway.urls import handler400, handler403, handler404, handler500
 from gateway.urls import urlpatterns as real_urlpatterns
 
+# The limits of addresses are rows.
+pytestmark = pytest.mark.django_db
+
 __all__ = ["handler400", "handler403", "handler404", "handler500", "urlpatterns"]
 
 JSON = {"Content-Type": "application/json"}

@@ -116,6 +116,7 @@ def test_documentation_does_not_exist_in_production(web: httpx.Client, where: st
     assert is_not_found(web.get(where))
 
 
+@pytest.mark.django_db
 def test_documentation_is_served_in_development(debug_urls: ModuleType, client: Client) -> None:
     schema, docs = client.get("/schema"), client.get("/docs")
 

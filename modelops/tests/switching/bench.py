@@ -15,6 +15,7 @@ from typing import Any
 from gateway.conf import BASE_DIR
 from gateway.tests.live import (
     ADMIN_PASSWORD,
+    OUT_OF_REACH,
     USER_PASSWORD,
     GatewayProcess,
     own_database,
@@ -179,8 +180,7 @@ def open_bench(folder: Path, **settings: str) -> Iterator[SwitchBench]:
         "SWITCH_DRAIN_TIMEOUT": "2",
         "GATEWAY_ADMIN_PASSWORD": ADMIN_PASSWORD,
         "GATEWAY_USER_PASSWORD": USER_PASSWORD,
-        "RATE_LIMIT_REQUESTS": "100000",
-        "LOGIN_RATE": "10000/m",
+        **OUT_OF_REACH,
         "LOG_FORMAT": "json",
         "PYTHONPATH": str(BASE_DIR),
         **settings,
