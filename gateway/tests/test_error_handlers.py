@@ -29,9 +29,6 @@ from gateway.rest import StrictSerializer
 from gateway.urls import handler400, handler403, handler404, handler500
 from gateway.urls import urlpatterns as real_urlpatterns
 
-# The limits of addresses are rows.
-pytestmark = pytest.mark.django_db
-
 __all__ = ["handler400", "handler403", "handler404", "handler500", "urlpatterns"]
 
 JSON = {"Content-Type": "application/json"}
@@ -97,7 +94,8 @@ urlpatterns = [
     path("api/test/get-only", get_only),
 ]
 
-pytestmark = pytest.mark.urls(__name__)
+# The database: the limits of addresses are rows.
+pytestmark = [pytest.mark.urls(__name__), pytest.mark.django_db]
 
 
 @pytest.fixture
