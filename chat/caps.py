@@ -12,11 +12,17 @@ from typing import Any
 from gateway.conf_requests import RequestConfig
 from gateway.errors import InvalidRequest
 
-OUTPUT_FIELDS = ("max_tokens", "max_completion_tokens", "max_output_tokens")
-SEQUENCE_FIELDS = ("n", "best_of")
-LOGPROB_FIELDS = ("logprobs", "top_logprobs", "prompt_logprobs")
-STOP_FIELDS = ("stop", "stop_token_ids", "bad_words", "logprob_token_ids")
-TOOL_FIELDS = ("tools", "functions")
+NUMBER_CAPS = {
+    **dict.fromkeys(("max_tokens", "max_completion_tokens", "max_output_tokens"), "max_output_tokens"),
+    **dict.fromkeys(("logprobs", "top_logprobs", "prompt_logprobs"), "max_logprobs"),
+}
+LENGTH_CAPS = {
+    **dict.fromkeys(("stop", "stop_token_ids", "bad_words", "logprob_token_ids"), "max_stop_sequences"),
+    **dict.fromkeys(("tools", "functions"), "max_tools"),
+}
+"""Which setting bounds which field."""
+
+SEQUENCE_FIELDS = frozenset({"n", "best_of", "prompt"})
 
 REFUSED_FIELDS = frozenset({"kv_transfer_params", "ec_transfer_params", "logits_processors", "priority"})
 """Between a gateway and its engines: cache transfers name hosts to fetch from, processors name code to
@@ -25,22 +31,23 @@ import, a priority passes everybody else."""
 DROPPED_FIELDS = frozenset({"request_id", "cache_salt"})
 """The gateway gives its own."""
 
+OWN_FIELDS = REFUSED_FIELDS | DROPPED_FIELDS
 
-def apply_caps(body: Mapping[str, Any], caps: RequestConfig) -> dict[str, Any]:
+
+def apply_caps(body: dict[str, Any], caps: RequestConfig) -> dict[str, Any]:
     """`body` without what is the gateway's to say. Raises InvalidRequest that names the field."""
-    for name in REFUSED_FIELDS & body.keys():
+    names = body.keys()
+    for name in NUMBER_CAPS.keys() & names:
+        _check_number(body, name, getattr(caps, NUMBER_CAPS[name]))
+    for name in LENGTH_CAPS.keys() & names:
+        _check_length(body, name, getattr(caps, LENGTH_CAPS[name]))
+    if SEQUENCE_FIELDS & names:
+        _check_sequences(body, caps.max_sequences)
+    own = OWN_FIELDS & names
+    for name in REFUSED_FIELDS & own:
         if body[name] not in (None, 0):
             raise InvalidRequest(f"`{name}` is not for clients to set.", param=name)
-    for name in OUTPUT_FIELDS:
-        _check_number(body, name, caps.max_output_tokens)
-    for name in LOGPROB_FIELDS:
-        _check_number(body, name, caps.max_logprobs)
-    _check_sequences(body, caps.max_sequences)
-    for name in STOP_FIELDS:
-        _check_length(body, name, caps.max_stop_sequences)
-    for name in TOOL_FIELDS:
-        _check_length(body, name, caps.max_tools)
-    return {name: value for name, value in body.items() if name not in DROPPED_FIELDS | REFUSED_FIELDS}
+    return {name: value for name, value in body.items() if name not in own} if own else body
 
 
 def _check_sequences(body: Mapping[str, Any], limit: int) -> None:
@@ -48,7 +55,7 @@ def _check_sequences(body: Mapping[str, Any], limit: int) -> None:
     prompts = _count_prompts(body.get("prompt"))
     if prompts > limit:
         raise InvalidRequest(f"prompt: a batch has {limit} prompts at most.", param="prompt")
-    for name in SEQUENCE_FIELDS:
+    for name in ("n", "best_of"):
         _check_number(body, name, limit // max(1, prompts))
 
 

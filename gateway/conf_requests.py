@@ -13,7 +13,7 @@ class RequestConfig:
 
     max_output_tokens: int = setting(
         "MAX_OUTPUT_TOKENS",
-        32_768,
+        131_072,
         "Largest max_tokens that a request may name; without one the model's context is the bound.",
         whole_number(1),
     )

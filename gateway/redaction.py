@@ -7,6 +7,8 @@ from collections.abc import Iterable, MutableMapping
 from typing import Any
 
 REDACTED = "[redacted]"
+SHORTEST_SECRET = 8
+"""Characters; a shorter one would be found within ordinary words."""
 
 LOGGED_FIELDS = frozenset(
     {
@@ -55,6 +57,10 @@ SECRET_FORMS = re.compile(
 )
 
 
+HINTS = ("sk-", "eyj", "://", "bearer", "passw", "secret", "token", "key", "authorization", "detail:")
+"""One of these is in every text that SECRET_FORMS matches, in lower case; few lines need the closer look."""
+
+
 class Redactor:
     """A structlog processor: fields that nobody listed, and secrets in free text, become REDACTED.
 
@@ -62,20 +68,24 @@ class Redactor:
     """
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
-        known = sorted({secret for secret in secrets if len(secret) >= 8}, key=len, reverse=True)
-        self._known = re.compile("|".join(map(re.escape, known))) if known else None
+        known = {secret for secret in secrets if len(secret) >= SHORTEST_SECRET}
+        self._known = sorted(known, key=len, reverse=True)
 
     def __call__(self, _logger: Any, _name: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
         for field, value in event.items():
-            if field not in LOGGED_FIELDS:
-                # structlog's own, which its formatter takes out again
-                if not field.startswith("_"):
-                    event[field] = REDACTED
-            elif field in FREE_TEXT and value is not None:
-                event[field] = self.clean(str(value))
+            if field in FREE_TEXT:
+                if value is not None:
+                    event[field] = self.clean(str(value))
+            # structlog's own begin with an underscore; its formatter takes them out again
+            elif field not in LOGGED_FIELDS and not field.startswith("_"):
+                event[field] = REDACTED
         return event
 
     def clean(self, text: str) -> str:
         """`text` without what looks like a secret or is one of this process's."""
-        text = SECRET_FORMS.sub(REDACTED, text)
-        return self._known.sub(REDACTED, text) if self._known else text
+        lowered = text.lower()
+        if any(hint in lowered for hint in HINTS):
+            text = SECRET_FORMS.sub(REDACTED, text)
+        for secret in self._known:
+            text = text.replace(secret, REDACTED)
+        return text

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 __all__ = ["browser_page"]  # a fixture
 
+pytestmark = pytest.mark.stores_do_not_matter
+
 PREPARE = """
 from modelops.tests.faces.fit_rows import record; record()
 from modelops.tests.faces.switch_rows import ask, make_ready, serve, write_log

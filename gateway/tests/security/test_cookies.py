@@ -12,6 +12,8 @@ import pytest
 from gateway.conf import GatewayConfig, own_origins
 from gateway.tests.live import ADMIN_PASSWORD, GatewayProcess, start_gateway
 
+pytestmark = pytest.mark.stores_do_not_matter
+
 HOST = "chat.example.com"
 
 

@@ -14,6 +14,8 @@ from gateway.asgi import build_application
 from gateway.conf import GatewayConfig
 from gateway.tests.live import GatewayProcess, start_gateway
 
+pytestmark = pytest.mark.stores_do_not_matter
+
 BOTH_PLANES = ["/api/auth/me", "/v1/models", "/", "/health"]
 
 

@@ -18,6 +18,8 @@ from gateway.ids import new_id
 from gateway.tests.live import GatewayProcess
 from gateway.tests.security.conftest import DONE
 
+pytestmark = pytest.mark.stores_do_not_matter
+
 HELLO = [{"role": "user", "content": "hello"}]
 TOOL = {"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}
 
