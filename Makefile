@@ -12,7 +12,7 @@ help: ## List the commands
 run: $(VENV)/.installed ## The whole product on embedded defaults, on GATEWAY_PORT (8080)
 	@$(BIN)/python manage.py run_embedded
 
-test: $(VENV)/.installed-dev check ## Every check, and the suite on SQLite, then on PostgreSQL + Redis
+test: $(VENV)/.installed-dev check ## Every check, and the suite on SQLite and on PostgreSQL + Redis
 	$(BIN)/python -m gateway.tests.suite
 
 test-vllm: $(VENV)/.installed-dev ## The suite marked `vllm`, against a real vLLM on the CPU
