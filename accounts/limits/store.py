@@ -51,6 +51,10 @@ class _Window:
         self.ends_at = ends_at
         self.used = 0
 
+    def left_s(self, now: float) -> float:
+        """In whole milliseconds, as Redis counts: a sum of floats gives 60.00000000000006 of 60 seconds."""
+        return round(self.ends_at - now, 3)
+
 
 class MemoryLimits:
     """Counts in this process. Right for one web process only; a system check refuses more without Redis."""
@@ -101,14 +105,14 @@ class MemoryLimits:
         window = self._windows.get(rule.key)
         if window is None or window.ends_at <= now:
             return Count(rule, 0, 0.0)
-        return Count(rule, window.used, window.ends_at - now)
+        return Count(rule, window.used, window.left_s(now))
 
     def _add(self, rule: Rule, amount: int, now: float) -> Count:
         window = self._windows.get(rule.key)
         if window is None or window.ends_at <= now:
             window = self._windows[rule.key] = _Window(now + rule.window_s)
         window.used += amount
-        return Count(rule, window.used, window.ends_at - now)
+        return Count(rule, window.used, window.left_s(now))
 
     def _sweep(self, now: float) -> None:
         """Forget what is over, now and then."""

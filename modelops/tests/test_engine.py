@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
@@ -147,14 +146,10 @@ async def test_answer_that_never_comes_is_given_up() -> None:
         await released.wait()
         return web.Response()
 
-    started = time.perf_counter()
     async with engine_that(hang) as url, client_of(url, timeout_s=0.1) as client:
         with pytest.raises(EngineError, match="in time"):
             await client.list_models()
-        elapsed_s = time.perf_counter() - started
         released.set()
-
-    assert elapsed_s < 2
 
 
 async def test_answer_that_comes_in_drops_is_given_up_too() -> None:

