@@ -65,6 +65,8 @@ MESSAGES: Mapping[Cause, str] = {
     Cause.REGISTRY_UNREACHABLE: "The registry of {image} could not be reached.",
     Cause.REGISTRY_DENIED: "The registry refused {image}: it does not exist there, or is private.",
     Cause.PROGRAM_MISSING: "The program to start is not installed: {error}.",
+    Cause.GPUS_UNKNOWN: "The GPUs could not be read for {seconds} s: {error}.",
+    Cause.START_OVERDUE: "The runtime did not start the engine within {seconds} s: {error}.",
     Cause.MEMORY_HELD: "GPU memory was still held after {seconds} s by {processes}.",
     Cause.STALLED: "The start stood still for {seconds} s during {phase}.",
     Cause.START_VANISHED: "The engine that was being started is gone, and not by our doing: {name}.",
@@ -120,6 +122,8 @@ ADVICE: Mapping[Cause, str] = {
     Cause.REGISTRY_UNREACHABLE: "Check the network, or pull the image beforehand.",
     Cause.REGISTRY_DENIED: "Check the image's name; log in with docker login if it is private.",
     Cause.PROGRAM_MISSING: "Install it, or set VLLM_COMMAND.",
+    Cause.GPUS_UNKNOWN: "See what the driver says (manage.py gpu_status, nvidia-smi).",
+    Cause.START_OVERDUE: "Look after Docker: its log (journalctl -u docker) tells what it waits for.",
     Cause.MEMORY_HELD: "End these processes; those of others are never killed.",
     Cause.STALLED: "With several GPUs try NCCL_P2P_DISABLE=1 and disable-custom-all-reduce; a slow disk or "
     "download needs the weights to be fetched beforehand.",

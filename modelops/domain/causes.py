@@ -59,7 +59,9 @@ class Cause(StrEnum):
     REGISTRY_DENIED = "registry_denied"
     PROGRAM_MISSING = "program_missing"
     # Found by the switcher
+    GPUS_UNKNOWN = "gpus_unknown"
     MEMORY_HELD = "memory_held"
+    START_OVERDUE = "start_overdue"
     STALLED = "stalled"
     START_VANISHED = "start_vanished"
     WRONG_SERVED_NAME = "wrong_served_name"

@@ -36,9 +36,12 @@ def _planned(seen: Observation) -> Step:
         return move(SwitchState.CANCELLED)
     if seen.plan is Check.PENDING:
         return Step(Action.MAKE_PLAN)
+    if seen.plan is Check.FAILED and seen.restores_if_refused:
+        return ROLL_BACK
     if Check.FAILED in (seen.plan, seen.prefetch):
         return move(SwitchState.REJECTED)
-    if seen.is_old_pointed_to and seen.old.sight in DEAD and seen.prefetch is Check.PENDING:
+    is_old_dead = seen.old.sight in DEAD or seen.old.has_failed
+    if seen.is_old_pointed_to and is_old_dead and seen.prefetch is Check.PENDING:
         # Fetching may take hours; what served has to be restarted now, which waits for the slot to be free.
         return move(SwitchState.REJECTED)
     if seen.keeps_engine:
@@ -77,7 +80,7 @@ def _clearing(seen: Observation) -> Step:
         return ROLL_BACK
     if seen.has_strays:
         return Step(Action.REMOVE_STRAYS)
-    if seen.is_memory_free:
+    if seen.has_strays is not None and seen.is_memory_free:
         return move(SwitchState.STARTING)
     return ROLL_BACK if seen.is_clear_over else WAIT
 
@@ -88,6 +91,8 @@ def _starting(seen: Observation) -> Step:
         return _give_up(seen)
     if new.sight is Sight.RUNNING and new.was_started:
         return move(SwitchState.LOADING)
+    if seen.is_start_over:
+        return _give_up(seen)
     if new.sight is Sight.UNKNOWN:
         return WAIT
     if new.sight is Sight.EXITED or (new.sight is Sight.ABSENT and new.was_started):
@@ -145,7 +150,7 @@ def _prepare_restore(seen: Observation) -> Step:
         return Step(Action.REMOVE_OLD)
     if seen.has_strays:
         return Step(Action.REMOVE_STRAYS)
-    if not seen.is_memory_free and not seen.is_clear_over:
+    if seen.has_strays is None or (not seen.is_memory_free and not seen.is_clear_over):
         return WAIT
     return Step(Action.START_RESTORED)
 

@@ -118,6 +118,8 @@ class Observation:
     plan: Check = Check.PENDING
     keeps_engine: bool = False
     """The plan needs no other engine: only names and limits change."""
+    restores_if_refused: bool = False
+    """It was to bring back what served, and that can be started as it was although its profile cannot."""
     prefetch: Check = Check.PENDING
     old: EngineView = EngineView()
     is_old_pointed_to: bool = False
@@ -132,10 +134,14 @@ class Observation:
     """Those told to end had time enough."""
     is_grace_over: bool = False
     """The engine that was asked to stop had time enough."""
-    has_strays: bool = False
-    """Something else of ours is on the slot's cards."""
-    is_memory_free: bool = True
+    has_strays: bool | None = False
+    """Something else of ours is on the slot's cards; None while a runtime does not say."""
+    is_memory_free: bool | None = True
+    """None while the cards could not be read."""
     is_clear_over: bool = False
+    """What is to be cleared had time enough."""
+    is_start_over: bool = False
+    """The runtime had time enough to start the engine."""
     new: EngineView = EngineView()
     may_retry: bool = False
     """The failure has a safe remedy that was not tried yet."""

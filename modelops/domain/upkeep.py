@@ -65,18 +65,17 @@ class SlotObservation:
 
 
 def next_upkeep(seen: SlotObservation) -> Upkeep:
-    if seen.has_waiting:
-        return Upkeep.CLAIM
-    if seen.active is Sight.NONE:
-        if seen.has_strays:
-            return Upkeep.REMOVE_STRAYS
-        is_due = seen.desires and seen.retry_in_s <= 0
-        return Upkeep.START_DESIRED if is_due else Upkeep.NOTHING
-    if not seen.is_external:
+    if seen.active is not Sight.NONE and not seen.is_external:
         is_hung = seen.active is Sight.RUNNING and seen.unhealthy_for_s > UNHEALTHY_S
         if seen.active in DEAD or is_hung:
+            # First: a switch would be refused for it.
             return Upkeep.DECLARE_DEAD
-    return Upkeep.REMOVE_STRAYS if seen.has_strays else Upkeep.NOTHING
+    if seen.has_waiting:
+        return Upkeep.CLAIM
+    if seen.has_strays:
+        return Upkeep.REMOVE_STRAYS
+    is_due = seen.active is Sight.NONE and seen.desires and seen.retry_in_s <= 0
+    return Upkeep.START_DESIRED if is_due else Upkeep.NOTHING
 
 
 def backoff_s(failures: int) -> float:

@@ -17,8 +17,9 @@ from modelops.domain.switching import Action, Check, Step, SwitchState
 from modelops.models import Engine, EngineState, Gate, Slot, Switch
 from modelops.runtimes.base import Instance, RuntimeUnavailable
 from modelops.switcher.ledger import Ledger, ended
-from modelops.switcher.observing import Memory, Observer
-from modelops.switcher.preparing import Preparer, explain
+from modelops.switcher.memory import Memory
+from modelops.switcher.observing import Observer
+from modelops.switcher.preparing import Fetch, Preparer, explain
 from modelops.switcher.recipes import find_least_context, is_pooling, to_workload
 from modelops.switcher.tools import Tools
 from modelops.switcher.transitions import Transitions
@@ -29,13 +30,15 @@ log = structlog.get_logger()
 class Hands:
     """Carries out one step at a time for one slot."""
 
-    def __init__(self, tools: Tools, ledger: Ledger, observer: Observer, memory: Memory) -> None:
+    def __init__(
+        self, tools: Tools, ledger: Ledger, observer: Observer, memory: Memory, fetch: Fetch
+    ) -> None:
         self._tools = tools
         self._ledger = ledger
         self._observer = observer
         self._memory = memory
         self._transitions = Transitions(ledger)
-        self._preparer = Preparer(tools, ledger, memory)
+        self._preparer = Preparer(tools, ledger, memory, fetch)
         self._actions: dict[Action, Callable[[Slot, Switch], None]] = {
             Action.WAIT: lambda slot, switch: None,
             Action.MAKE_PLAN: self._make_plan,
@@ -152,10 +155,11 @@ class Hands:
             self._ledger.update_engine(engine, state=EngineState.ENDED, ended_at=now())
 
     def _remove_strays(self, slot: Slot, switch: Switch) -> None:
-        remove_strays(self._tools, self._observer.list_strays(slot, switch))
+        remove_strays(self._tools, self._observer.list_strays(slot, switch) or [])
 
     def _start_restored(self, slot: Slot, switch: Switch) -> None:
         if switch.restored_engine is None:
+            self.end_lost_sleepers(slot)
             self._transitions.prepare_restored(slot, switch)
             return
         self._start(slot, switch, switch.restored_engine)
@@ -210,8 +214,8 @@ class Hands:
             self._memory.cards[engine.name] = outcome.value
             self._memory.verified[engine.name] = Check.PASSED
             return
-        self._memory.verified[engine.name] = Check.FAILED
         self._fail(switch, explain(outcome.error), is_restore=engine == switch.restored_engine)
+        self._memory.verified[engine.name] = Check.FAILED
 
     def _retry(self, slot: Slot, switch: Switch) -> None:
         cause = RootCause.parse(switch.root_cause or {})

@@ -2,23 +2,82 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 
+from django.db.models import BooleanField, Case, Value, When
 from django.db.models.functions import Now
 
 from modelops.models import Slot, WebPresence
 
-WEB_TIMEOUT = timedelta(seconds=5)
-"""A web process not heard of for longer is dead, and its answers with it."""
+SILENT_FOR = timedelta(seconds=30)
+"""A web process not heard of for longer, by the database's clock, may be dead. One that was only stopped for
+a while, or could not reach the database, has answers that go on."""
+WATCHED_FOR_S = 5.0
+"""It is dead if it says nothing for this long while somebody listens: after the database was away every
+process looks silent, and says so again within two seconds."""
+LONGEST_PAUSE_S = 2.0
+"""Between two looks; after a longer one nobody was listening."""
 
 
-def is_drained(slot: Slot) -> bool:
+@dataclass(frozen=True)
+class Web:
+    """A web process by its last word."""
+
+    id: uuid.UUID
+    seen_at: datetime
+    is_silent: bool
+    slots: Mapping[str, Mapping[str, int]]
+
+
+class WebWatch:
+    """Tells dead web processes from those that were not heard of for another reason."""
+
+    def __init__(self) -> None:
+        self._looked_at = 0.0
+        self._since: dict[tuple[uuid.UUID, datetime], float] = {}
+
+    def find_dead(self, webs: list[Web], now: float) -> set[uuid.UUID]:
+        """At seconds of a clock that never goes back."""
+        if now - self._looked_at > LONGEST_PAUSE_S:
+            self._since = {}
+        self._looked_at = now
+        self._since = {(web.id, web.seen_at): self._since.get((web.id, web.seen_at), now) for web in webs}
+        return {
+            web.id
+            for web in webs
+            if web.is_silent and now - self._since[web.id, web.seen_at] >= WATCHED_FOR_S
+        }
+
+
+def is_drained(slot: Slot, watch: WebWatch, now: float) -> bool:
     """Every web process that lives knows of the closed gate and has no request left on the engine."""
-    present = WebPresence.objects.filter(seen_at__gte=Now() - WEB_TIMEOUT)
-    return all(
-        _has_drained(slots.get(str(slot.pk)), slot.epoch) for slots in present.values_list("slots", flat=True)
+    webs = list_webs()
+    dead = watch.find_dead(webs, now)
+    alive = (web for web in webs if web.id not in dead)
+    return all(_has_drained(web.slots.get(str(slot.pk)), slot.epoch) for web in alive)
+
+
+def forget_dead_webs(watch: WebWatch, now: float) -> None:
+    """So that the next switch need not watch them first. One that lives after all writes itself down anew."""
+    if dead := watch.find_dead(list_webs(), now):
+        WebPresence.objects.filter(pk__in=dead).delete()
+
+
+def list_webs() -> list[Web]:
+    """Every web process that ever said a word and did not say goodbye."""
+    is_silent = Case(
+        When(seen_at__lt=Now() - SILENT_FOR, then=Value(True)),
+        default=Value(False),
+        output_field=BooleanField(),
     )
+    rows = WebPresence.objects.annotate(is_silent=is_silent).values_list(
+        "id", "seen_at", "is_silent", "slots"
+    )
+    return [Web(*row) for row in rows]
 
 
-def _has_drained(entry: dict[str, int] | None, epoch: int) -> bool:
+def _has_drained(entry: Mapping[str, int] | None, epoch: int) -> bool:
     return entry is not None and entry.get("epoch", -1) >= epoch and entry.get("open", 1) == 0

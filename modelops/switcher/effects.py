@@ -54,6 +54,8 @@ class Effects:
         future = self._running.get(key)
         return future is not None and not future.done()
 
-    def close(self) -> None:
-        """Begin nothing more, and wait for what runs: every piece is bounded in time."""
-        self._pool.shutdown(wait=True, cancel_futures=True)
+    def finish(self, timeout_s: float) -> bool:
+        """Begin nothing more, and wait for what runs; False when it takes longer. Every piece is bounded in
+        time."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+        return not wait(self._running.values(), timeout=timeout_s).not_done

@@ -18,6 +18,7 @@ log = structlog.get_logger()
 RECORD_PERIOD_S = 10.0
 READ_PERIOD_S = 0.5
 """While somebody waits for memory to become free."""
+FIRST_READING_S = 30.0
 USUAL_UTILIZATION = 0.9
 TOLERANCE_BYTES = 64 * 2**20
 
@@ -32,6 +33,7 @@ class GpuSampler:
         self._read = read
         self._changes = ChangeLog()
         self._recorded_at = self._read_at = -RECORD_PERIOD_S
+        self._begun_at = time.monotonic()
         self.reading: HardwareReading | None = None
 
     def refresh(self, own_pids: Collection[int], *, is_urgent: bool) -> None:
@@ -57,10 +59,16 @@ class GpuSampler:
         """The cards as they will be once our own engine has stopped."""
         return choose_seen(self.reading)
 
-    def find_held(self, uuids: Collection[str], utilization: float | None) -> list[GpuReading]:
-        """The cards among these with less free memory than an engine of this utilization insists on."""
+    @property
+    def is_late(self) -> bool:
+        """Nothing was read, and that takes too long to go on waiting for it."""
+        return self.reading is None and time.monotonic() - self._begun_at > FIRST_READING_S
+
+    def find_held(self, uuids: Collection[str], utilization: float | None) -> list[GpuReading] | None:
+        """The cards among these with less free memory than an engine of this utilization insists on; None
+        where that is not known."""
         if self.reading is None:
-            return []
+            return None
         wanted = [gpu for gpu in self.reading.gpus if gpu.uuid in uuids or str(gpu.index) in uuids]
         return [gpu for gpu in wanted if _lacks(gpu, utilization or USUAL_UTILIZATION)]
 

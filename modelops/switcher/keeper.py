@@ -16,6 +16,7 @@ from modelops.domain.switch_rules import next_step
 from modelops.domain.switching import Action, Sight, SwitchState
 from modelops.domain.upkeep import (
     STABLE_S,
+    UNHEALTHY_S,
     HealthRecord,
     SlotObservation,
     Upkeep,
@@ -25,9 +26,12 @@ from modelops.domain.upkeep import (
 from modelops.models import Engine, Slot, Switch
 from modelops.runtimes.base import Instance, InstanceState
 from modelops.switcher.acting import Hands, remove_strays
+from modelops.switcher.draining import forget_dead_webs
 from modelops.switcher.lease import Lease, LeaseLost
 from modelops.switcher.ledger import Ledger, SlotRows, StateMoved, ended
-from modelops.switcher.observing import EXTERNAL, STARTING_STATES, Memory, Observer
+from modelops.switcher.memory import Memory
+from modelops.switcher.observing import EXTERNAL, STARTING_STATES, Observer
+from modelops.switcher.preparing import Fetch
 from modelops.switcher.tools import Tools
 from modelops.switcher.watching import prune_logs
 
@@ -36,6 +40,7 @@ log = structlog.get_logger()
 INSPECT_PERIOD_S = 0.25
 HEALTH_PERIOD_S = 2.0
 STRAY_PERIOD_S = 10.0
+WEB_PERIOD_S = 1.0
 
 
 class Pace(IntEnum):
@@ -57,6 +62,7 @@ class SlotKeeper:
         self._lease = Lease(slot.pk, holder=holder, length_s=tools.config.switcher_lease_s)
         self._ledger = Ledger(slot.pk, self._lease)
         self._memory = Memory()
+        self._fetch = Fetch()
         self._begin_anew()
 
     def _begin_anew(self) -> None:
@@ -64,9 +70,9 @@ class SlotKeeper:
         self._memory.close()
         self._memory = Memory()
         self._observer = Observer(self._tools, self._memory)
-        self._hands = Hands(self._tools, self._ledger, self._observer, self._memory)
+        self._hands = Hands(self._tools, self._ledger, self._observer, self._memory, self._fetch)
         self._health = HealthRecord()
-        self._due = {"inspect": 0.0, "health": 0.0, "strays": 0.0}
+        self._due = {"inspect": 0.0, "health": 0.0, "strays": 0.0, "webs": 0.0}
         self._active_sight = Sight.UNKNOWN
         self._strays: list[tuple[str, str]] = []
 
@@ -99,16 +105,24 @@ class SlotKeeper:
             log.warning("lease_lost", slot=str(self._slot_id))
             return Pace.IDLE
 
-    def stop(self) -> None:
-        """Leave engines and switches as they are for the next switcher, which may begin at once."""
+    def wind_down(self) -> None:
+        """Begin nothing more; what is under way ends while the lease is still held."""
         self._hands.stop()
         self._memory.save()
         self._memory.close()
+
+    def keep_lease(self) -> None:
+        """While what is under way ends: the next switcher would meet what it leaves behind."""
+        if self._lease.is_held:
+            self._lease.hold()
+
+    def release(self) -> None:
+        """Leave engines and switches as they are for the next switcher, which may begin at once."""
         self._lease.release()
 
     def _advance(self, slot: Slot, switch: Switch) -> bool:
         """True when there is more to do at once."""
-        look = self._observer.look(slot, switch)
+        look = self._observer.look(slot, switch, is_old_hung=self._is_hung(slot))
         for failure, engine, is_restore in (
             (look.new_failure, switch.new_engine, False),
             (look.restore_failure, switch.restored_engine, True),
@@ -125,6 +139,15 @@ class SlotKeeper:
             return True
         self._show_progress(switch)
         return False
+
+    def _is_hung(self, slot: Slot) -> bool:
+        """The engine that serves while its successor is prepared."""
+        engine = slot.active_engine
+        if engine is None or engine.runtime == EXTERNAL:
+            return False
+        if self._is_due("health", HEALTH_PERIOD_S):
+            self._check_health(slot, engine)
+        return self._health.unhealthy_for_s(engine.name) > UNHEALTHY_S
 
     def _show_progress(self, switch: Switch) -> None:
         """Phase, percent and expected end of the start that is under way."""
@@ -183,9 +206,11 @@ class SlotKeeper:
             self._observer.watch(engine).read()
         if engine is not None and self._is_due("health", HEALTH_PERIOD_S):
             self._check_health(slot, engine)
+        if self._is_due("webs", WEB_PERIOD_S):
+            forget_dead_webs(self._memory.webs, time.monotonic())
         if self._is_due("strays", STRAY_PERIOD_S):
             self._hands.end_lost_sleepers(slot)
-            self._strays = self._observer.list_strays(slot, None)
+            self._strays = self._observer.list_strays(slot, None) or []
             self._forget_ended(slot)
             prune_logs(slot.pk)
 

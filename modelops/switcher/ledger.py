@@ -8,8 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from django.db import transaction
-from django.db.models import F
-from django.db.models.functions import Now
+from django.db.models import F, QuerySet
 from django.utils import timezone
 
 from modelops.domain.causes import RootCause
@@ -19,10 +18,11 @@ from modelops.switcher.lease import Lease, LeaseLost
 from modelops.switcher.recipes import RECORDED, name_engine
 
 LOG_TAIL_LINES = 60
+NO_PROGRESS = {"phase": "", "percent": None, "detail": "", "ready_expected_at": None}
 
 
 class StateMoved(Exception):
-    """The switch is no longer in the state that was decided from: look again."""
+    """The switch is no longer as it was when this was decided: look again."""
 
 
 @dataclass(frozen=True)
@@ -66,12 +66,16 @@ class Ledger:
         spent[switch.state] = round(
             spent.get(switch.state, 0.0) + (now - switch.state_since).total_seconds(), 3
         )
-        changes: dict[str, Any] = {"state": to, "state_since": now, "state_seconds": spent, **(fields or {})}
+        changes: dict[str, Any] = {"state": to, "state_since": now, "state_seconds": spent}
+        if to not in (SwitchState.LOADING, SwitchState.VERIFYING):
+            # Those go on with the start; every other state begins with no progress of its own.
+            changes |= NO_PROGRESS
+        changes |= fields or {}
         if to in FINAL_STATES:
             changes["ended_at"] = now
         with transaction.atomic():
             self._write_slot(slot or {})
-            if not Switch.objects.filter(pk=switch.pk, state=switch.state).update(**changes):
+            if not _as_read(switch).update(**changes):
                 raise StateMoved
             if to in FINAL_STATES:
                 # First: a crash may have left one that says that it serves, and only one may say so.
@@ -196,7 +200,7 @@ class Ledger:
         """The fence: an update of the slot's own row comes first in every transaction."""
         changes = {**fields}
         if "gate" in changes or "active_engine" in changes:
-            changes |= {"epoch": F("epoch") + 1, "changed_at": Now()}
+            changes |= {"epoch": F("epoch") + 1, "changed_at": timezone.now()}
         if not self._lease.held_slot().update(**(changes or {"lease_holder": F("lease_holder")})):
             raise LeaseLost
 
@@ -211,6 +215,14 @@ class Ledger:
         SwitchEvent.objects.create(
             switch=switch, kind=kind, state=state, message=message[:500], data=dict(data or {})
         )
+
+
+def _as_read(switch: Switch) -> QuerySet[Switch]:
+    """Its row, if neither its state nor a wish to cancel it has moved since the decision."""
+    is_cancel_asked = switch.cancel_requested_at is not None
+    return Switch.objects.filter(
+        pk=switch.pk, state=switch.state, cancel_requested_at__isnull=not is_cancel_asked
+    )
 
 
 def ended(reason: str, exit_code: int | None = None) -> dict[str, Any]:

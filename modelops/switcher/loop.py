@@ -6,6 +6,7 @@ import os
 import socket
 import time
 import uuid
+from collections.abc import Callable
 from typing import Any
 
 import structlog
@@ -30,6 +31,7 @@ PRESENCE_PERIOD_S = 3.0
 DESCRIBE_PERIOD_S = 10.0
 SLOTS_PERIOD_S = 5.0
 TROUBLE_PERIOD_S = 1.0
+CLOSE_PERIOD_S = 0.5
 NO_PROFILE = "none"
 
 
@@ -154,14 +156,21 @@ class Switcher:
         return True
 
     def _close(self) -> None:
-        """Leases go at once, so that another switcher can begin; engines stay."""
-        try:
-            for keeper in self._keepers.values():
-                keeper.stop()
-            SwitcherPresence.objects.filter(pk=self._id).delete()
-        except DatabaseError as exc:
-            log.warning("switcher_left_its_lease", error=str(exc))
-        self._tools.effects.close()
+        """Leases go as soon as nothing is under way, so that another switcher can begin; engines stay."""
+        keepers = self._keepers.values()
+        self._despite_database(*(keeper.wind_down for keeper in keepers))
+        while not self._tools.effects.finish(CLOSE_PERIOD_S):
+            self._despite_database(*(keeper.keep_lease for keeper in keepers))
+        presence = SwitcherPresence.objects.filter(pk=self._id)
+        self._despite_database(*(keeper.release for keeper in keepers), presence.delete)
         self._tools.control.close()
         for runtime in self._tools.runtimes.values():
             runtime.close()
+
+    def _despite_database(self, *steps: Callable[[], object]) -> None:
+        """Leases that cannot be given back end by themselves."""
+        for step in steps:
+            try:
+                step()
+            except DatabaseError as exc:
+                log.warning("switcher_left_its_lease", error=str(exc))

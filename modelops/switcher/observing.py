@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import time
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -17,6 +18,7 @@ from modelops.models import Engine, EngineState, Gate, Slot, Switch
 from modelops.runtimes.base import Instance, InstanceState, RuntimeUnavailable
 from modelops.switcher.draining import is_drained
 from modelops.switcher.gpu_sampling import name_holders
+from modelops.switcher.memory import Memory
 from modelops.switcher.tools import Tools
 from modelops.switcher.watching import EngineWatch
 
@@ -24,6 +26,8 @@ CUT_GRACE_S = 5.0
 STOP_GRACE_S = 10.0
 """On top of the engine's own shutdown time-out."""
 NOT_HEALTHY_S = 60.0
+START_TIMEOUT_S = 300.0
+"""For a runtime to start an engine, which then loads for as long as it takes."""
 
 _SIGHTS = {
     InstanceState.ABSENT: Sight.ABSENT,
@@ -33,47 +37,6 @@ _SIGHTS = {
 }
 EXTERNAL = "external"
 STARTING_STATES = (SwitchState.STARTING, SwitchState.LOADING, SwitchState.VERIFYING)
-
-
-@dataclass
-class Memory:
-    """What the keeper of a slot remembers between two looks; a new switcher finds it out again."""
-
-    watches: dict[str, EngineWatch] = field(default_factory=dict)
-    verified: dict[str, Check] = field(default_factory=dict)
-    prefetched: Check = Check.PENDING
-    instances: dict[str, Instance] = field(default_factory=dict)
-    cards: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
-
-    def forget_switch(self) -> None:
-        """Another switch begins."""
-        self.prefetched = Check.PENDING
-        self.verified.clear()
-
-    def forget_engine(self, name: str) -> None:
-        """It is no more."""
-        self.verified.pop(name, None)
-        self.instances.pop(name, None)
-        self.cards.pop(name, None)
-        if (watch := self.read_log(name)) is not None:
-            del self.watches[name]
-            watch.save()
-            watch.close()
-
-    def read_log(self, name: str) -> EngineWatch | None:
-        """The engine's watch, if there is one, up to what it has said by now: its last words count most."""
-        if (watch := self.watches.get(name)) is not None:
-            watch.read()
-        return watch
-
-    def save(self) -> None:
-        for watch in self.watches.values():
-            watch.save()
-
-    def close(self) -> None:
-        """Follow no log any more; what was not saved is read again by whoever comes next."""
-        for watch in self.watches.values():
-            watch.close()
 
 
 @dataclass(frozen=True)
@@ -91,18 +54,18 @@ class Observer:
         self._memory = memory
         self._inspected: dict[str, Instance | None] | None = None
 
-    def look(self, slot: Slot, switch: Switch) -> Look:
+    def look(self, slot: Slot, switch: Switch, *, is_old_hung: bool = False) -> Look:
         """Everything about the switch, now. Reads only; bounded in time.
 
         Each engine is inspected once: one that ends in between is not both running and ended.
         """
         self._inspected = {}
         try:
-            return self._look(slot, switch)
+            return self._look(slot, switch, is_old_hung)
         finally:
             self._inspected = None
 
-    def _look(self, slot: Slot, switch: Switch) -> Look:
+    def _look(self, slot: Slot, switch: Switch, is_old_hung: bool) -> Look:
         now = timezone.now()
         recipe = switch.recipe or {}
         state = SwitchState(switch.state)
@@ -116,24 +79,28 @@ class Observer:
         )
         spent_s = (now - switch.state_since).total_seconds()
         held = self._find_held(state, recipe)
+        strays = self.list_strays(slot, switch) if needs_room(state) else []
         seen = Observation(
             is_cancel_asked=switch.cancel_requested_at is not None,
             plan=_check(recipe, switch.root_cause),
             keeps_engine=keeps_engine,
             prefetch=self._memory.prefetched,
-            old=self._view(switch.old_engine, None),
+            restores_if_refused=_restores_if_refused(slot, switch),
+            old=self._view(switch.old_engine, is_old_hung or None),
             is_old_pointed_to=slot.active_engine_id is not None
             and slot.active_engine_id == switch.old_engine_id,
             parks_old=bool(recipe.get("parks_old")),
-            is_drained=state is SwitchState.DRAINING and is_drained(slot),
+            is_drained=state is SwitchState.DRAINING
+            and is_drained(slot, self._memory.webs, time.monotonic()),
             is_drain_over=spent_s > switch.drain_timeout_s,
             drain_policy=DrainPolicy(switch.drain_policy),
             is_cut=slot.gate == Gate.CUT,
             is_cut_over=slot.gate == Gate.CUT and (now - slot.changed_at).total_seconds() > CUT_GRACE_S,
             is_grace_over=_is_grace_over(switch.old_engine, now),
-            has_strays=bool(self.list_strays(slot, switch)) if needs_room(state) else False,
-            is_memory_free=not held,
+            has_strays=_is_any(strays),
+            is_memory_free=_is_none(held),
             is_clear_over=spent_s > self._tools.config.clear_timeout_s,
+            is_start_over=state is SwitchState.STARTING and spent_s > START_TIMEOUT_S,
             new=self._view(switch.new_engine, new_failure or switch.root_cause, is_live=is_starting),
             may_retry=is_starting and may_retry(switch, new_failure),
             can_restore=slot.last_good_engine_id is not None,
@@ -141,17 +108,30 @@ class Observer:
                 switch.restored_engine, restore_failure or switch.restore_cause, is_live=is_restoring
             ),
         )
-        if state is SwitchState.CLEARING and held and seen.is_clear_over:
-            new_failure = describe_cause(
-                Cause.MEMORY_HELD,
-                seconds=self._tools.config.clear_timeout_s,
-                processes=name_holders(held) or None,
-            )
+        failure = new_failure or self._find_standstill(state, seen, held)
+        return Look(seen, failure, restore_failure)
+
+    def _find_standstill(
+        self, state: SwitchState, seen: Observation, held: list[GpuReading] | None
+    ) -> RootCause | None:
+        """Why the switch cannot go on, where that is not its new engine's doing."""
+        is_old_dead = seen.old.sight in DEAD or seen.old.has_failed
         is_waiting = state is SwitchState.PLANNED and seen.prefetch is Check.PENDING
-        if is_waiting and seen.is_old_pointed_to and seen.old.sight in DEAD:
-            error = "it ended while the switch was being prepared"
-            new_failure = describe_cause(Cause.ENGINE_DIED, error=error)
-        return Look(seen, new_failure, restore_failure)
+        if is_waiting and seen.is_old_pointed_to and is_old_dead:
+            how = "hung" if seen.old.has_failed else "ended"
+            return describe_cause(Cause.ENGINE_DIED, error=f"it {how} while the switch was being prepared")
+        if seen.is_start_over and seen.new.sight is not Sight.RUNNING:
+            return describe_cause(Cause.START_OVERDUE, seconds=START_TIMEOUT_S, error="it does not answer")
+        if state is not SwitchState.CLEARING or not seen.is_clear_over:
+            return None
+        seconds = self._tools.config.clear_timeout_s
+        if held:
+            return describe_cause(Cause.MEMORY_HELD, seconds=seconds, processes=name_holders(held) or None)
+        if held is None:
+            return describe_cause(Cause.GPUS_UNKNOWN, seconds=seconds, error="the driver hangs")
+        if seen.has_strays is None:
+            return describe_cause(Cause.DOCKER_UNREACHABLE, error=f"no answer for {seconds:g} s")
+        return None
 
     def inspect(self, engine: Engine) -> Instance | None:
         """The engine's workload now; None when its runtime does not answer."""
@@ -184,13 +164,18 @@ class Observer:
         sight = _SIGHTS[instance.state]
         return Sight.ASLEEP if sight is Sight.RUNNING and engine.state == EngineState.ASLEEP else sight
 
-    def list_strays(self, slot: Slot, switch: Switch | None) -> list[tuple[str, str]]:
+    def list_strays(self, slot: Slot, switch: Switch | None) -> list[tuple[str, str]] | None:
         """What carries the slot's label and belongs to nothing: (runtime, name). Sleepers may stay if
-        the engine that comes next can sleep as well."""
+        the engine that comes next can sleep as well.
+
+        None: nothing was found, and a runtime that this switch is about does not say.
+        """
+        needed = set()
         kept = {slot.active_engine.name} if slot.active_engine else set()
         if switch is not None:
             engines = (switch.old_engine, switch.new_engine, switch.restored_engine)
             kept |= {engine.name for engine in engines if engine is not None}
+            needed = {engine.runtime for engine in engines if engine is not None}
         if switch is None or (switch.recipe or {}).get("keeps_sleepers"):
             sleepers = slot.engines.filter(state=EngineState.ASLEEP)
             if switch is not None:
@@ -198,14 +183,16 @@ class Observer:
                 wakes = (switch.recipe or {}).get("wakes") or ""
                 sleepers = sleepers.filter(~Q(profile=switch.to_profile) | Q(name=wakes))
             kept |= set(sleepers.values_list("name", flat=True))
-        strays = []
+        strays, is_known = [], True
         for runtime in slot.engines.values_list("runtime", flat=True).order_by().distinct():
             try:
                 instances = self._tools.runtime_of(runtime).list_instances(str(slot.pk))
             except RuntimeUnavailable:
+                # One that nothing is on any more may have been uninstalled.
+                is_known = is_known and runtime not in needed
                 continue
             strays += [(runtime, each.name) for each in instances if each.name not in kept]
-        return strays
+        return strays if strays or is_known else None
 
     def list_lost_sleepers(self, slot: Slot) -> list[Engine]:
         """Engines that should be asleep and ended, or were removed: nothing can be woken any more."""
@@ -263,7 +250,7 @@ class Observer:
             return None
         return describe_cause(Cause.STALLED, seconds=silent_s, phase=str(watch.log.phase))
 
-    def _find_held(self, state: SwitchState, recipe: dict[str, Any]) -> list[GpuReading]:
+    def _find_held(self, state: SwitchState, recipe: dict[str, Any]) -> list[GpuReading] | None:
         if not needs_room(state) or not recipe.get("gpus"):
             return []
         utilization = recipe["spec"].get("gpu_memory_utilization")
@@ -278,6 +265,20 @@ def may_retry(switch: Switch, new_failure: RootCause | None) -> bool:
     """Once, with the context that the engine itself computed."""
     cause = new_failure or (RootCause.parse(switch.root_cause) if switch.root_cause else None)
     return cause is not None and cause.can_retry and switch.attempts <= 1
+
+
+def _restores_if_refused(slot: Slot, switch: Switch) -> bool:
+    good = slot.last_good_engine
+    is_restart = switch.via == Switch.Via.SYSTEM and slot.active_engine_id is None
+    return is_restart and good is not None and good.profile == switch.to_profile
+
+
+def _is_any(found: list[tuple[str, str]] | None) -> bool | None:
+    return None if found is None else bool(found)
+
+
+def _is_none(found: list[GpuReading] | None) -> bool | None:
+    return None if found is None else not found
 
 
 def _check(recipe: object, root_cause: object) -> Check:

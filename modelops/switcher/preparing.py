@@ -13,15 +13,16 @@ from gateway.errors import GatewayError
 from modelops.domain.causes import Cause, RootCause
 from modelops.domain.failures import describe_cause
 from modelops.domain.plan import Plan
-from modelops.domain.profile_spec import ProfileSpec
+from modelops.domain.profile_spec import EngineKind, ProfileSpec
 from modelops.domain.switching import Check
 from modelops.engine_control import NotAsAsked
 from modelops.models import Slot, Switch
 from modelops.planning import plan_switch
 from modelops.runtimes.base import FetchProgress, RuntimeFailure
 from modelops.selectors import get_profile
+from modelops.switcher.gpu_sampling import FIRST_READING_S
 from modelops.switcher.ledger import Ledger
-from modelops.switcher.observing import Memory
+from modelops.switcher.memory import Memory
 from modelops.switcher.parking import plan_parking
 from modelops.switcher.recipes import build_recipe, to_workload
 from modelops.switcher.tools import Tools
@@ -29,27 +30,44 @@ from modelops.switcher.tools import Tools
 log = structlog.get_logger()
 
 
+class Fetch:
+    """The prefetch that is under way, which may outlive a lease that was lost and taken again."""
+
+    def __init__(self) -> None:
+        self.stop = threading.Event()
+        self.progress: FetchProgress | None = None
+
+    def begin_anew(self) -> None:
+        """Whatever was under way was for another switch."""
+        self.stop.set()
+        self.stop = threading.Event()
+        self.progress = None
+
+    def note(self, progress: FetchProgress) -> None:
+        self.progress = progress
+
+
 class Preparer:
     """Plans and prefetches for one slot."""
 
-    def __init__(self, tools: Tools, ledger: Ledger, memory: Memory) -> None:
+    def __init__(self, tools: Tools, ledger: Ledger, memory: Memory, fetch: Fetch) -> None:
         self._tools = tools
         self._ledger = ledger
         self._memory = memory
-        self._stop_fetching = threading.Event()
-        self._fetched: FetchProgress | None = None
+        self._fetch = fetch
 
     def stop(self) -> None:
         """End a prefetch that is under way; what it has fetched stays."""
-        self._stop_fetching.set()
+        self._fetch.stop.set()
 
     def make_plan(self, slot: Slot, switch: Switch) -> None:
         """Once more, with fresh facts: what was true at the request may have changed."""
         self._memory.forget_switch()
-        self._stop_fetching = threading.Event()
-        self._fetched = None
+        self._fetch.begin_anew()
         try:
             profile = get_profile(switch.to_profile)
+            if profile.engine != EngineKind.SIMULATOR and not self._knows_gpus(switch):
+                return
             outcome = self._tools.effects.attempt(
                 ("describe", profile.runtime), self._tools.runtime_of(profile.runtime).describe
             )
@@ -69,6 +87,15 @@ class Preparer:
             self._ledger.record_failure(switch, RootCause("plan_refused", str(exc)))
             return
         self._accept_or_refuse(slot, switch, plan, spec)
+
+    def _knows_gpus(self, switch: Switch) -> bool:
+        """No plan is made from no reading: it would give the engine no card. Where there is no driver the
+        reading says so; where the driver hangs the plan is refused."""
+        gpus = self._tools.gpus
+        if gpus.is_late:
+            cause = describe_cause(Cause.GPUS_UNKNOWN, seconds=FIRST_READING_S, error="the driver hangs")
+            self._ledger.record_failure(switch, cause)
+        return gpus.reading is not None
 
     def _accept_or_refuse(self, slot: Slot, switch: Switch, plan: Plan, spec: ProfileSpec) -> None:
         if not plan.is_accepted:
@@ -92,22 +119,19 @@ class Preparer:
             recipe, self._tools.config, name=f"prefetch-{switch.pk.hex[-12:]}", slot=slot, generation=0
         )
         runtime = self._tools.runtime_of(recipe["runtime"])
-        fetch = partial(runtime.prefetch, workload, self._note_fetched, self._stop_fetching)
+        fetch = partial(runtime.prefetch, workload, self._fetch.note, self._fetch.stop)
         outcome = self._tools.effects.attempt(("prefetch", switch.pk), fetch)
         if outcome is None:
             self._show_fetched(switch)
         elif outcome.error is not None:
-            self._memory.prefetched = Check.FAILED
             self._ledger.record_failure(switch, explain(outcome.error))
+            self._memory.prefetched = Check.FAILED
         else:
-            self._memory.prefetched = Check.PASSED
             self._ledger.update_switch(switch, recipe={**recipe, "image_digest": outcome.value or ""})
-
-    def _note_fetched(self, progress: FetchProgress) -> None:
-        self._fetched = progress
+            self._memory.prefetched = Check.PASSED
 
     def _show_fetched(self, switch: Switch) -> None:
-        fetched = self._fetched
+        fetched = self._fetch.progress
         if fetched is None:
             return
         percent, size = None, ""

@@ -126,6 +126,8 @@ class Transitions:
         with transaction.atomic():
             # The fence first: nothing is made by one who no longer acts.
             self._ledger.update_slot(generation=F("generation"))
+            # A sleeper may have been found lost just now.
+            good.refresh_from_db(fields=["state"])
             if good.state == EngineState.ASLEEP:
                 engine = good
             else:
@@ -156,9 +158,7 @@ class Transitions:
     def _leave_old(self, slot: Slot, switch: Switch) -> None:
         old = switch.old_engine
         engines = []
-        if old is not None and (switch.recipe or {}).get("parks_old"):
-            engines = [(old, {"state": EngineState.ASLEEP})]
-        elif old is not None:
+        if old is not None and old.state != EngineState.ASLEEP:
             engines = [(old, ended(f"made room for {switch.to_profile}"))]
         self._ledger.move(switch, SwitchState.CLEARING, engines=engines)
 
@@ -183,7 +183,7 @@ class Transitions:
             )
 
     def _begin_rollback(self, slot: Slot, switch: Switch) -> None:
-        fields: dict[str, Any] = {"detail": "", "phase": ""}
+        fields: dict[str, Any] = {}
         if switch.root_cause is None and switch.cancel_requested_at is not None:
             fields["root_cause"] = CANCELLED.serialise()
         cause = fields.get("root_cause") or switch.root_cause or {}

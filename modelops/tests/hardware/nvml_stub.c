@@ -3,6 +3,7 @@
  * One statement a line, '#' starts a comment. N is a GPU's index, codes are NVML's return codes.
  *   cards N                        how many GPUs there are (default 2, idle RTX 3090s)
  *   init CODE                      what nvmlInit answers
+ *   slow MILLISECONDS              how long nvmlInit takes
  *   refuse FUNCTION CODE           what FUNCTION answers, on every GPU
  *   path LEVEL                     what lies between two GPUs (nvmlGpuTopologyLevel_t)
  *   bridge LINKS                   NVLinks from each GPU to its neighbour
@@ -16,6 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define MIB (1ull << 20)
 enum { CARDS = 8, PROCESSES = 16, REFUSALS = 8, RESERVED_MIB = 268 };
@@ -32,7 +34,7 @@ typedef struct {
 typedef struct { char function[80]; int code; } Refusal;
 typedef struct {
     int init, path;
-    unsigned cards, refusals, bridge;
+    unsigned cards, refusals, bridge, slow;
     Card card[CARDS];
     Refusal refusal[REFUSALS];
 } Machine;
@@ -79,6 +81,7 @@ static void read_state(void) {
             machine.refusals++;
         else if (sscanf(line, "cards %u", &machine.cards) == 1) continue;
         else if (sscanf(line, "init %d", &machine.init) == 1) continue;
+        else if (sscanf(line, "slow %u", &machine.slow) == 1) continue;
         else if (sscanf(line, "path %d", &machine.path) == 1) continue;
         else sscanf(line, "bridge %u", &machine.bridge);
     }
@@ -109,6 +112,7 @@ static int begin_on_card(const char *function, void *handle, Card **card) {
 int nvmlInitWithFlags(unsigned flags) {
     (void)flags;
     read_state();
+    usleep(1000 * machine.slow);
     if (!machine.init) opened++;
     return machine.init;
 }

@@ -35,7 +35,7 @@ class SwitchBench:
         self._process = process
         self._environment = environment
         self._folder = folder
-        self._alive: set[int] = set()
+        self._alive: list[int] = []
 
     def order(self, what: str, **options: Any) -> dict[str, Any]:
         assert self._process.stdin is not None
@@ -69,13 +69,18 @@ class SwitchBench:
     def start_switcher(self) -> int:
         """The process id of a new switcher."""
         pid: int = self.order("fork_switcher", log=str(self._folder / "switcher.log"))["pid"]
-        self._alive.add(pid)
+        self._alive.append(pid)
         return pid
+
+    @property
+    def switcher(self) -> int:
+        """The process id of the newest one that was started and not ended."""
+        return self._alive[-1]
 
     def end_switcher(self, pid: int, how: signal.Signals = signal.SIGKILL) -> int:
         """Its exit status."""
         os.kill(pid, how)
-        self._alive.discard(pid)
+        self._alive.remove(pid)
         status: int = self.order("reap", pid=pid)["status"]
         return status
 

@@ -41,7 +41,7 @@ def open_on(folder: Path, engine: DockerEngine, machine: StubMachine) -> Any:
         LD_LIBRARY_PATH=str(machine.library),
         NVML_STUB_STATE=str(machine.state),
         SWITCH_CLEAR_TIMEOUT="2",
-        SWITCHER_LEASE="10",
+        SWITCHER_LEASE="1",
     )
 
 
@@ -58,6 +58,27 @@ def test_the_container_gets_the_cards_that_the_plan_chose(
     client.close()
     assert (one["state"], both["state"]) == ("active", "active")
     assert one["plan"]["gpu_uuids"] == [GPU_UUIDS[0]]
+    assert requests[0]["DeviceIDs"] == list(GPU_UUIDS)
+    assert profile_of(rows) == "b"
+
+
+def test_a_switcher_that_has_just_begun_reads_the_cards_before_it_plans(
+    gpu_bench: SwitchBench, gpu_docker_engine: DockerEngine, machine: StubMachine
+) -> None:
+    gpu_bench.switch_and_settle("a")
+    gpu_bench.end_switcher(gpu_bench.switcher)
+    # The lease that it leaves behind ends before the cards have been read.
+    machine.set_state("slow 3000")
+    switch_id = gpu_bench.request("b")
+
+    gpu_bench.start_switcher()
+    rows = gpu_bench.wait_until_settled()
+
+    client = gpu_docker_engine.client()
+    container = client.containers.get(rows["workloads"][0]["name"])
+    requests = container.attrs["HostConfig"]["DeviceRequests"]
+    client.close()
+    assert gpu_bench.find_switch(switch_id)["plan"]["gpu_uuids"] == list(GPU_UUIDS)
     assert requests[0]["DeviceIDs"] == list(GPU_UUIDS)
     assert profile_of(rows) == "b"
 
@@ -85,6 +106,8 @@ def test_memory_that_does_not_become_free_fails_the_switch_and_names_who_holds_i
     switch = gpu_bench.switch_and_settle("a", force=True)
 
     notes = [each["message"] for each in gpu_bench.look()["events"] if each["kind"] == "note"]
+    assert switch["state"] == "rolled_back"
+    assert profile_of(gpu_bench.look()) == "b"
     assert switch["root_cause"]["code"] == "memory_held"
     assert "somebody-elses-training" in switch["root_cause"]["message"]
     assert any("forced over: does_not_fit" in note for note in notes)

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from modelops.tests.switching.bench import SwitchBench
+from modelops.tests.switching.test_failures import profile_of
 
 
 @pytest.fixture
@@ -34,6 +35,21 @@ def test_a_sleeper_that_was_removed_to_make_room_is_started_anew_when_it_is_want
     assert back["plan"]["kind"] == "start"
     assert back["state"] == "active"
     assert [each["state"] for each in rows["engines"] if each["ended_at"] is None] == ["serving"]
+
+
+def test_an_engine_that_dies_when_it_was_to_sleep_is_started_anew_when_its_successor_fails(
+    bench: SwitchBench, night: dict[str, Any]
+) -> None:
+    bench.save_profile("broken", enable_sleep_mode=True, faults=("cuda_oom",))
+    with bench.busy_web_process():
+        switch_id = bench.request("broken", drain_timeout_s=60)
+        bench.wait_for_state("draining")
+        bench.kill_workload(night)
+    rows = bench.wait_until_settled()
+
+    switch = bench.find_switch(switch_id)
+    assert (switch["state"], switch["restore_cause"]) == ("rolled_back", None)
+    assert profile_of(rows) == "night"
 
 
 def test_a_sleeper_that_died_is_started_anew_when_it_is_wanted(

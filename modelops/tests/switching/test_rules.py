@@ -164,6 +164,38 @@ STORY: list[tuple[str, SwitchState, Observation, Step]] = [
     ),
     ("old one never stopped", S.ROLLING_BACK, PLANNED, go(S.ROLLED_BACK)),
     ("new one is left", S.ROLLING_BACK, with_new(sight=Sight.EXITED), stay(A.REMOVE_NEW)),
+    ("what is on the cards is not known", S.CLEARING, replace(STOPPED, has_strays=None), stay(A.WAIT)),
+    ("whether memory is free is not known", S.CLEARING, replace(STOPPED, is_memory_free=None), stay(A.WAIT)),
+    (
+        "that stays unknown",
+        S.CLEARING,
+        replace(STOPPED, is_memory_free=None, is_clear_over=True),
+        go(S.ROLLING_BACK),
+    ),
+    (
+        "its runtime does not start it",
+        S.STARTING,
+        replace(STOPPED, new=EngineView(sight=Sight.UNKNOWN), is_start_over=True),
+        go(S.ROLLING_BACK),
+    ),
+    (
+        "the old engine hangs while another one is fetched",
+        S.PLANNED,
+        replace(PLANNED, prefetch=Check.PENDING, old=replace(RUNNING, has_failed=True)),
+        go(S.REJECTED),
+    ),
+    (
+        "a restart is refused, and what ran before is known",
+        S.PLANNED,
+        replace(STOPPED, plan=Check.FAILED, restores_if_refused=True),
+        go(S.ROLLING_BACK),
+    ),
+    (
+        "nobody knows what is on the cards to go back to",
+        S.ROLLING_BACK,
+        replace(STOPPED, can_restore=True, has_strays=None),
+        stay(A.WAIT),
+    ),
     ("nothing to go back to", S.ROLLING_BACK, STOPPED, go(S.DEGRADED)),
     ("back to the last good", S.ROLLING_BACK, replace(STOPPED, can_restore=True), stay(A.START_RESTORED)),
     ("it loads", S.ROLLING_BACK, with_restored(), stay(A.WAIT)),
@@ -198,9 +230,9 @@ FLAGS = [
     "is_cut",
     "is_cut_over",
     "is_grace_over",
-    "has_strays",
-    "is_memory_free",
     "is_clear_over",
+    "is_start_over",
+    "restores_if_refused",
     "may_retry",
     "can_restore",
     "keeps_engine",
@@ -223,13 +255,15 @@ observations = st.builds(
     old=view,
     new=view,
     restored=view,
+    has_strays=st.none() | st.booleans(),
+    is_memory_free=st.none() | st.booleans(),
     **{flag: st.booleans() for flag in FLAGS},
 )
 STARTS = (A.START_NEW, A.START_RESTORED)
 ENDS_OLD = (A.STOP_OLD, A.REMOVE_OLD, A.SLEEP_OLD)
 AFTER = {
     S.REQUESTED: {S.PLANNED, S.CANCELLED},
-    S.PLANNED: {S.DRAINING, S.VERIFYING, S.REJECTED, S.CANCELLED},
+    S.PLANNED: {S.DRAINING, S.VERIFYING, S.REJECTED, S.CANCELLED, S.ROLLING_BACK},
     S.DRAINING: {S.STOPPING, S.CANCELLED},
     S.STOPPING: {S.CLEARING, S.ROLLING_BACK},
     S.CLEARING: {S.STARTING, S.ROLLING_BACK},
@@ -271,13 +305,14 @@ def test_no_engine_is_started_while_another_one_may_run_on_the_slot(
 
     if step.to is S.STARTING:
         assert state is S.CLEARING
-        assert not seen.has_strays
+        assert seen.has_strays is False
+        assert seen.is_memory_free
     if step.to is S.CLEARING and state is S.STOPPING:
         assert seen.old.sight in (*GONE, Sight.ASLEEP)
     if step.action is A.START_RESTORED and seen.restored.sight is Sight.NONE:
         assert seen.new.sight in GONE
         assert seen.old.sight in (*GONE, Sight.ASLEEP)
-        assert not seen.has_strays
+        assert seen.has_strays is False
 
 
 @given(state=st.sampled_from(ACTING_STATES), seen=observations)
@@ -318,6 +353,8 @@ def test_nothing_is_decided_about_an_engine_whose_runtime_is_silent(seen: Observ
 UPKEEP: list[tuple[str, SlotObservation, Upkeep]] = [
     ("all is well", SlotObservation(active=Sight.RUNNING, desires=True), Upkeep.NOTHING),
     ("a switch waits", SlotObservation(active=Sight.RUNNING, has_waiting=True), Upkeep.CLAIM),
+    ("a switch waits, it died", SlotObservation(active=Sight.EXITED, has_waiting=True), Upkeep.DECLARE_DEAD),
+    ("a switch waits, nothing serves", SlotObservation(has_waiting=True, desires=True), Upkeep.CLAIM),
     ("it died", SlotObservation(active=Sight.EXITED), Upkeep.DECLARE_DEAD),
     ("it vanished", SlotObservation(active=Sight.ABSENT), Upkeep.DECLARE_DEAD),
     ("it hangs", SlotObservation(active=Sight.RUNNING, unhealthy_for_s=31), Upkeep.DECLARE_DEAD),
