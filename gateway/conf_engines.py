@@ -84,6 +84,13 @@ class EngineConfig:
     engine_shm_gib: int = setting(
         "ENGINE_SHM_GIB", 16, "Shared memory of an engine's container, in GiB.", whole_number(1, 1024)
     )
+    engine_memory_gib: int = setting(
+        "ENGINE_MEMORY_GIB",
+        0,
+        "Most host memory of an engine's container, in GiB; one that takes more is ended, and not its "
+        "neighbours. 0: no bound. Models that sleep there count.",
+        whole_number(0, 16_384),
+    )
     huggingface_cache: str = setting(
         "ENGINE_HF_CACHE",
         "vllm-gateway-huggingface",

@@ -52,6 +52,7 @@ class ContainerOptions:
             **workload.secret_environment,
         }
         address = self.config.engine_publish_address
+        most_memory = f"{self.config.engine_memory_gib}g" if self.config.engine_memory_gib else None
         volumes = {self.config.huggingface_cache: HUGGINGFACE_CACHE, self.config.vllm_cache: VLLM_CACHE}
         return {
             "image": workload.image,
@@ -68,6 +69,9 @@ class ContainerOptions:
                 # Instead of the host's: enough for NCCL and vLLM's message queues, shared with nobody.
                 shm_size=f"{self.config.engine_shm_gib}g",
                 device_requests=_gpu_requests(workload.gpu_uuids),
+                # Both alike: swapping would only make the engine slow.
+                mem_limit=most_memory,
+                memswap_limit=most_memory,
             ),
         }
 

@@ -22,6 +22,8 @@ class Ending(StrEnum):
 
     EXIT = "exit"
     KILL = "kill"
+    FILL = "fill"
+    """It takes memory until the kernel ends it; where that grants more than 2 GiB it ends itself."""
     HANG = "hang"
 
 
@@ -230,5 +232,6 @@ _BUILDERS: Mapping[Fault, Callable[[ServeSettings], StartupFailure | None]] = {
     Fault.NCCL_ERROR: _nccl_error,
     Fault.PORT_IN_USE: lambda _: port_in_use(),
     Fault.KILLED: lambda _: StartupFailure(at=0.35, ending=Ending.KILL),
+    Fault.FILL_HOST_MEMORY: lambda _: StartupFailure(at=0.35, ending=Ending.FILL),
     Fault.HANG_LOADING: lambda _: StartupFailure(at=0.35, ending=Ending.HANG),
 }

@@ -22,6 +22,7 @@ class Fault(StrEnum):
     NCCL_ERROR = "nccl_error"
     PORT_IN_USE = "port_in_use"
     KILLED = "killed"
+    FILL_HOST_MEMORY = "fill_host_memory"
     HANG_LOADING = "hang_loading"
     # As long as it serves
     NEVER_HEALTHY = "never_healthy"
@@ -56,6 +57,7 @@ START_FAULTS = frozenset(
         Fault.NCCL_ERROR,
         Fault.PORT_IN_USE,
         Fault.KILLED,
+        Fault.FILL_HOST_MEMORY,
         Fault.HANG_LOADING,
     }
 )

@@ -14,6 +14,9 @@ from modelops.simulator.startup_lines import startup_lines
 
 FAILED_EXIT_CODE = 1
 
+CHUNK_BYTES = 16 * 2**20
+MOST_FILLED_BYTES = 2 * 2**30
+
 
 class StartupFailedError(Exception):
     """The simulated start failed; its traceback has been printed and the process should exit 1."""
@@ -45,10 +48,18 @@ async def _sleep_until(due: float) -> None:
 async def _fail(failure: StartupFailure) -> None:
     if failure.ending is Ending.HANG:
         await asyncio.Event().wait()
-    if failure.ending is Ending.KILL:
+    if failure.ending is Ending.FILL:
+        _fill_memory()
+    if failure.ending in (Ending.KILL, Ending.FILL):
         os.kill(os.getpid(), signal.SIGKILL)
     report_failure(failure)
     raise StartupFailedError
+
+
+def _fill_memory() -> None:
+    """Pages that were written to, as only those count."""
+    held = [b"m" * CHUNK_BYTES for _ in range(MOST_FILLED_BYTES // CHUNK_BYTES)]
+    held.clear()
 
 
 def report_failure(failure: StartupFailure) -> None:

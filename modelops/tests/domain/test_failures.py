@@ -232,6 +232,7 @@ FAULTS: Sequence[tuple[Fault, Phase, Cause]] = (
     (Fault.NCCL_ERROR, Phase.DISTRIBUTED, Cause.NCCL_FAILED),
     (Fault.PORT_IN_USE, Phase.BOOT, Cause.PORT_IN_USE),
     (Fault.KILLED, Phase.WEIGHTS, Cause.KILLED),
+    (Fault.FILL_HOST_MEMORY, Phase.WEIGHTS, Cause.KILLED),
     (Fault.HANG_LOADING, Phase.WEIGHTS, Cause.STALLED),
 )
 

@@ -133,8 +133,9 @@ def test_a_port_that_is_taken_is_a_real_failure() -> None:
             assert "[Errno 98] Address already in use" in simulator.read_log()
 
 
-def test_a_killed_start_ends_by_sigkill() -> None:
-    error = fail_to_start("--sim-fault", "killed")
+@pytest.mark.parametrize("fault", ["killed", "fill_host_memory"])
+def test_a_killed_start_ends_by_sigkill(fault: str) -> None:
+    error = fail_to_start("--sim-fault", fault)
 
     assert error.returncode == -signal.SIGKILL
     assert "Starting to load model" in error.log

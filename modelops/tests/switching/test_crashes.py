@@ -71,18 +71,25 @@ def ready_on(bench: SwitchBench, profile: str) -> int:
 def test_a_switcher_killed_in_this_state_is_followed_by_one_that_finishes(
     crash_bench: SwitchBench, state: SwitchState
 ) -> None:
-    pid = ready_on(crash_bench, "a")
-    before = len(crash_bench.look()["switches"])
+    rows = finish_after_crash(crash_bench, state)
 
-    switch_id = crash_bench.request("b")
-    kill_when(crash_bench, pid, switch_id, state)
-    pid = crash_bench.start_switcher()
-    rows = crash_bench.wait_until_settled()
-
-    crash_bench.end_switcher(pid, signal.SIGTERM)
     assert_true_to_itself(rows)
-    assert len(rows["switches"]) == before + 1
     assert rows["switches"][-1]["state"] == "active"
+
+
+def finish_after_crash(bench: SwitchBench, state: SwitchState) -> dict[str, Any]:
+    """From `a` to `b` by two switchers, the first of which dies in this state. Every row after it."""
+    pid = ready_on(bench, "a")
+    before = len(bench.look()["switches"])
+
+    switch_id = bench.request("b")
+    kill_when(bench, pid, switch_id, state)
+    pid = bench.start_switcher()
+    rows = bench.wait_until_settled()
+
+    bench.end_switcher(pid, signal.SIGTERM)
+    assert len(rows["switches"]) == before + 1
+    return rows
 
 
 def test_a_switcher_killed_while_it_rolls_back_is_followed_by_one_that_finishes_that(
@@ -112,23 +119,29 @@ def kill_when(bench: SwitchBench, pid: int, switch_id: str, state: SwitchState) 
 
 
 def test_switchers_killed_at_random_instants_always_converge(crash_bench: SwitchBench) -> None:
+    rows = crash_at_random(crash_bench, longest_s=1.6)
+
+    assert_true_to_itself(rows)
+
+
+def crash_at_random(bench: SwitchBench, *, longest_s: float) -> dict[str, Any]:
+    """GATEWAY_TEST_CRASHES crashes, each at most this long after a wish. The rows at the end."""
     seed = int(os.environ.get("GATEWAY_TEST_SEED", time.time_ns() % 1_000_000))
     chance = random.Random(seed)  # noqa: S311 - instants, not secrets
     print(f"seed {seed}, {CRASHES} crashes")
-    pid = crash_bench.start_switcher()
+    pid = bench.start_switcher()
     for crash in range(CRASHES):
         profile = chance.choice(["a", "b", "a", "b", "broken"])
-        crash_bench.order("request", profile=profile)
+        bench.order("request", profile=profile)
         # Past the end of a whole switch, so that instants after it are met as well.
-        time.sleep(chance.uniform(0.0, 1.6))
-        crash_bench.end_switcher(pid, signal.SIGKILL)
-        pid = crash_bench.start_switcher()
+        time.sleep(chance.uniform(0.0, longest_s))
+        bench.end_switcher(pid, signal.SIGKILL)
+        pid = bench.start_switcher()
         if crash % 5 == 4:
-            assert_true_to_itself(crash_bench.wait_until_settled())
-    rows = crash_bench.wait_until_settled()
-    crash_bench.end_switcher(pid, signal.SIGTERM)
-
-    assert_true_to_itself(rows)
+            assert_true_to_itself(bench.wait_until_settled())
+    rows = bench.wait_until_settled()
+    bench.end_switcher(pid, signal.SIGTERM)
+    return rows
 
 
 @pytest.mark.stores_do_not_matter

@@ -16,6 +16,7 @@ import pytest
 
 from gateway.tests.docker_engine.daemon import DockerEngine
 from gateway.tests.live import GatewayProcess
+from modelops.tests.runtimes.image_registry import start_registry
 from modelops.tests.switching.bench import SwitchBench, open_bench
 from modelops.tests.switching.test_failures import profile_of
 
@@ -34,6 +35,7 @@ FAULTS = {
     "error_status": "canary_failed",
     "port_in_use": "port_in_use",
     "killed": "killed",
+    "fill_host_memory": "out_of_host_memory",
 }
 
 
@@ -48,6 +50,7 @@ def docker_bench(
         SWITCH_DRAIN_TIMEOUT="30",
         SWITCHER_LEASE="10",
         ENGINE_STALL_SCALE="0.01",
+        ENGINE_MEMORY_GIB="1",
     ) as bench:
         for slug in ("a", "b"):
             bench.save_profile(
@@ -179,18 +182,22 @@ def test_a_container_that_fails_brings_the_old_one_back_and_names_the_cause(
     assert profile_of(docker_bench.look()) == "a"
 
 
+@pytest.mark.parametrize("code", ["image_missing", "registry_unreachable", "registry_denied"])
 def test_an_image_that_is_not_there_is_refused_while_the_old_engine_serves_on(
-    docker_bench: SwitchBench,
+    docker_bench: SwitchBench, code: str
 ) -> None:
     docker_bench.switch_and_settle("a")
     before = docker_bench.look()["slot"]["active_engine_id"]
-    docker_bench.save_profile("bad", runtime="docker", image="127.0.0.1:1/nowhere/missing:1")
+    with start_registry() as registry:
+        address = "127.0.0.1:1" if code == "registry_unreachable" else registry.address
+        registry.is_denying = code == "registry_denied"
+        docker_bench.save_profile("bad", runtime="docker", image=f"{address}/team/no-such-image:v2")
 
-    switch = docker_bench.switch_and_settle("bad")
+        switch = docker_bench.switch_and_settle("bad")
     rows = docker_bench.look()
 
     assert switch["state"] == "rejected"
-    assert switch["root_cause"]["code"] in {"image_missing", "registry_unreachable"}
+    assert switch["root_cause"]["code"] == code
     assert rows["slot"]["active_engine_id"] == before
     assert profile_of(rows) == "a"
 

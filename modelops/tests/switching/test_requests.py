@@ -13,9 +13,6 @@ from modelops.simulator.process import start_simulator
 from modelops.tests.switching.bench import SwitchBench, open_bench
 from modelops.tests.switching.test_failures import profile_of
 
-UNTOUCHED = ["draining"]
-TOUCHED = ["stopping", "clearing", "starting", "loading", "verifying"]
-
 
 @pytest.fixture(scope="module")
 def wish_bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SwitchBench]:
