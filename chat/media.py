@@ -2,7 +2,8 @@
 
 The engine fetches what a URL names, from inside the network: an address of the cloud's metadata service, of
 the database, `file:`. Redirects and names that resolve to inner addresses are the engine's to follow, out of
-our sight. So by default a medium comes within the request, as a `data:` URL, and from nowhere else.
+our sight. So by default a medium comes within the request, as a `data:` URL, and from nowhere else. Not as
+embeddings: those are tensors that the engine unpacks.
 """
 
 from __future__ import annotations
@@ -34,6 +35,8 @@ def check_media(body: dict[str, Any], policy: str) -> None:
 def _check(value: Any, policy: str, *, path: str, is_url: bool) -> None:
     if isinstance(value, dict):
         for key, inner in value.items():
+            if key.lower().endswith("embeds"):
+                raise InvalidRequest(f"{path}: embeddings are not for clients to give.", param=path)
             if key != "annotations":  # what an earlier answer cited; nothing fetches that
                 # `image_url`, `audio_url`, `video_url`, `file_url`, `url`, `uri`, in whichever shape.
                 is_link = key.lower().endswith(("url", "uri"))

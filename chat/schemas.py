@@ -13,7 +13,7 @@ from uuid import UUID
 import msgspec
 from msgspec import Meta
 
-from chat.caps import apply_caps
+from chat.caps import LONGEST_ENTRY, apply_caps
 from chat.media import check_media
 from gateway.bodies import NOT_JSON, holds_nul
 from gateway.conf_requests import RequestConfig
@@ -22,6 +22,7 @@ from gateway.errors import InvalidRequest
 MAX_TEXT = 1_000_000
 
 Text = Annotated[str, Meta(min_length=1, max_length=MAX_TEXT)]
+StopSequence = Annotated[str, Meta(min_length=1, max_length=LONGEST_ENTRY)]
 
 
 class ChatMessage(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
@@ -42,7 +43,7 @@ class ChatRequest(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_on
     temperature: Annotated[float, Meta(ge=0, le=2)] | None = None
     top_p: Annotated[float, Meta(gt=0, le=1)] | None = None
     max_tokens: Annotated[int, Meta(ge=1)] | None = None
-    stop: Annotated[str, Meta(min_length=1)] | Annotated[list[Text], Meta(max_length=4)] | None = None
+    stop: StopSequence | Annotated[list[StopSequence], Meta(max_length=4)] | None = None
     seed: Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)] | None = None
     store: bool = True
     on_disconnect: Literal["finish", "cancel"] = "finish"

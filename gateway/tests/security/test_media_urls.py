@@ -66,6 +66,19 @@ def test_no_shape_of_a_medium_slips_through(part: dict[str, Any]) -> None:
             check_media(body, "off")
 
 
+@pytest.mark.parametrize("kind", ["image_embeds", "audio_embeds", "prompt_embeds"])
+@pytest.mark.parametrize("value", ["AAAA", {"image_grid_thw": "AAAA"}])
+def test_engine_unpacks_no_tensors_of_clients(
+    web: httpx.Client, reached: list[object], kind: str, value: object
+) -> None:
+    messages = [{"role": "user", "content": [{"type": kind, kind: value}]}]
+
+    answer = web.post("/v1/chat/completions", json={"messages": messages})
+
+    assert (answer.status_code, error_of(answer)["param"]) == (400, "messages.0.content.0")
+    assert reached == []
+
+
 def test_media_within_the_request_pass(web: httpx.Client, recording_engine: ScriptedEngine) -> None:
     recording_engine.received.clear()
     messages = image({"url": "data:image/png;base64,AAAA"})

@@ -30,9 +30,23 @@ TOO_MUCH: list[tuple[str, dict[str, Any], str]] = [
     ("/v1/chat/completions", {"max_tokens": 1001}, "max_tokens"),
     ("/v1/chat/completions", {"max_tokens": "1001"}, "max_tokens"),
     ("/v1/chat/completions", {"max_completion_tokens": 1001}, "max_completion_tokens"),
+    ("/v1/chat/completions", {"max_output_tokens": 1001}, "max_output_tokens"),
     ("/v1/chat/completions", {"stop": ["a"] * 5}, "stop"),
+    ("/v1/chat/completions", {"stop": "a" * 1001}, "stop"),
+    ("/v1/chat/completions", {"stop": ["a", "a" * 1001]}, "stop"),
     ("/v1/chat/completions", {"bad_words": ["a"] * 5}, "bad_words"),
+    ("/v1/chat/completions", {"bad_words": ["a" * 1001]}, "bad_words"),
+    ("/v1/chat/completions", {"stop_token_ids": [1] * 5}, "stop_token_ids"),
+    ("/v1/chat/completions", {"logprob_token_ids": [1] * 5}, "logprob_token_ids"),
     ("/v1/chat/completions", {"tools": [TOOL] * 5}, "tools"),
+    ("/v1/chat/completions", {"functions": [{"name": "f"}] * 5}, "functions"),
+    ("/v1/chat/completions", {"vllm_xargs": dict.fromkeys("abcdefghijklmnopq", 1)}, "vllm_xargs"),
+    ("/v1/chat/completions", {"vllm_xargs": {"a": {"b": 1}}}, "vllm_xargs"),
+    ("/v1/chat/completions", {"vllm_xargs": {"a": [1]}}, "vllm_xargs"),
+    ("/v1/chat/completions", {"vllm_xargs": {"a": "x" * 1001}}, "vllm_xargs"),
+    ("/v1/chat/completions", {"vllm_xargs": {"x" * 1001: 1}}, "vllm_xargs"),
+    ("/v1/chat/completions", {"vllm_xargs": [["a", 1]]}, "vllm_xargs"),
+    ("/v1/chat/completions", {"chat_template_kwargs": {"documents": ["x"]}}, "chat_template_kwargs"),
     ("/v1/chat/completions", {"logprobs": True, "top_logprobs": 6}, "top_logprobs"),
     ("/v1/chat/completions", {"logprobs": True, "top_logprobs": -1}, "top_logprobs"),
     ("/v1/chat/completions", {"prompt_logprobs": -1}, "prompt_logprobs"),
@@ -64,6 +78,8 @@ def test_what_asks_too_much_is_refused_before_the_engine(
         {"content": "hello", "n": 2},
         {"content": "hello", "tools": [TOOL]},
         {"content": "hello", "stop": ["a"] * 5},
+        {"content": "hello", "stop": "a" * 1001},
+        {"content": "hello", "stop": ["a" * 1001]},
     ],
 )
 def test_chat_asks_no_more_than_its_fields_allow(
@@ -74,7 +90,12 @@ def test_chat_asks_no_more_than_its_fields_allow(
 
 
 def test_request_at_its_bounds_passes_unchanged(web: httpx.Client, recording_engine: ScriptedEngine) -> None:
-    fields = {"n": 4, "max_tokens": 1000, "stop": ["a"] * 4, "tools": [TOOL] * 4, "top_logprobs": 5}
+    fields: dict[str, Any] = {
+        **{"n": 4, "max_tokens": 1000, "top_logprobs": 5},
+        **{"stop": ["a" * 1000] * 4, "stop_token_ids": [1] * 4, "tools": [TOOL] * 4},
+        "vllm_xargs": {"text": "x" * 1000, "number": 0.5, "yes": True, "nothing": None},
+        "chat_template_kwargs": {"enable_thinking": False},
+    }
     recording_engine.received.clear()
 
     answer = web.post("/v1/chat/completions", json={"messages": HELLO, "logprobs": True, **fields})
@@ -94,15 +115,35 @@ def test_prompt_in_tokens_is_one_prompt_however_long(
     assert recording_engine.received[0]["prompt"] == list(range(50))
 
 
-@pytest.mark.parametrize(
-    "name", ["kv_transfer_params", "ec_transfer_params", "logits_processors", "priority"]
-)
-def test_what_gateway_and_engine_settle_between_them_is_not_the_clients(
-    web: httpx.Client, reached: list[object], name: str
-) -> None:
-    answer = web.post("/v1/chat/completions", json={"messages": HELLO, name: {"remote_host": "10.0.0.1"}})
+REFUSED: list[tuple[str, Any]] = [
+    ("kv_transfer_params", {"remote_host": "10.0.0.1"}),
+    ("ec_transfer_params", {"remote_host": "10.0.0.1"}),
+    ("logits_processors", ["os:system"]),
+    ("priority", -1),
+    ("chat_template", "{% for i in range(10**9) %}{% endfor %}"),
+    ("prompt_embeds", "UEsDBBQAAAAI"),
+]
 
-    assert error_of(answer)["param"] == name
+
+@pytest.mark.parametrize(("name", "value"), REFUSED)
+def test_what_gateway_and_engine_settle_between_them_is_not_the_clients(
+    web: httpx.Client, reached: list[object], name: str, value: object
+) -> None:
+    answer = web.post("/v1/chat/completions", json={"messages": HELLO, name: value})
+
+    assert (answer.status_code, error_of(answer)["param"]) == (400, name)
+    assert reached == []
+
+
+@pytest.mark.parametrize("field", ["vllm_xargs", "chat_template_kwargs"])
+@pytest.mark.parametrize("name", [*(name for name, _value in REFUSED), "tokenize"])
+def test_what_is_refused_does_not_pass_as_an_argument(
+    web: httpx.Client, reached: list[object], field: str, name: str
+) -> None:
+    """The engine looks there, too, for what it takes by these names."""
+    answer = web.post("/v1/chat/completions", json={"messages": HELLO, field: {name: "small"}})
+
+    assert (answer.status_code, error_of(answer)["param"]) == (400, field)
     assert reached == []
 
 
