@@ -27,6 +27,7 @@ from chat.runtime import get_runtime, stop_runtime  # noqa: E402
 from gateway.conf import GatewayConfig, get_config  # noqa: E402
 from gateway.errors import GatewayError  # noqa: E402
 from gateway.http import bounded_receive, check_host, header_value, send_error  # noqa: E402
+from gateway.page_security import page_headers  # noqa: E402
 from gateway.request_id import accept_request_id, current_request_id  # noqa: E402
 
 log = structlog.get_logger()
@@ -91,6 +92,8 @@ class Front:
         except GatewayError as exc:
             if status:
                 raise
+            if not is_chat:
+                own_headers += page_headers()
             await send_error(send_with_id, exc)
         finally:
             is_probe = scope["path"] in PROBES and status < 400

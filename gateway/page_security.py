@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
 PAGE_POLICY: Mapping[str, str] = {
@@ -27,8 +28,20 @@ def write_policy(directives: Mapping[str, str]) -> str:
     return "; ".join(f"{name} {sources}" for name, sources in directives.items())
 
 
+def page_headers() -> list[tuple[bytes, bytes]]:
+    """What this module's and Django's middleware say of every page, for an answer that Django never saw."""
+    headers = {
+        "content-security-policy": write_policy(PAGE_POLICY),
+        "cross-origin-opener-policy": settings.SECURE_CROSS_ORIGIN_OPENER_POLICY,
+        "referrer-policy": settings.SECURE_REFERRER_POLICY,
+        "x-content-type-options": "nosniff",
+        "x-frame-options": settings.X_FRAME_OPTIONS,
+    }
+    return [(name.encode(), value.encode()) for name, value in headers.items()]
+
+
 class ContentSecurityPolicyMiddleware:
-    """Every answer of the pages plane carries the policy, errors included.
+    """Every answer of Django's carries the policy, errors included.
 
     Sync only, as gateway.middleware.EnvelopeMiddleware.
     """

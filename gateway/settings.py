@@ -184,6 +184,8 @@ STATIC_ROOT = BASE_DIR / "staticfiles"
 STATIC_ROOT.mkdir(exist_ok=True)  # WhiteNoise warns about a folder that is not there
 # Serve the admin's files straight from the installed packages: no collectstatic before `make run`.
 WHITENOISE_USE_FINDERS = True
+# Who may read what is CORS_ORIGINS' to say; by itself WhiteNoise lets everybody.
+WHITENOISE_ALLOW_ALL_ORIGINS = False
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},

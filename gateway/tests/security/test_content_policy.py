@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import http.client
+import socket
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -11,6 +13,7 @@ from django.contrib import admin
 
 from gateway.page_security import PAGE_POLICY, write_policy
 from gateway.tests.live import ADMIN_PASSWORD, GatewayProcess, start_gateway
+from gateway.tests.security.conftest import MAX_BODY_BYTES
 from modelops.tests.faces.test_browser import browser_page
 
 if TYPE_CHECKING:
@@ -27,6 +30,14 @@ make_ready("first", "second")
 write_log(serve("first"), "INFO <script>alert(1)</script>")
 ask("second")
 """
+
+PAGE_HEADERS = {
+    "content-security-policy": [write_policy(PAGE_POLICY)],
+    "cross-origin-opener-policy": ["same-origin"],
+    "referrer-policy": ["same-origin"],
+    "x-content-type-options": ["nosniff"],
+    "x-frame-options": ["DENY"],
+}
 
 
 @pytest.fixture(scope="module")
@@ -129,10 +140,29 @@ def test_what_a_page_brings_along_by_itself_is_not_run(signed_in: Page, busy_gat
 def test_every_answer_of_the_pages_plane_carries_the_policy(gateway: GatewayProcess, path: str) -> None:
     headers = httpx.get(gateway.url + path).headers
 
-    assert headers["content-security-policy"] == write_policy(PAGE_POLICY)
-    assert headers["x-content-type-options"] == "nosniff"
-    assert headers["x-frame-options"] == "DENY"
-    assert headers["referrer-policy"] == "same-origin"
+    assert {name: headers.get_list(name) for name in PAGE_HEADERS} == PAGE_HEADERS
+
+
+REFUSED_BEFORE_DJANGO = {
+    "foreign host": (b"GET", b"Host: evil.example\r\n"),
+    "too large": (b"POST", b"Host: localhost\r\nContent-Length: %d\r\n" % (MAX_BODY_BYTES + 1)),
+    "stalled": (b"POST", b"Host: localhost\r\nContent-Length: 5\r\n"),
+}
+
+
+@pytest.mark.parametrize("kind", REFUSED_BEFORE_DJANGO)
+@pytest.mark.parametrize("path", [b"/admin/login/", b"/api/auth/login"])
+def test_answer_that_django_never_saw_carries_the_policy_too(
+    fort: GatewayProcess, path: bytes, kind: str
+) -> None:
+    method, head = REFUSED_BEFORE_DJANGO[kind]
+    with socket.create_connection(("127.0.0.1", fort.port), timeout=10) as connection:
+        connection.sendall(method + b" " + path + b" HTTP/1.1\r\n" + head + b"\r\n")
+        answer = http.client.HTTPResponse(connection, method=method.decode())
+        answer.begin()
+
+    assert answer.status in {400, 413}
+    assert {name: answer.headers.get_all(name) for name in PAGE_HEADERS} == PAGE_HEADERS
 
 
 def test_policy_allows_nothing_inline_and_nothing_from_elsewhere() -> None:

@@ -76,7 +76,7 @@ def test_forwarded_host_counts_for_nothing(fort: GatewayProcess, path: str, name
     assert "evil.example" not in str(forged.headers)
 
 
-@pytest.mark.parametrize("path", BOTH_PLANES)
+@pytest.mark.parametrize("path", [*BOTH_PLANES, "/static/admin/css/base.css"])
 def test_no_origin_is_allowed_unless_the_operator_says_so(fort: GatewayProcess, path: str) -> None:
     answer = httpx.get(fort.url + path, headers={"Origin": "https://evil.example"})
 
