@@ -8,6 +8,9 @@ from http.cookies import SimpleCookie
 
 import httpx
 import pytest
+from django.http import HttpRequest, HttpResponse
+from django.test import Client
+from django.urls import path
 
 from gateway.conf import GatewayConfig, own_origins
 from gateway.tests.live import ADMIN_PASSWORD, GatewayProcess, start_gateway
@@ -15,6 +18,14 @@ from gateway.tests.live import ADMIN_PASSWORD, GatewayProcess, start_gateway
 pytestmark = pytest.mark.stores_do_not_matter
 
 HOST = "chat.example.com"
+
+
+def view_of_somebody_in_haste(request: HttpRequest) -> HttpResponse:
+    """As Django's tutorial has it: the admin and REST check forms and cookies themselves, this does not."""
+    return HttpResponse("done")
+
+
+urlpatterns = [path("hasty", view_of_somebody_in_haste)]
 
 
 @pytest.fixture(scope="module")
@@ -69,6 +80,14 @@ def test_admin_login_works_behind_a_proxy_and_its_cookies_are_for_https_only(
 def test_page_of_another_origin_does_not_sign_in(behind_tls: GatewayProcess, origin: str) -> None:
     """Not even one that may call the API: that is done with tokens."""
     assert sign_in(behind_tls, origin=origin).status_code == 403
+
+
+@pytest.mark.urls(__name__)
+def test_no_view_takes_a_form_without_our_token() -> None:
+    client = Client(enforce_csrf_checks=True)
+
+    assert client.get("/hasty").status_code == 200
+    assert client.post("/hasty", {"a": "1"}).status_code == 403
 
 
 @pytest.mark.parametrize(

@@ -44,12 +44,15 @@ def test_odd_request_id_is_replaced(fort: GatewayProcess, path: str, given: byte
     assert re.fullmatch("[0-9a-f]{32}", answer.headers["x-request-id"])
 
 
-@pytest.mark.parametrize("path", BOTH_PLANES)
-def test_line_break_in_a_request_id_makes_no_header(fort: GatewayProcess, path: str) -> None:
-    answer = raw_get(fort, path, x_request_id=b"mine\r\nSet-Cookie: forged=1")
+@pytest.mark.parametrize("path", ["/", "/v1/nowhere"])
+@pytest.mark.parametrize("given", ["mine\r\nSet-Cookie: forged=1", "mine\n", "mine\r", "\x1b[31mmine"])
+def test_line_break_in_a_request_id_makes_no_header(path: str, given: str) -> None:
+    """Spoken to without a server, which would not let it through: its parser is not the last defence."""
+    app = build_application(GatewayConfig(allowed_hosts=("testserver",)))
 
-    assert "forged" not in str(answer.headers)
-    assert answer.headers.get_all("x-request-id") == ["mine"]
+    answer = TestClient(app).get(path, headers={"x-request-id": given})
+
+    assert re.fullmatch("[0-9a-f]{32}", answer.headers["x-request-id"])
 
 
 @pytest.mark.parametrize("given", ["a", "x" * 128, "Mine_1-2"])

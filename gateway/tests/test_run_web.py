@@ -1,0 +1,71 @@
+"""What `run_web` adds to uvicorn."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from gateway.conf import BASE_DIR
+from gateway.tests.live import wait_until
+from modelops.simulator.process import find_free_port
+
+pytestmark = pytest.mark.stores_do_not_matter
+
+FLOODING = """
+import asyncio, sys, uvicorn
+from gateway.management.commands.run_web import serve
+
+async def flood(send):
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    while True:
+        await send({"type": "http.response.body", "body": b"x" * 100_000, "more_body": True})
+
+async def app(scope, receive, send):
+    flooding = asyncio.create_task(flood(send))
+    while (await receive())["type"] != "http.disconnect":
+        pass
+    flooding.cancel()
+    print("reader gone", flush=True)
+
+config = uvicorn.Config(app, port=int(sys.argv[1]), lifespan="off", log_config=None)
+serve(config, stuck_reader_timeout_s=0.5)
+"""
+"""An application without a time-out of its own: what it sends is the server's to get rid of."""
+
+
+@contextlib.contextmanager
+def start_flooding(log_path: Path) -> Iterator[int]:
+    """The port of a running server."""
+    port = find_free_port()
+    with log_path.open("wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-c", FLOODING, str(port)], cwd=BASE_DIR, stdout=log, stderr=log
+        )
+    try:
+        wait_until(lambda: is_open(port), timeout_s=30, what="the server to listen")
+        yield port
+    finally:
+        process.kill()
+        process.wait()
+
+
+def is_open(port: int) -> bool:
+    with socket.socket() as attempt:
+        return attempt.connect_ex(("127.0.0.1", port)) == 0
+
+
+def test_connection_of_a_reader_that_never_reads_is_ended(tmp_path: Path) -> None:
+    log_path = tmp_path / "server.log"
+    with start_flooding(log_path) as port, socket.socket() as reader:
+        reader.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        reader.connect(("127.0.0.1", port))
+
+        reader.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+
+        wait_until(lambda: "reader gone" in log_path.read_text(), timeout_s=20, what="the reader to be left")
