@@ -42,6 +42,7 @@ def test_every_defence_and_every_test_of_a_row_exists(row: list[str]) -> None:
     modules = re.findall(r"`([\w.]+)`", defence)
 
     assert named_tests(tests)
+    assert [path.name for path, _name in named_tests(tests) if not path.match("test_*.py")] == []
     assert [(path.name, name) for path, name in named_tests(tests) if name not in names_of_tests(path)] == []
     assert [name for name in modules if importlib.util.find_spec(name) is None] == []
 
