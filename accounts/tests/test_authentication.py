@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
-import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from django.db import connections
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
@@ -24,24 +21,13 @@ from accounts.principals import Principal
 from accounts.redis_batch import RedisBatch
 from accounts.services import change_profile, set_active, set_new_password
 from accounts.sessions import end_sessions, log_out
-from accounts.stamps import NoStamps, RedisStamps, open_stamps
+from accounts.stamps import NoStamps, RedisStamps
+from accounts.tests.chat_plane import CountingWorker, in_thread
 from accounts.tokens import TokenPair, issue_pair
-from accounts.uses import note_uses
-from gateway.batching import BatchWorker
 from gateway.errors import AuthenticationFailed, RateLimitExceeded, TokenRevoked
 from modelops.simulator.process import find_free_port
 
 PASSWORD = "correct horse battery staple"
-
-
-class CountingWorker(BatchWorker):
-    """A batch worker that counts what it is asked to read."""
-
-    reads = 0
-
-    async def submit(self, handler: Any, item: Any) -> Any:
-        self.reads += handler is not note_uses
-        return await super().submit(handler, item)
 
 
 class Clock:
@@ -53,38 +39,8 @@ class Clock:
 
 
 @pytest.fixture
-async def worker() -> AsyncIterator[CountingWorker]:
-    running = CountingWorker()
-    yield running
-    await running.stop()
-
-
-@pytest.fixture
-async def authenticator(worker: CountingWorker) -> AsyncIterator[Authenticator]:
-    """On the stores of this test run: a file beside SQLite, or Redis."""
-    redis = Redis.from_url(os.environ["REDIS_URL"]) if os.environ.get("REDIS_URL") else None
-    made = Authenticator(worker, open_stamps(RedisBatch(redis) if redis else None))
-    yield made
-    await made.settled()
-    if redis:
-        await redis.aclose()
-
-
-@pytest.fixture
 def mina(transactional_db: None) -> User:
     return User.objects.create(username="mina")
-
-
-async def in_thread(work: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-    """`work` in a thread that leaves no connection behind, like a request on the pages plane."""
-
-    def call() -> Any:
-        try:
-            return work(*args, **kwargs)
-        finally:
-            connections.close_all()
-
-    return await asyncio.to_thread(call)
 
 
 async def pair_of(user: User) -> TokenPair:

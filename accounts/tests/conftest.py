@@ -1,0 +1,32 @@
+"""Fixtures of the account tests."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator
+
+import pytest
+from redis.asyncio import Redis
+
+from accounts.authentication import Authenticator
+from accounts.redis_batch import RedisBatch
+from accounts.stamps import open_stamps
+from accounts.tests.chat_plane import CountingWorker
+
+
+@pytest.fixture
+async def worker() -> AsyncIterator[CountingWorker]:
+    running = CountingWorker()
+    yield running
+    await running.stop()
+
+
+@pytest.fixture
+async def authenticator(worker: CountingWorker) -> AsyncIterator[Authenticator]:
+    """On the stores of this test run: a file beside SQLite, or Redis."""
+    redis = Redis.from_url(os.environ["REDIS_URL"]) if os.environ.get("REDIS_URL") else None
+    made = Authenticator(worker, open_stamps(RedisBatch(redis) if redis else None))
+    yield made
+    await made.settled()
+    if redis:
+        await redis.aclose()
