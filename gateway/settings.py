@@ -31,7 +31,7 @@ TRUSTED_PROXY_HOPS = CONFIG.trusted_proxy_hops
 
 INSTALLED_APPS = [
     "daphne",  # first: it replaces runserver with one that speaks ASGI
-    "django.contrib.admin",
+    "accounts.apps.AccountsAdminConfig",  # Django's admin, with a site of ours
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
