@@ -74,8 +74,9 @@ class Authenticator:
     ) -> tuple[Principal, Counted]:
         """As `authenticate`, and what `count` answers for the principal, such as a rate limit's decision.
 
-        For a credential that is remembered both share one round trip to Redis. A credential that turns out
-        to be bad is told so, whatever `count` said.
+        For a credential that is remembered both share one round trip to Redis, and `count` may be given the
+        principal as it was before a change: what it allows has to be asked of the one that is returned. A
+        credential that turns out to be bad is told so, whatever `count` said.
         """
         credential = await self._recognise(bearer_token(authorization))
         known = self._recall(credential)
@@ -87,12 +88,15 @@ class Authenticator:
         try:
             counted = await count(known.verdict)
         except GatewayError:
-            await self._judge(credential, asked)
-            raise
+            principal = await self._judge(credential, asked)
+            if principal == known.verdict:
+                raise
+            counted = await count(principal)  # what refused it is what it was before a change
         except BaseException:
             asked.cancel()
             raise
-        principal = await self._judge(credential, asked)
+        else:
+            principal = await self._judge(credential, asked)
         self._note_use(credential)
         return principal, counted
 

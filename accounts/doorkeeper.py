@@ -62,10 +62,14 @@ class Doorkeeper:
             return admission
 
         try:
-            return await self._authenticator.admit(request.headers.get("authorization"), count)
+            principal, admission = await self._authenticator.admit(
+                request.headers.get("authorization"), count
+            )
         except AuthenticationFailed:
             await self._count_stranger(request)
             raise
+        principal.require(*scopes)
+        return principal, admission
 
     async def _count_stranger(self, request: Request) -> None:
         address = find_address(
