@@ -88,6 +88,13 @@ class User(AbstractBaseUser):
         super().set_password(raw_password)
         self.token_version += 1
 
+    def check_password(self, raw_password: str | None) -> bool:
+        """As Django does; a stored hash that is brought up to date on the way is no new password."""
+        version = self.token_version
+        is_right = super().check_password(raw_password)
+        self.token_version = version
+        return is_right
+
     def get_session_auth_hash(self) -> str:
         """What a cookie session is bound to: it ends with the password, or with this version."""
         bound_to = f"{self.token_version}:{self.password}"

@@ -272,13 +272,27 @@ def test_no_answer_holds_the_password(mina: User) -> None:
         assert mina.password.encode() not in response.content
 
 
-@pytest.mark.django_db
-def test_a_name_typed_in_decomposed_hangul_is_the_same_name() -> None:
-    import unicodedata
+HASHERS = [f"django.contrib.auth.hashers.{name}PasswordHasher" for name in ("MD5", "PBKDF2")]
 
-    composed = "김민수"
-    User.objects.create_user(composed, password="long-enough-password")
 
-    found = User.objects.find_by_login(unicodedata.normalize("NFD", composed))
+def test_log_in_that_renews_the_stored_hash_is_a_good_one(settings: Settings) -> None:
+    settings.PASSWORD_HASHERS = HASHERS
+    User.objects.create_user("mina", None, PASSWORD)
+    settings.PASSWORD_HASHERS = HASHERS[::-1]
 
-    assert found is not None
+    token = log_in(client_at(), "mina").json()["access_token"]
+
+    assert User.objects.get().password.startswith("pbkdf2_sha256")
+    assert me(Client(), token).status_code == 200
+
+
+def test_admin_log_in_that_renews_the_stored_hash_is_a_good_one(settings: Settings) -> None:
+    settings.PASSWORD_HASHERS = HASHERS
+    User.objects.create_user("mina", None, PASSWORD, role="admin")
+    settings.PASSWORD_HASHERS = HASHERS[::-1]
+    browser = client_at()
+
+    browser.post("/admin/login/", {"username": "mina", "password": PASSWORD})
+
+    assert User.objects.get().password.startswith("pbkdf2_sha256")
+    assert browser.get("/admin/accounts/user/").status_code == 200
