@@ -24,7 +24,8 @@ class OwnPasswordView(PasswordChangeView):
     form_class = AdminPasswordChangeForm
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        admit_login(request, username=request.user.get_username())
+        if isinstance(request.user, User):
+            admit_login(request, username=request.user.username, account=request.user)
         return super().post(request, *args, **kwargs)
 
     def form_valid(self, form: Any) -> HttpResponse:

@@ -27,9 +27,9 @@ class LoginBackend(ModelBackend):
     ) -> User | None:
         if not username or password is None:
             return None
-        if request is not None:
-            admit_login(request, username=username)
         user = User.objects.find_by_login(username)
+        if request is not None:
+            admit_login(request, username=username, account=user)
         if user is None:
             User().set_password(password)
             return None

@@ -53,10 +53,16 @@ def count_address(request: HttpRequest) -> None:
         _count(request, "rest-address", address_bucket(address), rate, message)
 
 
-def admit_login(request: HttpRequest, *, username: str) -> None:
-    """Count a log-in attempt against its account and its address. Raises RateLimitExceeded."""
+def admit_login(request: HttpRequest, *, username: str, account: User | None = None) -> None:
+    """Count a log-in attempt against its name, its account and its address. Raises RateLimitExceeded.
+
+    The account, so that its name and its e-mail address count together; the name, however it is written,
+    so that a name nobody has is limited just like one that somebody has.
+    """
     rate, message = parse_rate(settings.LOGIN_RATE), "Too many log-in attempts."
-    _count(request, "login-account", username.casefold(), rate, message)
+    name = User.normalize_username(username).casefold()
+    _count(request, "login-name", name, rate, message)
+    _count(request, "login-account", str(account.pk) if account else name, rate, message)
     _count(request, "login-address", address_bucket(client_address(request)), rate, message)
 
 
