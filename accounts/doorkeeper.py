@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable, Sequence
+from typing import cast
+
 import structlog
 from starlette.requests import Request
 
 from accounts.authentication import Authenticator
 from accounts.limits.limiter import Admission, Limiter
-from accounts.limits.rules import Allowance
+from accounts.limits.rules import Allowance, call_rules
 from accounts.origin import find_address
 from accounts.principals import Principal
 from gateway.errors import AuthenticationFailed, DependencyUnavailable
@@ -27,25 +30,39 @@ class Doorkeeper:
         limiter: Limiter,
         *,
         address_limit: Allowance,
+        call_limit: Allowance,
+        event_streams: int,
         trusted_proxy_hops: int,
     ) -> None:
         self._authenticator = authenticator
         self._limiter = limiter
         self._address_limit = address_limit
+        self._call_limit = call_limit
+        self._event_streams = event_streams
         self._trusted_proxy_hops = trusted_proxy_hops
 
     async def identify(self, request: Request, *scopes: str) -> Principal:
-        """Whose credential came with the request; it has one of `scopes`.
+        """Whose credential came with the request; it has one of `scopes`. To be asked again while it lasts.
 
-        Raises AuthenticationFailed, PermissionDenied, or RateLimitExceeded for an address from which too
-        many bad credentials came.
+        The request counts once, under what an account may call. Raises AuthenticationFailed,
+        PermissionDenied, or RateLimitExceeded, also for an address from which too many bad credentials came.
         """
-        try:
-            principal = await self._authenticator.authenticate(request.headers.get("authorization"))
-        except AuthenticationFailed:
-            await self._count_stranger(request)
-            raise
-        principal.require(*scopes)
+
+        async def count(principal: Principal) -> Admission:
+            return await self._limiter.admit_call(call_rules(principal.user_id, self._call_limit))
+
+        principal, _admission = await self._let_in(request, scopes, count)
+        return principal
+
+    async def admit_listener(self, request: Request, *scopes: str) -> Principal:
+        """The same for a request that stays open to listen: an account may have so many at a time."""
+
+        async def count(principal: Principal) -> Admission:
+            return await self._limiter.admit_call(
+                call_rules(principal.user_id, self._call_limit, event_streams=self._event_streams)
+            )
+
+        principal, _admission = await self._let_in(request, scopes, count)
         return principal
 
     async def admit(self, request: Request, *scopes: str) -> tuple[Principal, Admission]:
@@ -53,10 +70,16 @@ class Doorkeeper:
 
         Raises also RateLimitExceeded, InsufficientQuota and ConcurrencyLimitExceeded.
         """
+        return await self._let_in(request, scopes, self._limiter.admit)
 
+    async def _let_in(
+        self, request: Request, scopes: Sequence[str], limit: Callable[[Principal], Awaitable[Admission]]
+    ) -> tuple[Principal, Admission]:
         async def count(principal: Principal) -> Admission:
+            if (counted := request.scope.get(ADMISSION)) is not None:
+                return cast(Admission, counted)
             principal.require(*scopes)
-            admission = await self._limiter.admit(principal)
+            admission = await limit(principal)
             # At once: should the credential turn out to be revoked, the admission has to end all the same.
             request.scope[ADMISSION] = admission
             return admission

@@ -38,7 +38,7 @@ async def stream_model_events(request: Request) -> Response:
     async def authenticate() -> Principal:
         return await runtime.doorkeeper.identify(request, Scopes.MODELS_READ)
 
-    principal = await authenticate()
+    principal = await runtime.doorkeeper.admit_listener(request, Scopes.MODELS_READ)
     return ModelEventStream(
         events=runtime.model_events,
         board=runtime.board,

@@ -187,6 +187,8 @@ async def start_runtime(config: GatewayConfig) -> Runtime:
             authenticator,
             limiter,
             address_limit=parse_rate(config.address_rate),
+            call_limit=parse_rate(config.rest_rate),
+            event_streams=config.max_event_streams,
             trusted_proxy_hops=config.trusted_proxy_hops,
         ),
         recorder=recorder,

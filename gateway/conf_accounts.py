@@ -65,6 +65,12 @@ class AccountConfig:
         "Answers that one user may have generated at a time; 0 switches the limit off.",
         whole_number(0),
     )
+    max_event_streams: int = setting(
+        "MAX_EVENT_STREAMS",
+        10,
+        "Streams of model events that one user may have open at a time; 0 switches the limit off.",
+        whole_number(0),
+    )
     stream_lease_s: float = setting(
         "STREAM_LEASE",
         30.0,

@@ -14,7 +14,9 @@ from accounts.limits.rows import Mark, default_allowances, load_limits
 from accounts.limits.rules import (
     Allowance,
     Caller,
+    Count,
     LimitBook,
+    Rules,
     address_rule,
     rate_headers,
     refusal_of,
@@ -50,7 +52,9 @@ class Admission:
 
     __slots__ = ("_caller", "_has_ended", "_limiter", "headers", "lease")
 
-    def __init__(self, limiter: Limiter, caller: Caller, lease: Lease, headers: dict[str, str]) -> None:
+    def __init__(
+        self, limiter: Limiter, caller: Caller | None, lease: Lease, headers: dict[str, str]
+    ) -> None:
         self._limiter = limiter
         self._caller = caller
         self._has_ended = False
@@ -84,9 +88,18 @@ class Limiter:
 
         The caller must see to it that the admission ends.
         """
-        lease = Lease(next(self._ids), self.book.rules_for(caller))
-        if not lease.rules:
-            return Admission(self, caller, lease, {})
+        lease, counts = await self._let_in(self.book.rules_for(caller))
+        return Admission(self, caller, lease, rate_headers(counts))
+
+    async def admit_call(self, rules: Rules) -> Admission:
+        """The same for a request that no engine answers: it is nobody's use, and no answer speaks of it."""
+        lease, _counts = await self._let_in(rules)
+        return Admission(self, None, lease, {})
+
+    async def _let_in(self, rules: Rules) -> tuple[Lease, tuple[Count, ...]]:
+        lease = Lease(next(self._ids), rules)
+        if not rules:
+            return lease, ()
         try:
             verdict = await self._store.admit(lease)
         except asyncio.CancelledError:
@@ -96,7 +109,7 @@ class Limiter:
             raise refusal
         if lease.rules[-1].kind is LimitKind.STREAMS:
             self._held[lease.id] = lease
-        return Admission(self, caller, lease, rate_headers(verdict.counts))
+        return lease, verdict.counts
 
     async def admit_address(self, address: str | None, default: Allowance) -> None:
         """Count a request that came without a good credential. Raises RateLimitExceeded."""
@@ -106,10 +119,11 @@ class Limiter:
             if (refusal := refusal_of(await self._store.admit(lease))) is not None:
                 raise refusal
 
-    def ended(self, admission: Admission, caller: Caller, spent: Spent) -> None:
+    def ended(self, admission: Admission, caller: Caller | None, spent: Spent) -> None:
         """What `Admission.end` is for."""
         self._held.pop(admission.lease.id, None)
-        self._usage.note(caller.user_id, spent.prompt_tokens, spent.completion_tokens)
+        if caller is not None:
+            self._usage.note(caller.user_id, spent.prompt_tokens, spent.completion_tokens)
         self._settle(admission.lease, spent.tokens)
 
     def _settle(self, lease: Lease, tokens: int) -> None:

@@ -64,6 +64,8 @@ class Rule(NamedTuple):
     """Under which it is counted; says whom, what, and for how long."""
     value: int
     window_s: int
+    what: str = "answers may be generated"
+    """Of which so many at a time: words for who is refused."""
 
 
 Rules = tuple[Rule, ...]
@@ -165,6 +167,17 @@ def address_rule(address: str, allowance: Allowance) -> Rule:
     return _rule(LimitKind.REQUESTS, f"address:{address}", allowance)
 
 
+def call_rules(user_id: uuid.UUID, calls: Allowance, *, event_streams: int | None = None) -> Rules:
+    """For a request that no engine answers; with `event_streams`, for one that stays open to listen."""
+    rules: list[Rule] = []
+    if calls.value:
+        rules.append(_rule(LimitKind.REQUESTS, f"calls:{user_id}", calls))
+    if event_streams:
+        rule = _rule(LimitKind.STREAMS, f"events:{user_id}", Allowance(event_streams, 0))
+        rules.append(rule._replace(what="event streams may be open"))
+    return tuple(rules)
+
+
 def _rule(kind: LimitKind, whom: str, allowance: Allowance) -> Rule:
     # With the window in it: a number that changes goes on counting, another window begins anew.
     key = f"gateway:limit:{whom}:{kind.value}:{allowance.window_s}"
@@ -207,7 +220,7 @@ def refusal_of(verdict: Verdict) -> RateLimitExceeded | None:
     match rule.kind:
         case LimitKind.STREAMS:
             return ConcurrencyLimitExceeded(
-                f"No more than {rule.value} answers may be generated at a time.", headers=headers
+                f"No more than {rule.value} {rule.what} at a time.", headers=headers
             )
         case LimitKind.TOKENS:
             if count.reset_s > MAXIMUM_RETRY_AFTER_S:
