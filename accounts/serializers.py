@@ -125,9 +125,7 @@ class ProfileSerializer(StrictSerializer, serializers.ModelSerializer[User]):
     def validate_email(self, value: str | None) -> str | None:
         if not value:
             return None
-        others = User.objects.filter(email__iexact=value)
-        if isinstance(self.instance, User):
-            others = others.exclude(pk=self.instance.pk)
-        if others.exists():
+        own = self.instance if isinstance(self.instance, User) else None
+        if User.objects.is_address_taken(value, by_other_than=own):
             raise serializers.ValidationError("This e-mail address is taken.")
         return value

@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.contrib.auth.validators import UnicodeUsernameValidator
+from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models.functions import Lower
 from django.utils import timezone
@@ -36,6 +37,11 @@ class UserManager(BaseUserManager["User"]):
     ) -> User:
         """An admin, for `manage.py createsuperuser`."""
         return self.create_user(username, email, password, **fields | {"role": Role.ADMIN})
+
+    def is_address_taken(self, address: str, *, by_other_than: User | None = None) -> bool:
+        """Whether somebody logs in by this e-mail address, be it theirs or their user name."""
+        others = self.exclude(pk=by_other_than.pk) if by_other_than else self
+        return others.filter(models.Q(email__iexact=address) | models.Q(username__iexact=address)).exists()
 
     def find_by_login(self, login: str) -> User | None:
         """The account with this user name, else with this e-mail address; case matters only for the name."""
@@ -82,6 +88,20 @@ class User(AbstractBaseUser):
     @property
     def is_admin(self) -> bool:
         return self.is_active and self.role == Role.ADMIN and not self.is_narrowed
+
+    def clean(self) -> None:
+        """People log in by either: a name must not be somebody else's address, nor an address their name."""
+        super().clean()
+        is_own_address = self.username.casefold() == (self.email or "").casefold()
+        # A name that an account has had since before this rule may stay.
+        if "@" in self.username and not is_own_address and not self._is_named(self.username):
+            message = "A user name with an @ must be the account's own e-mail address."
+            raise ValidationError({"username": message})
+        if self.email and User.objects.is_address_taken(self.email, by_other_than=self):
+            raise ValidationError({"email": "This e-mail address is taken."})
+
+    def _is_named(self, username: str) -> bool:
+        return User.objects.filter(pk=self.pk, username=username).exists()
 
     def set_password(self, raw_password: str | None) -> None:
         """As Django does; saved as a whole, the account also moves to its next version."""

@@ -66,12 +66,6 @@ def test_user_name_and_email_in_any_case_work_as_name(mina: User, login: str) ->
     assert response.json()["user"]["id"] == str(mina.id)
 
 
-def test_user_name_that_looks_like_the_email_of_another_wins(mina: User) -> None:
-    other = User.objects.create_user("mina@example.com", None, PASSWORD)
-
-    assert log_in(client_at(), "mina@example.com").json()["user"]["id"] == str(other.id)
-
-
 def test_login_is_noted_on_the_account(mina: User) -> None:
     log_in(client_at(), "mina")
 

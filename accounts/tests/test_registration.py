@@ -90,3 +90,13 @@ def test_registrations_from_one_address_are_limited(settings: Settings) -> None:
     statuses = [register(client, username=f"newcomer-{n}").status_code for n in range(3)]
 
     assert statuses == [201, 201, 429]
+
+
+@pytest.mark.usefixtures("open_registration")
+@pytest.mark.parametrize("email", [None, "new@example.com"])
+def test_newcomer_takes_no_email_address_for_a_name(email: str | None) -> None:
+    User.objects.create_user("mina", "mina@example.com", PASSWORD)
+
+    response = register(client_at(), username="mina@example.com", email=email)
+
+    assert (response.status_code, response.json()["error"]["param"]) == (400, "username")
