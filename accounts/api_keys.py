@@ -7,13 +7,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from accounts.audit import record_audit
 from accounts.keys import NewKey, make_key
+from accounts.limits.rows import delete_limits_of
 from accounts.models import ApiKey, AuditEvent, User
-from accounts.origin import Origin
+from accounts.origin import COMMAND, Origin
 from accounts.stamps import account_change
 from gateway.conf import get_config
 from gateway.errors import InvalidRequest, NotFound
@@ -123,7 +125,11 @@ def prune_keys(*, older_than: timedelta, is_dry_run: bool) -> int:
     ended = ApiKey.objects.filter(
         Q(expires_at__lt=limit) | Q(overlap_until__lt=limit) | Q(revoked_at__lt=limit)
     )
-    return ended.count() if is_dry_run else ended.delete()[0]
+    if is_dry_run:
+        return ended.count()
+    with transaction.atomic():
+        delete_limits_of(keys=ended, origin=COMMAND)
+        return ended.delete()[0]
 
 
 def _own_key(user: User, key_id: uuid.UUID) -> ApiKey:

@@ -10,6 +10,7 @@ from django.conf import settings
 
 from accounts.models import User, Via
 from accounts.models.sessions import MAX_USER_AGENT
+from gateway.audit import operating_system_user
 from gateway.request_id import current_request_id
 
 
@@ -27,6 +28,13 @@ class Origin:
     address: str | None = None
     user_agent: str = ""
     request_id: str = ""
+
+    @property
+    def actor_name(self) -> str:
+        """On the command line, whom the operating system knows."""
+        if self.actor is not None:
+            return self.actor.username
+        return operating_system_user() if self.via is Via.COMMAND else ""
 
 
 SYSTEM = Origin(Via.SYSTEM)

@@ -187,7 +187,10 @@ def seed_user(*, username: str, password: str, role: Role) -> SeededUser:
     user = User.objects.filter(username=username).first()
     if user is None:
         made_up = "" if password else secrets.token_urlsafe(12)
-        User.objects.create_user(username, password=password or made_up, role=role)
+        with transaction.atomic():
+            user = User.objects.create_user(username, password=password or made_up, role=role)
+            changes = {"role": [None, role]}
+            record_audit(origin=COMMAND, action=AuditEvent.Action.USER_CREATED, target=user, changes=changes)
         return SeededUser(username, made_up, is_new=True)
     if password and not user.check_password(password):
         set_new_password(user=user, password=password, origin=COMMAND)

@@ -8,9 +8,10 @@ from django.contrib import admin
 from django.http import HttpRequest
 
 from conversations.models import Conversation, Message
+from gateway.audit import AuditedAdmin
 
 
-class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not subscriptable
+class ReadOnlyAdmin(AuditedAdmin):
     """Only the server writes conversations; an admin may look and delete."""
 
     show_full_result_count = False

@@ -19,6 +19,7 @@ ALLOWED_HOSTS = list(CONFIG.hosts)
 ROOT_URLCONF = "gateway.urls"
 ASGI_APPLICATION = "gateway.asgi.application"
 AUTH_USER_MODEL = "accounts.User"
+AUDIT_SINK = "accounts.audit.keep_change"  # where `gateway.audit` puts what it is told
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 LANGUAGE_CODE = "en"
 TIME_ZONE = "UTC"

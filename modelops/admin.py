@@ -7,6 +7,7 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.contrib.admin.views.main import ChangeList
+from django.db import transaction
 from django.db.models import JSONField, QuerySet
 from django.forms import Textarea
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
@@ -15,6 +16,7 @@ from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from gateway.audit import AuditedAdmin
 from gateway.errors import GatewayError
 from modelops.admin_pages import MOST_REPORTS, describe_fit, render_fit, show_fit, show_hardware
 from modelops.models import HardwareProfile, HardwareSample, ModelProfile
@@ -63,7 +65,7 @@ def get_fit(row: ModelProfile) -> ProfileFit:
 
 
 @admin.register(ModelProfile)
-class ModelProfileAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not subscriptable
+class ModelProfileAdmin(AuditedAdmin):
     list_display = [
         "slug",
         "verdict",
@@ -202,7 +204,9 @@ class ModelProfileAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not subs
         copies = []
         for row in queryset:
             try:
-                copies.append(duplicate_profile(row))
+                with transaction.atomic():
+                    copies.append(duplicate_profile(row))
+                    self.record("created", copies[-1], request, {"copy_of": row.slug})
             except GatewayError as exc:
                 self.message_user(request, exc.message, messages.ERROR)
         for copy in copies:
@@ -216,7 +220,7 @@ class ModelProfileAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not subs
 
 
 @admin.register(HardwareProfile)
-class HardwareProfileAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not subscriptable
+class HardwareProfileAdmin(AuditedAdmin):
     list_display = ["slug", "display_name", "gpu_count", "gpu_name", "gpu_memory_mib", "has_nvlink"]
     search_fields = ["slug", "display_name", "gpu_name"]
     ordering = ["slug"]

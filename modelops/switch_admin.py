@@ -19,8 +19,8 @@ from modelops.domain.causes import RootCause
 from modelops.domain.measured_run import name_as_estimate
 from modelops.domain.report_text import format_bytes
 from modelops.models import DEFAULT_SLOT, Engine, Slot, Switch
+from modelops.switch_audit import cancel_recorded_switch
 from modelops.switch_pages import cancel, find_actor, send_progress, show_switch
-from modelops.switch_requests import cancel_switch
 from modelops.switch_selectors import read_log_tail
 from modelops.switch_status import find_default_status, find_slot_status
 
@@ -104,7 +104,7 @@ class SwitchAdmin(ReadOnlyAdmin):
     def cancel_selected(self, request: HttpRequest, queryset: QuerySet[Switch]) -> None:
         for row in queryset:
             try:
-                cancel_switch(row.pk, find_actor(request))
+                cancel_recorded_switch(row.pk, find_actor(request), request=request)
             except GatewayError as exc:
                 self.message_user(request, f"{row}: {exc.message}", messages.ERROR)
             else:

@@ -25,7 +25,8 @@ from modelops.domain.plan import Plan, PlanKind
 from modelops.domain.switching import DrainPolicy, SwitchState
 from modelops.models import ModelProfile, Switch
 from modelops.plan_text import describe_kind
-from modelops.switch_requests import Actor, cancel_switch, preview_switch, request_switch
+from modelops.switch_audit import cancel_recorded_switch, request_recorded_switch
+from modelops.switch_requests import Actor, preview_switch
 from modelops.switch_selectors import (
     count_state_seconds,
     find_switcher,
@@ -141,9 +142,10 @@ def _describe_plan(plan: Plan) -> dict[str, Any]:
 
 
 def _request(request: HttpRequest, profile: ModelProfile, values: dict[str, Any]) -> HttpResponse:
-    requested = request_switch(
+    requested = request_recorded_switch(
         profile.slug,
         find_actor(request),
+        request=request,
         reason=values["reason"],
         force=values["force"],
         drain_timeout_s=values["drain_timeout_s"],
@@ -190,7 +192,7 @@ def send_progress(request: HttpRequest, switch_id: uuid.UUID) -> HttpResponse:
 @require_POST
 def cancel(request: HttpRequest, switch_id: uuid.UUID) -> HttpResponse:
     try:
-        cancel_switch(switch_id, find_actor(request))
+        cancel_recorded_switch(switch_id, find_actor(request), request=request)
     except NotFound as exc:
         raise Http404 from exc
     except GatewayError as exc:

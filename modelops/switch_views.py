@@ -18,13 +18,8 @@ from gateway.rest import StrictSerializer, caller_id
 from modelops.domain.plan import Plan
 from modelops.models import Switch
 from modelops.serializers import EmptyQuerySerializer
-from modelops.switch_requests import (
-    Actor,
-    RequestOutcome,
-    cancel_switch,
-    preview_switch,
-    request_switch,
-)
+from modelops.switch_audit import cancel_recorded_switch, request_recorded_switch
+from modelops.switch_requests import Actor, RequestOutcome, preview_switch
 from modelops.switch_selectors import get_switch, list_engines, list_switches
 from modelops.switch_serializers import (
     AcceptedSwitchSerializer,
@@ -86,7 +81,7 @@ class SwitchView(APIView):
         if is_dry_run:
             plan = preview_switch(profile, force=values["force"], slot=values["slot"])
             return _answer_plan(plan, dry_run=True)
-        requested = request_switch(profile, _actor(request), **values)
+        requested = request_recorded_switch(profile, _actor(request), request=request, **values)
         if requested.switch is None:
             return _answer_plan(requested.plan, already_active=True)
         joined = requested.outcome is RequestOutcome.JOINED
@@ -139,7 +134,8 @@ class SwitchCancelView(APIView):
     )
     def post(self, request: Request, switch_id: uuid.UUID) -> Response:
         _read(EmptyQuerySerializer, request.data)
-        return Response(_detail(cancel_switch(switch_id, _actor(request)), request), status=202)
+        switch = cancel_recorded_switch(switch_id, _actor(request), request=request)
+        return Response(_detail(switch, request), status=202)
 
 
 class EnginesView(APIView):

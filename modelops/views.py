@@ -79,7 +79,7 @@ class ReloadView(APIView):
     def post(self, request: Request) -> Response:
         serializer = ReloadRequestSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
-        return Response(reload_profiles(**serializer.validated_data).serialise())
+        return Response(reload_profiles(**serializer.validated_data, request=request).serialise())
 
 
 def _read_query(kind: type[StrictSerializer], request: Request) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from django.http import HttpRequest, HttpResponse
 
 from accounts.admin.base import admin_origin
 from accounts.audit import record_audit
+from accounts.limits.rows import delete_limits_of
 from accounts.models import ApiKey, AuditEvent, DailyUsage, Session, User
 from accounts.services import record_password_reset, record_rights, set_active
 from accounts.sessions import end_sessions
@@ -102,7 +103,9 @@ class UserAdmin(DjangoUserAdmin):  # type: ignore[type-arg]  # not subscriptable
             self.message_user(request, "Nobody deletes their own account.", messages.ERROR)
             return
         with account_change(obj.pk):
-            record_audit(origin=admin_origin(request), action=AuditEvent.Action.USER_DELETED, target=obj)
+            origin = admin_origin(request)
+            delete_limits_of(users=[obj], origin=origin)
+            record_audit(origin=origin, action=AuditEvent.Action.USER_DELETED, target=obj)
             obj.delete()
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[User]) -> None:

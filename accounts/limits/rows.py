@@ -12,7 +12,7 @@ from django.db.models import Count, Max, Q
 
 from accounts.audit import record_audit
 from accounts.limits.rules import Allowance, LimitBook, LimitRow
-from accounts.models import AuditEvent, Limit, LimitKind, LimitSubject, Role, User
+from accounts.models import ApiKey, AuditEvent, Limit, LimitKind, LimitSubject, Role, User
 from accounts.origin import Origin
 from gateway.conf import GatewayConfig, get_config
 
@@ -99,6 +99,16 @@ def delete_limit(*, limit: Limit, origin: Origin) -> None:
             changes=_differences(before, {}),
         )
         limit.delete()
+
+
+def delete_limits_of(*, users: Iterable[User] = (), keys: Iterable[ApiKey] = (), origin: Origin) -> None:
+    """Remove what limits these accounts, their keys and these keys, on record: they are about to be deleted.
+
+    To be called inside the transaction that deletes them.
+    """
+    gone = Q(user__in=users) | Q(api_key__user__in=users) | Q(api_key__in=keys)
+    for limit in Limit.objects.filter(gone).select_related("user", "api_key"):
+        delete_limit(limit=limit, origin=origin)
 
 
 def _differences(before: Mapping[str, object], after: Mapping[str, object]) -> dict[str, object]:

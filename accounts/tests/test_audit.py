@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-import pytest
-from django.test import RequestFactory
+import os
+import pwd
+from datetime import timedelta
 
+import pytest
+from django.test import Client, RequestFactory
+from django.utils import timezone
+
+from accounts.api_keys import issue_api_key, prune_keys
 from accounts.audit import record_audit
-from accounts.models import AuditEvent, Session, User, Via
-from accounts.origin import COMMAND, origin_of, plain_text
+from accounts.models import ApiKey, AuditEvent, Limit, Session, User, Via
+from accounts.origin import COMMAND, SYSTEM, origin_of, plain_text
 from accounts.sessions import end_sessions
 from gateway.request_id import current_request_id
 
@@ -77,3 +83,43 @@ def test_peer_without_an_address_has_none(address: str, kept: str | None) -> Non
 
 def test_client_name_is_made_harmless() -> None:
     assert plain_text("curl/8\x00\x1b[2J\r\n\ud800 김", 20) == "curl/8[2J 김"
+
+
+def test_command_is_on_record_with_who_ran_it(mina: User) -> None:
+    end_sessions([mina], reason=Session.EndReason.ADMIN, origin=COMMAND)
+
+    assert AuditEvent.objects.get().actor_name == pwd.getpwuid(os.getuid()).pw_name
+
+
+def test_user_without_a_name_is_on_record_by_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "getuid", lambda: 2**31 - 7)
+
+    assert COMMAND.actor_name == f"uid {2**31 - 7}"
+
+
+def test_limits_that_go_with_their_account_are_on_record(mina: User) -> None:
+    root = User.objects.create(username="root", role="admin")
+    key = issue_api_key(user=mina, name="k", scopes=["chat"], origin=SYSTEM).row
+    for subject in ({"subject": "user", "user": mina}, {"subject": "key", "api_key": key}):
+        Limit.objects.create(kind="streams", value=1, **subject)
+    Limit.objects.create(kind="streams", value=1, subject="user", user=root)
+    browser = Client()
+    browser.force_login(root)
+
+    browser.post(f"/admin/accounts/user/{mina.pk}/delete/", {"post": "yes"})
+
+    by_root = AuditEvent.objects.filter(actor_name="root").order_by("at")
+    assert [event.action for event in by_root] == ["limit_deleted", "limit_deleted", "user_deleted"]
+    assert Limit.objects.get().user == root
+
+
+def test_limits_that_go_with_a_pruned_key_are_on_record(mina: User) -> None:
+    key = issue_api_key(user=mina, name="k", scopes=["chat"], origin=SYSTEM).row
+    Limit.objects.create(kind="streams", value=1, subject="key", api_key=key)
+    ApiKey.objects.update(revoked_at=timezone.now() - timedelta(days=2))
+
+    prune_keys(older_than=timedelta(days=1), is_dry_run=True)
+    pruned = prune_keys(older_than=timedelta(days=1), is_dry_run=False)
+
+    event = AuditEvent.objects.get(action="limit_deleted")
+    assert (pruned, event.via, Limit.objects.count()) == (1, "command", 0)

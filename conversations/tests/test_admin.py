@@ -7,7 +7,7 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from accounts.models import Role, User
+from accounts.models import AuditEvent, Role, User
 from conversations.models import Conversation, Message
 
 pytestmark = pytest.mark.django_db
@@ -171,3 +171,25 @@ def test_admin_who_loses_the_role_is_out_at_once(admin: Client) -> None:
     User.objects.filter(username="root").update(role=Role.USER)
 
     assert admin.get("/admin/").status_code == 302
+
+
+def test_deletion_is_on_record_without_what_was_said(admin: Client, message: Message) -> None:
+    path = LISTS["conversation"]
+    conversation = message.conversation
+
+    admin.post(f"{path}{conversation.pk}/delete/", {"post": "yes"})
+
+    event = AuditEvent.objects.get()
+    assert not Conversation.objects.exists()
+    assert (event.action, event.actor_name, event.via) == ("conversation_deleted", "root", "admin")
+    assert (event.target_id, event.address) == (str(conversation.pk), "127.0.0.1")
+    assert "canary" not in str(AuditEvent.objects.values().get())
+
+
+def test_deletion_of_several_is_on_record_one_by_one(admin: Client, mina: User) -> None:
+    ids = [str(talk(mina).conversation_id) for _ in range(2)]
+
+    admin.post(LISTS["conversation"], {"action": "delete_selected", "_selected_action": ids, "post": "yes"})
+
+    assert not Conversation.objects.exists()
+    assert set(AuditEvent.objects.values_list("target_id", flat=True)) == set(ids)

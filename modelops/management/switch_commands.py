@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import time
 import uuid
 from collections.abc import Iterator, Mapping
@@ -13,6 +12,7 @@ from django.core.management.base import OutputWrapper
 from django.db import OperationalError, connection
 from django.utils import timezone
 
+from gateway.audit import operating_system_user
 from modelops.domain.switching import SwitchState
 from modelops.models import Switch
 from modelops.stop_signal import StopSignal
@@ -65,12 +65,7 @@ def describe_exit_codes() -> str:
 
 def find_actor() -> Actor:
     """Who runs this command, as the operating system knows him."""
-    try:
-        name = getpass.getuser()
-    except (KeyError, OSError):
-        # A container may run under a number that has no name.
-        name = "somebody"
-    return Actor(Switch.Via.COMMAND, name=f"{name} (shell)")
+    return Actor(Switch.Via.COMMAND, name=f"{operating_system_user()} (shell)")
 
 
 class ProgressLine:

@@ -10,8 +10,9 @@ from argparse import ArgumentParser
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
-from django.db import DatabaseError
+from django.db import DatabaseError, transaction
 
+from gateway.audit import record_change
 from gateway.env import ConfigurationError
 from gateway.errors import GatewayError
 from modelops.domain.report import serialise_report
@@ -48,7 +49,8 @@ class Command(BaseCommand):
             facts = fetch_facts(options["repository"], revision=options["revision"], settings=settings)
             proposed = propose(facts, choice, slug=options["slug"])
             if not options["dry_run"]:
-                save_proposal(proposed)
+                with transaction.atomic():
+                    record_change("modelprofile_created", save_proposal(proposed), request=None)
         except ConfigurationError as exc:
             raise CommandError(str(exc), returncode=BAD_INPUT) from exc
         except GatewayError as exc:

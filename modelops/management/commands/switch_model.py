@@ -24,7 +24,8 @@ from modelops.management.switch_commands import (
 from modelops.models import DEFAULT_SLOT, Switch
 from modelops.plan_text import describe_plan
 from modelops.stop_signal import catch_stop_signal
-from modelops.switch_requests import RequestOutcome, preview_switch, request_switch
+from modelops.switch_audit import request_recorded_switch
+from modelops.switch_requests import RequestOutcome, preview_switch
 
 LONGEST_REASON = 500
 LONGEST_DRAIN_S = 86400
@@ -82,7 +83,7 @@ class Command(BaseCommand):
             sys.exit(_judge_refusals(problem.code for problem in plan.refusals))
 
     def _request(self, options: Mapping[str, Any]) -> Switch | None:
-        requested = request_switch(
+        requested = request_recorded_switch(
             options["profile"],
             find_actor(),
             reason=options["reason"],
