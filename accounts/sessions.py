@@ -77,20 +77,22 @@ def _end_reused(session: Session, origin: Origin) -> None:
 
 
 def log_out(*, refresh_token: str, everywhere: bool = False, origin: Origin) -> None:
-    """End the token's session, or every session of its account; also cookies then. Idempotent.
+    """End the token's session, whatever became of the token since; idempotent.
 
-    A rotated token may still end its session, but not the others. Raises AuthenticationFailed or
-    TokenExpired.
+    Or every session of its account, cookies too: for that the token has to be one that would be refreshed.
+    Raises AuthenticationFailed or TokenExpired, and for `everywhere` TokenRevoked or TokenReused.
     """
     claims = verify_refresh_token(refresh_token)
-    session = Session.objects.select_related("user").filter(pk=claims.credential.id).first()
-    if session is None or session.user_id != claims.credential.user_id:
+    own = Session.objects.filter(pk=claims.credential.id, user_id=claims.credential.user_id)
+    if not everywhere:
+        with account_change(claims.credential.user_id):
+            _end(own, Session.EndReason.LOGOUT)
         return
-    if everywhere and session.revoked_at is None and session.refresh_jti == claims.jti:
-        end_sessions([session.user], reason=Session.EndReason.LOGOUT, origin=origin, is_audited=False)
-        return
-    with account_change(session.user_id):
-        _end(Session.objects.filter(pk=session.pk), Session.EndReason.LOGOUT)
+    session = judge_session(own.select_related("user").first())
+    if session.refresh_jti != claims.jti and not _is_lost_answer(session, claims):
+        _end_reused(session, origin)
+        raise TokenReused
+    end_sessions([session.user], reason=Session.EndReason.LOGOUT, origin=origin, is_audited=False)
 
 
 def list_sessions(user: User) -> QuerySet[Session]:

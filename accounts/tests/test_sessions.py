@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import IntegrityError
 from django.test import Client
+from django.utils import timezone
 from pytest_django import Settings
 
 from accounts.models import AuditEvent, Session, User
@@ -67,14 +70,36 @@ def test_logout_everywhere_ends_every_session_and_cookie(mina: User) -> None:
     assert cookie.get("/api/auth/me").status_code == 401
 
 
-def test_rotated_token_logs_out_its_own_session_only(mina: User) -> None:
+def test_token_that_was_just_rotated_logs_out_everywhere(mina: User) -> None:
     here, there = issue_pair(mina), issue_pair(mina)
-    refresh(Client(), here.refresh_token)
+    refresh(Client(), here.refresh_token)  # as another tab does, or an answer that was lost
 
     response = log_out(here.refresh_token, all=True)
 
     assert response.status_code == 204
+    for pair in (here, there):
+        assert code_of(me(Client(), pair.access_token)) == (401, "token_revoked")
+
+
+def test_token_that_was_rotated_long_ago_ends_its_session_and_is_told_that_no_other_ended(mina: User) -> None:
+    here, there = issue_pair(mina), issue_pair(mina)
+    refresh(Client(), here.refresh_token)
+    Session.objects.update(rotated_at=timezone.now() - timedelta(minutes=1))
+
+    response = log_out(here.refresh_token, all=True)
+
+    assert code_of(response) == (401, "token_reused")
     assert code_of(me(Client(), here.access_token)) == (401, "token_revoked")
+    assert me(Client(), there.access_token).status_code == 200
+
+
+def test_token_of_an_ended_session_does_not_log_out_everywhere(mina: User) -> None:
+    here, there = issue_pair(mina), issue_pair(mina)
+    log_out(here.refresh_token)
+
+    response = log_out(here.refresh_token, all=True)
+
+    assert code_of(response) == (401, "token_revoked")
     assert me(Client(), there.access_token).status_code == 200
 
 
@@ -190,9 +215,6 @@ def test_session_of_somebody_else_looks_like_a_missing_one(mina: User) -> None:
 
 
 def test_session_end_without_a_reason_cannot_be_stored(mina: User) -> None:
-    from django.db import IntegrityError
-    from django.utils import timezone
-
     issue_pair(mina)
 
     with pytest.raises(IntegrityError):
