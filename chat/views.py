@@ -35,15 +35,17 @@ async def chat(request: Request) -> Response:
     runtime = await get_runtime()
     principal, headers = await admit(runtime, request, Scope.CHAT)
     body = parse_chat_request(await request.body(), runtime.config)
+    if body.conversation_id is not None:
+        principal.require(Scope.HISTORY)  # whoever goes on with it can have it told
     if (answered := await find_repeat(runtime, principal, body)) is not None:
-        return replay_answer(answered, headers + ids_of(answered), is_stream=body.stream)
+        return repeat_answer(answered, headers + ids_of(answered), principal, body)
     route = await find_route(runtime, principal, body.model)
     limit_output({"max_tokens": body.max_tokens}, route)  # before anything is recorded
     turn = await record(runtime, principal, body, route.model)
     if turn is not None:
         headers += ids_of(turn)
     if turn is not None and turn.replay is not None:
-        return replay_answer(turn, headers, is_stream=body.stream)
+        return repeat_answer(turn, headers, principal, body)
     prompt = turn.prompt if turn else plain_prompt(body, principal)
     generation = Generation(
         gate=runtime.gate,
@@ -181,6 +183,13 @@ async def find_repeat(runtime: Runtime, principal: Principal, body: ChatRequest)
     if body.client_message_id is None:
         return None
     return await runtime.recorder.find_answer(principal.user_id, body.client_message_id)
+
+
+def repeat_answer(turn: Turn, headers: Headers, principal: Principal, body: ChatRequest) -> Response:
+    """The stored answer. Raises PermissionDenied when it is by a model that the credential is not for."""
+    if turn.replay is not None:
+        principal.require_model(turn.replay.model)
+    return replay_answer(turn, headers, is_stream=body.stream)
 
 
 def salt_of(config: GatewayConfig, principal: Principal) -> dict[str, str]:
