@@ -16,6 +16,7 @@ from gateway.ids import new_id
 
 MAX_LIMIT = 10**12
 MAX_WINDOW_S = 31 * 86_400
+MAPPED_PREFIX = 96  # of ::ffff:0:0/96, the IPv4 addresses in IPv6
 
 
 class LimitKind(models.TextChoices):
@@ -33,10 +34,22 @@ class LimitSubject(models.TextChoices):
 
 
 def validate_network(value: str) -> None:
+    normalise_network(value)
+
+
+def normalise_network(value: str) -> str:
+    """A network in its one form: `10.0.0.0/8`, one address without `/32`, mapped IPv4 as IPv4.
+
+    Raises ValidationError.
+    """
     try:
-        ipaddress.ip_network(value)
+        network = ipaddress.ip_network(value)
     except ValueError as exc:
         raise ValidationError("Enter a network such as 10.0.0.0/8, or one address.") from exc
+    mapped = getattr(network.network_address, "ipv4_mapped", None)
+    if mapped is not None and network.prefixlen >= MAPPED_PREFIX:
+        network = ipaddress.ip_network((mapped, network.prefixlen - MAPPED_PREFIX))
+    return str(network.network_address) if network.num_addresses == 1 else str(network)
 
 
 # Each subject with the columns that say which one it is; the others are empty.
@@ -145,6 +158,12 @@ class Limit(models.Model):
 
     def __str__(self) -> str:
         return f"{self.get_kind_display()} of {self.target}: {self.amount}"
+
+    def clean(self) -> None:
+        """One form of a network, so that it is found once, and met by the addresses that clients have."""
+        super().clean()
+        if self.network:
+            self.network = normalise_network(self.network)
 
     @property
     def target(self) -> str:

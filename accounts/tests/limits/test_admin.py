@@ -153,3 +153,22 @@ def test_account_with_limits_and_usage_can_be_deleted(web: Client, mina: User) -
 
     assert not User.objects.filter(pk=mina.pk).exists()
     assert not Limit.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("entered", "stored"),
+    [
+        ("10.0.0.1/32", "10.0.0.1"),
+        ("::ffff:10.0.0.1", "10.0.0.1"),
+        ("::ffff:10.0.0.0/104", "10.0.0.0/8"),
+        ("10.0.0.0/255.0.0.0", "10.0.0.0/8"),
+        ("2001:DB8:0::/48", "2001:db8::/48"),
+        ("2001:db8::1/128", "2001:db8::1"),
+    ],
+)
+def test_network_is_kept_in_its_one_form(web: Client, entered: str, stored: str) -> None:
+    added = add(web, subject="address", network=entered)
+    again = add(web, subject="address", network=stored)
+
+    assert (added.status_code, again.status_code) == (302, 200)
+    assert Limit.objects.get().network == stored
