@@ -26,6 +26,7 @@ from accounts.views import pair_response, read_body
 class RefreshView(APIView):
     permission_classes = [AllowAny]
     authentication_classes = []
+    throttle_classes = []  # bad_refreshes_counted
 
     @extend_schema(
         request=RefreshSerializer,
@@ -34,8 +35,8 @@ class RefreshView(APIView):
         summary="Exchange a refresh token for a new pair",
     )
     def post(self, request: Request) -> Response:
-        body = read_body(RefreshSerializer(data=request.data))
         with bad_refreshes_counted(request._request):
+            body = read_body(RefreshSerializer(data=request.data))
             refreshed = refresh_session(origin=rest_origin(request), **body)
         return pair_response(*refreshed)
 
@@ -43,6 +44,7 @@ class RefreshView(APIView):
 class LogoutView(APIView):
     permission_classes = [AllowAny]
     authentication_classes = []
+    throttle_classes = []  # bad_refreshes_counted
 
     @extend_schema(
         request=LogoutSerializer,
@@ -51,8 +53,8 @@ class LogoutView(APIView):
         summary="End a session, or all of them",
     )
     def post(self, request: Request) -> Response:
-        body = read_body(LogoutSerializer(data=request.data))
         with bad_refreshes_counted(request._request):
+            body = read_body(LogoutSerializer(data=request.data))
             log_out(refresh_token=body["refresh_token"], everywhere=body["all"], origin=rest_origin(request))
         return Response(status=204)
 

@@ -141,11 +141,22 @@ def test_bad_refresh_tokens_are_limited_by_address(settings: Settings, mina: Use
     assert refresh(client_at(), good).status_code == 200
 
 
-def test_good_refresh_tokens_are_no_bad_ones(settings: Settings, mina: User) -> None:
-    settings.ADDRESS_RATE = "1000/h"
+def test_good_refresh_tokens_are_no_bad_ones(mina: User) -> None:
     client = client_at()
 
     assert statuses(5, lambda: refresh(client, issue_pair(mina).refresh_token)) == [200] * 5
+    assert client.get("/api/auth/me").status_code == 401
+
+
+@pytest.mark.parametrize("path", ["/api/auth/refresh", "/api/auth/logout"])
+def test_bad_refresh_tokens_are_requests_without_a_credential(path: str, settings: Settings) -> None:
+    settings.LOGIN_RATE = "1000/h"
+    client = client_at()
+
+    def send() -> Any:
+        return client.post(path, {"refresh_token": "not-a-token"}, content_type="application/json")
+
+    assert statuses(5, send) == [401] * 4 + [429]
 
 
 def test_api_and_admin_log_ins_share_their_limit(settings: Settings) -> None:
