@@ -75,6 +75,11 @@ class RegisterView(APIView):
         return pair_response(*register(origin=rest_origin(request), **account), status=201)
 
 
+def _describe_own(user: User) -> Response:
+    context = {"limits": limits_of_account(user), "usage_today": usage_of_today(user)}
+    return Response(OwnAccountSerializer(user, context=context).data)
+
+
 class MeView(APIView):
     @extend_schema(
         responses=OwnAccountSerializer,
@@ -82,20 +87,18 @@ class MeView(APIView):
         summary="The caller's account, with its limits and what was used of them today",
     )
     def get(self, request: Request) -> Response:
-        user = caller_of(request)
-        context = {"limits": limits_of_account(user), "usage_today": usage_of_today(user)}
-        return Response(OwnAccountSerializer(user, context=context).data)
+        return _describe_own(caller_of(request))
 
     @extend_schema(
         request=ProfileSerializer,
-        responses=UserSerializer,
+        responses=OwnAccountSerializer,
         tags=["auth"],
         summary="Change the caller's account",
     )
     def patch(self, request: Request) -> Response:
         user = caller_of(request)
         changes = read_body(ProfileSerializer(user, data=request.data, partial=True))
-        return Response(UserSerializer(change_profile(user=user, changes=changes)).data)
+        return _describe_own(change_profile(user=user, changes=changes))
 
 
 class PasswordView(APIView):

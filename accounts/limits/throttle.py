@@ -15,7 +15,7 @@ from rest_framework.request import Request
 from rest_framework.throttling import BaseThrottle
 
 from accounts.limits.rows import read_address_limits
-from accounts.limits.rules import Allowance, LimitBook, LimitRow, parse_rate
+from accounts.limits.rules import Allowance, Count, LimitBook, LimitRow, Rule, parse_rate, rate_headers
 from accounts.models import LimitKind, LimitSubject, User
 from accounts.origin import address_bucket, client_address
 from gateway.errors import AuthenticationFailed, DependencyUnavailable, RateLimitExceeded
@@ -100,7 +100,9 @@ def _count(
         raise DependencyUnavailable("The cache does not count.")
     is_over = usage["should_limit"] if increment else usage["count"] >= usage["limit"]
     if is_over:
-        raise RateLimitExceeded(message, retry_after_s=usage["time_left"])
+        rule = Rule(LimitKind.REQUESTS, whom, usage["limit"], rate.window_s)
+        headers = rate_headers([Count(rule, usage["count"], usage["time_left"])])
+        raise RateLimitExceeded(message, retry_after_s=usage["time_left"], headers=headers)
 
 
 def _address_book() -> LimitBook:

@@ -167,3 +167,10 @@ def test_changed_role_counts_at_once(api: Client, mina: User) -> None:
     User.objects.filter(pk=mina.pk).update(role=Role.ADMIN)
 
     assert api.get("/api/auth/me").json()["role"] == "admin"
+
+
+def test_change_is_answered_with_the_account_as_it_is_read(api: Client) -> None:
+    changed = patch(api, locale="ko")
+
+    assert changed.json() == api.get("/api/auth/me").json()
+    assert (changed.json()["locale"], "limits" in changed.json()) == ("ko", True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -48,6 +49,9 @@ def test_each_account_has_its_own_limit_wherever_it_calls_from(mina: User) -> No
     assert codes == [200, 200, 200, 429]
     assert code_of(refused) == (429, "rate_limit_exceeded")
     assert 1 <= int(refused.headers["Retry-After"]) <= 60
+    assert refused.headers["x-ratelimit-limit-requests"] == "3"
+    assert refused.headers["x-ratelimit-remaining-requests"] == "0"
+    assert re.fullmatch(r"(\d+h)?(\d+m)?\d+s", refused.headers["x-ratelimit-reset-requests"])
     assert other.get("/api/auth/me").status_code == 200
 
 
