@@ -252,5 +252,7 @@ def test_shared_cache_is_the_operators_choice() -> None:
     assert salt_fields(RequestConfig(prompt_cache="shared"), secret="a" * 40, user_id=new_id()) == {}
 
 
-def test_request_id_of_a_client_does_not_become_the_engines() -> None:
-    assert apply_caps({"request_id": "mine", "model": "m"}, RequestConfig()) == {"model": "m"}
+@pytest.mark.parametrize("name", ["request_id", "cache_salt"])
+def test_what_the_gateway_gives_itself_is_not_taken_from_clients(name: str) -> None:
+    """Also where the gateway gives none, as with a shared cache."""
+    assert apply_caps({name: "mine", "model": "m"}, RequestConfig()) == {"model": "m"}
