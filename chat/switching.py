@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gateway.errors import GatewayError
-from modelops.switch_requests import request_switch_for_chat
+from modelops.switch_on_request import request_switch_for_chat
 
 
 @dataclass(frozen=True)

@@ -55,7 +55,7 @@ class EngineConfig:
     minimum_active_s: float = setting(
         "SWITCH_MINIMUM_ACTIVE",
         300.0,
-        "A chat request does not switch away from a profile that has served for less.",
+        "A chat request switches no sooner after the last switch, however that ended.",
         seconds(0),
     )
     clear_timeout_s: float = setting(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from modelops.domain.plan import Plan, PlanKind
@@ -40,6 +40,13 @@ def describe_plan(plan: Plan) -> Iterator[str]:
 def describe_kind(plan: Plan) -> str:
     is_first = plan.kind is PlanKind.START and not plan.from_profile
     return "start an engine" if is_first else KIND_WORDS[plan.kind]
+
+
+def describe_joining(taken_over: Sequence[str]) -> str:
+    """What a request has changed of the switch that it joined."""
+    under_way = "A switch to it is under way already; this is its progress."
+    names = " and ".join(name.removesuffix("_s").replace("_", " ") for name in taken_over)
+    return f"{under_way} It goes by the {names} asked for now." if names else under_way
 
 
 def describe_problem(problem: PlanProblem) -> str:

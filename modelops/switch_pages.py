@@ -24,9 +24,9 @@ from modelops.domain.causes import RootCause
 from modelops.domain.plan import Plan, PlanKind
 from modelops.domain.switching import DrainPolicy, SwitchState
 from modelops.models import ModelProfile, Switch
-from modelops.plan_text import describe_kind
+from modelops.plan_text import describe_joining, describe_kind
 from modelops.switch_audit import cancel_recorded_switch, request_recorded_switch
-from modelops.switch_requests import Actor, preview_switch
+from modelops.switch_requests import Actor, RequestOutcome, leads_to, preview_switch
 from modelops.switch_selectors import (
     count_state_seconds,
     find_switcher,
@@ -108,6 +108,7 @@ def show_switch_request(request: HttpRequest, site: AdminSite, profile: ModelPro
         "problem": problem,
         "plan": plan,
         "status": status,
+        "joins": status.switch is not None and leads_to(status.switch, profile.slug),
         "is_switcher_alive": find_switcher().is_alive,
         "default_drain_timeout_s": get_config().drain_timeout_s,
         **(_describe_plan(plan) if plan else {}),
@@ -155,6 +156,8 @@ def _request(request: HttpRequest, profile: ModelProfile, values: dict[str, Any]
     if requested.switch is None:
         messages.info(request, f"{profile.slug} is active already.")
         return HttpResponseRedirect(reverse("admin:modelops_modelprofile_changelist"))
+    if requested.outcome is RequestOutcome.JOINED:
+        messages.info(request, describe_joining(requested.taken_over))
     return HttpResponseRedirect(reverse("admin:modelops_switch_change", args=[requested.switch.pk]))
 
 

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from enum import StrEnum
+from typing import Any
 
 from django.db import transaction
 from django.db.models.functions import Now
-from django.utils import timezone
 
 from gateway.conf import get_config
-from gateway.errors import DoesNotFit, ModelSwitching, NotFound, SwitchRefused
+from gateway.errors import DoesNotFit, NotFound, SwitchRefused
 from modelops.domain.plan import Plan, PlanKind
 from modelops.domain.switching import LIVE_STATES, UNTOUCHED_STATES, SwitchState
 from modelops.models import DEFAULT_SLOT, ModelProfile, Slot, Switch, SwitchEvent
@@ -42,6 +42,12 @@ class RequestedSwitch:
     outcome: RequestOutcome
     plan: Plan
     switch: Switch | None = None
+    taken_over: tuple[str, ...] = ()
+    """What of this request the switch that was joined now goes by, as fields of `Switch`."""
+
+
+Guard = Callable[[Slot, Sequence[Switch]], None]
+"""Gets the slot, locked, and its live switches before a switch is added; raises to have none added."""
 
 
 def get_slot(slug: str = DEFAULT_SLOT) -> Slot:
@@ -76,12 +82,14 @@ def request_switch(
     drain_policy: str | None = None,
     max_model_len: int | None = None,
     slot: str = DEFAULT_SLOT,
+    guard: Guard | None = None,
 ) -> RequestedSwitch:
     """Ask for the profile to be served. Idempotent while it is: a live switch to it is joined.
 
-    A live switch to another profile gives way where the old engine is untouched, and is waited for where it
-    is not. `max_model_len` stands in for the profile's. Raises NotFound for no such slot, ModelNotFound,
-    DoesNotFit or SwitchRefused; then nothing has changed.
+    What is joined before the old engine is touched drains from now on as this request says. A live switch
+    to another profile gives way where the old engine is untouched, and is waited for where it is not.
+    `max_model_len` stands in for the profile's. Raises NotFound for no such slot, ModelNotFound, DoesNotFit,
+    SwitchRefused, or what `guard` does; then nothing has changed.
     """
     profile = get_profile(profile_slug)
     found = get_slot(slot)
@@ -93,10 +101,14 @@ def request_switch(
             plan = plan_switch(locked, profile, force=force, max_model_len=max_model_len)
         live = list(locked.switches.live().order_by("created_at", "id"))
         newest = live[-1] if live else None
-        if newest is not None and _leads_there(newest, profile.slug, max_model_len):
-            return RequestedSwitch(RequestOutcome.JOINED, plan, newest)
+        if newest is not None and leads_to(newest, profile.slug, max_model_len):
+            drain = {"drain_timeout_s": drain_timeout_s, "drain_policy": drain_policy}
+            taken_over = _take_over(newest, drain, actor, reason)
+            return RequestedSwitch(RequestOutcome.JOINED, plan, newest, taken_over)
         if newest is None and plan.kind is PlanKind.NOTHING:
             return RequestedSwitch(RequestOutcome.ALREADY_ACTIVE, plan)
+        if guard is not None:
+            guard(locked, live)
         refuse_unless_accepted(plan)
         switch = _insert_switch(
             locked,
@@ -112,9 +124,33 @@ def request_switch(
     return RequestedSwitch(RequestOutcome.ACCEPTED, plan, switch)
 
 
-def _leads_there(switch: Switch, profile: str, max_model_len: int | None) -> bool:
+def leads_to(switch: Switch, profile: str, max_model_len: int | None = None) -> bool:
+    """Whether the live switch is still on its way to the profile, with this context if one is named."""
     has_that_context = max_model_len is None or switch.max_model_len == max_model_len
-    return switch.to_profile == profile and switch.cancel_requested_at is None and has_that_context
+    is_failing = switch.state == SwitchState.ROLLING_BACK or switch.cancel_requested_at is not None
+    return switch.to_profile == profile and has_that_context and not is_failing
+
+
+def _take_over(switch: Switch, drain: Mapping[str, Any], actor: Actor, reason: str) -> tuple[str, ...]:
+    """Have the switch drain as a later request says; the switcher reads its row at each look.
+
+    Part of the caller's transaction, which holds the slot: the switch cannot move meanwhile.
+    """
+    changes = {name: value for name, value in drain.items() if value not in (None, getattr(switch, name))}
+    if not changes or switch.state not in UNTOUCHED_STATES:
+        return ()
+    for name, value in changes.items():
+        setattr(switch, name, value)
+    switch.save(update_fields=[*changes])
+    SwitchEvent.objects.create(
+        switch=switch,
+        kind=SwitchEvent.Kind.NOTE,
+        state=switch.state,
+        message=f"{actor.name} changed how it drains: up to {switch.drain_timeout_s} s, "
+        f"then {switch.get_drain_policy_display()}",
+        data={"actor": actor.name, "reason": reason, **changes},
+    )
+    return tuple(changes)
 
 
 def refuse_unless_accepted(plan: Plan) -> None:
@@ -232,27 +268,3 @@ def _end_waiting(switch: Switch, *, by: str) -> None:
             state=SwitchState.CANCELLED,
             message=f"cancelled by {by} before it began",
         )
-
-
-def request_switch_for_chat(profile_slug: str, user_id: uuid.UUID, username: str) -> None:
-    """Switch because a chat request asked for this profile; the caller has checked that its role may.
-
-    Raises ModelSwitching while another switch is under way or the active profile has served for less than
-    SWITCH_MINIMUM_ACTIVE, ModelNotFound, DoesNotFit or SwitchRefused.
-    """
-    slot = get_slot()
-    live = slot.switches.live().order_by("created_at").last()
-    if live is not None and live.to_profile != profile_slug:
-        raise ModelSwitching(f"A switch to {live.to_profile!r} is under way.")
-    active = slot.active_engine
-    if live is None and active is not None and active.ready_at is not None:
-        served_for = timezone.now() - active.ready_at
-        remaining = timedelta(seconds=get_config().minimum_active_s) - served_for
-        if remaining > timedelta(0):
-            raise ModelSwitching(
-                f"{active.profile!r} has not served for long enough to switch away from it.",
-                retry_after_s=remaining.total_seconds(),
-            )
-    request_switch(
-        profile_slug, Actor(Switch.Via.CHAT, user_id, username), reason="asked for by a chat request"
-    )

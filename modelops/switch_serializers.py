@@ -155,6 +155,10 @@ class SwitchDetailSerializer(SwitchSerializer):
 
 class AcceptedSwitchSerializer(SwitchDetailSerializer):
     joined = serializers.BooleanField(help_text="It was under way already.")
+    taken_over = serializers.ListField(
+        child=serializers.CharField(),
+        help_text="Settings of a request that joined which the switch now goes by; no others count.",
+    )
 
 
 class PlanAnswerSerializer(serializers.Serializer[Any]):

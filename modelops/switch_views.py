@@ -84,8 +84,11 @@ class SwitchView(APIView):
         requested = request_recorded_switch(profile, _actor(request), request=request, **values)
         if requested.switch is None:
             return _answer_plan(requested.plan, already_active=True)
-        joined = requested.outcome is RequestOutcome.JOINED
-        return Response(_detail(requested.switch, request) | {"joined": joined}, status=202)
+        joining = {
+            "joined": requested.outcome is RequestOutcome.JOINED,
+            "taken_over": list(requested.taken_over),
+        }
+        return Response(_detail(requested.switch, request) | joining, status=202)
 
 
 class SwitchesView(APIView):

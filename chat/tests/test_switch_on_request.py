@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
+import httpx
 import pytest
 from django.utils import timezone
 from pytest_django import DjangoDbBlocker
@@ -14,7 +16,7 @@ from gateway.tests.live import GatewayProcess, start_gateway, wait_until
 from modelops.domain.switching import SwitchState
 from modelops.models import Engine, Gate, ModelProfile, Switch
 from modelops.simulator.process import start_simulator
-from modelops.tests.faces.fit_rows import save_simulated
+from modelops.tests.faces.fit_rows import record, save_large, save_simulated
 from modelops.tests.faces.switch_rows import announce_switcher
 from modelops.tests.slot_rows import move_gate, move_switch
 
@@ -105,6 +107,36 @@ def test_a_model_that_has_just_begun_to_serve_is_not_switched_away_from(desk: De
 
     assert (refused.status_code, error_of(refused)["code"]) == (503, "model_switching")
     assert not Switch.objects.exists()
+
+
+def test_user_whose_wish_does_not_fit_learns_that_and_no_more(
+    tmp_path: Path, django_db_blocker: DjangoDbBlocker
+) -> None:
+    with (
+        start_gateway(tmp_path, "", SWITCH_ON_REQUEST="user") as web,
+        database_of(web, django_db_blocker),
+        web.client() as client,
+    ):
+        announce_switcher()
+        record()
+        save_large(environment={"NCCL_SOCKET_IFNAME": "eth7"})
+
+        def ask() -> httpx.Response | None:
+            answer = client.post("/api/chat", json={**PLAIN, "model": "large"})
+            return answer if answer.status_code != 404 else None
+
+        refused: httpx.Response = wait_until(ask, what="the profile to be known")
+
+        assert not Switch.objects.exists()
+    assert refused.status_code == 409
+    assert refused.json() == {
+        "error": {
+            "message": "The profile does not fit the GPUs.",
+            "type": "conflict_error",
+            "param": "model",
+            "code": "does_not_fit",
+        }
+    }
 
 
 def test_a_switch_that_is_given_up_leaves_the_request_with_what_is_served(desk: Desk) -> None:

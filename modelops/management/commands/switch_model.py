@@ -22,7 +22,7 @@ from modelops.management.switch_commands import (
     watch_switch,
 )
 from modelops.models import DEFAULT_SLOT, Switch
-from modelops.plan_text import describe_plan
+from modelops.plan_text import describe_joining, describe_plan
 from modelops.stop_signal import catch_stop_signal
 from modelops.switch_audit import request_recorded_switch
 from modelops.switch_requests import RequestOutcome, preview_switch
@@ -93,7 +93,7 @@ class Command(BaseCommand):
             slot=options["slot"],
         )
         if requested.outcome is RequestOutcome.JOINED:
-            self.stdout.write("A switch to it is under way already; this is its progress.")
+            self.stdout.write(describe_joining(requested.taken_over))
         for problem in requested.plan.overridden:
             self.stdout.write(f"Forced, in spite of: {problem.message}")
         return requested.switch

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from typing import Any
 
@@ -20,7 +21,7 @@ from modelops.switch_requests import (
     preview_switch,
     request_switch,
 )
-from modelops.tests.faces.fit_rows import record, save_large
+from modelops.tests.faces.fit_rows import record, save_large, save_profile
 from modelops.tests.faces.switch_rows import (
     SHELL,
     advance,
@@ -36,37 +37,6 @@ pytestmark = pytest.mark.django_db
 
 def states() -> dict[str, str]:
     return dict(Switch.objects.values_list("to_profile", "state"))
-
-
-def test_same_target_joins_the_switch_under_way() -> None:
-    make_ready("first")
-    under_way = begin(ask("first"), SwitchState.PLANNED, SwitchState.LOADING)
-
-    requested = request_switch("first", SHELL)
-
-    assert (requested.outcome, requested.switch) == (RequestOutcome.JOINED, under_way)
-    assert Switch.objects.count() == 1
-
-
-def test_same_target_with_another_context_is_another_wish() -> None:
-    make_ready("first")
-    waiting = ask("first")
-
-    again = ask("first", max_model_len=2048)
-
-    assert again.max_model_len == 2048
-    assert again.plan is not None
-    assert "2048" in again.plan["arguments"]
-    waiting.refresh_from_db()
-    assert (waiting.state, waiting.superseded_by) == (SwitchState.CANCELLED, again)
-
-
-def test_switch_that_is_being_cancelled_is_not_joined() -> None:
-    make_ready("first")
-    ending = begin(ask("first"), SwitchState.PLANNED)
-    cancel_switch(ending.pk, SHELL)
-
-    assert ask("first") != ending
 
 
 def test_another_target_before_stopping_ends_the_switch_under_way() -> None:
@@ -158,6 +128,27 @@ def test_refusal_carries_the_plan_and_changes_nothing() -> None:
     assert (plan["accepted"], plan["fit"]["verdict"]) == (False, "does_not_fit")
     assert "does_not_fit" in [problem["code"] for problem in plan["problems"]]
     assert not Switch.objects.exists()
+
+
+def test_plan_names_variables_that_change_and_tells_no_value() -> None:
+    announce_switcher()
+    save_profile("first", environment={"NCCL_SOCKET_IFNAME": "eth0", "NCCL_ALGO": "old-value"})
+    save_profile("second", environment={"NCCL_SOCKET_IFNAME": "eth1", "NCCL_PROTO": "new-value"})
+    serve("first")
+
+    plan = preview_switch("second")
+
+    changes = {each["setting"]: (each["from"], each["to"]) for each in plan.diff}
+    assert (
+        changes.items()
+        >= {
+            "environment.NCCL_ALGO": ("set", None),
+            "environment.NCCL_PROTO": (None, "set"),
+            "environment.NCCL_SOCKET_IFNAME": ("set", "another value"),
+        }.items()
+    )
+    told = json.dumps(plan.serialise())
+    assert not any(value in told for value in ("eth0", "eth1", "old-value", "new-value"))
 
 
 def test_force_overrides_fit_and_is_kept_in_the_history() -> None:

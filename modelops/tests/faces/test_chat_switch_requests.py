@@ -1,0 +1,135 @@
+"""What a chat request may set going, and what it is told: the caller is anybody who may chat."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from accounts.models import Role, User
+from gateway.errors import DoesNotFit, GatewayError, ModelNotFound, ModelSwitching, SwitchRefused
+from modelops import switch_requests
+from modelops.domain.plan import Plan
+from modelops.domain.switching import FINAL_STATES, LIVE_STATES, SwitchState
+from modelops.models import Engine, Switch
+from modelops.planning import plan_switch
+from modelops.switch_on_request import request_switch_for_chat
+from modelops.tests.faces.fit_rows import record, save_large
+from modelops.tests.faces.switch_rows import advance, announce_switcher, ask, begin, make_ready, serve
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def caller() -> User:
+    return User.objects.create_user("mina", "mina@example.com", role=Role.USER)
+
+
+def refuse(caller: User, profile: str) -> GatewayError:
+    with pytest.raises(GatewayError) as caught:
+        request_switch_for_chat(profile, caller.pk, caller.username)
+    return caught.value
+
+
+def serve_for_long(slug: str) -> None:
+    engine = serve(slug)
+    Engine.objects.filter(pk=engine.pk).update(ready_at=None)
+
+
+@pytest.mark.parametrize("is_alive", [True, False])
+def test_refused_plan_stays_between_the_admins(caller: User, is_alive: bool) -> None:
+    save_large(environment={"NCCL_SOCKET_IFNAME": "eth7"})
+    announce_switcher(age_s=0 if is_alive else 3600)
+    record()
+
+    refused = refuse(caller, "large")
+
+    assert isinstance(refused, DoesNotFit)
+    assert (refused.message, refused.param, refused.details) == (DoesNotFit.default_message, "model", {})
+
+
+def test_profile_that_cannot_be_used_is_refused_without_saying_why(caller: User) -> None:
+    make_ready("first")
+    announce_switcher(age_s=3600)
+
+    refused = refuse(caller, "first")
+
+    assert isinstance(refused, SwitchRefused)
+    assert (refused.message, refused.param) == (SwitchRefused.default_message, "model")
+    assert refused.details == {}
+
+
+def test_profile_that_is_gone_is_no_model(caller: User) -> None:
+    refused = refuse(caller, "gone")
+
+    assert isinstance(refused, ModelNotFound)
+    assert refused.param == "model"
+
+
+@pytest.mark.parametrize("state", FINAL_STATES)
+def test_no_switch_begins_soon_after_another_however_that_ended(caller: User, state: SwitchState) -> None:
+    make_ready("first", "second")
+    serve_for_long("first")
+    advance(ask("second"), state)
+
+    refused = refuse(caller, "second")
+
+    assert isinstance(refused, ModelSwitching)
+    assert refused.headers["Retry-After"] == "60"
+    assert Switch.objects.count() == 1
+
+
+@pytest.mark.parametrize("state", LIVE_STATES)
+def test_chat_ends_nobodys_switch(caller: User, state: SwitchState) -> None:
+    make_ready("first", "second", "third")
+    serve_for_long("first")
+    of_admin = begin(ask("second"), state)
+
+    refused = refuse(caller, "third")
+
+    of_admin.refresh_from_db()
+    assert isinstance(refused, ModelSwitching)
+    assert (of_admin.state, of_admin.cancel_requested_at) == (state, None)
+    assert Switch.objects.count() == 1
+
+
+def test_switch_that_appears_while_the_plan_is_made_is_not_ended_either(
+    caller: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_ready("first", "second", "third")
+    serve_for_long("first")
+    of_admin: list[Switch] = []
+
+    def plan_then_ask(*args: Any, **options: Any) -> Plan:
+        plan = plan_switch(*args, **options)
+        monkeypatch.setattr(switch_requests, "plan_switch", plan_switch)
+        of_admin.append(ask("second"))
+        return plan
+
+    monkeypatch.setattr(switch_requests, "plan_switch", plan_then_ask)
+
+    refused = refuse(caller, "third")
+
+    assert isinstance(refused, ModelSwitching)
+    assert list(Switch.objects.live()) == of_admin
+
+
+def test_chat_joins_a_switch_to_what_it_asks_for_and_leaves_its_draining_alone(caller: User) -> None:
+    make_ready("first", "second")
+    serve("first")
+    of_admin = ask("second", drain_timeout_s=7, drain_policy="wait")
+
+    request_switch_for_chat("second", caller.pk, caller.username)
+
+    of_admin.refresh_from_db()
+    assert Switch.objects.get() == of_admin
+    assert (of_admin.drain_timeout_s, of_admin.drain_policy) == (7, "wait")
+
+
+def test_first_chat_of_all_may_switch(caller: User) -> None:
+    make_ready("first")
+
+    request_switch_for_chat("first", caller.pk, caller.username)
+
+    switch = Switch.objects.get()
+    assert (switch.via, switch.actor_name) == ("chat", "mina")
