@@ -1,6 +1,6 @@
-"""What slots serve now, read from the database into frozen values; and the presence of web processes.
+"""What slots serve now, read from the database into frozen values.
 
-`read_board` and the presence functions are handlers of `gateway.batching`: they block, and run on a thread.
+`read_board` is a handler of `gateway.batching`: it blocks, and runs on a thread.
 """
 
 from __future__ import annotations
@@ -9,20 +9,19 @@ import time
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import cache
 from typing import Any
 
 from django.db import connection
 from django.db.models import QuerySet
-from django.db.models.functions import Now
 
+from modelops.domain.readiness import expect_ready_at
 from modelops.domain.switching import SwitchState
-from modelops.models import DEFAULT_SLOT, Engine, Gate, ModelProfile, Slot, Switch, WebPresence
+from modelops.models import DEFAULT_SLOT, Engine, Gate, ModelProfile, Slot, Switch
 
 PROFILES_AGE_S = 2.0
 """How old the profiles' names may be: they change when an admin edits a profile."""
-FORGET_PRESENCE_AFTER = timedelta(hours=1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,6 +54,19 @@ class SwitchView:
     detail: str = ""
     percent: int | None = None
     ready_expected_at: datetime | None = None
+    """As the switcher wrote it down; ask `expect_ready_at`."""
+    typical_seconds: float | None = None
+    state_since: datetime | None = None
+
+    def expect_ready_at(self, now: datetime) -> datetime | None:
+        """When it will serve, where that can be told."""
+        return expect_ready_at(
+            self.state,
+            self.state_since or now,
+            told=self.ready_expected_at,
+            typical_s=self.typical_seconds,
+            now=now,
+        )
 
     @property
     def is_rolling_back(self) -> bool:
@@ -179,7 +191,8 @@ def _slot_rows() -> QuerySet[Slot, tuple[Any, ...]]:
 def _switch_rows() -> QuerySet[Switch, dict[str, Any]]:
     columns = (
         *("id", "slot_id", "state", "from_profile", "to_profile", "phase", "detail", "percent"),
-        *("ready_expected_at", "old_engine__names", "new_engine__names"),
+        *("ready_expected_at", "state_since", "old_engine__names", "new_engine__names"),
+        "plan__typical_seconds",
     )
     rows: QuerySet[Switch, dict[str, Any]] = Switch.objects.live().order_by("id").values(*columns)
     return rows
@@ -215,6 +228,8 @@ def _read_switches(names: Mapping[str, tuple[str, ...]]) -> dict[uuid.UUID, list
             detail=row["detail"],
             percent=row["percent"],
             ready_expected_at=row["ready_expected_at"],
+            typical_seconds=row["plan__typical_seconds"],
+            state_since=row["state_since"],
         )
         found.setdefault(row["slot_id"], []).append(view)
     for views in found.values():
@@ -260,29 +275,3 @@ def _view_engine(row: Engine) -> EngineView:
         max_output_tokens=row.spec.get("max_output_tokens"),
         since=row.ready_at,
     )
-
-
-@dataclass(frozen=True, kw_only=True)
-class Presence:
-    """A web process, and by slot id `{"epoch", "open", "waiting"}`: what it acts on and has there."""
-
-    id: uuid.UUID
-    host: str
-    pid: int
-    slots: Mapping[str, Mapping[str, int]]
-
-
-def write_presence(items: Sequence[Presence]) -> list[None]:
-    """Say that these processes live, by the database's clock."""
-    for item in items:
-        slots = {slot_id: dict(counts) for slot_id, counts in item.slots.items()}
-        if not WebPresence.objects.filter(pk=item.id).update(slots=slots, seen_at=Now()):
-            WebPresence.objects.filter(seen_at__lt=Now() - FORGET_PRESENCE_AFTER).delete()
-            WebPresence.objects.create(id=item.id, host=item.host, pid=item.pid, slots=slots, seen_at=Now())
-    return [None] * len(items)
-
-
-def remove_presence(items: Sequence[uuid.UUID]) -> list[None]:
-    """Say that these processes are gone, and have nothing open any more."""
-    WebPresence.objects.filter(pk__in=items).delete()
-    return [None] * len(items)

@@ -7,12 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 
 from django.utils import timezone
 
 from gateway.errors import GatewayError, ModelLoading, ModelNotFound, ModelSwitching, NoModel
-from modelops.board import BoardSnapshot, SlotView
+from modelops.board import BoardSnapshot, SlotView, SwitchView
 from modelops.engine import ServedModel
 from modelops.models import DEFAULT_SLOT
 
@@ -80,7 +79,7 @@ class RouteTable:
                 if name in switch.expected_names:
                     return Route(slot=slot.slug, model=name)
             if _is_leaving(slot, name):
-                raise switching_error(slot, f"`{name}` is being replaced.")
+                raise _leaving_error(slot, name)
             if not slot.is_open and slot.engine is not None and name in slot.engine.names:
                 return Route(slot=slot.slug, model=name)
         return self._route_unserved(name, self.snapshot, may_switch=may_switch)
@@ -176,14 +175,20 @@ def switching_error(slot: SlotView, what: str) -> GatewayError:
     switch = slot.switch
     if switch is None:
         return ModelSwitching(what)
-    wait_s = _seconds_until(switch.ready_expected_at)
+    wait_s = _seconds_to_ready(switch)
     if not switch.from_profile:
         return ModelLoading(f"{what} `{switch.to_profile}` is being loaded.", retry_after_s=wait_s)
     if switch.is_rolling_back:
         happening = f"`{switch.to_profile}` could not be started; `{switch.from_profile}` is coming back."
     else:
         happening = f"A switch to `{switch.to_profile}` is under way."
-    return ModelSwitching(f"{what} {happening}", retry_after_s=wait_s)
+    return ModelSwitching(f"{what} {happening}".lstrip(), retry_after_s=wait_s)
+
+
+def _leaving_error(slot: SlotView, name: str) -> GatewayError:
+    is_undone = slot.switch is not None and slot.switch.is_rolling_back
+    # What could not be started is not being replaced: the rest of the message says it all.
+    return switching_error(slot, "" if is_undone else f"`{name}` is being replaced.")
 
 
 def cut_error(slot: SlotView) -> ModelSwitching:
@@ -193,7 +198,7 @@ def cut_error(slot: SlotView) -> ModelSwitching:
         return ModelSwitching("This answer was ended early: its model is being replaced.")
     return ModelSwitching(
         f"This answer was ended early: the operator switched to `{switch.to_profile}`.",
-        retry_after_s=_seconds_until(switch.ready_expected_at),
+        retry_after_s=_seconds_to_ready(switch),
     )
 
 
@@ -207,5 +212,7 @@ def _is_leaving(slot: SlotView, name: str) -> bool:
     return name in switch.from_names or (slot.engine is not None and name in slot.engine.names)
 
 
-def _seconds_until(moment: datetime | None) -> float | None:
-    return None if moment is None else (moment - timezone.now()).total_seconds()
+def _seconds_to_ready(switch: SwitchView) -> float | None:
+    now = timezone.now()
+    moment = switch.expect_ready_at(now)
+    return None if moment is None else (moment - now).total_seconds()

@@ -1,19 +1,16 @@
-"""The board as it is read from rows, and the presence of web processes."""
+"""The board as it is read from rows."""
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db.models.functions import Now
 from django.utils import timezone
 
-from gateway.ids import new_id
 from modelops import board as board_module
-from modelops.board import BoardSnapshot, Presence, SlotView, read_board, remove_presence, write_presence
+from modelops.board import BoardSnapshot, SlotView, read_board
 from modelops.domain.switching import SwitchState
-from modelops.models import Engine, Gate, ModelProfile, Slot, Switch, WebPresence
+from modelops.models import Engine, Gate, ModelProfile, Slot, Switch
 from modelops.tests.slot_rows import flip, make_engine, make_slot, make_switch, move_gate, move_switch
 
 pytestmark = pytest.mark.django_db
@@ -27,6 +24,11 @@ def read_slot() -> SlotView:
     slot = read().default
     assert slot is not None
     return slot
+
+
+def read_again(switch: Switch) -> Switch:
+    switch.refresh_from_db()
+    return switch
 
 
 def make_profile(slug: str, **values: Any) -> ModelProfile:
@@ -137,6 +139,19 @@ def test_an_engine_is_read_again_when_the_epoch_says_so() -> None:
 
 
 @pytest.mark.parametrize(
+    ("plan", "expected"), [({"typical_seconds": 40.0}, 40.0), ({"typical_seconds": None}, None), (None, None)]
+)
+def test_a_switch_is_seen_with_what_its_starts_usually_take(plan: Any, expected: float | None) -> None:
+    row = make_slot()
+    made = make_switch(row, None, "b", plan=plan)
+
+    switch = read_slot().switch
+
+    assert switch is not None
+    assert (switch.typical_seconds, switch.state_since) == (expected, read_again(made).state_since)
+
+
+@pytest.mark.parametrize(
     "change",
     [
         lambda slot: move_gate(slot, Gate.CLOSED),
@@ -157,39 +172,3 @@ def test_whatever_matters_to_requests_makes_another_board(change: Any) -> None:
     change(row)
 
     assert read(before) != before
-
-
-def presence(**slots: dict[str, int]) -> Presence:
-    return Presence(id=new_id(), host="here", pid=1, slots=slots)
-
-
-def test_a_presence_is_made_then_kept_up_by_the_databases_clock() -> None:
-    mine = presence()
-    write_presence([mine])
-    WebPresence.objects.update(seen_at=Now() - timedelta(minutes=1))
-
-    counts = {"a": {"epoch": 3, "open": 2, "waiting": 1}}
-    write_presence([Presence(id=mine.id, host="here", pid=1, slots=counts)])
-
-    row = WebPresence.objects.get()
-    assert (row.id, row.host, row.pid, row.slots) == (mine.id, "here", 1, counts)
-    assert WebPresence.objects.filter(seen_at__gt=Now() - timedelta(seconds=30)).exists()
-
-
-def test_a_new_process_has_those_forgotten_that_died_long_ago() -> None:
-    write_presence([old := presence(), recent := presence()])
-    WebPresence.objects.filter(pk=old.id).update(seen_at=Now() - timedelta(hours=2))
-    WebPresence.objects.filter(pk=recent.id).update(seen_at=Now() - timedelta(minutes=30))
-
-    write_presence([mine := presence()])
-
-    assert set(WebPresence.objects.values_list("pk", flat=True)) == {recent.id, mine.id}
-
-
-def test_a_presence_is_removed_once_and_for_all() -> None:
-    write_presence([mine := presence(), other := presence()])
-
-    remove_presence([mine.id])
-    remove_presence([mine.id])
-
-    assert [row.pk for row in WebPresence.objects.all()] == [other.id]

@@ -88,6 +88,29 @@ def test_retry_after_follows_the_expected_end(seconds: int, expected: list[int])
     assert int(caught.value.headers["Retry-After"]) in expected
 
 
+@pytest.mark.parametrize(
+    "state", [SwitchState.DRAINING, SwitchState.STOPPING, SwitchState.CLEARING, SwitchState.STARTING]
+)
+def test_before_the_engine_tells_retry_after_follows_what_its_starts_usually_take(state: SwitchState) -> None:
+    begun = timezone.now() - timedelta(seconds=10)
+    away = switch("a", "b", state, typical_seconds=40.0, state_since=begun)
+
+    with pytest.raises(ModelSwitching) as caught:
+        RouteTable(board(slot(None, away, gate=Gate.CLOSED))).resolve("a")
+
+    left = 30 if state is SwitchState.STARTING else 40
+    assert int(caught.value.headers["Retry-After"]) in (left - 1, left)
+
+
+def test_what_could_not_be_started_is_not_said_to_be_replaced() -> None:
+    undone = slot(None, switch("a", "b", SwitchState.ROLLING_BACK), gate=Gate.CLOSED)
+
+    with pytest.raises(ModelSwitching) as caught:
+        RouteTable(board(undone)).resolve("b")
+
+    assert caught.value.message == "`b` could not be started; `a` is coming back."
+
+
 def test_a_name_that_both_models_answer_to_waits() -> None:
     same = switch("a", "a")
 

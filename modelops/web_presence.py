@@ -1,0 +1,40 @@
+"""The web processes that run, as they write themselves down. Handlers of `gateway.batching`."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from django.db.models.functions import Now
+
+from modelops.models import WebPresence
+
+FORGET_PRESENCE_AFTER = timedelta(hours=1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Presence:
+    """A web process, and by slot id `{"epoch", "open", "waiting"}`: what it acts on and has there."""
+
+    id: uuid.UUID
+    host: str
+    pid: int
+    slots: Mapping[str, Mapping[str, int]]
+
+
+def write_presence(items: Sequence[Presence]) -> list[None]:
+    """Say that these processes live, by the database's clock."""
+    for item in items:
+        slots = {slot_id: dict(counts) for slot_id, counts in item.slots.items()}
+        if not WebPresence.objects.filter(pk=item.id).update(slots=slots, seen_at=Now()):
+            WebPresence.objects.filter(seen_at__lt=Now() - FORGET_PRESENCE_AFTER).delete()
+            WebPresence.objects.create(id=item.id, host=item.host, pid=item.pid, slots=slots, seen_at=Now())
+    return [None] * len(items)
+
+
+def remove_presence(items: Sequence[uuid.UUID]) -> list[None]:
+    """Say that these processes are gone, and have nothing open any more."""
+    WebPresence.objects.filter(pk__in=items).delete()
+    return [None] * len(items)
