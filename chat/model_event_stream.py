@@ -16,14 +16,14 @@ from starlette.types import Receive, Scope, Send
 
 from accounts.principals import Principal
 from accounts.scopes import Scope as Scopes
-from chat.model_events import ModelEvents, Subscription
+from chat.model_events import OVERLAP, ModelEvents, Subscription
 from chat.runtime import get_runtime
 from chat.sse import EVENT_STREAM_HEADERS, PING, named_event
-from gateway.errors import AuthenticationFailed, GatewayError, InvalidRequest
+from gateway.errors import DependencyUnavailable, GatewayError, InvalidRequest
 from gateway.ids import parse_id
-from modelops.board import SlotView
-from modelops.live import LiveBoard
+from modelops.external_engine import ExternalView
 from modelops.switch_events import PAGE_SIZE, EventQuery, SwitchEventView
+from modelops.switch_status import StatusQuery
 
 CHECK_PERIOD_S = 15.0
 """How often a subscriber's right to listen is checked again."""
@@ -34,14 +34,18 @@ _event_id = re.compile(r"[0-9]{1,18}")
 async def stream_model_events(request: Request) -> Response:
     """Any user may listen; `Last-Event-ID` continues, else the present state comes first."""
     runtime = await get_runtime()
+    principal = await runtime.doorkeeper.admit_listener(request, Scopes.MODELS_READ)
 
     async def authenticate() -> Principal:
-        return await runtime.doorkeeper.identify(request, Scopes.MODELS_READ)
+        # Past the doorkeeper, who counts a bad credential against the address that it comes from: this is
+        # no new request.
+        found = await runtime.authenticator.authenticate(request.headers.get("authorization"))
+        found.require(Scopes.MODELS_READ)
+        return found
 
-    principal = await runtime.doorkeeper.admit_listener(request, Scopes.MODELS_READ)
     return ModelEventStream(
         events=runtime.model_events,
-        board=runtime.board,
+        see_external=runtime.board.view_external,
         authenticate=authenticate,
         is_admin=principal.is_admin,
         after=read_last_event_id(request.headers.get("last-event-id")),
@@ -81,7 +85,7 @@ class ModelEventStream(Response):
         self,
         *,
         events: ModelEvents,
-        board: LiveBoard,
+        see_external: Callable[[], ExternalView | None],
         authenticate: Callable[[], Awaitable[Principal]],
         is_admin: bool,
         after: int | None,
@@ -91,19 +95,27 @@ class ModelEventStream(Response):
     ) -> None:
         self.background = None
         self._events = events
-        self._board = board
+        self._see_external = see_external
         self._authenticate = authenticate
         self._is_admin = is_admin
         self._after = after
         self._switch = switch
         self._ping_s = ping_s
         self._send_s = send_s
+        self._newest = 0
+        """The newest event before it subscribed."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async with self._events.subscribed() as (subscription, newest):
-            # Before the first byte, so that a database that is away is a 503.
-            missed = await self._read_missed(self._after) if self._after is not None else []
-            sending = asyncio.create_task(self._send_all(send, subscription, newest, missed))
+        async with self._events.subscribed() as (subscription, self._newest):
+            # Before the first byte, so that a database that is away is a 503; and read after subscribing, so
+            # that nothing happens between the state that is told and the events that follow it.
+            status, missed = None, []
+            if self._after is not None and await self._events.knows(self._after):
+                missed = await self._read_missed(self._after)
+            else:
+                query = StatusQuery(self._is_admin, self._see_external())
+                status = named_event("status", self._newest, await self._events.describe(query))
+            sending = asyncio.create_task(self._send_all(send, subscription, status, missed))
             leaving = asyncio.create_task(_disconnect(receive))
             try:
                 await asyncio.wait({sending, leaving}, return_when=asyncio.FIRST_COMPLETED)
@@ -114,17 +126,18 @@ class ModelEventStream(Response):
         scope["gateway.log"]["outcome"] = _outcome(results[0])
 
     async def _send_all(
-        self, send: Send, subscription: Subscription, newest: int, missed: list[SwitchEventView]
+        self, send: Send, subscription: Subscription, status: bytes | None, missed: list[SwitchEventView]
     ) -> None:
         headers = [*EVENT_STREAM_HEADERS]
         await self._send(send, {"type": "http.response.start", "status": 200, "headers": headers})
-        if self._after is None:
-            await self._send_body(send, named_event("status", newest, self._describe_board()))
+        if status is not None:
+            await self._send_body(send, status)
         replayed: set[int] = set()
         while missed:
             for event in missed:
                 await self._send_event(send, event)
-            replayed = {event.id for event in missed}
+            # Of every page: what happens meanwhile is replayed, and waits among the live events as well.
+            replayed |= {event.id for event in missed if event.id > self._newest - OVERLAP}
             # A page that is not full was the last one.
             missed = await self._read_missed(missed[-1].id) if len(missed) == PAGE_SIZE else []
         await self._send_live(send, subscription, replayed)
@@ -151,10 +164,10 @@ class ModelEventStream(Response):
     async def _may_listen(self) -> bool:
         try:
             self._is_admin = (await self._authenticate()).is_admin
-        except AuthenticationFailed:
-            return False
-        except GatewayError:
+        except DependencyUnavailable:
             pass  # nobody can tell right now
+        except GatewayError:
+            return False
         return True
 
     async def _read_missed(self, after: int) -> list[SwitchEventView]:
@@ -171,38 +184,6 @@ class ModelEventStream(Response):
         """Raises TimeoutError for a reader that takes nothing."""
         async with asyncio.timeout(self._send_s):
             await send(message)
-
-    def _describe_board(self) -> dict[str, Any]:
-        """The present state, from which the events go on."""
-        snapshot = self._board.snapshot
-        status = self._board.status
-        return {
-            "state": status.state,
-            "current": status.current,
-            "slots": [_describe_slot(slot) for slot in (snapshot.slots if snapshot else ())],
-        }
-
-
-def _describe_slot(slot: SlotView) -> dict[str, Any]:
-    engine, switch = slot.engine, slot.switch
-    return {
-        "slot": slot.slug,
-        "profile": engine.profile if engine else None,
-        "model": engine.model_name if engine else None,
-        "since": engine.since if engine else None,
-        "is_open": slot.is_open,
-        "switch": None
-        if switch is None
-        else {
-            "id": switch.id,
-            "state": switch.state,
-            "from_profile": switch.from_profile or None,
-            "to_profile": switch.to_profile,
-            "phase": switch.phase or None,
-            "percent": switch.percent,
-            "ready_expected_at": switch.ready_expected_at,
-        },
-    }
 
 
 async def _disconnect(receive: Receive) -> None:

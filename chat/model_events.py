@@ -9,12 +9,14 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import structlog
 
 from gateway.batching import BatchWorker
 from gateway.errors import GatewayError
 from modelops.switch_events import EventQuery, SwitchEventView, find_newest_events, read_switch_events
+from modelops.switch_status import StatusQuery, read_statuses
 
 log = structlog.get_logger()
 
@@ -84,6 +86,14 @@ class ModelEvents:
     async def read(self, query: EventQuery) -> list[SwitchEventView]:
         """A page of events that happened before. Raises DependencyUnavailable."""
         return await self._worker.submit(read_switch_events, query)
+
+    async def knows(self, event_id: int) -> bool:
+        """Whether an event of this id, or a later one, has happened. Raises DependencyUnavailable."""
+        return event_id <= self._newest or event_id <= await self._worker.submit(find_newest_events, None)
+
+    async def describe(self, query: StatusQuery) -> dict[str, Any]:
+        """The present state, with all that happened before the call. Raises DependencyUnavailable."""
+        return await self._worker.submit(read_statuses, query)
 
     def close(self) -> None:
         """End every subscription, also those to come: the process stops."""

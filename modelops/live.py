@@ -17,6 +17,7 @@ from gateway.batching import BatchWorker
 from gateway.errors import DependencyUnavailable
 from modelops.board import BoardSnapshot, EngineView, SlotView, read_board
 from modelops.engine import EngineClient, EngineError, EngineRefusedConnection, ServedModel
+from modelops.external_engine import ExternalView
 from modelops.models import DEFAULT_SLOT
 from modelops.routes import ExternalEngine, Route, RouteTable
 
@@ -211,6 +212,17 @@ class LiveBoard:
         """The other slots' models."""
         slots = self.snapshot.slots if self.snapshot else ()
         return [model for slot in slots if slot.slug != DEFAULT_SLOT for model in _models_of(slot)]
+
+    def view_external(self) -> ExternalView | None:
+        """The engine of VLLM_BASE_URL as it was seen last; None where no address is set."""
+        if not self._external_url:
+            return None
+        if self._probe is None or self._probed_url != self._external_url:
+            return ExternalView()
+        seen = self._probe.snapshot
+        if seen.state in (EngineState.LOADING, EngineState.UNREACHABLE):
+            return ExternalView(problem=seen.problem, is_loading=seen.state is EngineState.LOADING)
+        return ExternalView(seen.models)
 
     def _tell(self) -> None:
         self._aim_probe()

@@ -15,6 +15,8 @@ from modelops.models import DEFAULT_SLOT, Engine, EngineLog, Slot, Switch, Switc
 from modelops.planning import PRESENCE_TIMEOUT
 
 SHOWN_EVENTS = 200
+CANCELLED_CODE = "cancelled"
+"""Root cause of a switch that was cancelled too late to end at once."""
 LOG_PAGE = 200
 """Pieces of log read at a time."""
 
@@ -65,10 +67,9 @@ def get_switch(switch_id: uuid.UUID) -> Switch:
     return switch
 
 
-def find_live_switch(slot: Slot) -> Switch | None:
-    """The one that acts, else the one that waits."""
-    live = sorted(slot.switches.live(), key=lambda each: each.state == SwitchState.REQUESTED)
-    return live[0] if live else None
+def list_live_switches(slot: Slot) -> list[Switch]:
+    """The one that acts, if one does, then the one that waits."""
+    return sorted(slot.switches.live(), key=lambda each: each.state == SwitchState.REQUESTED)
 
 
 def list_events(switch: Switch) -> list[SwitchEvent]:
@@ -142,8 +143,18 @@ def read_log_after(last_id: int, *, engine: Engine | None, slot: str) -> Iterato
 def find_last_error(slot: Slot) -> Switch | None:
     """The slot's last switch that came to an end of its own, where that was no success."""
     ended = slot.switches.filter(ended_at__isnull=False).exclude(state=SwitchState.CANCELLED)
+    # As `ended_by_request` has it.
+    ended = ended.exclude(state=SwitchState.ROLLED_BACK, root_cause__code=CANCELLED_CODE)
     last = ended.order_by("-ended_at", "-id").first()
     return last if last is not None and last.state != SwitchState.ACTIVE else None
+
+
+def ended_by_request(switch: Switch) -> bool:
+    """Whether it was cancelled, and what served before serves: then nothing failed."""
+    is_undone = switch.state == SwitchState.ROLLED_BACK
+    return switch.state == SwitchState.CANCELLED or (
+        is_undone and (switch.root_cause or {}).get("code") == CANCELLED_CODE
+    )
 
 
 def list_slots() -> Iterable[Slot]:

@@ -186,6 +186,14 @@ class BriefSwitchSerializer(serializers.Serializer[Any]):
     cancel_requested = serializers.BooleanField()
 
 
+class DrainingSerializer(serializers.Serializer[Any]):
+    """While `switch` is draining: what it waits for."""
+
+    running = serializers.IntegerField(help_text="Answers that still run on the old engine.")
+    deadline = serializers.DateTimeField(help_text="How long they get.")
+    policy = serializers.CharField(help_text="What happens then: wait, cut or abandon.")
+
+
 class SlotStatusSerializer(serializers.Serializer[Any]):
     state = serializers.CharField(help_text=", ".join(str(each) for each in ServiceState))
     current_profile = serializers.CharField(allow_null=True, help_text="What answers requests now.")
@@ -194,7 +202,9 @@ class SlotStatusSerializer(serializers.Serializer[Any]):
     progress = serializers.IntegerField(allow_null=True, help_text="Percent.")
     eta_s = serializers.IntegerField(allow_null=True)
     detail = serializers.CharField(allow_null=True)
+    draining = DrainingSerializer(allow_null=True)
     switch = BriefSwitchSerializer(allow_null=True)
+    waiting = BriefSwitchSerializer(allow_null=True, help_text="The wish whose turn comes after `switch`.")
     last_error = LastErrorSerializer(allow_null=True)
 
 

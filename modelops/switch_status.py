@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -13,13 +13,15 @@ from django.utils import timezone
 
 from gateway.conf import get_config
 from modelops.domain.causes import RootCause
+from modelops.domain.readiness import expect_ready_at
 from modelops.domain.switching import SwitchState
 from modelops.external_engine import ExternalView, get_external_engine
 from modelops.models import DEFAULT_SLOT, Gate, ModelProfile, Slot, Switch
 from modelops.selectors import get_gpu_choice
 from modelops.serializers import serialise_hardware
+from modelops.switch_draining import Draining, describe_draining, find_draining
 from modelops.switch_requests import find_slot
-from modelops.switch_selectors import find_last_error, find_live_switch, find_switcher, list_slots
+from modelops.switch_selectors import find_last_error, find_switcher, list_live_switches, list_slots
 
 
 class ServiceState(StrEnum):
@@ -47,14 +49,25 @@ class SlotStatus:
     state: ServiceState
     current_profile: str
     since: datetime | None
-    switch: Switch | None
+    live: Sequence[Switch] = ()
+    """The switch that acts, if one does, then the one that waits."""
     problem: str = ""
     """What is wrong with an engine that somebody else starts."""
+
+    @property
+    def switch(self) -> Switch | None:
+        return self.live[0] if self.live else None
+
+    @property
+    def waiting(self) -> Switch | None:
+        """The wish whose turn comes after `switch`."""
+        return self.live[1] if len(self.live) > 1 else None
 
 
 def find_slot_status(slot: Slot) -> SlotStatus:
     """The state of a slot with engines of its own."""
-    switch = find_live_switch(slot)
+    live = list_live_switches(slot)
+    switch = live[0] if live else None
     engine = slot.active_engine
     profile = engine.profile if engine else ""
     since: datetime | None
@@ -65,7 +78,7 @@ def find_slot_status(slot: Slot) -> SlotStatus:
         state, since = ServiceState.READY, engine.ready_at
     else:
         state, since = _name_idle(slot), None if slot._state.adding else slot.changed_at
-    return SlotStatus(slot, state, profile, since, switch)
+    return SlotStatus(slot, state, profile, since, live)
 
 
 def _name_switching(switch: Switch, *, is_serving: bool) -> ServiceState:
@@ -83,7 +96,8 @@ def _name_idle(slot: Slot) -> ServiceState:
 
 def find_external_status(view: ExternalView, slot: Slot) -> SlotStatus:
     """The state of the default slot while the engine that somebody else starts stands in for its own."""
-    switch = find_live_switch(slot)
+    live = list_live_switches(slot)
+    switch = live[0] if live else None
     problem = f"The engine at VLLM_BASE_URL: {view.problem}." if view.problem else ""
     profile = _find_profile(view.models[0].name) if view.models else ""
     since = None
@@ -96,7 +110,7 @@ def find_external_status(view: ExternalView, slot: Slot) -> SlotStatus:
         state = ServiceState.LOADING
     else:
         state = ServiceState.DEGRADED if view.problem else ServiceState.NONE
-    return SlotStatus(slot, state, profile, since, switch, problem)
+    return SlotStatus(slot, state, profile, since, live, problem)
 
 
 def _find_profile(model: str) -> str:
@@ -105,20 +119,20 @@ def _find_profile(model: str) -> str:
     return named.values_list("slug", flat=True).first() or model
 
 
-def list_slot_statuses() -> list[SlotStatus]:
+def list_slot_statuses(seen: ExternalView | None = None) -> list[SlotStatus]:
     """Every slot's, the default one's first, which is there even before its row."""
-    return [find_default_status()] + [
+    return [find_default_status(seen)] + [
         find_slot_status(slot) for slot in list_slots() if slot.slug != DEFAULT_SLOT
     ]
 
 
-def find_default_status() -> SlotStatus:
-    """The default slot's, by its own engine, or else by the one of VLLM_BASE_URL."""
+def find_default_status(seen: ExternalView | None = None) -> SlotStatus:
+    """The default slot's, by its own engine, or else by that of VLLM_BASE_URL: asked now, unless `seen`."""
     slot = find_slot(DEFAULT_SLOT) or Slot(slug=DEFAULT_SLOT)
     external = get_external_engine(get_config())
     if external is None or slot.active_engine_id is not None or slot.gate != Gate.OPEN:
         return find_slot_status(slot)
-    return find_external_status(external.look(), slot)
+    return find_external_status(seen or external.look(), slot)
 
 
 def reduce_status(status: SlotStatus) -> dict[str, Any]:
@@ -128,34 +142,54 @@ def reduce_status(status: SlotStatus) -> dict[str, Any]:
 
 def serialise_status(*, for_admin: bool) -> dict[str, Any]:
     """Everything that a user may know; admins see evidence and machines besides. Plain JSON values."""
-    now = timezone.now()
-    statuses = list_slot_statuses()
-    first = statuses[0]
     switcher = find_switcher()
     return {
-        **_serialise_slot(first, now, for_admin=for_admin),
+        **serialise_slots(list_slot_statuses(), for_admin=for_admin),
         "hardware": serialise_hardware(get_gpu_choice(), for_admin=for_admin),
         "switcher": {
             "alive": switcher.is_alive,
             "seen_at": _write_time(switcher.seen_at),
             "host": (switcher.host or None) if for_admin else None,
         },
-        "slots": [
-            {"slot": each.slot.slug, **_serialise_slot(each, now, for_admin=for_admin)} for each in statuses
-        ],
     }
+
+
+@dataclass(frozen=True)
+class StatusQuery:
+    """`seen` is the engine of VLLM_BASE_URL: whoever may not wait has looked before."""
+
+    for_admin: bool
+    seen: ExternalView | None
+
+
+def read_statuses(items: Sequence[StatusQuery]) -> list[dict[str, Any]]:
+    """What `serialise_slots` tells of every slot now. A handler of `gateway.batching`."""
+    statuses = list_slot_statuses(items[0].seen)
+    roles = {item.for_admin for item in items}
+    told = {for_admin: serialise_slots(statuses, for_admin=for_admin) for for_admin in roles}
+    return [told[item.for_admin] for item in items]
+
+
+def serialise_slots(statuses: Sequence[SlotStatus], *, for_admin: bool) -> dict[str, Any]:
+    """The first slot's fields, and every slot's under `slots`."""
+    now = timezone.now()
+    slots = [{"slot": each.slot.slug, **_serialise_slot(each, now, for_admin=for_admin)} for each in statuses]
+    return {**{name: value for name, value in slots[0].items() if name != "slot"}, "slots": slots}
 
 
 def _serialise_slot(status: SlotStatus, now: datetime, *, for_admin: bool) -> dict[str, Any]:
     switch = status.switch
+    draining = find_draining(switch) if switch else None
     return {
         **reduce_status(status),
         "since": _write_time(status.since),
         "phase": (switch.phase or switch.state) if switch else None,
         "progress": switch.percent if switch else None,
         "eta_s": count_remaining_s(switch, now) if switch else None,
-        "detail": (switch.detail if switch else status.problem) or None,
+        "detail": (describe_detail(switch, draining, now) if switch else status.problem) or None,
+        "draining": _serialise_draining(draining) if draining else None,
         "switch": _brief_switch(switch) if switch else None,
+        "waiting": _brief_switch(status.waiting) if status.waiting else None,
         "last_error": _serialise_last_error(status, for_admin=for_admin),
     }
 
@@ -171,9 +205,28 @@ def _brief_switch(switch: Switch) -> dict[str, Any]:
     }
 
 
+def _serialise_draining(draining: Draining) -> dict[str, Any]:
+    return {
+        "running": draining.running,
+        "deadline": _write_time(draining.deadline),
+        "policy": str(draining.policy),
+    }
+
+
+def describe_detail(switch: Switch, draining: Draining | None, now: datetime) -> str:
+    """What is going on, in words: of running answers as they are now, else as the switcher wrote it down."""
+    return describe_draining(draining, now) if draining else switch.detail
+
+
 def count_remaining_s(switch: Switch, now: datetime) -> int | None:
     """Seconds until it is expected to be ready; 0 when it is late, None when nobody can tell."""
-    expected = switch.ready_expected_at
+    expected = expect_ready_at(
+        SwitchState(switch.state),
+        switch.state_since,
+        told=switch.ready_expected_at,
+        typical_s=(switch.plan or {}).get("typical_seconds"),
+        now=now,
+    )
     return max(round((expected - now).total_seconds()), 0) if expected and switch.is_live else None
 
 

@@ -46,7 +46,11 @@ def serialise_switch(switch: Switch, now: datetime, *, for_admin: bool) -> dict[
         "superseded_by": switch.superseded_by_id,
         "created_at": switch.created_at,
         "ended_at": switch.ended_at,
-        "links": {"self": path, "cancel": f"{path}/cancel", "events": "/api/models/events"},
+        "links": {
+            "self": path,
+            "cancel": f"{path}/cancel",
+            "events": f"/api/models/events?switch={switch.id}",
+        },
     }
 
 

@@ -79,6 +79,13 @@ def listening(web: GatewayProcess, username: str = "demo", **options: Any) -> It
         yield read_events(response.iter_lines())
 
 
+def status_by_rest(web: GatewayProcess) -> dict[str, Any]:
+    """What GET /api/models/status tells of the slots."""
+    with web.client() as client:
+        status: dict[str, Any] = client.get("/api/models/status").json()
+    return {name: value for name, value in status.items() if name not in ("hardware", "switcher")}
+
+
 def since(event_id: int, **params: str) -> dict[str, Any]:
     return {"headers": {"Last-Event-ID": str(event_id)}, "params": params}
 
@@ -90,13 +97,15 @@ def test_a_new_subscriber_gets_the_present_state_then_what_happens(
 
     with listening(web) as events:
         status = next(events)
+        told_by_rest = status_by_rest(web)
         told = tell(switch, "now", percent=50)
         event = next(events)
 
     assert (status.name, status.id) == ("status", before)
-    assert (status.data["state"], status.data["current"]) == ("ready", "a")
     slot = status.data["slots"][0]
-    assert (slot["slot"], slot["profile"], slot["switch"]["to_profile"]) == ("default", "a", "b")
+    assert (status.data["state"], status.data["current_profile"]) == ("switching", "a")
+    assert (slot["slot"], slot["current_profile"], slot["switch"]["to_profile"]) == ("default", "a", "b")
+    assert status.data == told_by_rest
     assert (event.id, event.name) == (told, "progress")
     assert event.data["switch"] == str(switch.pk)
     assert (event.data["slot"], event.data["kind"], event.data["state"]) == ("default", "progress", "loading")

@@ -1,0 +1,56 @@
+"""The answers that a switch waits for, as they are when somebody looks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db.models.functions import Now
+
+from modelops.domain.switching import DrainPolicy, SwitchState
+from modelops.models import Switch, WebPresence
+
+FRESH_FOR = timedelta(seconds=30)
+"""What a web process that was not heard of for longer had open, it may not have any more."""
+
+
+@dataclass(frozen=True)
+class Draining:
+    """`running` answers have until `deadline`; then `policy` says what becomes of them, or of the switch."""
+
+    running: int
+    deadline: datetime
+    policy: DrainPolicy
+
+
+def find_draining(switch: Switch) -> Draining | None:
+    """None unless the switch is draining."""
+    if switch.state != SwitchState.DRAINING:
+        return None
+    rows = WebPresence.objects.filter(seen_at__gte=Now() - FRESH_FOR).values_list("slots", flat=True)
+    return Draining(
+        running=sum(_count_open(slots, switch) for slots in rows),
+        deadline=switch.state_since + timedelta(seconds=switch.drain_timeout_s),
+        policy=DrainPolicy(switch.drain_policy),
+    )
+
+
+def _count_open(slots: Mapping[str, Mapping[str, int]], switch: Switch) -> int:
+    return slots.get(str(switch.slot_id), {}).get("open", 0)
+
+
+def count_answers(draining: Draining) -> str:
+    if draining.running == 1:
+        return "1 answer is still running"
+    return f"{draining.running or 'no'} answers are still running"
+
+
+def describe_draining(draining: Draining, now: datetime) -> str:
+    """How many answers run, and what happens to those that go on for too long."""
+    if draining.policy is DrainPolicy.WAIT:
+        return f"{count_answers(draining)}; the switch waits for them"
+    remaining_s = max(round((draining.deadline - now).total_seconds()), 0)
+    when = f"in {remaining_s} s" if remaining_s else "now"
+    then = "they are ended" if draining.policy is DrainPolicy.CUT else "the switch is given up"
+    return f"{count_answers(draining)}; {when} {then}"
