@@ -26,15 +26,17 @@ from modelops.domain.switching import DrainPolicy, SwitchState
 from modelops.models import ModelProfile, Switch
 from modelops.plan_text import describe_joining, describe_kind
 from modelops.switch_audit import cancel_recorded_switch, request_recorded_switch
+from modelops.switch_draining import find_draining
 from modelops.switch_requests import Actor, RequestOutcome, leads_to, preview_switch
 from modelops.switch_selectors import (
     count_state_seconds,
     find_switcher,
     get_switch,
     list_events,
+    list_live_switches,
     read_log_tail,
 )
-from modelops.switch_status import count_remaining_s, find_default_status
+from modelops.switch_status import count_remaining_s, describe_detail, find_default_status
 
 SHOWN_LOG_LINES = 200
 USUAL_PATH = (
@@ -108,7 +110,7 @@ def show_switch_request(request: HttpRequest, site: AdminSite, profile: ModelPro
         "problem": problem,
         "plan": plan,
         "status": status,
-        "joins": status.switch is not None and leads_to(status.switch, profile.slug),
+        "joins": bool(status.live) and leads_to(status.live[-1], profile.slug),
         "is_switcher_alive": find_switcher().is_alive,
         "default_drain_timeout_s": get_config().drain_timeout_s,
         **(_describe_plan(plan) if plan else {}),
@@ -217,6 +219,8 @@ def _can_cancel(switch: Switch) -> bool:
 def _render_parts(switch: Switch, now: datetime) -> dict[str, str]:
     context = {
         "switch": switch,
+        "detail": describe_detail(switch, find_draining(switch), now),
+        "rival": _find_rival(switch),
         "remaining_s": count_remaining_s(switch, now),
         "steps": list_steps(switch, now),
         "is_switcher_alive": find_switcher().is_alive,
@@ -228,6 +232,12 @@ def _render_parts(switch: Switch, now: datetime) -> dict[str, str]:
     }
     names = ("now", "steps", "cause", "events", "log")
     return {name: render_to_string(f"admin/modelops/switch/{name}.html", context) for name in names}
+
+
+def _find_rival(switch: Switch) -> Switch | None:
+    """The other live switch of its slot: what it waits for, or what waits for it."""
+    others = [each for each in list_live_switches(switch.slot) if each != switch] if switch.is_live else []
+    return others[0] if others else None
 
 
 def list_steps(switch: Switch, now: datetime) -> list[StateStep]:

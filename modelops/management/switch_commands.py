@@ -16,9 +16,10 @@ from gateway.audit import operating_system_user
 from modelops.domain.switching import SwitchState
 from modelops.models import Switch
 from modelops.stop_signal import StopSignal
+from modelops.switch_draining import Draining, count_answers, find_draining
 from modelops.switch_requests import Actor
-from modelops.switch_selectors import find_switcher, get_switch
-from modelops.switch_status import count_remaining_s
+from modelops.switch_selectors import ended_by_request, find_switcher, get_switch
+from modelops.switch_status import count_remaining_s, describe_detail
 
 POLL_S = 0.2
 BAR_WIDTH = 24
@@ -59,6 +60,11 @@ EXIT_OF_STATE: Mapping[str, ExitCode] = {
 }
 
 
+def find_exit_code(switch: Switch) -> ExitCode:
+    """Of a switch that has ended."""
+    return ExitCode.CANCELLED if ended_by_request(switch) else EXIT_OF_STATE[switch.state]
+
+
 def describe_exit_codes() -> str:
     return "; ".join(f"{code.value}: {meaning}" for code, meaning in EXIT_MEANINGS.items())
 
@@ -77,8 +83,10 @@ class ProgressLine:
         self._shown = ""
 
     def show(self, switch: Switch, now: datetime) -> None:
-        text = describe_progress(switch, now, with_bar=self._is_terminal)
-        key = text if self._is_terminal else describe_step(switch)
+        draining = find_draining(switch)
+        text = describe_progress(switch, now, draining, with_bar=self._is_terminal)
+        # A countdown is no change.
+        key = text if self._is_terminal else describe_step(switch, _count_or_detail(switch, draining))
         if key == self._shown:
             return
         self._shown = key
@@ -94,9 +102,15 @@ class ProgressLine:
             self._output.write("")
 
 
-def describe_progress(switch: Switch, now: datetime, *, with_bar: bool) -> str:
+def _count_or_detail(switch: Switch, draining: Draining | None) -> str:
+    return count_answers(draining) if draining else switch.detail
+
+
+def describe_progress(
+    switch: Switch, now: datetime, draining: Draining | None = None, *, with_bar: bool
+) -> str:
     """`loading (weights)  43 %  shard 2 of 4  about 40 s left`, on a terminal behind a bar."""
-    parts = [describe_step(switch)]
+    parts = [describe_step(switch, describe_detail(switch, draining, now))]
     if switch.percent is not None:
         filled = round(BAR_WIDTH * switch.percent / 100)
         parts.insert(0, f"[{'#' * filled}{'.' * (BAR_WIDTH - filled)}]" if with_bar else "")
@@ -107,14 +121,14 @@ def describe_progress(switch: Switch, now: datetime, *, with_bar: bool) -> str:
     return "  ".join(part for part in parts if part)
 
 
-def describe_step(switch: Switch) -> str:
+def describe_step(switch: Switch, detail: str) -> str:
     """The state, the phase of the engine's start-up where the detail does not name it, and the detail."""
     step, phase = switch.get_state_display(), switch.phase.replace("_", " ")
-    if phase and switch.is_live and phase not in switch.detail:
+    if phase and switch.is_live and phase not in detail:
         step += f" ({phase})"
     if switch.cancel_requested_at and switch.is_live:
         step += ", cancel asked for"
-    return f"{step}: {switch.detail}" if switch.detail else step
+    return f"{step}: {detail}" if detail else step
 
 
 def watch_switch(
@@ -147,7 +161,10 @@ def _poll(switch_id: uuid.UUID, stop: StopSignal) -> Iterator[Switch | None]:
 
 def describe_end(switch: Switch) -> str:
     """What became of it, and of a failed one why and what to do."""
-    lines = [_SUMMARIES[SwitchState(switch.state)].format(to=switch.to_profile, by=switch.cancelled_by)]
+    if ended_by_request(switch):
+        again = "; what served before serves again" if switch.state == SwitchState.ROLLED_BACK else ""
+        return f"The switch to {switch.to_profile} was cancelled by {switch.cancelled_by}{again}."
+    lines = [_SUMMARIES[SwitchState(switch.state)].format(to=switch.to_profile)]
     if switch.state in (SwitchState.ROLLED_BACK, SwitchState.DEGRADED, SwitchState.REJECTED):
         for label, cause in (("", switch.root_cause), ("going back: ", switch.restore_cause)):
             if cause:
@@ -162,7 +179,6 @@ _SUMMARIES: Mapping[SwitchState, str] = {
     SwitchState.ROLLED_BACK: "The switch to {to} failed; what served before serves again.",
     SwitchState.DEGRADED: "The switch to {to} failed, and nothing serves now.",
     SwitchState.REJECTED: "The switch to {to} was refused; what served before was not touched.",
-    SwitchState.CANCELLED: "The switch to {to} was cancelled by {by}.",
 }
 
 

@@ -72,6 +72,9 @@ def _list_lines(status: Mapping[str, Any]) -> Iterator[str]:
             yield f"  {_describe_switch(slot)}"
         elif slot["detail"]:
             yield f"  {slot['detail']}"
+        if slot["waiting"]:
+            waiting = slot["waiting"]
+            yield f"  then → {waiting['to_profile']}: waits for its turn (switch {waiting['id']})"
         if slot["last_error"]:
             yield from (
                 f"  {line}"

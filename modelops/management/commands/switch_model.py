@@ -13,12 +13,12 @@ from gateway.errors import GatewayError, SwitchRefused
 from modelops.domain.switching import DrainPolicy
 from modelops.management.gpu_arguments import parse_seconds
 from modelops.management.switch_commands import (
-    EXIT_OF_STATE,
     ExitCode,
     ProgressLine,
     describe_end,
     describe_exit_codes,
     find_actor,
+    find_exit_code,
     watch_switch,
 )
 from modelops.models import DEFAULT_SLOT, Switch
@@ -105,7 +105,7 @@ class Command(BaseCommand):
         line.end()
         if isinstance(end, Switch):
             self.stdout.write(describe_end(end))
-            code = EXIT_OF_STATE[end.state]
+            code = find_exit_code(end)
         else:
             self.stderr.write(_explain_early_end(end, switch))
             code = end

@@ -203,6 +203,19 @@ def test_other_ends_have_codes_and_failures_their_cause(
 
 
 @pytest.mark.django_db(transaction=True)
+def test_switch_that_was_cancelled_after_the_old_engine_stopped_was_cancelled() -> None:
+    make_ready("first")
+    cause = {**CAUSE, "code": "cancelled", "message": "The switch was cancelled."}
+
+    with Switcher(go(SwitchState.ROLLED_BACK, root_cause=cause, cancelled_by="mina")):
+        code, output, _errors = run("switch_model", "first")
+
+    assert code == ExitCode.CANCELLED
+    assert "was cancelled by mina; what served before serves again." in output
+    assert "failed" not in output
+
+
+@pytest.mark.django_db(transaction=True)
 def test_ctrl_c_leaves_the_switch_alone_and_says_how_to_cancel_it() -> None:
     make_ready("first")
     output = StringIO()

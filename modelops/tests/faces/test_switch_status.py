@@ -102,6 +102,24 @@ def test_cancelling_leaves_the_error_before_it_in_sight() -> None:
     }
 
 
+def test_switch_that_was_cancelled_too_late_to_end_at_once_is_no_error() -> None:
+    make_ready("first", "second")
+    serve("first")
+    advance(ask("second"), SwitchState.ROLLED_BACK, root_cause={**CAUSE, "code": "cancelled"})
+
+    assert serialise_status(for_admin=True)["last_error"] is None
+
+
+@pytest.mark.parametrize("cause", [CAUSE, None])
+def test_cancelling_late_leaves_the_error_before_it_in_sight(cause: Any) -> None:
+    make_ready("first", "second")
+    serve("first")
+    failed = advance(ask("second"), SwitchState.ROLLED_BACK, root_cause=cause)
+    advance(ask("second"), SwitchState.ROLLED_BACK, root_cause={**CAUSE, "code": "cancelled"})
+
+    assert serialise_status(for_admin=True)["last_error"]["switch_id"] == str(failed.id)
+
+
 def test_engine_that_died_is_degraded_until_something_is_done_about_it() -> None:
     make_ready("first")
     serve("first")

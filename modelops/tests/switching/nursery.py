@@ -164,6 +164,14 @@ def show_busy_web(is_busy: bool) -> dict[str, Any]:
     return {}
 
 
+def remember_start(profile: str, seconds: float) -> dict[str, Any]:
+    """As if the profile's starts so far had taken this long."""
+    from modelops.models import Engine
+
+    Engine.objects.filter(profile=profile).update(phase_seconds={"weights": seconds})
+    return {}
+
+
 def spoil_engine(name: str) -> dict[str, Any]:
     """Whatever is started from this engine's record fails for want of disk."""
     from modelops.models import Engine
@@ -209,6 +217,7 @@ ORDERS = {
         look,
         find_gpus,
         show_busy_web,
+        remember_start,
         spoil_engine,
         end_engines,
     )
