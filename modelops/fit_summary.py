@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from modelops.domain.gpu_needs import Need
@@ -27,6 +28,15 @@ def summarise_fit(fit: ProfileFit) -> dict[str, Any]:
         "calibrated_from": report.calibrated_from,
         "last_start": None if fit.last_start is None else summarise_start(fit.last_start),
     }
+
+
+def reduce_fit(fit: Mapping[str, Any], *, for_admin: bool) -> dict[str, Any]:
+    """A summary without the name of the engine that was measured, which only admins see."""
+    start = fit.get("last_start")
+    if for_admin or start is None:
+        return {**fit}
+    source = start["started_at"] if fit["calibrated_from"] else None
+    return {**fit, "calibrated_from": source, "last_start": {**start, "engine": None}}
 
 
 def summarise_start(start: LastStart) -> dict[str, Any]:

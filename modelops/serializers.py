@@ -8,7 +8,7 @@ from rest_framework import serializers
 
 from gateway.rest import StrictSerializer
 from modelops.domain.report import Limit, Verdict
-from modelops.fit_summary import summarise_choice, summarise_fit
+from modelops.fit_summary import reduce_fit, summarise_choice, summarise_fit
 from modelops.gpu_choice import GpuChoice
 from modelops.selectors import ProfileFit
 
@@ -26,7 +26,7 @@ class StartSizesSerializer(serializers.Serializer[Any]):
 
 
 class LastStartSerializer(serializers.Serializer[Any]):
-    engine = serializers.CharField()
+    engine = serializers.CharField(allow_null=True, help_text="null for everybody but admins.")
     started_at = serializers.DateTimeField()
     estimate = StartSizesSerializer(help_text="What the fit check expected.")
     actual = StartSizesSerializer(help_text="What the engine's log told.")
@@ -182,7 +182,7 @@ def serialise_profile(fit: ProfileFit, *, for_admin: bool) -> dict[str, Any]:
         "max_model_len": profile.max_model_len,
         "is_default": profile.is_default,
         "is_enabled": profile.is_enabled,
-        "fit": summarise_fit(fit),
+        "fit": reduce_fit(summarise_fit(fit), for_admin=for_admin),
         "admin": detail if for_admin else None,
     }
 

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from modelops.domain.measured_run import name_as_estimate
+from modelops.fit_summary import reduce_fit
 from modelops.models import Engine, Switch
 from modelops.switch_selectors import count_state_seconds, list_events
 from modelops.switch_status import count_remaining_s, serialise_cause
@@ -81,7 +82,8 @@ def serialise_switch_detail(switch: Switch, now: datetime, *, for_admin: bool) -
 
 def reduce_plan(plan: Mapping[str, Any], *, for_admin: bool) -> dict[str, Any]:
     """A serialised plan without what only admins may see."""
-    return {name: value if for_admin or name in PUBLIC_PLAN_FIELDS else None for name, value in plan.items()}
+    told = {name: value if for_admin or name in PUBLIC_PLAN_FIELDS else None for name, value in plan.items()}
+    return told | {"fit": reduce_fit(plan.get("fit") or {}, for_admin=for_admin)}
 
 
 def serialise_engine(engine: Engine, *, for_admin: bool) -> dict[str, Any]:

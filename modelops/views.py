@@ -11,7 +11,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from gateway.rest import StrictSerializer
-from modelops.fit_summary import summarise_fit
+from modelops.fit_summary import reduce_fit, summarise_fit
 from modelops.models import ModelProfile
 from modelops.selectors import assess_profiles, get_gpu_choice, rank_profiles
 from modelops.serializers import (
@@ -56,11 +56,16 @@ class HardwareRecommendationsView(APIView):
         query = _read_query(HardwareQuerySerializer, request)
         choice = get_gpu_choice(query.get("hardware"))
         ranked = rank_profiles(ModelProfile.objects.enabled(), choice)
+        is_admin = _is_admin(request)
         return Response(
             {
-                "hardware": serialise_hardware(choice, for_admin=_is_admin(request)),
+                "hardware": serialise_hardware(choice, for_admin=is_admin),
                 "recommendations": [
-                    {"id": fit.profile.slug, "name": fit.profile.display_name, **summarise_fit(fit)}
+                    {
+                        "id": fit.profile.slug,
+                        "name": fit.profile.display_name,
+                        **reduce_fit(summarise_fit(fit), for_admin=is_admin),
+                    }
                     for fit in ranked
                 ],
             }

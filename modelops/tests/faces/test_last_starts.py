@@ -23,6 +23,7 @@ from modelops.selectors import (
     get_gpu_choice,
 )
 from modelops.tests.faces.fit_rows import record, save_profile, save_simulated
+from modelops.tests.faces.switch_rows import announce_switcher, ask
 from modelops.tests.slot_rows import make_engine, make_slot
 
 pytestmark = pytest.mark.django_db
@@ -147,3 +148,26 @@ def test_api_and_admin_show_estimate_beside_measurement(slot: Slot, web: Client)
     assert fit["last_start"]["estimate"]["kv_cache_bytes"] == estimate["kv_cache_bytes"]
     assert f"Last good start: {engine.name}" in page
     assert "11.50 GiB" in page
+
+
+def test_name_of_the_engine_that_was_measured_is_for_admins(slot: Slot, user: Client, admin: Client) -> None:
+    announce_switcher()
+    profile = save_profile(tensor_parallel_size=2)
+    engine = start(slot, profile)
+    switch = ask(profile.slug)
+    paths = [
+        "/api/models/profiles",
+        "/api/models/hardware-recommendations",
+        f"/api/models/switches/{switch.pk}",
+    ]
+
+    told = [(user.get(path), admin.get(path)) for path in paths]
+
+    for to_user, to_admin in told:
+        assert (to_user.status_code, to_admin.status_code) == (200, 200)
+        assert engine.name not in to_user.content.decode()
+        assert engine.name in to_admin.content.decode()
+    fit = told[2][0].json()["plan"]["fit"]
+    assert fit["last_start"]["engine"] is None
+    assert fit["last_start"]["actual"]["kv_cache_bytes"] == round(11.5 * GIB)
+    assert fit["calibrated_from"] == fit["last_start"]["started_at"]

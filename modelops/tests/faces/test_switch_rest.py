@@ -139,6 +139,7 @@ def test_admin_switches_and_repeating_joins(admin: Client) -> None:
         User.objects.get(username="boss"),
     )
     assert admin.get(content["links"]["self"]).json()["id"] == content["id"]
+    assert content["links"]["events"] == f"/api/models/events?switch={content['id']}"
     assert post(admin, content["links"]["cancel"]).json()["state"] == "cancelled"
 
 
