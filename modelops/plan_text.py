@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from modelops.domain.plan import Plan, PlanKind
 from modelops.domain.plan_problems import PlanProblem
 
+NOT_SET = "–"
 KIND_WORDS = {
     PlanKind.NOTHING: "nothing to do: it is active already",
     PlanKind.START: "stop the engine that serves, then start a new one",
@@ -26,7 +26,7 @@ def describe_plan(plan: Plan) -> Iterator[str]:
     if plan.diff:
         yield "  changes"
         for change in plan.diff:
-            yield f"    {change['setting']}: {_write(change['from'])} → {_write(change['to'])}"
+            yield f"    {change['setting']}: {write_value(change['from'])} → {write_value(change['to'])}"
     for warning in plan.warnings:
         yield f"  warning: {warning}"
     for problem in plan.overridden:
@@ -76,5 +76,12 @@ def _list_facts(plan: Plan) -> Iterator[tuple[str, str]]:
         yield "takes", f"about {plan.typical_seconds:g} s, as its last starts"
 
 
-def _write(value: Any) -> str:
-    return "–" if value is None or value == "" else json.dumps(value, ensure_ascii=False)
+def write_value(value: Any) -> str:
+    """A setting's value as people write it; – for none."""
+    if value is None or value in ("", [], {}, ()):
+        return NOT_SET
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name}={write_value(each)}" for name, each in value.items())
+    if isinstance(value, list | tuple):
+        return ", ".join(map(write_value, value))
+    return str(value).lower() if isinstance(value, bool) else str(value)

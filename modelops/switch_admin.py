@@ -11,12 +11,13 @@ from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 from django.urls import URLPattern, path
 from django.utils import timezone
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from gateway.errors import GatewayError
 from modelops.domain.causes import RootCause
 from modelops.domain.measured_run import name_as_estimate
+from modelops.domain.profile_spec import EngineKind
 from modelops.domain.report_text import format_bytes
 from modelops.models import DEFAULT_SLOT, Engine, Slot, Switch
 from modelops.switch_audit import cancel_recorded_switch
@@ -37,6 +38,7 @@ SIZE_LABELS = {
     "max_concurrency": "requests of full context at once",
 }
 """As an estimate names its sizes."""
+LISTED_SIZES = {"weights_bytes": "weights", "kv_cache_bytes": "KV cache", "kv_cache_tokens": "KV tokens"}
 
 
 class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not subscriptable
@@ -56,7 +58,7 @@ class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not subscrip
 class SwitchAdmin(ReadOnlyAdmin):
     """The history; the page of a switch shows how it goes, or went."""
 
-    list_display = ["change", "status", "cause", "actor_name", "via", "reason", "started", "duration", "slot"]
+    list_display = ["change", "outcome", "asked", "started"]
     list_filter = ["state", "via", "to_profile", "slot"]
     search_fields = ["to_profile", "from_profile", "actor_name", "reason"]
     list_select_related = ["slot"]
@@ -81,24 +83,23 @@ class SwitchAdmin(ReadOnlyAdmin):
         return show_switch(request, self.admin_site, object_id)
 
     @admin.display(description="from → to")
-    def change(self, row: Switch) -> str:
-        return str(row)
+    def change(self, row: Switch) -> SafeString:
+        slot = "" if row.slot.slug == DEFAULT_SLOT else f"in {row.slot}"
+        return _stack(row, slot)
 
-    @admin.display(description="state", ordering="state")
-    def status(self, row: Switch) -> SafeString:
-        return format_html('<span class="switch-{}">{}</span>', row.state, row.get_state_display())
+    @admin.display(ordering="state")
+    def outcome(self, row: Switch) -> SafeString:
+        cause = RootCause.parse(row.root_cause).message if row.root_cause else ""
+        return _stack(_colour(row.state, row.get_state_display()), cause)
 
-    @admin.display
-    def cause(self, row: Switch) -> str:
-        return RootCause.parse(row.root_cause).message if row.root_cause else NOT_KNOWN
+    @admin.display(description="asked for by", ordering="actor_name")
+    def asked(self, row: Switch) -> SafeString:
+        return _stack(f"{row.actor_name or 'somebody'}, {row.get_via_display()}", row.reason)
 
     @admin.display(description="started (UTC)", ordering="created_at")
-    def started(self, row: Switch) -> str:
-        return f"{row.created_at:%Y-%m-%d %H:%M:%S}"
-
-    @admin.display
-    def duration(self, row: Switch) -> str:
-        return f"{((row.ended_at or timezone.now()) - row.created_at).total_seconds():.1f} s"
+    def started(self, row: Switch) -> SafeString:
+        seconds = ((row.ended_at or timezone.now()) - row.created_at).total_seconds()
+        return _stack(f"{row.created_at:%Y-%m-%d %H:%M:%S}", f"{seconds:.1f} s")
 
     @admin.action(description="Cancel")
     def cancel_selected(self, request: HttpRequest, queryset: QuerySet[Switch]) -> None:
@@ -115,10 +116,7 @@ class SwitchAdmin(ReadOnlyAdmin):
 class EngineAdmin(ReadOnlyAdmin):
     """What was started, what was expected of its memory, and what its log told."""
 
-    list_display = [
-        *("name", "profile", "state", "weights", "kv_cache", "kv_tokens"),
-        *("max_model_len", "started", "start_up", "slot"),
-    ]
+    list_display = ["engine", "state", "memory", "context", "started"]
     list_filter = ["state", "profile", "slot", "runtime"]
     search_fields = ["name", "profile", "model_name"]
     list_select_related = ["slot"]
@@ -138,25 +136,28 @@ class EngineAdmin(ReadOnlyAdmin):
         ("Log", {"fields": ["log_lines"]}),
     ]
 
-    @admin.display(description="weights: estimate / actual")
-    def weights(self, row: Engine) -> str:
-        return _compare(row, "weights_bytes")
+    @admin.display(ordering="name")
+    def engine(self, row: Engine) -> SafeString:
+        slot = "" if row.slot.slug == DEFAULT_SLOT else f", in {row.slot}"
+        return _stack(row.name, f"{row.profile}{slot}")
 
-    @admin.display(description="KV cache: estimate / actual")
-    def kv_cache(self, row: Engine) -> str:
-        return _compare(row, "kv_cache_bytes")
+    @admin.display(description="expected / measured")
+    def memory(self, row: Engine) -> SafeString:
+        if row.spec.get("engine") == EngineKind.SIMULATOR:
+            return _stack(NOT_KNOWN, "simulated: it uses no GPU")
+        listed = [(label, *_list_sizes(row, name)) for name, label in LISTED_SIZES.items()]
+        known = [line for line in listed if line[1:] != (NOT_KNOWN, NOT_KNOWN)]
+        return format_html_join("", "<div>{}: {} / {}</div>", known) or _stack(NOT_KNOWN)
 
-    @admin.display(description="KV tokens: estimate / actual")
-    def kv_tokens(self, row: Engine) -> str:
-        return _compare(row, "kv_cache_tokens")
+    @admin.display(ordering="max_model_len")
+    def context(self, row: Engine) -> str:
+        return NOT_KNOWN if row.max_model_len is None else f"{row.max_model_len:,}"
 
     @admin.display(description="started (UTC)", ordering="created_at")
-    def started(self, row: Engine) -> str:
-        return f"{row.created_at:%Y-%m-%d %H:%M:%S}"
-
-    @admin.display(description="start-up")
-    def start_up(self, row: Engine) -> str:
-        return f"{(row.ready_at - row.created_at).total_seconds():.1f} s" if row.ready_at else NOT_KNOWN
+    def started(self, row: Engine) -> SafeString:
+        took_s = (row.ready_at - row.created_at).total_seconds() if row.ready_at else None
+        ready = "" if took_s is None else f"ready in {took_s:.1f} s"
+        return _stack(f"{row.created_at:%Y-%m-%d %H:%M:%S}", ready)
 
     @admin.display(description="estimate and actual")
     def sizes(self, row: Engine) -> SafeString:
@@ -187,7 +188,7 @@ class SlotAdmin(ReadOnlyAdmin):
     @admin.display(description="state")
     def status(self, row: Slot) -> SafeString:
         found = find_default_status() if row.slug == DEFAULT_SLOT else find_slot_status(row)
-        return format_html('<span class="switch-{}">{}</span>', str(found.state), str(found.state))
+        return _colour(str(found.state), str(found.state))
 
     @admin.display
     def serves(self, row: Slot) -> str:
@@ -199,8 +200,14 @@ class SlotAdmin(ReadOnlyAdmin):
         return RootCause.parse(row.problem).message if row.problem else NOT_KNOWN
 
 
-def _compare(row: Engine, name: str) -> str:
-    return " / ".join(_list_sizes(row, name))
+def _colour(state: str, text: str) -> SafeString:
+    return format_html('<span class="switch-{}">{}</span>', state, text)
+
+
+def _stack(first: object, below: str = "") -> SafeString:
+    """Two lines of one cell: at 1280 pixels a list of changes has room for five columns."""
+    quiet = format_html('<div class="switch-quiet">{}</div>', below) if below else ""
+    return format_html("{}{}", first, quiet)
 
 
 def _list_sizes(row: Engine, name: str) -> tuple[str, str]:

@@ -24,7 +24,7 @@ from modelops.domain.causes import RootCause
 from modelops.domain.plan import Plan, PlanKind
 from modelops.domain.switching import DrainPolicy, SwitchState
 from modelops.models import ModelProfile, Switch
-from modelops.plan_text import describe_joining, describe_kind
+from modelops.plan_text import describe_joining, describe_kind, write_value
 from modelops.switch_audit import cancel_recorded_switch, request_recorded_switch
 from modelops.switch_draining import find_draining
 from modelops.switch_requests import Actor, RequestOutcome, leads_to, preview_switch
@@ -137,6 +137,9 @@ def _describe_plan(plan: Plan) -> dict[str, Any]:
     return {
         "kind": describe_kind(plan),
         "command": shlex.join(plan.arguments),
+        "changes": [
+            (each["setting"], write_value(each["from"]), write_value(each["to"])) for each in plan.diff
+        ],
         "fit": {**plan.fit, "verdict_words": str(plan.fit["verdict"]).replace("_", " ")},
         "can_force": any(problem.may_be_forced for problem in plan.problems),
         "can_switch": not standing,

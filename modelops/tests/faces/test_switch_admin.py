@@ -12,7 +12,7 @@ from django.test import Client
 from accounts.models import Role, User
 from modelops.models import Engine, ModelProfile, Slot, Switch
 from modelops.tests.faces.admin_browser import LIST, page
-from modelops.tests.faces.fit_rows import record, save_large
+from modelops.tests.faces.fit_rows import record, save_large, save_profile
 from modelops.tests.faces.switch_rows import (
     announce_switcher,
     ask,
@@ -171,6 +171,18 @@ def test_without_a_switcher_the_page_says_what_to_do_and_offers_no_button(web: C
     assert "Start one: manage.py run_switcher." in html
     assert "cannot be made until the problems above are solved" in html
     assert 'type="submit" class="default"' not in html
+
+
+def test_what_changes_is_written_as_people_write_it(web: Client) -> None:
+    announce_switcher()
+    save_profile("first", extra_flags={"seed": 1})
+    second = save_profile("second", extra_flags={"seed": 2, "block-size": 16}, gpu_selection=["0", "1"])
+    serve("first")
+
+    html = page(web, confirm_path(second))
+
+    for words in ("<td>seed=1</td>", "<td>block-size=16, seed=2</td>", "<td>–</td><td>0, 1</td>"):
+        assert words in html
 
 
 def test_invalid_profile_is_explained(web: Client) -> None:

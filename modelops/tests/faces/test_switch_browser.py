@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ import pytest
 
 from gateway.conf import BASE_DIR
 from gateway.tests.live import ADMIN_PASSWORD, GatewayProcess, start_gateway
+from modelops.simulator.process import start_simulator
 from modelops.tests.faces.test_browser import browser_page
 
 if TYPE_CHECKING:
@@ -26,13 +28,33 @@ __all__ = ["browser_page"]  # a fixture
 PREPARE = """
 from modelops.tests.faces.switch_rows import make_ready, serve
 make_ready("first", "second")
-serve("first")
+engine = serve("first")
+engine.base_url = {url!r}
+engine.save()
+"""
+
+LONG_ROWS = """
+from modelops.domain.switching import SwitchState
+from modelops.models import Engine, Switch
+from modelops.switch_requests import get_slot
+from modelops.tests.faces.switch_rows import CAUSE
+from modelops.tests.slot_rows import make_engine, make_switch
+engine = make_engine(get_slot(), "deepseek-coder-6.7b-instruct-awq")
+sizes = {"weights_bytes": 15 << 30, "kv_cache_bytes": 14 << 30, "kv_cache_tokens": 1234567}
+actual = {"weights_bytes": 16 << 30, "available_kv_bytes": 13 << 30, "kv_cache_tokens": 1234567}
+Engine.objects.filter(pk=engine.pk).update(estimate=sizes, actual=actual, max_model_len=131072)
+words = "the KV cache cannot hold one request of the context 131,072. " * 3
+make_switch(
+    get_slot(), engine, "qwen2.5-coder-32b-instruct-awq", SwitchState.ROLLED_BACK,
+    ended_at=engine.ready_at, reason=words, actor_name="kim (shell)", root_cause=CAUSE | {"message": words},
+)
 """
 
 PLAYER = """
 import json, sys
-from modelops.models import Switch
+from modelops.models import Gate, Switch
 from modelops.tests.faces.switch_rows import advance, serve, write_log
+from modelops.tests.slot_rows import move_gate
 for line in sys.stdin:
     step = json.loads(line)
     switch = Switch.objects.order_by("-pk").first()
@@ -41,6 +63,8 @@ for line in sys.stdin:
         values["new_engine"] = switch.new_engine or serve("second")
         write_log(values["new_engine"], *step["log"])
     advance(switch, step["state"], **values)
+    if step["state"] == "draining":
+        move_gate(switch.slot, Gate.CLOSED)
     print("done", flush=True)
 """
 
@@ -72,8 +96,9 @@ class SwitcherPlayer:
 
 @pytest.fixture(scope="module")
 def prepared_gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayProcess]:
-    with start_gateway(tmp_path_factory.mktemp("switch"), "") as gateway:
-        gateway.manage("shell", "--no-imports", "-c", PREPARE)
+    slow = start_simulator("--served-model-name", "first", "--sim-tokens-per-second", "5")
+    with slow as engine, start_gateway(tmp_path_factory.mktemp("switch"), "") as gateway:
+        gateway.manage("shell", "--no-imports", "-c", PREPARE.format(url=engine.base_url))
         yield gateway
 
 
@@ -82,6 +107,19 @@ def switcher(prepared_gateway: GatewayProcess) -> Iterator[SwitcherPlayer]:
     player = SwitcherPlayer(prepared_gateway)
     yield player
     player.close()
+
+
+@contextmanager
+def answers_running(gateway: GatewayProcess, count: int) -> Iterator[list[ExitStack]]:
+    """Answers that run until they are closed, or for a minute and more."""
+    body = {"model": "current", "messages": [{"role": "user", "content": "x"}], "stream": True}
+    body |= {"max_tokens": 400, "min_tokens": 400}
+    with gateway.client() as client, ExitStack() as everything:
+        answers = [everything.enter_context(ExitStack()) for _ in range(count)]
+        for answer in answers:
+            started = answer.enter_context(client.stream("POST", "/v1/chat/completions", json=body))
+            assert started.status_code == 200
+        yield answers
 
 
 def test_operator_switches_watches_it_advance_and_sees_it_end(
@@ -108,8 +146,13 @@ def test_operator_switches_watches_it_advance_and_sees_it_end(
     now.get_by_text("Requested", exact=True).wait_for()
     switcher.advance("planned", detail="fetching weights")
     now.get_by_text("fetching weights").wait_for()
-    switcher.advance("draining", detail="3 answers are still running")
-    now.get_by_text("3 answers are still running").wait_for()
+    with answers_running(prepared_gateway, 3) as answers:
+        switcher.advance("draining")
+        now.get_by_text("3 answers are still running").wait_for()
+        page.screenshot(path=shots / "1-draining.png", full_page=True)
+        answers[0].close()
+        now.get_by_text("2 answers are still running").wait_for()
+    now.get_by_text("no answers are still running").wait_for()
     assert page.get_by_role("button", name="Cancel this switch").is_visible()
     switcher.advance(
         "loading", log=["Loading <b>weights</b>"], phase="weights", percent=43, detail="shard 2 of 4"
@@ -129,6 +172,24 @@ def test_operator_switches_watches_it_advance_and_sees_it_end(
     assert "trying it out" in listed.inner_text()
     page.screenshot(path=shots / "4-history.png", full_page=True)
     assert errors == []
+
+
+@pytest.mark.parametrize("path", ["switch", "engine"])
+def test_lists_stand_on_a_small_screen_with_all_their_columns(
+    browser_page: Page, prepared_gateway: GatewayProcess, path: str
+) -> None:
+    page = browser_page
+    prepared_gateway.manage("shell", "--no-imports", "-c", LONG_ROWS)
+    page.set_viewport_size({"width": 1280, "height": 800})
+
+    page.goto(f"{prepared_gateway.url}/admin/modelops/{path}/")
+    page.fill("#id_username", "admin")
+    page.fill("#id_password", ADMIN_PASSWORD)
+    page.click("input[type=submit]")
+    results = page.locator("#changelist .results")
+    results.wait_for()
+
+    assert results.evaluate("list => list.scrollWidth - list.clientWidth") <= 0
 
 
 def test_operator_cancels_and_reads_why_another_one_failed(

@@ -178,15 +178,27 @@ def test_engines_show_estimate_beside_actual_and_their_log(web: Client) -> None:
     engine = serve("first")
     estimate = {"weights_bytes": 15 << 30, "kv_cache_bytes": 4 << 30, "kv_cache_tokens": 32000}
     actual = {"weights_bytes": 16 << 30, "available_kv_bytes": 3 << 30, "kv_cache_tokens": 24000}
-    Engine.objects.filter(pk=engine.pk).update(estimate=estimate, actual=actual)
+    spec = engine.spec | {"engine": "vllm"}
+    Engine.objects.filter(pk=engine.pk).update(estimate=estimate, actual=actual, spec=spec)
     write_log(engine, "ready")
 
     listed, shown = page(web, ENGINES), page(web, f"{ENGINES}{engine.pk}/change/")
 
-    for words in ("15.00 GiB / 16.00 GiB", "4.00 GiB / 3.00 GiB", "32,000 / 24,000"):
+    for words in ("weights: 15.00 GiB / 16.00 GiB", "KV cache: 4.00 GiB / 3.00 GiB", "32,000 / 24,000"):
         assert words in listed
     assert "<td>KV cache</td><td>4.00 GiB</td><td>3.00 GiB</td>" in shown
     assert '<pre class="engine-log">ready</pre>' in shown
+
+
+def test_sizes_of_a_simulated_engine_are_not_listed_for_they_are_made_up(web: Client) -> None:
+    make_ready("first")
+    engine = serve("first")
+    Engine.objects.filter(pk=engine.pk).update(actual={"available_kv_bytes": 3 << 30})
+
+    listed = page(web, ENGINES)
+
+    assert "simulated: it uses no GPU" in listed
+    assert "3.00 GiB" not in listed
 
 
 def test_slots_show_what_they_serve_and_their_trouble(web: Client) -> None:

@@ -15,7 +15,7 @@ import httpx
 import pytest
 
 from gateway.tests.docker_engine.daemon import DockerEngine
-from gateway.tests.live import GatewayProcess
+from gateway.tests.live import GatewayProcess, wait_until
 from modelops.tests.runtimes.image_registry import start_registry
 from modelops.tests.switching.bench import SwitchBench, open_bench
 from modelops.tests.switching.test_failures import profile_of
@@ -138,18 +138,29 @@ def test_a_switch_under_twenty_streams_cuts_none_and_makes_newcomers_wait(docker
 def test_plain_requests_get_a_documented_503_when_they_have_waited_long_enough(
     docker_bench: SwitchBench,
 ) -> None:
-    docker_bench.switch_and_settle("a")
+    for slug in ("b", "a"):
+        docker_bench.switch_and_settle(slug)
+    docker_bench.order("remember_start", profile="b", seconds=40)
     with docker_bench.web_process(SWITCH_WAIT="0.2") as gateway, gateway.client() as client:
-        docker_bench.request("b")
-        docker_bench.wait_for_state("loading")
         body = {"model": "current", "messages": [{"role": "user", "content": "hi"}], "max_tokens": 2}
 
-        answer = client.post("/v1/chat/completions", json=body)
+        def ask() -> httpx.Response | None:
+            answer = client.post("/v1/chat/completions", json=body)
+            return answer if answer.is_error else None
+
+        with docker_bench.busy_web_process():
+            docker_bench.request("b", drain_timeout_s=0, drain_policy="wait")
+            docker_bench.wait_for_state("draining")
+            draining: httpx.Response = wait_until(ask, what="the web process to see the closed gate")
+        docker_bench.wait_for_state("loading")
+        loading = client.post("/v1/chat/completions", json=body)
         docker_bench.wait_until_settled()
 
-    assert answer.status_code == 503
-    assert answer.json()["error"]["code"] == "model_switching"
-    assert 1 <= int(answer.headers["retry-after"]) <= 60
+    for answer in (draining, loading):
+        assert answer.status_code == 503
+        assert answer.json()["error"]["code"] == "model_switching"
+    # What its starts took, as long as its log does not know better.
+    assert int(draining.headers["retry-after"]) in (39, 40)
 
 
 def test_answers_over_their_time_are_cut_with_one_error_event(docker_bench: SwitchBench) -> None:
