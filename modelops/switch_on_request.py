@@ -14,6 +14,7 @@ from gateway.conf import get_config
 from gateway.errors import DoesNotFit, ModelNotFound, ModelSwitching, SwitchRefused
 from modelops.models import Slot, Switch
 from modelops.switch_requests import Actor, request_switch
+from modelops.switch_status import count_remaining_s
 
 log = structlog.get_logger()
 
@@ -37,15 +38,19 @@ def request_switch_for_chat(profile_slug: str, user_id: uuid.UUID, username: str
 
 def _keep_the_peace(slot: Slot, live: Sequence[Switch]) -> None:
     """A chat ends nobody's switch, and begins none too soon after the last one."""
+    now = timezone.now()
     if live:
-        raise ModelSwitching(f"A switch to {live[-1].to_profile!r} is under way.")
+        raise ModelSwitching(
+            f"A switch to {live[-1].to_profile!r} is under way.",
+            retry_after_s=count_remaining_s(live[-1], now),
+        )
     # However the last one ended: a switch that fails or is given up again and again is thrash as well.
     moments = [slot.switches.aggregate(last=Max("ended_at"))["last"]]
     moments += [slot.active_engine.ready_at] if slot.active_engine else []
     known = [moment for moment in moments if moment is not None]
     if not known:
         return
-    remaining = max(known) + timedelta(seconds=get_config().minimum_active_s) - timezone.now()
+    remaining = max(known) + timedelta(seconds=get_config().minimum_active_s) - now
     if remaining > timedelta(0):
         raise ModelSwitching(
             "It is too soon after the last switch for another one.", retry_after_s=remaining.total_seconds()

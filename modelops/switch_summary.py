@@ -9,8 +9,9 @@ from typing import Any
 from modelops.domain.measured_run import name_as_estimate
 from modelops.fit_summary import reduce_fit
 from modelops.models import Engine, Switch
+from modelops.switch_draining import find_draining
 from modelops.switch_selectors import count_state_seconds, list_events
-from modelops.switch_status import count_remaining_s, serialise_cause
+from modelops.switch_status import count_remaining_s, describe_detail, serialise_cause
 
 PUBLIC_PLAN_FIELDS = frozenset(
     {"kind", "profile", "from_profile", "accepted", "forced", "tensor_parallel_size", "max_model_len"}
@@ -31,7 +32,7 @@ def serialise_switch(switch: Switch, now: datetime, *, for_admin: bool) -> dict[
         "state": switch.state,
         "is_live": switch.is_live,
         "phase": switch.phase or None,
-        "detail": switch.detail or None,
+        "detail": describe_detail(switch, find_draining(switch), now) or None,
         "progress": switch.percent,
         "eta_s": count_remaining_s(switch, now),
         "via": switch.via,

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.utils import timezone
 
 from accounts.models import Role, User
 from gateway.errors import DoesNotFit, GatewayError, ModelNotFound, ModelSwitching, SwitchRefused
@@ -84,11 +86,13 @@ def test_chat_ends_nobodys_switch(caller: User, state: SwitchState) -> None:
     make_ready("first", "second", "third")
     serve_for_long("first")
     of_admin = begin(ask("second"), state)
+    Switch.objects.update(ready_expected_at=timezone.now() + timedelta(seconds=30))
 
     refused = refuse(caller, "third")
 
     of_admin.refresh_from_db()
     assert isinstance(refused, ModelSwitching)
+    assert refused.headers["Retry-After"] in ("29", "30")
     assert (of_admin.state, of_admin.cancel_requested_at) == (state, None)
     assert Switch.objects.count() == 1
 

@@ -83,16 +83,18 @@ def test_nothing_drains_before_and_after() -> None:
     assert (before, serialise_status(for_admin=False)["draining"]) == (None, None)
 
 
-def test_operator_sees_the_count_on_the_page_and_on_the_command_line(web: Client) -> None:
+def test_count_is_on_the_page_in_the_api_and_on_the_command_line(web: Client, user: Client) -> None:
     make_ready("first", "second")
     serve("first")
     switch = drain(drain_timeout_s=60)
     show_web(switch, 3)
 
     page = web.get(reverse("admin:modelops_switch_change", args=[switch.pk])).content.decode()
+    told = user.get(f"/api/models/switches/{switch.pk}").json()
     _code, output, _errors = run("switch_model", "second", "--timeout", "0.01")
 
     assert "3 answers are still running; in " in page
+    assert told["detail"].startswith("3 answers are still running; in ")
     assert "draining: 3 answers are still running; in " in output
 
 
