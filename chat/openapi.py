@@ -108,9 +108,10 @@ _MODEL_EVENTS: dict[str, Any] = {
     "tags": ["models"],
     "summary": "What happens to models, as it happens",
     "description": (
-        "Server-sent events: first `status`, the present state, then one for each thing that happens "
-        "(`state`, `progress`, `note`). With Last-Event-ID those that were missed come first, and no "
-        "`status`. Messages, and all but the plain figures of `data`, are for admins."
+        "Server-sent events: first `status`, the present state in the fields of /api/models/status, then one "
+        "for each thing that happens (`state`, `progress`, `note`). With Last-Event-ID those that were "
+        "missed come first, and no `status`. Messages, and all but the plain figures of `data`, are for "
+        "admins."
     ),
     "parameters": [
         {"name": "switch", "in": "query", "schema": {"type": "string", "format": "uuid"}},

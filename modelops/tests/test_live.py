@@ -13,6 +13,7 @@ from modelops import live
 from modelops.board import BoardSnapshot
 from modelops.domain.switching import SwitchState
 from modelops.engine import EngineClient, EngineError, EngineRefusedConnection, ServedModel
+from modelops.external_engine import ExternalView
 from modelops.live import EngineDirectory, EngineState, LiveBoard
 from modelops.models import Gate
 from modelops.tests.board_views import board, engine, slot, switch
@@ -235,6 +236,31 @@ async def test_the_external_engine_serves_until_the_slot_has_one(monkeypatch: py
     assert before[1:] == (["x"], "x")
     assert seen.resolve("current").model == "a"
     assert [model.name for model in seen.list_models()] == ["a", "alias"]
+
+
+@pytest.mark.parametrize(
+    ("engine_says", "expected"),
+    [
+        (serving("x"), ExternalView(tuple(serving("x")))),
+        (serving(), ExternalView()),
+        (REFUSED, ExternalView(problem=str(REFUSED), is_loading=True)),
+        (NONSENSE, ExternalView(problem=str(NONSENSE))),
+    ],
+)
+async def test_the_external_engine_is_told_as_it_was_seen_last(
+    monkeypatch: pytest.MonkeyPatch, engine_says: Any, expected: ExternalView
+) -> None:
+    seen = live_board(monkeypatch, board(), external_url="http://outside", engine_says=engine_says)
+
+    await seen.ask_engine()
+
+    assert seen.view_external() == expected
+
+
+async def test_without_its_address_there_is_no_external_engine_to_tell(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert live_board(monkeypatch, SERVING).view_external() is None
 
 
 async def test_the_probe_follows_the_active_engine(monkeypatch: pytest.MonkeyPatch) -> None:
