@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -32,6 +32,10 @@ class PlanKind(StrEnum):
     """The engine that serves already runs with these very flags: only names and limits change."""
     WAKE = "wake"
     """The target's engine sleeps on these cards; the one that serves is put to sleep instead."""
+
+
+SET = "set"
+"""In place of the value of an environment variable."""
 
 
 @dataclass(frozen=True)
@@ -168,14 +172,29 @@ def _list_differences(spec: ProfileSpec, running: RunningEngine | None) -> list[
     differences = []
     for each in list_settings(ProfileSpec):
         is_engine_setting = bool(each.metadata["flag"]) or each.name in (
-            *("repository", "engine", "runtime", "image", "gpu_selection", "extra_flags", "environment"),
+            *("repository", "engine", "runtime", "image", "gpu_selection", "extra_flags"),
         )
         if not is_engine_setting:
             continue
         before, after = running.spec.get(each.name), _plain(getattr(spec, each.name))
         if _plain(before) != after:
             differences.append({"setting": each.name, "from": before, "to": after})
+    differences += _list_environment_differences(running.spec.get("environment") or {}, spec.environment)
     return differences
+
+
+def _list_environment_differences(
+    before: Mapping[str, str], after: Mapping[str, str]
+) -> Iterator[dict[str, Any]]:
+    """By name alone, as everywhere in a plan."""
+    for name in sorted({*before, *after}):
+        if before.get(name) != after.get(name):
+            was, will_be = (SET if name in each else None for each in (before, after))
+            yield {
+                "setting": f"environment.{name}",
+                "from": was,
+                "to": "another value" if was and will_be else will_be,
+            }
 
 
 def _plain(value: Any) -> Any:
