@@ -17,9 +17,12 @@ from modelops.switch_requests import Actor, RequestedSwitch, RequestOutcome, can
 def request_recorded_switch(
     profile_slug: str, actor: Actor, *, request: HttpRequest | Request | None = None, **wishes: Any
 ) -> RequestedSwitch:
-    """As `request_switch`, with the new switch in the audit trail. `request` None: on the command line."""
+    """As `request_switch`, with what it begins or changes in the audit trail. `request` None: by command."""
     with transaction.atomic():
         requested = request_switch(profile_slug, actor, **wishes)
+        if requested.switch is not None and requested.taken_over:
+            taken_over = {name: getattr(requested.switch, name) for name in requested.taken_over}
+            record_change("switch_changed", requested.switch, request=request, changes=taken_over)
         if requested.outcome is RequestOutcome.ACCEPTED and requested.switch is not None:
             switch = requested.switch
             changes = {"slot": switch.slot.slug, "reason": switch.reason, "force": switch.force}

@@ -6,6 +6,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
+from accounts.models import AuditEvent
 from modelops.domain.switching import UNTOUCHED_STATES, SwitchState
 from modelops.models import Switch, SwitchEvent
 from modelops.switch_requests import Actor, RequestOutcome, cancel_switch, request_switch
@@ -110,5 +111,11 @@ def test_every_face_says_what_it_changed_of_the_switch_that_was_joined(admin: Cl
     page = web.post(reverse("admin:modelops_modelprofile_switch", args=[first.pk]), form, follow=True)
 
     assert (by_api["joined"], by_api["taken_over"]) == (True, ["drain_timeout_s"])
+    recorded = AuditEvent.objects.filter(action="switch_changed").order_by("pk")
+    assert [event.changes for event in recorded] == [
+        {"drain_timeout_s": 50},
+        {"drain_policy": "cut"},
+        {"drain_timeout_s": 5, "drain_policy": "abandon"},
+    ]
     assert "It goes by the drain policy asked for now." in output
     assert "It goes by the drain timeout and drain policy asked for now." in page.content.decode()
