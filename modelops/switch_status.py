@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from gateway.conf import get_config
 from modelops.domain.causes import RootCause
+from modelops.domain.failures import describe_for_everybody
 from modelops.domain.readiness import expect_ready_at
 from modelops.domain.switching import SwitchState
 from modelops.external_engine import ExternalView, get_external_engine
@@ -237,17 +238,18 @@ def _serialise_last_error(status: SlotStatus, *, for_admin: bool) -> dict[str, A
     if failed is None and not cause:
         return None
     ended = f"the switch to {failed.to_profile} was {failed.get_state_display()}." if failed else ""
+    ending = RootCause("", ended).serialise()
     return {
-        **serialise_cause(cause or {"code": "", "message": ended}, for_admin=for_admin),
+        **(serialise_cause(cause, for_admin=for_admin) if cause else ending),
         "switch_id": str(failed.id) if failed else None,
         "at": _write_time(failed.ended_at if failed else status.slot.changed_at),
     }
 
 
 def serialise_cause(cause: Mapping[str, Any], *, for_admin: bool) -> dict[str, Any]:
-    """A root cause as clients see it; evidence quotes logs, which only admins see."""
-    values = RootCause.parse(cause).serialise()
-    return values if for_admin else values | {"evidence": None}
+    """A root cause as clients see it; what it found on the machine only admins see."""
+    known = RootCause.parse(cause)
+    return known.serialise() if for_admin else describe_for_everybody(known).serialise() | {"evidence": None}
 
 
 def _write_time(moment: datetime | None) -> str | None:

@@ -42,6 +42,9 @@ _PHASE_WORDS = {
 }
 
 
+_NOT_CARRIED_OUT = "The switch was not carried out."
+
+
 def describe_cause(
     code: str, *, evidence: str = "", retry_max_model_len: int | None = None, **facts: Any
 ) -> RootCause:
@@ -62,6 +65,13 @@ def describe_cause(
         evidence=evidence,
         retry_max_model_len=retry_max_model_len,
     )
+
+
+def describe_for_everybody(cause: RootCause) -> RootCause:
+    """The cause without what was found on the machine: paths, images, processes, settings, log lines."""
+    known = cause.code in set(Cause)
+    message = MESSAGES[Cause(cause.code)].format_map(DEFAULT_FACTS) if known else _NOT_CARRIED_OUT
+    return RootCause(cause.code, message)
 
 
 def classify_failure(

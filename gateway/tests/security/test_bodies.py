@@ -6,6 +6,7 @@ import json
 import socket
 import time
 from collections.abc import Iterator
+from functools import partial
 
 import httpx
 import pytest
@@ -129,7 +130,7 @@ def open_request(gateway: GatewayProcess, path: str, *, length: int) -> socket.s
 )
 def test_body_that_stalls_is_given_up(fort: GatewayProcess, path: str) -> None:
     with open_request(fort, path, length=1000) as connection:
-        answer = connection.recv(65536)
+        answer = b"".join(iter(partial(connection.recv, 65536), b""))
 
     assert answer.startswith(b"HTTP/1.1 400 ")
     assert b"stalled" in answer

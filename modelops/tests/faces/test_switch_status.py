@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from gateway.conf import get_config
 from modelops import switch_status
+from modelops.domain.failures import describe_cause
 from modelops.domain.switching import LIVE_STATES, SwitchState
 from modelops.external_engine import ANSWER_AGE_S, ExternalEngine, get_external_engine
 from modelops.models import Slot, Switch
@@ -94,7 +95,9 @@ def test_cancelling_leaves_the_error_before_it_in_sight() -> None:
 
     assert state() == ("degraded", "")
     assert serialise_status(for_admin=False)["last_error"] == {
-        **CAUSE,
+        "code": CAUSE["code"],
+        "message": describe_cause(CAUSE["code"]).message,
+        "advice": "",
         "evidence": None,
         "retry_max_model_len": None,
         "switch_id": str(Switch.objects.get(to_profile="second").id),
@@ -124,7 +127,7 @@ def test_engine_that_died_is_degraded_until_something_is_done_about_it() -> None
     make_ready("first")
     serve("first")
     Slot.objects.update(active_engine=None, problem=CAUSE, retry_at=timezone.now())
-    dead = serialise_status(for_admin=False)
+    dead = serialise_status(for_admin=True)
     ask("first")
 
     assert (dead["state"], dead["last_error"]["message"]) == ("degraded", "it ended.")
