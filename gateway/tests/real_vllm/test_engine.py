@@ -187,10 +187,12 @@ def test_error_inside_a_stream_comes_under_status_200(vllm_client: httpx.Client)
 
 def test_client_that_leaves_frees_its_request(vllm_client: httpx.Client) -> None:
     generated_before = metric(vllm_client, GENERATED)
+    # Several choices: one may be over before anybody looked.
+    body = chat_body(stream=True, max_tokens=1000, n=16)
 
-    with vllm_client.stream("POST", CHAT, json=chat_body(stream=True, max_tokens=1000)) as response:
+    with vllm_client.stream("POST", CHAT, json=body) as response:
         next(response.iter_lines())
-        wait_until(lambda: metric(vllm_client, RUNNING) == 1)
+        wait_until(lambda: metric(vllm_client, RUNNING) > 0)
     wait_until(lambda: metric(vllm_client, RUNNING) == 0)
 
-    assert metric(vllm_client, GENERATED) - generated_before < 1000
+    assert metric(vllm_client, GENERATED) - generated_before < 16 * 1000
