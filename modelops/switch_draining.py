@@ -10,9 +10,7 @@ from django.db.models.functions import Now
 
 from modelops.domain.switching import DrainPolicy, SwitchState
 from modelops.models import Switch, WebPresence
-
-FRESH_FOR = timedelta(seconds=30)
-"""What a web process that was not heard of for longer had open, it may not have any more."""
+from modelops.web_presence import SILENT_FOR
 
 
 @dataclass(frozen=True)
@@ -28,7 +26,7 @@ def find_draining(switch: Switch) -> Draining | None:
     """None unless the switch is draining."""
     if switch.state != SwitchState.DRAINING:
         return None
-    rows = WebPresence.objects.filter(seen_at__gte=Now() - FRESH_FOR).values_list("slots", flat=True)
+    rows = WebPresence.objects.filter(seen_at__gte=Now() - SILENT_FOR).values_list("slots", flat=True)
     return Draining(
         running=sum(_count_open(slots, switch) for slots in rows),
         deadline=switch.state_since + timedelta(seconds=switch.drain_timeout_s),

@@ -11,6 +11,9 @@ from django.db.models.functions import Now
 
 from modelops.models import WebPresence
 
+SILENT_FOR = timedelta(seconds=30)
+"""A web process not heard of for longer, by the database's clock, may be dead. One that was only stopped for
+a while, or could not reach the database, has answers that go on."""
 FORGET_PRESENCE_AFTER = timedelta(hours=1)
 
 

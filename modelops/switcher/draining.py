@@ -5,16 +5,14 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from django.db.models import BooleanField, Case, Value, When
 from django.db.models.functions import Now
 
 from modelops.models import Slot, WebPresence
+from modelops.web_presence import SILENT_FOR
 
-SILENT_FOR = timedelta(seconds=30)
-"""A web process not heard of for longer, by the database's clock, may be dead. One that was only stopped for
-a while, or could not reach the database, has answers that go on."""
 WATCHED_FOR_S = 5.0
 """It is dead if it says nothing for this long while somebody listens: after the database was away every
 process looks silent, and says so again within two seconds."""
