@@ -12,7 +12,7 @@ from typing import Any
 import environ
 import httpx
 from django.conf import settings
-from django.db import connections
+from django.db import connections, transaction
 from pytest_django import DjangoDbBlocker
 
 from chat.tests.streams import StreamedReply, read_stream
@@ -78,8 +78,10 @@ class Desk:
         move_gate(self.slot, Gate.CLOSED, active_engine=None)
 
     def finish(self, switch: Switch, *, on: Engine, state: SwitchState = SwitchState.ACTIVE) -> None:
-        move_switch(switch, state)
-        flip(self.slot, on)
+        """In one transaction, as the switcher does: in between, waiting requests would be refused."""
+        with transaction.atomic():
+            move_switch(switch, state)
+            flip(self.slot, on)
 
     @property
     def counts(self) -> dict[str, int]:
