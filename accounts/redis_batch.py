@@ -1,11 +1,13 @@
-"""Commands of concurrent requests, sent to Redis together."""
+"""What concurrent requests ask of Redis, asked together: one command for all that want the same."""
 
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import time
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, TypeVar
+from dataclasses import dataclass
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import structlog
 from redis.asyncio import Redis
@@ -15,97 +17,148 @@ from gateway.errors import DependencyUnavailable
 
 log = structlog.get_logger()
 
-MAX_PIPELINE = 256
+MAX_BATCH = 256
+"""Items per round trip: while a script runs for them, Redis does nothing else."""
 SLOW_S = 0.5
 """A Redis that took this long to fail hangs: asking it again and again would keep everybody waiting."""
 REST_S = 1.0
 
 Command = tuple[str | bytes | int | float, ...]
+Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-class ScriptUnknown(DependencyUnavailable):
-    """Redis does not have the script of an EVALSHA; it will after an EVAL."""
+class Script:
+    """Called by its hash; told in full only to a Redis that does not know it (yet, or after a restart)."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.hash = hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
+
+    def call(self, keys: Sequence[str], arguments: Sequence[str | int]) -> Command:
+        return ("EVALSHA", self.hash, len(keys), *keys, *arguments)
 
 
-class _Item(NamedTuple):
-    commands: tuple[Command, ...]
-    read: Callable[[Sequence[Any]], Any]
+@dataclass(frozen=True, eq=False)
+class Operation(Generic[Item, Result]):
+    """One command for any number of items, and what its answer is for each of them, in order.
+
+    A result that is an exception is raised to that item's submitter alone.
+    """
+
+    command: Callable[[Sequence[Item]], Command]
+    read: Callable[[Sequence[Item], Any], Sequence[Result | Exception]]
+    script: Script | None = None
+    """That the command calls."""
+    rank: int = 0
+    """Within a round trip the lowest comes first, whatever was submitted first."""
+
+
+class _Job(NamedTuple):
+    operation: Operation[Any, Any]
+    item: Any
     future: asyncio.Future[Any]
 
 
 class RedisBatch:
     """One round trip for whatever is submitted in one turn of the event loop; at most one is under way.
 
-    What arrives meanwhile is the next batch. The commands are not a transaction. After a Redis that hangs
-    was waited for once, what is submitted within the next second fails at once.
+    What arrives meanwhile is the next batch. The commands are not a transaction. What was cancelled before it
+    was sent is not sent. After a Redis that hangs was waited for once, what is submitted within the next
+    second fails at once.
     """
 
     def __init__(self, redis: Redis, *, slow_s: float = SLOW_S) -> None:
         self._redis = redis
         self._slow_s = slow_s
         self._rests_until = 0.0
-        self._waiting: list[_Item] = []
+        self._waiting: list[_Job] = []
         self._sender: asyncio.Task[None] | None = None
 
-    def submit(self, *commands: Command, read: Callable[[Sequence[Any]], Result]) -> asyncio.Future[Result]:
-        """What `read` makes of the commands' answers. Queued at once, before the future is awaited.
+    def submit(self, operation: Operation[Item, Result], item: Item) -> asyncio.Future[Result]:
+        """The operation's result for the item. Queued at once, before the future is awaited.
 
-        The future raises DependencyUnavailable when Redis does not answer, or refuses one of the commands;
-        ScriptUnknown if that is why.
+        The future raises DependencyUnavailable when Redis does not answer, or refuses the command.
         """
         future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
-        item = _Item(commands, read, future)
+        job = _Job(operation, item, future)
         if time.monotonic() < self._rests_until:
-            _fail(item)
+            _fail([job])
             return future
-        self._waiting.append(item)
+        self._waiting.append(job)
         if self._sender is None:
             self._sender = asyncio.create_task(self._send_all(), name="redis-batch-sender")
         return future
 
     async def _send_all(self) -> None:
         while self._waiting:
-            batch, self._waiting = self._waiting[:MAX_PIPELINE], self._waiting[MAX_PIPELINE:]
+            batch, self._waiting = self._waiting[:MAX_BATCH], self._waiting[MAX_BATCH:]
             started = time.monotonic()
             try:
-                answers = await self._send(batch)
+                await self._carry_out(_grouped(batch))
             except (RedisError, OSError, TimeoutError) as exc:
                 log.error("redis_failed", error=type(exc).__name__)
                 if time.monotonic() >= started + self._slow_s:
                     # Who came meanwhile has waited long enough, too.
                     self._rests_until = time.monotonic() + REST_S
                     batch, self._waiting = [*batch, *self._waiting], []
-                for item in batch:
-                    _fail(item)
-            else:
-                _settle(batch, answers)
+                _fail(batch)
         self._sender = None
 
-    async def _send(self, batch: Sequence[_Item]) -> list[Any]:
+    async def _carry_out(self, groups: Sequence[Sequence[_Job]]) -> None:
+        if not groups:
+            return
+        answers = await self._send([_command_of(jobs) for jobs in groups])
+        unknown = []
+        for jobs, answer in zip(groups, answers, strict=True):
+            if isinstance(answer, NoScriptError):
+                unknown.append(jobs)
+            else:
+                _settle(jobs, answer)
+        if unknown:
+            scripts = {jobs[0].operation.script for jobs in unknown}
+            load = [("SCRIPT LOAD", script.text) for script in scripts if script is not None]
+            answers = await self._send([*load, *map(_command_of, unknown)])
+            for jobs, answer in zip(unknown, answers[len(load) :], strict=True):
+                _settle(jobs, answer)
+
+    async def _send(self, commands: Sequence[Command]) -> list[Any]:
         pipeline = self._redis.pipeline(transaction=False)
-        for item in batch:
-            for command in item.commands:
-                pipeline.execute_command(*command)
+        for command in commands:
+            pipeline.execute_command(*command)
         answers: list[Any] = await pipeline.execute(raise_on_error=False)
         return answers
 
 
-def _settle(batch: Sequence[_Item], answers: Sequence[Any]) -> None:
-    start = 0
-    for item in batch:
-        own = answers[start : start + len(item.commands)]
-        start += len(item.commands)
-        refusals = [answer for answer in own if isinstance(answer, Exception)]
-        if refusals and isinstance(refusals[0], NoScriptError):
-            _fail(item, ScriptUnknown())
-        elif refusals:
-            log.error("redis_refused", error=type(refusals[0]).__name__)
-            _fail(item)
-        elif not item.future.done():
-            item.future.set_result(item.read(own))
+def _grouped(jobs: Sequence[_Job]) -> list[list[_Job]]:
+    """What is still wanted, by operation."""
+    groups: dict[Operation[Any, Any], list[_Job]] = {}
+    for job in jobs:
+        if not job.future.done():
+            groups.setdefault(job.operation, []).append(job)
+    return [groups[operation] for operation in sorted(groups, key=lambda operation: operation.rank)]
 
 
-def _fail(item: _Item, error: DependencyUnavailable | None = None) -> None:
-    if not item.future.done():
-        item.future.set_exception(error or DependencyUnavailable("The cache does not answer."))
+def _command_of(jobs: Sequence[_Job]) -> Command:
+    return jobs[0].operation.command([job.item for job in jobs])
+
+
+def _settle(jobs: Sequence[_Job], answer: Any) -> None:
+    if isinstance(answer, Exception):
+        log.error("redis_refused", error=type(answer).__name__)
+        _fail(jobs)
+        return
+    results = jobs[0].operation.read([job.item for job in jobs], answer)
+    for job, result in zip(jobs, results, strict=True):
+        if job.future.done():
+            continue
+        if isinstance(result, Exception):
+            job.future.set_exception(result)
+        else:
+            job.future.set_result(result)
+
+
+def _fail(jobs: Sequence[_Job]) -> None:
+    for job in jobs:
+        if not job.future.done():
+            job.future.set_exception(DependencyUnavailable("The cache does not answer."))

@@ -28,7 +28,7 @@ from django.db import DEFAULT_DB_ALIAS, connections, transaction
 from django_redis import get_redis_connection
 from redis.exceptions import RedisError
 
-from accounts.redis_batch import RedisBatch
+from accounts.redis_batch import Command, Operation, RedisBatch, Script
 from gateway.conf import get_config
 from gateway.errors import DependencyUnavailable
 
@@ -65,19 +65,27 @@ class NoStamps:
         return None
 
 
+RENEW = Script("""
+-- KEYS: of the accounts. ARGV: the life of a stamp in s, then for each key a stamp, should it have none.
+-- Answers the stamps.
+local stamps = {}
+for i, key in ipairs(KEYS) do
+  redis.call('SET', key, ARGV[i + 1], 'NX', 'EX', ARGV[1])
+  stamps[i] = redis.call('GET', key)
+end
+return stamps
+""")
+
+
 class RedisStamps:
     def __init__(self, batch: RedisBatch) -> None:
         self._batch = batch
 
     def ask(self, user_id: uuid.UUID) -> asyncio.Future[bytes | None]:
-        return self._batch.submit(("GET", _key(user_id)), read=_last)
+        return self._batch.submit(_ASK, user_id)
 
     async def renew(self, user_id: uuid.UUID) -> bytes | None:
-        key = _key(user_id)
-        fresh = secrets.token_hex(8)
-        return await self._batch.submit(
-            ("SET", key, fresh, "NX", "EX", STAMP_LIFE_S), ("GET", key), read=_last
-        )
+        return await self._batch.submit(_RENEW, user_id)
 
 
 class FileStamps:
@@ -185,9 +193,20 @@ def _key(user_id: uuid.UUID) -> str:
     return f"gateway:account:{user_id}"
 
 
-def _last(answers: Sequence[Any]) -> bytes | None:
-    stamp: bytes | None = answers[-1]
-    return None if stamp == CHANGING else stamp
+def _ask_command(user_ids: Sequence[uuid.UUID]) -> Command:
+    return ("MGET", *map(_key, user_ids))
+
+
+def _renew_command(user_ids: Sequence[uuid.UUID]) -> Command:
+    return RENEW.call([*map(_key, user_ids)], [STAMP_LIFE_S, *(secrets.token_hex(8) for _ in user_ids)])
+
+
+def _read_stamps(user_ids: Sequence[uuid.UUID], answers: Sequence[bytes | None]) -> list[bytes | None]:
+    return [None if stamp == CHANGING else stamp for stamp in answers]
+
+
+_ASK = Operation(_ask_command, _read_stamps)
+_RENEW = Operation(_renew_command, _read_stamps, RENEW)
 
 
 def _done(stamp: bytes | None) -> asyncio.Future[bytes | None]:

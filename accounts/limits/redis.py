@@ -3,68 +3,96 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from collections.abc import Sequence
-from typing import Any
+from typing import NamedTuple
+
+import structlog
 
 from accounts.limits.rules import Count, Rules, Verdict
 from accounts.limits.store import Lease
 from accounts.models import LimitKind
-from accounts.redis_batch import Command, RedisBatch, ScriptUnknown
+from accounts.redis_batch import Command, Operation, RedisBatch, Script
+from gateway.errors import DependencyUnavailable
 
-RENEWED_AT_ONCE = 200
-"""Leases per script call: while one runs, Redis does nothing else."""
-
-
-class Script:
-    """Sent by its hash; in full only to a Redis that does not know it (yet, or after a restart)."""
-
-    def __init__(self, text: str) -> None:
-        self.text = text
-        self.hash = hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
-
+log = structlog.get_logger()
 
 ADMIT = Script("""
--- KEYS: one for each rule. ARGV: the lease, its life (ms), then of each rule the kind, value and window (ms).
--- Answers the number of the rule that refuses (0: none), then for each rule what is used and when it ends.
+-- ARGV: the life of a lease in ms, then for each request its lease and the number of its rules, and of each
+-- rule the kind, the value and the window in ms. KEYS: one for each rule, in the same order.
+-- Answers for each request the number of the rule that refuses (0: none), then for each rule what is used and
+-- in how many ms its window ends; nil for a request one of whose keys is no count.
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local kinds, used, refused = {}, {}, 0
-for i, key in ipairs(KEYS) do
-  kinds[i] = ARGV[3 * i]
-  if kinds[i] == 'streams' then
-    redis.call('ZREMRANGEBYSCORE', key, '-inf', now)
-    used[i] = redis.call('ZCARD', key)
-  else
-    used[i] = tonumber(redis.call('GET', key) or 0)
+local life = ARGV[1]
+
+local function admit(lease, count, k, a)
+  local kinds, used, refused = {}, {}, 0
+  for i = 1, count do
+    local key = KEYS[k + i]
+    kinds[i] = ARGV[a + 3 * i - 2]
+    if kinds[i] == 'streams' then
+      redis.call('ZREMRANGEBYSCORE', key, '-inf', now)
+      used[i] = redis.call('ZCARD', key)
+    else
+      used[i] = tonumber(redis.call('GET', key) or 0)
+    end
+    if refused == 0 and used[i] >= tonumber(ARGV[a + 3 * i - 1]) then refused = i end
   end
-  if refused == 0 and used[i] >= tonumber(ARGV[3 * i + 1]) then refused = i end
-end
-local answer = {refused}
-for i, key in ipairs(KEYS) do
-  local wait = 0
-  if kinds[i] == 'streams' then
-    if refused == 0 then
-      redis.call('ZADD', key, now + ARGV[2], ARGV[1])
-      redis.call('PEXPIRE', key, ARGV[2])
-      used[i] = used[i] + 1
-    end
-  else
-    if kinds[i] == 'requests' and (refused == 0 or kinds[refused] ~= 'requests') then
-      used[i] = redis.call('INCR', key)
-    end
-    if used[i] > 0 then
-      wait = redis.call('PTTL', key)
-      if wait < 0 then
-        wait = tonumber(ARGV[3 * i + 2])
-        redis.call('PEXPIRE', key, wait)
+  local answer = {refused}
+  for i = 1, count do
+    local key, wait = KEYS[k + i], 0
+    if kinds[i] == 'streams' then
+      if refused == 0 then
+        redis.call('ZADD', key, now + life, lease)
+        redis.call('PEXPIRE', key, life)
+        used[i] = used[i] + 1
+      end
+    else
+      if kinds[i] == 'requests' and (refused == 0 or kinds[refused] ~= 'requests') then
+        used[i] = redis.call('INCR', key)
+      end
+      if used[i] > 0 then
+        wait = redis.call('PTTL', key)
+        if wait < 0 then
+          wait = tonumber(ARGV[a + 3 * i])
+          redis.call('PEXPIRE', key, wait)
+        end
       end
     end
+    answer[2 * i] = used[i]
+    answer[2 * i + 1] = wait
   end
-  answer[2 * i] = used[i]
-  answer[2 * i + 1] = wait
+  return answer
 end
-return answer
+
+local answers, k, a = {}, 0, 1
+while ARGV[a + 1] do
+  local count = tonumber(ARGV[a + 2])
+  local is_good, answer = pcall(admit, ARGV[a + 1], count, k, a + 2)
+  answers[#answers + 1] = is_good and answer
+  k = k + count
+  a = a + 2 + 3 * count
+end
+return answers
+""")
+
+END = Script("""
+-- ARGV: for each key the kind, then the lease that ends and 0, or the tokens used and the window in ms.
+-- Answers how many keys were no counts.
+local refused = 0
+for i, key in ipairs(KEYS) do
+  local kind, value, window = ARGV[3 * i - 2], ARGV[3 * i - 1], ARGV[3 * i]
+  local done
+  if kind == 'streams' then
+    done = redis.pcall('ZREM', key, value)
+  else
+    done = redis.pcall('INCRBY', key, value)
+    -- The first tokens of a window begin it.
+    if done == tonumber(value) then redis.call('PEXPIRE', key, window) end
+  end
+  if type(done) == 'table' then refused = refused + 1 end
+end
+return refused
 """)
 
 RENEW = Script("""
@@ -75,7 +103,13 @@ for i, key in ipairs(KEYS) do
   redis.call('ZADD', key, ends_at, ARGV[i + 1])
   redis.call('PEXPIRE', key, ARGV[1])
 end
+return 0
 """)
+
+
+class _Ended(NamedTuple):
+    lease: Lease
+    tokens: int
 
 
 class RedisLimits:
@@ -84,43 +118,36 @@ class RedisLimits:
     def __init__(self, batch: RedisBatch, *, lease_s: float) -> None:
         self._batch = batch
         self._lease_ms = round(lease_s * 1000)
+        # In this order: what has ended is not renewed, and makes room for who came after it. An admission
+        # that is cancelled in the same moment was not sent, so that its end may come first.
+        self._renew = Operation(self._renew_command, _read_nothing, RENEW, rank=-2)
+        self._end = Operation(_end_command, _read_ended, END, rank=-1)
+        self._admit = Operation(self._admit_command, _read_verdicts, ADMIT)
 
     async def admit(self, lease: Lease) -> Verdict:
-        rules = lease.rules
-        arguments: list[str | int] = [rule.key for rule in rules]
-        arguments += (lease.id, self._lease_ms)
-        for rule in rules:
-            arguments += (rule.kind.value, rule.value, rule.window_s * 1000)
-        answer = await self._call(ADMIT, len(rules), arguments)
-        return read_verdict(rules, answer)
+        return await self._batch.submit(self._admit, lease)
 
     def end(self, lease: Lease, tokens: int) -> asyncio.Future[None]:
-        commands: list[Command] = []
-        for rule in lease.rules:
-            if rule.kind is LimitKind.STREAMS:
-                commands.append(("ZREM", rule.key, lease.id))
-            elif rule.kind is LimitKind.TOKENS and tokens:
-                # The first tokens of a window begin it. No script: should the window end in between, the
-                # next admission gives the count its end.
-                commands.append(("SET", rule.key, 0, "PX", rule.window_s * 1000, "NX"))
-                commands.append(("INCRBY", rule.key, tokens))
-        return self._batch.submit(*commands, read=_nothing)
+        return self._batch.submit(self._end, _Ended(lease, tokens))
 
     async def renew(self, leases: Sequence[Lease]) -> None:
+        await asyncio.gather(*(self._batch.submit(self._renew, lease) for lease in leases))
+
+    def _admit_command(self, leases: Sequence[Lease]) -> Command:
+        keys: list[str] = []
+        arguments: list[str | int] = [self._lease_ms]
+        for lease in leases:
+            arguments += (lease.id, len(lease.rules))
+            for rule in lease.rules:
+                keys.append(rule.key)
+                arguments += (rule.kind.value, rule.value, rule.window_s * 1000)
+        return ADMIT.call(keys, arguments)
+
+    def _renew_command(self, leases: Sequence[Lease]) -> Command:
         held = [
             (rule.key, lease.id) for lease in leases for rule in lease.rules if rule.kind is LimitKind.STREAMS
         ]
-        for start in range(0, len(held), RENEWED_AT_ONCE):
-            keys, ids = zip(*held[start : start + RENEWED_AT_ONCE], strict=True)
-            await self._call(RENEW, len(keys), [*keys, self._lease_ms, *ids])
-
-    async def _call(self, script: Script, key_count: int, arguments: Sequence[str | int]) -> Any:
-        try:
-            return await self._batch.submit(
-                _command("EVALSHA", script.hash, key_count, arguments), read=_first
-            )
-        except ScriptUnknown:
-            return await self._batch.submit(_command("EVAL", script.text, key_count, arguments), read=_first)
+        return RENEW.call([key for key, _id in held], [self._lease_ms, *(lease for _key, lease in held)])
 
 
 def read_verdict(rules: Rules, answer: Sequence[int]) -> Verdict:
@@ -130,13 +157,36 @@ def read_verdict(rules: Rules, answer: Sequence[int]) -> Verdict:
     return Verdict(counts, counts[answer[0] - 1] if answer[0] else None)
 
 
-def _command(name: str, script: str, key_count: int, arguments: Sequence[str | int]) -> Command:
-    return (name, script, key_count, *arguments)
+def _read_verdicts(
+    leases: Sequence[Lease], answers: Sequence[Sequence[int] | None]
+) -> list[Verdict | Exception]:
+    return [
+        DependencyUnavailable("The cache holds no count where one should be.")
+        if answer is None
+        else read_verdict(lease.rules, answer)
+        for lease, answer in zip(leases, answers, strict=True)
+    ]
 
 
-def _first(answers: Sequence[Any]) -> Any:
-    return answers[0]
+def _end_command(ended: Sequence[_Ended]) -> Command:
+    keys: list[str] = []
+    arguments: list[str | int] = []
+    for lease, tokens in ended:
+        for rule in lease.rules:
+            if rule.kind is LimitKind.STREAMS:
+                keys.append(rule.key)
+                arguments += (rule.kind.value, lease.id, 0)
+            elif rule.kind is LimitKind.TOKENS and tokens:
+                keys.append(rule.key)
+                arguments += (rule.kind.value, tokens, rule.window_s * 1000)
+    return END.call(keys, arguments)
 
 
-def _nothing(answers: Sequence[Any]) -> None:
-    return None
+def _read_ended(ended: Sequence[_Ended], refused: int) -> list[None]:
+    if refused:
+        log.error("redis_refused", count=refused)
+    return [None] * len(ended)
+
+
+def _read_nothing(leases: Sequence[Lease], answer: object) -> list[None]:
+    return [None] * len(leases)

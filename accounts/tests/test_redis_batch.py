@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
-from accounts.redis_batch import RedisBatch
+from accounts.redis_batch import Operation, RedisBatch
 from gateway.errors import DependencyUnavailable
 from modelops.simulator.process import find_free_port
 
@@ -42,8 +43,11 @@ class Hanging:
         server.close()
 
 
+PING = Operation[None, Any](lambda items: ("PING",), lambda items, answer: [answer] * len(items))
+
+
 async def ask(batch: RedisBatch) -> object:
-    return await batch.submit(("PING",), read=lambda answers: answers)
+    return await batch.submit(PING, None)
 
 
 async def test_redis_that_hangs_is_waited_for_once_and_not_by_everybody() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
+from typing import Any
 
 import pytest
 from redis.asyncio import Redis
@@ -11,7 +12,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
 from accounts.limits.redis import RedisLimits
-from accounts.limits.rules import Rule
+from accounts.limits.rules import Rule, Verdict
 from accounts.limits.store import Lease, MemoryLimits
 from accounts.limits.without_redis import FallbackLimits
 from accounts.models import LimitKind
@@ -93,6 +94,72 @@ async def test_redis_that_forgot_its_scripts_is_told_again(redis: Redis, name: s
     verdicts = await asyncio.gather(*(limits.admit(Lease(f"{n}", rules_of(name))) for n in range(5)))
 
     assert max(verdict.counts[0].used for verdict in verdicts) == 6
+
+
+@pytest.mark.services
+async def test_what_ends_and_goes_on_survives_forgotten_scripts(redis: Redis, name: str) -> None:
+    limits = RedisLimits(RedisBatch(redis), lease_s=20)
+    rules = rules_of(name)
+    await limits.admit(Lease("a", rules))
+    await redis.script_flush()
+
+    await asyncio.gather(limits.end(Lease("a", rules), 5), limits.renew([Lease("b", rules)]))
+
+    counts = (await limits.admit(Lease("c", rules))).counts
+    assert [count.used for count in counts] == [2, 5, 2]
+
+
+@pytest.mark.services
+async def test_key_that_is_no_count_fails_its_own_request_alone(redis: Redis, name: str) -> None:
+    limits = RedisLimits(RedisBatch(redis), lease_s=20)
+    good, bad = rules_of(name), rules_of(f"{name}:bad")
+    for rule in bad:
+        await redis.lpush(rule.key, "no count")
+
+    admitted = await asyncio.gather(
+        limits.admit(Lease("a", good)),
+        limits.admit(Lease("b", bad)),
+        limits.admit(Lease("c", good)),
+        return_exceptions=True,
+    )
+    await asyncio.gather(limits.end(Lease("b", bad), 3), limits.end(Lease("a", good), 3))
+
+    assert [type(outcome) for outcome in admitted] == [Verdict, DependencyUnavailable, Verdict]
+    counts = (await limits.admit(Lease("d", good))).counts
+    assert [count.used for count in counts] == [3, 3, 2]
+
+
+@pytest.mark.services
+async def test_what_ends_makes_room_in_the_same_round_trip(redis: Redis, name: str) -> None:
+    """Whoever is told that an answer is over may ask again at once, whoever else asked before."""
+    batch = RedisBatch(redis)
+    limits = RedisLimits(batch, lease_s=20)
+    lease = Lease("a", (Rule(LimitKind.STREAMS, f"{name}:one", 1, 0),))
+    await limits.admit(lease)
+
+    others: list[asyncio.Future[Any]] = [
+        batch.submit(limits._renew, lease),
+        batch.submit(limits._admit, Lease("x", rules_of(name))),
+        limits.end(lease, 0),
+    ]
+    verdict = await batch.submit(limits._admit, lease._replace(id="b"))
+    await asyncio.gather(*others)
+
+    assert verdict.refused is None
+    assert [count.used for count in verdict.counts] == [1]
+
+
+@pytest.mark.services
+async def test_admission_cancelled_before_it_is_sent_counts_nowhere(redis: Redis, name: str) -> None:
+    batch = RedisBatch(redis)
+    limits = RedisLimits(batch, lease_s=20)
+    rules = rules_of(name)
+    batch.submit(limits._admit, Lease("a", rules)).cancel()
+    await limits.end(Lease("a", rules), 0)
+
+    counts = (await limits.admit(Lease("b", rules))).counts
+
+    assert [count.used for count in counts] == [1, 0, 1]
 
 
 async def test_redis_that_is_down_is_an_unavailable_dependency_every_time(name: str) -> None:
