@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
 import msgspec
 from django.http.request import split_domain_port, validate_host
@@ -26,12 +27,16 @@ def header_value(scope: Scope, name: bytes) -> str | None:
     return None
 
 
-def check_host(scope: Scope, allowed: Iterable[str]) -> None:
+def check_host(scope: Scope, allowed: Sequence[str]) -> None:
     """Raises InvalidRequest for a Host header that names none of `allowed` (Django's pattern rules)."""
-    host = header_value(scope, b"host")
-    domain, _port = split_domain_port(host or "")
-    if not domain or not validate_host(domain, list(allowed)):
+    if not _is_allowed(header_value(scope, b"host") or "", tuple(allowed)):
         raise InvalidRequest("The Host header names no host of this gateway. See ALLOWED_HOSTS.")
+
+
+@lru_cache(maxsize=256)
+def _is_allowed(host: str, allowed: tuple[str, ...]) -> bool:
+    domain, _port = split_domain_port(host)
+    return bool(domain) and validate_host(domain, allowed)
 
 
 def bounded_receive(scope: Scope, receive: Receive, *, max_bytes: int, timeout_s: float) -> Receive:

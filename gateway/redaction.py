@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, MutableMapping
+from functools import lru_cache
 from typing import Any
 
 REDACTED = "[redacted]"
 SHORTEST_SECRET = 8
 """Characters; a shorter one would be found within ordinary words."""
+LONGEST_REMEMBERED = 200
+"""Characters of a text that is not looked through again each time it is logged."""
 
 LOGGED_FIELDS = frozenset(
     {
@@ -70,6 +73,8 @@ class Redactor:
     def __init__(self, secrets: Iterable[str] = ()) -> None:
         known = {secret for secret in secrets if len(secret) >= SHORTEST_SECRET}
         self._known = sorted(known, key=len, reverse=True)
+        # Nearly every line names one of few events and paths.
+        self._clean_again = lru_cache(maxsize=256)(self._clean)
 
     def __call__(self, _logger: Any, _name: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
         for field, value in event.items():
@@ -83,6 +88,9 @@ class Redactor:
 
     def clean(self, text: str) -> str:
         """`text` without what looks like a secret or is one of this process's."""
+        return self._clean_again(text) if len(text) <= LONGEST_REMEMBERED else self._clean(text)
+
+    def _clean(self, text: str) -> str:
         lowered = text.lower()
         if any(hint in lowered for hint in HINTS):
             text = SECRET_FORMS.sub(REDACTED, text)
