@@ -8,7 +8,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from gateway.tests.live import ADMIN_PASSWORD, USER_PASSWORD, GatewayProcess, start_gateway
+from gateway.tests.databases import ADMIN_PASSWORD, USER_PASSWORD
+from gateway.tests.live import GatewayProcess, start_gateway
 
 CHAT = {"content": "hello", "max_tokens": 1, "store": False}
 ROUNDS = 20

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -12,17 +11,14 @@ import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import httpx
-import psycopg
 
 from gateway.conf import BASE_DIR
+from gateway.tests.databases import ADMIN_PASSWORD, USER_PASSWORD, own_database
 from modelops.simulator.process import find_free_port
 
 START_TIMEOUT_S = 30.0
-ADMIN_PASSWORD = "admin-password-for-tests"
-USER_PASSWORD = "user-password-for-tests"
 OUT_OF_REACH = {
     "RATE_LIMIT_REQUESTS": "100000",
     "LOGIN_RATE": "10000/m",
@@ -31,7 +27,6 @@ OUT_OF_REACH = {
     "MAX_CONCURRENT_STREAMS": "100000",
 }
 """Limits that no test meets by accident."""
-SECRETS = {"SECRET_KEY": "s" * 40, "JWT_SECRET": "j" * 40}
 
 
 class GatewayProcess:
@@ -119,49 +114,20 @@ class GatewayProcess:
 @contextlib.contextmanager
 def start_gateway(folder: Path, engine_url: str, **overrides: str) -> Iterator[GatewayProcess]:
     """A migrated, seeded gateway on the stores that this test run is on. `overrides` are settings."""
-    inherited = {k: v for k, v in os.environ.items() if k in {"PATH", "HOME", "LANG", "REDIS_URL"}}
-    environment = {
-        **inherited,
-        **SECRETS,
-        "DJANGO_SETTINGS_MODULE": "gateway.settings",
-        "GATEWAY_ENV_FILE": os.devnull,
-        "GATEWAY_DATA_DIR": str(folder),
-        "GATEWAY_ADMIN_PASSWORD": ADMIN_PASSWORD,
-        "GATEWAY_USER_PASSWORD": USER_PASSWORD,
+    settings = {
         "VLLM_BASE_URL": engine_url,
         "LOG_FORMAT": "json",
         **OUT_OF_REACH,
         "PYTHONUNBUFFERED": "1",
+        **overrides,
     }
-    with own_database(folder.name) as database_url:
-        if database_url:
-            environment["DATABASE_URL"] = database_url
-        gateway = GatewayProcess(environment | overrides, log_path=folder / "gateway.log")
-        gateway.manage("migrate", "--verbosity", "0")
-        gateway.manage("seed_users")
+    with own_database(folder) as common:
+        gateway = GatewayProcess(common | settings, log_path=folder / "gateway.log")
         gateway.start()
         try:
             yield gateway
         finally:
             gateway.stop(signal.SIGTERM)
-
-
-@contextlib.contextmanager
-def own_database(name: str) -> Iterator[str]:
-    """A new database on the test run's PostgreSQL; empty on SQLite, where the data folder is enough."""
-    server = os.environ.get("DATABASE_URL", "")
-    if not server:
-        yield ""
-        return
-    database = "live_" + "".join(c if c.isalnum() else "_" for c in name.lower())
-    with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(f'DROP DATABASE IF EXISTS "{database}" WITH (FORCE)')
-        connection.execute(f'CREATE DATABASE "{database}"')
-    try:
-        yield urlsplit(server)._replace(path=f"/{database}").geturl()
-    finally:
-        with psycopg.connect(server, autocommit=True) as connection:
-            connection.execute(f'DROP DATABASE IF EXISTS "{database}" WITH (FORCE)')
 
 
 def wait_until(condition: Any, *, timeout_s: float = 10.0, what: str = "the condition") -> Any:

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 import httpx
 
-from gateway.tests.live import ADMIN_PASSWORD, GatewayProcess
+from gateway.tests.databases import ADMIN_PASSWORD
+from gateway.tests.live import GatewayProcess
 
 PASSWORD = "correct horse battery staple"
 _numbers = itertools.count()

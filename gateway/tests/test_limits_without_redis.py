@@ -9,7 +9,8 @@ import httpx
 import pytest
 
 from chat.tests.streams import error_of
-from gateway.tests.live import USER_PASSWORD, GatewayProcess, start_gateway, wait_until
+from gateway.tests.databases import USER_PASSWORD
+from gateway.tests.live import GatewayProcess, start_gateway, wait_until
 from gateway.tests.redis_server import RedisServer, running_redis
 from modelops.simulator.process import start_simulator
 

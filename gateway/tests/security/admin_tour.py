@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import httpx
 from django.contrib import admin
 
-from gateway.tests.live import ADMIN_PASSWORD
+from gateway.tests.databases import ADMIN_PASSWORD
 
 ROWS_OF_A_LIST = 3
 

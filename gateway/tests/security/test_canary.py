@@ -14,7 +14,8 @@ from django.contrib import admin
 from drf_spectacular.generators import SchemaGenerator
 
 from chat.tests.scripted_engine import ScriptedEngine
-from gateway.tests.live import ADMIN_PASSWORD, SECRETS, GatewayProcess, start_gateway, wait_until
+from gateway.tests.databases import ADMIN_PASSWORD, SETTINGS
+from gateway.tests.live import GatewayProcess, start_gateway, wait_until
 from gateway.tests.security.admin_tour import AdminTour
 from gateway.tests.security.faulty_urls import FAULTY_PATH
 
@@ -103,7 +104,7 @@ def succeed(canaries: Canaries, client: httpx.Client) -> dict[str, str]:
         "refresh token": pair["refresh_token"],
         "key": key["key"],
         "admin's password": ADMIN_PASSWORD,
-        **SECRETS,
+        **{name: SETTINGS[name] for name in ("SECRET_KEY", "JWT_SECRET")},
     }
     answer = chat(canaries, client, key["key"])
     return {**{n: answer[n] for n in ("conversation_id", "message_id")}, "key_id": key["id"]}

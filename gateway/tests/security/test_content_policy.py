@@ -12,7 +12,8 @@ import pytest
 from django.contrib import admin
 
 from gateway.page_security import PAGE_POLICY, write_policy
-from gateway.tests.live import ADMIN_PASSWORD, GatewayProcess, start_gateway
+from gateway.tests.databases import ADMIN_PASSWORD
+from gateway.tests.live import GatewayProcess, start_gateway
 from gateway.tests.security.conftest import MAX_BODY_BYTES
 from modelops.tests.faces.test_browser import browser_page
 

@@ -13,7 +13,8 @@ from django.test import Client
 from django.urls import path
 
 from gateway.conf import GatewayConfig, own_origins
-from gateway.tests.live import ADMIN_PASSWORD, GatewayProcess, start_gateway
+from gateway.tests.databases import ADMIN_PASSWORD
+from gateway.tests.live import GatewayProcess, start_gateway
 
 pytestmark = pytest.mark.stores_do_not_matter
 

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from gateway.tests.live import ADMIN_PASSWORD, GatewayProcess, start_gateway
+from gateway.tests.databases import ADMIN_PASSWORD
+from gateway.tests.live import GatewayProcess, start_gateway
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page

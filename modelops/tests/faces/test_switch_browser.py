@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gateway.conf import BASE_DIR
-from gateway.tests.live import ADMIN_PASSWORD, GatewayProcess, start_gateway
+from gateway.tests.databases import ADMIN_PASSWORD
+from gateway.tests.live import GatewayProcess, start_gateway
 from modelops.simulator.process import start_simulator
 from modelops.tests.faces.test_browser import browser_page
 

@@ -13,14 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from gateway.conf import BASE_DIR
-from gateway.tests.live import (
-    ADMIN_PASSWORD,
-    OUT_OF_REACH,
-    USER_PASSWORD,
-    GatewayProcess,
-    own_database,
-    wait_until,
-)
+from gateway.tests.databases import own_database
+from gateway.tests.live import OUT_OF_REACH, GatewayProcess, wait_until
 from modelops.domain.switching import LIVE_STATES
 from modelops.tests.profiles.profile_examples import CONFIG
 
@@ -123,7 +117,6 @@ class SwitchBench:
     def web_process(self, **settings: str) -> Iterator[GatewayProcess]:
         """A real web process over the same rows."""
         gateway = GatewayProcess({**self._environment, **settings}, log_path=self._folder / "gateway.log")
-        gateway.manage("seed_users")
         gateway.start()
         try:
             yield gateway
@@ -172,29 +165,17 @@ class SwitchBench:
 
 @contextlib.contextmanager
 def open_bench(folder: Path, **settings: str) -> Iterator[SwitchBench]:
-    inherited = {k: v for k, v in os.environ.items() if k in {"PATH", "HOME", "LANG", "REDIS_URL"}}
-    environment = {
-        **inherited,
-        "SECRET_KEY": "s" * 40,
-        "JWT_SECRET": "j" * 40,
-        "DJANGO_SETTINGS_MODULE": "gateway.settings",
-        "GATEWAY_ENV_FILE": os.devnull,
-        "GATEWAY_DATA_DIR": str(folder),
+    own = {
         "AUTOSTART_PROFILE": "none",
         "SWITCHER_LEASE": LEASE_S,
         "SWITCH_DRAIN_TIMEOUT": "2",
-        "GATEWAY_ADMIN_PASSWORD": ADMIN_PASSWORD,
-        "GATEWAY_USER_PASSWORD": USER_PASSWORD,
         **OUT_OF_REACH,
         "LOG_FORMAT": "json",
         "PYTHONPATH": str(BASE_DIR),
         **settings,
     }
-    with own_database(folder.name) as database_url:
-        if database_url:
-            environment["DATABASE_URL"] = database_url
-        run = [sys.executable, "manage.py", "migrate", "--verbosity", "0"]
-        subprocess.run(run, env=environment, cwd=BASE_DIR, check=True)
+    with own_database(folder) as common:
+        environment = common | own
         with (folder / "nursery.log").open("w") as errors:
             process = subprocess.Popen(
                 [sys.executable, "-m", "modelops.tests.switching.nursery"],
