@@ -28,12 +28,20 @@ os.environ.update(
 )
 
 
+WITHOUT_STORES = ("modelops/tests/domain/", "modelops/tests/simulator/")
+"""Folders whose tests touch no database."""
+
+
 def is_on_services() -> bool:
     """True when this run is on PostgreSQL + Redis, False on the embedded defaults."""
     return bool(os.environ.get("DATABASE_URL"))
 
 
+@pytest.hookimpl(tryfirst=True)  # before `-m` asks for the marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.nodeid.startswith(WITHOUT_STORES):
+            item.add_marker(pytest.mark.stores_do_not_matter)
     reason = "needs PostgreSQL + Redis: this is the run on the embedded defaults"
     for item in items:
         if item.get_closest_marker("services") and not is_on_services():

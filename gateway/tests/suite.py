@@ -1,4 +1,4 @@
-"""`make test`: the suite on SQLite alone, and beside it on PostgreSQL + Redis."""
+"""`make test`: the suite on SQLite, on PostgreSQL + Redis, and what needs a Docker engine or a browser."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import sys
 import tempfile
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass
 from typing import IO
 
 from gateway.tests.services import ServiceMissing, start_services
@@ -15,43 +17,76 @@ from gateway.tests.services import ServiceMissing, start_services
 NO_TESTS = 5
 
 
+@dataclass(frozen=True)
+class Run:
+    """A part of the suite, as a pytest of its own."""
+
+    title: str
+    markers: str
+    needs_services: bool = False
+
+
+RUNS = (
+    Run("on the embedded defaults: SQLite, in-process state", "not (vllm or services or docker or browser)"),
+    Run(
+        "on PostgreSQL + Redis",
+        "not (vllm or stores_do_not_matter or docker or browser)",
+        needs_services=True,
+    ),
+    Run("with a Docker engine, and with a browser", "(docker or browser) and not vllm"),
+)
+
+
 def main() -> int:
-    """Both runs at once, for most tests wait for processes; the second one's output comes when both ended."""
+    """All at once, as most tests wait for processes; whose output is not shown at once comes at the end."""
     arguments = sys.argv[1:]
-    with tempfile.TemporaryFile() as output, ThreadPoolExecutor(1) as beside:
-        on_services = beside.submit(run_on_services, arguments, output)
-        print("\n=== The suite on the embedded defaults: SQLite, in-process state", flush=True)
-        code = run_suite({}, ["-m", "not vllm and not services", *arguments])
-        print("\n=== The suite on PostgreSQL + Redis (it ran beside the other)", flush=True)
-        try:
-            code_on_services = on_services.result()
-        except ServiceMissing as exc:
-            print(f"\n!!! NOT TESTED on PostgreSQL + Redis: {exc}", flush=True)
-            code_on_services = 1 if os.environ.get("GATEWAY_TEST_REQUIRE") else 0
-        output.seek(0)
-        sys.stdout.write(output.read().decode(errors="replace"))
-    return code or code_on_services
+    with ExitStack() as stack:
+        outputs = [stack.enter_context(tempfile.TemporaryFile()) for _ in RUNS[1:]]
+        pool = stack.enter_context(ThreadPoolExecutor(len(outputs)))
+        beside = [
+            pool.submit(carry_out, run, arguments, output)
+            for run, output in zip(RUNS[1:], outputs, strict=True)
+        ]
+        print(f"\n=== The suite {RUNS[0].title}", flush=True)
+        codes = [carry_out(RUNS[0], arguments)]
+        for run, output, future in zip(RUNS[1:], outputs, beside, strict=True):
+            print(f"\n=== The suite {run.title} (it ran beside the first)", flush=True)
+            codes.append(future.result())
+            output.seek(0)
+            sys.stdout.write(output.read().decode(errors="replace"))
+    return next((code for code in codes if code), 0)
 
 
-def run_on_services(arguments: list[str], output: IO[bytes]) -> int:
-    with start_services() as services:
-        stores = {"DATABASE_URL": services.database_url, "REDIS_URL": services.redis_url}
-        return run_suite(stores, ["-m", "not vllm and not stores_do_not_matter", *arguments], output)
+def carry_out(run: Run, arguments: list[str], output: IO[bytes] | None = None) -> int:
+    """Its exit status. `output` gets what it says; None: stdout does."""
+    if not run.needs_services:
+        return run_pytest(run, {}, arguments, output)
+    try:
+        with start_services() as services:
+            stores = {"DATABASE_URL": services.database_url, "REDIS_URL": services.redis_url}
+            return run_pytest(run, stores, arguments, output)
+    except ServiceMissing as exc:
+        missing = f"!!! NOT TESTED on PostgreSQL + Redis: {exc}\n"
+        if output is None:
+            sys.stdout.write(missing)
+        else:
+            output.write(missing.encode())
+        return 1 if os.environ.get("GATEWAY_TEST_REQUIRE") else 0
 
 
-def run_suite(stores: Mapping[str, str], arguments: list[str], output: IO[bytes] | None = None) -> int:
+def run_pytest(run: Run, stores: Mapping[str, str], arguments: list[str], output: IO[bytes] | None) -> int:
     environment = {k: v for k, v in os.environ.items() if k not in {"DATABASE_URL", "REDIS_URL"}}
     # Nothing of one run lies where the other cleans up.
     environment["PYTEST_ADDOPTS"] = f"-p no:cacheprovider {environment.get('PYTEST_ADDOPTS', '')}"
-    command = [sys.executable, "-m", "pytest", *arguments]
     done = subprocess.run(
-        command,
+        [sys.executable, "-m", "pytest", "-m", run.markers, *arguments],
         env=environment | dict(stores),
         check=False,
         stdout=output,
         stderr=output and subprocess.STDOUT,
     )
-    return 0 if done.returncode == NO_TESTS and len(arguments) > 2 else done.returncode
+    # Of the paths that were asked for, a run may have none.
+    return 0 if done.returncode == NO_TESTS and arguments else done.returncode
 
 
 if __name__ == "__main__":

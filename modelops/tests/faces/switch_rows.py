@@ -28,8 +28,11 @@ CAUSE = {
 SHELL = Actor(Switch.Via.COMMAND, name="kim (shell)")
 
 
-def announce_switcher(*, age_s: float = 0.0, facts: Any = FACTS) -> SwitcherPresence:
-    """A switcher that was heard of `age_s` ago."""
+LONGER_THAN_ANY_TEST_S = 3600.0
+
+
+def announce_switcher(*, age_s: float = -LONGER_THAN_ANY_TEST_S, facts: Any = FACTS) -> SwitcherPresence:
+    """A switcher that was heard of `age_s` ago; by default one that counts as alive for the whole test."""
     SwitcherPresence.objects.all().delete()
     seen_at = timezone.now() - timedelta(seconds=age_s)
     return SwitcherPresence.objects.create(
