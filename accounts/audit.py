@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from django.db.models import Model
-from django.http import HttpRequest
 from rest_framework.request import Request
 
 from accounts.models import AuditEvent, User, Via
 from accounts.origin import COMMAND, Origin, origin_of
+from gateway.audit import ChatCaller, Requester
 
 MAX_LABEL = 200
 NEVER_RECORDED = frozenset({"password", "digest", "key", "refresh_jti", "previous_jti", "token"})
@@ -48,18 +48,21 @@ def keep_change(
     *,
     action: str,
     target: Model | type[Model],
-    request: HttpRequest | Request | None,
+    request: Requester,
     changes: Mapping[str, object],
 ) -> AuditEvent:
     """The sink of `gateway.audit`: what rooms that know no accounts have done."""
     return record_audit(origin=_find_origin(request), action=action, target=target, changes=changes)
 
 
-def _find_origin(request: HttpRequest | Request | None) -> Origin:
+def _find_origin(request: Requester) -> Origin:
     if request is None:
         return COMMAND
-    actor = request.user if isinstance(request.user, User) else None
-    return origin_of(request, via=Via.REST if isinstance(request, Request) else Via.ADMIN, actor=actor)
+    if isinstance(request, ChatCaller):
+        actor = User(pk=request.user_id, username=request.username)
+        return Origin(Via.CHAT, actor, address=request.address, request_id=request.request_id)
+    user = request.user if isinstance(request.user, User) else None
+    return origin_of(request, via=Via.REST if isinstance(request, Request) else Via.ADMIN, actor=user)
 
 
 def _label(target: Model | type[Model]) -> str:

@@ -94,14 +94,17 @@ class Doorkeeper:
         principal.require(*scopes)
         return principal, admission
 
-    async def _count_stranger(self, request: Request) -> None:
-        address = find_address(
+    def address_of(self, request: Request) -> str | None:
+        """Where the request comes from; None when nobody knows it."""
+        return find_address(
             peer=request.client.host if request.client else "",
             forwarded_for=",".join(request.headers.getlist("x-forwarded-for")),
             trusted_hops=self._trusted_proxy_hops,
         )
+
+    async def _count_stranger(self, request: Request) -> None:
         try:
-            await self._limiter.admit_address(address, self._address_limit)
+            await self._limiter.admit_address(self.address_of(request), self._address_limit)
         except DependencyUnavailable as exc:
             # It is refused in any case, and a 401 says more than a 503.
             log.warning("stranger_not_counted", error=exc.code)

@@ -13,6 +13,7 @@ from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
+from starlette.requests import Request
 
 from accounts.authentication import Authenticator
 from accounts.doorkeeper import Doorkeeper
@@ -33,10 +34,12 @@ from chat.registry import Registry
 from chat.stop_notice import call_at_stop
 from chat.switching import SwitchWish, request_switches
 from chat.upstream import EngineGateway
+from gateway.audit import ChatCaller
 from gateway.batching import BatchWorker
 from gateway.conf import GatewayConfig, get_config
 from gateway.errors import GatewayError
 from gateway.locks import lock_folder
+from gateway.request_id import current_request_id
 from modelops.live import LiveBoard
 
 log = structlog.get_logger()
@@ -92,10 +95,15 @@ class Runtime:
     async def _keep_presence(self) -> None:
         await self.presence.keep(self.gate)
 
-    async def switch_to(self, profile: str, principal: Principal) -> None:
+    async def switch_to(self, profile: str, principal: Principal, request: Request) -> None:
         """Have the default slot switch, and see to it that the board knows. Raises GatewayError."""
-        wish = SwitchWish(profile, principal.user_id, principal.username)
-        await self.worker.submit(request_switches, wish)
+        caller = ChatCaller(
+            principal.user_id,
+            principal.username,
+            address=self.doorkeeper.address_of(request),
+            request_id=current_request_id.get(),
+        )
+        await self.worker.submit(request_switches, SwitchWish(profile, caller))
         await self.board.refresh()
 
     async def _save_running(self) -> None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from gateway.audit import ChatCaller
 from gateway.errors import GatewayError
 from modelops.switch_on_request import request_switch_for_chat
 
@@ -13,8 +13,7 @@ from modelops.switch_on_request import request_switch_for_chat
 @dataclass(frozen=True)
 class SwitchWish:
     profile: str
-    user_id: uuid.UUID
-    username: str
+    caller: ChatCaller
 
 
 def request_switches(items: Sequence[SwitchWish]) -> list[Exception | None]:
@@ -24,7 +23,7 @@ def request_switches(items: Sequence[SwitchWish]) -> list[Exception | None]:
 
 def _request(item: SwitchWish) -> Exception | None:
     try:
-        request_switch_for_chat(item.profile, item.user_id, item.username)
+        request_switch_for_chat(item.profile, item.caller)
     except GatewayError as exc:
         return exc
     return None

@@ -39,7 +39,7 @@ async def chat(request: Request) -> Response:
         principal.require(Scope.HISTORY)  # whoever goes on with it can have it told
     if (answered := await find_repeat(runtime, principal, body)) is not None:
         return repeat_answer(answered, headers + ids_of(answered), principal, body)
-    route = await find_route(runtime, principal, body.model)
+    route = await find_route(runtime, request, principal, body.model)
     limit_output({"max_tokens": body.max_tokens}, route)  # before anything is recorded
     turn = await record(runtime, principal, body, route.model)
     if turn is not None:
@@ -83,7 +83,7 @@ async def openai_completion(request: Request, *, path: str) -> Response:
     runtime = await get_runtime()
     principal, headers = await admit(runtime, request, Scope.CHAT)
     body = parse_openai_request(await request.body(), runtime.config)
-    route = await find_route(runtime, principal, body["model"])
+    route = await find_route(runtime, request, principal, body["model"])
     generation = Generation(
         gate=runtime.gate,
         wish=Wish(body["model"], is_stream=bool(body.get("stream"))),
@@ -158,7 +158,7 @@ def call_if_allowed(
     return make_call(route)
 
 
-async def find_route(runtime: Runtime, principal: Principal, model: str) -> Route:
+async def find_route(runtime: Runtime, request: Request, principal: Principal, model: str) -> Route:
     """Where the request goes, before anything is recorded: refused at once, if it is to be refused.
 
     Raises PermissionDenied, ModelNotFound, ModelSwitching, ModelLoading or NoModel.
@@ -166,7 +166,7 @@ async def find_route(runtime: Runtime, principal: Principal, model: str) -> Rout
     route = runtime.board.resolve(model, may_switch=may_switch(runtime.config, principal))
     principal.require_model(route.model)
     if route.switch_to:
-        await runtime.switch_to(route.switch_to, principal)
+        await runtime.switch_to(route.switch_to, principal, request)
         route = runtime.board.resolve(model)
         principal.require_model(route.model)
     runtime.gate.check_room(route)

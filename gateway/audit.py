@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import pwd
+import uuid
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from django.conf import settings
@@ -18,6 +20,20 @@ from rest_framework.request import Request
 SHOWN_LENGTH = 200
 
 
+@dataclass(frozen=True)
+class ChatCaller:
+    """Who asked for a change with a chat, on the plane that has no requests of Django's."""
+
+    user_id: uuid.UUID
+    username: str
+    address: str | None = None
+    request_id: str = ""
+
+
+Requester = HttpRequest | Request | ChatCaller | None
+"""None: somebody on the command line."""
+
+
 class Sink(Protocol):
     """What the setting AUDIT_SINK names."""
 
@@ -26,7 +42,7 @@ class Sink(Protocol):
         *,
         action: str,
         target: Model | type[Model],
-        request: HttpRequest | Request | None,
+        request: Requester,
         changes: Mapping[str, object],
     ) -> object: ...
 
@@ -35,10 +51,10 @@ def record_change(
     action: str,
     target: Model | type[Model],
     *,
-    request: HttpRequest | Request | None,
+    request: Requester,
     changes: Mapping[str, object] | None = None,
 ) -> None:
-    """One line of the audit trail: who did this, to what, from where. `request` None: on the command line.
+    """One line of the audit trail: who did this, to what, from where.
 
     Call it inside the transaction of the change, so that both or none happen. `changes` is JSON, by custom
     `{field: [before, after]}`; no secrets, and nothing that users said.

@@ -1,4 +1,4 @@
-"""Asking for switches, and for an end to them, on record: what the faces of administrators call."""
+"""Asking for switches, and for an end to them, on record: what every face calls."""
 
 from __future__ import annotations
 
@@ -6,18 +6,16 @@ import uuid
 from typing import Any
 
 from django.db import transaction
-from django.http import HttpRequest
-from rest_framework.request import Request
 
-from gateway.audit import record_change
+from gateway.audit import Requester, record_change
 from modelops.models import DEFAULT_SLOT, Switch
 from modelops.switch_requests import Actor, RequestedSwitch, RequestOutcome, cancel_switch, request_switch
 
 
 def request_recorded_switch(
-    profile_slug: str, actor: Actor, *, request: HttpRequest | Request | None = None, **wishes: Any
+    profile_slug: str, actor: Actor, *, request: Requester = None, **wishes: Any
 ) -> RequestedSwitch:
-    """As `request_switch`, with what it begins or changes in the audit trail. `request` None: by command."""
+    """As `request_switch`, with what it begins or changes in the audit trail."""
     with transaction.atomic():
         requested = request_switch(profile_slug, actor, **wishes)
         if requested.switch is not None and requested.taken_over:
@@ -34,7 +32,7 @@ def cancel_recorded_switch(
     switch_id: uuid.UUID | None,
     actor: Actor,
     *,
-    request: HttpRequest | Request | None = None,
+    request: Requester = None,
     slot: str = DEFAULT_SLOT,
 ) -> Switch:
     """As `cancel_switch`, with the wish in the audit trail."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Sequence
 from datetime import timedelta
 
@@ -10,25 +9,28 @@ import structlog
 from django.db.models import Max
 from django.utils import timezone
 
+from gateway.audit import ChatCaller
 from gateway.conf import get_config
 from gateway.errors import DoesNotFit, ModelNotFound, ModelSwitching, SwitchRefused
 from modelops.models import Slot, Switch
-from modelops.switch_requests import Actor, request_switch
+from modelops.switch_audit import request_recorded_switch
+from modelops.switch_requests import Actor
 from modelops.switch_status import count_remaining_s
 
 log = structlog.get_logger()
 
 
-def request_switch_for_chat(profile_slug: str, user_id: uuid.UUID, username: str) -> None:
-    """Switch because a chat request asked for this profile; the caller has checked that its role may.
+def request_switch_for_chat(profile_slug: str, caller: ChatCaller) -> None:
+    """Switch because a chat request asked for this profile; whoever calls has checked that its role may.
 
     Raises ModelSwitching while another switch is under way or within SWITCH_MINIMUM_ACTIVE of the last one,
     ModelNotFound, DoesNotFit or SwitchRefused. Whoever chats is not told what is wrong: the plan is for
     admins.
     """
-    actor = Actor(Switch.Via.CHAT, user_id, username)
+    actor = Actor(Switch.Via.CHAT, caller.user_id, caller.username)
+    reason = "asked for by a chat request"
     try:
-        request_switch(profile_slug, actor, reason="asked for by a chat request", guard=_keep_the_peace)
+        request_recorded_switch(profile_slug, actor, request=caller, reason=reason, guard=_keep_the_peace)
     except (DoesNotFit, SwitchRefused) as exc:
         log.warning("switch_on_request_refused", profile=profile_slug, error=exc.code, problem=exc.message)
         raise type(exc)(param="model") from exc

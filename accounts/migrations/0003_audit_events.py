@@ -17,7 +17,7 @@ class Migration(migrations.Migration):
                 ('at', models.DateTimeField(db_index=True, default=django.utils.timezone.now)),
                 ('actor_id', models.UUIDField(blank=True, null=True)),
                 ('actor_name', models.CharField(blank=True, max_length=150)),
-                ('via', models.CharField(choices=[('admin', 'Admin pages'), ('rest', 'REST'), ('command', 'Command line'), ('system', 'The gateway itself')], max_length=10)),
+                ('via', models.CharField(choices=[('admin', 'Admin pages'), ('rest', 'REST'), ('chat', 'A chat request'), ('command', 'Command line'), ('system', 'The gateway itself')], max_length=10)),
                 ('action', models.CharField(max_length=40)),
                 ('target_type', models.CharField(max_length=40)),
                 ('target_id', models.CharField(max_length=64)),

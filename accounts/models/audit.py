@@ -11,6 +11,7 @@ from gateway.ids import new_id
 class Via(models.TextChoices):
     ADMIN = "admin", "Admin pages"
     REST = "rest", "REST"
+    CHAT = "chat", "A chat request"
     COMMAND = "command", "Command line"
     SYSTEM = "system", "The gateway itself"
 

@@ -10,6 +10,7 @@ import pytest
 from django.utils import timezone
 from pytest_django import DjangoDbBlocker
 
+from accounts.models import AuditEvent
 from chat.tests.streams import error_of
 from chat.tests.switching import PLAIN, Desk, callers_of, database_of
 from gateway.tests.live import GatewayProcess, start_gateway, wait_until
@@ -75,7 +76,10 @@ def test_who_may_is_answered_by_the_profile_that_was_asked_for(desk: Desk) -> No
         carry_out(desk, switch)
         answer = waiting.result(20)
 
+    recorded = AuditEvent.objects.get(action="switch_requested", target_id=str(switch.pk))
     assert (switch.to_profile, switch.via, switch.actor_name) == ("b", "chat", "admin")
+    assert (recorded.actor_name, recorded.via, recorded.address) == ("admin", "chat", "127.0.0.1")
+    assert recorded.request_id == answer.headers["x-request-id"]
     assert (answer.status_code, answer.json()["model"]) == (200, "b")
 
 

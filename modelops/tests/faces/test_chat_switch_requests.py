@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from accounts.models import Role, User
+from accounts.models import AuditEvent, Role, User
+from gateway.audit import ChatCaller
 from gateway.errors import DoesNotFit, GatewayError, ModelNotFound, ModelSwitching, SwitchRefused
 from modelops import switch_requests
 from modelops.domain.plan import Plan
@@ -27,9 +28,13 @@ def caller() -> User:
     return User.objects.create_user("mina", "mina@example.com", role=Role.USER)
 
 
+def as_caller(user: User) -> ChatCaller:
+    return ChatCaller(user.pk, user.username, address="192.0.2.7", request_id="of-the-chat")
+
+
 def refuse(caller: User, profile: str) -> GatewayError:
     with pytest.raises(GatewayError) as caught:
-        request_switch_for_chat(profile, caller.pk, caller.username)
+        request_switch_for_chat(profile, as_caller(caller))
     return caught.value
 
 
@@ -102,12 +107,11 @@ def test_switch_that_appears_while_the_plan_is_made_is_not_ended_either(
 ) -> None:
     make_ready("first", "second", "third")
     serve_for_long("first")
-    of_admin: list[Switch] = []
 
     def plan_then_ask(*args: Any, **options: Any) -> Plan:
         plan = plan_switch(*args, **options)
         monkeypatch.setattr(switch_requests, "plan_switch", plan_switch)
-        of_admin.append(ask("second"))
+        ask("second")
         return plan
 
     monkeypatch.setattr(switch_requests, "plan_switch", plan_then_ask)
@@ -115,7 +119,8 @@ def test_switch_that_appears_while_the_plan_is_made_is_not_ended_either(
     refused = refuse(caller, "third")
 
     assert isinstance(refused, ModelSwitching)
-    assert list(Switch.objects.live()) == of_admin
+    assert refused.message == "A switch to 'second' is under way."
+    assert not Switch.objects.filter(to_profile="third").exists()
 
 
 def test_chat_joins_a_switch_to_what_it_asks_for_and_leaves_its_draining_alone(caller: User) -> None:
@@ -123,7 +128,7 @@ def test_chat_joins_a_switch_to_what_it_asks_for_and_leaves_its_draining_alone(c
     serve("first")
     of_admin = ask("second", drain_timeout_s=7, drain_policy="wait")
 
-    request_switch_for_chat("second", caller.pk, caller.username)
+    request_switch_for_chat("second", as_caller(caller))
 
     of_admin.refresh_from_db()
     assert Switch.objects.get() == of_admin
@@ -133,7 +138,11 @@ def test_chat_joins_a_switch_to_what_it_asks_for_and_leaves_its_draining_alone(c
 def test_first_chat_of_all_may_switch(caller: User) -> None:
     make_ready("first")
 
-    request_switch_for_chat("first", caller.pk, caller.username)
+    request_switch_for_chat("first", as_caller(caller))
 
     switch = Switch.objects.get()
+    event = AuditEvent.objects.get()
     assert (switch.via, switch.actor_name) == ("chat", "mina")
+    assert (event.action, event.via, event.target_id) == ("switch_requested", "chat", str(switch.pk))
+    assert (event.actor_id, event.actor_name) == (caller.pk, "mina")
+    assert (event.address, event.request_id) == ("192.0.2.7", "of-the-chat")
