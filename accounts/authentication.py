@@ -126,19 +126,12 @@ class Authenticator:
         if stamp is None:
             self._remembered.pop(credential, None)
         else:
-            until = time.monotonic() + PRINCIPAL_LIFE_S
-            self._remembered[credential] = _Remembered(verdict.outcome, stamp, until)
+            self._remembered[credential] = _Remembered(verdict.outcome, stamp, _good_until(verdict.outcome))
         return _raise_or_return(verdict.outcome)
 
     def _recall(self, credential: Credential) -> _Remembered | None:
         known = self._remembered.get(credential)
-        if known is None or known.until <= time.monotonic():
-            return None
-        if isinstance(known.verdict, Principal):
-            ends_at = known.verdict.ends_at
-            if ends_at is not None and ends_at.timestamp() <= time.time():
-                return None
-        return known
+        return None if known is None or known.until <= time.monotonic() else known
 
     def _note_use(self, credential: Credential) -> None:
         """Have the use put on record, once a minute and without anybody waiting for it."""
@@ -157,6 +150,14 @@ class Authenticator:
             await self._worker.submit(note_uses, credential)
         except GatewayError as exc:
             log.warning("use_not_noted", error=exc.code)
+
+
+def _good_until(outcome: Principal | AuthenticationFailed) -> float:
+    """Until when it may be remembered, in `time.monotonic` seconds: no longer than the credential lives."""
+    life_s = PRINCIPAL_LIFE_S
+    if isinstance(outcome, Principal) and outcome.ends_at is not None:
+        life_s = min(life_s, outcome.ends_at.timestamp() - time.time())
+    return time.monotonic() + life_s
 
 
 @dataclass(frozen=True)

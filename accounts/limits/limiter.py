@@ -127,9 +127,9 @@ class Limiter:
         self._settle(admission.lease, spent.tokens)
 
     def _settle(self, lease: Lease, tokens: int) -> None:
-        if not any(
-            r.kind is LimitKind.STREAMS or (r.kind is LimitKind.TOKENS and tokens) for r in lease.rules
-        ):
+        rules = lease.rules
+        holds_a_place = bool(rules) and rules[-1].kind is LimitKind.STREAMS
+        if not holds_a_place and not (tokens and any(rule.kind is LimitKind.TOKENS for rule in rules)):
             return
         future = self._store.end(lease, tokens)
         self._settling.add(future)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 import structlog
 
-from accounts.limits.rules import Count, Rules, Verdict
+from accounts.limits.rules import MAX_KNOWN, Count, Rules, Verdict
 from accounts.limits.store import Lease
 from accounts.models import LimitKind
 from accounts.redis_batch import Command, Operation, RedisBatch, Script
@@ -17,29 +18,28 @@ from gateway.errors import DependencyUnavailable
 log = structlog.get_logger()
 
 ADMIT = Script("""
--- ARGV: the life of a lease in ms, then for each request its lease and the number of its rules, and of each
--- rule the kind, the value and the window in ms. KEYS: one for each rule, in the same order.
+-- ARGV: the life of a lease in ms, then for each request its lease and its rules as a text: of each rule the
+-- kind, the value and the window in ms. KEYS: one for each rule, in the same order.
 -- Answers for each request the number of the rule that refuses (0: none), then for each rule what is used and
 -- in how many ms its window ends; nil for a request one of whose keys is no count.
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local life = ARGV[1]
 
-local function admit(lease, count, k, a)
-  local kinds, used, refused = {}, {}, 0
-  for i = 1, count do
+local function admit(lease, kinds, values, windows, k)
+  local used, refused = {}, 0
+  for i = 1, #kinds do
     local key = KEYS[k + i]
-    kinds[i] = ARGV[a + 3 * i - 2]
     if kinds[i] == 'streams' then
       redis.call('ZREMRANGEBYSCORE', key, '-inf', now)
       used[i] = redis.call('ZCARD', key)
     else
       used[i] = tonumber(redis.call('GET', key) or 0)
     end
-    if refused == 0 and used[i] >= tonumber(ARGV[a + 3 * i - 1]) then refused = i end
+    if refused == 0 and used[i] >= values[i] then refused = i end
   end
   local answer = {refused}
-  for i = 1, count do
+  for i = 1, #kinds do
     local key, wait = KEYS[k + i], 0
     if kinds[i] == 'streams' then
       if refused == 0 then
@@ -54,7 +54,7 @@ local function admit(lease, count, k, a)
       if used[i] > 0 then
         wait = redis.call('PTTL', key)
         if wait < 0 then
-          wait = tonumber(ARGV[a + 3 * i])
+          wait = windows[i]
           redis.call('PEXPIRE', key, wait)
         end
       end
@@ -65,13 +65,17 @@ local function admit(lease, count, k, a)
   return answer
 end
 
-local answers, k, a = {}, 0, 1
-while ARGV[a + 1] do
-  local count = tonumber(ARGV[a + 2])
-  local is_good, answer = pcall(admit, ARGV[a + 1], count, k, a + 2)
+local answers, k = {}, 0
+for a = 2, #ARGV, 2 do
+  local kinds, values, windows = {}, {}, {}
+  for kind, value, window in string.gmatch(ARGV[a + 1], '(%a+) (%d+) (%d+)') do
+    kinds[#kinds + 1] = kind
+    values[#values + 1] = tonumber(value)
+    windows[#windows + 1] = tonumber(window)
+  end
+  local is_good, answer = pcall(admit, ARGV[a], kinds, values, windows, k)
   answers[#answers + 1] = is_good and answer
-  k = k + count
-  a = a + 2 + 3 * count
+  k = k + #kinds
 end
 return answers
 """)
@@ -137,10 +141,8 @@ class RedisLimits:
         keys: list[str] = []
         arguments: list[str | int] = [self._lease_ms]
         for lease in leases:
-            arguments += (lease.id, len(lease.rules))
-            for rule in lease.rules:
-                keys.append(rule.key)
-                arguments += (rule.kind.value, rule.value, rule.window_s * 1000)
+            keys += [rule.key for rule in lease.rules]
+            arguments += (lease.id, _text_of(lease.rules))
         return ADMIT.call(keys, arguments)
 
     def _renew_command(self, leases: Sequence[Lease]) -> Command:
@@ -148,6 +150,12 @@ class RedisLimits:
             (rule.key, lease.id) for lease in leases for rule in lease.rules if rule.kind is LimitKind.STREAMS
         ]
         return RENEW.call([key for key, _id in held], [self._lease_ms, *(lease for _key, lease in held)])
+
+
+@lru_cache(maxsize=MAX_KNOWN)
+def _text_of(rules: Rules) -> str:
+    """What ADMIT is told of the rules: the same for each of a caller's requests."""
+    return " ".join(f"{rule.kind.value} {rule.value} {rule.window_s * 1000}" for rule in rules)
 
 
 def read_verdict(rules: Rules, answer: Sequence[int]) -> Verdict:
