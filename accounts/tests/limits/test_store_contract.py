@@ -186,6 +186,25 @@ async def test_renewed_lease_outlives_its_time(store: LimitStore, name: str) -> 
     assert not await is_admitted(store, *kept.rules)
 
 
+async def test_lease_of_a_crash_ends_although_its_neighbours_are_renewed(
+    store: LimitStore, name: str
+) -> None:
+    """Two web processes generate for one account, and one of them dies."""
+    rule = streams(name, 2)
+    kept, left = lease_of(rule), lease_of(rule)
+    for lease in (kept, left):
+        await store.admit(lease)
+
+    async def left_has_ended() -> bool:
+        await store.renew([kept])
+        return await is_admitted(store, rule)
+
+    await eventually(left_has_ended)
+
+    await store.renew([kept])
+    assert not await is_admitted(store, rule._replace(value=1))
+
+
 async def test_renewal_brings_back_what_a_store_forgot(store: LimitStore, name: str) -> None:
     """Redis restarted: the answers that are still being generated count again."""
     leases = [lease_of(streams(name, 300)) for _ in range(300)]
