@@ -20,6 +20,8 @@ from pathlib import Path
 import docker
 from docker.errors import DockerException
 
+from gateway.tests.live import wait_until
+
 PROGRAMS = ("dockerd", "containerd", "runc", "docker-proxy", "docker-init", "ip")
 START_TIMEOUT_S = 30.0
 STOP_TIMEOUT_S = 30.0
@@ -115,6 +117,8 @@ class DockerEngine:
         """It accepts connections and answers nothing until the end of the block."""
         assert self._process is not None
         self._process.send_signal(signal.SIGSTOP)
+        # Until each thread has taken notice one of them may still answer.
+        wait_until(lambda: _has_stopped(self._process), what="every thread of the engine to stop")
         try:
             yield
         finally:
@@ -198,3 +202,9 @@ def _unmount_below(folder: Path) -> None:
     mounts = [line.split()[1] for line in Path("/proc/self/mounts").read_text().splitlines()]
     for path in sorted((m for m in mounts if m.startswith(f"{folder}/")), reverse=True):
         subprocess.run(["umount", "--lazy", path], check=False, capture_output=True)
+
+
+def _has_stopped(process: subprocess.Popen[bytes]) -> bool:
+    """Whether SIGSTOP has reached all of its threads (proc_pid_stat(5))."""
+    threads = Path(f"/proc/{process.pid}/task").glob("*/stat")
+    return all(thread.read_text().rpartition(") ")[2].startswith("T") for thread in threads)

@@ -53,7 +53,7 @@ def test_a_socket_that_refuses_us_is_told_from_one_that_is_absent(
 
 @pytest.mark.docker
 def test_a_docker_that_hangs_holds_us_up_only_for_a_moment(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(docker_connection, "QUICK_TIMEOUT_S", 0.2)
+    monkeypatch.setattr(docker_connection, "QUICK_TIMEOUT_S", 1.0)
     with run_docker_engine() as engine:
         runtime = DockerRuntime(GatewayConfig(docker_host=engine.host))
         assert runtime.status("a-name").state is InstanceState.ABSENT
