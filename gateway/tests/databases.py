@@ -10,7 +10,6 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
-import uuid
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -39,7 +38,8 @@ SQLITE_FILE = "gateway.sqlite3"
 def own_database(folder: Path) -> Iterator[dict[str, str]]:
     """A database with the accounts `admin` and `demo`, and the settings of a gateway that uses it.
 
-    On the PostgreSQL that the test run is on, else in `folder`.
+    On the PostgreSQL that the test run is on, else in `folder`. The accounts have ids of their own, as Redis
+    counts by them for every gateway of the run.
     """
     settings = {**SETTINGS, "GATEWAY_DATA_DIR": str(folder)}
     if redis_url := os.environ.get("REDIS_URL"):
@@ -48,8 +48,7 @@ def own_database(folder: Path) -> Iterator[dict[str, str]]:
     if not server:
         shutil.copy(Path(_sqlite_template().name, SQLITE_FILE), folder)
         with contextlib.closing(sqlite3.connect(folder / SQLITE_FILE)) as connection:
-            for old in [row[0] for row in connection.execute("SELECT id FROM accounts_user")]:
-                connection.execute("UPDATE accounts_user SET id = ? WHERE id = ?", (uuid.uuid4().hex, old))
+            connection.execute("UPDATE accounts_user SET id = lower(hex(randomblob(16)))")
             connection.commit()
         yield settings
         return
