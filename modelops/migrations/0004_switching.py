@@ -3,7 +3,6 @@
 import django.db.models.deletion
 import django.db.models.functions.datetime
 import gateway.ids
-import modelops.domain.switching
 from django.conf import settings
 from django.db import migrations, models
 
@@ -263,7 +262,7 @@ class Migration(migrations.Migration):
                             ("degraded", "degraded"),
                         ],
                         db_index=True,
-                        default=modelops.domain.switching.SwitchState["REQUESTED"],
+                        default="requested",
                         max_length=20,
                     ),
                 ),
@@ -479,14 +478,14 @@ class Migration(migrations.Migration):
                     (
                         "state__in",
                         (
-                            modelops.domain.switching.SwitchState["PLANNED"],
-                            modelops.domain.switching.SwitchState["DRAINING"],
-                            modelops.domain.switching.SwitchState["STOPPING"],
-                            modelops.domain.switching.SwitchState["CLEARING"],
-                            modelops.domain.switching.SwitchState["STARTING"],
-                            modelops.domain.switching.SwitchState["LOADING"],
-                            modelops.domain.switching.SwitchState["VERIFYING"],
-                            modelops.domain.switching.SwitchState["ROLLING_BACK"],
+                            "planned",
+                            "draining",
+                            "stopping",
+                            "clearing",
+                            "starting",
+                            "loading",
+                            "verifying",
+                            "rolling_back",
                         ),
                     )
                 ),
@@ -497,7 +496,7 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name="switch",
             constraint=models.UniqueConstraint(
-                condition=models.Q(("state", modelops.domain.switching.SwitchState["REQUESTED"])),
+                condition=models.Q(("state", "requested")),
                 fields=("slot",),
                 name="switch_one_waits_for_a_slot",
             ),
@@ -509,20 +508,20 @@ class Migration(migrations.Migration):
                     (
                         "state__in",
                         [
-                            modelops.domain.switching.SwitchState["REQUESTED"],
-                            modelops.domain.switching.SwitchState["PLANNED"],
-                            modelops.domain.switching.SwitchState["DRAINING"],
-                            modelops.domain.switching.SwitchState["STOPPING"],
-                            modelops.domain.switching.SwitchState["CLEARING"],
-                            modelops.domain.switching.SwitchState["STARTING"],
-                            modelops.domain.switching.SwitchState["LOADING"],
-                            modelops.domain.switching.SwitchState["VERIFYING"],
-                            modelops.domain.switching.SwitchState["ACTIVE"],
-                            modelops.domain.switching.SwitchState["REJECTED"],
-                            modelops.domain.switching.SwitchState["CANCELLED"],
-                            modelops.domain.switching.SwitchState["ROLLING_BACK"],
-                            modelops.domain.switching.SwitchState["ROLLED_BACK"],
-                            modelops.domain.switching.SwitchState["DEGRADED"],
+                            "requested",
+                            "planned",
+                            "draining",
+                            "stopping",
+                            "clearing",
+                            "starting",
+                            "loading",
+                            "verifying",
+                            "active",
+                            "rejected",
+                            "cancelled",
+                            "rolling_back",
+                            "rolled_back",
+                            "degraded",
                         ],
                     )
                 ),
@@ -538,15 +537,15 @@ class Migration(migrations.Migration):
                         (
                             "state__in",
                             (
-                                modelops.domain.switching.SwitchState["REQUESTED"],
-                                modelops.domain.switching.SwitchState["PLANNED"],
-                                modelops.domain.switching.SwitchState["DRAINING"],
-                                modelops.domain.switching.SwitchState["STOPPING"],
-                                modelops.domain.switching.SwitchState["CLEARING"],
-                                modelops.domain.switching.SwitchState["STARTING"],
-                                modelops.domain.switching.SwitchState["LOADING"],
-                                modelops.domain.switching.SwitchState["VERIFYING"],
-                                modelops.domain.switching.SwitchState["ROLLING_BACK"],
+                                "requested",
+                                "planned",
+                                "draining",
+                                "stopping",
+                                "clearing",
+                                "starting",
+                                "loading",
+                                "verifying",
+                                "rolling_back",
                             ),
                         ),
                     ),
@@ -555,15 +554,15 @@ class Migration(migrations.Migration):
                             (
                                 "state__in",
                                 (
-                                    modelops.domain.switching.SwitchState["REQUESTED"],
-                                    modelops.domain.switching.SwitchState["PLANNED"],
-                                    modelops.domain.switching.SwitchState["DRAINING"],
-                                    modelops.domain.switching.SwitchState["STOPPING"],
-                                    modelops.domain.switching.SwitchState["CLEARING"],
-                                    modelops.domain.switching.SwitchState["STARTING"],
-                                    modelops.domain.switching.SwitchState["LOADING"],
-                                    modelops.domain.switching.SwitchState["VERIFYING"],
-                                    modelops.domain.switching.SwitchState["ROLLING_BACK"],
+                                    "requested",
+                                    "planned",
+                                    "draining",
+                                    "stopping",
+                                    "clearing",
+                                    "starting",
+                                    "loading",
+                                    "verifying",
+                                    "rolling_back",
                                 ),
                             ),
                             _negated=True,
