@@ -13,7 +13,7 @@ from django.template.response import TemplateResponse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from modelops.domain.report_text import (
+from modelops.domain.fit.report_text import (
     VERDICT_WORDS,
     Line,
     StartLine,

@@ -14,6 +14,8 @@ from typing import Any
 
 from gateway.conf import BASE_DIR
 from modelops.domain.engine_args import to_gpus
+from modelops.domain.fit.recommendation import Assessment, advise, assess_candidate, to_candidate
+from modelops.domain.fit.report import Limit
 from modelops.domain.profile_environment import VARIABLES
 from modelops.domain.profile_flags import EXTRA_FLAGS, REFUSED_FLAGS
 from modelops.domain.profile_spec import (
@@ -25,8 +27,6 @@ from modelops.domain.profile_spec import (
     is_required,
     list_settings,
 )
-from modelops.domain.recommendation import Assessment, advise, assess_candidate, to_candidate
-from modelops.domain.report import Limit
 from modelops.seed_reading import SeedFile, read_seed_file
 from modelops.services import PROFILES_PATH
 

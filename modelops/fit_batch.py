@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
-from modelops.domain.question import answer_question
-from modelops.domain.report import FitReport, Limit, Verdict, serialise_report
+from modelops.domain.fit.question import answer_question
+from modelops.domain.fit.report import FitReport, Limit, Verdict, serialise_report
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,9 @@ from typing import Any
 from django.core.management.base import CommandError
 
 from modelops.domain.errors import FieldError
-from modelops.domain.question import FitQuestion, ask, parse_question
-from modelops.domain.report import FitReport, Limit, Verdict
-from modelops.domain.specs import MIB
+from modelops.domain.fit.question import FitQuestion, ask, parse_question
+from modelops.domain.fit.report import FitReport, Limit, Verdict
+from modelops.domain.fit.specs import MIB
 from modelops.gpu_choice import GpuChoice
 from modelops.hardware_options import BAD_INPUT
 

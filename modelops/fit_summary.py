@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from modelops.domain.gpu_needs import Need
-from modelops.domain.measured_run import COMPARED_SIZES
+from modelops.domain.fit.gpu_needs import Need
+from modelops.domain.fit.measured_run import COMPARED_SIZES
 from modelops.gpu_choice import GpuChoice
 from modelops.last_starts import LastStart
 from modelops.selectors import ProfileFit

@@ -8,9 +8,9 @@ from datetime import datetime
 from typing import Any
 
 from modelops.domain.engine_args import to_gpus
+from modelops.domain.fit.report_text import describe_gpus
+from modelops.domain.fit.specs import Gpu
 from modelops.domain.profile_spec import HardwareSpec
-from modelops.domain.report_text import describe_gpus
-from modelops.domain.specs import Gpu
 from modelops.hardware import (
     GpuLink,
     HardwareProblem,

@@ -10,9 +10,8 @@ from django.core.exceptions import ValidationError
 from django.db import DatabaseError
 
 from gateway.errors import ModelNotFound, NotFound
-from modelops.domain.gpu_needs import Need, find_needs
-from modelops.domain.profile_spec import ProfileSpec
-from modelops.domain.recommendation import (
+from modelops.domain.fit.gpu_needs import Need, find_needs
+from modelops.domain.fit.recommendation import (
     Assessment,
     Candidate,
     advise,
@@ -20,8 +19,9 @@ from modelops.domain.recommendation import (
     sort_by_rank,
     to_candidate,
 )
-from modelops.domain.report import FitReport
-from modelops.domain.specs import EngineSettings
+from modelops.domain.fit.report import FitReport
+from modelops.domain.fit.specs import EngineSettings
+from modelops.domain.profile_spec import ProfileSpec
 from modelops.gpu_choice import GpuChoice, choose_planned, choose_seen
 from modelops.hardware import HardwareReading
 from modelops.last_starts import LastStart, choose_last_start, load_measured_engines

@@ -7,7 +7,7 @@ from typing import Any
 from rest_framework import serializers
 
 from gateway.rest import StrictSerializer
-from modelops.domain.report import Limit, Verdict
+from modelops.domain.fit.report import Limit, Verdict
 from modelops.fit_summary import reduce_fit, summarise_choice, summarise_fit
 from modelops.gpu_choice import GpuChoice
 from modelops.selectors import ProfileFit

@@ -16,9 +16,9 @@ from django.utils.safestring import SafeString
 
 from gateway.errors import GatewayError
 from modelops.domain.causes import RootCause
-from modelops.domain.measured_run import name_as_estimate
+from modelops.domain.fit.measured_run import name_as_estimate
+from modelops.domain.fit.report_text import format_bytes
 from modelops.domain.profile_spec import EngineKind
-from modelops.domain.report_text import format_bytes
 from modelops.models import DEFAULT_SLOT, Engine, Slot, Switch
 from modelops.switch_audit import cancel_recorded_switch
 from modelops.switch_pages import cancel, find_actor, send_progress, show_switch

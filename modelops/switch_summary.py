@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from modelops.domain.measured_run import name_as_estimate
+from modelops.domain.fit.measured_run import name_as_estimate
 from modelops.fit_summary import reduce_fit
 from modelops.models import Engine, Switch
 from modelops.switch_draining import find_draining

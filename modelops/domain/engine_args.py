@@ -6,11 +6,11 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from modelops.domain.gpu_catalog import find_card
+from modelops.domain.fit.gpu_catalog import find_card
+from modelops.domain.fit.specs import MIB, CheckpointFacts, EngineSettings, Gpu
 from modelops.domain.profile_spec import HardwareSpec, ProfileSpec, list_settings
 from modelops.domain.profile_templates import get_template_text
 from modelops.domain.profile_values import AUTO
-from modelops.domain.specs import MIB, CheckpointFacts, EngineSettings, Gpu
 
 _FIT_FLAGS = ("enable_chunked_prefill", "block_size", "kv_cache_memory_bytes")
 

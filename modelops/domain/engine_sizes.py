@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from modelops.domain.specs import GIB
+from modelops.domain.fit.specs import GIB
 
 _DEFAULT_BLOCK_TOKENS = 16
 

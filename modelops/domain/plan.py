@@ -10,7 +10,8 @@ from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from modelops.domain.measured_run import serialise_estimate
+from modelops.domain.fit.measured_run import serialise_estimate
+from modelops.domain.fit.report import Verdict
 from modelops.domain.plan_problems import (
     PlanFacts,
     PlanProblem,
@@ -20,7 +21,6 @@ from modelops.domain.plan_problems import (
     to_gib,
 )
 from modelops.domain.profile_spec import EngineKind, ProfileSpec, Runtime, list_settings, to_values
-from modelops.domain.report import Verdict
 
 
 class PlanKind(StrEnum):

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from modelops.domain.fit.report import FitReport, Verdict
 from modelops.domain.profile_spec import EngineKind, ProfileSpec, Runtime
-from modelops.domain.report import FitReport, Verdict
 
 HUB_FREE_SHARE = 1.05
 """A download needs a little more disk than its size says."""

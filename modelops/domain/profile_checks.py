@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from modelops.domain.architecture import parse_architecture
-from modelops.domain.divisibility import find_parallel_problems
 from modelops.domain.errors import FieldError, UnknownLayoutError
-from modelops.domain.gpu_catalog import find_card
+from modelops.domain.fit.architecture import parse_architecture
+from modelops.domain.fit.divisibility import find_parallel_problems
+from modelops.domain.fit.gpu_catalog import find_card
+from modelops.domain.fit.specs import ModelArchitecture
 from modelops.domain.profile_flags import SIMULATOR_PREFIX
 from modelops.domain.profile_spec import EngineKind, HardwareSpec, ProfileSpec, Runtime
 from modelops.domain.profile_syntax import RESERVED_NAMES
-from modelops.domain.specs import ModelArchitecture
 
 _LOAD_TIME_METHODS = frozenset({"fp8", "bitsandbytes", "experts_int8"})
 """Quantizations that the engine can apply to a plain checkpoint while it loads."""

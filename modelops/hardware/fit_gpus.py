@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from modelops.domain.gpu_catalog import complete_gpu
-from modelops.domain.specs import Gpu
+from modelops.domain.fit.gpu_catalog import complete_gpu
+from modelops.domain.fit.specs import Gpu
 from modelops.hardware.readings import GpuReading, HardwareReading
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from modelops.domain.specs import GIB
+from modelops.domain.fit.specs import GIB
 from modelops.hardware.problems import HardwareProblem, ProblemCode
 from modelops.hardware.readings import GpuProcess, GpuReading, HardwareReading
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from textwrap import wrap
 
-from modelops.domain.specs import GIB
+from modelops.domain.fit.specs import GIB
 from modelops.hardware.notices import list_problems
 from modelops.hardware.problems import HardwareProblem
 from modelops.hardware.readings import GpuLink, GpuProcess, GpuReading, HardwareReading, LinkPath

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from modelops.domain.fit.specs import MIB, Gpu
 from modelops.domain.plan import Plan
-from modelops.domain.specs import MIB, Gpu
 from modelops.gpu_choice import choose_given
 from modelops.models import ModelProfile, Slot
 from modelops.planning import plan_switch

@@ -15,8 +15,8 @@ from django.db import DatabaseError, transaction
 from gateway.audit import record_change
 from gateway.env import ConfigurationError
 from gateway.errors import GatewayError
-from modelops.domain.report import serialise_report
-from modelops.domain.report_text import render_report
+from modelops.domain.fit.report import serialise_report
+from modelops.domain.fit.report_text import render_report
 from modelops.fit_summary import summarise_choice
 from modelops.gpu_choice import GpuChoice
 from modelops.hardware_options import BAD_INPUT, add_hardware_options, choose_gpus

@@ -12,9 +12,9 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError
 
 from gateway.errors import ModelNotFound
-from modelops.domain.architecture import describe_size
-from modelops.domain.report import FitReport, Verdict, serialise_report
-from modelops.domain.report_text import render_report
+from modelops.domain.fit.architecture import describe_size
+from modelops.domain.fit.report import FitReport, Verdict, serialise_report
+from modelops.domain.fit.report_text import render_report
 from modelops.fit_batch import answer_lines
 from modelops.fit_flags import (
     add_question_flags,

@@ -11,7 +11,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError
 
 from gateway.errors import ModelNotFound
-from modelops.domain.report_text import VERDICT_WORDS, format_bytes
+from modelops.domain.fit.report_text import VERDICT_WORDS, format_bytes
 from modelops.fit_summary import summarise_choice, summarise_fit, summarise_need
 from modelops.hardware_options import BAD_INPUT, add_hardware_options, choose_gpus
 from modelops.models import ModelProfile

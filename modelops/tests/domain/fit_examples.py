@@ -4,8 +4,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from modelops.domain.architecture import parse_architecture
-from modelops.domain.specs import GIB, Gpu, ModelArchitecture
+from modelops.domain.fit.architecture import parse_architecture
+from modelops.domain.fit.specs import GIB, Gpu, ModelArchitecture
 
 DATA = Path(__file__).parent / "data"
 

@@ -2,9 +2,9 @@ from typing import Any
 
 import pytest
 
-from modelops.domain.architecture import parse_architecture
 from modelops.domain.errors import FieldError, UnknownLayoutError
-from modelops.domain.specs import Dtype, LayerKind
+from modelops.domain.fit.architecture import parse_architecture
+from modelops.domain.fit.specs import Dtype, LayerKind
 from modelops.tests.domain.fit_examples import (
     load_data,
     make_config,

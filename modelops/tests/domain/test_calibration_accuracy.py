@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from modelops.domain.question import answer_question
-from modelops.domain.specs import GIB
+from modelops.domain.fit.question import answer_question
+from modelops.domain.fit.specs import GIB
 from modelops.tests.domain.fit_examples import load_data
 
 SAMPLE = load_data("calibration_runs.json")

@@ -1,8 +1,8 @@
 import pytest
 
-from modelops.domain.engine_defaults import find_traits, parse_version, resolve_settings
-from modelops.domain.gpu_catalog import complete_gpu, find_card
-from modelops.domain.specs import GIB, MIB, EngineSettings, Gpu, ResolvedSettings
+from modelops.domain.fit.engine_defaults import find_traits, parse_version, resolve_settings
+from modelops.domain.fit.gpu_catalog import complete_gpu, find_card
+from modelops.domain.fit.specs import GIB, MIB, EngineSettings, Gpu, ResolvedSettings
 from modelops.tests.domain.fit_examples import make_gpu, make_model
 
 

@@ -2,11 +2,11 @@ from dataclasses import replace
 
 import pytest
 
-from modelops.domain.architecture import parse_architecture
 from modelops.domain.errors import FieldError
-from modelops.domain.fit import check_fit
-from modelops.domain.report import Limit, Verdict
-from modelops.domain.specs import GIB, CheckpointFacts, EngineSettings
+from modelops.domain.fit.architecture import parse_architecture
+from modelops.domain.fit.check import check_fit
+from modelops.domain.fit.report import Limit, Verdict
+from modelops.domain.fit.specs import GIB, CheckpointFacts, EngineSettings
 from modelops.tests.domain.fit_examples import make_config, make_gpu, make_model, make_moe_config
 
 

@@ -6,12 +6,12 @@ from typing import Any
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from modelops.domain.architecture import parse_architecture
-from modelops.domain.assessment import assess_fit
-from modelops.domain.divisibility import find_parallel_problems
-from modelops.domain.fit import check_fit
-from modelops.domain.report import FitReport
-from modelops.domain.specs import GIB, CheckpointFacts, EngineSettings, Gpu, ModelArchitecture
+from modelops.domain.fit.architecture import parse_architecture
+from modelops.domain.fit.assessment import assess_fit
+from modelops.domain.fit.check import check_fit
+from modelops.domain.fit.divisibility import find_parallel_problems
+from modelops.domain.fit.report import FitReport
+from modelops.domain.fit.specs import GIB, CheckpointFacts, EngineSettings, Gpu, ModelArchitecture
 from modelops.tests.domain.fit_examples import (
     make_config,
     make_hybrid_config,

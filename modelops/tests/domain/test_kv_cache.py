@@ -2,10 +2,10 @@ from typing import Any
 
 import pytest
 
-from modelops.domain.architecture import parse_architecture
-from modelops.domain.engine_defaults import find_traits, resolve_settings
-from modelops.domain.kv_cache import CacheLayout, plan_cache
-from modelops.domain.specs import EngineSettings, ModelArchitecture
+from modelops.domain.fit.architecture import parse_architecture
+from modelops.domain.fit.engine_defaults import find_traits, resolve_settings
+from modelops.domain.fit.kv_cache import CacheLayout, plan_cache
+from modelops.domain.fit.specs import EngineSettings, ModelArchitecture
 from modelops.tests.domain.fit_examples import (
     make_config,
     make_gpu,

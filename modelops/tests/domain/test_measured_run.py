@@ -9,24 +9,24 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from modelops.domain.assessment import assess_fit
-from modelops.domain.budget import Budget, compute_budget, find_longest_context
-from modelops.domain.correction import Correction
 from modelops.domain.engine_args import to_engine_settings
-from modelops.domain.engine_defaults import find_traits, resolve_dtype
 from modelops.domain.engine_sizes import EngineSizes, serialise_sizes
-from modelops.domain.fit import check_fit
-from modelops.domain.measured_run import (
+from modelops.domain.fit.assessment import assess_fit
+from modelops.domain.fit.budget import Budget, compute_budget, find_longest_context
+from modelops.domain.fit.check import check_fit
+from modelops.domain.fit.correction import Correction
+from modelops.domain.fit.engine_defaults import find_traits, resolve_dtype
+from modelops.domain.fit.measured_run import (
     MeasuredRun,
     is_same_card,
     name_as_estimate,
     serialise_estimate,
     to_measured_run,
 )
+from modelops.domain.fit.report import Limit, Verdict
+from modelops.domain.fit.specs import GIB, MIB, CheckpointFacts, EngineSettings, Gpu, ModelArchitecture
+from modelops.domain.fit.weights import estimate_weights
 from modelops.domain.profile_spec import ProfileSpec, to_values
-from modelops.domain.report import Limit, Verdict
-from modelops.domain.specs import GIB, MIB, CheckpointFacts, EngineSettings, Gpu, ModelArchitecture
-from modelops.domain.weights import estimate_weights
 from modelops.tests.domain.fit_examples import make_config, make_gpu, make_model
 from modelops.tests.domain.test_fit_properties import cards, engine_settings, models
 

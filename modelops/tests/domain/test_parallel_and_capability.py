@@ -2,12 +2,12 @@ from typing import Any
 
 import pytest
 
-from modelops.domain.architecture import parse_architecture
-from modelops.domain.capability import find_capability_notes, find_capability_problems
-from modelops.domain.divisibility import find_parallel_problems
-from modelops.domain.engine_defaults import find_traits, resolve_dtype
-from modelops.domain.gpu_catalog import complete_gpu
-from modelops.domain.specs import EngineSettings
+from modelops.domain.fit.architecture import parse_architecture
+from modelops.domain.fit.capability import find_capability_notes, find_capability_problems
+from modelops.domain.fit.divisibility import find_parallel_problems
+from modelops.domain.fit.engine_defaults import find_traits, resolve_dtype
+from modelops.domain.fit.gpu_catalog import complete_gpu
+from modelops.domain.fit.specs import EngineSettings
 from modelops.tests.domain.fit_examples import make_config, make_gpu, make_hybrid_config, make_moe_config
 
 AWQ = {"quant_method": "awq", "bits": 4, "group_size": 128}

@@ -3,8 +3,8 @@ from typing import Any
 
 import pytest
 
-from modelops.domain.quantization import get_bytes_per_weight, parse_quantization
-from modelops.domain.specs import Dtype
+from modelops.domain.fit.quantization import get_bytes_per_weight, parse_quantization
+from modelops.domain.fit.specs import Dtype
 
 
 @pytest.mark.parametrize(

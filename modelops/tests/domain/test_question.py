@@ -4,8 +4,8 @@ from typing import Any
 import pytest
 
 from modelops.domain.errors import FieldError
-from modelops.domain.question import answer_question, parse_question
-from modelops.domain.specs import MIB
+from modelops.domain.fit.question import answer_question, parse_question
+from modelops.domain.fit.specs import MIB
 from modelops.tests.domain.fit_examples import make_config, make_question
 
 PROMISED = (

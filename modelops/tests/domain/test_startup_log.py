@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from modelops.domain.fit.specs import GIB
 from modelops.domain.log_lines import read_line
-from modelops.domain.specs import GIB
 from modelops.domain.startup_log import KEPT_LINES, ORDER, Phase, StartupLog, parse_sizes, serialise_sizes
 from modelops.tests.domain.log_examples import FIRST_ENGINE, TWO_CARDS, read_log
 

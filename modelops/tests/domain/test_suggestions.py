@@ -1,8 +1,8 @@
 from dataclasses import replace
 
-from modelops.domain.fit import check_fit
-from modelops.domain.report import FitReport, Limit, Verdict
-from modelops.domain.specs import EngineSettings
+from modelops.domain.fit.check import check_fit
+from modelops.domain.fit.report import FitReport, Limit, Verdict
+from modelops.domain.fit.specs import EngineSettings
 from modelops.tests.domain.fit_examples import make_gpu, make_model
 
 

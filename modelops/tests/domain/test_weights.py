@@ -1,10 +1,10 @@
 import pytest
 
-from modelops.domain.architecture import parse_architecture
 from modelops.domain.errors import UnknownLayoutError
-from modelops.domain.gpu_catalog import complete_gpu
-from modelops.domain.specs import GIB, CheckpointFacts, Dtype, ModelArchitecture
-from modelops.domain.weights import estimate_weights, split_layers
+from modelops.domain.fit.architecture import parse_architecture
+from modelops.domain.fit.gpu_catalog import complete_gpu
+from modelops.domain.fit.specs import GIB, CheckpointFacts, Dtype, ModelArchitecture
+from modelops.domain.fit.weights import estimate_weights, split_layers
 from modelops.tests.domain.fit_examples import make_config, make_gpu, make_latent_config, make_model
 
 NO_FACTS = CheckpointFacts()

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.utils import timezone
 
-from modelops.domain.specs import MIB
+from modelops.domain.fit.specs import MIB
 from modelops.hardware import GpuLink, GpuProcess, GpuReading, HardwareReading, LinkPath
 from modelops.models import ModelProfile
 from modelops.sampling import record_reading

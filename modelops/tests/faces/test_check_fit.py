@@ -15,7 +15,7 @@ from django.core.management import call_command
 from django.core.management.base import CommandError
 
 from gateway.conf import BASE_DIR
-from modelops.domain.question import answer_question
+from modelops.domain.fit.question import answer_question
 from modelops.fit_batch import answer_lines
 from modelops.hardware import GpuProcess
 from modelops.tests.domain.fit_examples import make_config, make_question

@@ -7,14 +7,11 @@ from typing import Any
 
 import pytest
 
-from modelops.domain.assessment import assess_fit
 from modelops.domain.engine_args import to_checkpoint_facts, to_engine_settings, to_gpus
-from modelops.domain.gpu_catalog import find_card
-from modelops.domain.gpu_needs import KNOWN_CARDS, find_needs
-from modelops.domain.profile_schema import read_profile
-from modelops.domain.profile_spec import HardwareSpec, ProfileSpec
-from modelops.domain.proposal import Subject, make_slug, propose_profile
-from modelops.domain.recommendation import (
+from modelops.domain.fit.assessment import assess_fit
+from modelops.domain.fit.gpu_catalog import find_card
+from modelops.domain.fit.gpu_needs import KNOWN_CARDS, find_needs
+from modelops.domain.fit.recommendation import (
     Assessment,
     Candidate,
     assess_candidate,
@@ -22,8 +19,11 @@ from modelops.domain.recommendation import (
     sort_by_rank,
     to_candidate,
 )
-from modelops.domain.report import Limit, Verdict
-from modelops.domain.specs import CheckpointFacts, EngineSettings, Gpu
+from modelops.domain.fit.report import Limit, Verdict
+from modelops.domain.fit.specs import CheckpointFacts, EngineSettings, Gpu
+from modelops.domain.profile_schema import read_profile
+from modelops.domain.profile_spec import HardwareSpec, ProfileSpec
+from modelops.domain.proposal import Subject, make_slug, propose_profile
 from modelops.tests.domain.fit_examples import make_config, make_gpu, make_model
 
 pytestmark = pytest.mark.stores_do_not_matter

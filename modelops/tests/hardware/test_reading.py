@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from modelops.domain.specs import MIB
+from modelops.domain.fit.specs import MIB
 from modelops.hardware import (
     GpuLink,
     GpuProcess,

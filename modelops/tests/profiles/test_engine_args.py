@@ -7,7 +7,7 @@ from modelops.domain.engine_args import (
     to_engine_settings,
     to_gpus,
 )
-from modelops.domain.specs import MIB
+from modelops.domain.fit.specs import MIB
 from modelops.simulator.flags import parse_command_line
 from modelops.tests.profiles.profile_examples import make_hardware, make_profile
 

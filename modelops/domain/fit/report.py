@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from modelops.domain.specs import EngineSettings, Quantization
+from modelops.domain.fit.specs import EngineSettings, Quantization
 
 
 class Verdict(StrEnum):

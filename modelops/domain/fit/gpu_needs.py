@@ -3,11 +3,11 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from modelops.domain.assessment import assess_fit
-from modelops.domain.gpu_catalog import complete_gpu, find_card
-from modelops.domain.recommendation import does_all_asked
-from modelops.domain.report import FitReport, Verdict
-from modelops.domain.specs import MIB, CheckpointFacts, EngineSettings, Gpu, ModelArchitecture
+from modelops.domain.fit.assessment import assess_fit
+from modelops.domain.fit.gpu_catalog import complete_gpu, find_card
+from modelops.domain.fit.recommendation import does_all_asked
+from modelops.domain.fit.report import FitReport, Verdict
+from modelops.domain.fit.specs import MIB, CheckpointFacts, EngineSettings, Gpu, ModelArchitecture
 
 _SHORTEST_USEFUL_CONTEXT = 2048
 

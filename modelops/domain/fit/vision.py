@@ -7,9 +7,9 @@ per cent of the published counts, and the checkpoint's own size always wins wher
 from collections.abc import Mapping
 from typing import Any
 
-from modelops.domain.calibration import MAX_VISION_PATCHES
-from modelops.domain.config_reader import Config, get_int
-from modelops.domain.specs import VisionTower
+from modelops.domain.fit.calibration import MAX_VISION_PATCHES
+from modelops.domain.fit.config_reader import Config, get_int
+from modelops.domain.fit.specs import VisionTower
 
 _DEPTH = ("depth", "num_hidden_layers", "layers", "num_layers")
 _WIDTH = ("embed_dim", "hidden_size", "width")

@@ -6,11 +6,11 @@ Weights: mamba_mixer2.py, qwen3_next.py, nemotron_h.py, granitemoehybrid.py, fal
 
 from dataclasses import replace
 
-from modelops.domain.config_reader import Config, get_bool, get_int, require_int
 from modelops.domain.errors import FieldError
-from modelops.domain.layouts import Layout
-from modelops.domain.specs import CacheShape, Layer, LayerKind, LayerWeights, LinearState
-from modelops.domain.text_layers import TextShape, build_standard_layer, count_mlp, read_layer_kinds
+from modelops.domain.fit.config_reader import Config, get_bool, get_int, require_int
+from modelops.domain.fit.layouts import Layout
+from modelops.domain.fit.specs import CacheShape, Layer, LayerKind, LayerWeights, LinearState
+from modelops.domain.fit.text_layers import TextShape, build_standard_layer, count_mlp, read_layer_kinds
 
 _NO_CACHE = CacheShape(LayerKind.NONE)
 

@@ -2,11 +2,11 @@
 
 from dataclasses import replace
 
-from modelops.domain.assessment import assess_fit
-from modelops.domain.measured_run import MeasuredRun
-from modelops.domain.report import FitReport
-from modelops.domain.specs import CheckpointFacts, EngineSettings, Gpu, ModelArchitecture
-from modelops.domain.suggestions import find_suggestions
+from modelops.domain.fit.assessment import assess_fit
+from modelops.domain.fit.measured_run import MeasuredRun
+from modelops.domain.fit.report import FitReport
+from modelops.domain.fit.specs import CheckpointFacts, EngineSettings, Gpu, ModelArchitecture
+from modelops.domain.fit.suggestions import find_suggestions
 
 
 def check_fit(

@@ -4,13 +4,13 @@ Structure: `profile_run` (vllm/v1/worker/gpu_model_runner.py): the vision tower 
 then one forward pass of max_num_batched_tokens, then the sampler over max_num_seqs rows.
 """
 
-from modelops.domain.calibration import (
+from modelops.domain.fit.calibration import (
     ALL_REDUCE_COPIES,
     HIDDEN_COPIES_BESIDE_SAMPLER,
     HIDDEN_COPIES_IN_LAYER,
     SAMPLER_COPIES,
 )
-from modelops.domain.specs import ModelArchitecture, ResolvedSettings
+from modelops.domain.fit.specs import ModelArchitecture, ResolvedSettings
 
 _FLOAT32_BYTES = 4
 _EXPERT_CHUNK_TOKENS = 32768

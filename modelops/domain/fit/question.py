@@ -4,12 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from modelops.domain.architecture import parse_architecture
 from modelops.domain.errors import FieldError, UnknownLayoutError
-from modelops.domain.fit import check_fit
-from modelops.domain.gpu_catalog import find_card
-from modelops.domain.report import FitReport, Limit, Verdict, serialise_report
-from modelops.domain.specs import MIB, CheckpointFacts, EngineSettings, Gpu
+from modelops.domain.fit.architecture import parse_architecture
+from modelops.domain.fit.check import check_fit
+from modelops.domain.fit.gpu_catalog import find_card
+from modelops.domain.fit.report import FitReport, Limit, Verdict, serialise_report
+from modelops.domain.fit.specs import MIB, CheckpointFacts, EngineSettings, Gpu
 
 _COUNTS = (
     "tensor_parallel_size",

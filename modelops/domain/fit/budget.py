@@ -4,15 +4,15 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from math import ceil
 
-from modelops.domain import calibration
-from modelops.domain.activation import estimate_activation
-from modelops.domain.correction import NO_CORRECTION, Correction
-from modelops.domain.engine_defaults import EngineTraits, resolve_settings, with_length
-from modelops.domain.kv_cache import CacheLayout, plan_cache
-from modelops.domain.overhead import estimate_context, estimate_cuda_graphs, estimate_non_torch
-from modelops.domain.report import Band
-from modelops.domain.specs import EngineSettings, Gpu, ModelArchitecture, ResolvedSettings
-from modelops.domain.weights import WeightsEstimate, get_stages
+from modelops.domain.fit import calibration
+from modelops.domain.fit.activation import estimate_activation
+from modelops.domain.fit.correction import NO_CORRECTION, Correction
+from modelops.domain.fit.engine_defaults import EngineTraits, resolve_settings, with_length
+from modelops.domain.fit.kv_cache import CacheLayout, plan_cache
+from modelops.domain.fit.overhead import estimate_context, estimate_cuda_graphs, estimate_non_torch
+from modelops.domain.fit.report import Band
+from modelops.domain.fit.specs import EngineSettings, Gpu, ModelArchitecture, ResolvedSettings
+from modelops.domain.fit.weights import WeightsEstimate, get_stages
 
 
 @dataclass(frozen=True)

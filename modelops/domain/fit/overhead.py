@@ -1,6 +1,6 @@
 """Memory beside weights, activation and KV cache: CUDA context, NCCL, CUDA graphs."""
 
-from modelops.domain.calibration import (
+from modelops.domain.fit.calibration import (
     CONTEXT_BYTES,
     DEFAULT_CONTEXT_BYTES,
     DEFAULT_NON_TORCH_BYTES,
@@ -14,9 +14,9 @@ from modelops.domain.calibration import (
     V0_GRAPH_BYTES,
     V1_NCCL_IN_BUDGET_BYTES,
 )
-from modelops.domain.engine_defaults import EngineTraits, count_capture_sizes
-from modelops.domain.gpu_catalog import find_card, find_family
-from modelops.domain.specs import Gpu, ResolvedSettings
+from modelops.domain.fit.engine_defaults import EngineTraits, count_capture_sizes
+from modelops.domain.fit.gpu_catalog import find_card, find_family
+from modelops.domain.fit.specs import Gpu, ResolvedSettings
 
 
 def estimate_non_torch(settings: ResolvedSettings, gpu: Gpu, traits: EngineTraits) -> int:

@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from modelops.domain.assessment import assess_fit
-from modelops.domain.gpu_catalog import complete_gpu
-from modelops.domain.measured_run import MeasuredRun
-from modelops.domain.report import FitReport, Limit, Suggestion, Verdict
-from modelops.domain.specs import (
+from modelops.domain.fit.assessment import assess_fit
+from modelops.domain.fit.gpu_catalog import complete_gpu
+from modelops.domain.fit.measured_run import MeasuredRun
+from modelops.domain.fit.report import FitReport, Limit, Suggestion, Verdict
+from modelops.domain.fit.specs import (
     CheckpointFacts,
     Dtype,
     EngineSettings,

@@ -4,8 +4,8 @@ Minimum capabilities are the `get_min_capability` of each class under
 vllm/model_executor/layers/quantization (0.32; FP8 and Marlin asked for 8.0 before 0.14).
 """
 
-from modelops.domain.engine_defaults import EngineTraits
-from modelops.domain.specs import Dtype, EngineSettings, Gpu, ModelArchitecture
+from modelops.domain.fit.engine_defaults import EngineTraits
+from modelops.domain.fit.specs import Dtype, EngineSettings, Gpu, ModelArchitecture
 
 Capability = tuple[int, int]
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from modelops.domain.config_reader import Config, get_int
+from modelops.domain.fit.config_reader import Config, get_int
 
 _LENGTH_FIELDS = (
     "max_position_embeddings",

@@ -7,14 +7,14 @@ from dataclasses import dataclass, replace
 from math import ceil
 from typing import Any
 
-from modelops.domain.budget import Budget, compute_budget
-from modelops.domain.correction import Correction
-from modelops.domain.engine_defaults import EngineTraits, parse_version
 from modelops.domain.engine_sizes import EngineSizes
-from modelops.domain.gpu_catalog import find_card
-from modelops.domain.report import FitReport
-from modelops.domain.specs import GIB, EngineSettings, Gpu, ModelArchitecture
-from modelops.domain.weights import WeightsEstimate
+from modelops.domain.fit.budget import Budget, compute_budget
+from modelops.domain.fit.correction import Correction
+from modelops.domain.fit.engine_defaults import EngineTraits, parse_version
+from modelops.domain.fit.gpu_catalog import find_card
+from modelops.domain.fit.report import FitReport
+from modelops.domain.fit.specs import GIB, EngineSettings, Gpu, ModelArchitecture
+from modelops.domain.fit.weights import WeightsEstimate
 
 _ROUNDING_BYTES = int(0.005 * GIB) + 1
 """Logs print hundredths of a GiB."""

@@ -4,8 +4,8 @@ import re
 from dataclasses import dataclass, replace
 
 from modelops.domain.errors import FieldError
-from modelops.domain.gpu_catalog import find_family
-from modelops.domain.specs import (
+from modelops.domain.fit.gpu_catalog import find_family
+from modelops.domain.fit.specs import (
     GIB,
     Dtype,
     EngineSettings,

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from modelops.domain.report import FitReport, Suggestion, Verdict
-from modelops.domain.specs import GIB, Gpu
+from modelops.domain.fit.report import FitReport, Suggestion, Verdict
+from modelops.domain.fit.specs import GIB, Gpu
 
 VERDICT_WORDS = {
     Verdict.FITS: "fits",

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from fractions import Fraction
 from typing import Any
 
-from modelops.domain.specs import Dtype, Quantization
+from modelops.domain.fit.specs import Dtype, Quantization
 
 _ALL_LINEAR = frozenset({"attention", "mlp", "experts"})
 _LOAD_TIME_METHODS = {

@@ -7,7 +7,7 @@ Compute capabilities: NVIDIA's list, https://developer.nvidia.com/cuda-gpus.
 import re
 from dataclasses import dataclass, replace
 
-from modelops.domain.specs import GIB, MIB, Gpu
+from modelops.domain.fit.specs import GIB, MIB, Gpu
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from math import ceil
 
-from modelops.domain.engine_defaults import EngineTraits
-from modelops.domain.specs import CacheShape, Layer, LayerKind, ModelArchitecture, ResolvedSettings
+from modelops.domain.fit.engine_defaults import EngineTraits
+from modelops.domain.fit.specs import CacheShape, Layer, LayerKind, ModelArchitecture, ResolvedSettings
 
 _PADDED_LATENT_HEAD_DIM = 256
 """Before 0.7.1 latent attention was expanded to ordinary heads, padded to this size."""

@@ -3,18 +3,18 @@
 from dataclasses import dataclass, replace
 from math import ceil
 
-from modelops.domain import calibration
-from modelops.domain.budget import Budget, compute_budget, estimate_band, find_longest_context
-from modelops.domain.capability import find_capability_notes, find_capability_problems
-from modelops.domain.correction import NO_CORRECTION
-from modelops.domain.divisibility import find_parallel_problems
-from modelops.domain.engine_defaults import EngineTraits, find_traits, resolve_dtype
 from modelops.domain.errors import UnknownLayoutError
-from modelops.domain.gpu_catalog import complete_gpu
-from modelops.domain.measured_run import MeasuredRun, find_correction
-from modelops.domain.report import Band, FitReport, Limit, Verdict
-from modelops.domain.specs import GIB, CheckpointFacts, EngineSettings, Gpu, ModelArchitecture
-from modelops.domain.weights import WeightsEstimate, estimate_weights
+from modelops.domain.fit import calibration
+from modelops.domain.fit.budget import Budget, compute_budget, estimate_band, find_longest_context
+from modelops.domain.fit.capability import find_capability_notes, find_capability_problems
+from modelops.domain.fit.correction import NO_CORRECTION
+from modelops.domain.fit.divisibility import find_parallel_problems
+from modelops.domain.fit.engine_defaults import EngineTraits, find_traits, resolve_dtype
+from modelops.domain.fit.gpu_catalog import complete_gpu
+from modelops.domain.fit.measured_run import MeasuredRun, find_correction
+from modelops.domain.fit.report import Band, FitReport, Limit, Verdict
+from modelops.domain.fit.specs import GIB, CheckpointFacts, EngineSettings, Gpu, ModelArchitecture
+from modelops.domain.fit.weights import WeightsEstimate, estimate_weights
 
 _WEIGHTS_SHARE = 0.85
 _ACTIVATION_SHARE = 0.4

@@ -4,7 +4,7 @@ All come from start-up logs of public runs ("Memory profiling takes …", "Avail
 "Graph capturing finished … took"), per GPU. None depends on a model's name.
 """
 
-from modelops.domain.specs import GIB
+from modelops.domain.fit.specs import GIB
 
 SAMPLER_COPIES = 9.53
 """Float32 copies of the logits alive at the sampler's peak (V1 `_dummy_sampler_run`); median error 8 MiB."""

@@ -3,8 +3,8 @@
 Each rule names the check in vLLM 0.32 that enforces it.
 """
 
-from modelops.domain.specs import LayerKind, ModelArchitecture, Quantization
-from modelops.domain.weights import VOCABULARY_PADDING
+from modelops.domain.fit.specs import LayerKind, ModelArchitecture, Quantization
+from modelops.domain.fit.weights import VOCABULARY_PADDING
 
 
 def find_parallel_problems(

@@ -6,7 +6,8 @@ llama.py, qwen2_moe.py, mixtral.py, deepseek_v2.py, gpt_oss.py, llama4.py, gemma
 
 from dataclasses import dataclass
 
-from modelops.domain.config_reader import (
+from modelops.domain.errors import FieldError, UnknownLayoutError
+from modelops.domain.fit.config_reader import (
     EXPERT_INTERMEDIATE,
     EXPERTS,
     EXPERTS_PER_TOKEN,
@@ -21,9 +22,8 @@ from modelops.domain.config_reader import (
     get_int,
     require_int,
 )
-from modelops.domain.errors import FieldError, UnknownLayoutError
-from modelops.domain.layouts import Flag, Layout
-from modelops.domain.specs import CacheShape, Layer, LayerKind, LayerWeights, MoeShape
+from modelops.domain.fit.layouts import Flag, Layout
+from modelops.domain.fit.specs import CacheShape, Layer, LayerKind, LayerWeights, MoeShape
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,8 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from modelops.domain.errors import UnknownLayoutError
-from modelops.domain.quantization import get_bytes_per_weight
-from modelops.domain.specs import CheckpointFacts, Dtype, Gpu, Layer, ModelArchitecture, Quantization
+from modelops.domain.fit.quantization import get_bytes_per_weight
+from modelops.domain.fit.specs import CheckpointFacts, Dtype, Gpu, Layer, ModelArchitecture, Quantization
 
 _FULL_WIDTH_SHARE = 0.9
 VOCABULARY_PADDING = 64

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from modelops.domain.config_reader import (
+from modelops.domain.errors import FieldError, UnknownLayoutError
+from modelops.domain.fit.config_reader import (
     HIDDEN,
     LAYERS,
     VOCABULARY,
@@ -16,26 +17,25 @@ from modelops.domain.config_reader import (
     require_int,
     squash,
 )
-from modelops.domain.context_length import derive_context_limits
-from modelops.domain.errors import FieldError, UnknownLayoutError
-from modelops.domain.hybrid_layers import (
+from modelops.domain.fit.context_length import derive_context_limits
+from modelops.domain.fit.hybrid_layers import (
     build_falcon_h1_layers,
     build_gated_delta_layers,
     build_gemma4_layers,
     build_granite_hybrid_layers,
     build_nemotron_h_layers,
 )
-from modelops.domain.layouts import ALIASES, LAYOUTS, NESTED_DEFAULTS, VISION_TYPES, Layout
-from modelops.domain.quantization import parse_quantization
-from modelops.domain.specs import Dtype, Layer, ModelArchitecture
-from modelops.domain.text_layers import (
+from modelops.domain.fit.layouts import ALIASES, LAYOUTS, NESTED_DEFAULTS, VISION_TYPES, Layout
+from modelops.domain.fit.quantization import parse_quantization
+from modelops.domain.fit.specs import Dtype, Layer, ModelArchitecture
+from modelops.domain.fit.text_layers import (
     TextShape,
     build_latent_layer,
     build_standard_layer,
     read_layer_kinds,
     read_shape,
 )
-from modelops.domain.vision import read_vision_tower
+from modelops.domain.fit.vision import read_vision_tower
 
 _CLASS_SUFFIXES = (
     "forconditionalgeneration",
