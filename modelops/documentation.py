@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from gateway.conf import BASE_DIR
-from modelops.domain.engine_args import to_gpus
 from modelops.domain.fit.recommendation import Assessment, advise, assess_candidate, to_candidate
 from modelops.domain.fit.report import Limit
-from modelops.domain.profile_environment import VARIABLES
-from modelops.domain.profile_flags import EXTRA_FLAGS, REFUSED_FLAGS
-from modelops.domain.profile_spec import (
+from modelops.domain.profiles.engine_args import to_gpus
+from modelops.domain.profiles.environment import VARIABLES
+from modelops.domain.profiles.flags import EXTRA_FLAGS, REFUSED_FLAGS
+from modelops.domain.profiles.spec import (
     HardwareSpec,
     ProfileSpec,
     Spec,

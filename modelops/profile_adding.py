@@ -13,9 +13,9 @@ from django.db import IntegrityError, transaction
 from gateway.errors import Conflict, InvalidRequest
 from modelops.domain.errors import FieldError, UnknownLayoutError
 from modelops.domain.fit.recommendation import Assessment, advise
-from modelops.domain.profile_schema import read_profile
-from modelops.domain.profile_spec import ProfileSpec, get_default, list_settings, to_values
-from modelops.domain.proposal import Subject, propose_profile
+from modelops.domain.profiles.proposal import Subject, propose_profile
+from modelops.domain.profiles.schema import read_profile
+from modelops.domain.profiles.spec import ProfileSpec, get_default, list_settings, to_values
 from modelops.gpu_choice import GpuChoice
 from modelops.hub import RepositoryFacts
 from modelops.models import ModelProfile

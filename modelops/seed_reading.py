@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from modelops.domain.profile_schema import Reading, read_hardware, read_profile
-from modelops.domain.profile_spec import HardwareSpec, ProfileSpec
+from modelops.domain.profiles.schema import Reading, read_hardware, read_profile
+from modelops.domain.profiles.spec import HardwareSpec, ProfileSpec
 from modelops.profile_yaml import YamlEntry, parse_document
 from modelops.seed_result import InvalidEntry
 

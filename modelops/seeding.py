@@ -12,7 +12,7 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 
-from modelops.domain.profile_spec import HardwareSpec, ProfileSpec, get_default, list_settings, to_values
+from modelops.domain.profiles.spec import HardwareSpec, ProfileSpec, get_default, list_settings, to_values
 from modelops.models import HardwareProfile, ModelProfile
 from modelops.models.profiles import SeededModel
 from modelops.profile_yaml import write_document

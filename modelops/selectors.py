@@ -21,7 +21,7 @@ from modelops.domain.fit.recommendation import (
 )
 from modelops.domain.fit.report import FitReport
 from modelops.domain.fit.specs import EngineSettings
-from modelops.domain.profile_spec import ProfileSpec
+from modelops.domain.profiles.spec import ProfileSpec
 from modelops.gpu_choice import GpuChoice, choose_planned, choose_seen
 from modelops.hardware import HardwareReading
 from modelops.last_starts import LastStart, choose_last_start, load_measured_engines

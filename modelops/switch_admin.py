@@ -18,7 +18,7 @@ from gateway.errors import GatewayError
 from modelops.domain.causes import RootCause
 from modelops.domain.fit.measured_run import name_as_estimate
 from modelops.domain.fit.report_text import format_bytes
-from modelops.domain.profile_spec import EngineKind
+from modelops.domain.profiles.spec import EngineKind
 from modelops.models import DEFAULT_SLOT, Engine, Slot, Switch
 from modelops.switch_audit import cancel_recorded_switch
 from modelops.switch_pages import cancel, find_actor, send_progress, show_switch

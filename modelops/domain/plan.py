@@ -20,7 +20,7 @@ from modelops.domain.plan_problems import (
     find_runtime_problems,
     to_gib,
 )
-from modelops.domain.profile_spec import EngineKind, ProfileSpec, Runtime, list_settings, to_values
+from modelops.domain.profiles.spec import EngineKind, ProfileSpec, Runtime, list_settings, to_values
 
 
 class PlanKind(StrEnum):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from modelops.domain.fit.report import FitReport, Verdict
-from modelops.domain.profile_spec import EngineKind, ProfileSpec, Runtime
+from modelops.domain.profiles.spec import EngineKind, ProfileSpec, Runtime
 
 HUB_FREE_SHARE = 1.05
 """A download needs a little more disk than its size says."""

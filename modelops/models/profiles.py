@@ -11,8 +11,8 @@ from django.utils import timezone
 
 from gateway.ids import new_id
 from modelops.domain.errors import FieldError
-from modelops.domain.profile_schema import read_hardware, read_profile
-from modelops.domain.profile_spec import (
+from modelops.domain.profiles.schema import read_hardware, read_profile
+from modelops.domain.profiles.spec import (
     CACHE_DTYPES,
     DTYPES,
     QUANTIZATIONS,
@@ -88,7 +88,7 @@ class ModelProfileQuerySet(models.QuerySet["ModelProfile"]):
 
 
 class ModelProfile(SeededModel):
-    """One way to serve one model. The fields and their rules are `modelops.domain.profile_spec`'s."""
+    """One way to serve one model. The fields and their rules are `modelops.domain.profiles.spec`'s."""
 
     spec_type = ProfileSpec
 

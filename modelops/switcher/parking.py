@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from modelops.domain.plan import Plan, PlanKind
-from modelops.domain.profile_spec import ProfileSpec
+from modelops.domain.profiles.spec import ProfileSpec
 from modelops.models import Engine, Slot
 from modelops.switcher.recipes import can_sleep
 

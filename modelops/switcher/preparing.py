@@ -13,7 +13,7 @@ from gateway.errors import GatewayError
 from modelops.domain.causes import Cause, RootCause
 from modelops.domain.failures import describe_cause
 from modelops.domain.plan import Plan
-from modelops.domain.profile_spec import EngineKind, ProfileSpec
+from modelops.domain.profiles.spec import EngineKind, ProfileSpec
 from modelops.domain.switching import Check
 from modelops.engine_control import NotAsAsked
 from modelops.models import Slot, Switch

@@ -6,7 +6,6 @@ Every answer here is an answer of the fit check; nothing is estimated a second w
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
-from modelops.domain.engine_args import to_checkpoint_facts, to_engine_settings
 from modelops.domain.errors import FieldError, UnknownLayoutError
 from modelops.domain.fit.architecture import parse_architecture
 from modelops.domain.fit.assessment import assess_fit
@@ -14,7 +13,8 @@ from modelops.domain.fit.check import check_fit
 from modelops.domain.fit.measured_run import MeasuredRun
 from modelops.domain.fit.report import FitReport, Limit, Verdict
 from modelops.domain.fit.specs import CheckpointFacts, EngineSettings, Gpu, ModelArchitecture
-from modelops.domain.profile_spec import EngineKind, ProfileSpec
+from modelops.domain.profiles.engine_args import to_checkpoint_facts, to_engine_settings
+from modelops.domain.profiles.spec import EngineKind, ProfileSpec
 
 _SIZES = (1, 2, 4, 8, 16)
 _ORDER = {Verdict.FITS: 0, Verdict.TIGHT: 1, Verdict.UNKNOWN: 2, Verdict.DOES_NOT_FIT: 3}

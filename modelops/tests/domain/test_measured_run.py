@@ -9,7 +9,6 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from modelops.domain.engine_args import to_engine_settings
 from modelops.domain.engine_sizes import EngineSizes, serialise_sizes
 from modelops.domain.fit.assessment import assess_fit
 from modelops.domain.fit.budget import Budget, compute_budget, find_longest_context
@@ -26,7 +25,8 @@ from modelops.domain.fit.measured_run import (
 from modelops.domain.fit.report import Limit, Verdict
 from modelops.domain.fit.specs import GIB, MIB, CheckpointFacts, EngineSettings, Gpu, ModelArchitecture
 from modelops.domain.fit.weights import estimate_weights
-from modelops.domain.profile_spec import ProfileSpec, to_values
+from modelops.domain.profiles.engine_args import to_engine_settings
+from modelops.domain.profiles.spec import ProfileSpec, to_values
 from modelops.tests.domain.fit_examples import make_config, make_gpu, make_model
 from modelops.tests.domain.test_fit_properties import cards, engine_settings, models
 

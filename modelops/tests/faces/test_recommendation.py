@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from modelops.domain.engine_args import to_checkpoint_facts, to_engine_settings, to_gpus
 from modelops.domain.fit.assessment import assess_fit
 from modelops.domain.fit.gpu_catalog import find_card
 from modelops.domain.fit.gpu_needs import KNOWN_CARDS, find_needs
@@ -21,9 +20,10 @@ from modelops.domain.fit.recommendation import (
 )
 from modelops.domain.fit.report import Limit, Verdict
 from modelops.domain.fit.specs import CheckpointFacts, EngineSettings, Gpu
-from modelops.domain.profile_schema import read_profile
-from modelops.domain.profile_spec import HardwareSpec, ProfileSpec
-from modelops.domain.proposal import Subject, make_slug, propose_profile
+from modelops.domain.profiles.engine_args import to_checkpoint_facts, to_engine_settings, to_gpus
+from modelops.domain.profiles.proposal import Subject, make_slug, propose_profile
+from modelops.domain.profiles.schema import read_profile
+from modelops.domain.profiles.spec import HardwareSpec, ProfileSpec
 from modelops.tests.domain.fit_examples import make_config, make_gpu, make_model
 
 pytestmark = pytest.mark.stores_do_not_matter

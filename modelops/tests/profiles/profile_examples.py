@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from modelops.domain.profile_schema import read_hardware, read_profile
-from modelops.domain.profile_spec import HardwareSpec, ProfileSpec
+from modelops.domain.profiles.schema import read_hardware, read_profile
+from modelops.domain.profiles.spec import HardwareSpec, ProfileSpec
 
 CONFIG = {
     "architectures": ["LlamaForCausalLM"],

@@ -1,13 +1,13 @@
 from __future__ import annotations
 
-from modelops.domain.engine_args import (
+from modelops.domain.fit.specs import MIB
+from modelops.domain.profiles.engine_args import (
     build_environment,
     build_serve_arguments,
     find_image_version,
     to_engine_settings,
     to_gpus,
 )
-from modelops.domain.fit.specs import MIB
 from modelops.simulator.flags import parse_command_line
 from modelops.tests.profiles.profile_examples import make_hardware, make_profile
 

@@ -6,7 +6,7 @@ import pytest
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, models, transaction
 
-from modelops.domain.profile_spec import (
+from modelops.domain.profiles.spec import (
     HardwareSpec,
     ProfileSpec,
     get_default,

@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from modelops.domain.profile_environment import REFUSED_VARIABLES, VARIABLES
-from modelops.domain.profile_flags import EXTRA_FLAGS, REFUSED_FLAGS
-from modelops.domain.profile_schema import read_hardware, read_profile
-from modelops.domain.profile_spec import ProfileSpec, list_settings, to_values
+from modelops.domain.profiles.environment import REFUSED_VARIABLES, VARIABLES
+from modelops.domain.profiles.flags import EXTRA_FLAGS, REFUSED_FLAGS
+from modelops.domain.profiles.schema import read_hardware, read_profile
+from modelops.domain.profiles.spec import ProfileSpec, list_settings, to_values
 from modelops.tests.profiles.profile_examples import CONFIG, find_problems, make_profile, make_values
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from modelops.domain.engine_args import build_serve_arguments, to_gpus
 from modelops.domain.fit.architecture import parse_architecture
 from modelops.domain.fit.recommendation import assess_candidate, to_candidate
 from modelops.domain.fit.report import Verdict
-from modelops.domain.profile_spec import ProfileSpec
+from modelops.domain.profiles.engine_args import build_serve_arguments, to_gpus
+from modelops.domain.profiles.spec import ProfileSpec
 from modelops.seed_reading import read_seed_file
 from modelops.services import PROFILES_PATH
 from modelops.simulator.flags import parse_command_line

@@ -1,6 +1,6 @@
 """How the names in a profile are written."""
 
-from modelops.domain.profile_values import text, words
+from modelops.domain.profiles.values import text, words
 
 RESERVED_NAMES = frozenset({"current"})
 """Names that mean something to the gateway, so that no model can have them."""

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from modelops.domain.errors import FieldError
-from modelops.domain.profile_checks import find_hardware_conflicts, find_profile_conflicts
-from modelops.domain.profile_spec import (
+from modelops.domain.profiles.checks import find_hardware_conflicts, find_profile_conflicts
+from modelops.domain.profiles.spec import (
     HardwareSpec,
     ProfileSpec,
     Spec,
@@ -17,7 +17,7 @@ from modelops.domain.profile_spec import (
     is_required,
     list_settings,
 )
-from modelops.domain.profile_values import Problems
+from modelops.domain.profiles.values import Problems
 
 SpecT = TypeVar("SpecT", ProfileSpec, HardwareSpec)
 

@@ -12,11 +12,11 @@ from dataclasses import MISSING, Field, dataclass, field, fields
 from enum import StrEnum
 from typing import Any
 
-from modelops.domain import profile_syntax as syntax
-from modelops.domain.profile_environment import ENVIRONMENT_KIND
-from modelops.domain.profile_flags import FLAGS_KIND
-from modelops.domain.profile_templates import TEMPLATE_KIND
-from modelops.domain.profile_values import Kind, choice, document, flag, number, text, whole
+from modelops.domain.profiles import syntax
+from modelops.domain.profiles.environment import ENVIRONMENT_KIND
+from modelops.domain.profiles.flags import FLAGS_KIND
+from modelops.domain.profiles.templates import TEMPLATE_KIND
+from modelops.domain.profiles.values import Kind, choice, document, flag, number, text, whole
 
 REQUIRED: Any = MISSING
 

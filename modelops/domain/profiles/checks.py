@@ -9,9 +9,9 @@ from modelops.domain.fit.architecture import parse_architecture
 from modelops.domain.fit.divisibility import find_parallel_problems
 from modelops.domain.fit.gpu_catalog import find_card
 from modelops.domain.fit.specs import ModelArchitecture
-from modelops.domain.profile_flags import SIMULATOR_PREFIX
-from modelops.domain.profile_spec import EngineKind, HardwareSpec, ProfileSpec, Runtime
-from modelops.domain.profile_syntax import RESERVED_NAMES
+from modelops.domain.profiles.flags import SIMULATOR_PREFIX
+from modelops.domain.profiles.spec import EngineKind, HardwareSpec, ProfileSpec, Runtime
+from modelops.domain.profiles.syntax import RESERVED_NAMES
 
 _LOAD_TIME_METHODS = frozenset({"fp8", "bitsandbytes", "experts_int8"})
 """Quantizations that the engine can apply to a plain checkpoint while it loads."""

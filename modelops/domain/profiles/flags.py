@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from modelops.domain.errors import FieldError
-from modelops.domain.profile_syntax import REPOSITORY, REVISION
-from modelops.domain.profile_values import Kind, Problems, choice, describe, flag, number, text, whole, words
+from modelops.domain.profiles.syntax import REPOSITORY, REVISION
+from modelops.domain.profiles.values import Kind, Problems, choice, describe, flag, number, text, whole, words
 
 SIMULATOR_PREFIX = "sim-"
 

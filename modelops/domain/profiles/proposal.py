@@ -11,13 +11,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from modelops.domain.engine_args import find_image_version
 from modelops.domain.fit.architecture import parse_architecture
 from modelops.domain.fit.gpu_catalog import find_card
 from modelops.domain.fit.recommendation import Assessment, Candidate, assess_candidate
 from modelops.domain.fit.report import Verdict
 from modelops.domain.fit.report_text import describe_gpus
 from modelops.domain.fit.specs import CheckpointFacts, EngineSettings, Gpu, ModelArchitecture
+from modelops.domain.profiles.engine_args import find_image_version
 
 DEFAULT_IMAGE = "vllm/vllm-openai:v0.33.0"
 USUAL_UTILIZATION = 0.9

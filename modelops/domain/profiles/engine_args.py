@@ -8,9 +8,9 @@ from typing import Any
 
 from modelops.domain.fit.gpu_catalog import find_card
 from modelops.domain.fit.specs import MIB, CheckpointFacts, EngineSettings, Gpu
-from modelops.domain.profile_spec import HardwareSpec, ProfileSpec, list_settings
-from modelops.domain.profile_templates import get_template_text
-from modelops.domain.profile_values import AUTO
+from modelops.domain.profiles.spec import HardwareSpec, ProfileSpec, list_settings
+from modelops.domain.profiles.templates import get_template_text
+from modelops.domain.profiles.values import AUTO
 
 _FIT_FLAGS = ("enable_chunked_prefill", "block_size", "kv_cache_memory_bytes")
 
