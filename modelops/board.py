@@ -16,8 +16,8 @@ from typing import Any
 from django.db import connection
 from django.db.models import QuerySet
 
-from modelops.domain.readiness import expect_ready_at
-from modelops.domain.switching import SwitchState
+from modelops.domain.switching.readiness import expect_ready_at
+from modelops.domain.switching.states import SwitchState
 from modelops.models import DEFAULT_SLOT, Engine, Gate, ModelProfile, Slot, Switch
 
 PROFILES_AGE_S = 2.0

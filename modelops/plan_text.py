@@ -6,8 +6,8 @@ import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from modelops.domain.plan import Plan, PlanKind
-from modelops.domain.plan_problems import PlanProblem
+from modelops.domain.switching.plan import Plan, PlanKind
+from modelops.domain.switching.plan_problems import PlanProblem
 
 NOT_SET = "–"
 KIND_WORDS = {

@@ -13,10 +13,10 @@ from django.db.models.functions import Now
 
 from gateway.errors import SwitchRefused
 from modelops.domain.fit.report import Verdict
-from modelops.domain.plan import Plan, make_plan
-from modelops.domain.plan_problems import Placement, PlanFacts, RunningEngine
 from modelops.domain.profiles.engine_args import build_environment, build_serve_arguments
 from modelops.domain.profiles.spec import EngineKind, ProfileSpec, to_values
+from modelops.domain.switching.plan import Plan, make_plan
+from modelops.domain.switching.plan_problems import Placement, PlanFacts, RunningEngine
 from modelops.fit_summary import summarise_fit
 from modelops.gpu_choice import GpuChoice, restrict
 from modelops.models import Engine, EngineState, ModelProfile, Slot, SwitcherPresence

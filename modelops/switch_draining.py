@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from django.db.models.functions import Now
 
-from modelops.domain.switching import DrainPolicy, SwitchState
+from modelops.domain.switching.states import DrainPolicy, SwitchState
 from modelops.models import Switch, WebPresence
 from modelops.web_presence import SILENT_FOR
 

@@ -21,8 +21,8 @@ from django.views.decorators.http import require_POST
 from gateway.conf import get_config
 from gateway.errors import GatewayError, NotFound
 from modelops.domain.causes import RootCause
-from modelops.domain.plan import Plan, PlanKind
-from modelops.domain.switching import DrainPolicy, SwitchState
+from modelops.domain.switching.plan import Plan, PlanKind
+from modelops.domain.switching.states import DrainPolicy, SwitchState
 from modelops.models import ModelProfile, Switch
 from modelops.plan_text import describe_joining, describe_kind, write_value
 from modelops.switch_audit import cancel_recorded_switch, request_recorded_switch

@@ -13,8 +13,8 @@ from django.db.models.functions import Now
 
 from gateway.conf import get_config
 from gateway.errors import DoesNotFit, NotFound, SwitchRefused
-from modelops.domain.plan import Plan, PlanKind
-from modelops.domain.switching import LIVE_STATES, UNTOUCHED_STATES, SwitchState
+from modelops.domain.switching.plan import Plan, PlanKind
+from modelops.domain.switching.states import LIVE_STATES, UNTOUCHED_STATES, SwitchState
 from modelops.models import DEFAULT_SLOT, ModelProfile, Slot, Switch, SwitchEvent
 from modelops.plan_text import describe_problem
 from modelops.planning import plan_switch

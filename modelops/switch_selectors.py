@@ -10,7 +10,7 @@ from datetime import datetime
 from django.db.models.functions import Now
 
 from gateway.errors import InvalidRequest, NotFound
-from modelops.domain.switching import SwitchState
+from modelops.domain.switching.states import SwitchState
 from modelops.models import DEFAULT_SLOT, Engine, EngineLog, Slot, Switch, SwitcherPresence, SwitchEvent
 from modelops.planning import PRESENCE_TIMEOUT
 

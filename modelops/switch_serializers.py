@@ -7,7 +7,7 @@ from typing import Any
 from rest_framework import serializers
 
 from gateway.rest import StrictSerializer
-from modelops.domain.switching import DrainPolicy, SwitchState
+from modelops.domain.switching.states import DrainPolicy, SwitchState
 from modelops.models import DEFAULT_SLOT
 from modelops.serializers import FitSerializer, HardwareSerializer
 from modelops.switch_status import ServiceState

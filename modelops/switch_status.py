@@ -14,8 +14,8 @@ from django.utils import timezone
 from gateway.conf import get_config
 from modelops.domain.causes import RootCause
 from modelops.domain.failures import describe_for_everybody
-from modelops.domain.readiness import expect_ready_at
-from modelops.domain.switching import SwitchState
+from modelops.domain.switching.readiness import expect_ready_at
+from modelops.domain.switching.states import SwitchState
 from modelops.external_engine import ExternalView, get_external_engine
 from modelops.models import DEFAULT_SLOT, Gate, ModelProfile, Slot, Switch
 from modelops.selectors import get_gpu_choice

@@ -15,7 +15,7 @@ from rest_framework.views import APIView
 
 from gateway.errors import PermissionDenied
 from gateway.rest import StrictSerializer, caller_id
-from modelops.domain.plan import Plan
+from modelops.domain.switching.plan import Plan
 from modelops.models import Switch
 from modelops.serializers import EmptyQuerySerializer
 from modelops.switch_audit import cancel_recorded_switch, request_recorded_switch

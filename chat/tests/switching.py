@@ -17,7 +17,7 @@ from pytest_django import DjangoDbBlocker
 
 from chat.tests.streams import StreamedReply, read_stream
 from gateway.tests.live import GatewayProcess, wait_until
-from modelops.domain.switching import SwitchState
+from modelops.domain.switching.states import SwitchState
 from modelops.models import Engine, Gate, Slot, Switch, SwitchEvent, WebPresence
 from modelops.tests.slot_rows import flip, make_engine, make_slot, make_switch, move_gate, move_switch
 

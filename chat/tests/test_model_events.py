@@ -18,7 +18,7 @@ from chat.model_events import QUEUE_SIZE, Subscription
 from chat.tests.streams import error_of
 from chat.tests.switching import Desk, database_of
 from gateway.tests.live import GatewayProcess, start_gateway
-from modelops.domain.switching import SwitchState
+from modelops.domain.switching.states import SwitchState
 from modelops.models import Switch, SwitchEvent
 from modelops.switch_events import PAGE_SIZE, SwitchEventView
 from modelops.tests.slot_rows import make_switch, move_switch

@@ -14,7 +14,7 @@ from accounts.models import AuditEvent
 from chat.tests.streams import error_of
 from chat.tests.switching import PLAIN, Desk, callers_of, database_of
 from gateway.tests.live import GatewayProcess, start_gateway, wait_until
-from modelops.domain.switching import SwitchState
+from modelops.domain.switching.states import SwitchState
 from modelops.models import Engine, Gate, ModelProfile, Switch
 from modelops.simulator.process import start_simulator
 from modelops.tests.faces.fit_rows import record, save_large, save_simulated

@@ -21,7 +21,7 @@ from chat.tests.switching import (
     stored_answer,
 )
 from gateway.tests.live import GatewayProcess, start_gateway, wait_until
-from modelops.domain.switching import SwitchState
+from modelops.domain.switching.states import SwitchState
 from modelops.models import Engine, Gate, WebPresence
 from modelops.simulator.process import start_simulator
 from modelops.tests.slot_rows import move_gate, move_switch

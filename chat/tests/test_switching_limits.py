@@ -12,7 +12,7 @@ from pytest_django import DjangoDbBlocker
 from chat.tests.streams import error_of
 from chat.tests.switching import MESSAGES, PLAIN, Desk, callers_of, database_of, running_on, stored_answer
 from gateway.tests.live import GatewayProcess, start_gateway, wait_until
-from modelops.domain.switching import SwitchState
+from modelops.domain.switching.states import SwitchState
 from modelops.models import Gate
 from modelops.tests.slot_rows import move_gate
 

@@ -13,7 +13,7 @@ from django.db import OperationalError, connection
 from django.utils import timezone
 
 from gateway.audit import operating_system_user
-from modelops.domain.switching import SwitchState
+from modelops.domain.switching.states import SwitchState
 from modelops.models import Switch
 from modelops.stop_signal import StopSignal
 from modelops.switch_draining import Draining, count_answers, find_draining

@@ -12,7 +12,7 @@ from django.db import models
 from django.db.models.functions import Now
 
 from gateway.ids import new_id
-from modelops.domain.switching import ACTING_STATES, LIVE_STATES, DrainPolicy, SwitchState
+from modelops.domain.switching.states import ACTING_STATES, LIVE_STATES, DrainPolicy, SwitchState
 
 DEFAULT_SLOT = "default"
 

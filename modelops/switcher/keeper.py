@@ -12,9 +12,9 @@ from django.utils import timezone
 from modelops.domain.causes import Cause, RootCause
 from modelops.domain.failures import describe_cause
 from modelops.domain.progress import estimate
-from modelops.domain.switch_rules import next_step
-from modelops.domain.switching import Action, Sight, SwitchState
-from modelops.domain.upkeep import (
+from modelops.domain.switching.rules import next_step
+from modelops.domain.switching.states import Action, Sight, SwitchState
+from modelops.domain.switching.upkeep import (
     STABLE_S,
     UNHEALTHY_S,
     HealthRecord,

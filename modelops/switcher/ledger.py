@@ -12,7 +12,7 @@ from django.db.models import F, QuerySet
 from django.utils import timezone
 
 from modelops.domain.causes import RootCause
-from modelops.domain.switching import FINAL_STATES, DrainPolicy, SwitchState
+from modelops.domain.switching.states import FINAL_STATES, DrainPolicy, SwitchState
 from modelops.models import Engine, EngineState, Gate, Slot, Switch, SwitchEvent
 from modelops.switcher.lease import Lease, LeaseLost
 from modelops.switcher.recipes import RECORDED, name_engine

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from modelops.domain.switching import Check
+from modelops.domain.switching.states import Check
 from modelops.runtimes.base import Instance
 from modelops.switcher.draining import WebWatch
 from modelops.switcher.watching import EngineWatch

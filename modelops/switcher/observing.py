@@ -12,7 +12,15 @@ from django.utils import timezone
 
 from modelops.domain.causes import Cause, RootCause
 from modelops.domain.failures import describe_cause
-from modelops.domain.switching import DEAD, Check, DrainPolicy, EngineView, Observation, Sight, SwitchState
+from modelops.domain.switching.states import (
+    DEAD,
+    Check,
+    DrainPolicy,
+    EngineView,
+    Observation,
+    Sight,
+    SwitchState,
+)
 from modelops.hardware import GpuReading
 from modelops.models import Engine, EngineState, Gate, Slot, Switch
 from modelops.runtimes.base import Instance, InstanceState, RuntimeUnavailable

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from modelops.domain.plan import Plan, PlanKind
 from modelops.domain.profiles.spec import ProfileSpec
+from modelops.domain.switching.plan import Plan, PlanKind
 from modelops.models import Engine, Slot
 from modelops.switcher.recipes import can_sleep
 

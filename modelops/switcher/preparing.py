@@ -12,9 +12,9 @@ from django.core.exceptions import ValidationError
 from gateway.errors import GatewayError
 from modelops.domain.causes import Cause, RootCause
 from modelops.domain.failures import describe_cause
-from modelops.domain.plan import Plan
 from modelops.domain.profiles.spec import EngineKind, ProfileSpec
-from modelops.domain.switching import Check
+from modelops.domain.switching.plan import Plan
+from modelops.domain.switching.states import Check
 from modelops.engine_control import NotAsAsked
 from modelops.models import Slot, Switch
 from modelops.planning import plan_switch

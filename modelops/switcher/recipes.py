@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from gateway.conf import GatewayConfig
-from modelops.domain.plan import Plan
 from modelops.domain.profiles.engine_args import build_environment
 from modelops.domain.profiles.spec import EngineKind, ProfileSpec, to_values
+from modelops.domain.switching.plan import Plan
 from modelops.models import Engine, Slot
 from modelops.runtimes.base import Workload
 

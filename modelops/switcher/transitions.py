@@ -12,8 +12,8 @@ from django.utils import timezone
 
 from modelops.domain.causes import RootCause
 from modelops.domain.engine_sizes import serialise_sizes
-from modelops.domain.switching import SwitchState
-from modelops.domain.upkeep import backoff_s
+from modelops.domain.switching.states import SwitchState
+from modelops.domain.switching.upkeep import backoff_s
 from modelops.models import Engine, EngineState, Gate, Slot, Switch
 from modelops.switcher.ledger import Ledger, StateMoved, ended
 from modelops.switcher.recipes import copy_recipe

@@ -6,7 +6,7 @@ import uuid
 from typing import Any
 
 from modelops.board import BoardSnapshot, EngineView, SlotView, SwitchView
-from modelops.domain.switching import SwitchState
+from modelops.domain.switching.states import SwitchState
 from modelops.models import DEFAULT_SLOT, Gate
 
 SLOT_IDS = {slug: uuid.uuid5(uuid.NAMESPACE_DNS, slug) for slug in (DEFAULT_SLOT, "second")}

@@ -8,7 +8,7 @@ from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
-from modelops.domain.switching import LIVE_STATES, SwitchState
+from modelops.domain.switching.states import LIVE_STATES, SwitchState
 from modelops.models import DEFAULT_SLOT, Engine, EngineState, Gate, Slot, Switch
 
 

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from modelops import board as board_module
 from modelops.board import BoardSnapshot, SlotView, read_board
-from modelops.domain.switching import SwitchState
+from modelops.domain.switching.states import SwitchState
 from modelops.models import Engine, Gate, ModelProfile, Slot, Switch
 from modelops.tests.slot_rows import flip, make_engine, make_slot, make_switch, move_gate, move_switch
 

@@ -11,7 +11,7 @@ from gateway.batching import BatchWorker
 from gateway.errors import DependencyUnavailable, ModelLoading
 from modelops import live
 from modelops.board import BoardSnapshot
-from modelops.domain.switching import SwitchState
+from modelops.domain.switching.states import SwitchState
 from modelops.engine import EngineClient, EngineError, EngineRefusedConnection, ServedModel
 from modelops.external_engine import ExternalView
 from modelops.live import EngineDirectory, EngineState, LiveBoard

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from gateway.errors import GatewayError, ModelLoading, ModelNotFound, ModelSwitching, NoModel
 from modelops.board import BoardSnapshot
-from modelops.domain.switching import SwitchState
+from modelops.domain.switching.states import SwitchState
 from modelops.engine import ServedModel
 from modelops.models import Gate
 from modelops.routes import ExternalEngine, RouteTable, cut_error

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from modelops.domain.fit.specs import MIB, Gpu
-from modelops.domain.plan import Plan
+from modelops.domain.switching.plan import Plan
 from modelops.gpu_choice import choose_given
 from modelops.models import ModelProfile, Slot
 from modelops.planning import plan_switch

@@ -9,7 +9,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from gateway.errors import GatewayError
-from modelops.domain.switching import UNTOUCHED_STATES, SwitchState
+from modelops.domain.switching.states import UNTOUCHED_STATES, SwitchState
 from modelops.management.switch_commands import ExitCode, find_actor
 from modelops.models import DEFAULT_SLOT
 from modelops.switch_audit import cancel_recorded_switch

@@ -10,7 +10,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from gateway.errors import GatewayError, SwitchRefused
-from modelops.domain.switching import DrainPolicy
+from modelops.domain.switching.states import DrainPolicy
 from modelops.management.gpu_arguments import parse_seconds
 from modelops.management.switch_commands import (
     ExitCode,

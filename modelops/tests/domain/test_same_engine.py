@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from modelops.domain.plan import runs_the_same_engine
-from modelops.domain.plan_problems import RunningEngine
 from modelops.domain.profiles.engine_args import build_environment, build_serve_arguments
 from modelops.domain.profiles.spec import ProfileSpec, to_values
+from modelops.domain.switching.plan import runs_the_same_engine
+from modelops.domain.switching.plan_problems import RunningEngine
 from modelops.tests.profiles.profile_examples import make_profile
 
 

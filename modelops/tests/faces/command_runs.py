@@ -12,7 +12,7 @@ from django.core.management.base import CommandError
 from django.db import connection
 
 from gateway.tests.live import wait_until
-from modelops.domain.switching import SwitchState
+from modelops.domain.switching.states import SwitchState
 from modelops.models import Switch
 from modelops.tests.faces.switch_rows import (
     advance,

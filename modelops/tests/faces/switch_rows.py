@@ -8,7 +8,7 @@ from typing import Any
 from django.utils import timezone
 
 from modelops.domain.profiles.spec import to_values
-from modelops.domain.switching import LIVE_STATES, SwitchState
+from modelops.domain.switching.states import LIVE_STATES, SwitchState
 from modelops.models import Engine, EngineLog, ModelProfile, Slot, Switch, SwitcherPresence, SwitchEvent
 from modelops.switch_requests import Actor, get_slot, preview_switch, request_switch
 from modelops.tests.faces.fit_rows import save_simulated

@@ -12,8 +12,8 @@ from accounts.models import AuditEvent, Role, User
 from gateway.audit import ChatCaller
 from gateway.errors import DoesNotFit, GatewayError, ModelNotFound, ModelSwitching, SwitchRefused
 from modelops import switch_requests
-from modelops.domain.plan import Plan
-from modelops.domain.switching import FINAL_STATES, LIVE_STATES, SwitchState
+from modelops.domain.switching.plan import Plan
+from modelops.domain.switching.states import FINAL_STATES, LIVE_STATES, SwitchState
 from modelops.models import Engine, Switch
 from modelops.planning import plan_switch
 from modelops.switch_on_request import request_switch_for_chat

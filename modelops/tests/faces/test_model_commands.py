@@ -9,7 +9,7 @@ from io import StringIO
 
 import pytest
 
-from modelops.domain.switching import SwitchState
+from modelops.domain.switching.states import SwitchState
 from modelops.management.switch_commands import (
     ExitCode,
 )

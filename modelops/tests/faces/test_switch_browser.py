@@ -35,7 +35,7 @@ engine.save()
 """
 
 LONG_ROWS = """
-from modelops.domain.switching import SwitchState
+from modelops.domain.switching.states import SwitchState
 from modelops.models import Engine, Switch
 from modelops.switch_requests import get_slot
 from modelops.tests.faces.switch_rows import CAUSE

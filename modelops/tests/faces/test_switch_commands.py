@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from gateway.conf import BASE_DIR
-from modelops.domain.switching import FINAL_STATES, SwitchState
+from modelops.domain.switching.states import FINAL_STATES, SwitchState
 from modelops.management.switch_commands import (
     EXIT_MEANINGS,
     EXIT_OF_STATE,

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from modelops.domain.switching import SwitchState
+from modelops.domain.switching.states import SwitchState
 from modelops.tests.faces.callers import post
 from modelops.tests.faces.switch_rows import (
     advance,

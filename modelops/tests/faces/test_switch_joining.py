@@ -7,7 +7,7 @@ from django.test import Client
 from django.urls import reverse
 
 from accounts.models import AuditEvent
-from modelops.domain.switching import UNTOUCHED_STATES, SwitchState
+from modelops.domain.switching.states import UNTOUCHED_STATES, SwitchState
 from modelops.models import Switch, SwitchEvent
 from modelops.switch_requests import Actor, RequestOutcome, cancel_switch, request_switch
 from modelops.tests.faces.callers import post

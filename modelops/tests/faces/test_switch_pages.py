@@ -9,7 +9,7 @@ from django.contrib.staticfiles import finders
 from django.test import Client
 
 from accounts.models import Role, User
-from modelops.domain.switching import SwitchState
+from modelops.domain.switching.states import SwitchState
 from modelops.models import Engine, ModelProfile, Slot, Switch
 from modelops.switch_pages import list_steps
 from modelops.tests.faces.admin_browser import LIST, page

@@ -11,7 +11,7 @@ from django.db import connection
 
 from gateway.errors import DoesNotFit, NotFound, SwitchRefused
 from modelops import switch_requests
-from modelops.domain.switching import SwitchState
+from modelops.domain.switching.states import SwitchState
 from modelops.models import Slot, Switch, SwitchEvent
 from modelops.planning import plan_switch
 from modelops.switch_requests import (

@@ -13,8 +13,8 @@ from django.urls import reverse
 from django.utils import timezone
 
 from gateway.ids import new_id
-from modelops.domain.readiness import BEFORE_THE_START
-from modelops.domain.switching import SwitchState
+from modelops.domain.switching.readiness import BEFORE_THE_START
+from modelops.domain.switching.states import SwitchState
 from modelops.models import Engine, Switch, WebPresence
 from modelops.switch_status import serialise_status
 from modelops.tests.faces.command_runs import Switcher, go, run, see

@@ -15,7 +15,7 @@ from typing import Any
 from gateway.conf import BASE_DIR
 from gateway.tests.databases import own_database
 from gateway.tests.live import OUT_OF_REACH, GatewayProcess, wait_until
-from modelops.domain.switching import LIVE_STATES
+from modelops.domain.switching.states import LIVE_STATES
 from modelops.tests.profiles.profile_examples import CONFIG
 
 LEASE_S = "0.5"

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from modelops.domain.switching import ACTING_STATES, SwitchState
+from modelops.domain.switching.states import ACTING_STATES, SwitchState
 from modelops.tests.switching.bench import SwitchBench, open_bench
 
 CRASHES = int(os.environ.get("GATEWAY_TEST_CRASHES", "10"))

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from gateway.tests.docker_engine.daemon import DockerEngine
-from modelops.domain.switching import SwitchState
+from modelops.domain.switching.states import SwitchState
 from modelops.tests.switching.bench import SwitchBench, open_bench
 from modelops.tests.switching.test_crashes import (
     FORWARD,

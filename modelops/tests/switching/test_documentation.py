@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from gateway.conf import BASE_DIR
-from modelops.domain.switching import SwitchState
+from modelops.domain.switching.states import SwitchState
 from modelops.tests.switching.test_rules import AFTER
 
 

@@ -6,7 +6,7 @@ import pytest
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from modelops.domain.switching import SwitchState
+from modelops.domain.switching.states import SwitchState
 from modelops.models import Slot, Switch
 from modelops.switcher.lease import Lease
 from modelops.switcher.ledger import Ledger, StateMoved

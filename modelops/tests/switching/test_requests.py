@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from modelops.domain.switching import SwitchState
+from modelops.domain.switching.states import SwitchState
 from modelops.simulator.process import start_simulator
 from modelops.tests.switching.bench import SwitchBench, open_bench
 from modelops.tests.switching.test_failures import profile_of

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from modelops.domain.switch_rules import next_step
-from modelops.domain.switching import (
+from modelops.domain.switching.rules import next_step
+from modelops.domain.switching.states import (
     ACTING_STATES,
     DEAD,
     FINAL_STATES,
@@ -23,7 +23,7 @@ from modelops.domain.switching import (
     Step,
     SwitchState,
 )
-from modelops.domain.upkeep import SlotObservation, Upkeep, backoff_s, next_upkeep
+from modelops.domain.switching.upkeep import SlotObservation, Upkeep, backoff_s, next_upkeep
 
 S, A = SwitchState, Action
 RUNNING = EngineView(sight=Sight.RUNNING, was_started=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from modelops.domain.switching import DEAD, Sight
+from modelops.domain.switching.states import DEAD, Sight
 
 UNHEALTHY_S = 30.0
 """A served engine may miss health checks under load; after this long it counts as dead."""

@@ -12,7 +12,8 @@ from typing import Any
 
 from modelops.domain.fit.measured_run import serialise_estimate
 from modelops.domain.fit.report import Verdict
-from modelops.domain.plan_problems import (
+from modelops.domain.profiles.spec import EngineKind, ProfileSpec, Runtime, list_settings, to_values
+from modelops.domain.switching.plan_problems import (
     PlanFacts,
     PlanProblem,
     RunningEngine,
@@ -20,7 +21,6 @@ from modelops.domain.plan_problems import (
     find_runtime_problems,
     to_gib,
 )
-from modelops.domain.profiles.spec import EngineKind, ProfileSpec, Runtime, list_settings, to_values
 
 
 class PlanKind(StrEnum):

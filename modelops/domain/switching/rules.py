@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from modelops.domain.switching import (
+from modelops.domain.switching.states import (
     DEAD,
     GONE,
     ROLL_BACK,

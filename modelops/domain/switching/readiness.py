@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from modelops.domain.switching import SwitchState
+from modelops.domain.switching.states import SwitchState
 
 BEFORE_THE_START = (
     SwitchState.REQUESTED,
