@@ -9,8 +9,8 @@ from typing import Any
 
 import httpx
 
-from modelops.domain.causes import Cause, RootCause
-from modelops.domain.failures import describe_cause
+from modelops.domain.engine_log.causes import Cause, RootCause
+from modelops.domain.engine_log.failures import describe_cause
 
 HEALTH_TIMEOUT_S = 2.0
 CANARY_TIMEOUT_S = 60.0

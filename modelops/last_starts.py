@@ -11,7 +11,7 @@ from typing import Any
 from django.db.models import F, Window
 from django.db.models.functions import RowNumber
 
-from modelops.domain.engine_sizes import parse_sizes
+from modelops.domain.engine_log.sizes import parse_sizes
 from modelops.domain.fit.measured_run import MeasuredRun, is_same_card, name_as_estimate, to_measured_run
 from modelops.domain.fit.specs import Gpu
 from modelops.domain.profiles.engine_args import to_engine_settings

@@ -15,7 +15,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from gateway.errors import GatewayError
-from modelops.domain.causes import RootCause
+from modelops.domain.engine_log.causes import RootCause
 from modelops.domain.fit.measured_run import name_as_estimate
 from modelops.domain.fit.report_text import format_bytes
 from modelops.domain.profiles.spec import EngineKind

@@ -20,7 +20,7 @@ from django.views.decorators.http import require_POST
 
 from gateway.conf import get_config
 from gateway.errors import GatewayError, NotFound
-from modelops.domain.causes import RootCause
+from modelops.domain.engine_log.causes import RootCause
 from modelops.domain.switching.plan import Plan, PlanKind
 from modelops.domain.switching.states import DrainPolicy, SwitchState
 from modelops.models import ModelProfile, Switch

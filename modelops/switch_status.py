@@ -12,8 +12,8 @@ from django.db.models import Q
 from django.utils import timezone
 
 from gateway.conf import get_config
-from modelops.domain.causes import RootCause
-from modelops.domain.failures import describe_for_everybody
+from modelops.domain.engine_log.causes import RootCause
+from modelops.domain.engine_log.failures import describe_for_everybody
 from modelops.domain.switching.readiness import expect_ready_at
 from modelops.domain.switching.states import SwitchState
 from modelops.external_engine import ExternalView, get_external_engine

@@ -89,7 +89,7 @@ class FetchProgress:
 
 
 class RuntimeFailure(Exception):
-    """A runtime could not do what it was asked. `code` is one of modelops.domain.failures' causes."""
+    """A runtime could not do what it was asked. `code` is a `Cause` of modelops.domain.engine_log."""
 
     def __init__(self, message: str, *, code: str = "runtime_error") -> None:
         super().__init__(message)

@@ -10,7 +10,7 @@ from typing import Any
 import structlog
 from django.utils.timezone import now
 
-from modelops.domain.causes import RootCause
+from modelops.domain.engine_log.causes import RootCause
 from modelops.domain.profiles.engine_args import build_serve_arguments
 from modelops.domain.profiles.schema import read_profile
 from modelops.domain.switching.states import Action, Check, Step, SwitchState

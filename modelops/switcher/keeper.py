@@ -9,9 +9,9 @@ from enum import IntEnum
 import structlog
 from django.utils import timezone
 
-from modelops.domain.causes import Cause, RootCause
-from modelops.domain.failures import describe_cause
-from modelops.domain.progress import estimate
+from modelops.domain.engine_log.causes import Cause, RootCause
+from modelops.domain.engine_log.failures import describe_cause
+from modelops.domain.engine_log.progress import estimate
 from modelops.domain.switching.rules import next_step
 from modelops.domain.switching.states import Action, Sight, SwitchState
 from modelops.domain.switching.upkeep import (

@@ -11,7 +11,7 @@ from django.db import transaction
 from django.db.models import F, QuerySet
 from django.utils import timezone
 
-from modelops.domain.causes import RootCause
+from modelops.domain.engine_log.causes import RootCause
 from modelops.domain.switching.states import FINAL_STATES, DrainPolicy, SwitchState
 from modelops.models import Engine, EngineState, Gate, Slot, Switch, SwitchEvent
 from modelops.switcher.lease import Lease, LeaseLost

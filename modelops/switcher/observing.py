@@ -10,8 +10,8 @@ from typing import Any
 from django.db.models import Q
 from django.utils import timezone
 
-from modelops.domain.causes import Cause, RootCause
-from modelops.domain.failures import describe_cause
+from modelops.domain.engine_log.causes import Cause, RootCause
+from modelops.domain.engine_log.failures import describe_cause
 from modelops.domain.switching.states import (
     DEAD,
     Check,

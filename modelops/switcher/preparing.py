@@ -10,8 +10,8 @@ import structlog
 from django.core.exceptions import ValidationError
 
 from gateway.errors import GatewayError
-from modelops.domain.causes import Cause, RootCause
-from modelops.domain.failures import describe_cause
+from modelops.domain.engine_log.causes import Cause, RootCause
+from modelops.domain.engine_log.failures import describe_cause
 from modelops.domain.profiles.spec import EngineKind, ProfileSpec
 from modelops.domain.switching.plan import Plan
 from modelops.domain.switching.states import Check

@@ -10,8 +10,8 @@ from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
-from modelops.domain.causes import RootCause
-from modelops.domain.engine_sizes import serialise_sizes
+from modelops.domain.engine_log.causes import RootCause
+from modelops.domain.engine_log.sizes import serialise_sizes
 from modelops.domain.switching.states import SwitchState
 from modelops.domain.switching.upkeep import backoff_s
 from modelops.models import Engine, EngineState, Gate, Slot, Switch

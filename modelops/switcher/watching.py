@@ -11,10 +11,10 @@ from datetime import datetime
 import structlog
 from django.db.models import Max
 
-from modelops.domain.causes import RootCause
-from modelops.domain.failures import classify_failure
-from modelops.domain.progress import STALL_TIMEOUT_S
-from modelops.domain.startup_log import StartupLog
+from modelops.domain.engine_log.causes import RootCause
+from modelops.domain.engine_log.failures import classify_failure
+from modelops.domain.engine_log.progress import STALL_TIMEOUT_S
+from modelops.domain.engine_log.startup_log import StartupLog
 from modelops.models import Engine, EngineLog
 from modelops.runtimes.base import Instance, LogFollower, Runtime, RuntimeFailure
 

@@ -18,7 +18,7 @@ import pytest
 from chat.tests.streams import StreamedReply, read_stream
 from gateway.tests.docker_engine.daemon import DockerEngine
 from gateway.tests.live import GatewayProcess, wait_until
-from modelops.domain.failures import SHORTEST_RETRY_TOKENS, Cause
+from modelops.domain.engine_log.failures import SHORTEST_RETRY_TOKENS, Cause
 from modelops.domain.switching.states import SwitchState
 from modelops.tests.switching.bench import SwitchBench, open_bench
 from modelops.tests.switching.test_docker_switch import count_open

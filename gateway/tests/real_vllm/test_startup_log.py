@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from modelops.domain.failures import Cause, classify_failure
-from modelops.domain.startup_log import Phase, StartupLog
+from modelops.domain.engine_log.failures import Cause, classify_failure
+from modelops.domain.engine_log.startup_log import Phase, StartupLog
 
 from .engine import KV_CACHE_GIB, EngineStartError, VllmEngine, start_vllm
 from .install import Installation

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from math import ceil
 from typing import Any
 
-from modelops.domain.engine_sizes import EngineSizes
+from modelops.domain.engine_log.sizes import EngineSizes
 from modelops.domain.fit.budget import Budget, compute_budget
 from modelops.domain.fit.correction import Correction
 from modelops.domain.fit.engine_defaults import EngineTraits, parse_version

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from modelops.domain.failures import Cause
+from modelops.domain.engine_log.failures import Cause
 
 SAYINGS = [
     (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from modelops.domain.startup_log import StartupLog
+from modelops.domain.engine_log.startup_log import StartupLog
 from modelops.tests.domain.fit_examples import DATA
 
 TWO_CARDS = (DATA / "start_two_cards.txt").read_text(encoding="utf-8")

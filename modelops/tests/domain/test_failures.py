@@ -8,9 +8,15 @@ from typing import Any
 import pytest
 
 from gateway.tests.live import wait_until
-from modelops.domain.cause_texts import ADVICE, DEFAULT_FACTS, MESSAGES
-from modelops.domain.failures import SHORTEST_RETRY_TOKENS, Cause, RootCause, classify_failure, describe_cause
-from modelops.domain.startup_log import Phase, StartupLog
+from modelops.domain.engine_log.cause_texts import ADVICE, DEFAULT_FACTS, MESSAGES
+from modelops.domain.engine_log.failures import (
+    SHORTEST_RETRY_TOKENS,
+    Cause,
+    RootCause,
+    classify_failure,
+    describe_cause,
+)
+from modelops.domain.engine_log.startup_log import Phase, StartupLog
 from modelops.simulator.faults import START_FAULTS, Fault
 from modelops.simulator.process import find_free_port, start_simulator
 from modelops.tests.domain.failure_sayings import SAYINGS

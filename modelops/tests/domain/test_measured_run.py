@@ -9,7 +9,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from modelops.domain.engine_sizes import EngineSizes, serialise_sizes
+from modelops.domain.engine_log.sizes import EngineSizes, serialise_sizes
 from modelops.domain.fit.assessment import assess_fit
 from modelops.domain.fit.budget import Budget, compute_budget, find_longest_context
 from modelops.domain.fit.check import check_fit

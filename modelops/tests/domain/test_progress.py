@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from modelops.domain.progress import STALL_TIMEOUT_S, Progress, estimate
-from modelops.domain.startup_log import ORDER, Phase
+from modelops.domain.engine_log.progress import STALL_TIMEOUT_S, Progress, estimate
+from modelops.domain.engine_log.startup_log import ORDER, Phase
 
 COLD = {
     "boot": 30.0,

@@ -4,9 +4,16 @@ from __future__ import annotations
 
 import pytest
 
+from modelops.domain.engine_log.lines import read_line
+from modelops.domain.engine_log.startup_log import (
+    KEPT_LINES,
+    ORDER,
+    Phase,
+    StartupLog,
+    parse_sizes,
+    serialise_sizes,
+)
 from modelops.domain.fit.specs import GIB
-from modelops.domain.log_lines import read_line
-from modelops.domain.startup_log import KEPT_LINES, ORDER, Phase, StartupLog, parse_sizes, serialise_sizes
 from modelops.tests.domain.log_examples import FIRST_ENGINE, TWO_CARDS, read_log
 
 

@@ -10,7 +10,7 @@ from django.test import Client
 
 from accounts.models import User
 from accounts.tokens import issue_pair
-from modelops.domain.engine_sizes import EngineSizes, serialise_sizes
+from modelops.domain.engine_log.sizes import EngineSizes, serialise_sizes
 from modelops.domain.fit.measured_run import serialise_estimate
 from modelops.domain.fit.specs import GIB
 from modelops.last_starts import REMEMBERED_STARTS

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from gateway.conf import get_config
 from modelops import switch_status
-from modelops.domain.failures import describe_cause
+from modelops.domain.engine_log.failures import describe_cause
 from modelops.domain.switching.states import LIVE_STATES, SwitchState
 from modelops.external_engine import ANSWER_AGE_S, ExternalEngine, get_external_engine
 from modelops.models import Slot, Switch

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from modelops.domain.causes import Cause
+from modelops.domain.engine_log.causes import Cause
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from math import exp
 from statistics import median
 
-from modelops.domain.startup_log import ORDER, Phase
+from modelops.domain.engine_log.startup_log import ORDER, Phase
 
 STALL_TIMEOUT_S: Mapping[Phase, float] = {
     # Importing torch and vLLM from a cold disk takes minutes, and prints nothing.

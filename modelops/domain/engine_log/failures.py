@@ -7,9 +7,9 @@ import signal
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from modelops.domain.cause_texts import ADVICE, DEFAULT_FACTS, MESSAGES
-from modelops.domain.causes import SHORTEST_RETRY_TOKENS, Cause, RootCause
-from modelops.domain.failure_signs import (
+from modelops.domain.engine_log.cause_texts import ADVICE, DEFAULT_FACTS, MESSAGES
+from modelops.domain.engine_log.causes import SHORTEST_RETRY_TOKENS, Cause, RootCause
+from modelops.domain.engine_log.failure_signs import (
     ASKED_LENGTH,
     EXCEPTION,
     FATAL,
@@ -19,8 +19,8 @@ from modelops.domain.failure_signs import (
     WRAPPERS,
     Sign,
 )
-from modelops.domain.log_lines import LogLine, read_line
-from modelops.domain.startup_log import COMPLETE, Phase
+from modelops.domain.engine_log.lines import LogLine, read_line
+from modelops.domain.engine_log.startup_log import COMPLETE, Phase
 
 __all__ = ["SHORTEST_RETRY_TOKENS", "Cause", "RootCause", "classify_failure", "describe_cause"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from modelops.domain.causes import Cause
+from modelops.domain.engine_log.causes import Cause
 
 DEFAULT_FACTS: Mapping[str, str] = {
     "error": "it gave no reason",

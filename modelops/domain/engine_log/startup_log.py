@@ -6,8 +6,8 @@ import re
 from collections import OrderedDict, deque
 from enum import StrEnum
 
-from modelops.domain.engine_sizes import EngineSizes, parse_sizes, read_sizes, serialise_sizes
-from modelops.domain.log_lines import MAX_LINE_CHARS, LogLine, read_line
+from modelops.domain.engine_log.lines import MAX_LINE_CHARS, LogLine, read_line
+from modelops.domain.engine_log.sizes import EngineSizes, parse_sizes, read_sizes, serialise_sizes
 
 __all__ = ["EngineSizes", "Phase", "StartupLog", "parse_sizes", "serialise_sizes"]
 
