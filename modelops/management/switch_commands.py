@@ -13,9 +13,9 @@ from django.db import OperationalError, connection
 from django.utils import timezone
 
 from gateway.audit import operating_system_user
+from gateway.stop_signal import StopSignal
 from modelops.domain.switching.states import SwitchState
 from modelops.models import Switch
-from modelops.stop_signal import StopSignal
 from modelops.switch_draining import Draining, count_answers, find_draining
 from modelops.switch_requests import Actor
 from modelops.switch_selectors import ended_by_request, find_switcher, get_switch

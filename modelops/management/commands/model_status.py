@@ -10,8 +10,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
+from gateway.stop_signal import catch_stop_signal
 from modelops.management.gpu_arguments import parse_seconds
-from modelops.stop_signal import catch_stop_signal
 from modelops.switch_status import serialise_status
 
 NOTHING_SERVED = 3

@@ -8,7 +8,7 @@ from typing import Any
 from django.core.management.base import BaseCommand
 
 from gateway.conf import get_config
-from modelops.stop_signal import catch_stop_signal
+from gateway.stop_signal import catch_stop_signal
 from modelops.switcher.ending import end_local_engines
 from modelops.switcher.loop import Switcher
 

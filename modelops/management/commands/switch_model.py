@@ -10,6 +10,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from gateway.errors import GatewayError, SwitchRefused
+from gateway.stop_signal import catch_stop_signal
 from modelops.domain.switching.states import DrainPolicy
 from modelops.management.gpu_arguments import parse_seconds
 from modelops.management.switch_commands import (
@@ -23,7 +24,6 @@ from modelops.management.switch_commands import (
 )
 from modelops.models import DEFAULT_SLOT, Switch
 from modelops.plan_text import describe_joining, describe_plan
-from modelops.stop_signal import catch_stop_signal
 from modelops.switch_audit import request_recorded_switch
 from modelops.switch_requests import RequestOutcome, preview_switch
 
