@@ -25,8 +25,8 @@ from modelops.domain.fit.report_text import (
 )
 from modelops.gpu_choice import GpuChoice
 from modelops.hardware import GpuProcess, GpuReading, HardwareReading, explain_left_out, list_problems
+from modelops.hardware.sampling import SampledReading, load_history
 from modelops.models import HardwareProfile, ModelProfile
-from modelops.sampling import SampledReading, load_history
 from modelops.selectors import ProfileFit, check_profiles, find_gpu_choice
 
 MOST_REPORTS = 20

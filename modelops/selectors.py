@@ -24,9 +24,9 @@ from modelops.domain.fit.specs import EngineSettings
 from modelops.domain.profiles.spec import ProfileSpec
 from modelops.gpu_choice import GpuChoice, choose_planned, choose_seen
 from modelops.hardware import HardwareReading
+from modelops.hardware.sampling import latest_reading
 from modelops.last_starts import LastStart, choose_last_start, load_measured_engines
 from modelops.models import Engine, HardwareProfile, ModelProfile
-from modelops.sampling import latest_reading
 
 READING_AGE_S = 24 * 3600.0
 """Older readings say nothing of the GPUs; how old one is, is shown beside each verdict."""

@@ -1,7 +1,7 @@
 """The GPUs of this machine: read through NVML, stored and judged as plain values.
 
 Only the process that owns the GPUs calls `read_hardware`. The web process takes stored readings from
-`modelops.sampling` and never loads NVIDIA's library.
+`modelops.hardware.sampling` and never loads NVIDIA's library.
 """
 
 from modelops.hardware.fit_gpus import explain_left_out, to_fit_gpus

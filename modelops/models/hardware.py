@@ -29,7 +29,7 @@ class HardwareSampleQuerySet(models.QuerySet["HardwareSample"]):
 
 
 class HardwareSample(models.Model):
-    """One reading of one host's GPUs. `modelops.sampling` writes these and bounds their number."""
+    """One reading of one host's GPUs. `modelops.hardware.sampling` writes these and bounds their number."""
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     taken_at = models.DateTimeField(default=timezone.now, editable=False, db_index=True)

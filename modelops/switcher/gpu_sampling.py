@@ -10,7 +10,7 @@ from django.db import Error as DatabaseError
 
 from modelops.gpu_choice import GpuChoice, choose_seen
 from modelops.hardware import GpuReading, HardwareReading, read_hardware
-from modelops.sampling import ChangeLog, record_reading
+from modelops.hardware.sampling import ChangeLog, record_reading
 from modelops.switcher.effects import Effects
 
 log = structlog.get_logger()

@@ -12,9 +12,9 @@ from django.core.management.base import BaseCommand
 from gateway.stop_signal import catch_stop_signal
 from modelops.hardware import HardwareReading, list_problems, read_hardware
 from modelops.hardware.processes import find_descendants
+from modelops.hardware.sampling import load_history
 from modelops.hardware.table import format_history, format_reading
 from modelops.management.gpu_arguments import add_own_pid, parse_seconds
-from modelops.sampling import load_history
 
 NO_USABLE_GPU = 3
 CLEAR_SCREEN = "\x1b[2J\x1b[H"

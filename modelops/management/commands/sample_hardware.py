@@ -14,8 +14,8 @@ from django.db import close_old_connections
 from gateway.stop_signal import catch_stop_signal
 from modelops.hardware import read_hardware
 from modelops.hardware.processes import find_descendants
+from modelops.hardware.sampling import ChangeLog, HistoryBound, record_reading
 from modelops.management.gpu_arguments import add_own_pid, parse_count, parse_hours, parse_seconds
-from modelops.sampling import ChangeLog, HistoryBound, record_reading
 
 log = structlog.get_logger()
 

@@ -9,8 +9,8 @@ from django.utils import timezone
 
 from modelops.domain.fit.specs import MIB
 from modelops.hardware import GpuLink, GpuProcess, GpuReading, HardwareReading, LinkPath
+from modelops.hardware.sampling import record_reading
 from modelops.models import ModelProfile
-from modelops.sampling import record_reading
 from modelops.tests.domain.fit_examples import make_config
 
 CARD_MIB = 24576

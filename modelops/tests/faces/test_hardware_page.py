@@ -7,7 +7,7 @@ from django.test import Client
 
 from modelops.admin_pages import draw_curve
 from modelops.hardware import GpuProcess, HardwareProblem, HardwareReading, ProblemCode
-from modelops.sampling import record_reading
+from modelops.hardware.sampling import record_reading
 from modelops.tests.faces.admin_browser import HARDWARE, LIST, cells, page
 from modelops.tests.faces.fit_rows import make_gpu_reading, make_reading, record, save_profile
 

@@ -13,7 +13,7 @@ from django.core.management import call_command
 
 from gateway.conf import BASE_DIR
 from modelops.hardware import GpuReading, HardwareReading
-from modelops.sampling import record_reading
+from modelops.hardware.sampling import record_reading
 from modelops.tests.hardware.stub import COMMAND_TIMEOUT_S, StubMachine, manage
 
 BUSY = (

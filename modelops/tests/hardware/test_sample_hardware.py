@@ -15,8 +15,8 @@ from django.db import connection
 from gateway.conf import BASE_DIR
 from gateway.tests.live import wait_until
 from modelops.hardware import HardwareReading
+from modelops.hardware.sampling import latest_reading, load_history
 from modelops.models import HardwareSample
-from modelops.sampling import latest_reading, load_history
 from modelops.tests.hardware.stub import COMMAND_TIMEOUT_S, StubMachine
 
 pytestmark = pytest.mark.django_db(transaction=True)

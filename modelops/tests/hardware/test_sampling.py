@@ -6,8 +6,8 @@ import pytest
 from structlog.testing import CapturingLogger, capture_logs
 
 from modelops.hardware import GpuReading, HardwareProblem, HardwareReading, ProblemCode
+from modelops.hardware.sampling import ChangeLog, HistoryBound, latest_reading, load_history, record_reading
 from modelops.models import HardwareSample
-from modelops.sampling import ChangeLog, HistoryBound, latest_reading, load_history, record_reading
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 

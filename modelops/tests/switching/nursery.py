@@ -143,7 +143,7 @@ def look() -> dict[str, Any]:
 
 
 def find_gpus(used_mib: int) -> dict[str, Any]:
-    from modelops.sampling import latest_reading
+    from modelops.hardware.sampling import latest_reading
 
     reading = latest_reading(max_age_s=60)
     gpus = reading.usable_gpus if reading else ()
