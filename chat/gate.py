@@ -14,15 +14,15 @@ from types import TracebackType
 from typing import Protocol
 
 from gateway.errors import GatewayError, ModelSwitching, RateLimitExceeded
-from modelops.board import BoardSnapshot, SlotView
 from modelops.models import Gate as GateState
-from modelops.routes import Route, RouteTable, cut_error, switching_error
+from modelops.serving.board import BoardSnapshot, SlotView
+from modelops.serving.routes import Route, RouteTable, cut_error, switching_error
 
 Stop = Callable[[Exception], None]
 
 
 class Board(Protocol):
-    """What the gate needs of `modelops.live.LiveBoard`."""
+    """What the gate needs of `modelops.serving.live.LiveBoard`."""
 
     routes: RouteTable
 

@@ -18,7 +18,7 @@ from chat.transcript import Chunk, Transcript, Usage, decode_chunk
 from chat.upstream import EngineAnswer, EngineCall, EngineGateway, error_from_answer
 from gateway.bodies import NOT_JSON
 from gateway.errors import GatewayError, UpstreamTimeout, UpstreamUnavailable
-from modelops.routes import Route
+from modelops.serving.routes import Route
 
 DRAIN_S = 0.05
 MAX_EVENT_BYTES = 16 * 2**20

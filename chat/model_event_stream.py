@@ -21,7 +21,7 @@ from chat.runtime import get_runtime
 from chat.sse import EVENT_STREAM_HEADERS, PING, named_event
 from gateway.errors import DependencyUnavailable, GatewayError, InvalidRequest
 from gateway.ids import parse_id
-from modelops.external_engine import ExternalView
+from modelops.serving.external_engine import ExternalView
 from modelops.switch_events import PAGE_SIZE, EventQuery, SwitchEventView
 from modelops.switch_status import StatusQuery
 

@@ -11,7 +11,7 @@ from chat.gate import Gate
 from gateway.batching import BatchWorker
 from gateway.errors import DependencyUnavailable
 from gateway.ids import new_id
-from modelops.web_presence import Presence, remove_presence, write_presence
+from modelops.serving.web_presence import Presence, remove_presence, write_presence
 
 HEARTBEAT_S = 2.0
 MINIMUM_PERIOD_S = 0.05

@@ -10,8 +10,8 @@ import msgspec
 from chat.schemas import SAMPLING_FIELDS, ChatRequest
 from chat.upstream import EngineCall
 from gateway.errors import InvalidRequest
-from modelops.live import LiveBoard
-from modelops.routes import CURRENT, Route
+from modelops.serving.live import LiveBoard
+from modelops.serving.routes import CURRENT, Route
 
 CHAT_PATH = "/v1/chat/completions"
 OUTPUT_FIELDS = ("max_tokens", "max_completion_tokens")

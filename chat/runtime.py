@@ -40,7 +40,7 @@ from gateway.conf import GatewayConfig, get_config
 from gateway.errors import GatewayError
 from gateway.locks import lock_folder
 from gateway.request_id import current_request_id
-from modelops.live import LiveBoard
+from modelops.serving.live import LiveBoard
 
 log = structlog.get_logger()
 

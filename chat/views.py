@@ -27,7 +27,7 @@ from conversations.turns import NewMessage, NewTurn, Turn
 from gateway.conf import GatewayConfig
 from gateway.errors import ModelNotFound
 from gateway.request_id import current_request_id
-from modelops.routes import Route
+from modelops.serving.routes import Route
 
 
 async def chat(request: Request) -> Response:

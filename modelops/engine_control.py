@@ -1,6 +1,6 @@
 """What the switcher asks of an engine over HTTP: is it well, does it serve what it should, sleep, wake up.
 
-Blocking and bounded in time. Web processes ask through `modelops.engine`.
+Blocking and bounded in time. Web processes ask through `modelops.serving.engine_client`.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ from django.db.models.functions import Now
 
 from modelops.domain.switching.states import DrainPolicy, SwitchState
 from modelops.models import Switch, WebPresence
-from modelops.web_presence import SILENT_FOR
+from modelops.serving.web_presence import SILENT_FOR
 
 
 @dataclass(frozen=True)

@@ -18,9 +18,9 @@ from gateway.errors import (
     NoModel,
     RateLimitExceeded,
 )
-from modelops.board import BoardSnapshot, SlotView
 from modelops.models import Gate as GateState
-from modelops.routes import RouteTable
+from modelops.serving.board import BoardSnapshot, SlotView
+from modelops.serving.routes import RouteTable
 from modelops.tests.board_views import SLOT_IDS, board, engine, slot, switch
 
 DRAINING = slot(engine("a"), switch("a", "b"), gate=GateState.CLOSED, epoch=2)

@@ -2,7 +2,7 @@
 
 All calls are synchronous, bounded in time and idempotent by the workload's name: after a crash the
 switcher just repeats them. A runtime knows whether a process exists; whether its model is loaded is
-`modelops.engine`'s to find out.
+`modelops.serving.engine_client`'s to find out.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from modelops.runtimes.base import FetchProgress, Instance, InstanceState, LogFo
 
 
 class ExternalRuntime:
-    """A Runtime that does nothing. Whether anything answers there is for `modelops.engine` to find out."""
+    """A Runtime that does nothing. Whether anything answers there `modelops.serving` finds out."""
 
     def __init__(self, config: GatewayConfig) -> None:
         self._base_url = config.engine_url

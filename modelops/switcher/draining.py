@@ -11,7 +11,7 @@ from django.db.models import BooleanField, Case, Value, When
 from django.db.models.functions import Now
 
 from modelops.models import Slot, WebPresence
-from modelops.web_presence import SILENT_FOR
+from modelops.serving.web_presence import SILENT_FOR
 
 WATCHED_FOR_S = 5.0
 """It is dead if it says nothing for this long while somebody listens: after the database was away every

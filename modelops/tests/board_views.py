@@ -5,9 +5,9 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
-from modelops.board import BoardSnapshot, EngineView, SlotView, SwitchView
 from modelops.domain.switching.states import SwitchState
 from modelops.models import DEFAULT_SLOT, Gate
+from modelops.serving.board import BoardSnapshot, EngineView, SlotView, SwitchView
 
 SLOT_IDS = {slug: uuid.uuid5(uuid.NAMESPACE_DNS, slug) for slug in (DEFAULT_SLOT, "second")}
 

@@ -10,7 +10,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from modelops.engine import EngineClient, EngineError, EngineRefusedConnection
+from modelops.serving.engine_client import EngineClient, EngineError, EngineRefusedConnection
 from modelops.simulator.process import find_free_port, start_simulator
 
 TestServer.__test__ = False  # aiohttp's, not a test of ours

@@ -9,13 +9,13 @@ import pytest
 
 from gateway.batching import BatchWorker
 from gateway.errors import DependencyUnavailable, ModelLoading
-from modelops import live
-from modelops.board import BoardSnapshot
 from modelops.domain.switching.states import SwitchState
-from modelops.engine import EngineClient, EngineError, EngineRefusedConnection, ServedModel
-from modelops.external_engine import ExternalView
-from modelops.live import EngineDirectory, EngineState, LiveBoard
 from modelops.models import Gate
+from modelops.serving import live
+from modelops.serving.board import BoardSnapshot
+from modelops.serving.engine_client import EngineClient, EngineError, EngineRefusedConnection, ServedModel
+from modelops.serving.external_engine import ExternalView
+from modelops.serving.live import EngineDirectory, EngineState, LiveBoard
 from modelops.tests.board_views import board, engine, slot, switch
 
 DEADLINE_S = 10.0

@@ -8,11 +8,11 @@ import pytest
 from django.utils import timezone
 
 from gateway.errors import GatewayError, ModelLoading, ModelNotFound, ModelSwitching, NoModel
-from modelops.board import BoardSnapshot
 from modelops.domain.switching.states import SwitchState
-from modelops.engine import ServedModel
 from modelops.models import Gate
-from modelops.routes import ExternalEngine, RouteTable, cut_error
+from modelops.serving.board import BoardSnapshot
+from modelops.serving.engine_client import ServedModel
+from modelops.serving.routes import ExternalEngine, RouteTable, cut_error
 from modelops.tests.board_views import board, engine, slot, switch
 
 URL = "http://127.0.0.1:9000"

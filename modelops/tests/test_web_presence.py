@@ -9,7 +9,7 @@ from django.db.models.functions import Now
 
 from gateway.ids import new_id
 from modelops.models import WebPresence
-from modelops.web_presence import Presence, remove_presence, write_presence
+from modelops.serving.web_presence import Presence, remove_presence, write_presence
 
 pytestmark = pytest.mark.django_db
 

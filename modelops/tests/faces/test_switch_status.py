@@ -13,8 +13,8 @@ from gateway.conf import get_config
 from modelops import switch_status
 from modelops.domain.engine_log.failures import describe_cause
 from modelops.domain.switching.states import LIVE_STATES, SwitchState
-from modelops.external_engine import ANSWER_AGE_S, ExternalEngine, get_external_engine
 from modelops.models import Slot, Switch
+from modelops.serving.external_engine import ANSWER_AGE_S, ExternalEngine, get_external_engine
 from modelops.simulator.process import find_free_port, start_simulator
 from modelops.switch_requests import get_slot
 from modelops.switch_status import ServiceState, find_default_status, serialise_status

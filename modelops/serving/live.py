@@ -15,11 +15,11 @@ import structlog
 
 from gateway.batching import BatchWorker
 from gateway.errors import DependencyUnavailable
-from modelops.board import BoardSnapshot, EngineView, SlotView, read_board
-from modelops.engine import EngineClient, EngineError, EngineRefusedConnection, ServedModel
-from modelops.external_engine import ExternalView
 from modelops.models import DEFAULT_SLOT
-from modelops.routes import ExternalEngine, Route, RouteTable
+from modelops.serving.board import BoardSnapshot, EngineView, SlotView, read_board
+from modelops.serving.engine_client import EngineClient, EngineError, EngineRefusedConnection, ServedModel
+from modelops.serving.external_engine import ExternalView
+from modelops.serving.routes import ExternalEngine, Route, RouteTable
 
 log = structlog.get_logger()
 

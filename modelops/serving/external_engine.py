@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from gateway.conf import GatewayConfig
-from modelops.engine import EngineClient, EngineError, EngineRefusedConnection, ServedModel
+from modelops.serving.engine_client import EngineClient, EngineError, EngineRefusedConnection, ServedModel
 
 ASK_TIMEOUT_S = 1.0
 ANSWER_AGE_S = 2.0

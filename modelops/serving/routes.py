@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from django.utils import timezone
 
 from gateway.errors import GatewayError, ModelLoading, ModelNotFound, ModelSwitching, NoModel
-from modelops.board import BoardSnapshot, SlotView, SwitchView
-from modelops.engine import ServedModel
 from modelops.models import DEFAULT_SLOT
+from modelops.serving.board import BoardSnapshot, SlotView, SwitchView
+from modelops.serving.engine_client import ServedModel
 
 CURRENT = "current"
 """The alias of whatever the default slot serves."""
