@@ -23,11 +23,11 @@ from modelops.domain.fit.report_text import (
     list_memory_lines,
     list_start_lines,
 )
-from modelops.gpu_choice import GpuChoice
+from modelops.fit.gpu_choice import GpuChoice
+from modelops.fit.profile_fits import ProfileFit, check_profiles, find_gpu_choice
 from modelops.hardware import GpuProcess, GpuReading, HardwareReading, explain_left_out, list_problems
 from modelops.hardware.sampling import SampledReading, load_history
 from modelops.models import HardwareProfile, ModelProfile
-from modelops.selectors import ProfileFit, check_profiles, find_gpu_choice
 
 MOST_REPORTS = 20
 """Each takes a search of up to some 100 ms."""

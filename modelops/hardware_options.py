@@ -12,9 +12,9 @@ from django.db import DatabaseError
 from gateway.errors import NotFound
 from modelops.domain.fit.gpu_catalog import find_card
 from modelops.domain.fit.specs import MIB, Gpu
-from modelops.gpu_choice import GpuChoice, choose_given, choose_planned, choose_seen
+from modelops.fit.gpu_choice import GpuChoice, choose_given, choose_planned, choose_seen
+from modelops.fit.profile_fits import READING_AGE_S, find_sampled_reading, get_hardware_profile
 from modelops.hardware import HardwareReading, read_hardware
-from modelops.selectors import READING_AGE_S, find_sampled_reading, get_hardware_profile
 
 BAD_INPUT = 2
 MOST_DIGITS = 9

@@ -17,10 +17,10 @@ from modelops.domain.profiles.engine_args import build_environment, build_serve_
 from modelops.domain.profiles.spec import EngineKind, ProfileSpec, to_values
 from modelops.domain.switching.plan import Plan, make_plan
 from modelops.domain.switching.plan_problems import Placement, PlanFacts, RunningEngine
-from modelops.fit_summary import summarise_fit
-from modelops.gpu_choice import GpuChoice, restrict
+from modelops.fit.gpu_choice import GpuChoice, restrict
+from modelops.fit.profile_fits import ProfileFit, check_profile, describe_invalid, get_gpu_choice
+from modelops.fit.summary import summarise_fit
 from modelops.models import Engine, EngineState, ModelProfile, Slot, SwitcherPresence
-from modelops.selectors import ProfileFit, check_profile, describe_invalid, get_gpu_choice
 
 PRESENCE_TIMEOUT = timedelta(seconds=30)
 """A switcher not heard of for longer is gone."""

@@ -8,9 +8,9 @@ from rest_framework import serializers
 
 from gateway.rest import StrictSerializer
 from modelops.domain.fit.report import Limit, Verdict
-from modelops.fit_summary import reduce_fit, summarise_choice, summarise_fit
-from modelops.gpu_choice import GpuChoice
-from modelops.selectors import ProfileFit
+from modelops.fit.gpu_choice import GpuChoice
+from modelops.fit.profile_fits import ProfileFit
+from modelops.fit.summary import reduce_fit, summarise_choice, summarise_fit
 
 
 class StartSizesSerializer(serializers.Serializer[Any]):

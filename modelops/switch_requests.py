@@ -15,10 +15,10 @@ from gateway.conf import get_config
 from gateway.errors import DoesNotFit, NotFound, SwitchRefused
 from modelops.domain.switching.plan import Plan, PlanKind
 from modelops.domain.switching.states import LIVE_STATES, UNTOUCHED_STATES, SwitchState
+from modelops.fit.profile_fits import get_profile
 from modelops.models import DEFAULT_SLOT, ModelProfile, Slot, Switch, SwitchEvent
 from modelops.plan_text import describe_problem
 from modelops.planning import plan_switch
-from modelops.selectors import get_profile
 
 
 class RequestOutcome(StrEnum):

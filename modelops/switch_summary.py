@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from modelops.domain.fit.measured_run import name_as_estimate
-from modelops.fit_summary import reduce_fit
+from modelops.fit.summary import reduce_fit
 from modelops.models import Engine, Switch
 from modelops.switch_draining import find_draining
 from modelops.switch_selectors import count_state_seconds, list_events

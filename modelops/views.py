@@ -11,9 +11,9 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from gateway.rest import StrictSerializer
-from modelops.fit_summary import reduce_fit, summarise_fit
+from modelops.fit.profile_fits import assess_profiles, get_gpu_choice, rank_profiles
+from modelops.fit.summary import reduce_fit, summarise_fit
 from modelops.models import ModelProfile
-from modelops.selectors import assess_profiles, get_gpu_choice, rank_profiles
 from modelops.serializers import (
     EmptyQuerySerializer,
     HardwareQuerySerializer,

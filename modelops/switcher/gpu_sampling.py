@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Set
 import structlog
 from django.db import Error as DatabaseError
 
-from modelops.gpu_choice import GpuChoice, choose_seen
+from modelops.fit.gpu_choice import GpuChoice, choose_seen
 from modelops.hardware import GpuReading, HardwareReading, read_hardware
 from modelops.hardware.sampling import ChangeLog, record_reading
 from modelops.switcher.effects import Effects

@@ -16,10 +16,10 @@ from modelops.domain.profiles.spec import EngineKind, ProfileSpec
 from modelops.domain.switching.plan import Plan
 from modelops.domain.switching.states import Check
 from modelops.engine_control import NotAsAsked
+from modelops.fit.profile_fits import get_profile
 from modelops.models import Slot, Switch
 from modelops.planning import plan_switch
 from modelops.runtimes.base import FetchProgress, RuntimeFailure
-from modelops.selectors import get_profile
 from modelops.switcher.gpu_sampling import FIRST_READING_S
 from modelops.switcher.ledger import Ledger
 from modelops.switcher.memory import Memory

@@ -6,7 +6,7 @@ import pytest
 
 from modelops.domain.fit.specs import MIB, Gpu
 from modelops.domain.switching.plan import Plan
-from modelops.gpu_choice import choose_given
+from modelops.fit.gpu_choice import choose_given
 from modelops.models import ModelProfile, Slot
 from modelops.planning import plan_switch
 from modelops.tests.profiles.profile_examples import CONFIG

@@ -17,8 +17,8 @@ from gateway.env import ConfigurationError
 from gateway.errors import GatewayError
 from modelops.domain.fit.report import serialise_report
 from modelops.domain.fit.report_text import render_report
-from modelops.fit_summary import summarise_choice
-from modelops.gpu_choice import GpuChoice
+from modelops.fit.gpu_choice import GpuChoice
+from modelops.fit.summary import summarise_choice
 from modelops.hardware_options import BAD_INPUT, add_hardware_options, choose_gpus
 from modelops.hub import RepositoryFacts, fetch_facts, read_hub_settings
 from modelops.management.commands.check_fit import EXIT_CODES

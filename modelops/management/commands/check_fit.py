@@ -15,7 +15,9 @@ from gateway.errors import ModelNotFound
 from modelops.domain.fit.architecture import describe_size
 from modelops.domain.fit.report import FitReport, Verdict, serialise_report
 from modelops.domain.fit.report_text import render_report
-from modelops.fit_batch import answer_lines
+from modelops.fit.batch import answer_lines
+from modelops.fit.gpu_choice import GpuChoice
+from modelops.fit.profile_fits import check_profile, get_profile
 from modelops.fit_flags import (
     add_question_flags,
     ask_question,
@@ -23,9 +25,7 @@ from modelops.fit_flags import (
     read_question,
     refuse_question_flags,
 )
-from modelops.gpu_choice import GpuChoice
 from modelops.hardware_options import BAD_INPUT, add_hardware_options, choose_gpus
-from modelops.selectors import check_profile, get_profile
 
 EXIT_CODES = {Verdict.FITS: 0, Verdict.TIGHT: 0, Verdict.DOES_NOT_FIT: 3, Verdict.UNKNOWN: 4}
 

@@ -16,7 +16,7 @@ from django.core.management.base import CommandError
 
 from gateway.conf import BASE_DIR
 from modelops.domain.fit.question import answer_question
-from modelops.fit_batch import answer_lines
+from modelops.fit.batch import answer_lines
 from modelops.hardware import GpuProcess
 from modelops.tests.domain.fit_examples import make_config, make_question
 from modelops.tests.domain.test_question import PROMISED

@@ -13,15 +13,15 @@ from accounts.tokens import issue_pair
 from modelops.domain.engine_log.sizes import EngineSizes, serialise_sizes
 from modelops.domain.fit.measured_run import serialise_estimate
 from modelops.domain.fit.specs import GIB
-from modelops.last_starts import REMEMBERED_STARTS
-from modelops.models import Engine, ModelProfile, Slot
-from modelops.selectors import (
+from modelops.fit.last_starts import REMEMBERED_STARTS
+from modelops.fit.profile_fits import (
     ProfileFit,
     assess_profiles,
     check_profile,
     check_profiles,
     get_gpu_choice,
 )
+from modelops.models import Engine, ModelProfile, Slot
 from modelops.tests.faces.fit_rows import record, save_profile, save_simulated
 from modelops.tests.faces.switch_rows import announce_switcher, ask
 from modelops.tests.slot_rows import make_engine, make_slot

@@ -7,9 +7,9 @@ from typing import Any
 
 from modelops.domain.fit.gpu_needs import Need
 from modelops.domain.fit.measured_run import COMPARED_SIZES
-from modelops.gpu_choice import GpuChoice
-from modelops.last_starts import LastStart
-from modelops.selectors import ProfileFit
+from modelops.fit.gpu_choice import GpuChoice
+from modelops.fit.last_starts import LastStart
+from modelops.fit.profile_fits import ProfileFit
 
 
 def summarise_fit(fit: ProfileFit) -> dict[str, Any]:

@@ -22,10 +22,10 @@ from modelops.domain.fit.recommendation import (
 from modelops.domain.fit.report import FitReport
 from modelops.domain.fit.specs import EngineSettings
 from modelops.domain.profiles.spec import ProfileSpec
-from modelops.gpu_choice import GpuChoice, choose_planned, choose_seen
+from modelops.fit.gpu_choice import GpuChoice, choose_planned, choose_seen
+from modelops.fit.last_starts import LastStart, choose_last_start, load_measured_engines
 from modelops.hardware import HardwareReading
 from modelops.hardware.sampling import latest_reading
-from modelops.last_starts import LastStart, choose_last_start, load_measured_engines
 from modelops.models import Engine, HardwareProfile, ModelProfile
 
 READING_AGE_S = 24 * 3600.0
