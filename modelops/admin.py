@@ -21,8 +21,8 @@ from gateway.errors import GatewayError
 from modelops.admin_pages import MOST_REPORTS, describe_fit, render_fit, show_fit, show_hardware
 from modelops.fit.profile_fits import ProfileFit, assess_profiles, check_profile, find_gpu_choice
 from modelops.models import HardwareProfile, HardwareSample, ModelProfile
-from modelops.profile_adding import duplicate_profile
-from modelops.seeding import export_profiles
+from modelops.profiles.adding import duplicate_profile
+from modelops.profiles.seeding import export_profiles
 from modelops.switch_admin import ReadOnlyAdmin
 from modelops.switch_pages import show_switch_request
 

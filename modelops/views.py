@@ -14,6 +14,7 @@ from gateway.rest import StrictSerializer
 from modelops.fit.profile_fits import assess_profiles, get_gpu_choice, rank_profiles
 from modelops.fit.summary import reduce_fit, summarise_fit
 from modelops.models import ModelProfile
+from modelops.profiles.reloading import reload_profiles
 from modelops.serializers import (
     EmptyQuerySerializer,
     HardwareQuerySerializer,
@@ -24,7 +25,6 @@ from modelops.serializers import (
     serialise_hardware,
     serialise_profile,
 )
-from modelops.services import reload_profiles
 
 
 class ProfilesView(APIView):

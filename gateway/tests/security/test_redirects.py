@@ -14,7 +14,7 @@ import pytest
 
 from chat.upstream import EngineCall, EngineGateway
 from gateway.errors import GatewayError, UpstreamUnavailable
-from modelops.hub import HubSettings, fetch_facts
+from modelops.profiles.hub import HubSettings, fetch_facts
 from modelops.serving.engine_client import EngineClient, EngineError
 
 pytestmark = pytest.mark.stores_do_not_matter

@@ -8,7 +8,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from modelops.models import ModelProfile
-from modelops.seeding import export_profiles, list_exports
+from modelops.profiles.seeding import export_profiles, list_exports
 
 
 class Command(BaseCommand):

@@ -9,8 +9,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from modelops.seed_result import Changes, SeedResult
-from modelops.services import PROFILES_PATH, reload_profiles
+from modelops.profiles.reloading import PROFILES_PATH, reload_profiles
+from modelops.profiles.seed_result import Changes, SeedResult
 
 
 class Command(BaseCommand):

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from modelops.documentation import GENERATED, refresh
+from modelops.profiles.documentation import GENERATED, refresh
 
 
 class Command(BaseCommand):

@@ -11,7 +11,7 @@ from django.test import Client
 from accounts.models import User
 from modelops.hardware import GpuProcess, GpuReading, HardwareProblem, ProblemCode
 from modelops.models import HardwareProfile, ModelProfile
-from modelops.services import reload_profiles
+from modelops.profiles.reloading import reload_profiles
 from modelops.tests.domain.fit_examples import make_config
 from modelops.tests.faces.admin_browser import FIT, HARDWARE, LIST, cells, page
 from modelops.tests.faces.fit_rows import make_gpu_reading, record, save_large, save_profile

@@ -12,8 +12,8 @@ import pytest
 
 from gateway.env import ConfigurationError
 from gateway.errors import GatewayError
-from modelops import hub_errors
-from modelops.hub import HubSettings, count_weights, fetch_facts, read_hub_settings
+from modelops.profiles import hub_errors
+from modelops.profiles.hub import HubSettings, count_weights, fetch_facts, read_hub_settings
 from modelops.simulator.process import find_free_port
 from modelops.tests.domain.fit_examples import make_config
 from modelops.tests.faces.fake_hub import (

@@ -13,9 +13,9 @@ from django.core.management import call_command
 from django.core.management.base import CommandError
 
 from modelops.models import HardwareProfile, ModelProfile
-from modelops.profile_adding import duplicate_profile
-from modelops.profile_yaml import parse_document
-from modelops.seeding import load_profiles
+from modelops.profiles.adding import duplicate_profile
+from modelops.profiles.seed_yaml import parse_document
+from modelops.profiles.seeding import load_profiles
 from modelops.tests.domain.fit_examples import make_config
 from modelops.tests.faces.fake_hub import COMMIT, FakeHub, FakeRepository, start_fake_hub
 from modelops.tests.faces.fit_rows import record, save_large, save_profile, save_simulated

@@ -13,7 +13,7 @@ from accounts.tokens import issue_pair
 from modelops import views
 from modelops.hardware import GpuProcess
 from modelops.models import HardwareProfile, ModelProfile
-from modelops.seed_result import Changes, Drift, InvalidEntry, SeedResult
+from modelops.profiles.seed_result import Changes, Drift, InvalidEntry, SeedResult
 from modelops.serializers import (
     FitSerializer,
     HardwareSerializer,

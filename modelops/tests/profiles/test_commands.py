@@ -10,7 +10,7 @@ from django.core.management import call_command
 from django.core.management.base import CommandError
 
 from modelops.models import ModelProfile
-from modelops.services import reload_profiles
+from modelops.profiles.reloading import reload_profiles
 
 pytestmark = pytest.mark.django_db
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from modelops.documentation import GENERATED, refresh
+from modelops.profiles.documentation import GENERATED, refresh
 
 pytestmark = pytest.mark.stores_do_not_matter
 

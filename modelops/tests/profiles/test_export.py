@@ -9,9 +9,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from modelops.models import ModelProfile
-from modelops.seed_reading import read_seed_file
-from modelops.seeding import export_profiles, load_profiles
-from modelops.services import PROFILES_PATH
+from modelops.profiles.reloading import PROFILES_PATH
+from modelops.profiles.seed_reading import read_seed_file
+from modelops.profiles.seeding import export_profiles, load_profiles
 from modelops.tests.profiles.profile_examples import CONFIG, make_profile, make_values
 
 WORDS = st.text(string.ascii_lowercase + string.digits, min_size=1, max_size=12)

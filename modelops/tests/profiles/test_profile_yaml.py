@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from modelops.profile_yaml import parse_document, write_document
+from modelops.profiles.seed_yaml import parse_document, write_document
 
 
 def test_every_value_has_its_line() -> None:

@@ -9,8 +9,8 @@ from modelops.domain.fit.recommendation import assess_candidate, to_candidate
 from modelops.domain.fit.report import Verdict
 from modelops.domain.profiles.engine_args import build_serve_arguments, to_gpus
 from modelops.domain.profiles.spec import ProfileSpec
-from modelops.seed_reading import read_seed_file
-from modelops.services import PROFILES_PATH
+from modelops.profiles.reloading import PROFILES_PATH
+from modelops.profiles.seed_reading import read_seed_file
 from modelops.simulator.flags import parse_command_line
 
 SEED = read_seed_file(PROFILES_PATH.read_text(encoding="utf-8"))

@@ -7,9 +7,9 @@ import pytest
 from django.db import connection
 
 from modelops.models import HardwareProfile, ModelProfile
-from modelops.profile_yaml import write_document
-from modelops.seed_result import Drift, SeedResult
-from modelops.seeding import load_profiles
+from modelops.profiles.seed_result import Drift, SeedResult
+from modelops.profiles.seed_yaml import write_document
+from modelops.profiles.seeding import load_profiles
 from modelops.tests.profiles.profile_examples import make_values
 
 pytestmark = pytest.mark.django_db

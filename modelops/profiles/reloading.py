@@ -12,8 +12,8 @@ from rest_framework.request import Request
 from gateway.audit import record_change
 from gateway.conf import BASE_DIR
 from modelops.models import ModelProfile
-from modelops.seed_result import InvalidEntry, SeedResult
-from modelops.seeding import load_profiles
+from modelops.profiles.seed_result import InvalidEntry, SeedResult
+from modelops.profiles.seeding import load_profiles
 
 PROFILES_PATH = BASE_DIR / "fixtures" / "model_profiles.yml"
 

@@ -18,9 +18,9 @@ from modelops.domain.profiles.schema import read_profile
 from modelops.domain.profiles.spec import ProfileSpec, get_default, list_settings, to_values
 from modelops.fit.gpu_choice import GpuChoice
 from modelops.fit.profile_fits import describe_invalid
-from modelops.hub import RepositoryFacts
 from modelops.models import ModelProfile
-from modelops.profile_yaml import write_document
+from modelops.profiles.hub import RepositoryFacts
+from modelops.profiles.seed_yaml import write_document
 
 MOST_SLUG_CHARACTERS = 50  # of the original's in a copy's
 

@@ -18,7 +18,7 @@ from huggingface_hub.errors import NotASafetensorsRepoError
 from gateway.env import parse_boolean, read_value, seconds, url_with_scheme
 from gateway.errors import GatewayError
 from modelops.domain.fit.specs import CheckpointFacts
-from modelops.hub_errors import (
+from modelops.profiles.hub_errors import (
     HubRateLimited,
     HubTimeout,
     HubUnreachable,

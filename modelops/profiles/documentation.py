@@ -27,8 +27,8 @@ from modelops.domain.profiles.spec import (
     is_required,
     list_settings,
 )
-from modelops.seed_reading import SeedFile, read_seed_file
-from modelops.services import PROFILES_PATH
+from modelops.profiles.reloading import PROFILES_PATH
+from modelops.profiles.seed_reading import SeedFile, read_seed_file
 
 VERDICT_HARDWARE = ("single-3090", "dual-3090", "quad-a100-80")
 _AUTO_FIELDS = ("max_model_len", "tensor_parallel_size")

@@ -15,9 +15,9 @@ from django.db import IntegrityError, transaction
 from modelops.domain.profiles.spec import HardwareSpec, ProfileSpec, get_default, list_settings, to_values
 from modelops.models import HardwareProfile, ModelProfile
 from modelops.models.profiles import SeededModel
-from modelops.profile_yaml import write_document
-from modelops.seed_reading import SeedEntry, SeedFile, read_seed_file
-from modelops.seed_result import Changes, Drift, InvalidEntry, SeedResult
+from modelops.profiles.seed_reading import SeedEntry, SeedFile, read_seed_file
+from modelops.profiles.seed_result import Changes, Drift, InvalidEntry, SeedResult
+from modelops.profiles.seed_yaml import write_document
 
 Entry = SeedEntry[ProfileSpec] | SeedEntry[HardwareSpec]
 

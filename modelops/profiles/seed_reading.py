@@ -8,8 +8,8 @@ from typing import Any, Generic, TypeVar
 
 from modelops.domain.profiles.schema import Reading, read_hardware, read_profile
 from modelops.domain.profiles.spec import HardwareSpec, ProfileSpec
-from modelops.profile_yaml import YamlEntry, parse_document
-from modelops.seed_result import InvalidEntry
+from modelops.profiles.seed_result import InvalidEntry
+from modelops.profiles.seed_yaml import YamlEntry, parse_document
 
 SpecT = TypeVar("SpecT", ProfileSpec, HardwareSpec)
 
