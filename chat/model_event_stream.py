@@ -22,8 +22,8 @@ from chat.sse import EVENT_STREAM_HEADERS, PING, named_event
 from gateway.errors import DependencyUnavailable, GatewayError, InvalidRequest
 from gateway.ids import parse_id
 from modelops.serving.external_engine import ExternalView
-from modelops.switch_events import PAGE_SIZE, EventQuery, SwitchEventView
-from modelops.switch_status import StatusQuery
+from modelops.switching.events import PAGE_SIZE, EventQuery, SwitchEventView
+from modelops.switching.status import StatusQuery
 
 CHECK_PERIOD_S = 15.0
 """How often a subscriber's right to listen is checked again."""

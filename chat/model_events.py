@@ -15,8 +15,8 @@ import structlog
 
 from gateway.batching import BatchWorker
 from gateway.errors import GatewayError
-from modelops.switch_events import EventQuery, SwitchEventView, find_newest_events, read_switch_events
-from modelops.switch_status import StatusQuery, read_statuses
+from modelops.switching.events import EventQuery, SwitchEventView, find_newest_events, read_switch_events
+from modelops.switching.status import StatusQuery, read_statuses
 
 log = structlog.get_logger()
 

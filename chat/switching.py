@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from gateway.audit import ChatCaller
 from gateway.errors import GatewayError
-from modelops.switch_on_request import request_switch_for_chat
+from modelops.switching.on_chat import request_switch_for_chat
 
 
 @dataclass(frozen=True)

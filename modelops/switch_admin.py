@@ -22,8 +22,8 @@ from modelops.domain.profiles.spec import EngineKind
 from modelops.models import DEFAULT_SLOT, Engine, Slot, Switch
 from modelops.switch_audit import cancel_recorded_switch
 from modelops.switch_pages import cancel, find_actor, send_progress, show_switch
-from modelops.switch_selectors import read_log_tail
-from modelops.switch_status import find_default_status, find_slot_status
+from modelops.switching.selectors import read_log_tail
+from modelops.switching.status import find_default_status, find_slot_status
 
 NOT_KNOWN = "–"
 SHOWN_LOG_LINES = 500

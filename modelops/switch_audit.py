@@ -9,7 +9,7 @@ from django.db import transaction
 
 from gateway.audit import Requester, record_change
 from modelops.models import DEFAULT_SLOT, Switch
-from modelops.switch_requests import Actor, RequestedSwitch, RequestOutcome, cancel_switch, request_switch
+from modelops.switching.requests import Actor, RequestedSwitch, RequestOutcome, cancel_switch, request_switch
 
 
 def request_recorded_switch(

@@ -24,11 +24,11 @@ from modelops.domain.engine_log.causes import RootCause
 from modelops.domain.switching.plan import Plan, PlanKind
 from modelops.domain.switching.states import DrainPolicy, SwitchState
 from modelops.models import ModelProfile, Switch
-from modelops.plan_text import describe_joining, describe_kind, write_value
 from modelops.switch_audit import cancel_recorded_switch, request_recorded_switch
-from modelops.switch_draining import find_draining
-from modelops.switch_requests import Actor, RequestOutcome, leads_to, preview_switch
-from modelops.switch_selectors import (
+from modelops.switching.draining import find_draining
+from modelops.switching.plan_text import describe_joining, describe_kind, write_value
+from modelops.switching.requests import Actor, RequestOutcome, leads_to, preview_switch
+from modelops.switching.selectors import (
     count_state_seconds,
     find_switcher,
     get_switch,
@@ -36,7 +36,7 @@ from modelops.switch_selectors import (
     list_live_switches,
     read_log_tail,
 )
-from modelops.switch_status import count_remaining_s, describe_detail, find_default_status
+from modelops.switching.status import count_remaining_s, describe_detail, find_default_status
 
 SHOWN_LOG_LINES = 200
 USUAL_PATH = (

@@ -10,7 +10,7 @@ from gateway.rest import StrictSerializer
 from modelops.domain.switching.states import DrainPolicy, SwitchState
 from modelops.models import DEFAULT_SLOT
 from modelops.serializers import FitSerializer, HardwareSerializer
-from modelops.switch_status import ServiceState
+from modelops.switching.status import ServiceState
 
 FOR_ADMINS = "null for everybody but admins."
 

@@ -9,9 +9,9 @@ from typing import Any
 from modelops.domain.fit.measured_run import name_as_estimate
 from modelops.fit.summary import reduce_fit
 from modelops.models import Engine, Switch
-from modelops.switch_draining import find_draining
-from modelops.switch_selectors import count_state_seconds, list_events
-from modelops.switch_status import count_remaining_s, describe_detail, serialise_cause
+from modelops.switching.draining import find_draining
+from modelops.switching.selectors import count_state_seconds, list_events
+from modelops.switching.status import count_remaining_s, describe_detail, serialise_cause
 
 PUBLIC_PLAN_FIELDS = frozenset(
     {"kind", "profile", "from_profile", "accepted", "forced", "tensor_parallel_size", "max_model_len"}

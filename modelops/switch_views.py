@@ -19,8 +19,6 @@ from modelops.domain.switching.plan import Plan
 from modelops.models import Switch
 from modelops.serializers import EmptyQuerySerializer
 from modelops.switch_audit import cancel_recorded_switch, request_recorded_switch
-from modelops.switch_requests import Actor, RequestOutcome, preview_switch
-from modelops.switch_selectors import get_switch, list_engines, list_switches
 from modelops.switch_serializers import (
     AcceptedSwitchSerializer,
     EngineListSerializer,
@@ -32,8 +30,10 @@ from modelops.switch_serializers import (
     SwitchQuerySerializer,
     SwitchRequestSerializer,
 )
-from modelops.switch_status import find_default_status, reduce_status, serialise_status
 from modelops.switch_summary import serialise_engine, serialise_switch, serialise_switch_detail
+from modelops.switching.requests import Actor, RequestOutcome, preview_switch
+from modelops.switching.selectors import get_switch, list_engines, list_switches
+from modelops.switching.status import find_default_status, reduce_status, serialise_status
 
 
 class StatusView(APIView):

@@ -25,8 +25,8 @@ from gateway.errors import (
     RateLimitExceeded,
     TokenRevoked,
 )
-from modelops.switch_events import PAGE_SIZE, EventQuery, SwitchEventView
-from modelops.switch_status import StatusQuery
+from modelops.switching.events import PAGE_SIZE, EventQuery, SwitchEventView
+from modelops.switching.status import StatusQuery
 
 ADMIN = Principal(user_id=uuid.uuid4(), username="root", role=Role.ADMIN)
 USER = replace(ADMIN, role=Role.USER)

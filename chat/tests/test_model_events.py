@@ -20,7 +20,7 @@ from chat.tests.switching import Desk, database_of
 from gateway.tests.live import GatewayProcess, start_gateway
 from modelops.domain.switching.states import SwitchState
 from modelops.models import Switch, SwitchEvent
-from modelops.switch_events import PAGE_SIZE, SwitchEventView
+from modelops.switching.events import PAGE_SIZE, SwitchEventView
 from modelops.tests.slot_rows import make_switch, move_switch
 
 PATH = "/api/models/events"

@@ -18,7 +18,6 @@ from modelops.domain.switching.states import Check
 from modelops.engine_control import NotAsAsked
 from modelops.fit.profile_fits import get_profile
 from modelops.models import Slot, Switch
-from modelops.planning import plan_switch
 from modelops.runtimes.base import FetchProgress, RuntimeFailure
 from modelops.switcher.gpu_sampling import FIRST_READING_S
 from modelops.switcher.ledger import Ledger
@@ -26,6 +25,7 @@ from modelops.switcher.memory import Memory
 from modelops.switcher.parking import plan_parking
 from modelops.switcher.recipes import build_recipe, to_workload
 from modelops.switcher.tools import Tools
+from modelops.switching.planning import plan_switch
 
 log = structlog.get_logger()
 

@@ -8,7 +8,7 @@ from modelops.domain.fit.specs import MIB, Gpu
 from modelops.domain.switching.plan import Plan
 from modelops.fit.gpu_choice import choose_given
 from modelops.models import ModelProfile, Slot
-from modelops.planning import plan_switch
+from modelops.switching.planning import plan_switch
 from modelops.tests.profiles.profile_examples import CONFIG
 
 SMALL = Gpu("RTX 3070", 8192 * MIB, compute_capability=(8, 6))

@@ -1,6 +1,6 @@
 """What a switch would do, and everything that speaks against it: pure, so a dry run is the real thing.
 
-`modelops.planning` gathers the facts; the switcher plans once more, with fresh ones, before it acts.
+`modelops.switching.planning` gathers the facts; the switcher plans again, with fresh ones, before it acts.
 """
 
 from __future__ import annotations

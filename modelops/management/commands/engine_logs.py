@@ -11,7 +11,7 @@ from django.core.management.base import BaseCommand, CommandError
 from gateway.errors import NotFound
 from gateway.stop_signal import catch_stop_signal
 from modelops.models import DEFAULT_SLOT, Engine
-from modelops.switch_selectors import (
+from modelops.switching.selectors import (
     find_last_piece_id,
     find_newest_engine,
     get_engine,

@@ -12,7 +12,7 @@ from django.core.management.base import BaseCommand
 
 from gateway.stop_signal import catch_stop_signal
 from modelops.management.gpu_arguments import parse_seconds
-from modelops.switch_status import serialise_status
+from modelops.switching.status import serialise_status
 
 NOTHING_SERVED = 3
 DEFAULT_PERIOD_S = 1.0

@@ -23,9 +23,9 @@ from modelops.management.switch_commands import (
     watch_switch,
 )
 from modelops.models import DEFAULT_SLOT, Switch
-from modelops.plan_text import describe_joining, describe_plan
 from modelops.switch_audit import request_recorded_switch
-from modelops.switch_requests import RequestOutcome, preview_switch
+from modelops.switching.plan_text import describe_joining, describe_plan
+from modelops.switching.requests import RequestOutcome, preview_switch
 
 LONGEST_REASON = 500
 LONGEST_DRAIN_S = 86400

@@ -11,12 +11,12 @@ from django.utils import timezone
 from accounts.models import AuditEvent, Role, User
 from gateway.audit import ChatCaller
 from gateway.errors import DoesNotFit, GatewayError, ModelNotFound, ModelSwitching, SwitchRefused
-from modelops import switch_requests
 from modelops.domain.switching.plan import Plan
 from modelops.domain.switching.states import FINAL_STATES, LIVE_STATES, SwitchState
 from modelops.models import Engine, Switch
-from modelops.planning import plan_switch
-from modelops.switch_on_request import request_switch_for_chat
+from modelops.switching import requests as switch_requests
+from modelops.switching.on_chat import request_switch_for_chat
+from modelops.switching.planning import plan_switch
 from modelops.tests.faces.fit_rows import record, save_large
 from modelops.tests.faces.switch_rows import advance, announce_switcher, ask, begin, make_ready, serve
 

@@ -37,7 +37,7 @@ engine.save()
 LONG_ROWS = """
 from modelops.domain.switching.states import SwitchState
 from modelops.models import Engine, Switch
-from modelops.switch_requests import get_slot
+from modelops.switching.requests import get_slot
 from modelops.tests.faces.switch_rows import CAUSE
 from modelops.tests.slot_rows import make_engine, make_switch
 engine = make_engine(get_slot(), "deepseek-coder-6.7b-instruct-awq")

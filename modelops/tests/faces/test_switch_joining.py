@@ -9,7 +9,7 @@ from django.urls import reverse
 from accounts.models import AuditEvent
 from modelops.domain.switching.states import UNTOUCHED_STATES, SwitchState
 from modelops.models import Switch, SwitchEvent
-from modelops.switch_requests import Actor, RequestOutcome, cancel_switch, request_switch
+from modelops.switching.requests import Actor, RequestOutcome, cancel_switch, request_switch
 from modelops.tests.faces.callers import post
 from modelops.tests.faces.command_runs import run
 from modelops.tests.faces.switch_rows import SHELL, ask, begin, make_ready

@@ -10,11 +10,11 @@ import pytest
 from django.db import connection
 
 from gateway.errors import DoesNotFit, NotFound, SwitchRefused
-from modelops import switch_requests
 from modelops.domain.switching.states import SwitchState
 from modelops.models import Slot, Switch, SwitchEvent
-from modelops.planning import plan_switch
-from modelops.switch_requests import (
+from modelops.switching import requests as switch_requests
+from modelops.switching.planning import plan_switch
+from modelops.switching.requests import (
     RequestOutcome,
     cancel_switch,
     find_slot,

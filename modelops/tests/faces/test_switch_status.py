@@ -10,14 +10,14 @@ import pytest
 from django.utils import timezone
 
 from gateway.conf import get_config
-from modelops import switch_status
 from modelops.domain.engine_log.failures import describe_cause
 from modelops.domain.switching.states import LIVE_STATES, SwitchState
 from modelops.models import Slot, Switch
 from modelops.serving.external_engine import ANSWER_AGE_S, ExternalEngine, get_external_engine
 from modelops.simulator.process import find_free_port, start_simulator
-from modelops.switch_requests import get_slot
-from modelops.switch_status import ServiceState, find_default_status, serialise_status
+from modelops.switching import status as switch_status
+from modelops.switching.requests import get_slot
+from modelops.switching.status import ServiceState, find_default_status, serialise_status
 from modelops.tests.faces.fit_rows import save_profile
 from modelops.tests.faces.switch_rows import advance, announce_switcher, ask, begin, make_ready, serve
 

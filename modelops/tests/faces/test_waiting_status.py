@@ -16,7 +16,7 @@ from gateway.ids import new_id
 from modelops.domain.switching.readiness import BEFORE_THE_START
 from modelops.domain.switching.states import SwitchState
 from modelops.models import Engine, Switch, WebPresence
-from modelops.switch_status import serialise_status
+from modelops.switching.status import serialise_status
 from modelops.tests.faces.command_runs import Switcher, go, run, see
 from modelops.tests.faces.switch_rows import advance, ask, begin, make_ready, serve
 

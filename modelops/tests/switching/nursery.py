@@ -88,8 +88,8 @@ def add_slot_in_trouble() -> dict[str, Any]:
 
 def request(profile: str, **options: Any) -> dict[str, Any]:
     from modelops.models import Switch
-    from modelops.planning import find_runtime_facts
-    from modelops.switch_requests import Actor, request_switch
+    from modelops.switching.planning import find_runtime_facts
+    from modelops.switching.requests import Actor, request_switch
 
     while find_runtime_facts() is None:
         # A switcher that has just begun says so in a moment.
@@ -100,7 +100,7 @@ def request(profile: str, **options: Any) -> dict[str, Any]:
 
 def cancel() -> dict[str, Any]:
     from modelops.models import Switch
-    from modelops.switch_requests import Actor, cancel_switch
+    from modelops.switching.requests import Actor, cancel_switch
 
     return {"switch": str(cancel_switch(None, Actor(Switch.Via.COMMAND, None, "test")).pk)}
 

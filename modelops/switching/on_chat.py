@@ -14,8 +14,8 @@ from gateway.conf import get_config
 from gateway.errors import DoesNotFit, ModelNotFound, ModelSwitching, SwitchRefused
 from modelops.models import Slot, Switch
 from modelops.switch_audit import request_recorded_switch
-from modelops.switch_requests import Actor
-from modelops.switch_status import count_remaining_s
+from modelops.switching.requests import Actor
+from modelops.switching.status import count_remaining_s
 
 log = structlog.get_logger()
 

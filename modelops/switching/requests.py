@@ -17,8 +17,8 @@ from modelops.domain.switching.plan import Plan, PlanKind
 from modelops.domain.switching.states import LIVE_STATES, UNTOUCHED_STATES, SwitchState
 from modelops.fit.profile_fits import get_profile
 from modelops.models import DEFAULT_SLOT, ModelProfile, Slot, Switch, SwitchEvent
-from modelops.plan_text import describe_problem
-from modelops.planning import plan_switch
+from modelops.switching.plan_text import describe_problem
+from modelops.switching.planning import plan_switch
 
 
 class RequestOutcome(StrEnum):

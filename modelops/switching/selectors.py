@@ -12,7 +12,7 @@ from django.db.models.functions import Now
 from gateway.errors import InvalidRequest, NotFound
 from modelops.domain.switching.states import SwitchState
 from modelops.models import DEFAULT_SLOT, Engine, EngineLog, Slot, Switch, SwitcherPresence, SwitchEvent
-from modelops.planning import PRESENCE_TIMEOUT
+from modelops.switching.planning import PRESENCE_TIMEOUT
 
 SHOWN_EVENTS = 200
 CANCELLED_CODE = "cancelled"

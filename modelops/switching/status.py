@@ -20,9 +20,9 @@ from modelops.fit.profile_fits import get_gpu_choice
 from modelops.models import DEFAULT_SLOT, Gate, ModelProfile, Slot, Switch
 from modelops.serializers import serialise_hardware
 from modelops.serving.external_engine import ExternalView, get_external_engine
-from modelops.switch_draining import Draining, describe_draining, find_draining
-from modelops.switch_requests import find_slot
-from modelops.switch_selectors import find_last_error, find_switcher, list_live_switches, list_slots
+from modelops.switching.draining import Draining, describe_draining, find_draining
+from modelops.switching.requests import find_slot
+from modelops.switching.selectors import find_last_error, find_switcher, list_live_switches, list_slots
 
 
 class ServiceState(StrEnum):
