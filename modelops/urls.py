@@ -1,6 +1,7 @@
 from django.urls import path
 
-from modelops import switch_views, views
+from modelops.api import profile_views as views
+from modelops.api import switch_views
 
 urlpatterns = [
     path("profiles", views.ProfilesView.as_view()),

@@ -39,7 +39,12 @@ def test_web_process_loads_nothing_that_starts_engines() -> None:
 
     loaded = json.loads(done.stdout.splitlines()[-1])
 
-    assert {"chat.plane", "modelops.views", "modelops.admin", "modelops.switching.requests"} <= set(loaded)
+    assert {
+        "chat.plane",
+        "modelops.api.profile_views",
+        "modelops.admin",
+        "modelops.switching.requests",
+    } <= set(loaded)
     starting = ("docker", "modelops.runtimes", "modelops.switcher")
     assert [name for name in loaded if name.startswith(starting)] == []
 

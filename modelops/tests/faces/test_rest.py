@@ -10,17 +10,17 @@ from rest_framework import serializers
 
 from accounts.models import Role, User
 from accounts.tokens import issue_pair
-from modelops import views
-from modelops.hardware import GpuProcess
-from modelops.models import HardwareProfile, ModelProfile
-from modelops.profiles.seed_result import Changes, Drift, InvalidEntry, SeedResult
-from modelops.serializers import (
+from modelops.api import profile_views as views
+from modelops.api.profile_serializers import (
     FitSerializer,
     HardwareSerializer,
     ModelProfileSerializer,
     RecommendationSerializer,
     ReloadResultSerializer,
 )
+from modelops.hardware import GpuProcess
+from modelops.models import HardwareProfile, ModelProfile
+from modelops.profiles.seed_result import Changes, Drift, InvalidEntry, SeedResult
 from modelops.tests.faces.fit_rows import make_gpu_reading, record, save_large, save_profile
 
 pytestmark = pytest.mark.django_db

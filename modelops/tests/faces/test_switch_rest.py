@@ -11,8 +11,7 @@ from rest_framework import serializers
 from accounts.api_keys import issue_api_key
 from accounts.models import User
 from accounts.origin import SYSTEM
-from modelops.models import Slot, Switch
-from modelops.switch_serializers import (
+from modelops.api.switch_serializers import (
     AcceptedSwitchSerializer,
     EngineSerializer,
     LastErrorSerializer,
@@ -22,6 +21,7 @@ from modelops.switch_serializers import (
     SwitchDetailSerializer,
     SwitchSerializer,
 )
+from modelops.models import Slot, Switch
 from modelops.tests.faces.callers import post
 from modelops.tests.faces.fit_rows import record, save_large
 from modelops.tests.faces.switch_rows import (

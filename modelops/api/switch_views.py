@@ -15,11 +15,9 @@ from rest_framework.views import APIView
 
 from gateway.errors import PermissionDenied
 from gateway.rest import StrictSerializer, caller_id
-from modelops.domain.switching.plan import Plan
-from modelops.models import Switch
-from modelops.serializers import EmptyQuerySerializer
-from modelops.switch_audit import cancel_recorded_switch, request_recorded_switch
-from modelops.switch_serializers import (
+from modelops.api.profile_serializers import EmptyQuerySerializer
+from modelops.api.switch_answers import serialise_engine, serialise_switch, serialise_switch_detail
+from modelops.api.switch_serializers import (
     AcceptedSwitchSerializer,
     EngineListSerializer,
     EngineQuerySerializer,
@@ -30,7 +28,9 @@ from modelops.switch_serializers import (
     SwitchQuerySerializer,
     SwitchRequestSerializer,
 )
-from modelops.switch_summary import serialise_engine, serialise_switch, serialise_switch_detail
+from modelops.domain.switching.plan import Plan
+from modelops.models import Switch
+from modelops.switch_audit import cancel_recorded_switch, request_recorded_switch
 from modelops.switching.requests import Actor, RequestOutcome, preview_switch
 from modelops.switching.selectors import get_switch, list_engines, list_switches
 from modelops.switching.status import find_default_status, reduce_status, serialise_status

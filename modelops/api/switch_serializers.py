@@ -7,9 +7,9 @@ from typing import Any
 from rest_framework import serializers
 
 from gateway.rest import StrictSerializer
+from modelops.api.profile_serializers import FitSerializer, HardwareSerializer
 from modelops.domain.switching.states import DrainPolicy, SwitchState
 from modelops.models import DEFAULT_SLOT
-from modelops.serializers import FitSerializer, HardwareSerializer
 from modelops.switching.status import ServiceState
 
 FOR_ADMINS = "null for everybody but admins."

@@ -11,11 +11,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from gateway.rest import StrictSerializer
-from modelops.fit.profile_fits import assess_profiles, get_gpu_choice, rank_profiles
-from modelops.fit.summary import reduce_fit, summarise_fit
-from modelops.models import ModelProfile
-from modelops.profiles.reloading import reload_profiles
-from modelops.serializers import (
+from modelops.api.profile_serializers import (
     EmptyQuerySerializer,
     HardwareQuerySerializer,
     ModelProfileListSerializer,
@@ -25,6 +21,10 @@ from modelops.serializers import (
     serialise_hardware,
     serialise_profile,
 )
+from modelops.fit.profile_fits import assess_profiles, get_gpu_choice, rank_profiles
+from modelops.fit.summary import reduce_fit, summarise_fit
+from modelops.models import ModelProfile
+from modelops.profiles.reloading import reload_profiles
 
 
 class ProfilesView(APIView):
