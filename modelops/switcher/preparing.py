@@ -15,10 +15,10 @@ from modelops.domain.engine_log.failures import describe_cause
 from modelops.domain.profiles.spec import EngineKind, ProfileSpec
 from modelops.domain.switching.plan import Plan
 from modelops.domain.switching.states import Check
-from modelops.engine_control import NotAsAsked
 from modelops.fit.profile_fits import get_profile
 from modelops.models import Slot, Switch
 from modelops.runtimes.base import FetchProgress, RuntimeFailure
+from modelops.switcher.engine_control import NotAsAsked
 from modelops.switcher.gpu_sampling import FIRST_READING_S
 from modelops.switcher.ledger import Ledger
 from modelops.switcher.memory import Memory

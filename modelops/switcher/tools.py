@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from gateway.conf import GatewayConfig
-from modelops.engine_control import EngineControl
 from modelops.runtimes.base import Runtime
 from modelops.switcher.effects import Effects
+from modelops.switcher.engine_control import EngineControl
 from modelops.switcher.gpu_sampling import GpuSampler
 
 
