@@ -19,8 +19,8 @@ from modelops.domain.fit.report import serialise_report
 from modelops.domain.fit.report_text import render_report
 from modelops.fit.gpu_choice import GpuChoice
 from modelops.fit.summary import summarise_choice
-from modelops.hardware_options import BAD_INPUT, add_hardware_options, choose_gpus
 from modelops.management.commands.check_fit import EXIT_CODES
+from modelops.management.hardware_options import BAD_INPUT, add_hardware_options, choose_gpus
 from modelops.profiles.adding import ProposedProfile, propose, save_proposal, summarise_facts
 from modelops.profiles.hub import RepositoryFacts, fetch_facts, read_hub_settings
 

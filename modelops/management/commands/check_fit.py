@@ -18,14 +18,14 @@ from modelops.domain.fit.report_text import render_report
 from modelops.fit.batch import answer_lines
 from modelops.fit.gpu_choice import GpuChoice
 from modelops.fit.profile_fits import check_profile, get_profile
-from modelops.fit_flags import (
+from modelops.management.fit_flags import (
     add_question_flags,
     ask_question,
     read_lines,
     read_question,
     refuse_question_flags,
 )
-from modelops.hardware_options import BAD_INPUT, add_hardware_options, choose_gpus
+from modelops.management.hardware_options import BAD_INPUT, add_hardware_options, choose_gpus
 
 EXIT_CODES = {Verdict.FITS: 0, Verdict.TIGHT: 0, Verdict.DOES_NOT_FIT: 3, Verdict.UNKNOWN: 4}
 

@@ -14,7 +14,7 @@ from gateway.errors import ModelNotFound
 from modelops.domain.fit.report_text import VERDICT_WORDS, format_bytes
 from modelops.fit.profile_fits import find_profile_needs, get_profile, rank_profiles
 from modelops.fit.summary import summarise_choice, summarise_fit, summarise_need
-from modelops.hardware_options import BAD_INPUT, add_hardware_options, choose_gpus
+from modelops.management.hardware_options import BAD_INPUT, add_hardware_options, choose_gpus
 from modelops.models import ModelProfile
 
 SHOWN_NEEDS = 12

@@ -17,7 +17,7 @@ from modelops.domain.fit.question import FitQuestion, ask, parse_question
 from modelops.domain.fit.report import FitReport, Limit, Verdict
 from modelops.domain.fit.specs import MIB
 from modelops.fit.gpu_choice import GpuChoice
-from modelops.hardware_options import BAD_INPUT
+from modelops.management.hardware_options import BAD_INPUT
 
 _UNREADABLE = (ArithmeticError, AttributeError, IndexError, KeyError, TypeError, ValueError)
 """What a config.json with values of strange kinds may run into."""
