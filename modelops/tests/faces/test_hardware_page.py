@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from django.test import Client
 
-from modelops.admin_pages import draw_curve
+from modelops.admin.fit_pages import draw_curve
 from modelops.hardware import GpuProcess, HardwareProblem, HardwareReading, ProblemCode
 from modelops.hardware.sampling import record_reading
 from modelops.tests.faces.admin_browser import HARDWARE, LIST, cells, page

@@ -9,9 +9,9 @@ from django.contrib.staticfiles import finders
 from django.test import Client
 
 from accounts.models import Role, User
+from modelops.admin.switch_pages import list_steps
 from modelops.domain.switching.states import SwitchState
 from modelops.models import Engine, ModelProfile, Slot, Switch
-from modelops.switch_pages import list_steps
 from modelops.tests.faces.admin_browser import LIST, page
 from modelops.tests.faces.switch_rows import (
     CAUSE,

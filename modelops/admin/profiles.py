@@ -18,13 +18,13 @@ from django.utils.safestring import SafeString
 
 from gateway.audit import AuditedAdmin
 from gateway.errors import GatewayError
-from modelops.admin_pages import MOST_REPORTS, describe_fit, render_fit, show_fit, show_hardware
+from modelops.admin.fit_pages import MOST_REPORTS, describe_fit, render_fit, show_fit, show_hardware
+from modelops.admin.switch_pages import show_switch_request
+from modelops.admin.switches import ReadOnlyAdmin
 from modelops.fit.profile_fits import ProfileFit, assess_profiles, check_profile, find_gpu_choice
 from modelops.models import HardwareProfile, HardwareSample, ModelProfile
 from modelops.profiles.adding import duplicate_profile
 from modelops.profiles.seeding import export_profiles
-from modelops.switch_admin import ReadOnlyAdmin
-from modelops.switch_pages import show_switch_request
 
 NOT_KNOWN = "–"
 

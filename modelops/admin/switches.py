@@ -15,13 +15,13 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from gateway.errors import GatewayError
+from modelops.admin.switch_pages import cancel, find_actor, send_progress, show_switch
 from modelops.domain.engine_log.causes import RootCause
 from modelops.domain.fit.measured_run import name_as_estimate
 from modelops.domain.fit.report_text import format_bytes
 from modelops.domain.profiles.spec import EngineKind
 from modelops.models import DEFAULT_SLOT, Engine, Slot, Switch
 from modelops.switch_audit import cancel_recorded_switch
-from modelops.switch_pages import cancel, find_actor, send_progress, show_switch
 from modelops.switching.selectors import read_log_tail
 from modelops.switching.status import find_default_status, find_slot_status
 
