@@ -8,9 +8,8 @@ from rest_framework import serializers
 
 from gateway.rest import StrictSerializer
 from modelops.domain.fit.report import Limit, Verdict
-from modelops.fit.gpu_choice import GpuChoice
 from modelops.fit.profile_fits import ProfileFit
-from modelops.fit.summary import reduce_fit, summarise_choice, summarise_fit
+from modelops.fit.summary import reduce_fit, summarise_fit
 
 
 class StartSizesSerializer(serializers.Serializer[Any]):
@@ -185,9 +184,3 @@ def serialise_profile(fit: ProfileFit, *, for_admin: bool) -> dict[str, Any]:
         "fit": reduce_fit(summarise_fit(fit), for_admin=for_admin),
         "admin": detail if for_admin else None,
     }
-
-
-def serialise_hardware(choice: GpuChoice, *, for_admin: bool) -> dict[str, Any]:
-    """Problems name processes of the machine, so only admins see them."""
-    content = summarise_choice(choice)
-    return content if for_admin else content | {"problems": []}

@@ -18,11 +18,10 @@ from modelops.api.profile_serializers import (
     RecommendationListSerializer,
     ReloadRequestSerializer,
     ReloadResultSerializer,
-    serialise_hardware,
     serialise_profile,
 )
 from modelops.fit.profile_fits import assess_profiles, get_gpu_choice, rank_profiles
-from modelops.fit.summary import reduce_fit, summarise_fit
+from modelops.fit.summary import reduce_fit, serialise_hardware, summarise_fit
 from modelops.models import ModelProfile
 from modelops.profiles.reloading import reload_profiles
 

@@ -60,6 +60,12 @@ def summarise_choice(choice: GpuChoice) -> dict[str, Any]:
     }
 
 
+def serialise_hardware(choice: GpuChoice, *, for_admin: bool) -> dict[str, Any]:
+    """Problems name processes of the machine, so only admins see them."""
+    content = summarise_choice(choice)
+    return content if for_admin else content | {"problems": []}
+
+
 def summarise_need(need: Need) -> dict[str, Any]:
     return {
         "card": need.card,

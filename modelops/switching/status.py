@@ -12,12 +12,12 @@ from django.db.models import Q
 from django.utils import timezone
 
 from gateway.conf import get_config
-from modelops.api.profile_serializers import serialise_hardware
 from modelops.domain.engine_log.causes import RootCause
 from modelops.domain.engine_log.failures import describe_for_everybody
 from modelops.domain.switching.readiness import expect_ready_at
 from modelops.domain.switching.states import SwitchState
 from modelops.fit.profile_fits import get_gpu_choice
+from modelops.fit.summary import serialise_hardware
 from modelops.models import DEFAULT_SLOT, Gate, ModelProfile, Slot, Switch
 from modelops.serving.external_engine import ExternalView, get_external_engine
 from modelops.switching.draining import Draining, describe_draining, find_draining
