@@ -14,7 +14,6 @@ from types import TracebackType
 from typing import Protocol
 
 from gateway.errors import GatewayError, ModelSwitching, RateLimitExceeded
-from modelops.models import Gate as GateState
 from modelops.serving.board import BoardSnapshot, SlotView
 from modelops.serving.routes import Route, RouteTable, cut_error, switching_error
 
@@ -196,7 +195,7 @@ class Gate:
             has_moved = (lane.slot_id, lane.epoch) != (str(slot.id), slot.epoch)
             lane.slot_id, lane.epoch = str(slot.id), slot.epoch
             lane.is_open = slot.is_open
-            if slot.gate is GateState.CUT:
+            if slot.is_cut:
                 for place in list(lane.running):
                     place.stop(cut_error(slot))
             if has_moved:

@@ -100,6 +100,11 @@ class SlotView:
         return self.gate is Gate.OPEN
 
     @property
+    def is_cut(self) -> bool:
+        """Whether running answers are to end now."""
+        return self.gate is Gate.CUT
+
+    @property
     def is_settled(self) -> bool:
         """False while its gate may move any moment."""
         return self.is_open and not self.switches
