@@ -1,12 +1,11 @@
 """The GPUs of this machine: read through NVML, stored and judged as plain values.
 
-Only the process that owns the GPUs calls `read_hardware`. The web process takes stored readings from
-`modelops.hardware.sampling` and never loads NVIDIA's library.
+Only the process that owns the GPUs imports `modelops.hardware.nvml`, which loads NVIDIA's library. The web
+process takes stored readings from `modelops.hardware.sampling`.
 """
 
 from modelops.hardware.fit_gpus import explain_left_out, to_fit_gpus
 from modelops.hardware.notices import list_problems
-from modelops.hardware.nvml import read_hardware
 from modelops.hardware.problems import HardwareProblem, ProblemCode
 from modelops.hardware.readings import (
     GpuLink,
@@ -28,6 +27,5 @@ __all__ = [
     "ProblemCode",
     "explain_left_out",
     "list_problems",
-    "read_hardware",
     "to_fit_gpus",
 ]

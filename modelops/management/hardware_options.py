@@ -14,7 +14,8 @@ from modelops.domain.fit.gpu_catalog import find_card
 from modelops.domain.fit.specs import MIB, Gpu
 from modelops.fit.gpu_choice import GpuChoice, choose_given, choose_planned, choose_seen
 from modelops.fit.profile_fits import READING_AGE_S, find_sampled_reading, get_hardware_profile
-from modelops.hardware import HardwareReading, read_hardware
+from modelops.hardware import HardwareReading
+from modelops.hardware.nvml import read_hardware
 
 BAD_INPUT = 2
 MOST_DIGITS = 9

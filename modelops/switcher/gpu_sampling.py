@@ -9,7 +9,8 @@ import structlog
 from django.db import Error as DatabaseError
 
 from modelops.fit.gpu_choice import GpuChoice, choose_seen
-from modelops.hardware import GpuReading, HardwareReading, read_hardware
+from modelops.hardware import GpuReading, HardwareReading
+from modelops.hardware.nvml import read_hardware
 from modelops.hardware.sampling import ChangeLog, record_reading
 from modelops.switcher.effects import Effects
 

@@ -10,7 +10,8 @@ from typing import Any
 from django.core.management.base import BaseCommand
 
 from gateway.stop_signal import catch_stop_signal
-from modelops.hardware import HardwareReading, list_problems, read_hardware
+from modelops.hardware import HardwareReading, list_problems
+from modelops.hardware.nvml import read_hardware
 from modelops.hardware.processes import find_descendants
 from modelops.hardware.sampling import load_history
 from modelops.hardware.table import format_history, format_reading

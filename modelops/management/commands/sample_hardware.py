@@ -12,7 +12,7 @@ from django.db import Error as DatabaseError
 from django.db import close_old_connections
 
 from gateway.stop_signal import catch_stop_signal
-from modelops.hardware import read_hardware
+from modelops.hardware.nvml import read_hardware
 from modelops.hardware.processes import find_descendants
 from modelops.hardware.sampling import ChangeLog, HistoryBound, record_reading
 from modelops.management.gpu_arguments import add_own_pid, parse_count, parse_hours, parse_seconds

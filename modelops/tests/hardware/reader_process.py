@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 
-from modelops.hardware import read_hardware
+from modelops.hardware.nvml import read_hardware
 
 
 def main() -> None:
