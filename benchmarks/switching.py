@@ -24,7 +24,7 @@ import httpx
 from gateway.tests.docker_engine.daemon import DockerEngine
 from gateway.tests.docker_engine.root_filesystem import import_image, write_root_filesystem
 from modelops.simulator.process import start_simulator
-from modelops.tests.switching.bench import STARTUP_S, SwitchBench, open_bench
+from modelops.tests.switcher.bench import STARTUP_S, SwitchBench, open_bench
 
 TICK_S = 0.002
 IMAGE = "gateway-bench/vllm:simulated"

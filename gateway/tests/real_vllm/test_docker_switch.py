@@ -20,8 +20,8 @@ from gateway.tests.docker_engine.daemon import DockerEngine
 from gateway.tests.live import GatewayProcess, wait_until
 from modelops.domain.engine_log.failures import SHORTEST_RETRY_TOKENS, Cause
 from modelops.domain.switching.states import SwitchState
-from modelops.tests.switching.bench import SwitchBench, open_bench
-from modelops.tests.switching.test_docker_switch import count_open
+from modelops.tests.switcher.bench import SwitchBench, open_bench
+from modelops.tests.switcher.test_docker_switch import count_open
 
 from .docker_image import write_hub_cache
 from .install import Installation

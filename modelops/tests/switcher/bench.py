@@ -178,7 +178,7 @@ def open_bench(folder: Path, **settings: str) -> Iterator[SwitchBench]:
         environment = common | own
         with (folder / "nursery.log").open("w") as errors:
             process = subprocess.Popen(
-                [sys.executable, "-m", "modelops.tests.switching.nursery"],
+                [sys.executable, "-m", "modelops.tests.switcher.nursery"],
                 env=environment,
                 cwd=BASE_DIR,
                 stdin=subprocess.PIPE,

@@ -17,8 +17,8 @@ import pytest
 from gateway.tests.docker_engine.daemon import DockerEngine
 from gateway.tests.live import GatewayProcess, wait_until
 from modelops.tests.runtimes.image_registry import start_registry
-from modelops.tests.switching.bench import SwitchBench, open_bench
-from modelops.tests.switching.test_failures import profile_of
+from modelops.tests.switcher.bench import SwitchBench, open_bench
+from modelops.tests.switcher.test_failures import profile_of
 
 pytestmark = [pytest.mark.docker, pytest.mark.stores_do_not_matter]
 

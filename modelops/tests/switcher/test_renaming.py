@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from modelops.tests.switching.bench import SwitchBench
+from modelops.tests.switcher.bench import SwitchBench
 
 
 def test_a_change_of_names_alone_starts_the_engine_that_died_meanwhile(bench: SwitchBench) -> None:

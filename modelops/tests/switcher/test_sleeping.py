@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from modelops.tests.switching.bench import SwitchBench
+from modelops.tests.switcher.bench import SwitchBench
 
 
 @pytest.fixture
@@ -21,16 +23,20 @@ def night(bench: SwitchBench) -> Iterator[dict[str, Any]]:
     yield workload
 
 
-def test_a_sleeper_whose_profile_was_edited_meanwhile_is_not_woken(
+def test_a_cancel_while_the_old_engine_falls_asleep_never_runs_two_and_brings_it_back(
     bench: SwitchBench, night: dict[str, Any]
 ) -> None:
-    bench.switch_and_settle("day")
-    bench.save_profile("night", enable_sleep_mode=True, max_model_len=2048)
+    with bench.busy_web_process():
+        bench.request("day", drain_policy="wait")
+        bench.wait_for_state("draining")
+        for pid in night["pids"]:
+            # It takes its time to fall asleep.
+            os.kill(pid, signal.SIGSTOP)
+    bench.wait_for_state("stopping")
 
-    back = bench.switch_and_settle("night")
-    rows = bench.look()
+    bench.order("cancel")
+    rows = bench.wait_until_settled()
 
-    serving = next(each for each in rows["engines"] if each["state"] == "serving")
-    assert back["plan"]["kind"] == "start"
-    assert serving["max_model_len"] == 2048
+    assert rows["switches"][-1]["state"] == "rolled_back"
+    assert [each["profile"] for each in rows["engines"] if each["state"] == "serving"] == ["night"]
     assert night["name"] not in [each["name"] for each in rows["workloads"]]

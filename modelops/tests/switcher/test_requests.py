@@ -10,8 +10,8 @@ import pytest
 
 from modelops.domain.switching.states import SwitchState
 from modelops.simulator.process import start_simulator
-from modelops.tests.switching.bench import SwitchBench, open_bench
-from modelops.tests.switching.test_failures import profile_of
+from modelops.tests.switcher.bench import SwitchBench, open_bench
+from modelops.tests.switcher.test_failures import profile_of
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from modelops.tests.switching.bench import SwitchBench, open_bench
+from modelops.tests.switcher.bench import SwitchBench, open_bench
 
 
 @pytest.fixture

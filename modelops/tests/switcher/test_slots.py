@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from modelops.tests.switching.bench import SwitchBench
+from modelops.tests.switcher.bench import SwitchBench
 
 
 def test_a_slot_in_trouble_holds_up_no_other(bench: SwitchBench) -> None:

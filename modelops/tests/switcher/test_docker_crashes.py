@@ -9,8 +9,8 @@ import pytest
 
 from gateway.tests.docker_engine.daemon import DockerEngine
 from modelops.domain.switching.states import SwitchState
-from modelops.tests.switching.bench import SwitchBench, open_bench
-from modelops.tests.switching.test_crashes import (
+from modelops.tests.switcher.bench import SwitchBench, open_bench
+from modelops.tests.switcher.test_crashes import (
     FORWARD,
     assert_true_to_itself,
     crash_at_random,

@@ -13,8 +13,8 @@ from gateway.tests.docker_engine.fixtures import SIMULATOR_IMAGE
 from gateway.tests.docker_engine.nvidia_hook import GPU_UUIDS
 from modelops.tests.hardware.conftest import machine, stub_library
 from modelops.tests.hardware.stub import StubMachine
-from modelops.tests.switching.bench import SwitchBench, open_bench
-from modelops.tests.switching.test_failures import profile_of
+from modelops.tests.switcher.bench import SwitchBench, open_bench
+from modelops.tests.switcher.test_failures import profile_of
 
 __all__ = ["machine", "stub_library"]
 

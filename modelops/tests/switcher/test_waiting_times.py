@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from gateway.tests.live import wait_until
-from modelops.tests.switching.bench import SwitchBench
+from modelops.tests.switcher.bench import SwitchBench
 
 
 @pytest.fixture

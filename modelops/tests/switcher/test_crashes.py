@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from modelops.domain.switching.states import ACTING_STATES, SwitchState
-from modelops.tests.switching.bench import SwitchBench, open_bench
+from modelops.tests.switcher.bench import SwitchBench, open_bench
 
 CRASHES = int(os.environ.get("GATEWAY_TEST_CRASHES", "10"))
 FORWARD = [state for state in ACTING_STATES if state is not SwitchState.ROLLING_BACK]

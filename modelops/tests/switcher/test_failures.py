@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from modelops.tests.switching.bench import SwitchBench, open_bench
+from modelops.tests.switcher.bench import SwitchBench, open_bench
 
 pytestmark = pytest.mark.stores_do_not_matter
 

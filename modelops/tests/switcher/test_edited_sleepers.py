@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import signal
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from modelops.tests.switching.bench import SwitchBench
+from modelops.tests.switcher.bench import SwitchBench
 
 
 @pytest.fixture
@@ -23,20 +21,16 @@ def night(bench: SwitchBench) -> Iterator[dict[str, Any]]:
     yield workload
 
 
-def test_a_cancel_while_the_old_engine_falls_asleep_never_runs_two_and_brings_it_back(
+def test_a_sleeper_whose_profile_was_edited_meanwhile_is_not_woken(
     bench: SwitchBench, night: dict[str, Any]
 ) -> None:
-    with bench.busy_web_process():
-        bench.request("day", drain_policy="wait")
-        bench.wait_for_state("draining")
-        for pid in night["pids"]:
-            # It takes its time to fall asleep.
-            os.kill(pid, signal.SIGSTOP)
-    bench.wait_for_state("stopping")
+    bench.switch_and_settle("day")
+    bench.save_profile("night", enable_sleep_mode=True, max_model_len=2048)
 
-    bench.order("cancel")
-    rows = bench.wait_until_settled()
+    back = bench.switch_and_settle("night")
+    rows = bench.look()
 
-    assert rows["switches"][-1]["state"] == "rolled_back"
-    assert [each["profile"] for each in rows["engines"] if each["state"] == "serving"] == ["night"]
+    serving = next(each for each in rows["engines"] if each["state"] == "serving")
+    assert back["plan"]["kind"] == "start"
+    assert serving["max_model_len"] == 2048
     assert night["name"] not in [each["name"] for each in rows["workloads"]]

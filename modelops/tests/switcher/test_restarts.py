@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from modelops.tests.switching.bench import SwitchBench, open_bench
-from modelops.tests.switching.test_failures import profile_of
+from modelops.tests.switcher.bench import SwitchBench, open_bench
+from modelops.tests.switcher.test_failures import profile_of
 
 CHANGES: dict[str, dict[str, Any]] = {
     "disabled": {"is_enabled": False},

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from modelops.tests.switching.bench import SwitchBench
+from modelops.tests.switcher.bench import SwitchBench
 
 LAST_WORDS = "RuntimeError: CUDA error: an illegal memory access was encountered"
 

@@ -9,9 +9,9 @@ import httpx
 import pytest
 
 from gateway.tests.services import start_services
-from modelops.tests.switching.bench import SwitchBench, open_bench
-from modelops.tests.switching.test_docker_switch import count_open, stream_one
-from modelops.tests.switching.test_failures import profile_of
+from modelops.tests.switcher.bench import SwitchBench, open_bench
+from modelops.tests.switcher.test_docker_switch import count_open, stream_one
+from modelops.tests.switcher.test_failures import profile_of
 
 
 @pytest.mark.parametrize("state", ["draining", "loading"])
