@@ -17,9 +17,9 @@ from gateway.tests.live import GatewayProcess, start_gateway, wait_until
 from modelops.domain.switching.states import SwitchState
 from modelops.models import Engine, Gate, ModelProfile, Switch
 from modelops.simulator.process import start_simulator
-from modelops.tests.faces.fit_rows import record, save_large, save_simulated
-from modelops.tests.faces.switch_rows import announce_switcher
+from modelops.tests.fit_rows import record, save_large, save_simulated
 from modelops.tests.slot_rows import move_gate, move_switch
+from modelops.tests.switch_rows import announce_switcher
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ from gateway.page_security import PAGE_POLICY, write_policy
 from gateway.tests.databases import ADMIN_PASSWORD
 from gateway.tests.live import GatewayProcess, start_gateway
 from gateway.tests.security.conftest import MAX_BODY_BYTES
-from modelops.tests.faces.test_browser import browser_page
+from modelops.tests.admin.test_browser import browser_page
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -25,8 +25,8 @@ __all__ = ["browser_page"]  # a fixture
 pytestmark = pytest.mark.stores_do_not_matter
 
 PREPARE = """
-from modelops.tests.faces.fit_rows import record; record()
-from modelops.tests.faces.switch_rows import ask, make_ready, serve, write_log
+from modelops.tests.fit_rows import record; record()
+from modelops.tests.switch_rows import ask, make_ready, serve, write_log
 make_ready("first", "second")
 write_log(serve("first"), "INFO <script>alert(1)</script>")
 ask("second")

@@ -13,7 +13,7 @@ from accounts.models import Role, User
 from chat.tests.scripted_engine import ScriptedEngine, delta_event
 from conversations.models import Conversation, Message, MessageRole
 from gateway.tests.security.conftest import DONE
-from modelops.tests.faces.switch_rows import ask, make_ready, serve, write_log
+from modelops.tests.switch_rows import ask, make_ready, serve, write_log
 
 HTML = "<script>alert('x')</script><img src=x onerror=alert(1)>\"'"
 

@@ -18,8 +18,8 @@ from modelops.simulator.process import find_free_port, start_simulator
 from modelops.switching import status as switch_status
 from modelops.switching.requests import get_slot
 from modelops.switching.status import ServiceState, find_default_status, serialise_status
-from modelops.tests.faces.fit_rows import save_profile
-from modelops.tests.faces.switch_rows import advance, announce_switcher, ask, begin, make_ready, serve
+from modelops.tests.fit_rows import save_profile
+from modelops.tests.switch_rows import advance, announce_switcher, ask, begin, make_ready, serve
 
 pytestmark = pytest.mark.django_db
 

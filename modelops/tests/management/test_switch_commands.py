@@ -19,9 +19,9 @@ from modelops.management.switch_commands import (
     describe_end,
 )
 from modelops.models import Switch
-from modelops.tests.faces.command_runs import Switcher, Terminal, go, run, see
-from modelops.tests.faces.fit_rows import record, save_large
-from modelops.tests.faces.switch_rows import (
+from modelops.tests.fit_rows import record, save_large
+from modelops.tests.management.command_runs import Switcher, Terminal, go, run, see
+from modelops.tests.switch_rows import (
     CAUSE,
     advance,
     announce_switcher,

@@ -9,8 +9,8 @@ import pytest
 from django.test import Client
 
 from modelops.domain.switching.states import SwitchState
-from modelops.tests.faces.callers import post
-from modelops.tests.faces.switch_rows import (
+from modelops.tests.callers import post
+from modelops.tests.switch_rows import (
     advance,
     ask,
     begin,

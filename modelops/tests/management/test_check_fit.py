@@ -20,7 +20,7 @@ from modelops.fit.batch import answer_lines
 from modelops.hardware import GpuProcess
 from modelops.tests.domain.fit_examples import make_config, make_question
 from modelops.tests.domain.test_question import PROMISED
-from modelops.tests.faces.fit_rows import make_gpu_reading, record, save_large, save_profile
+from modelops.tests.fit_rows import make_gpu_reading, record, save_large, save_profile
 
 CARD = "RTX 3090:24166"
 

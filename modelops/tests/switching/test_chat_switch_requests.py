@@ -17,8 +17,8 @@ from modelops.models import Engine, Switch
 from modelops.switching import requests as switch_requests
 from modelops.switching.on_chat import request_switch_for_chat
 from modelops.switching.planning import plan_switch
-from modelops.tests.faces.fit_rows import record, save_large
-from modelops.tests.faces.switch_rows import advance, announce_switcher, ask, begin, make_ready, serve
+from modelops.tests.fit_rows import record, save_large
+from modelops.tests.switch_rows import advance, announce_switcher, ask, begin, make_ready, serve
 
 pytestmark = pytest.mark.django_db
 

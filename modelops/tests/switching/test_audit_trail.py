@@ -12,11 +12,11 @@ from django.urls import reverse
 from accounts.models import AuditEvent
 from gateway.audit import operating_system_user
 from modelops.models import HardwareProfile, ModelProfile, Switch
-from modelops.tests.faces.admin_browser import LIST
-from modelops.tests.faces.callers import post
-from modelops.tests.faces.command_runs import run
-from modelops.tests.faces.fit_rows import save_profile
-from modelops.tests.faces.switch_rows import ask, make_ready, serve
+from modelops.tests.admin.admin_browser import LIST
+from modelops.tests.callers import post
+from modelops.tests.fit_rows import save_profile
+from modelops.tests.management.command_runs import run
+from modelops.tests.switch_rows import ask, make_ready, serve
 
 pytestmark = pytest.mark.django_db
 

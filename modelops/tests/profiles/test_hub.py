@@ -16,7 +16,7 @@ from modelops.profiles import hub_errors
 from modelops.profiles.hub import HubSettings, count_weights, fetch_facts, read_hub_settings
 from modelops.simulator.process import find_free_port
 from modelops.tests.domain.fit_examples import make_config
-from modelops.tests.faces.fake_hub import (
+from modelops.tests.profiles.fake_hub import (
     COMMIT,
     FakeHub,
     FakeRepository,

@@ -12,9 +12,9 @@ from accounts.models import User
 from modelops.hardware import GpuProcess, GpuReading, HardwareProblem, ProblemCode
 from modelops.models import HardwareProfile, ModelProfile
 from modelops.profiles.reloading import reload_profiles
+from modelops.tests.admin.admin_browser import FIT, HARDWARE, LIST, cells, page
 from modelops.tests.domain.fit_examples import make_config
-from modelops.tests.faces.admin_browser import FIT, HARDWARE, LIST, cells, page
-from modelops.tests.faces.fit_rows import make_gpu_reading, record, save_large, save_profile
+from modelops.tests.fit_rows import make_gpu_reading, record, save_large, save_profile
 
 pytestmark = pytest.mark.django_db
 

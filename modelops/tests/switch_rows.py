@@ -11,7 +11,7 @@ from modelops.domain.profiles.spec import to_values
 from modelops.domain.switching.states import LIVE_STATES, SwitchState
 from modelops.models import Engine, EngineLog, ModelProfile, Slot, Switch, SwitcherPresence, SwitchEvent
 from modelops.switching.requests import Actor, get_slot, preview_switch, request_switch
-from modelops.tests.faces.fit_rows import save_simulated
+from modelops.tests.fit_rows import save_simulated
 from modelops.tests.slot_rows import flip, make_engine
 
 FACTS = {

@@ -22,9 +22,9 @@ from modelops.api.switch_serializers import (
     SwitchSerializer,
 )
 from modelops.models import Slot, Switch
-from modelops.tests.faces.callers import post
-from modelops.tests.faces.fit_rows import record, save_large
-from modelops.tests.faces.switch_rows import (
+from modelops.tests.callers import post
+from modelops.tests.fit_rows import record, save_large
+from modelops.tests.switch_rows import (
     announce_switcher,
     ask,
     fail,

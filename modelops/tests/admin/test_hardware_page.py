@@ -8,8 +8,8 @@ from django.test import Client
 from modelops.admin.fit_pages import draw_curve
 from modelops.hardware import GpuProcess, HardwareProblem, HardwareReading, ProblemCode
 from modelops.hardware.sampling import record_reading
-from modelops.tests.faces.admin_browser import HARDWARE, LIST, cells, page
-from modelops.tests.faces.fit_rows import make_gpu_reading, make_reading, record, save_profile
+from modelops.tests.admin.admin_browser import HARDWARE, LIST, cells, page
+from modelops.tests.fit_rows import make_gpu_reading, make_reading, record, save_profile
 
 pytestmark = pytest.mark.django_db
 

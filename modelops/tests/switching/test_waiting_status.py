@@ -17,8 +17,8 @@ from modelops.domain.switching.readiness import BEFORE_THE_START
 from modelops.domain.switching.states import SwitchState
 from modelops.models import Engine, Switch, WebPresence
 from modelops.switching.status import serialise_status
-from modelops.tests.faces.command_runs import Switcher, go, run, see
-from modelops.tests.faces.switch_rows import advance, ask, begin, make_ready, serve
+from modelops.tests.management.command_runs import Switcher, go, run, see
+from modelops.tests.switch_rows import advance, ask, begin, make_ready, serve
 
 pytestmark = pytest.mark.django_db
 

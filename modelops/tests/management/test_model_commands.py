@@ -14,8 +14,8 @@ from modelops.management.switch_commands import (
     ExitCode,
 )
 from modelops.models import Slot
-from modelops.tests.faces.command_runs import Switcher, go, run, see
-from modelops.tests.faces.switch_rows import (
+from modelops.tests.management.command_runs import Switcher, go, run, see
+from modelops.tests.switch_rows import (
     CAUSE,
     advance,
     ask,

@@ -10,9 +10,9 @@ from accounts.models import AuditEvent
 from modelops.domain.switching.states import UNTOUCHED_STATES, SwitchState
 from modelops.models import Switch, SwitchEvent
 from modelops.switching.requests import Actor, RequestOutcome, cancel_switch, request_switch
-from modelops.tests.faces.callers import post
-from modelops.tests.faces.command_runs import run
-from modelops.tests.faces.switch_rows import SHELL, ask, begin, make_ready
+from modelops.tests.callers import post
+from modelops.tests.management.command_runs import run
+from modelops.tests.switch_rows import SHELL, ask, begin, make_ready
 
 pytestmark = pytest.mark.django_db
 

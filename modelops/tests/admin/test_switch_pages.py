@@ -12,8 +12,8 @@ from accounts.models import Role, User
 from modelops.admin.switch_pages import list_steps
 from modelops.domain.switching.states import SwitchState
 from modelops.models import Engine, ModelProfile, Slot, Switch
-from modelops.tests.faces.admin_browser import LIST, page
-from modelops.tests.faces.switch_rows import (
+from modelops.tests.admin.admin_browser import LIST, page
+from modelops.tests.switch_rows import (
     CAUSE,
     advance,
     ask,

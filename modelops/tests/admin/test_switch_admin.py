@@ -11,9 +11,9 @@ from django.test import Client
 
 from accounts.models import Role, User
 from modelops.models import Engine, ModelProfile, Slot, Switch
-from modelops.tests.faces.admin_browser import LIST, page
-from modelops.tests.faces.fit_rows import record, save_large, save_profile
-from modelops.tests.faces.switch_rows import (
+from modelops.tests.admin.admin_browser import LIST, page
+from modelops.tests.fit_rows import record, save_large, save_profile
+from modelops.tests.switch_rows import (
     announce_switcher,
     ask,
     make_ready,

@@ -6,7 +6,7 @@ import pytest
 from django.test import Client
 
 from accounts.models import Role, User
-from modelops.tests.faces.callers import sign_in
+from modelops.tests.callers import sign_in
 
 
 @pytest.fixture

@@ -17,8 +17,8 @@ from modelops.profiles.adding import duplicate_profile
 from modelops.profiles.seed_yaml import parse_document
 from modelops.profiles.seeding import load_profiles
 from modelops.tests.domain.fit_examples import make_config
-from modelops.tests.faces.fake_hub import COMMIT, FakeHub, FakeRepository, start_fake_hub
-from modelops.tests.faces.fit_rows import record, save_large, save_profile, save_simulated
+from modelops.tests.fit_rows import record, save_large, save_profile, save_simulated
+from modelops.tests.profiles.fake_hub import COMMIT, FakeHub, FakeRepository, start_fake_hub
 
 pytestmark = pytest.mark.django_db
 

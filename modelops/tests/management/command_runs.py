@@ -14,7 +14,7 @@ from django.db import connection
 from gateway.tests.live import wait_until
 from modelops.domain.switching.states import SwitchState
 from modelops.models import Switch
-from modelops.tests.faces.switch_rows import (
+from modelops.tests.switch_rows import (
     advance,
 )
 

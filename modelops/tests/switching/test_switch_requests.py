@@ -21,8 +21,8 @@ from modelops.switching.requests import (
     preview_switch,
     request_switch,
 )
-from modelops.tests.faces.fit_rows import record, save_large, save_profile
-from modelops.tests.faces.switch_rows import (
+from modelops.tests.fit_rows import record, save_large, save_profile
+from modelops.tests.switch_rows import (
     SHELL,
     advance,
     announce_switcher,

@@ -21,7 +21,7 @@ from modelops.api.profile_serializers import (
 from modelops.hardware import GpuProcess
 from modelops.models import HardwareProfile, ModelProfile
 from modelops.profiles.seed_result import Changes, Drift, InvalidEntry, SeedResult
-from modelops.tests.faces.fit_rows import make_gpu_reading, record, save_large, save_profile
+from modelops.tests.fit_rows import make_gpu_reading, record, save_large, save_profile
 
 pytestmark = pytest.mark.django_db
 

@@ -17,7 +17,7 @@ from gateway.conf import BASE_DIR
 from gateway.tests.databases import ADMIN_PASSWORD
 from gateway.tests.live import GatewayProcess, start_gateway
 from modelops.simulator.process import start_simulator
-from modelops.tests.faces.test_browser import browser_page
+from modelops.tests.admin.test_browser import browser_page
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -27,7 +27,7 @@ pytestmark = pytest.mark.browser
 __all__ = ["browser_page"]  # a fixture
 
 PREPARE = """
-from modelops.tests.faces.switch_rows import make_ready, serve
+from modelops.tests.switch_rows import make_ready, serve
 make_ready("first", "second")
 engine = serve("first")
 engine.base_url = {url!r}
@@ -38,7 +38,7 @@ LONG_ROWS = """
 from modelops.domain.switching.states import SwitchState
 from modelops.models import Engine, Switch
 from modelops.switching.requests import get_slot
-from modelops.tests.faces.switch_rows import CAUSE
+from modelops.tests.switch_rows import CAUSE
 from modelops.tests.slot_rows import make_engine, make_switch
 engine = make_engine(get_slot(), "deepseek-coder-6.7b-instruct-awq")
 sizes = {"weights_bytes": 15 << 30, "kv_cache_bytes": 14 << 30, "kv_cache_tokens": 1234567}
@@ -54,7 +54,7 @@ make_switch(
 PLAYER = """
 import json, sys
 from modelops.models import Gate, Switch
-from modelops.tests.faces.switch_rows import advance, serve, write_log
+from modelops.tests.switch_rows import advance, serve, write_log
 from modelops.tests.slot_rows import move_gate
 for line in sys.stdin:
     step = json.loads(line)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.browser
 
 ARGUMENTS = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--headless"]
-RECORD_READING = "from modelops.tests.faces.fit_rows import record; record()"
+RECORD_READING = "from modelops.tests.fit_rows import record; record()"
 
 
 def skip_loudly(missing: str) -> None:
