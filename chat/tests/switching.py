@@ -19,7 +19,7 @@ from chat.tests.streams import StreamedReply, read_stream
 from gateway.tests.live import GatewayProcess, wait_until
 from modelops.domain.switching.states import SwitchState
 from modelops.models import Engine, Gate, Slot, Switch, SwitchEvent, WebPresence
-from modelops.tests.slot_rows import flip, make_engine, make_slot, make_switch, move_gate, move_switch
+from modelops.tests.serving.slot_rows import flip, make_engine, make_slot, make_switch, move_gate, move_switch
 
 PLAIN = {"content": "x", "max_tokens": 3}
 

@@ -21,7 +21,7 @@ from gateway.errors import (
 from modelops.models import Gate as GateState
 from modelops.serving.board import BoardSnapshot, SlotView
 from modelops.serving.routes import RouteTable
-from modelops.tests.board_views import SLOT_IDS, board, engine, slot, switch
+from modelops.tests.serving.board_views import SLOT_IDS, board, engine, slot, switch
 
 DRAINING = slot(engine("a"), switch("a", "b"), gate=GateState.CLOSED, epoch=2)
 LOADING = slot(None, switch("a", "b"), gate=GateState.CLOSED, epoch=3)

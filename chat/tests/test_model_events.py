@@ -21,7 +21,7 @@ from gateway.tests.live import GatewayProcess, start_gateway
 from modelops.domain.switching.states import SwitchState
 from modelops.models import Switch, SwitchEvent
 from modelops.switching.events import PAGE_SIZE, SwitchEventView
-from modelops.tests.slot_rows import make_switch, move_switch
+from modelops.tests.serving.slot_rows import make_switch, move_switch
 
 PATH = "/api/models/events"
 SECRET = {"percent": 40, "evidence": "OSError: /srv/secret/weights", "actor": "kim"}

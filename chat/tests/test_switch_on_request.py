@@ -18,7 +18,7 @@ from modelops.domain.switching.states import SwitchState
 from modelops.models import Engine, Gate, ModelProfile, Switch
 from modelops.simulator.process import start_simulator
 from modelops.tests.fit_rows import record, save_large, save_simulated
-from modelops.tests.slot_rows import move_gate, move_switch
+from modelops.tests.serving.slot_rows import move_gate, move_switch
 from modelops.tests.switch_rows import announce_switcher
 
 

@@ -24,7 +24,7 @@ from gateway.tests.live import GatewayProcess, start_gateway, wait_until
 from modelops.domain.switching.states import SwitchState
 from modelops.models import Engine, Gate, WebPresence
 from modelops.simulator.process import start_simulator
-from modelops.tests.slot_rows import move_gate, move_switch
+from modelops.tests.serving.slot_rows import move_gate, move_switch
 
 LONG: dict[str, Any] = {"max_tokens": 400}
 

@@ -14,7 +14,7 @@ from chat.tests.switching import MESSAGES, PLAIN, Desk, callers_of, database_of,
 from gateway.tests.live import GatewayProcess, start_gateway, wait_until
 from modelops.domain.switching.states import SwitchState
 from modelops.models import Gate
-from modelops.tests.slot_rows import move_gate
+from modelops.tests.serving.slot_rows import move_gate
 
 
 @pytest.fixture(scope="module")

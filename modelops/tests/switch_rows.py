@@ -12,7 +12,7 @@ from modelops.domain.switching.states import LIVE_STATES, SwitchState
 from modelops.models import Engine, EngineLog, ModelProfile, Slot, Switch, SwitcherPresence, SwitchEvent
 from modelops.switching.requests import Actor, get_slot, preview_switch, request_switch
 from modelops.tests.fit_rows import save_simulated
-from modelops.tests.slot_rows import flip, make_engine
+from modelops.tests.serving.slot_rows import flip, make_engine
 
 FACTS = {
     "process": {"problem": "", "version": "1"},

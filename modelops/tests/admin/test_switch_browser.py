@@ -39,7 +39,7 @@ from modelops.domain.switching.states import SwitchState
 from modelops.models import Engine, Switch
 from modelops.switching.requests import get_slot
 from modelops.tests.switch_rows import CAUSE
-from modelops.tests.slot_rows import make_engine, make_switch
+from modelops.tests.serving.slot_rows import make_engine, make_switch
 engine = make_engine(get_slot(), "deepseek-coder-6.7b-instruct-awq")
 sizes = {"weights_bytes": 15 << 30, "kv_cache_bytes": 14 << 30, "kv_cache_tokens": 1234567}
 actual = {"weights_bytes": 16 << 30, "available_kv_bytes": 13 << 30, "kv_cache_tokens": 1234567}
@@ -55,7 +55,7 @@ PLAYER = """
 import json, sys
 from modelops.models import Gate, Switch
 from modelops.tests.switch_rows import advance, serve, write_log
-from modelops.tests.slot_rows import move_gate
+from modelops.tests.serving.slot_rows import move_gate
 for line in sys.stdin:
     step = json.loads(line)
     switch = Switch.objects.order_by("-pk").first()

@@ -23,7 +23,7 @@ from modelops.fit.profile_fits import (
 )
 from modelops.models import Engine, ModelProfile, Slot
 from modelops.tests.fit_rows import record, save_profile, save_simulated
-from modelops.tests.slot_rows import make_engine, make_slot
+from modelops.tests.serving.slot_rows import make_engine, make_slot
 from modelops.tests.switch_rows import announce_switcher, ask
 
 pytestmark = pytest.mark.django_db

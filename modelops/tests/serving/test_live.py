@@ -16,7 +16,7 @@ from modelops.serving.board import BoardSnapshot
 from modelops.serving.engine_client import EngineClient, EngineError, EngineRefusedConnection, ServedModel
 from modelops.serving.external_engine import ExternalView
 from modelops.serving.live import EngineDirectory, EngineState, LiveBoard
-from modelops.tests.board_views import board, engine, slot, switch
+from modelops.tests.serving.board_views import board, engine, slot, switch
 
 DEADLINE_S = 10.0
 

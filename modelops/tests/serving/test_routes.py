@@ -13,7 +13,7 @@ from modelops.models import Gate
 from modelops.serving.board import BoardSnapshot
 from modelops.serving.engine_client import ServedModel
 from modelops.serving.routes import ExternalEngine, RouteTable, cut_error
-from modelops.tests.board_views import board, engine, slot, switch
+from modelops.tests.serving.board_views import board, engine, slot, switch
 
 URL = "http://127.0.0.1:9000"
 

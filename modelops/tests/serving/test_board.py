@@ -11,7 +11,7 @@ from modelops.domain.switching.states import SwitchState
 from modelops.models import Engine, Gate, ModelProfile, Slot, Switch
 from modelops.serving import board as board_module
 from modelops.serving.board import BoardSnapshot, SlotView, read_board
-from modelops.tests.slot_rows import flip, make_engine, make_slot, make_switch, move_gate, move_switch
+from modelops.tests.serving.slot_rows import flip, make_engine, make_slot, make_switch, move_gate, move_switch
 
 pytestmark = pytest.mark.django_db
 
