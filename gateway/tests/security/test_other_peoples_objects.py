@@ -22,7 +22,7 @@ OWNED = {"conversation_id", "message_id", "key_id", "session_id"}
 """Path parameters that name somebody's object."""
 
 FOR_EVERYBODY = {"switch_id", "model_id"}
-"""Those that name what everybody may see: what admins alone see of it is tested in modelops.tests.faces."""
+"""Those that name what everybody may see: what admins alone see of it is tested in modelops.tests.api."""
 
 BODIES: dict[str, dict[str, Any]] = {}
 """What a call needs to be let as far as its object, where `{}` is not enough."""
