@@ -22,12 +22,14 @@ from gateway.conf import get_config
 from gateway.errors import GatewayError, NotFound
 from modelops.domain.engine_log.causes import RootCause
 from modelops.domain.switching.plan import Plan, PlanKind
+from modelops.domain.switching.request import SwitchRequest
 from modelops.domain.switching.states import DrainPolicy, SwitchState
 from modelops.models import ModelProfile, Switch
-from modelops.switch_audit import cancel_recorded_switch, request_recorded_switch
+from modelops.switching.actor import Actor
+from modelops.switching.cancelling import cancel_switch
 from modelops.switching.draining import find_draining
 from modelops.switching.plan_text import describe_joining, describe_kind, write_value
-from modelops.switching.requests import Actor, RequestOutcome, leads_to, preview_switch
+from modelops.switching.requests import RequestOutcome, leads_to, preview_switch, request_switch
 from modelops.switching.selectors import (
     count_state_seconds,
     find_switcher,
@@ -97,7 +99,7 @@ def show_switch_request(request: HttpRequest, site: AdminSite, profile: ModelPro
         except GatewayError as exc:
             problem = exc.message
     try:
-        plan = preview_switch(profile.slug, max_model_len=_read_context(form))
+        plan = preview_switch(SwitchRequest(profile.slug, max_model_len=_read_context(form)))
     except GatewayError as exc:
         plan, problem = None, problem or exc.message
     status = find_default_status()
@@ -148,16 +150,15 @@ def _describe_plan(plan: Plan) -> dict[str, Any]:
 
 
 def _request(request: HttpRequest, profile: ModelProfile, values: dict[str, Any]) -> HttpResponse:
-    requested = request_recorded_switch(
+    wanted = SwitchRequest(
         profile.slug,
-        find_actor(request),
-        request=request,
         reason=values["reason"],
         force=values["force"],
         drain_timeout_s=values["drain_timeout_s"],
         drain_policy=values["drain_policy"] or None,
         max_model_len=values["max_model_len"],
     )
+    requested = request_switch(wanted, find_actor(request))
     if requested.switch is None:
         messages.info(request, f"{profile.slug} is active already.")
         return HttpResponseRedirect(reverse("admin:modelops_modelprofile_changelist"))
@@ -168,7 +169,8 @@ def _request(request: HttpRequest, profile: ModelProfile, values: dict[str, Any]
 
 def find_actor(request: HttpRequest) -> Actor:
     """The admin who asks."""
-    return Actor(Switch.Via.ADMIN, uuid.UUID(str(request.user.pk)), request.user.get_username())
+    user = request.user
+    return Actor(Switch.Via.ADMIN, uuid.UUID(str(user.pk)), user.get_username(), request=request)
 
 
 def show_switch(request: HttpRequest, site: AdminSite, switch_id: str) -> HttpResponse:
@@ -200,7 +202,7 @@ def send_progress(request: HttpRequest, switch_id: uuid.UUID) -> HttpResponse:
 @require_POST
 def cancel(request: HttpRequest, switch_id: uuid.UUID) -> HttpResponse:
     try:
-        cancel_recorded_switch(switch_id, find_actor(request), request=request)
+        cancel_switch(switch_id, find_actor(request))
     except NotFound as exc:
         raise Http404 from exc
     except GatewayError as exc:

@@ -21,7 +21,7 @@ from modelops.domain.fit.measured_run import name_as_estimate
 from modelops.domain.fit.report_text import format_bytes
 from modelops.domain.profiles.spec import EngineKind
 from modelops.models import DEFAULT_SLOT, Engine, Slot, Switch
-from modelops.switch_audit import cancel_recorded_switch
+from modelops.switching.cancelling import cancel_switch
 from modelops.switching.selectors import read_log_tail
 from modelops.switching.status import find_default_status, find_slot_status
 
@@ -105,7 +105,7 @@ class SwitchAdmin(ReadOnlyAdmin):
     def cancel_selected(self, request: HttpRequest, queryset: QuerySet[Switch]) -> None:
         for row in queryset:
             try:
-                cancel_recorded_switch(row.pk, find_actor(request), request=request)
+                cancel_switch(row.pk, find_actor(request))
             except GatewayError as exc:
                 self.message_user(request, f"{row}: {exc.message}", messages.ERROR)
             else:

@@ -29,9 +29,11 @@ from modelops.api.switch_serializers import (
     SwitchRequestSerializer,
 )
 from modelops.domain.switching.plan import Plan
+from modelops.domain.switching.request import SwitchRequest
 from modelops.models import Switch
-from modelops.switch_audit import cancel_recorded_switch, request_recorded_switch
-from modelops.switching.requests import Actor, RequestOutcome, preview_switch
+from modelops.switching.actor import Actor
+from modelops.switching.cancelling import cancel_switch
+from modelops.switching.requests import RequestOutcome, preview_switch, request_switch
 from modelops.switching.selectors import get_switch, list_engines, list_switches
 from modelops.switching.status import find_default_status, reduce_status, serialise_status
 
@@ -77,11 +79,11 @@ class SwitchView(APIView):
     )
     def post(self, request: Request) -> Response:
         values = _read(SwitchRequestSerializer, request.data)
-        profile, is_dry_run = values.pop("profile_id"), values.pop("dry_run")
+        is_dry_run = values.pop("dry_run")
+        wanted = SwitchRequest(values.pop("profile_id"), **values)
         if is_dry_run:
-            plan = preview_switch(profile, force=values["force"], slot=values["slot"])
-            return _answer_plan(plan, dry_run=True)
-        requested = request_recorded_switch(profile, _actor(request), request=request, **values)
+            return _answer_plan(preview_switch(wanted), dry_run=True)
+        requested = request_switch(wanted, _actor(request))
         if requested.switch is None:
             return _answer_plan(requested.plan, already_active=True)
         joining = {
@@ -137,7 +139,7 @@ class SwitchCancelView(APIView):
     )
     def post(self, request: Request, switch_id: uuid.UUID) -> Response:
         _read(EmptyQuerySerializer, request.data)
-        switch = cancel_recorded_switch(switch_id, _actor(request), request=request)
+        switch = cancel_switch(switch_id, _actor(request))
         return Response(_detail(switch, request), status=202)
 
 
@@ -172,7 +174,7 @@ def _detail(switch: Switch, request: Request) -> dict[str, Any]:
 
 
 def _actor(request: Request) -> Actor:
-    return Actor(Switch.Via.API, caller_id(request), request.user.get_username())
+    return Actor(Switch.Via.API, caller_id(request), request.user.get_username(), request=request)
 
 
 def _is_admin(request: Request) -> bool:

@@ -16,8 +16,8 @@ from gateway.audit import operating_system_user
 from gateway.stop_signal import StopSignal
 from modelops.domain.switching.states import SwitchState
 from modelops.models import Switch
+from modelops.switching.actor import Actor
 from modelops.switching.draining import Draining, count_answers, find_draining
-from modelops.switching.requests import Actor
 from modelops.switching.selectors import ended_by_request, find_switcher, get_switch
 from modelops.switching.status import count_remaining_s, describe_detail
 

@@ -1,9 +1,9 @@
 """The rows of modelops: profiles, what the GPUs were seen doing, slots and their switches."""
 
+from modelops.domain.switching.request import DEFAULT_SLOT
 from modelops.models.hardware import HardwareSample
 from modelops.models.profiles import HardwareProfile, ModelProfile
 from modelops.models.switching import (
-    DEFAULT_SLOT,
     Engine,
     EngineLog,
     EngineState,

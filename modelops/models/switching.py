@@ -14,8 +14,6 @@ from django.db.models.functions import Now
 from gateway.ids import new_id
 from modelops.domain.switching.states import ACTING_STATES, LIVE_STATES, DrainPolicy, SwitchState
 
-DEFAULT_SLOT = "default"
-
 
 def _choices(enum: type[SwitchState] | type[DrainPolicy]) -> list[tuple[str, str]]:
     return [(member.value, member.value.replace("_", " ")) for member in enum]

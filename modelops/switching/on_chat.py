@@ -1,4 +1,4 @@
-"""A chat request that asks for another profile, as somebody who asks for a switch to it."""
+"""Requests the switch to the profile that a chat request names (SWITCH_ON_REQUEST)."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ from django.utils import timezone
 from gateway.audit import ChatCaller
 from gateway.conf import get_config
 from gateway.errors import DoesNotFit, ModelNotFound, ModelSwitching, SwitchRefused
+from modelops.domain.switching.request import SwitchRequest
 from modelops.models import Slot, Switch
-from modelops.switch_audit import request_recorded_switch
-from modelops.switching.requests import Actor
+from modelops.switching.actor import Actor
+from modelops.switching.requests import request_switch
 from modelops.switching.status import count_remaining_s
 
 log = structlog.get_logger()
 
 
 def request_switch_for_chat(profile_slug: str, caller: ChatCaller) -> None:
-    """Switch because a chat request asked for this profile; whoever calls has checked that its role may.
+    """Request a switch to the profile on behalf of a chat; the caller has checked that its role may.
 
     Raises ModelSwitching while another switch is under way or within SWITCH_MINIMUM_ACTIVE of the last one,
-    ModelNotFound, DoesNotFit or SwitchRefused. Whoever chats is not told what is wrong: the plan is for
-    admins.
+    ModelNotFound, DoesNotFit or SwitchRefused. These carry no details: the plan is for admins.
     """
-    actor = Actor(Switch.Via.CHAT, caller.user_id, caller.username)
-    reason = "asked for by a chat request"
+    actor = Actor(Switch.Via.CHAT, caller.user_id, caller.username, request=caller)
+    request = SwitchRequest(profile_slug, reason="asked for by a chat request")
     try:
-        request_recorded_switch(profile_slug, actor, request=caller, reason=reason, guard=_keep_the_peace)
+        request_switch(request, actor, guard=_refuse_thrashing)
     except (DoesNotFit, SwitchRefused) as exc:
         log.warning("switch_on_request_refused", profile=profile_slug, error=exc.code, problem=exc.message)
         raise type(exc)(param="model") from exc
@@ -38,8 +38,8 @@ def request_switch_for_chat(profile_slug: str, caller: ChatCaller) -> None:
         raise ModelNotFound(param="model") from exc
 
 
-def _keep_the_peace(slot: Slot, live: Sequence[Switch]) -> None:
-    """A chat ends nobody's switch, and begins none too soon after the last one."""
+def _refuse_thrashing(slot: Slot, live: Sequence[Switch]) -> None:
+    """Raise ModelSwitching while a switch is live, and within SWITCH_MINIMUM_ACTIVE of the last one."""
     now = timezone.now()
     if live:
         raise ModelSwitching(

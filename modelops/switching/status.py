@@ -21,8 +21,8 @@ from modelops.fit.summary import serialise_hardware
 from modelops.models import DEFAULT_SLOT, Gate, ModelProfile, Slot, Switch
 from modelops.serving.external_engine import ExternalView, get_external_engine
 from modelops.switching.draining import Draining, describe_draining, find_draining
-from modelops.switching.requests import find_slot
 from modelops.switching.selectors import find_last_error, find_switcher, list_live_switches, list_slots
+from modelops.switching.slots import find_slot
 
 
 class ServiceState(StrEnum):

@@ -8,9 +8,12 @@ from typing import Any
 from django.utils import timezone
 
 from modelops.domain.profiles.spec import to_values
+from modelops.domain.switching.request import SwitchRequest
 from modelops.domain.switching.states import LIVE_STATES, SwitchState
 from modelops.models import Engine, EngineLog, ModelProfile, Slot, Switch, SwitcherPresence, SwitchEvent
-from modelops.switching.requests import Actor, get_slot, preview_switch, request_switch
+from modelops.switching.actor import Actor
+from modelops.switching.requests import preview_switch, request_switch
+from modelops.switching.slots import get_slot
 from modelops.tests.fit_rows import save_simulated
 from modelops.tests.serving.slot_rows import flip, make_engine
 
@@ -49,7 +52,7 @@ def make_ready(*slugs: str) -> list[ModelProfile]:
 def serve(slug: str, slot: Slot | None = None) -> Engine:
     """Have an engine of this profile serve the slot, as a switch would have left it."""
     slot = slot or get_slot()
-    plan = preview_switch(slug)
+    plan = preview_switch(SwitchRequest(slug))
     engine = make_engine(
         slot,
         slug,
@@ -62,7 +65,7 @@ def serve(slug: str, slot: Slot | None = None) -> Engine:
 
 def ask(slug: str, **options: Any) -> Switch:
     """A switch that somebody asked for on the command line."""
-    switch = request_switch(slug, SHELL, **options).switch
+    switch = request_switch(SwitchRequest(slug, **options), SHELL).switch
     assert switch is not None
     return switch
 

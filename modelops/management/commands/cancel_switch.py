@@ -12,7 +12,7 @@ from gateway.errors import GatewayError
 from modelops.domain.switching.states import UNTOUCHED_STATES, SwitchState
 from modelops.management.switch_commands import ExitCode, find_actor
 from modelops.models import DEFAULT_SLOT
-from modelops.switch_audit import cancel_recorded_switch
+from modelops.switching.cancelling import cancel_switch
 
 
 class Command(BaseCommand):
@@ -29,7 +29,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            switch = cancel_recorded_switch(options["switch"], find_actor(), slot=options["slot"])
+            switch = cancel_switch(options["switch"], find_actor(), slot=options["slot"])
         except GatewayError as exc:
             raise CommandError(exc.message, returncode=ExitCode.REFUSED) from exc
         if switch.state == SwitchState.CANCELLED:

@@ -11,6 +11,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from gateway.errors import GatewayError, SwitchRefused
 from gateway.stop_signal import catch_stop_signal
+from modelops.domain.switching.request import SwitchRequest
 from modelops.domain.switching.states import DrainPolicy
 from modelops.management.gpu_arguments import parse_seconds
 from modelops.management.switch_commands import (
@@ -23,9 +24,8 @@ from modelops.management.switch_commands import (
     watch_switch,
 )
 from modelops.models import DEFAULT_SLOT, Switch
-from modelops.switch_audit import request_recorded_switch
 from modelops.switching.plan_text import describe_joining, describe_plan
-from modelops.switching.requests import RequestOutcome, preview_switch
+from modelops.switching.requests import RequestOutcome, preview_switch, request_switch
 
 LONGEST_REASON = 500
 LONGEST_DRAIN_S = 86400
@@ -75,7 +75,7 @@ class Command(BaseCommand):
             self.stdout.write(f"Asked for: switch {switch.id}. Look at it with manage.py model_status.")
 
     def _show_plan(self, options: Mapping[str, Any]) -> None:
-        plan = preview_switch(options["profile"], force=options["force"], slot=options["slot"])
+        plan = preview_switch(_to_request(options))
         for line in describe_plan(plan):
             self.stdout.write(line)
         self.stdout.write("Dry run: nothing was changed.")
@@ -83,15 +83,7 @@ class Command(BaseCommand):
             sys.exit(_judge_refusals(problem.code for problem in plan.refusals))
 
     def _request(self, options: Mapping[str, Any]) -> Switch | None:
-        requested = request_recorded_switch(
-            options["profile"],
-            find_actor(),
-            reason=options["reason"],
-            force=options["force"],
-            drain_timeout_s=options["drain_timeout"],
-            drain_policy=options["drain_policy"],
-            slot=options["slot"],
-        )
+        requested = request_switch(_to_request(options), find_actor())
         if requested.outcome is RequestOutcome.JOINED:
             self.stdout.write(describe_joining(requested.taken_over))
         for problem in requested.plan.overridden:
@@ -111,6 +103,17 @@ class Command(BaseCommand):
             code = end
         if code is not ExitCode.ACTIVE:
             sys.exit(code)
+
+
+def _to_request(options: Mapping[str, Any]) -> SwitchRequest:
+    return SwitchRequest(
+        options["profile"],
+        reason=options["reason"],
+        force=options["force"],
+        drain_timeout_s=options["drain_timeout"],
+        drain_policy=options["drain_policy"],
+        slot=options["slot"],
+    )
 
 
 def _check(options: Mapping[str, Any]) -> None:

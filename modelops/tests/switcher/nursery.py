@@ -87,20 +87,23 @@ def add_slot_in_trouble() -> dict[str, Any]:
 
 
 def request(profile: str, **options: Any) -> dict[str, Any]:
+    from modelops.domain.switching.request import SwitchRequest
     from modelops.models import Switch
+    from modelops.switching.actor import Actor
     from modelops.switching.planning import find_runtime_facts
-    from modelops.switching.requests import Actor, request_switch
+    from modelops.switching.requests import request_switch
 
     while find_runtime_facts() is None:
         # A switcher that has just begun says so in a moment.
         time.sleep(0.02)
-    asked = request_switch(profile, Actor(Switch.Via.COMMAND, None, "test"), **options)
+    asked = request_switch(SwitchRequest(profile, **options), Actor(Switch.Via.COMMAND, None, "test"))
     return {"outcome": asked.outcome, "switch": asked.switch and str(asked.switch.pk)}
 
 
 def cancel() -> dict[str, Any]:
     from modelops.models import Switch
-    from modelops.switching.requests import Actor, cancel_switch
+    from modelops.switching.actor import Actor
+    from modelops.switching.cancelling import cancel_switch
 
     return {"switch": str(cancel_switch(None, Actor(Switch.Via.COMMAND, None, "test")).pk)}
 

@@ -149,6 +149,7 @@ def test_cancel_action_of_the_list_is_on_record(web: Client) -> None:
     make_ready("first", "second")
     serve("first")
     switch = ask("second")
+    AuditEvent.objects.all().delete()  # that it was asked for is on record, too
 
     web.post("/admin/modelops/switch/", {"action": "cancel_selected", "_selected_action": [str(switch.pk)]})
 

@@ -7,9 +7,12 @@ from django.test import Client
 from django.urls import reverse
 
 from accounts.models import AuditEvent
+from modelops.domain.switching.request import SwitchRequest
 from modelops.domain.switching.states import UNTOUCHED_STATES, SwitchState
 from modelops.models import Switch, SwitchEvent
-from modelops.switching.requests import Actor, RequestOutcome, cancel_switch, request_switch
+from modelops.switching.actor import Actor
+from modelops.switching.cancelling import cancel_switch
+from modelops.switching.requests import RequestOutcome, request_switch
 from modelops.tests.callers import post
 from modelops.tests.management.command_runs import run
 from modelops.tests.switch_rows import SHELL, ask, begin, make_ready
@@ -23,7 +26,7 @@ def test_same_target_joins_the_switch_under_way() -> None:
     make_ready("first")
     under_way = begin(ask("first"), SwitchState.PLANNED, SwitchState.LOADING)
 
-    requested = request_switch("first", SHELL)
+    requested = request_switch(SwitchRequest("first"), SHELL)
 
     assert (requested.outcome, requested.switch) == (RequestOutcome.JOINED, under_way)
     assert Switch.objects.count() == 1
@@ -54,7 +57,7 @@ def test_switch_that_is_failing_is_not_joined_and_the_wish_waits_for_its_end() -
     make_ready("first")
     failing = begin(ask("first"), SwitchState.PLANNED, SwitchState.ROLLING_BACK)
 
-    again = request_switch("first", SHELL)
+    again = request_switch(SwitchRequest("first"), SHELL)
 
     failing.refresh_from_db()
     assert again.outcome is RequestOutcome.ACCEPTED
@@ -68,7 +71,9 @@ def test_who_joins_before_the_old_engine_is_touched_says_how_it_drains(state: Sw
     make_ready("first")
     under_way = begin(ask("first", drain_timeout_s=600, drain_policy="wait"), state)
 
-    joined = request_switch("first", MINA, drain_timeout_s=5, drain_policy="cut", reason="in a hurry")
+    joined = request_switch(
+        SwitchRequest("first", drain_timeout_s=5, drain_policy="cut", reason="in a hurry"), MINA
+    )
 
     under_way.refresh_from_db()
     note = under_way.events.get(kind=SwitchEvent.Kind.NOTE)
@@ -82,7 +87,7 @@ def test_what_is_not_said_or_is_so_already_is_not_taken_over() -> None:
     make_ready("first")
     under_way = ask("first", drain_timeout_s=600, drain_policy="wait")
 
-    joined = request_switch("first", MINA, drain_policy="wait", reason="me too")
+    joined = request_switch(SwitchRequest("first", drain_policy="wait", reason="me too"), MINA)
 
     under_way.refresh_from_db()
     assert joined.taken_over == ()
@@ -94,7 +99,7 @@ def test_who_joins_after_the_draining_changes_nothing() -> None:
     make_ready("first")
     under_way = begin(ask("first", drain_timeout_s=600), SwitchState.PLANNED, SwitchState.STOPPING)
 
-    joined = request_switch("first", MINA, drain_timeout_s=5)
+    joined = request_switch(SwitchRequest("first", drain_timeout_s=5), MINA)
 
     under_way.refresh_from_db()
     assert (joined.switch, joined.taken_over) == (under_way, ())

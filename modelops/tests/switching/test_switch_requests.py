@@ -10,17 +10,14 @@ import pytest
 from django.db import connection
 
 from gateway.errors import DoesNotFit, NotFound, SwitchRefused
+from modelops.domain.switching.request import SwitchRequest
 from modelops.domain.switching.states import SwitchState
 from modelops.models import Slot, Switch, SwitchEvent
 from modelops.switching import requests as switch_requests
+from modelops.switching.cancelling import cancel_switch
 from modelops.switching.planning import plan_switch
-from modelops.switching.requests import (
-    RequestOutcome,
-    cancel_switch,
-    find_slot,
-    preview_switch,
-    request_switch,
-)
+from modelops.switching.requests import RequestOutcome, preview_switch, request_switch
+from modelops.switching.slots import find_slot
 from modelops.tests.fit_rows import record, save_large, save_profile
 from modelops.tests.switch_rows import (
     SHELL,
@@ -70,7 +67,7 @@ def test_going_back_to_what_serves_ends_the_switch_away_from_it() -> None:
     serve("first")
     away = begin(ask("second"), SwitchState.PLANNED)
 
-    back = request_switch("first", SHELL)
+    back = request_switch(SwitchRequest("first"), SHELL)
 
     away.refresh_from_db()
     assert back.outcome is RequestOutcome.ACCEPTED
@@ -81,7 +78,7 @@ def test_profile_that_serves_is_left_alone() -> None:
     make_ready("first")
     serve("first")
 
-    requested = request_switch("first", SHELL)
+    requested = request_switch(SwitchRequest("first"), SHELL)
 
     assert (requested.outcome, requested.switch) == (RequestOutcome.ALREADY_ACTIVE, None)
     assert not Switch.objects.exists()
@@ -99,7 +96,7 @@ def test_plan_is_made_again_when_the_slot_changed_meanwhile(monkeypatch: pytest.
 
     monkeypatch.setattr(switch_requests, "plan_switch", plan_then_flip)
 
-    requested = request_switch("first", SHELL)
+    requested = request_switch(SwitchRequest("first"), SHELL)
 
     assert requested.outcome is RequestOutcome.ACCEPTED
     assert requested.switch is not None
@@ -109,7 +106,7 @@ def test_plan_is_made_again_when_the_slot_changed_meanwhile(monkeypatch: pytest.
 def test_preview_writes_nothing_not_even_the_slot() -> None:
     make_ready("first")
 
-    plan = preview_switch("first")
+    plan = preview_switch(SwitchRequest("first"))
 
     assert plan.is_accepted
     assert not Slot.objects.exists()
@@ -122,7 +119,7 @@ def test_refusal_carries_the_plan_and_changes_nothing() -> None:
     record()
 
     with pytest.raises(DoesNotFit) as caught:
-        request_switch("large", SHELL)
+        request_switch(SwitchRequest("large"), SHELL)
 
     plan = caught.value.details["plan"]
     assert (plan["accepted"], plan["fit"]["verdict"]) == (False, "does_not_fit")
@@ -136,7 +133,7 @@ def test_plan_names_variables_that_change_and_tells_no_value() -> None:
     save_profile("second", environment={"NCCL_SOCKET_IFNAME": "eth1", "NCCL_PROTO": "new-value"})
     serve("first")
 
-    plan = preview_switch("second")
+    plan = preview_switch(SwitchRequest("second"))
 
     changes = {each["setting"]: (each["from"], each["to"]) for each in plan.diff}
     assert (
@@ -156,7 +153,7 @@ def test_force_overrides_fit_and_is_kept_in_the_history() -> None:
     announce_switcher()
     record()
 
-    switch = request_switch("large", SHELL, force=True, reason="trying").switch
+    switch = request_switch(SwitchRequest("large", force=True, reason="trying"), SHELL).switch
 
     assert switch is not None
     event = SwitchEvent.objects.get(switch=switch)
@@ -169,16 +166,16 @@ def test_force_does_not_stand_in_for_a_switcher() -> None:
     announce_switcher(age_s=3600)
 
     with pytest.raises(SwitchRefused, match="No switcher has been heard of"):
-        request_switch("first", SHELL, force=True)
+        request_switch(SwitchRequest("first", force=True), SHELL)
 
 
 def test_slot_that_is_not_there_is_named() -> None:
     make_ready("first")
 
     with pytest.raises(NotFound, match="'left'"):
-        preview_switch("first", slot="left")
+        preview_switch(SwitchRequest("first", slot="left"))
     with pytest.raises(NotFound, match="'left'"):
-        request_switch("first", SHELL, slot="left")
+        request_switch(SwitchRequest("first", slot="left"), SHELL)
 
 
 def test_cancel_ends_a_waiting_switch_at_once_and_asks_an_acting_one() -> None:
@@ -215,7 +212,7 @@ def test_of_two_at_once_one_leads(targets: tuple[str, str]) -> None:
     def run(target: str) -> None:
         try:
             barrier.wait(10)
-            requested = request_switch(target, SHELL)
+            requested = request_switch(SwitchRequest(target), SHELL)
             outcomes.append((requested.outcome, target))
         finally:
             connection.close()

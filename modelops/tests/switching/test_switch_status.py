@@ -16,7 +16,7 @@ from modelops.models import Slot, Switch
 from modelops.serving.external_engine import ANSWER_AGE_S, ExternalEngine, get_external_engine
 from modelops.simulator.process import find_free_port, start_simulator
 from modelops.switching import status as switch_status
-from modelops.switching.requests import get_slot
+from modelops.switching.slots import get_slot
 from modelops.switching.status import ServiceState, find_default_status, serialise_status
 from modelops.tests.fit_rows import save_profile
 from modelops.tests.switch_rows import advance, announce_switcher, ask, begin, make_ready, serve
