@@ -103,9 +103,13 @@ def rank_profiles(profiles: Iterable[ModelProfile], choice: GpuChoice) -> list[P
     return [fits[each.candidate.slug] for each in sort_by_rank(fit.assessment for fit in fits.values())]
 
 
-def check_profile(profile: ModelProfile, choice: GpuChoice) -> ProfileFit:
-    """How one profile fits, with suggestions: a search of up to some 100 ms, and one query."""
-    return check_profiles([profile], choice)[0]
+def check_profile(profile: ModelProfile, choice: GpuChoice, *, spec: ProfileSpec | None = None) -> ProfileFit:
+    """How one profile fits, with suggestions: a search of up to some 100 ms, and one query.
+
+    `spec` is what would be served where that is not the row's own.
+    """
+    measured = load_measured_engines([profile.slug])
+    return _advise(_assess(profile, choice, measured.get(profile.slug, ()), spec), choice)
 
 
 def check_profiles(profiles: Iterable[ModelProfile], choice: GpuChoice) -> list[ProfileFit]:
@@ -140,9 +144,11 @@ def describe_invalid(exc: ValidationError) -> str:
     )
 
 
-def _assess(profile: ModelProfile, choice: GpuChoice, engines: Sequence[Engine]) -> ProfileFit:
+def _assess(
+    profile: ModelProfile, choice: GpuChoice, engines: Sequence[Engine], spec: ProfileSpec | None = None
+) -> ProfileFit:
     try:
-        spec = profile.to_spec()
+        spec = spec or profile.to_spec()
     except ValidationError as exc:
         problem = f"the profile is not valid: {describe_invalid(exc)}"
         candidate = Candidate(profile.slug, None, EngineSettings(), problem=problem)

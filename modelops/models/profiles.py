@@ -211,9 +211,12 @@ class ModelProfile(SeededModel):
                 conflicts.append(FieldError(field, f"{slug!r} is another profile's slug"))
         return conflicts
 
-    def to_spec(self) -> ProfileSpec:
-        """The row as a frozen value. Raises ValidationError for a row that is not valid."""
-        reading = read_profile(self.get_values())
+    def to_spec(self, **replaced: Any) -> ProfileSpec:
+        """The row as a frozen value, with `replaced` in place of its own settings of these names.
+
+        Raises ValidationError for a row that is not valid, also by what was replaced.
+        """
+        reading = read_profile(self.get_values() | replaced)
         if reading.spec is None:
             raise ValidationError(key_by_field(reading.problems))
         return reading.spec

@@ -7,7 +7,6 @@ from dataclasses import replace
 from functools import partial
 
 import structlog
-from django.core.exceptions import ValidationError
 
 from gateway.errors import GatewayError
 from modelops.domain.engine_log.causes import Cause, RootCause
@@ -25,7 +24,7 @@ from modelops.switcher.memory import Memory
 from modelops.switcher.parking import plan_parking
 from modelops.switcher.recipes import build_recipe, to_workload
 from modelops.switcher.tools import Tools
-from modelops.switching.planning import plan_switch
+from modelops.switching.planning import build_planned_spec, plan_switch
 
 log = structlog.get_logger()
 
@@ -82,8 +81,8 @@ class Preparer:
                 runtime_facts=facts,
                 choice=self._tools.gpus.choose(),
             )
-            spec = profile.to_spec()
-        except (GatewayError, ValidationError) as exc:
+            spec = build_planned_spec(profile, switch.max_model_len)
+        except GatewayError as exc:
             self._ledger.record_failure(switch, RootCause("plan_refused", str(exc)))
             return
         self._accept_or_refuse(slot, switch, plan, spec)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import timedelta
 from statistics import median
 from typing import Any
@@ -24,7 +23,8 @@ from modelops.models import Engine, EngineState, ModelProfile, Slot, SwitcherPre
 
 PRESENCE_TIMEOUT = timedelta(seconds=30)
 """A switcher not heard of for longer is gone."""
-REMEMBERED_STARTS = 5
+TYPICAL_TIME_STARTS = 5
+"""How many of the last good starts the typical time is the median of."""
 
 
 def plan_switch(
@@ -41,19 +41,12 @@ def plan_switch(
     `max_model_len` replaces the profile's, for another try with less. `runtime_facts` and `choice` are the
     switcher's own fresh ones; others leave them out. Raises SwitchRefused for a profile that is not valid.
     """
-    try:
-        spec = profile.to_spec()
-    except ValidationError as exc:
-        message = f"The profile {profile.slug!r} is not valid: {describe_invalid(exc)}"
-        raise SwitchRefused(message, param="profile_id") from exc
-    if max_model_len is not None:
-        spec = replace(spec, max_model_len=max_model_len)
-        profile.max_model_len = max_model_len
+    spec = build_planned_spec(profile, max_model_len)
     # A profile that names its cards itself is not confined to the slot's.
     choice = choice if choice is not None else get_gpu_choice()
     if not spec.gpu_selection:
         choice = restrict(choice, slot.gpus)
-    fit = check_profile(profile, choice)
+    fit = check_profile(profile, choice, spec=spec)
     placement = place_engine(slot, spec, fit, choice)
     facts = PlanFacts(
         arguments=tuple(
@@ -72,6 +65,19 @@ def plan_switch(
         typical_seconds=find_typical_seconds(spec.slug),
     )
     return make_plan(spec, facts, fit=summarise_fit(fit), force=force)
+
+
+def build_planned_spec(profile: ModelProfile, max_model_len: int | None) -> ProfileSpec:
+    """The profile as a switch would serve it: with this context, if one is given.
+
+    Raises SwitchRefused for a profile that is not valid.
+    """
+    replaced = {} if max_model_len is None else {"max_model_len": max_model_len}
+    try:
+        return profile.to_spec(**replaced)
+    except ValidationError as exc:
+        message = f"The profile {profile.slug!r} is not valid: {describe_invalid(exc)}"
+        raise SwitchRefused(message, param="profile_id") from exc
 
 
 def place_engine(slot: Slot, spec: ProfileSpec, fit: ProfileFit, choice: GpuChoice) -> Placement:
@@ -126,7 +132,7 @@ def find_typical_seconds(profile: str) -> float | None:
     starts = Engine.objects.filter(profile=profile, ready_at__isnull=False).order_by("-created_at")
     seconds = [
         sum(float(value) for value in phases.values())
-        for phases in starts.values_list("phase_seconds", flat=True)[:REMEMBERED_STARTS]
+        for phases in starts.values_list("phase_seconds", flat=True)[:TYPICAL_TIME_STARTS]
         if phases
     ]
     return round(median(seconds), 1) if seconds else None

@@ -12,7 +12,7 @@ from django.db import connection
 from gateway.errors import DoesNotFit, NotFound, SwitchRefused
 from modelops.domain.switching.request import SwitchRequest
 from modelops.domain.switching.states import SwitchState
-from modelops.models import Slot, Switch, SwitchEvent
+from modelops.models import ModelProfile, Slot, Switch, SwitchEvent
 from modelops.switching import requests as switch_requests
 from modelops.switching.cancelling import cancel_switch
 from modelops.switching.planning import plan_switch
@@ -111,6 +111,17 @@ def test_preview_writes_nothing_not_even_the_slot() -> None:
     assert plan.is_accepted
     assert not Slot.objects.exists()
     assert find_slot("default") is None
+
+
+def test_plan_with_another_context_leaves_the_profile_as_it_was() -> None:
+    make_ready("first")
+    profile = ModelProfile.objects.get(slug="first")
+    before = profile.get_values()
+
+    plan = plan_switch(Slot(), profile, max_model_len=1024)
+
+    assert plan.arguments[plan.arguments.index("--max-model-len") + 1] == "1024"
+    assert profile.get_values() == before
 
 
 def test_refusal_carries_the_plan_and_changes_nothing() -> None:
