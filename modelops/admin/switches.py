@@ -42,7 +42,7 @@ LISTED_SIZES = {"weights_bytes": "weights", "kv_cache_bytes": "KV cache", "kv_ca
 
 
 class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not subscriptable
-    """Rows to look at."""
+    """Rows that the admin shows and cannot change."""
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
@@ -114,7 +114,7 @@ class SwitchAdmin(ReadOnlyAdmin):
 
 @admin.register(Engine)
 class EngineAdmin(ReadOnlyAdmin):
-    """What was started, what was expected of its memory, and what its log told."""
+    """What was started, what was expected of its memory, and what its log reported."""
 
     list_display = ["engine", "state", "memory", "context", "started"]
     list_filter = ["state", "profile", "slot", "runtime"]
@@ -211,7 +211,7 @@ def _stack(first: object, below: str = "") -> SafeString:
 
 
 def _list_sizes(row: Engine, name: str) -> tuple[str, str]:
-    """What was expected and what the log told."""
+    """What was expected and what the log reported, side by side."""
     return _write_size(row.estimate or {}, name), _write_size(name_as_estimate(row.actual or {}), name)
 
 

@@ -1,4 +1,4 @@
-"""Switches, plans and engines as clients see them: what tells how things are run is for admins."""
+"""Switches, plans and engines as JSON; how an engine is run is shown to admins only."""
 
 from __future__ import annotations
 
@@ -83,8 +83,8 @@ def serialise_switch_detail(switch: Switch, now: datetime, *, for_admin: bool) -
 
 def reduce_plan(plan: Mapping[str, Any], *, for_admin: bool) -> dict[str, Any]:
     """A serialised plan without what only admins may see."""
-    told = {name: value if for_admin or name in PUBLIC_PLAN_FIELDS else None for name, value in plan.items()}
-    return told | {"fit": reduce_fit(plan.get("fit") or {}, for_admin=for_admin)}
+    shown = {name: value if for_admin or name in PUBLIC_PLAN_FIELDS else None for name, value in plan.items()}
+    return shown | {"fit": reduce_fit(plan.get("fit") or {}, for_admin=for_admin)}
 
 
 def serialise_engine(engine: Engine, *, for_admin: bool) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The state of the service for everybody; asking for switches, and their history, by role."""
+"""REST views of the service's state, of switches and of engines."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class StatusView(APIView):
     permission_classes = [AllowAny]
 
     def perform_authentication(self, request: Request) -> None:
-        """A key that was not given the right to see models is told what anybody is told."""
+        """A key without `models:read` gets the same answer as a request without a credential."""
         try:
             super().perform_authentication(request)
         except PermissionDenied:

@@ -49,7 +49,7 @@ def choose_gpus(options: Mapping[str, Any]) -> GpuChoice:
 
 
 def _find_reading() -> HardwareReading:
-    """What the sampler saw just now, for it knows which processes are ours; else a look of our own.
+    """The sampler's reading if it is fresh, as it knows which processes are ours; else a reading of our own.
 
     A machine without GPUs that shares the database with one that has them goes by an older sample.
     """

@@ -1,4 +1,4 @@
-"""The answers that a switch waits for, as they are when somebody looks."""
+"""How many answers a draining switch still waits for, counted now from what web processes report."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from modelops.serving.web_presence import SILENT_FOR
 
 @dataclass(frozen=True)
 class Draining:
-    """`running` answers have until `deadline`; then `policy` says what becomes of them, or of the switch."""
+    """`running` answers have until `deadline`; what happens then is the `policy`."""
 
     running: int
     deadline: datetime

@@ -1,4 +1,4 @@
-"""The history of switches as it is told: read from the database, with what only admins may see kept apart."""
+"""The events of switches, read from the database; what only admins may see is kept apart."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reads for the faces: switches and what happened to them, engines, their logs, who is there to act."""
+"""Reads switches with their events, engines with their logs, and whether a switcher is running."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ LOG_PAGE = 200
 
 @dataclass(frozen=True)
 class SwitcherView:
-    """The switcher that acts, or else any that was heard of."""
+    """The switcher that holds the lease, or else the one that reported last."""
 
     is_alive: bool
     host: str = ""
@@ -68,7 +68,7 @@ def get_switch(switch_id: uuid.UUID) -> Switch:
 
 
 def list_live_switches(slot: Slot) -> list[Switch]:
-    """The one that acts, if one does, then the one that waits."""
+    """The switch that is being carried out, if there is one, then the one that waits its turn."""
     return sorted(slot.switches.live(), key=lambda each: each.state == SwitchState.REQUESTED)
 
 
@@ -88,7 +88,7 @@ def count_state_seconds(switch: Switch, now: datetime) -> dict[str, float]:
 
 
 def find_switcher() -> SwitcherView:
-    """Whether a switcher is there to carry switches out."""
+    """The switcher that would carry a switch out; `is_alive` is False where none has reported lately."""
     present = SwitcherPresence.objects.filter(seen_at__gte=Now() - PRESENCE_TIMEOUT)
     switcher = present.order_by("-is_acting", "-seen_at").first()
     if switcher is not None:

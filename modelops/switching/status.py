@@ -53,7 +53,7 @@ class SlotStatus:
     live: Sequence[Switch] = ()
     """The switch that acts, if one does, then the one that waits."""
     problem: str = ""
-    """What is wrong with an engine that somebody else starts."""
+    """What is wrong with the engine of VLLM_BASE_URL."""
 
     @property
     def switch(self) -> Switch | None:
@@ -61,7 +61,7 @@ class SlotStatus:
 
     @property
     def waiting(self) -> Switch | None:
-        """The wish whose turn comes after `switch`."""
+        """The switch that is queued behind `switch`."""
         return self.live[1] if len(self.live) > 1 else None
 
 
@@ -96,7 +96,7 @@ def _name_idle(slot: Slot) -> ServiceState:
 
 
 def find_external_status(view: ExternalView, slot: Slot) -> SlotStatus:
-    """The state of the default slot while the engine that somebody else starts stands in for its own."""
+    """The state of the default slot while the engine of VLLM_BASE_URL serves in place of one of its own."""
     live = list_live_switches(slot)
     switch = live[0] if live else None
     problem = f"The engine at VLLM_BASE_URL: {view.problem}." if view.problem else ""
@@ -157,18 +157,18 @@ def serialise_status(*, for_admin: bool) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class StatusQuery:
-    """`seen` is the engine of VLLM_BASE_URL: whoever may not wait has looked before."""
+    """`seen` is the engine of VLLM_BASE_URL as it was probed before, for callers that may not block."""
 
     for_admin: bool
     seen: ExternalView | None
 
 
 def read_statuses(items: Sequence[StatusQuery]) -> list[dict[str, Any]]:
-    """What `serialise_slots` tells of every slot now. A handler of `gateway.batching`."""
+    """The status of every slot, once for each query. A handler of `gateway.batching`."""
     statuses = list_slot_statuses(items[0].seen)
     roles = {item.for_admin for item in items}
-    told = {for_admin: serialise_slots(statuses, for_admin=for_admin) for for_admin in roles}
-    return [told[item.for_admin] for item in items]
+    by_role = {for_admin: serialise_slots(statuses, for_admin=for_admin) for for_admin in roles}
+    return [by_role[item.for_admin] for item in items]
 
 
 def serialise_slots(statuses: Sequence[SlotStatus], *, for_admin: bool) -> dict[str, Any]:
@@ -220,7 +220,7 @@ def describe_detail(switch: Switch, draining: Draining | None, now: datetime) ->
 
 
 def count_remaining_s(switch: Switch, now: datetime) -> int | None:
-    """Seconds until it is expected to be ready; 0 when it is late, None when nobody can tell."""
+    """Seconds until it is expected to be ready; 0 when it is late, None when there is no estimate."""
     expected = expect_ready_at(
         SwitchState(switch.state),
         switch.state_since,
