@@ -12,7 +12,17 @@ from typing import Any
 
 from modelops.domain.errors import FieldError
 from modelops.domain.profiles.syntax import REPOSITORY, REVISION
-from modelops.domain.profiles.values import Kind, Problems, choice, describe, flag, number, text, whole, words
+from modelops.domain.profiles.values import (
+    Kind,
+    Problems,
+    boolean,
+    choice,
+    describe,
+    number,
+    text,
+    whole,
+    words,
+)
 
 SIMULATOR_PREFIX = "sim-"
 
@@ -24,7 +34,7 @@ class ExtraFlag:
     help: str
 
 
-_SWITCH = flag()
+_SWITCH = boolean()
 
 EXTRA_FLAGS: tuple[ExtraFlag, ...] = (
     ExtraFlag("enable-prefix-caching", _SWITCH, "Reuse the KV cache of equal beginnings."),

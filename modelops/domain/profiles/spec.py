@@ -16,7 +16,7 @@ from modelops.domain.profiles import syntax
 from modelops.domain.profiles.environment import ENVIRONMENT_KIND
 from modelops.domain.profiles.flags import FLAGS_KIND
 from modelops.domain.profiles.templates import TEMPLATE_KIND
-from modelops.domain.profiles.values import Kind, choice, document, flag, number, text, whole
+from modelops.domain.profiles.values import Kind, boolean, choice, document, number, text, whole
 
 REQUIRED: Any = MISSING
 
@@ -70,8 +70,10 @@ class ProfileSpec:
     description_en: str = setting(text(2000, many_lines=True), "", "What was chosen and why, in English.")
     description_ko: str = setting(text(2000, many_lines=True), "", "The same in Korean.")
     tags: tuple[str, ...] = setting(syntax.TAGS, (), "Words to find it by.")
-    is_enabled: bool = setting(flag(), True, "Disabled profiles cannot be switched to.")
-    is_default: bool = setting(flag(), False, "Started first where nothing else is asked for; one at most.")
+    is_enabled: bool = setting(boolean(), True, "Disabled profiles cannot be switched to.")
+    is_default: bool = setting(
+        boolean(), False, "Started first where nothing else is asked for; one at most."
+    )
 
     # The model
     repository: str = setting(syntax.REPOSITORY, "", "Model repository; empty only for the simulator.")
@@ -129,7 +131,7 @@ class ProfileSpec:
         flag_name="max-num-batched-tokens",
     )
     enforce_eager: bool = setting(
-        flag(), False, "No CUDA graphs: less memory, slower.", flag_name="enforce-eager"
+        boolean(), False, "No CUDA graphs: less memory, slower.", flag_name="enforce-eager"
     )
     tool_call_parser: str = setting(
         syntax.PARSER, "", "Reads tool calls; switches them on.", flag_name="tool-call-parser"
@@ -141,7 +143,7 @@ class ProfileSpec:
         TEMPLATE_KIND, "", "A template where the repository has none.", flag_name="chat-template"
     )
     enable_sleep_mode: bool = setting(
-        flag(), False, "Lets the engine give memory back between uses.", flag_name="enable-sleep-mode"
+        boolean(), False, "Lets the engine give memory back between uses.", flag_name="enable-sleep-mode"
     )
     shutdown_timeout_s: int = setting(
         whole(0, 3600), 30, "Seconds that running requests get at the end.", flag_name="shutdown-timeout"
@@ -189,7 +191,7 @@ class HardwareSpec:
     compute_capability: str = setting(
         syntax.COMPUTE_CAPABILITY, "", "Its compute capability; empty for a card that is known."
     )
-    has_nvlink: bool = setting(flag(), False, "Whether the cards are linked directly.")
+    has_nvlink: bool = setting(boolean(), False, "Whether the cards are linked directly.")
 
 
 Spec = ProfileSpec | HardwareSpec

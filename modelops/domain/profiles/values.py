@@ -108,7 +108,7 @@ def number(least: float, most: float, *, is_optional: bool = False) -> Kind:
     return Kind(f"number, {least:g} to {most:g}", read)
 
 
-def flag() -> Kind:
+def boolean() -> Kind:
     def read(field: str, value: Any, problems: Problems) -> bool:
         if not isinstance(value, bool):
             problems.append(FieldError(field, f"must be true or false, not {describe(value)}"))
