@@ -12,6 +12,7 @@ from django.utils import timezone
 from gateway.ids import new_id
 from modelops.domain.errors import FieldError
 from modelops.domain.profiles.schema import read_hardware, read_profile
+from modelops.domain.profiles.setting import get_default, list_settings
 from modelops.domain.profiles.spec import (
     CACHE_DTYPES,
     DTYPES,
@@ -19,8 +20,6 @@ from modelops.domain.profiles.spec import (
     HardwareSpec,
     ProfileSpec,
     Spec,
-    get_default,
-    list_settings,
     to_values,
 )
 

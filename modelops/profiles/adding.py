@@ -15,7 +15,8 @@ from modelops.domain.errors import FieldError, UnknownLayoutError
 from modelops.domain.fit.recommendation import Assessment, advise
 from modelops.domain.profiles.proposal import Subject, propose_profile
 from modelops.domain.profiles.schema import read_profile
-from modelops.domain.profiles.spec import ProfileSpec, get_default, list_settings, to_values
+from modelops.domain.profiles.setting import get_default, list_settings
+from modelops.domain.profiles.spec import ProfileSpec, to_values
 from modelops.fit.gpu_choice import GpuChoice
 from modelops.fit.profile_fits import describe_invalid
 from modelops.models import ModelProfile

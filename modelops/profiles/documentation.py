@@ -18,15 +18,8 @@ from modelops.domain.fit.report import Limit
 from modelops.domain.profiles.engine_args import to_gpus
 from modelops.domain.profiles.environment import VARIABLES
 from modelops.domain.profiles.flags import EXTRA_FLAGS, REFUSED_FLAGS
-from modelops.domain.profiles.spec import (
-    HardwareSpec,
-    ProfileSpec,
-    Spec,
-    get_default,
-    get_kind,
-    is_required,
-    list_settings,
-)
+from modelops.domain.profiles.setting import get_default, get_kind, is_required, list_settings
+from modelops.domain.profiles.spec import HardwareSpec, ProfileSpec, Spec
 from modelops.profiles.reloading import PROFILES_PATH
 from modelops.profiles.seed_reading import SeedFile, read_seed_file
 

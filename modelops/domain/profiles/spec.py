@@ -7,18 +7,17 @@ size or a context of None means `auto`, other numbers of None mean the engine's 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import MISSING, Field, dataclass, field, fields
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
 from enum import StrEnum
 from typing import Any
 
 from modelops.domain.profiles import syntax
 from modelops.domain.profiles.environment import ENVIRONMENT_KIND
 from modelops.domain.profiles.flags import FLAGS_KIND
+from modelops.domain.profiles.setting import REQUIRED, setting
 from modelops.domain.profiles.templates import TEMPLATE_KIND
-from modelops.domain.profiles.values import Kind, boolean, choice, document, number, text, whole
-
-REQUIRED: Any = MISSING
+from modelops.domain.profiles.values import boolean, choice, document, number, text, whole
 
 
 class Runtime(StrEnum):
@@ -48,16 +47,6 @@ QUANTIZATIONS = (
 )
 DTYPES = ("auto", "float16", "bfloat16", "float32")
 CACHE_DTYPES = ("auto", "bfloat16", "fp8", "fp8_e4m3", "fp8_e5m2")
-
-
-def setting(kind: Kind, default: Any, help_text: str, *, flag_name: str = "") -> Any:
-    """A dataclass field with the kind of its values; a container as default is made anew each time."""
-    metadata = {"kind": kind, "help": help_text, "flag": flag_name}
-    if default is REQUIRED:
-        return field(metadata=metadata)
-    if isinstance(default, dict):
-        return field(default_factory=dict, metadata=metadata)
-    return field(default=default, metadata=metadata)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -195,26 +184,6 @@ class HardwareSpec:
 
 
 Spec = ProfileSpec | HardwareSpec
-
-
-def list_settings(spec_type: type[Spec]) -> Iterator[Field[Any]]:
-    yield from fields(spec_type)
-
-
-def get_kind(spec_field: Field[Any]) -> Kind:
-    kind: Kind = spec_field.metadata["kind"]
-    return kind
-
-
-def is_required(spec_field: Field[Any]) -> bool:
-    return spec_field.default is MISSING and spec_field.default_factory is MISSING
-
-
-def get_default(spec_field: Field[Any]) -> Any:
-    """The stored form of what a missing entry means."""
-    if spec_field.default_factory is not MISSING:
-        return spec_field.default_factory()
-    return spec_field.default
 
 
 def to_values(spec: Spec) -> dict[str, Any]:

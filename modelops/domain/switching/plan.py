@@ -12,7 +12,8 @@ from typing import Any
 
 from modelops.domain.fit.measured_run import serialise_estimate
 from modelops.domain.fit.report import Verdict
-from modelops.domain.profiles.spec import EngineKind, ProfileSpec, Runtime, list_settings, to_values
+from modelops.domain.profiles.setting import list_settings
+from modelops.domain.profiles.spec import EngineKind, ProfileSpec, Runtime, to_values
 from modelops.domain.switching.plan_problems import (
     PlanFacts,
     PlanProblem,
