@@ -10,7 +10,7 @@ from typing import Any
 from modelops.domain.fit.report_text import describe_gpus
 from modelops.domain.fit.specs import Gpu
 from modelops.domain.profiles.engine_args import to_gpus
-from modelops.domain.profiles.spec import HardwareSpec
+from modelops.domain.profiles.hardware_spec import HardwareSpec
 from modelops.hardware import (
     GpuLink,
     HardwareProblem,

@@ -11,17 +11,10 @@ from django.utils import timezone
 
 from gateway.ids import new_id
 from modelops.domain.errors import FieldError
+from modelops.domain.profiles.hardware_spec import HardwareSpec
 from modelops.domain.profiles.schema import read_hardware, read_profile
 from modelops.domain.profiles.setting import get_default, list_settings
-from modelops.domain.profiles.spec import (
-    CACHE_DTYPES,
-    DTYPES,
-    QUANTIZATIONS,
-    HardwareSpec,
-    ProfileSpec,
-    Spec,
-    to_values,
-)
+from modelops.domain.profiles.spec import CACHE_DTYPES, DTYPES, QUANTIZATIONS, ProfileSpec, Spec, to_values
 
 
 class RuntimeChoice(models.TextChoices):

@@ -18,8 +18,9 @@ from modelops.domain.fit.report import Limit
 from modelops.domain.profiles.engine_args import to_gpus
 from modelops.domain.profiles.environment import VARIABLES
 from modelops.domain.profiles.flags import EXTRA_FLAGS, REFUSED_FLAGS
+from modelops.domain.profiles.hardware_spec import HardwareSpec
 from modelops.domain.profiles.setting import get_default, get_kind, is_required, list_settings
-from modelops.domain.profiles.spec import HardwareSpec, ProfileSpec, Spec
+from modelops.domain.profiles.spec import ProfileSpec, Spec
 from modelops.profiles.reloading import PROFILES_PATH
 from modelops.profiles.seed_reading import SeedFile, read_seed_file
 

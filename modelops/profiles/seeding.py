@@ -12,8 +12,9 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 
+from modelops.domain.profiles.hardware_spec import HardwareSpec
 from modelops.domain.profiles.setting import get_default, list_settings
-from modelops.domain.profiles.spec import HardwareSpec, ProfileSpec, to_values
+from modelops.domain.profiles.spec import ProfileSpec, to_values
 from modelops.models import HardwareProfile, ModelProfile
 from modelops.models.profiles import SeededModel
 from modelops.profiles.seed_reading import SeedEntry, SeedFile, read_seed_file

@@ -10,7 +10,8 @@ from modelops.domain.fit.divisibility import find_parallel_problems
 from modelops.domain.fit.gpu_catalog import find_card
 from modelops.domain.fit.specs import ModelArchitecture
 from modelops.domain.profiles.flags import SIMULATOR_PREFIX
-from modelops.domain.profiles.spec import EngineKind, HardwareSpec, ProfileSpec, Runtime
+from modelops.domain.profiles.hardware_spec import HardwareSpec
+from modelops.domain.profiles.spec import EngineKind, ProfileSpec, Runtime
 from modelops.domain.profiles.syntax import RESERVED_NAMES
 
 _LOAD_TIME_METHODS = frozenset({"fp8", "bitsandbytes", "experts_int8"})

@@ -8,8 +8,9 @@ from typing import Any
 
 from modelops.domain.fit.gpu_catalog import find_card
 from modelops.domain.fit.specs import MIB, CheckpointFacts, EngineSettings, Gpu
+from modelops.domain.profiles.hardware_spec import HardwareSpec
 from modelops.domain.profiles.setting import list_settings
-from modelops.domain.profiles.spec import HardwareSpec, ProfileSpec
+from modelops.domain.profiles.spec import ProfileSpec
 from modelops.domain.profiles.templates import get_template_text
 from modelops.domain.profiles.values import AUTO
 

@@ -1,4 +1,4 @@
-"""A profile and a hardware profile as frozen values.
+"""A profile as a frozen value.
 
 Each field says what values it takes, which vLLM flag it becomes and what it is for: the one table that
 the database's validation, the YAML reader and the documentation share. Stored forms: a tensor parallel
@@ -15,6 +15,7 @@ from typing import Any
 from modelops.domain.profiles import syntax
 from modelops.domain.profiles.environment import ENVIRONMENT_KIND
 from modelops.domain.profiles.flags import FLAGS_KIND
+from modelops.domain.profiles.hardware_spec import HardwareSpec
 from modelops.domain.profiles.setting import REQUIRED, setting
 from modelops.domain.profiles.templates import TEMPLATE_KIND
 from modelops.domain.profiles.values import boolean, choice, document, number, text, whole
@@ -162,25 +163,6 @@ class ProfileSpec:
     def served_names(self) -> tuple[str, ...]:
         """Every name clients may use; the first is the one in responses."""
         return tuple(dict.fromkeys((self.served_model_name or self.slug, self.slug, *self.aliases)))
-
-
-@dataclass(frozen=True, kw_only=True)
-class HardwareSpec:
-    """A set of equal cards to check profiles against."""
-
-    slug: str = setting(syntax.SLUG, REQUIRED, "Name of the hardware profile.")
-    display_name: str = setting(text(100, may_be_empty=False), REQUIRED, "Name for people.")
-    description_en: str = setting(text(2000, many_lines=True), "", "What it stands for, in English.")
-    description_ko: str = setting(text(2000, many_lines=True), "", "The same in Korean.")
-    gpu_name: str = setting(text(100, may_be_empty=False), REQUIRED, "Name of the card, as its driver says.")
-    gpu_count: int = setting(whole(1, 64), REQUIRED, "How many of them.")
-    gpu_memory_mib: int | None = setting(
-        whole(1024, 4_194_304, is_optional=True), None, "Memory of one card; empty for a card that is known."
-    )
-    compute_capability: str = setting(
-        syntax.COMPUTE_CAPABILITY, "", "Its compute capability; empty for a card that is known."
-    )
-    has_nvlink: bool = setting(boolean(), False, "Whether the cards are linked directly.")
 
 
 Spec = ProfileSpec | HardwareSpec

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from modelops.domain.profiles.hardware_spec import HardwareSpec
 from modelops.domain.profiles.schema import read_hardware, read_profile
-from modelops.domain.profiles.spec import HardwareSpec, ProfileSpec
+from modelops.domain.profiles.spec import ProfileSpec
 
 CONFIG = {
     "architectures": ["LlamaForCausalLM"],

@@ -6,8 +6,9 @@ import pytest
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, models, transaction
 
+from modelops.domain.profiles.hardware_spec import HardwareSpec
 from modelops.domain.profiles.setting import get_default, get_kind, is_required, list_settings
-from modelops.domain.profiles.spec import HardwareSpec, ProfileSpec
+from modelops.domain.profiles.spec import ProfileSpec
 from modelops.models import HardwareProfile, ModelProfile
 from modelops.tests.profiles.profile_examples import make_profile, make_values
 
