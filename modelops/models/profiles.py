@@ -11,10 +11,12 @@ from django.utils import timezone
 
 from gateway.ids import new_id
 from modelops.domain.errors import FieldError
+from modelops.domain.profiles import syntax
 from modelops.domain.profiles.hardware_spec import HardwareSpec
 from modelops.domain.profiles.schema import read_hardware, read_profile
-from modelops.domain.profiles.setting import get_default, list_settings
-from modelops.domain.profiles.spec import CACHE_DTYPES, DTYPES, QUANTIZATIONS, ProfileSpec, Spec, to_values
+from modelops.domain.profiles.setting import list_settings, to_plain
+from modelops.domain.profiles.spec import ProfileSpec, Spec, to_values
+from modelops.domain.profiles.values import Kind
 
 
 class RuntimeChoice(models.TextChoices):
@@ -26,6 +28,10 @@ class RuntimeChoice(models.TextChoices):
 class EngineChoice(models.TextChoices):
     VLLM = "vllm", "vLLM"
     SIMULATOR = "simulator", "Simulated engine"
+
+
+def _list_choices(kind: Kind) -> list[tuple[str, str]]:
+    return [(word, word) for word in kind.choices]
 
 
 class SeededModel(models.Model):
@@ -52,8 +58,7 @@ class SeededModel(models.Model):
 
     def get_values(self) -> dict[str, Any]:
         """The row's settings as plain JSON values under the fields' names."""
-        values = {each.name: getattr(self, each.name) for each in list_settings(self.spec_type)}
-        return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
+        return {each.name: to_plain(getattr(self, each.name)) for each in list_settings(self.spec_type)}
 
     def set_values(self, spec: Spec) -> None:
         """Take over a spec's settings; nothing is saved."""
@@ -65,7 +70,7 @@ class SeededModel(models.Model):
         if self.seeded_values is None:
             return ()
         seeded = {
-            each.name: self.seeded_values.get(each.name, get_default(each))
+            each.name: self.seeded_values.get(each.name, each.default)
             for each in list_settings(self.spec_type)
         }
         return tuple(name for name, value in self.get_values().items() if value != seeded[name])
@@ -98,12 +103,10 @@ class ModelProfile(SeededModel):
     image = models.CharField(max_length=255, blank=True)
     gpu_selection = models.JSONField(default=list, blank=True)
 
-    dtype = models.CharField(max_length=20, choices=[(word, word) for word in DTYPES], default="auto")
-    quantization = models.CharField(
-        max_length=40, blank=True, choices=[(word, word) for word in QUANTIZATIONS]
-    )
+    dtype = models.CharField(max_length=20, choices=_list_choices(syntax.DTYPE), default="auto")
+    quantization = models.CharField(max_length=40, blank=True, choices=_list_choices(syntax.QUANTIZATION))
     kv_cache_dtype = models.CharField(
-        "KV cache dtype", max_length=20, choices=[(word, word) for word in CACHE_DTYPES], default="auto"
+        "KV cache dtype", max_length=20, choices=_list_choices(syntax.CACHE_DTYPE), default="auto"
     )
     max_model_len = models.PositiveIntegerField(null=True, blank=True)
     gpu_memory_utilization = models.FloatField("GPU memory utilization", null=True, blank=True)

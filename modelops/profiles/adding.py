@@ -15,7 +15,7 @@ from modelops.domain.errors import FieldError, UnknownLayoutError
 from modelops.domain.fit.recommendation import Assessment, advise
 from modelops.domain.profiles.proposal import Subject, propose_profile
 from modelops.domain.profiles.schema import read_profile
-from modelops.domain.profiles.setting import get_default, list_settings
+from modelops.domain.profiles.setting import leave_defaults_out
 from modelops.domain.profiles.spec import ProfileSpec, to_values
 from modelops.fit.gpu_choice import GpuChoice
 from modelops.fit.profile_fits import describe_invalid
@@ -36,14 +36,7 @@ class ProposedProfile:
     @property
     def exported(self) -> dict[str, Any]:
         """As in a file of profiles: fields at their defaults are left out."""
-        defaults = to_values(ProfileSpec(slug="", display_name=""))
-        values = to_values(self.spec)
-        required = {each.name for each in list_settings(ProfileSpec) if get_default(each) is None}
-        return {
-            name: value
-            for name, value in values.items()
-            if value != defaults[name] or (name in required and value is not None)
-        }
+        return leave_defaults_out(ProfileSpec, to_values(self.spec))
 
     @property
     def yaml(self) -> str:

@@ -10,7 +10,6 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from gateway.conf import BASE_DIR
 from modelops.domain.fit.recommendation import Assessment, advise, assess_candidate, to_candidate
@@ -19,13 +18,13 @@ from modelops.domain.profiles.engine_args import to_gpus
 from modelops.domain.profiles.environment import VARIABLES
 from modelops.domain.profiles.flags import EXTRA_FLAGS, REFUSED_FLAGS
 from modelops.domain.profiles.hardware_spec import HardwareSpec
-from modelops.domain.profiles.setting import get_default, get_kind, is_required, list_settings
+from modelops.domain.profiles.setting import Setting, list_settings
 from modelops.domain.profiles.spec import ProfileSpec, Spec
+from modelops.domain.profiles.values import AUTO
 from modelops.profiles.reloading import PROFILES_PATH
 from modelops.profiles.seed_reading import SeedFile, read_seed_file
 
 VERDICT_HARDWARE = ("single-3090", "dual-3090", "quad-a100-80")
-_AUTO_FIELDS = ("max_model_len", "tensor_parallel_size")
 
 
 def profile_table() -> str:
@@ -42,16 +41,17 @@ def _write_fields(spec_type: type[Spec], *, has_flags: bool) -> str:
     heads = ["field", "value", "default", *(["vLLM flag"] if has_flags else []), "meaning"]
     rows = []
     for each in list_settings(spec_type):
-        flag = f"`--{each.metadata['flag']}`" if each.metadata["flag"] else ""
-        default = "required" if is_required(each) else _write_default(each.name, get_default(each))
-        cells = [f"`{each.name}`", get_kind(each).label, default, *([flag] if has_flags else [])]
-        rows.append([*cells, each.metadata["help"]])
+        flag = f"`--{each.flag.name}`" if each.flag else ""
+        default = "required" if each.is_required else _write_default(each)
+        cells = [f"`{each.name}`", each.kind.label, default, *([flag] if has_flags else [])]
+        rows.append([*cells, each.help])
     return _write_table(heads, rows)
 
 
-def _write_default(name: str, value: Any) -> str:
+def _write_default(setting: Setting) -> str:
+    value = setting.default
     if value is None:
-        return "`auto`" if name in _AUTO_FIELDS else "–"
+        return f"`{AUTO}`" if setting.kind.has_auto else "–"
     if isinstance(value, bool):
         return f"`{str(value).lower()}`"
     return f"`{value}`" if value not in ("", (), {}) else "–"

@@ -13,7 +13,7 @@ from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 
 from modelops.domain.profiles.hardware_spec import HardwareSpec
-from modelops.domain.profiles.setting import get_default, list_settings
+from modelops.domain.profiles.setting import leave_defaults_out
 from modelops.domain.profiles.spec import ProfileSpec, to_values
 from modelops.models import HardwareProfile, ModelProfile
 from modelops.models.profiles import SeededModel
@@ -172,8 +172,4 @@ def list_exports(slugs: Iterable[str] | None = None) -> dict[str, list[dict[str,
 
 
 def _export(row: SeededModel) -> dict[str, Any]:
-    defaults = {}
-    for each in list_settings(row.spec_type):
-        default = get_default(each)
-        defaults[each.name] = list(default) if isinstance(default, tuple) else default
-    return {name: value for name, value in row.get_values().items() if value != defaults[name]}
+    return leave_defaults_out(row.spec_type, row.get_values())

@@ -9,10 +9,8 @@ from typing import Any
 from modelops.domain.fit.gpu_catalog import find_card
 from modelops.domain.fit.specs import MIB, CheckpointFacts, EngineSettings, Gpu
 from modelops.domain.profiles.hardware_spec import HardwareSpec
-from modelops.domain.profiles.setting import list_settings
+from modelops.domain.profiles.setting import EngineFlag, list_settings
 from modelops.domain.profiles.spec import ProfileSpec
-from modelops.domain.profiles.templates import get_template_text
-from modelops.domain.profiles.values import AUTO
 
 _FIT_FLAGS = ("enable_chunked_prefill", "block_size", "kv_cache_memory_bytes")
 
@@ -29,21 +27,23 @@ def build_serve_arguments(
     replaced = {"tensor_parallel_size": tensor_parallel_size, "max_model_len": max_model_len}
     arguments = ["serve", spec.repository or spec.slug, "--served-model-name", *spec.served_names]
     for each in list_settings(ProfileSpec):
-        name = each.metadata["flag"]
-        if not name or name == "served-model-name":
-            continue
-        value: Any = replaced.get(each.name) or getattr(spec, each.name)
-        if each.name == "max_model_len" and value is None:
-            value = AUTO
-        if each.name == "chat_template":
-            value = get_template_text(value)
-        if value not in (None, "", False):
-            if each.name == "tool_call_parser":
-                arguments.append("--enable-auto-tool-choice")
-            arguments += _write_flag(name, value)
+        if each.flag is not None and each.name != "served_model_name":
+            value = replaced.get(each.name) or getattr(spec, each.name)
+            arguments += _write_setting(each.flag, value)
     for name in sorted(spec.extra_flags):
         arguments += _write_flag(name, spec.extra_flags[name])
     return arguments
+
+
+def _write_setting(flag: EngineFlag, value: Any) -> Iterator[str]:
+    """Write nothing for a value that leaves the engine's default: none, an empty one, false."""
+    if value is None:
+        value = flag.when_none
+    if value in (None, "", False, {}):
+        return
+    if flag.needs_switch is not None:
+        yield f"--{flag.needs_switch}"
+    yield from _write_flag(flag.name, value if flag.convert is None else flag.convert(value))
 
 
 def _write_flag(name: str, value: Any) -> Iterator[str]:

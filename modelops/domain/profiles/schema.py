@@ -9,7 +9,7 @@ from typing import Any, Generic, TypeVar
 from modelops.domain.errors import FieldError
 from modelops.domain.profiles.checks import find_hardware_conflicts, find_profile_conflicts
 from modelops.domain.profiles.hardware_spec import HardwareSpec
-from modelops.domain.profiles.setting import get_default, get_kind, is_required, list_settings
+from modelops.domain.profiles.setting import list_settings
 from modelops.domain.profiles.spec import ProfileSpec, Spec
 from modelops.domain.profiles.values import Problems
 
@@ -53,9 +53,9 @@ def _read_settings(spec_type: type[Spec], values: Mapping[str, Any]) -> tuple[di
             problems.append(FieldError(str(name), "is not a field of a profile"))
     for name, each in known.items():
         if name in values:
-            settings[name] = get_kind(each).read(name, values[name], problems)
-        elif is_required(each):
+            settings[name] = each.kind.read(name, values[name], problems)
+        elif each.is_required:
             problems.append(FieldError(name, "is missing"))
         else:
-            settings[name] = get_default(each)
+            settings[name] = each.default
     return settings, problems

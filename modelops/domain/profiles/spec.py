@@ -1,14 +1,15 @@
-"""A profile as a frozen value.
+"""The table of a profile's settings, as the fields of a frozen value.
 
-Each field says what values it takes, which vLLM flag it becomes and what it is for: the one table that
-the database's validation, the YAML reader and the documentation share. Stored forms: a tensor parallel
-size or a context of None means `auto`, other numbers of None mean the engine's default.
+Each declaration gives the values that a setting takes, its default, its section, the vLLM flag it becomes
+and whether it decides an engine's memory; see `setting` for what follows from it. The order of the fields is
+that of the YAML, of the engine's command line and of the documentation. Stored forms: a tensor parallel size
+or a context of None means `auto`, other numbers of None mean the engine's default.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
@@ -16,9 +17,9 @@ from modelops.domain.profiles import syntax
 from modelops.domain.profiles.environment import ENVIRONMENT_KIND
 from modelops.domain.profiles.flags import FLAGS_KIND
 from modelops.domain.profiles.hardware_spec import HardwareSpec
-from modelops.domain.profiles.setting import REQUIRED, setting
-from modelops.domain.profiles.templates import TEMPLATE_KIND
-from modelops.domain.profiles.values import boolean, choice, document, number, text, whole
+from modelops.domain.profiles.setting import REQUIRED, EngineFlag, Section, list_settings, setting, to_plain
+from modelops.domain.profiles.templates import TEMPLATE_KIND, get_template_text
+from modelops.domain.profiles.values import AUTO, boolean, choice, document, number, text, whole
 
 
 class Runtime(StrEnum):
@@ -34,129 +35,244 @@ class EngineKind(StrEnum):
     SIMULATOR = "simulator"
 
 
-QUANTIZATIONS = (
-    "awq",
-    "awq_marlin",
-    "gptq",
-    "gptq_marlin",
-    "fp8",
-    "bitsandbytes",
-    "compressed-tensors",
-    "modelopt",
-    "mxfp4",
-    "experts_int8",
-)
-DTYPES = ("auto", "float16", "bfloat16", "float32")
-CACHE_DTYPES = ("auto", "bfloat16", "fp8", "fp8_e4m3", "fp8_e5m2")
-
-
 @dataclass(frozen=True, kw_only=True)
 class ProfileSpec:
     """One way to serve one model."""
 
     # What people see
-    slug: str = setting(syntax.SLUG, REQUIRED, "Name of the profile, and of the model for clients.")
-    display_name: str = setting(text(100, may_be_empty=False), REQUIRED, "Name for people.")
-    description_en: str = setting(text(2000, many_lines=True), "", "What was chosen and why, in English.")
-    description_ko: str = setting(text(2000, many_lines=True), "", "The same in Korean.")
-    tags: tuple[str, ...] = setting(syntax.TAGS, (), "Words to find it by.")
-    is_enabled: bool = setting(boolean(), True, "Disabled profiles cannot be switched to.")
+    slug: str = setting(
+        syntax.SLUG, REQUIRED, "Name of the profile, and of the model for clients.", section=Section.IDENTITY
+    )
+    display_name: str = setting(
+        text(100, may_be_empty=False), REQUIRED, "Name for people.", section=Section.IDENTITY
+    )
+    description_en: str = setting(
+        text(2000, many_lines=True), "", "What was chosen and why, in English.", section=Section.IDENTITY
+    )
+    description_ko: str = setting(
+        text(2000, many_lines=True), "", "The same in Korean.", section=Section.IDENTITY
+    )
+    tags: tuple[str, ...] = setting(syntax.TAGS, (), "Words to find it by.", section=Section.IDENTITY)
+    is_enabled: bool = setting(
+        boolean(), True, "Disabled profiles cannot be switched to.", section=Section.USE
+    )
     is_default: bool = setting(
-        boolean(), False, "Started first where nothing else is asked for; one at most."
+        boolean(), False, "Started first where nothing else is asked for; one at most.", section=Section.USE
     )
 
     # The model
-    repository: str = setting(syntax.REPOSITORY, "", "Model repository; empty only for the simulator.")
-    revision: str = setting(syntax.REVISION, "", "Its branch, tag or commit.", flag_name="revision")
-    served_model_name: str = setting(
-        syntax.SERVED_NAME, "", "Name in responses, the slug when empty.", flag_name="served-model-name"
+    repository: str = setting(
+        syntax.REPOSITORY,
+        "",
+        "Model repository; empty only for the simulator.",
+        section=Section.MODEL,
+        decides_memory=True,
     )
-    aliases: tuple[str, ...] = setting(syntax.ALIASES, (), "Further names that clients may use.")
+    revision: str = setting(
+        syntax.REVISION,
+        "",
+        "Its branch, tag or commit.",
+        section=Section.MODEL,
+        flag=EngineFlag("revision"),
+        decides_memory=True,
+    )
+    served_model_name: str = setting(
+        syntax.SERVED_NAME,
+        "",
+        "Name in responses, the slug when empty.",
+        section=Section.USE,
+        flag=EngineFlag("served-model-name"),
+    )
+    aliases: tuple[str, ...] = setting(
+        syntax.ALIASES, (), "Further names that clients may use.", section=Section.USE
+    )
 
     # Where it runs
-    engine: str = setting(choice(*EngineKind), EngineKind.VLLM.value, "vLLM, or the simulated engine.")
-    runtime: str = setting(choice(*Runtime), Runtime.DOCKER.value, "What starts the engine.")
-    image: str = setting(syntax.IMAGE, "", "Container image; the runtime `docker` needs one.")
-    gpu_selection: tuple[str, ...] = setting(syntax.GPU_SELECTION, (), "Cards to use; empty means any.")
+    engine: str = setting(
+        choice(*EngineKind),
+        EngineKind.VLLM.value,
+        "vLLM, or the simulated engine.",
+        section=Section.PLACEMENT,
+        decides_memory=True,
+    )
+    runtime: str = setting(
+        choice(*Runtime), Runtime.DOCKER.value, "What starts the engine.", section=Section.PLACEMENT
+    )
+    image: str = setting(
+        syntax.IMAGE,
+        "",
+        "Container image; the runtime `docker` needs one.",
+        section=Section.PLACEMENT,
+        decides_memory=True,
+    )
+    gpu_selection: tuple[str, ...] = setting(
+        syntax.GPU_SELECTION, (), "Cards to use; empty means any.", section=Section.PLACEMENT
+    )
 
     # The engine's flags
-    dtype: str = setting(choice(*DTYPES), "auto", "Type of the computation.", flag_name="dtype")
+    dtype: str = setting(
+        syntax.DTYPE,
+        "auto",
+        "Type of the computation.",
+        section=Section.MEMORY,
+        flag=EngineFlag("dtype"),
+        decides_memory=True,
+    )
     quantization: str = setting(
-        choice(*QUANTIZATIONS, may_be_empty=True),
+        syntax.QUANTIZATION,
         "",
         "Only to quantize while loading, or to insist on a kernel; empty follows the checkpoint.",
-        flag_name="quantization",
+        section=Section.MEMORY,
+        flag=EngineFlag("quantization"),
+        decides_memory=True,
     )
     kv_cache_dtype: str = setting(
-        choice(*CACHE_DTYPES), "auto", "Type of the KV cache.", flag_name="kv-cache-dtype"
+        syntax.CACHE_DTYPE,
+        "auto",
+        "Type of the KV cache.",
+        section=Section.MEMORY,
+        flag=EngineFlag("kv-cache-dtype"),
+        decides_memory=True,
     )
     max_model_len: int | None = setting(
         whole(16, 20_000_000, has_auto=True),
         None,
         "Context in tokens; `auto` takes the longest that fits.",
-        flag_name="max-model-len",
+        section=Section.MEMORY,
+        flag=EngineFlag("max-model-len", when_none=AUTO),
+        decides_memory=True,
     )
     gpu_memory_utilization: float | None = setting(
         number(0.05, 1.0, is_optional=True),
         None,
         "Share of each card's total memory; empty is the engine's default.",
-        flag_name="gpu-memory-utilization",
+        section=Section.MEMORY,
+        flag=EngineFlag("gpu-memory-utilization"),
+        decides_memory=True,
     )
     tensor_parallel_size: int | None = setting(
         whole(1, 64, has_auto=True),
         None,
         "Cards each layer is split over; `auto` takes the fewest that fit.",
-        flag_name="tensor-parallel-size",
+        section=Section.MEMORY,
+        flag=EngineFlag("tensor-parallel-size"),
+        decides_memory=True,
     )
     pipeline_parallel_size: int = setting(
-        whole(1, 64), 1, "Stages the layers are split into.", flag_name="pipeline-parallel-size"
+        whole(1, 64),
+        1,
+        "Stages the layers are split into.",
+        section=Section.MEMORY,
+        flag=EngineFlag("pipeline-parallel-size"),
+        decides_memory=True,
     )
     max_num_seqs: int | None = setting(
-        whole(1, 8192, is_optional=True), None, "Requests in one batch.", flag_name="max-num-seqs"
+        whole(1, 8192, is_optional=True),
+        None,
+        "Requests in one batch.",
+        section=Section.MEMORY,
+        flag=EngineFlag("max-num-seqs"),
+        decides_memory=True,
     )
     max_num_batched_tokens: int | None = setting(
         whole(1, 1_048_576, is_optional=True),
         None,
         "Tokens in one batch.",
-        flag_name="max-num-batched-tokens",
+        section=Section.MEMORY,
+        flag=EngineFlag("max-num-batched-tokens"),
+        decides_memory=True,
     )
     enforce_eager: bool = setting(
-        boolean(), False, "No CUDA graphs: less memory, slower.", flag_name="enforce-eager"
+        boolean(),
+        False,
+        "No CUDA graphs: less memory, slower.",
+        section=Section.MEMORY,
+        flag=EngineFlag("enforce-eager"),
+        decides_memory=True,
     )
     tool_call_parser: str = setting(
-        syntax.PARSER, "", "Reads tool calls; switches them on.", flag_name="tool-call-parser"
+        syntax.PARSER,
+        "",
+        "Reads tool calls; switches them on.",
+        section=Section.FURTHER_FLAGS,
+        flag=EngineFlag("tool-call-parser", needs_switch="enable-auto-tool-choice"),
     )
     reasoning_parser: str = setting(
-        syntax.PARSER, "", "Reads the reasoning apart from the answer.", flag_name="reasoning-parser"
+        syntax.PARSER,
+        "",
+        "Reads the reasoning apart from the answer.",
+        section=Section.FURTHER_FLAGS,
+        flag=EngineFlag("reasoning-parser"),
     )
     chat_template: str = setting(
-        TEMPLATE_KIND, "", "A template where the repository has none.", flag_name="chat-template"
+        TEMPLATE_KIND,
+        "",
+        "A template where the repository has none.",
+        section=Section.FURTHER_FLAGS,
+        flag=EngineFlag("chat-template", convert=get_template_text),
     )
     enable_sleep_mode: bool = setting(
-        boolean(), False, "Lets the engine give memory back between uses.", flag_name="enable-sleep-mode"
+        boolean(),
+        False,
+        "Lets the engine give memory back between uses.",
+        section=Section.FURTHER_FLAGS,
+        flag=EngineFlag("enable-sleep-mode"),
+        decides_memory=True,
     )
     shutdown_timeout_s: int = setting(
-        whole(0, 3600), 30, "Seconds that running requests get at the end.", flag_name="shutdown-timeout"
+        whole(0, 3600),
+        30,
+        "Seconds that running requests get at the end.",
+        section=Section.FURTHER_FLAGS,
+        flag=EngineFlag("shutdown-timeout"),
     )
-    extra_flags: Mapping[str, Any] = setting(FLAGS_KIND, {}, "Further flags, from the list below.")
-    environment: Mapping[str, str] = setting(ENVIRONMENT_KIND, {}, "Variables, from the list below.")
+    extra_flags: Mapping[str, Any] = setting(
+        FLAGS_KIND,
+        {},
+        "Further flags, from the list below.",
+        section=Section.FURTHER_FLAGS,
+        decides_memory=True,
+    )
+    environment: Mapping[str, str] = setting(
+        ENVIRONMENT_KIND,
+        {},
+        "Variables, from the list below.",
+        section=Section.FURTHER_FLAGS,
+        decides_memory=True,
+    )
 
     # What is known of the model
     config: Mapping[str, Any] = setting(
-        document(64_000), {}, "What decides its memory, from the repository's config.json."
+        document(64_000),
+        {},
+        "What decides its memory, from the repository's config.json.",
+        section=Section.FACTS,
     )
-    parameters: int | None = setting(whole(1, 10**15, is_optional=True), None, "Number of parameters.")
+    parameters: int | None = setting(
+        whole(1, 10**15, is_optional=True), None, "Number of parameters.", section=Section.FACTS
+    )
     weights_bytes: int | None = setting(
-        whole(1, 10**16, is_optional=True), None, "Size of the weights on disk; empty when not known."
+        whole(1, 10**16, is_optional=True),
+        None,
+        "Size of the weights on disk; empty when not known.",
+        section=Section.FACTS,
     )
-    facts_source: str = setting(text(1000, many_lines=True), "", "Where these facts come from.")
+    facts_source: str = setting(
+        text(1000, many_lines=True), "", "Where these facts come from.", section=Section.FACTS
+    )
 
     # What the gateway allows while it is served
     max_concurrent_requests: int | None = setting(
-        whole(1, 100_000, is_optional=True), None, "Requests at a time; empty means no limit of its own."
+        whole(1, 100_000, is_optional=True),
+        None,
+        "Requests at a time; empty means no limit of its own.",
+        section=Section.LIMITS,
     )
     max_output_tokens: int | None = setting(
-        whole(1, 20_000_000, is_optional=True), None, "Most tokens of one answer; empty means the context."
+        whole(1, 20_000_000, is_optional=True),
+        None,
+        "Most tokens of one answer; empty means the context.",
+        section=Section.LIMITS,
     )
 
     @property
@@ -170,5 +286,4 @@ Spec = ProfileSpec | HardwareSpec
 
 def to_values(spec: Spec) -> dict[str, Any]:
     """The spec as plain JSON values under its fields' names."""
-    values = {each.name: getattr(spec, each.name) for each in fields(spec)}
-    return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
+    return {each.name: to_plain(getattr(spec, each.name)) for each in list_settings(type(spec))}

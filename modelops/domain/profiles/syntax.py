@@ -1,6 +1,6 @@
-"""How the names in a profile are written."""
+"""Kinds of values that are a profile's own: how its names are written, and which words it may choose."""
 
-from modelops.domain.profiles.values import text, words
+from modelops.domain.profiles.values import choice, text, words
 
 RESERVED_NAMES = frozenset({"current"})
 """Names that mean something to the gateway, so that no model can have them."""
@@ -45,3 +45,19 @@ TAGS = words(text(40, pattern=r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?", like="a word o
 PARSER = text(64, pattern=r"[a-z0-9](?:[a-z0-9_.-]*[a-z0-9])?", like="the name of a parser, such as hermes")
 GPU_SELECTION = words(text(45, pattern=_CARD, like='a card by number ("0") or by UUID ("GPU-…")'), 64)
 COMPUTE_CAPABILITY = text(5, pattern=r"[0-9]{1,2}\.[0-9]", like='a compute capability such as "8.6"')
+
+DTYPE = choice("auto", "float16", "bfloat16", "float32")
+CACHE_DTYPE = choice("auto", "bfloat16", "fp8", "fp8_e4m3", "fp8_e5m2")
+QUANTIZATION = choice(
+    "awq",
+    "awq_marlin",
+    "gptq",
+    "gptq_marlin",
+    "fp8",
+    "bitsandbytes",
+    "compressed-tensors",
+    "modelopt",
+    "mxfp4",
+    "experts_int8",
+    may_be_empty=True,
+)

@@ -23,12 +23,16 @@ _LARGEST = 2**53
 class Kind:
     """`read(field, value, problems)` returns the value in its stored form and adds what is wrong.
 
-    What it returns for a wrong value means nothing. `label` is what the documentation says.
+    What it returns for a wrong value means nothing. `label` is what the documentation says. `max_length`
+    and `choices` are given where a text is bounded or has to be one of a few words; with `has_auto` the word
+    `auto` is read too, and stored as None.
     """
 
     label: str
     read: Callable[[str, Any, Problems], Any]
     max_length: int | None = None
+    choices: tuple[str, ...] = ()
+    has_auto: bool = False
 
 
 def text(
@@ -72,7 +76,7 @@ def choice(*values: str, may_be_empty: bool = False) -> Kind:
             problems.append(FieldError(field, f"must be one of {', '.join(values)}, not {describe(value)}"))
         return ""
 
-    return Kind("one of " + ", ".join(f"`{value}`" for value in values), read)
+    return Kind("one of " + ", ".join(f"`{value}`" for value in values), read, choices=values)
 
 
 def whole(least: int, most: int, *, is_optional: bool = False, has_auto: bool = False) -> Kind:
@@ -89,7 +93,8 @@ def whole(least: int, most: int, *, is_optional: bool = False, has_auto: bool = 
             problems.append(FieldError(field, f"must be {least} to {most}, not {value}"))
         return value
 
-    return Kind(f"whole number, {least} to {most}" + (", or `auto`" if has_auto else ""), read)
+    label = f"whole number, {least} to {most}" + (", or `auto`" if has_auto else "")
+    return Kind(label, read, has_auto=has_auto)
 
 
 def number(least: float, most: float, *, is_optional: bool = False) -> Kind:

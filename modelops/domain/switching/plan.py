@@ -172,10 +172,7 @@ def _list_differences(spec: ProfileSpec, running: RunningEngine | None) -> list[
         return []
     differences = []
     for each in list_settings(ProfileSpec):
-        is_engine_setting = bool(each.metadata["flag"]) or each.name in (
-            *("repository", "engine", "runtime", "image", "gpu_selection", "extra_flags"),
-        )
-        if not is_engine_setting:
+        if not each.is_engine_setting or each.name == "environment":
             continue
         before, after = running.spec.get(each.name), _plain(getattr(spec, each.name))
         if _plain(before) != after:

@@ -7,7 +7,7 @@ from django.core.exceptions import ValidationError
 from django.db import IntegrityError, models, transaction
 
 from modelops.domain.profiles.hardware_spec import HardwareSpec
-from modelops.domain.profiles.setting import get_default, get_kind, is_required, list_settings
+from modelops.domain.profiles.setting import list_settings
 from modelops.domain.profiles.spec import ProfileSpec
 from modelops.models import HardwareProfile, ModelProfile
 from modelops.tests.profiles.profile_examples import make_profile, make_values
@@ -22,15 +22,15 @@ def test_rows_have_the_fields_and_defaults_of_the_schema(model: type[models.Mode
     row = model()
     for each in list_settings(spec_type):
         column = model._meta.get_field(each.name)
-        default = () if is_required(each) else get_default(each)
+        default = () if each.is_required else each.default
 
         assert isinstance(column, models.Field)
-        if not is_required(each):
+        if not each.is_required:
             assert getattr(row, each.name) == (list(default) if isinstance(default, tuple) else default), (
                 each.name
             )
         if isinstance(column, models.CharField) and not column.choices:
-            assert column.max_length == get_kind(each).max_length, each.name
+            assert column.max_length == each.kind.max_length, each.name
 
 
 def test_a_valid_row_is_stored_in_its_canonical_form() -> None:

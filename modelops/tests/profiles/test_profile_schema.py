@@ -147,7 +147,7 @@ def test_a_refused_variable_says_why(name: str) -> None:
 def test_the_lists_do_not_contradict_themselves() -> None:
     assert not {extra.name for extra in EXTRA_FLAGS} & set(REFUSED_FLAGS)
     assert not {variable.name for variable in VARIABLES} & set(REFUSED_VARIABLES)
-    own_flags = {each.metadata["flag"] for each in list_settings(ProfileSpec)}
+    own_flags = {each.flag.name for each in list_settings(ProfileSpec) if each.flag}
     assert not {extra.name for extra in EXTRA_FLAGS} & own_flags
 
 
