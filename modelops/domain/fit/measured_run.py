@@ -15,16 +15,15 @@ from modelops.domain.fit.gpu_catalog import find_card
 from modelops.domain.fit.report import FitReport
 from modelops.domain.fit.specs import GIB, EngineSettings, Gpu, ModelArchitecture
 from modelops.domain.fit.weights import WeightsEstimate
+from modelops.domain.profiles.setting import list_settings, to_plain
+from modelops.domain.profiles.spec import ProfileSpec
 
 _ROUNDING_BYTES = int(0.005 * GIB) + 1
 """Logs print hundredths of a GiB."""
 
-_SAME_FIELDS = (
-    *("repository", "revision", "engine", "image", "dtype", "quantization", "kv_cache_dtype"),
-    *("pipeline_parallel_size", "max_num_seqs", "max_num_batched_tokens", "enforce_eager"),
-    *("enable_sleep_mode", "extra_flags", "environment"),
-)
-"""Of a profile: what decides an engine's memory beside its context, its share of the card and the card."""
+_COMPUTED_ANEW = frozenset({"tensor_parallel_size", "max_model_len", "gpu_memory_utilization"})
+"""Settings that decide memory too, but need not be the same in both starts: `MeasuredRun` keeps what `auto`
+was resolved to for the first, and the formulas allow for another context and another share of the card."""
 
 
 COMPARED_SIZES: Mapping[str, str] = {
@@ -77,7 +76,7 @@ def to_measured_run(
     `settings` and `values` are the profile's (`to_engine_settings`, `to_values`), `ran` the values it had at
     that start; `start` gives `source` and `gpu_name`.
     """
-    if any(_plain(values.get(name)) != _plain(ran.get(name)) for name in _SAME_FIELDS):
+    if _differs_in_memory(values, ran):
         return None
     flags = ran.get("extra_flags") or {}
     length = sizes.max_model_len or ran.get("max_model_len")
@@ -93,6 +92,19 @@ def to_measured_run(
         kv_cache_memory_bytes=flags.get("kv-cache-memory-bytes"),
     )
     return MeasuredRun(settings=as_run, sizes=sizes, **start)
+
+
+def _differs_in_memory(values: Mapping[str, Any], ran: Mapping[str, Any]) -> bool:
+    """Whether two starts take different memory by their settings.
+
+    A value that is missing is the default: the setting did not exist yet when that engine was started.
+    """
+    defaults = {
+        each.name: to_plain(each.default)
+        for each in list_settings(ProfileSpec)
+        if each.decides_memory and each.name not in _COMPUTED_ANEW
+    }
+    return any(values.get(name, default) != ran.get(name, default) for name, default in defaults.items())
 
 
 def is_same_card(first: str, second: str) -> bool:
@@ -185,10 +197,3 @@ def _strip(settings: EngineSettings) -> EngineSettings:
 
 def _differ(measured: int | None, computed: int) -> int:
     return 0 if measured is None else measured - computed
-
-
-def _plain(value: Any) -> Any:
-    """As JSON has it; what is empty in one way or another is all the same."""
-    if isinstance(value, Mapping):
-        return dict(value)
-    return list(value) if isinstance(value, tuple) else value
