@@ -21,12 +21,28 @@ from gateway.errors import GatewayError
 from modelops.admin.fit_pages import MOST_REPORTS, describe_fit, render_fit, show_fit, show_hardware
 from modelops.admin.switch_pages import show_switch_request
 from modelops.admin.switches import ReadOnlyAdmin
+from modelops.domain.profiles.setting import Section, list_settings
+from modelops.domain.profiles.spec import ProfileSpec
 from modelops.fit.profile_fits import ProfileFit, assess_profiles, check_profile, find_gpu_choice
 from modelops.models import HardwareProfile, HardwareSample, ModelProfile
 from modelops.profiles.adding import duplicate_profile
 from modelops.profiles.seeding import export_profiles
 
 NOT_KNOWN = "–"
+FIRST_IN_SECTION = (
+    "tensor_parallel_size",
+    "pipeline_parallel_size",
+    "max_model_len",
+    "gpu_memory_utilization",
+    "parameters",
+    "weights_bytes",
+)
+"""What is changed most, and is short, stands above the rest of its section."""
+
+SECTION_NOTES = {
+    Section.MEMORY: "An empty tensor parallel size or context means auto; another empty number, the engine's "
+    "default."
+}
 
 
 class HardwareFilter(admin.SimpleListFilter):
@@ -64,6 +80,19 @@ def get_fit(row: ModelProfile) -> ProfileFit:
     return fit
 
 
+def list_setting_fieldsets() -> list[tuple[str | None, Any]]:
+    """The settings of a profile by their sections, in the order of the table but for `FIRST_IN_SECTION`."""
+    settings = {each.name: each.section for each in list_settings(ProfileSpec)}
+    ordered = dict.fromkeys((*FIRST_IN_SECTION, *settings))
+    fieldsets = []
+    for section in Section:
+        names = [name for name in ordered if settings[name] is section]
+        note = SECTION_NOTES.get(section)
+        options = {"fields": names} if note is None else {"fields": names, "description": note}
+        fieldsets.append((section.value or None, options))
+    return fieldsets
+
+
 @admin.register(ModelProfile)
 class ModelProfileAdmin(AuditedAdmin):
     list_display = [
@@ -85,45 +114,7 @@ class ModelProfileAdmin(AuditedAdmin):
     readonly_fields = ["fit_report", "drift", "created_at", "updated_at"]
     fieldsets = [
         ("GPU fit", {"fields": ["fit_report"]}),
-        (None, {"fields": ["slug", "display_name", "description_en", "description_ko", "tags"]}),
-        ("Use", {"fields": ["is_enabled", "is_default", "served_model_name", "aliases"]}),
-        ("Model", {"fields": ["repository", "revision"]}),
-        ("Where it runs", {"fields": ["engine", "runtime", "image", "gpu_selection"]}),
-        (
-            "Memory and parallelism",
-            {
-                "fields": [
-                    "tensor_parallel_size",
-                    "pipeline_parallel_size",
-                    "max_model_len",
-                    "gpu_memory_utilization",
-                    "dtype",
-                    "quantization",
-                    "kv_cache_dtype",
-                    "max_num_seqs",
-                    "max_num_batched_tokens",
-                    "enforce_eager",
-                ],
-                "description": "An empty tensor parallel size or context means auto; another empty number, "
-                "the engine's default.",
-            },
-        ),
-        (
-            "Further flags",
-            {
-                "fields": [
-                    "tool_call_parser",
-                    "reasoning_parser",
-                    "chat_template",
-                    "enable_sleep_mode",
-                    "shutdown_timeout_s",
-                    "extra_flags",
-                    "environment",
-                ]
-            },
-        ),
-        ("Limits", {"fields": ["max_concurrent_requests", "max_output_tokens"]}),
-        ("Facts of the model", {"fields": ["parameters", "weights_bytes", "config", "facts_source"]}),
+        *list_setting_fieldsets(),
         ("History", {"fields": ["drift", "created_at", "updated_at"]}),
     ]
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from django.db import connection, models
 
+from modelops.admin.profiles import ModelProfileAdmin
 from modelops.domain.engine_log.sizes import EngineSizes
 from modelops.domain.fit.measured_run import to_measured_run
 from modelops.domain.profiles.engine_args import to_engine_settings
@@ -107,3 +108,13 @@ def test_start_before_a_setting_existed_had_its_default() -> None:
 
     assert read_run(values) is not None
     assert read_run({**values, "enforce_eager": True}) is None
+
+
+def test_admins_edit_every_setting_once_in_its_section() -> None:
+    fieldsets = {title: options["fields"] for title, options in ModelProfileAdmin.fieldsets}
+
+    shown = [name for names in fieldsets.values() for name in names if name in PROFILE_SETTINGS]
+    assert sorted(shown) == sorted(PROFILE_SETTINGS)
+    for name, each in PROFILE_SETTINGS.items():
+        assert each.section is not None, name
+        assert name in fieldsets[each.section.value or None]
