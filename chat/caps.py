@@ -7,25 +7,43 @@ instead of passing for none.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from gateway.conf_requests import RequestConfig
 from gateway.errors import InvalidRequest
 
-NUMBER_CAPS = {
-    **dict.fromkeys(("max_tokens", "max_completion_tokens", "max_output_tokens"), "max_output_tokens"),
-    **dict.fromkeys(("logprobs", "top_logprobs", "prompt_logprobs"), "max_logprobs"),
-}
-LENGTH_CAPS = {
-    **dict.fromkeys(("stop", "stop_token_ids", "bad_words", "logprob_token_ids"), "max_stop_sequences"),
-    **dict.fromkeys(("tools", "functions"), "max_tools"),
-}
-"""Which setting bounds which field."""
+
+@dataclass(frozen=True, kw_only=True)
+class FieldCaps:
+    """Which setting of `RequestConfig` bounds which field of a body."""
+
+    numbers: Mapping[str, str]
+    lengths: Mapping[str, str]
+    """Of lists and objects; each text in them has LONGEST_ENTRY characters at most."""
+    batch: str = ""
+    """The field that may hold several inputs. Together they have `max_sequences` answers at most."""
+    answers_per_input: tuple[str, ...] = ()
+    """The fields that ask for several answers to each input."""
+
+
+GENERATION_CAPS = FieldCaps(
+    numbers={
+        **dict.fromkeys(("max_tokens", "max_completion_tokens", "max_output_tokens"), "max_output_tokens"),
+        **dict.fromkeys(("logprobs", "top_logprobs", "prompt_logprobs"), "max_logprobs"),
+    },
+    lengths={
+        **dict.fromkeys(("stop", "stop_token_ids", "bad_words", "logprob_token_ids"), "max_stop_sequences"),
+        **dict.fromkeys(("tools", "functions"), "max_tools"),
+    },
+    batch="prompt",
+    # `best_of` are generated, though only `n` are shown.
+    answers_per_input=("n", "best_of"),
+)
+"""Of chats and completions alike: vLLM accepts the fields of one in the other."""
 
 LONGEST_ENTRY = 1000
 """Characters of a stop sequence or an argument: the engine compares the former with every token's text."""
-
-SEQUENCE_FIELDS = frozenset({"n", "best_of", "prompt"})
 
 REFUSED_FIELDS = frozenset(
     {
@@ -51,17 +69,16 @@ DROPPED_FIELDS = frozenset({"request_id", "cache_salt"})
 OWN_FIELDS = REFUSED_FIELDS | DROPPED_FIELDS
 
 
-def apply_caps(body: dict[str, Any], caps: RequestConfig) -> dict[str, Any]:
-    """`body` without what is the gateway's to say. Raises InvalidRequest that names the field."""
+def apply_caps(body: dict[str, Any], caps: FieldCaps, config: RequestConfig) -> dict[str, Any]:
+    """`body` without the fields that the gateway sets itself. Raises InvalidRequest that names the field."""
     names = body.keys()
-    for name in NUMBER_CAPS.keys() & names:
-        _check_number(body, name, getattr(caps, NUMBER_CAPS[name]))
-    for name in LENGTH_CAPS.keys() & names:
-        _check_length(body, name, getattr(caps, LENGTH_CAPS[name]))
+    for name in caps.numbers.keys() & names:
+        _check_number(body, name, getattr(config, caps.numbers[name]))
+    for name in caps.lengths.keys() & names:
+        _check_length(body, name, getattr(config, caps.lengths[name]))
     for name in ARGUMENT_FIELDS & names:
         _check_arguments(body, name)
-    if SEQUENCE_FIELDS & names:
-        _check_sequences(body, caps.max_sequences)
+    _check_sequences(body, caps, config.max_sequences)
     own = OWN_FIELDS & names
     for name in REFUSED_FIELDS & own:
         if body[name] not in (None, 0):
@@ -69,19 +86,19 @@ def apply_caps(body: dict[str, Any], caps: RequestConfig) -> dict[str, Any]:
     return {name: value for name, value in body.items() if name not in own} if own else body
 
 
-def _check_sequences(body: Mapping[str, Any], limit: int) -> None:
-    """`n` answers for each prompt of a batch; `best_of` are generated, though only `n` are shown."""
-    prompts = _count_prompts(body.get("prompt"))
-    if prompts > limit:
-        raise InvalidRequest(f"prompt: a batch has {limit} prompts at most.", param="prompt")
-    for name in ("n", "best_of"):
-        _check_number(body, name, limit // max(1, prompts))
+def _check_sequences(body: Mapping[str, Any], caps: FieldCaps, limit: int) -> None:
+    """At most `limit` answers: the inputs of the batch times the answers to each."""
+    inputs = _count_inputs(body.get(caps.batch)) if caps.batch else 1
+    if inputs > limit:
+        raise InvalidRequest(f"{caps.batch}: a batch has {limit} {caps.batch}s at most.", param=caps.batch)
+    for name in caps.answers_per_input:
+        _check_number(body, name, limit // max(1, inputs))
 
 
-def _count_prompts(prompt: object) -> int:
-    """A list of numbers is one prompt in tokens; a list of texts or of lists is a batch."""
-    is_batch = isinstance(prompt, list) and any(not isinstance(item, int) for item in prompt)
-    return len(prompt) if is_batch and isinstance(prompt, list) else 1
+def _count_inputs(value: object) -> int:
+    """A list of numbers is one input in tokens; a list of texts or of lists is a batch."""
+    is_batch = isinstance(value, list) and any(not isinstance(item, int) for item in value)
+    return len(value) if is_batch and isinstance(value, list) else 1
 
 
 def _check_number(body: Mapping[str, Any], name: str, limit: int) -> None:

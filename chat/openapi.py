@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import msgspec
 
+from chat.endpoints import (
+    CANCEL_PATH,
+    CHAT_PATH,
+    MODEL_EVENTS_PATH,
+    MODEL_PATH,
+    MODELS_PATH,
+    OPENAI_ENDPOINTS,
+    Endpoint,
+)
 from chat.schemas import ChatRequest
 from gateway.openapi import ERROR_RESPONSE
 
@@ -58,22 +68,17 @@ def add_chat_paths(result: dict[str, Any], **_options: Any) -> dict[str, Any]:
     schemas.update(ChatAnswer=CHAT_ANSWER, ModelCard=MODEL_CARD, OpenAIRequest=OPENAI_BODY)
     result["paths"].update(
         {
-            "/api/chat": _post(
+            CHAT_PATH: _post(
                 "chat", "Ask, and keep the conversation", "ChatRequest", _ref("ChatAnswer"), stream=True
             ),
-            "/v1/chat/completions": _post(
-                "openai", "OpenAI's chat completions", "OpenAIRequest", {"type": "object"}, stream=True
-            ),
-            "/v1/completions": _post(
-                "openai", "OpenAI's completions", "OpenAIRequest", {"type": "object"}, stream=True
-            ),
-            "/v1/models": _get(
+            **{endpoint.path: _post_to_engine(endpoint) for endpoint in OPENAI_ENDPOINTS},
+            MODELS_PATH: _get(
                 "The served models",
                 {"type": "object", "properties": {"data": {"type": "array", "items": _ref("ModelCard")}}},
             ),
-            "/v1/models/{model_id}": _get("One served model", _ref("ModelCard"), ["model_id"]),
-            "/api/models/events": {"get": _MODEL_EVENTS},
-            "/api/conversations/{conversation_id}/messages/{message_id}/cancel": {
+            _plain(MODEL_PATH): _get("One served model", _ref("ModelCard"), ["model_id"]),
+            MODEL_EVENTS_PATH: {"get": _MODEL_EVENTS},
+            _plain(CANCEL_PATH): {
                 "post": {
                     "operationId": "cancel_message",
                     "tags": ["chat"],
@@ -85,6 +90,11 @@ def add_chat_paths(result: dict[str, Any], **_options: Any) -> dict[str, Any]:
         }
     )
     return result
+
+
+def _plain(path: str) -> str:
+    """A route's path without the types of its parameters, as OpenAPI writes it."""
+    return re.sub(r":[a-z]+}", "}", path)
 
 
 def _ref(name: str) -> dict[str, Any]:
@@ -134,6 +144,11 @@ def _post(tag: str, summary: str, body: str, answer: dict[str, Any], *, stream: 
             "responses": _responses(answer, stream=stream),
         }
     }
+
+
+def _post_to_engine(endpoint: Endpoint) -> dict[str, Any]:
+    answer = {"type": "object"}
+    return _post("openai", endpoint.summary, "OpenAIRequest", answer, stream=endpoint.can_stream)
 
 
 def _get(summary: str, schema: dict[str, Any], parameters: list[str] | None = None) -> dict[str, Any]:

@@ -14,6 +14,14 @@ from starlette.types import Receive, Scope, Send
 
 from accounts.doorkeeper import ADMISSION
 from chat import views
+from chat.endpoints import (
+    CANCEL_PATH,
+    CHAT_PATH,
+    MODEL_EVENTS_PATH,
+    MODEL_PATH,
+    MODELS_PATH,
+    OPENAI_ENDPOINTS,
+)
 from chat.model_event_stream import stream_model_events
 from gateway import metrics
 from gateway.errors import GatewayError, InternalError, MethodNotAllowed, NotFound
@@ -24,16 +32,16 @@ View = Callable[[Request], Awaitable[Response]]
 
 OTHER_MODEL = "other"
 
-_message_action = re.compile(r"/api/conversations/[^/]+/messages/[^/]+/cancel")
+_cancel_path = re.compile(re.sub(r"{[^}]+}", "[^/]+", CANCEL_PATH))
 
 
 def is_chat_path(path: str) -> bool:
     """True for the paths that this plane answers, whatever their method."""
     return (
-        path in {"/api/chat", "/api/models/events"}
+        path in {CHAT_PATH, MODEL_EVENTS_PATH}
         or path.startswith("/v1/")
         or path == "/v1"
-        or (path.startswith("/api/conversations/") and _message_action.fullmatch(path) is not None)
+        or (path.startswith("/api/conversations/") and _cancel_path.fullmatch(path) is not None)
     )
 
 
@@ -88,19 +96,15 @@ class ChatPlane:
 def build_chat_plane() -> ChatPlane:
     return ChatPlane(
         [
-            Route("/api/chat", views.chat, methods=["POST"]),
+            Route(CHAT_PATH, views.chat, methods=["POST"]),
             *(
-                Route(path, partial(views.openai_completion, path=path), methods=["POST"])
-                for path in ("/v1/chat/completions", "/v1/completions")
+                Route(endpoint.path, partial(views.call_engine, endpoint=endpoint), methods=["POST"])
+                for endpoint in OPENAI_ENDPOINTS
             ),
-            Route("/api/models/events", stream_model_events),
-            Route("/v1/models", views.list_models),
-            Route("/v1/models/{model_id:path}", views.get_model),
-            Route(
-                "/api/conversations/{conversation_id:uuid}/messages/{message_id:uuid}/cancel",
-                views.cancel_message,
-                methods=["POST"],
-            ),
+            Route(MODEL_EVENTS_PATH, stream_model_events),
+            Route(MODELS_PATH, views.list_models),
+            Route(MODEL_PATH, views.get_model),
+            Route(CANCEL_PATH, views.cancel_message, methods=["POST"]),
         ]
     )
 

@@ -7,13 +7,13 @@ from typing import Any
 
 import msgspec
 
+from chat.endpoints import CHAT_COMPLETIONS, Endpoint
 from chat.schemas import SAMPLING_FIELDS, ChatRequest
 from chat.upstream import EngineCall
 from gateway.errors import InvalidRequest
 from modelops.serving.live import LiveBoard
 from modelops.serving.routes import CURRENT, Route
 
-CHAT_PATH = "/v1/chat/completions"
 OUTPUT_FIELDS = ("max_tokens", "max_completion_tokens")
 
 _traceparent = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
@@ -41,17 +41,17 @@ def call_for_chat(
     for name in SAMPLING_FIELDS:
         if (value := getattr(request, name)) is not None:
             payload[name] = value
-    return _call(CHAT_PATH, limit_output(payload, route), traceparent)
+    return _call(CHAT_COMPLETIONS, payload, route, traceparent)
 
 
 def call_for_openai(
-    route: Route, *, path: str, body: dict[str, Any], salt: dict[str, str], traceparent: str | None
+    route: Route, *, endpoint: Endpoint, body: dict[str, Any], salt: dict[str, str], traceparent: str | None
 ) -> EngineCall:
     """The client's body with the model's real name and `salt`; streams always ask for usage."""
     payload = body | {"model": route.model} | salt
-    if body.get("stream"):
+    if endpoint.can_stream and body.get("stream"):
         payload["stream_options"] = (body.get("stream_options") or {}) | {"include_usage": True}
-    return _call(path, limit_output(payload, route), traceparent)
+    return _call(endpoint, payload, route, traceparent)
 
 
 def limit_output(payload: dict[str, Any], route: Route) -> dict[str, Any]:
@@ -73,9 +73,11 @@ def wants_usage(body: dict[str, Any]) -> bool:
     return bool((body.get("stream_options") or {}).get("include_usage"))
 
 
-def _call(path: str, payload: dict[str, Any], traceparent: str | None) -> EngineCall:
+def _call(endpoint: Endpoint, payload: dict[str, Any], route: Route, traceparent: str | None) -> EngineCall:
+    if endpoint.limits_output:
+        payload = limit_output(payload, route)
     is_valid = traceparent is not None and _traceparent.fullmatch(traceparent)
-    return EngineCall(path, msgspec.json.encode(payload), traceparent if is_valid else None)
+    return EngineCall(endpoint.path, msgspec.json.encode(payload), traceparent if is_valid else None)
 
 
 def list_model_cards(board: LiveBoard) -> list[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""What chat requests look like, and the clear error for what does not look like it.
+"""The bodies of chat requests, and the error that names what is wrong with one.
 
 `/api/chat` refuses unknown fields. `/v1` is parsed only as far as the gateway acts on it: everything
 else is the engine's to judge, and passes through untouched.
@@ -13,7 +13,7 @@ from uuid import UUID
 import msgspec
 from msgspec import Meta
 
-from chat.caps import LONGEST_ENTRY, apply_caps
+from chat.caps import LONGEST_ENTRY, FieldCaps, apply_caps
 from chat.media import check_media
 from gateway.bodies import NOT_JSON, holds_nul
 from gateway.conf_requests import RequestConfig
@@ -57,7 +57,7 @@ _unknown_field = re.compile(r"unknown field `(?P<name>[^`]*)`")
 _missing_field = re.compile(r"missing required field `(?P<name>[^`]*)`")
 
 
-def parse_chat_request(body: bytes, caps: RequestConfig) -> ChatRequest:
+def parse_chat_request(body: bytes, config: RequestConfig) -> ChatRequest:
     """Raises InvalidRequest that names the field."""
     if holds_nul(body):
         raise InvalidRequest("The body holds a NUL character, which cannot be stored.")
@@ -68,8 +68,8 @@ def parse_chat_request(body: bytes, caps: RequestConfig) -> ChatRequest:
     except NOT_JSON as exc:
         raise InvalidRequest(f"The body is not valid JSON: {exc}") from exc
     _check_combination(request)
-    if request.max_tokens is not None and request.max_tokens > caps.max_output_tokens:
-        message = f"max_tokens: this gateway allows {caps.max_output_tokens} at most."
+    if request.max_tokens is not None and request.max_tokens > config.max_output_tokens:
+        message = f"max_tokens: this gateway allows {config.max_output_tokens} at most."
         raise InvalidRequest(message, param="max_tokens")
     return request
 
@@ -101,10 +101,10 @@ def _check_combination(request: ChatRequest) -> None:
                 raise InvalidRequest(f"`{name}` needs `store` to be true.", param=name)
 
 
-def parse_openai_request(body: bytes, caps: RequestConfig) -> dict[str, Any]:
-    """The body of a /v1 request as a mapping, within `caps` and without what is the gateway's to say.
+def parse_openai_request(body: bytes, caps: FieldCaps, config: RequestConfig) -> dict[str, Any]:
+    """The body of a /v1 request as a mapping, without the fields that the gateway sets itself.
 
-    The few fields that the gateway acts on are checked, and media come from where they may.
+    Checks the fields that the gateway acts on, the sources of media, and `caps`. Raises InvalidRequest.
     """
     if holds_nul(body):
         raise InvalidRequest("The body holds a NUL character.")
@@ -120,5 +120,5 @@ def parse_openai_request(body: bytes, caps: RequestConfig) -> dict[str, Any]:
         raise InvalidRequest("`stream` must be true or false.", param="stream")
     if not isinstance(content.get("stream_options") or {}, dict):
         raise InvalidRequest("`stream_options` must be an object.", param="stream_options")
-    check_media(content, caps.media_urls)
-    return apply_caps(content, caps)
+    check_media(content, config.media_urls)
+    return apply_caps(content, caps, config)

@@ -12,6 +12,7 @@ from starlette.responses import JSONResponse, Response
 from accounts.principals import Principal
 from accounts.scopes import Scope
 from chat.client import Headers
+from chat.endpoints import Endpoint
 from chat.gate import Wish
 from chat.generation import Generation
 from chat.prompt_cache import salt_fields
@@ -78,22 +79,23 @@ async def chat(request: Request) -> Response:
     return CollectedAnswer(generation, render=partial(render_answer, turn), **common)
 
 
-async def openai_completion(request: Request, *, path: str) -> Response:
-    """POST /v1/chat/completions and /v1/completions: nothing stored, a client that leaves ends it at once."""
+async def call_engine(request: Request, *, endpoint: Endpoint) -> Response:
+    """POST to one of OpenAI's paths: nothing is stored, and a client that leaves ends the answer at once."""
     runtime = await get_runtime()
-    principal, headers = await admit(runtime, request, Scope.CHAT)
-    body = parse_openai_request(await request.body(), runtime.config)
+    principal, headers = await admit(runtime, request, endpoint.scope)
+    body = parse_openai_request(await request.body(), endpoint.caps, runtime.config)
+    is_stream = endpoint.can_stream and bool(body.get("stream"))
     route = await find_route(runtime, request, principal, body["model"])
     generation = Generation(
         gate=runtime.gate,
-        wish=Wish(body["model"], is_stream=bool(body.get("stream"))),
+        wish=Wish(body["model"], is_stream=is_stream),
         engine=runtime.engine,
         make_call=partial(
             call_if_allowed,
             principal=principal,
             make_call=partial(
                 call_for_openai,
-                path=path,
+                endpoint=endpoint,
                 body=body,
                 salt=salt_of(runtime.config, principal),
                 traceparent=request.headers.get("traceparent"),
@@ -104,7 +106,7 @@ async def openai_completion(request: Request, *, path: str) -> Response:
         model=route.model,
         keep_usage=wants_usage(body),
     )
-    answer = StreamedAnswer if body.get("stream") else PassedThroughAnswer
+    answer = StreamedAnswer if is_stream else PassedThroughAnswer
     return answer(generation, headers=headers, registry=runtime.registry)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from chat.caps import GENERATION_CAPS
 from chat.schemas import ChatMessage, ChatRequest, parse_chat_request, parse_openai_request
 from gateway.conf_requests import RequestConfig
 from gateway.errors import InvalidRequest
@@ -25,7 +26,7 @@ def parse_chat(body: bytes) -> ChatRequest:
 
 
 def parse_openai(body: bytes) -> dict[str, Any]:
-    return parse_openai_request(body, RequestConfig())
+    return parse_openai_request(body, GENERATION_CAPS, RequestConfig())
 
 
 def test_shortest_request_has_the_documented_defaults() -> None:

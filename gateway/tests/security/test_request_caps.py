@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from chat.caps import apply_caps
+from chat.caps import GENERATION_CAPS, apply_caps
 from chat.prompt_cache import salt_fields
 from chat.tests.scripted_engine import ScriptedEngine, delta_event
 from chat.tests.streams import error_of, read_stream
@@ -255,4 +255,4 @@ def test_shared_cache_is_the_operators_choice() -> None:
 @pytest.mark.parametrize("name", ["request_id", "cache_salt"])
 def test_what_the_gateway_gives_itself_is_not_taken_from_clients(name: str) -> None:
     """Also where the gateway gives none, as with a shared cache."""
-    assert apply_caps({name: "mine", "model": "m"}, RequestConfig()) == {"model": "m"}
+    assert apply_caps({name: "mine", "model": "m"}, GENERATION_CAPS, RequestConfig()) == {"model": "m"}

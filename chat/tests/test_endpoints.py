@@ -1,0 +1,66 @@
+"""A path of OpenAI's is one row: what else knows about it follows from that."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from drf_spectacular.generators import SchemaGenerator
+
+from accounts.scopes import Scope
+from chat.caps import FieldCaps, apply_caps
+from chat.endpoints import COMPLETIONS, OPENAI_ENDPOINTS, Endpoint
+from chat.plane import build_chat_plane
+from chat.routing import call_for_openai
+from gateway.conf import BASE_DIR
+from gateway.conf_requests import RequestConfig
+from gateway.errors import InvalidRequest
+from modelops.serving.routes import Route
+
+EMBEDDINGS = Endpoint(
+    path="/v1/embeddings",
+    summary="OpenAI's embeddings",
+    scope=Scope.EMBEDDINGS,
+    caps=FieldCaps(numbers={}, lengths={}, batch="input"),
+    limits_output=False,
+    can_stream=False,
+)
+LIMITED = Route(base_url="http://engine", model="m", slot="s", max_output_tokens=7)
+
+
+def payload_of(endpoint: Endpoint, body: dict[str, Any]) -> dict[str, Any]:
+    call = call_for_openai(LIMITED, endpoint=endpoint, body=body, salt={}, traceparent=None)
+    assert call.path == endpoint.path
+    payload: dict[str, Any] = json.loads(call.body)
+    return payload
+
+
+def test_every_row_has_its_route_and_its_documentation() -> None:
+    routes = {route.path: route.methods for route in build_chat_plane().routes}
+    document = SchemaGenerator().get_schema(request=None, public=True)  # type: ignore[no-untyped-call]
+    readme = (BASE_DIR / "README.md").read_text()
+
+    for endpoint in OPENAI_ENDPOINTS:
+        assert routes[endpoint.path] == {"POST"}
+        assert document["paths"][endpoint.path]["post"]["summary"] == endpoint.summary
+        assert f"`{endpoint.path}`" in readme
+
+
+def test_output_is_limited_where_text_is_generated() -> None:
+    assert payload_of(COMPLETIONS, {"prompt": "x"})["max_tokens"] == 7
+    assert payload_of(EMBEDDINGS, {"input": "x"}) == {"input": "x", "model": "m"}
+
+
+def test_usage_is_asked_of_streams_only() -> None:
+    streamed = {"stream": True}
+
+    assert payload_of(COMPLETIONS, streamed)["stream_options"] == {"include_usage": True}
+    assert "stream_options" not in payload_of(EMBEDDINGS, streamed)
+
+
+def test_batch_is_counted_in_the_field_that_holds_it() -> None:
+    with pytest.raises(InvalidRequest, match="input: a batch has 2 inputs at most"):
+        apply_caps({"input": ["a", "b", "c"]}, EMBEDDINGS.caps, RequestConfig(max_sequences=2))
+
+    apply_caps({"prompt": ["a", "b", "c"]}, EMBEDDINGS.caps, RequestConfig(max_sequences=2))
