@@ -12,9 +12,9 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.urls import reverse
 
+from accounts.change_origin import origin_of
 from accounts.limits.throttle import admit_login
 from accounts.models import AuditEvent, User, Via
-from accounts.origin import origin_of
 from accounts.services import set_new_password
 
 

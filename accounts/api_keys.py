@@ -12,10 +12,10 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from accounts.audit import record_audit
+from accounts.change_origin import COMMAND, ChangeOrigin
 from accounts.keys import NewKey, make_key
 from accounts.limits.rows import delete_limits_of
 from accounts.models import ApiKey, AuditEvent, User
-from accounts.origin import COMMAND, Origin
 from accounts.stamps import account_change
 from gateway.conf import get_config
 from gateway.errors import InvalidRequest, NotFound
@@ -47,7 +47,7 @@ def issue_api_key(
     scopes: Sequence[str],
     models: Sequence[str] = (),
     expires_at: datetime | None = None,
-    origin: Origin,
+    origin: ChangeOrigin,
 ) -> IssuedKey:
     """A new key. Raises InvalidRequest when the account has as many as it may have."""
     with account_change(user.pk):
@@ -59,7 +59,9 @@ def issue_api_key(
     return IssuedKey(row, made.key)
 
 
-def change_api_key(*, user: User, key_id: uuid.UUID, changes: Mapping[str, object], origin: Origin) -> ApiKey:
+def change_api_key(
+    *, user: User, key_id: uuid.UUID, changes: Mapping[str, object], origin: ChangeOrigin
+) -> ApiKey:
     """Change name, scopes, allowed_models or expires_at of a key. Raises NotFound or InvalidRequest."""
     with account_change(user.pk):
         row = _own_key(user, key_id)
@@ -73,7 +75,7 @@ def change_api_key(*, user: User, key_id: uuid.UUID, changes: Mapping[str, objec
 
 
 def rotate_api_key(
-    *, user: User, key_id: uuid.UUID, overlap_s: int = DEFAULT_OVERLAP_S, origin: Origin
+    *, user: User, key_id: uuid.UUID, overlap_s: int = DEFAULT_OVERLAP_S, origin: ChangeOrigin
 ) -> IssuedKey:
     """A key like this one in its place; the old one works for another `overlap_s` seconds.
 
@@ -102,7 +104,7 @@ def rotate_api_key(
     return IssuedKey(new, made.key)
 
 
-def revoke_own_key(*, user: User, key_id: uuid.UUID, origin: Origin) -> None:
+def revoke_own_key(*, user: User, key_id: uuid.UUID, origin: ChangeOrigin) -> None:
     """End a key at once. Idempotent. Raises NotFound for anybody else's."""
     key = ApiKey.objects.filter(pk=key_id, user=user).first()
     if key is None:
@@ -110,7 +112,7 @@ def revoke_own_key(*, user: User, key_id: uuid.UUID, origin: Origin) -> None:
     revoke_api_key(key=key, origin=origin)
 
 
-def revoke_api_key(*, key: ApiKey, origin: Origin) -> bool:
+def revoke_api_key(*, key: ApiKey, origin: ChangeOrigin) -> bool:
     """End a key at once; False when it was revoked before."""
     with account_change(key.user_id):
         changed = ApiKey.objects.filter(pk=key.pk, revoked_at=None).update(revoked_at=timezone.now())

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from django.db.models import Model
 from rest_framework.request import Request
 
+from accounts.change_origin import COMMAND, ChangeOrigin, origin_of
 from accounts.models import AuditEvent, User, Via
-from accounts.origin import COMMAND, Origin, origin_of
 from gateway.audit import ChatCaller, Requester
 
 MAX_LABEL = 200
@@ -17,7 +17,7 @@ NEVER_RECORDED = frozenset({"password", "digest", "key", "refresh_jti", "previou
 
 def record_audit(
     *,
-    origin: Origin,
+    origin: ChangeOrigin,
     action: str,
     target: Model | type[Model],
     changes: Mapping[str, object] | None = None,
@@ -55,12 +55,12 @@ def keep_change(
     return record_audit(origin=_find_origin(request), action=action, target=target, changes=changes)
 
 
-def _find_origin(request: Requester) -> Origin:
+def _find_origin(request: Requester) -> ChangeOrigin:
     if request is None:
         return COMMAND
     if isinstance(request, ChatCaller):
         actor = User(pk=request.user_id, username=request.username)
-        return Origin(Via.CHAT, actor, address=request.address, request_id=request.request_id)
+        return ChangeOrigin(Via.CHAT, actor, address=request.address, request_id=request.request_id)
     user = request.user if isinstance(request.user, User) else None
     return origin_of(request, via=Via.REST if isinstance(request, Request) else Via.ADMIN, actor=user)
 

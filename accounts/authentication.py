@@ -12,11 +12,11 @@ import structlog
 from cachetools import LRUCache
 
 from accounts.keys import digest_of, is_digest_of, looks_like_key, prefix_of
+from accounts.last_used import LastUsedThrottle, record_last_used
 from accounts.models import ApiKey
-from accounts.principals import Credential, CredentialKind, Principal, judge
+from accounts.principals import Credential, CredentialKind, Principal, check_credentials
 from accounts.stamps import NoStamps, Stamps
 from accounts.tokens import AccessTokenVerifier
-from accounts.uses import UseLog, note_uses
 from gateway.batching import BatchWorker
 from gateway.errors import AuthenticationFailed, DependencyUnavailable, GatewayError
 
@@ -33,7 +33,7 @@ Counted = TypeVar("Counted")
 
 @dataclass(frozen=True)
 class _Remembered:
-    verdict: Principal | AuthenticationFailed
+    outcome: Principal | AuthenticationFailed
     stamp: bytes
     until: float
 
@@ -58,18 +58,18 @@ class Authenticator:
         self._verifier = AccessTokenVerifier()
         self._keys: LRUCache[str, Credential] = LRUCache(CACHED_PRINCIPALS)
         self._remembered: LRUCache[Credential, _Remembered] = LRUCache(CACHED_PRINCIPALS)
-        self._uses = UseLog()
-        self._notes: set[asyncio.Task[None]] = set()
+        self._last_used_throttle = LastUsedThrottle()
+        self._recordings: set[asyncio.Task[None]] = set()
 
     async def authenticate(self, authorization: str | None) -> Principal:
         """Raises AuthenticationFailed (TokenExpired, TokenRevoked)."""
         credential = await self._recognise(bearer_token(authorization))
         asked = self._stamps.ask(credential.user_id)
-        principal = await self._judge(credential, asked)
-        self._note_use(credential)
+        principal = await self._check(credential, asked)
+        self._record_use(credential)
         return principal
 
-    async def admit(
+    async def authenticate_and_count(
         self, authorization: str | None, count: Callable[[Principal], Awaitable[Counted]]
     ) -> tuple[Principal, Counted]:
         """As `authenticate`, and what `count` answers for the principal, such as a rate limit's decision.
@@ -80,24 +80,24 @@ class Authenticator:
         """
         credential = await self._recognise(bearer_token(authorization))
         known = self._recall(credential)
-        if known is None or isinstance(known.verdict, AuthenticationFailed):
-            principal = await self._judge(credential, self._stamps.ask(credential.user_id))
-            self._note_use(credential)
+        if known is None or isinstance(known.outcome, AuthenticationFailed):
+            principal = await self._check(credential, self._stamps.ask(credential.user_id))
+            self._record_use(credential)
             return principal, await count(principal)
         asked = self._stamps.ask(credential.user_id)
         try:
-            counted = await count(known.verdict)
+            counted = await count(known.outcome)
         except GatewayError:
-            principal = await self._judge(credential, asked)
-            if principal == known.verdict:
+            principal = await self._check(credential, asked)
+            if principal == known.outcome:
                 raise
             counted = await count(principal)  # what refused it is what it was before a change
         except BaseException:
             asked.cancel()
             raise
         else:
-            principal = await self._judge(credential, asked)
-        self._note_use(credential)
+            principal = await self._check(credential, asked)
+        self._record_use(credential)
         return principal, counted
 
     async def _recognise(self, raw: str) -> Credential:
@@ -112,42 +112,42 @@ class Authenticator:
             credential = self._keys[digest] = await self._worker.submit(find_keys, raw)
         return credential
 
-    async def _judge(self, credential: Credential, asked: Awaitable[bytes | None]) -> Principal:
+    async def _check(self, credential: Credential, asked: Awaitable[bytes | None]) -> Principal:
         try:
             stamp = await asked
             known = self._recall(credential)
             if known is not None and known.stamp == stamp:
-                return _raise_or_return(known.verdict)
+                return _raise_or_return(known.outcome)
             stamp = stamp or await self._stamps.renew(credential.user_id)
         except DependencyUnavailable:
             # Without the stamps everything is asked of the database, which is slower and never wrong.
             stamp = None
-        verdict = await self._worker.submit(load_verdicts, credential)
+        result = await self._worker.submit(load_authentication_results, credential)
         if stamp is None:
             self._remembered.pop(credential, None)
         else:
-            self._remembered[credential] = _Remembered(verdict.outcome, stamp, _good_until(verdict.outcome))
-        return _raise_or_return(verdict.outcome)
+            self._remembered[credential] = _Remembered(result.outcome, stamp, _good_until(result.outcome))
+        return _raise_or_return(result.outcome)
 
     def _recall(self, credential: Credential) -> _Remembered | None:
         known = self._remembered.get(credential)
         return None if known is None or known.until <= time.monotonic() else known
 
-    def _note_use(self, credential: Credential) -> None:
+    def _record_use(self, credential: Credential) -> None:
         """Have the use put on record, once a minute and without anybody waiting for it."""
-        if not self._uses.is_due(credential):
+        if not self._last_used_throttle.is_due(credential):
             return
         task = asyncio.create_task(self._write_use(credential), name="note-use")
-        self._notes.add(task)
-        task.add_done_callback(self._notes.discard)
+        self._recordings.add(task)
+        task.add_done_callback(self._recordings.discard)
 
     async def settled(self) -> None:
         """Wait until the uses of credentials are on record."""
-        await asyncio.gather(*self._notes)
+        await asyncio.gather(*self._recordings)
 
     async def _write_use(self, credential: Credential) -> None:
         try:
-            await self._worker.submit(note_uses, credential)
+            await self._worker.submit(record_last_used, credential)
         except GatewayError as exc:
             log.warning("use_not_noted", error=exc.code)
 
@@ -161,17 +161,17 @@ def _good_until(outcome: Principal | AuthenticationFailed) -> float:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class AuthenticationResult:
     """Wrapped, because the batch worker raises what is returned as a bare exception."""
 
     outcome: Principal | AuthenticationFailed
 
 
-def load_verdicts(credentials: Sequence[Credential]) -> list[Verdict]:
+def load_authentication_results(credentials: Sequence[Credential]) -> list[AuthenticationResult]:
     """What the database says of each credential, in order."""
     return [
-        Verdict(found if isinstance(found, AuthenticationFailed) else found[1])
-        for found in judge(credentials)
+        AuthenticationResult(found if isinstance(found, AuthenticationFailed) else found[1])
+        for found in check_credentials(credentials)
     ]
 
 
@@ -190,7 +190,7 @@ def find_keys(raw_keys: Sequence[str]) -> list[Credential | AuthenticationFailed
     return found
 
 
-def _raise_or_return(verdict: Principal | AuthenticationFailed) -> Principal:
-    if isinstance(verdict, AuthenticationFailed):
-        raise type(verdict)(verdict.message)
-    return verdict
+def _raise_or_return(result: Principal | AuthenticationFailed) -> Principal:
+    if isinstance(result, AuthenticationFailed):
+        raise type(result)(result.message)
+    return result

@@ -17,7 +17,6 @@ from accounts.api_keys import (
     revoke_own_key,
     rotate_api_key,
 )
-from accounts.callers import caller_of, rest_origin
 from accounts.key_serializers import (
     ApiKeyFieldsSerializer,
     ApiKeyListSerializer,
@@ -25,6 +24,7 @@ from accounts.key_serializers import (
     IssuedKeySerializer,
     RotationSerializer,
 )
+from accounts.rest_caller import caller_of, rest_origin
 from accounts.views import read_body
 
 

@@ -24,7 +24,7 @@ class CredentialKind(StrEnum):
 
 
 class Credential(NamedTuple):
-    """What a genuine token or key says about itself; whether it is still good is asked with `judge`."""
+    """What a genuine token or key says about itself; `check_credentials` says whether it is good."""
 
     kind: CredentialKind
     id: uuid.UUID
@@ -77,24 +77,26 @@ class Principal:
             raise PermissionDenied(f"This API key may not use the model `{name}`.", param="model")
 
 
-def judge(credentials: Sequence[Credential]) -> list[tuple[User, Principal] | AuthenticationFailed]:
+def check_credentials(
+    credentials: Sequence[Credential],
+) -> list[tuple[User, Principal] | AuthenticationFailed]:
     """For each credential its account and principal, or why it is not good; two queries at most."""
     now = timezone.now()
     sessions = _load_sessions(c.id for c in credentials if c.kind == CredentialKind.SESSION)
     keys = _load_keys(c.id for c in credentials if c.kind == CredentialKind.KEY)
-    verdicts: list[tuple[User, Principal] | AuthenticationFailed] = []
+    results: list[tuple[User, Principal] | AuthenticationFailed] = []
     for credential in credentials:
         try:
             if credential.kind == CredentialKind.KEY:
-                verdicts.append(_judge_key(keys.get(credential.id), now))
+                results.append(_check_key(keys.get(credential.id), now))
             else:
-                verdicts.append(_judge_session(sessions.get(credential.id), credential))
+                results.append(_check_own_session(sessions.get(credential.id), credential))
         except AuthenticationFailed as refusal:
-            verdicts.append(refusal)
-    return verdicts
+            results.append(refusal)
+    return results
 
 
-def judge_session(session: Session | None) -> Session:
+def check_session(session: Session | None) -> Session:
     """Raises TokenRevoked or TokenExpired unless the session's tokens are good."""
     if (
         session is None
@@ -112,8 +114,8 @@ def principal_of_cookie(user: User) -> Principal:
     return _principal(user, CredentialKind.COOKIE, None)
 
 
-def _judge_session(session: Session | None, credential: Credential) -> tuple[User, Principal]:
-    good = judge_session(session)
+def _check_own_session(session: Session | None, credential: Credential) -> tuple[User, Principal]:
+    good = check_session(session)
     if good.user_id != credential.user_id:
         raise TokenRevoked
     return good.user, _principal(
@@ -125,7 +127,7 @@ def _judge_session(session: Session | None, credential: Credential) -> tuple[Use
     )
 
 
-def _judge_key(key: ApiKey | None, now: datetime) -> tuple[User, Principal]:
+def _check_key(key: ApiKey | None, now: datetime) -> tuple[User, Principal]:
     if key is None or key.revoked_at is not None or not key.user.is_active:
         raise TokenRevoked
     if key.ends_at is not None and key.ends_at <= now:

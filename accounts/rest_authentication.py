@@ -10,12 +10,12 @@ from rest_framework.request import Request
 
 from accounts.authentication import bearer_token, find_keys
 from accounts.keys import looks_like_key
+from accounts.last_used import is_use_due, record_last_used
 from accounts.limits.throttle import count_address
 from accounts.models import User
-from accounts.principals import Credential, Principal, judge, principal_of_cookie
+from accounts.principals import Credential, Principal, check_credentials, principal_of_cookie
 from accounts.scopes import scope_for_rest
 from accounts.tokens import AccessTokenVerifier
-from accounts.uses import is_use_due, note_uses
 from gateway.errors import AuthenticationFailed, PermissionDenied
 
 
@@ -32,22 +32,22 @@ class BearerAuthentication(BaseAuthentication):
         if header is None:
             return None
         try:
-            credential, (user, principal) = self._judge(header)
+            credential, (user, principal) = self._check(header)
         except AuthenticationFailed:
             count_address(request._request)
             raise
         _check_scope(principal, request)
         if is_use_due(principal.last_used_at):
-            note_uses([credential])
+            record_last_used([credential])
         return user, principal
 
-    def _judge(self, header: str) -> tuple[Credential, tuple[User, Principal]]:
+    def _check(self, header: str) -> tuple[Credential, tuple[User, Principal]]:
         raw = bearer_token(header)
         credential = _recognise_key(raw) if looks_like_key(raw) else self.verifier.verify(raw).credential
-        (verdict,) = judge([credential])
-        if isinstance(verdict, AuthenticationFailed):
-            raise verdict
-        return credential, verdict
+        (result,) = check_credentials([credential])
+        if isinstance(result, AuthenticationFailed):
+            raise result
+        return credential, result
 
     def authenticate_header(self, request: Request) -> str:
         return 'Bearer realm="gateway"'

@@ -15,8 +15,8 @@ from django.db import IntegrityError, transaction
 from django.http import HttpRequest
 
 from accounts.audit import record_audit
+from accounts.change_origin import COMMAND, ChangeOrigin
 from accounts.models import AuditEvent, Role, Session, User
-from accounts.origin import COMMAND, Origin
 from accounts.sessions import end_sessions_within_change, mark_ended
 from accounts.stamps import account_change
 from accounts.tokens import TokenPair, issue_pair
@@ -24,7 +24,9 @@ from gateway.conf import get_config
 from gateway.errors import InvalidCredentials, InvalidRequest, PermissionDenied
 
 
-def log_in(*, request: HttpRequest, username: str, password: str, origin: Origin) -> tuple[User, TokenPair]:
+def log_in(
+    *, request: HttpRequest, username: str, password: str, origin: ChangeOrigin
+) -> tuple[User, TokenPair]:
     """A new session for the right password. Raises InvalidCredentials, whatever it was that was wrong."""
     user = authenticate(request, username=username, password=password)
     if not isinstance(user, User):
@@ -34,7 +36,7 @@ def log_in(*, request: HttpRequest, username: str, password: str, origin: Origin
 
 
 def register(
-    *, username: str, password: str, email: str | None = None, origin: Origin
+    *, username: str, password: str, email: str | None = None, origin: ChangeOrigin
 ) -> tuple[User, TokenPair]:
     """A plain user's account and its first session. Raises PermissionDenied unless REGISTRATION is on."""
     if not get_config().registration:
@@ -51,7 +53,7 @@ def create_account(
     password: str,
     email: str | None = None,
     role: Role,
-    origin: Origin,
+    origin: ChangeOrigin,
     is_registration: bool = False,
 ) -> User:
     """A new account, on record. Raises InvalidRequest naming the field that is wrong or taken."""
@@ -81,7 +83,7 @@ def change_profile(*, user: User, changes: Mapping[str, Any]) -> User:
 
 
 def change_own_password(
-    *, request: HttpRequest, user: User, current: str, new: str, origin: Origin
+    *, request: HttpRequest, user: User, current: str, new: str, origin: ChangeOrigin
 ) -> TokenPair:
     """Set a new password and answer a new session's pair; every other session and cookie ends.
 
@@ -99,7 +101,7 @@ def set_new_password(
     *,
     user: User,
     password: str | None,
-    origin: Origin,
+    origin: ChangeOrigin,
     action: AuditEvent.Action = AuditEvent.Action.PASSWORD_RESET,
 ) -> None:
     """Store the password (None: none works) and end every session. Raises InvalidRequest if outrun."""
@@ -114,7 +116,7 @@ def set_new_password(
         record_audit(origin=origin, action=action, target=user)
 
 
-def record_password_reset(*, user: User, origin: Origin) -> bool:
+def record_password_reset(*, user: User, origin: ChangeOrigin) -> bool:
     """Put on record that the stored password is no longer `user`'s; False when it still is.
 
     For Django's own form, which has saved the password and the account's next version. To be called inside
@@ -135,7 +137,7 @@ def check_password_rules(password: str, user: User, *, param: str) -> None:
         raise InvalidRequest(" ".join(exc.messages), param=param) from exc
 
 
-def record_rights(*, user: User, before: Mapping[str, Any], origin: Origin) -> None:
+def record_rights(*, user: User, before: Mapping[str, Any], origin: ChangeOrigin) -> None:
     """Put a change of role or activation on record; ends the sessions of a deactivated account.
 
     To be called inside `account_change`, with the fields as they were before. Raises PermissionDenied when
@@ -158,7 +160,7 @@ def record_rights(*, user: User, before: Mapping[str, Any], origin: Origin) -> N
             end_sessions_within_change(user, Session.EndReason.DEACTIVATED)
 
 
-def set_active(*, user: User, is_active: bool, origin: Origin) -> bool:
+def set_active(*, user: User, is_active: bool, origin: ChangeOrigin) -> bool:
     """Activate or deactivate an account; False when it is so already. Raises PermissionDenied."""
     if user.is_active == is_active:
         return False

@@ -10,8 +10,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from accounts.callers import caller_of, principal_of, rest_origin
 from accounts.limits.throttle import bad_refreshes_counted
+from accounts.rest_caller import caller_of, principal_of, rest_origin
 from accounts.serializers import (
     LogoutSerializer,
     RefreshSerializer,

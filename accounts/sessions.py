@@ -12,9 +12,9 @@ from django.utils import timezone
 from rest_framework_simplejwt.settings import api_settings
 
 from accounts.audit import record_audit
+from accounts.change_origin import SYSTEM, ChangeOrigin
 from accounts.models import AuditEvent, Session, User
-from accounts.origin import SYSTEM, Origin
-from accounts.principals import judge_session
+from accounts.principals import check_session
 from accounts.stamps import account_change
 from accounts.tokens import Claims, TokenPair, new_jti, sign_pair, verify_refresh_token
 from gateway.conf import get_config
@@ -23,7 +23,7 @@ from gateway.errors import NotFound, TokenReused
 MOST_LISTED = 100
 
 
-def refresh_session(*, refresh_token: str, origin: Origin) -> tuple[User, TokenPair]:
+def refresh_session(*, refresh_token: str, origin: ChangeOrigin) -> tuple[User, TokenPair]:
     """The next pair of the token's session.
 
     A refresh token works once. Whoever else presents it within REFRESH_GRACE seconds gets the same
@@ -32,14 +32,14 @@ def refresh_session(*, refresh_token: str, origin: Origin) -> tuple[User, TokenP
     """
     claims = verify_refresh_token(refresh_token)
     is_first = _rotate(claims, origin)
-    session = judge_session(Session.objects.select_related("user").filter(pk=claims.credential.id).first())
+    session = check_session(Session.objects.select_related("user").filter(pk=claims.credential.id).first())
     if not is_first and not _is_lost_answer(session, claims):
         _end_reused(session, origin)
         raise TokenReused
     return session.user, sign_pair(session)
 
 
-def _rotate(claims: Claims, origin: Origin) -> bool:
+def _rotate(claims: Claims, origin: ChangeOrigin) -> bool:
     """Make the token's successor the current one; False when it is not, or no longer, the current one."""
     now = timezone.now()
     current = Session.objects.filter(
@@ -65,18 +65,18 @@ def _is_lost_answer(session: Session, claims: Claims) -> bool:
     return session.previous_jti == claims.jti and timezone.now() - session.rotated_at <= grace
 
 
-def _end_reused(session: Session, origin: Origin) -> None:
+def _end_reused(session: Session, origin: ChangeOrigin) -> None:
     with account_change(session.user_id):
         _end(Session.objects.filter(pk=session.pk), Session.EndReason.REUSE)
         record_audit(
-            origin=Origin(SYSTEM.via, address=origin.address, request_id=origin.request_id),
+            origin=ChangeOrigin(SYSTEM.via, address=origin.address, request_id=origin.request_id),
             action=AuditEvent.Action.SESSION_REUSED,
             target=session.user,
             changes={"session": str(session.pk)},
         )
 
 
-def log_out(*, refresh_token: str, everywhere: bool = False, origin: Origin) -> None:
+def log_out(*, refresh_token: str, everywhere: bool = False, origin: ChangeOrigin) -> None:
     """End the token's session, whatever became of the token since; idempotent.
 
     Or every session of its account, cookies too: for that the token has to be one that would be refreshed.
@@ -88,7 +88,7 @@ def log_out(*, refresh_token: str, everywhere: bool = False, origin: Origin) -> 
         with account_change(claims.credential.user_id):
             _end(own, Session.EndReason.LOGOUT)
         return
-    session = judge_session(own.select_related("user").first())
+    session = check_session(own.select_related("user").first())
     if session.refresh_jti != claims.jti and not _is_lost_answer(session, claims):
         _end_reused(session, origin)
         raise TokenReused
@@ -113,7 +113,7 @@ def end_own_session(*, user: User, session_id: uuid.UUID) -> None:
             raise NotFound
 
 
-def end_session(*, session: Session, origin: Origin) -> bool:
+def end_session(*, session: Session, origin: ChangeOrigin) -> bool:
     """End somebody's session, on record; False when it had ended."""
     with account_change(session.user_id):
         ended = _end(Session.objects.filter(pk=session.pk), Session.EndReason.ADMIN)
@@ -128,7 +128,7 @@ def end_session(*, session: Session, origin: Origin) -> bool:
 
 
 def end_sessions(
-    users: Collection[User], *, reason: Session.EndReason, origin: Origin, is_audited: bool = True
+    users: Collection[User], *, reason: Session.EndReason, origin: ChangeOrigin, is_audited: bool = True
 ) -> int:
     """End every session and cookie of these accounts; how many sessions that were. API keys stay."""
     with account_change(*(user.pk for user in users)):

@@ -15,8 +15,8 @@ from rest_framework_simplejwt.exceptions import ExpiredTokenError, TokenError
 from rest_framework_simplejwt.settings import api_settings
 from rest_framework_simplejwt.tokens import AccessToken, RefreshToken, Token
 
+from accounts.change_origin import SYSTEM, ChangeOrigin
 from accounts.models import Session, User
-from accounts.origin import SYSTEM, Origin
 from accounts.principals import Credential, CredentialKind
 from gateway.errors import AuthenticationFailed, TokenExpired
 from gateway.ids import parse_id
@@ -43,7 +43,7 @@ class Claims:
     """Unix time in seconds, without leeway."""
 
 
-def issue_pair(user: User, origin: Origin = SYSTEM) -> TokenPair:
+def issue_pair(user: User, origin: ChangeOrigin = SYSTEM) -> TokenPair:
     """Opens a session of `user` and answers its first pair."""
     now = timezone.now()
     session = Session.objects.create(

@@ -10,11 +10,11 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from accounts.callers import caller_of, rest_origin
 from accounts.limits.rows import limits_of_account
 from accounts.limits.throttle import admit_login
 from accounts.limits.usage import usage_of_today
 from accounts.models import User
+from accounts.rest_caller import caller_of, rest_origin
 from accounts.serializers import (
     LoginSerializer,
     OwnAccountSerializer,

@@ -34,7 +34,7 @@ _event_id = re.compile(r"[0-9]{1,18}")
 async def stream_model_events(request: Request) -> Response:
     """Any user may listen; `Last-Event-ID` continues, else the present state comes first."""
     runtime = await get_runtime()
-    principal = await runtime.doorkeeper.admit_listener(request, Scopes.MODELS_READ)
+    principal = await runtime.request_admission.admit_event_stream(request, Scopes.MODELS_READ)
 
     async def authenticate() -> Principal:
         # Past the doorkeeper, who counts a bad credential against the address that it comes from: this is

@@ -12,7 +12,7 @@ from starlette.responses import Response
 from starlette.routing import Match, Route
 from starlette.types import Receive, Scope, Send
 
-from accounts.doorkeeper import ADMISSION
+from accounts.request_admission import ADMISSION
 from chat import views
 from chat.endpoints import (
     CANCEL_PATH,

@@ -18,8 +18,8 @@ import structlog
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from accounts.doorkeeper import ADMISSION
 from accounts.limits.limiter import Admission
+from accounts.request_admission import ADMISSION
 from chat.client import Client, Headers
 from chat.generation import Generation, GenerationStopped
 from chat.recording import Recorder, failed_outcome, outcome_of, public_error

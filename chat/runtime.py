@@ -16,13 +16,13 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from starlette.requests import Request
 
 from accounts.authentication import Authenticator
-from accounts.doorkeeper import Doorkeeper
 from accounts.limits.limiter import Limiter
 from accounts.limits.rules import parse_rate
 from accounts.limits.usage import UsageLog
 from accounts.limits.without_redis import open_limits
 from accounts.principals import Principal
 from accounts.redis_batch import RedisBatch
+from accounts.request_admission import RequestAdmission
 from accounts.stamps import open_stamps
 from chat.cancellation import Cancellation
 from chat.gate import Gate, WaitLimits
@@ -67,7 +67,7 @@ class Runtime:
     authenticator: Authenticator
     limiter: Limiter
     usage: UsageLog
-    doorkeeper: Doorkeeper
+    request_admission: RequestAdmission
     recorder: Recorder
     registry: Registry
     cancellation: Cancellation
@@ -100,7 +100,7 @@ class Runtime:
         caller = ChatCaller(
             principal.user_id,
             principal.username,
-            address=self.doorkeeper.address_of(request),
+            address=self.request_admission.address_of(request),
             request_id=current_request_id.get(),
         )
         await self.worker.submit(request_switches, SwitchWish(profile, caller))
@@ -191,7 +191,7 @@ async def start_runtime(config: GatewayConfig) -> Runtime:
         authenticator=authenticator,
         limiter=limiter,
         usage=usage,
-        doorkeeper=Doorkeeper(
+        request_admission=RequestAdmission(
             authenticator,
             limiter,
             address_limit=parse_rate(config.address_rate),

@@ -34,7 +34,7 @@ from modelops.serving.routes import Route
 async def chat(request: Request) -> Response:
     """POST /api/chat: authenticate, admit, parse, route, record, then answer."""
     runtime = await get_runtime()
-    principal, headers = await admit(runtime, request, Scope.CHAT)
+    principal, headers = await admit_generation(runtime, request, Scope.CHAT)
     body = parse_chat_request(await request.body(), runtime.config)
     if body.conversation_id is not None:
         principal.require(Scope.HISTORY)  # whoever goes on with it can have it told
@@ -82,7 +82,7 @@ async def chat(request: Request) -> Response:
 async def call_engine(request: Request, *, endpoint: Endpoint) -> Response:
     """POST to one of OpenAI's paths: nothing is stored, and a client that leaves ends the answer at once."""
     runtime = await get_runtime()
-    principal, headers = await admit(runtime, request, endpoint.scope)
+    principal, headers = await admit_generation(runtime, request, endpoint.scope)
     body = parse_openai_request(await request.body(), endpoint.caps, runtime.config)
     is_stream = endpoint.can_stream and bool(body.get("stream"))
     route = await find_route(runtime, request, principal, body["model"])
@@ -127,7 +127,7 @@ async def get_model(request: Request) -> Response:
 async def cancel_message(request: Request) -> Response:
     """POST /api/conversations/{id}/messages/{id}/cancel: the stop button, from any replica. Idempotent."""
     runtime = await get_runtime()
-    principal = await runtime.doorkeeper.identify(request, Scope.CHAT)
+    principal = await runtime.request_admission.authenticate(request, Scope.CHAT)
     message_id = request.path_params["message_id"]
     status = await runtime.cancellation.cancel(
         CancelRequest(principal.user_id, request.path_params["conversation_id"], message_id)
@@ -135,19 +135,21 @@ async def cancel_message(request: Request) -> Response:
     return JSONResponse({"id": str(message_id), "status": status}, status_code=202)
 
 
-async def admit(runtime: Runtime, request: Request, scope: Scope) -> tuple[Principal, Headers]:
+async def admit_generation(runtime: Runtime, request: Request, scope: Scope) -> tuple[Principal, Headers]:
     """Who asks, with a credential for `scope`, and the rate headers of the answer.
 
     Raises AuthenticationFailed, PermissionDenied or one of the 429s.
     """
-    principal, admission = await runtime.doorkeeper.admit(request, scope)
+    principal, admission = await runtime.request_admission.admit_generation(request, scope)
     return principal, [(name.encode(), value.encode()) for name, value in admission.headers.items()]
 
 
 async def list_usable_cards(request: Request) -> list[dict[str, Any]]:
     """The served models that the caller's credential is for."""
     runtime = await get_runtime()
-    principal = await runtime.doorkeeper.identify(request, Scope.MODELS_READ, Scope.CHAT, Scope.EMBEDDINGS)
+    principal = await runtime.request_admission.authenticate(
+        request, Scope.MODELS_READ, Scope.CHAT, Scope.EMBEDDINGS
+    )
     cards = list_model_cards(runtime.board)
     return [card for card in cards if principal.may_use_model(card.get("parent", card["id"]))]
 

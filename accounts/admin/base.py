@@ -7,11 +7,11 @@ from typing import Any
 from django.contrib import admin
 from django.http import HttpRequest
 
+from accounts.change_origin import ChangeOrigin, origin_of
 from accounts.models import User, Via
-from accounts.origin import Origin, origin_of
 
 
-def admin_origin(request: HttpRequest) -> Origin:
+def admin_origin(request: HttpRequest) -> ChangeOrigin:
     """The administrator who is changing something, for services and the audit trail."""
     return origin_of(request, via=Via.ADMIN, actor=request.user if isinstance(request.user, User) else None)
 

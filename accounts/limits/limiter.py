@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import structlog
 
+from accounts.client_address import address_bucket
 from accounts.limits.rows import Mark, default_allowances, load_limits
 from accounts.limits.rules import (
     Allowance,
@@ -21,10 +22,9 @@ from accounts.limits.rules import (
     rate_headers,
     refusal_of,
 )
-from accounts.limits.store import Lease, LimitStore
+from accounts.limits.store import AnswerLease, LimitStore
 from accounts.limits.usage import UsageLog
 from accounts.models import LimitKind
-from accounts.origin import address_bucket
 from gateway.batching import BatchWorker
 
 log = structlog.get_logger()
@@ -53,7 +53,7 @@ class Admission:
     __slots__ = ("_caller", "_has_ended", "_limiter", "headers", "lease")
 
     def __init__(
-        self, limiter: Limiter, caller: Caller | None, lease: Lease, headers: dict[str, str]
+        self, limiter: Limiter, caller: Caller | None, lease: AnswerLease, headers: dict[str, str]
     ) -> None:
         self._limiter = limiter
         self._caller = caller
@@ -80,43 +80,43 @@ class Limiter:
         self._mark: Mark | None = None
         self._read_at = -READ_ALL_EVERY_S
         self._ids = map(f"{secrets.token_hex(8)}-{{}}".format, itertools.count())
-        self._held: dict[str, Lease] = {}
+        self._held: dict[str, AnswerLease] = {}
         self._settling: set[asyncio.Future[None]] = set()
 
-    async def admit(self, caller: Caller) -> Admission:
+    async def admit_generation(self, caller: Caller) -> Admission:
         """Raises RateLimitExceeded, InsufficientQuota, ConcurrencyLimitExceeded or DependencyUnavailable.
 
         The caller must see to it that the admission ends.
         """
-        lease, counts = await self._let_in(self.book.rules_for(caller))
+        lease, counts = await self._acquire(self.book.rules_for(caller))
         return Admission(self, caller, lease, rate_headers(counts))
 
     async def admit_call(self, rules: Rules) -> Admission:
         """The same for a request that no engine answers: it is nobody's use, and no answer speaks of it."""
-        lease, _counts = await self._let_in(rules)
+        lease, _counts = await self._acquire(rules)
         return Admission(self, None, lease, {})
 
-    async def _let_in(self, rules: Rules) -> tuple[Lease, tuple[Count, ...]]:
-        lease = Lease(next(self._ids), rules)
+    async def _acquire(self, rules: Rules) -> tuple[AnswerLease, tuple[Count, ...]]:
+        lease = AnswerLease(next(self._ids), rules)
         if not rules:
             return lease, ()
         try:
-            verdict = await self._store.admit(lease)
+            decision = await self._store.acquire(lease)
         except asyncio.CancelledError:
             self._settle(lease, 0)  # it may have been let in all the same
             raise
-        if (refusal := refusal_of(verdict)) is not None:
+        if (refusal := refusal_of(decision)) is not None:
             raise refusal
         if lease.rules[-1].kind is LimitKind.STREAMS:
             self._held[lease.id] = lease
-        return lease, verdict.counts
+        return lease, decision.counts
 
-    async def admit_address(self, address: str | None, default: Allowance) -> None:
+    async def admit_unauthenticated(self, address: str | None, default: Allowance) -> None:
         """Count a request that came without a good credential. Raises RateLimitExceeded."""
         allowance = self.book.address_allowance(address, default)
         if allowance is not None:
-            lease = Lease("", (address_rule(address_bucket(address), allowance),))
-            if (refusal := refusal_of(await self._store.admit(lease))) is not None:
+            lease = AnswerLease("", (address_rule(address_bucket(address), allowance),))
+            if (refusal := refusal_of(await self._store.acquire(lease))) is not None:
                 raise refusal
 
     def ended(self, admission: Admission, caller: Caller | None, spent: Spent) -> None:
@@ -126,7 +126,7 @@ class Limiter:
             self._usage.note(caller.user_id, spent.prompt_tokens, spent.completion_tokens)
         self._settle(admission.lease, spent.tokens)
 
-    def _settle(self, lease: Lease, tokens: int) -> None:
+    def _settle(self, lease: AnswerLease, tokens: int) -> None:
         rules = lease.rules
         holds_a_place = bool(rules) and rules[-1].kind is LimitKind.STREAMS
         if not holds_a_place and not (tokens and any(rule.kind is LimitKind.TOKENS for rule in rules)):

@@ -9,15 +9,15 @@ from typing import NamedTuple
 
 import structlog
 
-from accounts.limits.rules import MAX_KNOWN, Count, Rules, Verdict
-from accounts.limits.store import Lease
+from accounts.limits.rules import MAX_KNOWN, Count, Decision, Rules
+from accounts.limits.store import AnswerLease
 from accounts.models import LimitKind
 from accounts.redis_batch import Command, Operation, RedisBatch, Script
 from gateway.errors import DependencyUnavailable
 
 log = structlog.get_logger()
 
-ADMIT = Script("""
+ACQUIRE = Script("""
 -- ARGV: the life of a lease in ms, then for each request its lease and its rules as a text: of each rule the
 -- kind, the value and the window in ms. KEYS: one for each rule, in the same order.
 -- Answers for each request the number of the rule that refuses (0: none), then for each rule what is used and
@@ -112,7 +112,7 @@ return 0
 
 
 class _Ended(NamedTuple):
-    lease: Lease
+    lease: AnswerLease
     tokens: int
 
 
@@ -126,26 +126,26 @@ class RedisLimits:
         # that is cancelled in the same moment was not sent, so that its end may come first.
         self._renew = Operation(self._renew_command, _read_nothing, RENEW, rank=-2)
         self._end = Operation(_end_command, _read_ended, END, rank=-1)
-        self._admit = Operation(self._admit_command, _read_verdicts, ADMIT)
+        self._acquire = Operation(self._acquire_command, _read_decisions, ACQUIRE)
 
-    async def admit(self, lease: Lease) -> Verdict:
-        return await self._batch.submit(self._admit, lease)
+    async def acquire(self, lease: AnswerLease) -> Decision:
+        return await self._batch.submit(self._acquire, lease)
 
-    def end(self, lease: Lease, tokens: int) -> asyncio.Future[None]:
+    def end(self, lease: AnswerLease, tokens: int) -> asyncio.Future[None]:
         return self._batch.submit(self._end, _Ended(lease, tokens))
 
-    async def renew(self, leases: Sequence[Lease]) -> None:
+    async def renew(self, leases: Sequence[AnswerLease]) -> None:
         await asyncio.gather(*(self._batch.submit(self._renew, lease) for lease in leases))
 
-    def _admit_command(self, leases: Sequence[Lease]) -> Command:
+    def _acquire_command(self, leases: Sequence[AnswerLease]) -> Command:
         keys: list[str] = []
         arguments: list[str | int] = [self._lease_ms]
         for lease in leases:
             keys += [rule.key for rule in lease.rules]
             arguments += (lease.id, _text_of(lease.rules))
-        return ADMIT.call(keys, arguments)
+        return ACQUIRE.call(keys, arguments)
 
-    def _renew_command(self, leases: Sequence[Lease]) -> Command:
+    def _renew_command(self, leases: Sequence[AnswerLease]) -> Command:
         held = [
             (rule.key, lease.id) for lease in leases for rule in lease.rules if rule.kind is LimitKind.STREAMS
         ]
@@ -154,24 +154,24 @@ class RedisLimits:
 
 @lru_cache(maxsize=MAX_KNOWN)
 def _text_of(rules: Rules) -> str:
-    """What ADMIT is told of the rules: the same for each of a caller's requests."""
+    """What ACQUIRE is told of the rules: the same for each of a caller's requests."""
     return " ".join(f"{rule.kind.value} {rule.value} {rule.window_s * 1000}" for rule in rules)
 
 
-def read_verdict(rules: Rules, answer: Sequence[int]) -> Verdict:
+def read_decision(rules: Rules, answer: Sequence[int]) -> Decision:
     counts = tuple(
         Count(rule, answer[2 * index + 1], answer[2 * index + 2] / 1000) for index, rule in enumerate(rules)
     )
-    return Verdict(counts, counts[answer[0] - 1] if answer[0] else None)
+    return Decision(counts, counts[answer[0] - 1] if answer[0] else None)
 
 
-def _read_verdicts(
-    leases: Sequence[Lease], answers: Sequence[Sequence[int] | None]
-) -> list[Verdict | Exception]:
+def _read_decisions(
+    leases: Sequence[AnswerLease], answers: Sequence[Sequence[int] | None]
+) -> list[Decision | Exception]:
     return [
         DependencyUnavailable("The cache holds no count where one should be.")
         if answer is None
-        else read_verdict(lease.rules, answer)
+        else read_decision(lease.rules, answer)
         for lease, answer in zip(leases, answers, strict=True)
     ]
 
@@ -196,5 +196,5 @@ def _read_ended(ended: Sequence[_Ended], refused: int) -> list[None]:
     return [None] * len(ended)
 
 
-def _read_nothing(leases: Sequence[Lease], answer: object) -> list[None]:
+def _read_nothing(leases: Sequence[AnswerLease], answer: object) -> list[None]:
     return [None] * len(leases)

@@ -11,9 +11,9 @@ from django.db import transaction
 from django.db.models import Count, Max, Q
 
 from accounts.audit import record_audit
+from accounts.change_origin import ChangeOrigin
 from accounts.limits.rules import Allowance, LimitBook, LimitRow
 from accounts.models import ApiKey, AuditEvent, Limit, LimitKind, LimitSubject, Role, User
-from accounts.origin import Origin
 from gateway.conf import GatewayConfig, get_config
 
 RECORDED = ("kind", "subject", "role", "user_id", "api_key_id", "network", "value", "window_s")
@@ -76,7 +76,7 @@ def read_address_limits() -> list[tuple[str, int, int]]:
     return [(row.network, row.value, row.window_s or 0) for row in rows]
 
 
-def save_limit(*, limit: Limit, origin: Origin) -> None:
+def save_limit(*, limit: Limit, origin: ChangeOrigin) -> None:
     """Store a limit, new or changed, on record. Counts on every process within seconds."""
     with transaction.atomic():
         before = Limit.objects.filter(pk=limit.pk).values(*RECORDED).first()
@@ -88,7 +88,7 @@ def save_limit(*, limit: Limit, origin: Origin) -> None:
             record_audit(origin=origin, action=action, target=limit, changes=changes)
 
 
-def delete_limit(*, limit: Limit, origin: Origin) -> None:
+def delete_limit(*, limit: Limit, origin: ChangeOrigin) -> None:
     """Remove a limit, on record: what is less specific counts again."""
     with transaction.atomic():
         before = {name: getattr(limit, name) for name in RECORDED}
@@ -101,7 +101,9 @@ def delete_limit(*, limit: Limit, origin: Origin) -> None:
         limit.delete()
 
 
-def delete_limits_of(*, users: Iterable[User] = (), keys: Iterable[ApiKey] = (), origin: Origin) -> None:
+def delete_limits_of(
+    *, users: Iterable[User] = (), keys: Iterable[ApiKey] = (), origin: ChangeOrigin
+) -> None:
     """Remove what limits these accounts, their keys and these keys, on record: they are about to be deleted.
 
     To be called inside the transaction that deletes them.

@@ -85,7 +85,7 @@ class Count(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class Decision:
     counts: tuple[Count, ...]
     refused: Count | None = None
     """The first rule that was used up; requests come first, then tokens, then answers at a time."""
@@ -211,12 +211,12 @@ def duration(wait_s: float) -> str:
     return f"{minutes}m{seconds}s" if minutes else f"{seconds}s"
 
 
-def refusal_of(verdict: Verdict) -> RateLimitExceeded | None:
+def refusal_of(decision: Decision) -> RateLimitExceeded | None:
     """What the caller is told; None when it may."""
-    count = verdict.refused
+    count = decision.refused
     if count is None:
         return None
-    rule, headers = count.rule, rate_headers(verdict.counts)
+    rule, headers = count.rule, rate_headers(decision.counts)
     match rule.kind:
         case LimitKind.STREAMS:
             return ConcurrencyLimitExceeded(

@@ -7,13 +7,13 @@ import time
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
 
-from accounts.limits.rules import Count, Rule, Rules, Verdict
+from accounts.limits.rules import Count, Decision, Rule, Rules
 from accounts.models import LimitKind
 
 SWEEP_PERIOD_S = 60.0
 
 
-class Lease(NamedTuple):
+class AnswerLease(NamedTuple):
     """An answer being generated, as the rules about answers at a time count it."""
 
     id: str
@@ -27,20 +27,20 @@ class LimitStore(Protocol):
     until its time is over.
     """
 
-    async def admit(self, lease: Lease) -> Verdict:
+    async def acquire(self, lease: AnswerLease) -> Decision:
         """Check the lease's rules, and count the request where it may.
 
         Nothing is counted of a request that is one too many; one that is refused for its tokens or for
         answers at a time counts as a request all the same. Raises DependencyUnavailable.
         """
 
-    def end(self, lease: Lease, tokens: int) -> asyncio.Future[None]:
+    def end(self, lease: AnswerLease, tokens: int) -> asyncio.Future[None]:
         """The answer is over and took this many tokens. Under way at once, before it is awaited.
 
         Harmless for a lease that was refused. The future raises DependencyUnavailable.
         """
 
-    async def renew(self, leases: Sequence[Lease]) -> None:
+    async def renew(self, leases: Sequence[AnswerLease]) -> None:
         """These answers are still being generated. Raises DependencyUnavailable."""
 
 
@@ -66,7 +66,7 @@ class MemoryLimits:
         self._leases: dict[str, dict[str, float]] = {}
         self._swept_at = clock()
 
-    async def admit(self, lease: Lease) -> Verdict:
+    async def acquire(self, lease: AnswerLease) -> Decision:
         now = self._clock()
         self._sweep(now)
         counts = [self._count(rule, now) for rule in lease.rules]
@@ -78,9 +78,9 @@ class MemoryLimits:
             elif refused is None and count.rule.kind is LimitKind.STREAMS:
                 self._leases.setdefault(count.rule.key, {})[lease.id] = now + self._lease_s
                 counts[index] = count._replace(used=count.used + 1)
-        return Verdict(tuple(counts), refused)
+        return Decision(tuple(counts), refused)
 
-    def end(self, lease: Lease, tokens: int) -> asyncio.Future[None]:
+    def end(self, lease: AnswerLease, tokens: int) -> asyncio.Future[None]:
         now = self._clock()
         for rule in lease.rules:
             if rule.kind is LimitKind.STREAMS:
@@ -91,7 +91,7 @@ class MemoryLimits:
         ended.set_result(None)
         return ended
 
-    async def renew(self, leases: Sequence[Lease]) -> None:
+    async def renew(self, leases: Sequence[AnswerLease]) -> None:
         until = self._clock() + self._lease_s
         for lease in leases:
             for rule in lease.rules:

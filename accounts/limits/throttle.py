@@ -14,10 +14,10 @@ from rest_framework.exceptions import APIException
 from rest_framework.request import Request
 from rest_framework.throttling import BaseThrottle
 
+from accounts.client_address import address_bucket, client_address
 from accounts.limits.rows import read_address_limits
 from accounts.limits.rules import Allowance, Count, LimitBook, LimitRow, Rule, parse_rate, rate_headers
 from accounts.models import LimitKind, LimitSubject, User
-from accounts.origin import address_bucket, client_address
 from gateway.errors import AuthenticationFailed, DependencyUnavailable, RateLimitExceeded
 
 BOOK_LIFE_S = 3

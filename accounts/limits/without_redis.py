@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import Sequence
 
 from accounts.limits.redis import RedisLimits
-from accounts.limits.rules import Verdict
-from accounts.limits.store import Lease, LimitStore, MemoryLimits
+from accounts.limits.rules import Decision
+from accounts.limits.store import AnswerLease, LimitStore, MemoryLimits
 from accounts.redis_batch import RedisBatch
 from gateway.conf import GatewayConfig
 from gateway.errors import DependencyUnavailable
@@ -23,13 +23,13 @@ class FallbackLimits:
         self._shared = shared
         self._own = own
 
-    async def admit(self, lease: Lease) -> Verdict:
+    async def acquire(self, lease: AnswerLease) -> Decision:
         try:
-            return await self._shared.admit(lease)
+            return await self._shared.acquire(lease)
         except DependencyUnavailable:
-            return await self._own.admit(lease)
+            return await self._own.acquire(lease)
 
-    def end(self, lease: Lease, tokens: int) -> asyncio.Future[None]:
+    def end(self, lease: AnswerLease, tokens: int) -> asyncio.Future[None]:
         self._own.end(lease, 0)  # wherever it was admitted
         ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
@@ -42,7 +42,7 @@ class FallbackLimits:
         self._shared.end(lease, tokens).add_done_callback(settle)
         return ended
 
-    async def renew(self, leases: Sequence[Lease]) -> None:
+    async def renew(self, leases: Sequence[AnswerLease]) -> None:
         try:
             await self._shared.renew(leases)
         except DependencyUnavailable:

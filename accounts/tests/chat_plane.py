@@ -8,7 +8,7 @@ from typing import Any
 
 from django.db import connections
 
-from accounts.uses import note_uses
+from accounts.last_used import record_last_used
 from gateway.batching import BatchWorker
 
 
@@ -18,7 +18,7 @@ class CountingWorker(BatchWorker):
     reads = 0
 
     async def submit(self, handler: Any, item: Any) -> Any:
-        self.reads += handler is not note_uses
+        self.reads += handler is not record_last_used
         return await super().submit(handler, item)
 
 

@@ -9,8 +9,8 @@ from django.test import Client
 from pytest_django import Settings
 
 from accounts.api_keys import IssuedKey, issue_api_key
+from accounts.change_origin import COMMAND, ChangeOrigin
 from accounts.models import ApiKey, AuditEvent, Role, Session, User, Via
-from accounts.origin import COMMAND, Origin
 from accounts.services import set_active
 from accounts.tests.rest import NEW_PASSWORD, PASSWORD, client_with, code_of, me
 from accounts.tokens import TokenPair, issue_pair
@@ -142,7 +142,7 @@ def test_nobody_changes_their_own_rights(web: Client, root: User, changes: dict[
 
 
 def test_service_refuses_what_the_form_does_not_even_show(root: User) -> None:
-    own = Origin(Via.ADMIN, actor=root)
+    own = ChangeOrigin(Via.ADMIN, actor=root)
 
     with pytest.raises(PermissionDenied):
         set_active(user=root, is_active=False, origin=own)

@@ -12,8 +12,8 @@ from django.utils import timezone
 
 from accounts.api_keys import issue_api_key, prune_keys
 from accounts.audit import record_audit
+from accounts.change_origin import COMMAND, SYSTEM, origin_of, plain_text
 from accounts.models import ApiKey, AuditEvent, Limit, Session, User, Via
-from accounts.origin import COMMAND, SYSTEM, origin_of, plain_text
 from accounts.sessions import end_sessions
 from gateway.request_id import current_request_id
 

@@ -14,9 +14,9 @@ from redis.backoff import NoBackoff
 from accounts import authentication
 from accounts.api_keys import change_api_key, issue_api_key, revoke_api_key
 from accounts.authentication import Authenticator
+from accounts.change_origin import COMMAND, SYSTEM
 from accounts.keys import make_key
 from accounts.models import ApiKey, Role, Session, User
-from accounts.origin import COMMAND, SYSTEM
 from accounts.principals import Principal
 from accounts.redis_batch import RedisBatch
 from accounts.services import change_profile, set_active, set_new_password
@@ -200,7 +200,7 @@ async def test_admission_counts_for_the_principal(authenticator: Authenticator, 
     async def count(principal: Principal) -> str:
         return f"counted {principal.username}"
 
-    answers = [(await authenticator.admit(header, count))[1] for _ in range(2)]
+    answers = [(await authenticator.authenticate_and_count(header, count))[1] for _ in range(2)]
 
     assert answers == ["counted mina", "counted mina"]
 
@@ -215,10 +215,10 @@ async def test_admission_tells_a_revoked_credential_so_even_past_its_limit(
         raise RateLimitExceeded
 
     with pytest.raises(RateLimitExceeded):
-        await authenticator.admit(header, refuse)
+        await authenticator.authenticate_and_count(header, refuse)
     await in_thread(log_out, refresh_token=pair.refresh_token, origin=SYSTEM)
     with pytest.raises(TokenRevoked):
-        await authenticator.admit(header, refuse)
+        await authenticator.authenticate_and_count(header, refuse)
 
 
 async def test_use_of_a_key_is_put_on_record(authenticator: Authenticator, mina: User) -> None:

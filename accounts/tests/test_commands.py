@@ -12,8 +12,8 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from accounts.api_keys import issue_api_key
+from accounts.change_origin import COMMAND
 from accounts.models import ApiKey, AuditEvent, Role, Session, User
-from accounts.origin import COMMAND
 from accounts.tests.rest import PASSWORD, client_with, code_of, me
 from accounts.tokens import issue_pair
 

@@ -8,8 +8,8 @@ import pytest
 from django.test import Client
 
 from accounts.api_keys import issue_api_key
+from accounts.change_origin import COMMAND
 from accounts.models import Role, User
-from accounts.origin import COMMAND
 from accounts.scopes import Scope, scope_for_rest
 from accounts.tests.rest import PASSWORD, client_of, client_with, code_of
 

@@ -11,9 +11,9 @@ import pytest
 from django.utils import timezone
 
 from accounts.api_keys import issue_api_key
+from accounts.change_origin import COMMAND
 from accounts.models import ApiKey, Role, Session, User
-from accounts.origin import COMMAND
-from accounts.principals import Credential, CredentialKind, Principal, judge
+from accounts.principals import Credential, CredentialKind, Principal, check_credentials
 from accounts.tokens import issue_pair, verify_refresh_token
 from gateway.errors import AuthenticationFailed, PermissionDenied, TokenExpired, TokenRevoked
 
@@ -30,13 +30,13 @@ def key_of(user: User, *scopes: str, **more: Any) -> Credential:
 
 
 def principal_of(credential: Credential) -> Principal:
-    (verdict,) = judge([credential])
+    (verdict,) = check_credentials([credential])
     assert not isinstance(verdict, AuthenticationFailed), verdict
     return verdict[1]
 
 
 def refusal_of(credential: Credential) -> type[AuthenticationFailed]:
-    (verdict,) = judge([credential])
+    (verdict,) = check_credentials([credential])
     assert isinstance(verdict, AuthenticationFailed)
     return type(verdict)
 
@@ -60,7 +60,7 @@ def test_any_number_of_credentials_is_judged_in_order_with_two_queries(
     ]
 
     with django_assert_num_queries(2):
-        verdicts = judge(credentials)
+        verdicts = check_credentials(credentials)
 
     names = [None if isinstance(v, AuthenticationFailed) else v[1].username for v in verdicts]
     assert names == ["mina", None, None, "admin", "admin"]
@@ -90,7 +90,7 @@ def test_key_allows_its_scopes_and_models_only(mina: User) -> None:
 def test_key_of_an_admin_is_no_admin() -> None:
     root = User.objects.create(username="root", role=Role.ADMIN)
 
-    (verdict,) = judge([key_of(root)])
+    (verdict,) = check_credentials([key_of(root)])
 
     assert not isinstance(verdict, AuthenticationFailed)
     user, principal = verdict

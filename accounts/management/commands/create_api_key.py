@@ -10,9 +10,9 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
 from accounts.api_keys import issue_api_key
+from accounts.change_origin import COMMAND
 from accounts.models import User
 from accounts.models.keys import MAX_KEY_NAME
-from accounts.origin import COMMAND
 from accounts.scopes import Scope
 from gateway.errors import GatewayError
 

@@ -9,8 +9,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from accounts.change_origin import COMMAND
 from accounts.models import Role
-from accounts.origin import COMMAND
 from accounts.services import create_account
 from gateway.errors import GatewayError
 

@@ -8,8 +8,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from accounts.api_keys import revoke_api_key
+from accounts.change_origin import COMMAND
 from accounts.models import ApiKey, Session, User
-from accounts.origin import COMMAND
 from accounts.sessions import end_sessions
 from gateway.errors import GatewayError
 

@@ -9,8 +9,8 @@ from django.db import IntegrityError, transaction
 from django.test import Client
 
 from accounts.api_keys import issue_api_key
+from accounts.change_origin import COMMAND
 from accounts.models import AuditEvent, DailyUsage, Limit, Role, User
-from accounts.origin import COMMAND
 
 pytestmark = pytest.mark.django_db
 

@@ -12,13 +12,13 @@ from typing import TypeVar
 import pytest
 from django.db import connections
 
+from accounts.change_origin import SYSTEM
 from accounts.limits.limiter import Admission, Limiter, Spent
 from accounts.limits.rows import default_allowances, load_limits, save_limit
-from accounts.limits.rules import Allowance, LimitBook, Verdict
-from accounts.limits.store import Lease, MemoryLimits
+from accounts.limits.rules import Allowance, Decision, LimitBook
+from accounts.limits.store import AnswerLease, MemoryLimits
 from accounts.limits.usage import DayOfUse, UsageLog, add_usage
 from accounts.models import DailyUsage, Limit, LimitKind, LimitSubject, Role, User
-from accounts.origin import SYSTEM
 from gateway.batching import BatchWorker
 from gateway.errors import ConcurrencyLimitExceeded, InsufficientQuota, RateLimitExceeded
 
@@ -39,11 +39,11 @@ class HesitantStore(MemoryLimits):
         super().__init__(lease_s=60)
         self.has_admitted = asyncio.Event()
 
-    async def admit(self, lease: Lease) -> Verdict:
-        verdict = await super().admit(lease)
+    async def acquire(self, lease: AnswerLease) -> Decision:
+        decision = await super().acquire(lease)
         self.has_admitted.set()
         await asyncio.Event().wait()
-        return verdict
+        return decision
 
 
 def book(*, requests: int = 100, tokens: int = 100, streams: int = 1) -> LimitBook:
@@ -80,7 +80,7 @@ def mina(transactional_db: None) -> User:
 
 
 async def test_admission_carries_the_headers_of_its_answer(limiter: Limiter) -> None:
-    admission = await limiter.admit(Caller())
+    admission = await limiter.admit_generation(Caller())
 
     assert admission.headers == {
         "x-ratelimit-limit-requests": "100",
@@ -94,35 +94,35 @@ async def test_admission_carries_the_headers_of_its_answer(limiter: Limiter) -> 
 
 async def test_place_is_taken_until_the_admission_ends(limiter: Limiter) -> None:
     caller = Caller()
-    first = await limiter.admit(caller)
+    first = await limiter.admit_generation(caller)
 
     with pytest.raises(ConcurrencyLimitExceeded):
-        await limiter.admit(caller)
-    await limiter.admit(Caller())
+        await limiter.admit_generation(caller)
+    await limiter.admit_generation(Caller())
     first.end()
 
-    await limiter.admit(caller)
+    await limiter.admit_generation(caller)
 
 
 async def test_only_the_first_end_counts(limiter: Limiter) -> None:
     caller = Caller()
-    admission = await limiter.admit(caller)
+    admission = await limiter.admit_generation(caller)
     admission.end(Spent(10, 20))
-    next_one = await limiter.admit(caller)
+    next_one = await limiter.admit_generation(caller)
 
     admission.end(Spent(10, 20))
 
     assert next_one.headers["x-ratelimit-remaining-tokens"] == "70"
     with pytest.raises(ConcurrencyLimitExceeded):
-        await limiter.admit(caller)
+        await limiter.admit_generation(caller)
 
 
 async def test_tokens_that_are_used_up_are_an_insufficient_quota(limiter: Limiter) -> None:
     caller = Caller()
-    (await limiter.admit(caller)).end(Spent(60, 60))
+    (await limiter.admit_generation(caller)).end(Spent(60, 60))
 
     with pytest.raises(InsufficientQuota) as caught:
-        await limiter.admit(caller)
+        await limiter.admit_generation(caller)
 
     assert caught.value.headers["x-ratelimit-remaining-tokens"] == "0"
     assert caught.value.headers["x-ratelimit-remaining-requests"] == "98"
@@ -131,25 +131,25 @@ async def test_tokens_that_are_used_up_are_an_insufficient_quota(limiter: Limite
 async def test_request_that_is_cancelled_on_its_way_in_leaves_no_place_taken(usage: UsageLog) -> None:
     store, caller = HesitantStore(), Caller()
     limiter = Limiter(store, usage, book())
-    asking = asyncio.create_task(limiter.admit(caller))
+    asking = asyncio.create_task(limiter.admit_generation(caller))
     await store.has_admitted.wait()
 
     asking.cancel()
     await asyncio.wait([asking])
 
-    lease = Lease("other", limiter.book.rules_for(caller))
-    assert (await MemoryLimits.admit(store, lease)).refused is None
+    lease = AnswerLease("other", limiter.book.rules_for(caller))
+    assert (await MemoryLimits.acquire(store, lease)).refused is None
 
 
 async def test_answers_in_hand_are_renewed_and_others_are_not(usage: UsageLog) -> None:
     renewed: list[str] = []
 
     class Store(MemoryLimits):
-        async def renew(self, leases: Sequence[Lease]) -> None:
+        async def renew(self, leases: Sequence[AnswerLease]) -> None:
             renewed.extend(lease.id for lease in leases)
 
     limiter = Limiter(Store(lease_s=60), usage, book())
-    running, over = await limiter.admit(Caller()), await limiter.admit(Caller())
+    running, over = await limiter.admit_generation(Caller()), await limiter.admit_generation(Caller())
     over.end()
 
     await limiter.renew_leases()
@@ -160,7 +160,7 @@ async def test_answers_in_hand_are_renewed_and_others_are_not(usage: UsageLog) -
 async def test_without_limits_everything_is_let_in(usage: UsageLog) -> None:
     limiter = Limiter(MemoryLimits(lease_s=60), usage, LimitBook((), {}))
 
-    admissions: list[Admission] = [await limiter.admit(Caller()) for _ in range(3)]
+    admissions: list[Admission] = [await limiter.admit_generation(Caller()) for _ in range(3)]
 
     assert [admission.headers for admission in admissions] == [{}] * 3
     for admission in admissions:
@@ -171,12 +171,12 @@ async def test_without_limits_everything_is_let_in(usage: UsageLog) -> None:
 async def test_ipv6_clients_are_counted_by_their_network(limiter: Limiter) -> None:
     allowance = Allowance(2, 60)
     for host in ("1", "2"):
-        await limiter.admit_address(f"2001:db8::{host}", allowance)
+        await limiter.admit_unauthenticated(f"2001:db8::{host}", allowance)
 
     with pytest.raises(RateLimitExceeded):
-        await limiter.admit_address("2001:db8::3", allowance)
-    await limiter.admit_address("2001:db8:0:1::1", allowance)
-    await limiter.admit_address(None, allowance)
+        await limiter.admit_unauthenticated("2001:db8::3", allowance)
+    await limiter.admit_unauthenticated("2001:db8:0:1::1", allowance)
+    await limiter.admit_unauthenticated(None, allowance)
 
 
 async def test_limit_that_an_administrator_changes_applies_after_a_refresh(
@@ -192,11 +192,13 @@ async def test_limit_that_an_administrator_changes_applies_after_a_refresh(
     await asyncio.to_thread(in_thread, lambda: save_limit(limit=limit, origin=SYSTEM))
     await limiter.refresh(worker)
 
-    assert (await limiter.admit(caller)).headers["x-ratelimit-limit-requests"] == "7"
+    assert (await limiter.admit_generation(caller)).headers["x-ratelimit-limit-requests"] == "7"
     await asyncio.to_thread(in_thread, limit.delete)
     await limiter.refresh(worker)
     default = default_allowances()[LimitKind.REQUESTS]
-    assert (await limiter.admit(caller)).headers["x-ratelimit-limit-requests"] == str(default.value)
+    assert (await limiter.admit_generation(caller)).headers["x-ratelimit-limit-requests"] == str(
+        default.value
+    )
 
 
 def in_thread(work: Callable[[], Result]) -> Result:

@@ -12,8 +12,8 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
 from accounts.limits.redis import RedisLimits
-from accounts.limits.rules import Rule, Verdict
-from accounts.limits.store import Lease, MemoryLimits
+from accounts.limits.rules import Decision, Rule
+from accounts.limits.store import AnswerLease, MemoryLimits
 from accounts.limits.without_redis import FallbackLimits
 from accounts.models import LimitKind
 from accounts.redis_batch import RedisBatch
@@ -33,9 +33,9 @@ def rules_of(name: str) -> tuple[Rule, ...]:
 @pytest.mark.services
 async def test_every_key_ends_by_itself(redis: Redis, name: str) -> None:
     limits = RedisLimits(RedisBatch(redis), lease_s=20)
-    await limits.admit(Lease("a", rules_of(name)))
-    await limits.admit(Lease("b", rules_of(name)))
-    await limits.end(Lease("a", rules_of(name)), 5)
+    await limits.acquire(AnswerLease("a", rules_of(name)))
+    await limits.acquire(AnswerLease("b", rules_of(name)))
+    await limits.end(AnswerLease("a", rules_of(name)), 5)
 
     lives = {rule.kind: await redis.ttl(rule.key) for rule in rules_of(name)}
 
@@ -51,9 +51,9 @@ async def test_count_that_lost_its_end_gets_one(redis: Redis, name: str) -> None
     for rule in rules[:2]:
         await redis.set(rule.key, 7)
 
-    verdict = await limits.admit(Lease("a", rules))
+    decision = await limits.acquire(AnswerLease("a", rules))
 
-    assert [count.used for count in verdict.counts] == [8, 7, 1]
+    assert [count.used for count in decision.counts] == [8, 7, 1]
     assert [0 < await redis.ttl(rule.key) <= 60 for rule in rules[:2]] == [True, True]
 
 
@@ -63,12 +63,12 @@ async def test_admission_and_stamp_share_a_round_trip(redis: Redis, name: str) -
     stamps, limits = RedisStamps(batch), RedisLimits(batch, lease_s=20)
     account = uuid.uuid4()
     await stamps.renew(account)
-    await limits.admit(Lease("warm", rules_of(name)))
+    await limits.acquire(AnswerLease("warm", rules_of(name)))
     before = (await redis.info("stats"))["total_reads_processed"]
 
     for number in range(20):
         asked = stamps.ask(account)
-        await limits.admit(Lease(f"{number}", rules_of(name)))
+        await limits.acquire(AnswerLease(f"{number}", rules_of(name)))
         assert asked.done()
 
     reads = (await redis.info("stats"))["total_reads_processed"] - before
@@ -80,7 +80,7 @@ async def test_concurrent_requests_share_a_round_trip(redis: Redis, name: str) -
     limits = RedisLimits(RedisBatch(redis), lease_s=20)
     before = (await redis.info("stats"))["total_reads_processed"]
 
-    await asyncio.gather(*(limits.admit(Lease(f"{n}", rules_of(name))) for n in range(200)))
+    await asyncio.gather(*(limits.acquire(AnswerLease(f"{n}", rules_of(name))) for n in range(200)))
 
     assert (await redis.info("stats"))["total_reads_processed"] - before < 50
 
@@ -88,24 +88,24 @@ async def test_concurrent_requests_share_a_round_trip(redis: Redis, name: str) -
 @pytest.mark.services
 async def test_redis_that_forgot_its_scripts_is_told_again(redis: Redis, name: str) -> None:
     limits = RedisLimits(RedisBatch(redis), lease_s=20)
-    await limits.admit(Lease("a", rules_of(name)))
+    await limits.acquire(AnswerLease("a", rules_of(name)))
 
     await redis.script_flush()
-    verdicts = await asyncio.gather(*(limits.admit(Lease(f"{n}", rules_of(name))) for n in range(5)))
+    decisions = await asyncio.gather(*(limits.acquire(AnswerLease(f"{n}", rules_of(name))) for n in range(5)))
 
-    assert max(verdict.counts[0].used for verdict in verdicts) == 6
+    assert max(decision.counts[0].used for decision in decisions) == 6
 
 
 @pytest.mark.services
 async def test_what_ends_and_goes_on_survives_forgotten_scripts(redis: Redis, name: str) -> None:
     limits = RedisLimits(RedisBatch(redis), lease_s=20)
     rules = rules_of(name)
-    await limits.admit(Lease("a", rules))
+    await limits.acquire(AnswerLease("a", rules))
     await redis.script_flush()
 
-    await asyncio.gather(limits.end(Lease("a", rules), 5), limits.renew([Lease("b", rules)]))
+    await asyncio.gather(limits.end(AnswerLease("a", rules), 5), limits.renew([AnswerLease("b", rules)]))
 
-    counts = (await limits.admit(Lease("c", rules))).counts
+    counts = (await limits.acquire(AnswerLease("c", rules))).counts
     assert [count.used for count in counts] == [2, 5, 2]
 
 
@@ -117,15 +117,15 @@ async def test_key_that_is_no_count_fails_its_own_request_alone(redis: Redis, na
         await redis.lpush(rule.key, "no count")
 
     admitted = await asyncio.gather(
-        limits.admit(Lease("a", good)),
-        limits.admit(Lease("b", bad)),
-        limits.admit(Lease("c", good)),
+        limits.acquire(AnswerLease("a", good)),
+        limits.acquire(AnswerLease("b", bad)),
+        limits.acquire(AnswerLease("c", good)),
         return_exceptions=True,
     )
-    await asyncio.gather(limits.end(Lease("b", bad), 3), limits.end(Lease("a", good), 3))
+    await asyncio.gather(limits.end(AnswerLease("b", bad), 3), limits.end(AnswerLease("a", good), 3))
 
-    assert [type(outcome) for outcome in admitted] == [Verdict, DependencyUnavailable, Verdict]
-    counts = (await limits.admit(Lease("d", good))).counts
+    assert [type(outcome) for outcome in admitted] == [Decision, DependencyUnavailable, Decision]
+    counts = (await limits.acquire(AnswerLease("d", good))).counts
     assert [count.used for count in counts] == [3, 3, 2]
 
 
@@ -134,19 +134,19 @@ async def test_what_ends_makes_room_in_the_same_round_trip(redis: Redis, name: s
     """Whoever is told that an answer is over may ask again at once, whoever else asked before."""
     batch = RedisBatch(redis)
     limits = RedisLimits(batch, lease_s=20)
-    lease = Lease("a", (Rule(LimitKind.STREAMS, f"{name}:one", 1, 0),))
-    await limits.admit(lease)
+    lease = AnswerLease("a", (Rule(LimitKind.STREAMS, f"{name}:one", 1, 0),))
+    await limits.acquire(lease)
 
     others: list[asyncio.Future[Any]] = [
         batch.submit(limits._renew, lease),
-        batch.submit(limits._admit, Lease("x", rules_of(name))),
+        batch.submit(limits._acquire, AnswerLease("x", rules_of(name))),
         limits.end(lease, 0),
     ]
-    verdict = await batch.submit(limits._admit, lease._replace(id="b"))
+    decision = await batch.submit(limits._acquire, lease._replace(id="b"))
     await asyncio.gather(*others)
 
-    assert verdict.refused is None
-    assert [count.used for count in verdict.counts] == [1]
+    assert decision.refused is None
+    assert [count.used for count in decision.counts] == [1]
 
 
 @pytest.mark.services
@@ -154,10 +154,10 @@ async def test_admission_cancelled_before_it_is_sent_counts_nowhere(redis: Redis
     batch = RedisBatch(redis)
     limits = RedisLimits(batch, lease_s=20)
     rules = rules_of(name)
-    batch.submit(limits._admit, Lease("a", rules)).cancel()
-    await limits.end(Lease("a", rules), 0)
+    batch.submit(limits._acquire, AnswerLease("a", rules)).cancel()
+    await limits.end(AnswerLease("a", rules), 0)
 
-    counts = (await limits.admit(Lease("b", rules))).counts
+    counts = (await limits.acquire(AnswerLease("b", rules))).counts
 
     assert [count.used for count in counts] == [1, 0, 1]
 
@@ -165,11 +165,11 @@ async def test_admission_cancelled_before_it_is_sent_counts_nowhere(redis: Redis
 async def test_redis_that_is_down_is_an_unavailable_dependency_every_time(name: str) -> None:
     redis = Redis(host="127.0.0.1", port=find_free_port(), retry=Retry(NoBackoff(), 0))
     limits = RedisLimits(RedisBatch(redis), lease_s=20)
-    lease = Lease("a", rules_of(name))
+    lease = AnswerLease("a", rules_of(name))
 
     for _ in range(2):
         results = await asyncio.gather(
-            limits.admit(lease), limits.end(lease, 1), limits.renew([lease]), return_exceptions=True
+            limits.acquire(lease), limits.end(lease, 1), limits.renew([lease]), return_exceptions=True
         )
         assert [type(result) for result in results] == [DependencyUnavailable] * 3
 
@@ -185,12 +185,12 @@ async def test_fallback_counts_in_memory_while_redis_is_down(name: str) -> None:
         Rule(LimitKind.STREAMS, f"{name}:streams", 1, 0),
     )
 
-    first = await limits.admit(Lease("a", rules))
-    busy = await limits.admit(Lease("b", rules))
-    await limits.renew([Lease("a", rules)])
-    await limits.end(Lease("a", rules), 10)
-    spent = await limits.admit(Lease("c", rules))
-    over = await limits.admit(Lease("d", rules))
+    first = await limits.acquire(AnswerLease("a", rules))
+    busy = await limits.acquire(AnswerLease("b", rules))
+    await limits.renew([AnswerLease("a", rules)])
+    await limits.end(AnswerLease("a", rules), 10)
+    spent = await limits.acquire(AnswerLease("c", rules))
+    over = await limits.acquire(AnswerLease("d", rules))
 
     assert first.refused is None
     assert busy.refused is not None

@@ -10,10 +10,10 @@ import pytest
 from accounts.limits.rules import (
     Allowance,
     Count,
+    Decision,
     LimitBook,
     LimitRow,
     Rule,
-    Verdict,
     duration,
     parse_rate,
     rate_headers,
@@ -175,7 +175,7 @@ def test_refusals_say_what_is_used_up_and_when_to_come_back(
 ) -> None:
     used_up = count(kind, 5, 5, reset_s)
 
-    refusal = refusal_of(Verdict((used_up,), used_up))
+    refusal = refusal_of(Decision((used_up,), used_up))
 
     assert type(refusal) is error
     assert refusal.headers["Retry-After"] == retry_after
@@ -184,7 +184,7 @@ def test_refusals_say_what_is_used_up_and_when_to_come_back(
 
 
 def test_nothing_used_up_is_no_refusal() -> None:
-    assert refusal_of(Verdict((count(LimitKind.REQUESTS, 5, 5),))) is None
+    assert refusal_of(Decision((count(LimitKind.REQUESTS, 5, 5),))) is None
 
 
 @pytest.mark.parametrize(

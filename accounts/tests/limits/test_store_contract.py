@@ -7,8 +7,8 @@ import itertools
 import time
 from collections.abc import Awaitable, Callable
 
-from accounts.limits.rules import Rule, Rules, Verdict
-from accounts.limits.store import Lease, LimitStore
+from accounts.limits.rules import Decision, Rule, Rules
+from accounts.limits.store import AnswerLease, LimitStore
 from accounts.models import LimitKind
 
 PATIENCE_S = 10.0
@@ -27,16 +27,16 @@ def streams(name: str, value: int) -> Rule:
     return Rule(LimitKind.STREAMS, f"{name}:streams:0", value, 0)
 
 
-def lease_of(*rules: Rule) -> Lease:
-    return Lease(f"lease-{next(_numbers)}", rules)
+def lease_of(*rules: Rule) -> AnswerLease:
+    return AnswerLease(f"lease-{next(_numbers)}", rules)
 
 
-async def admit(store: LimitStore, *rules: Rule) -> Verdict:
-    return await store.admit(lease_of(*rules))
+async def acquire(store: LimitStore, *rules: Rule) -> Decision:
+    return await store.acquire(lease_of(*rules))
 
 
 async def is_admitted(store: LimitStore, *rules: Rule) -> bool:
-    return (await admit(store, *rules)).refused is None
+    return (await acquire(store, *rules)).refused is None
 
 
 async def eventually(condition: Callable[[], Awaitable[bool]]) -> None:
@@ -47,11 +47,11 @@ async def eventually(condition: Callable[[], Awaitable[bool]]) -> None:
 
 
 async def test_exactly_as_many_requests_as_allowed_get_through(store: LimitStore, name: str) -> None:
-    verdicts = [await admit(store, requests(name, 3)) for _ in range(5)]
+    decisions = [await acquire(store, requests(name, 3)) for _ in range(5)]
 
-    assert [verdict.refused is None for verdict in verdicts] == [True, True, True, False, False]
-    assert [verdict.counts[0].used for verdict in verdicts] == [1, 2, 3, 3, 3]
-    assert all(0 < verdict.counts[0].reset_s <= 60 for verdict in verdicts)
+    assert [decision.refused is None for decision in decisions] == [True, True, True, False, False]
+    assert [decision.counts[0].used for decision in decisions] == [1, 2, 3, 3, 3]
+    assert all(0 < decision.counts[0].reset_s <= 60 for decision in decisions)
 
 
 async def test_concurrent_requests_of_two_processes_share_a_limit(
@@ -71,9 +71,9 @@ async def test_window_begins_anew_when_it_is_over(store: LimitStore, name: str) 
 
     await eventually(lambda: is_admitted(store, rule))
 
-    verdict = await admit(store, rule)
-    assert verdict.counts[0].used == 1
-    assert verdict.refused == verdict.counts[0]
+    decision = await acquire(store, rule)
+    assert decision.counts[0].used == 1
+    assert decision.refused == decision.counts[0]
 
 
 async def test_each_key_is_counted_by_itself(store: LimitStore, name: str) -> None:
@@ -83,10 +83,10 @@ async def test_each_key_is_counted_by_itself(store: LimitStore, name: str) -> No
 
 async def test_what_one_rule_refuses_is_counted_under_no_other(store: LimitStore, name: str) -> None:
     wide, narrow = requests(name, 10), requests(f"{name}:key", 1)
-    await admit(store, wide, narrow)
+    await acquire(store, wide, narrow)
 
-    refused = await admit(store, wide, narrow)
-    next_one = await admit(store, wide)
+    refused = await acquire(store, wide, narrow)
+    next_one = await acquire(store, wide)
 
     assert refused.refused is not None
     assert refused.refused.rule == narrow
@@ -96,12 +96,12 @@ async def test_what_one_rule_refuses_is_counted_under_no_other(store: LimitStore
 async def test_tokens_count_when_the_answer_is_over(store: LimitStore, name: str) -> None:
     rule = tokens(name, 100)
     first = lease_of(rule)
-    assert (await store.admit(first)).counts[0].used == 0
+    assert (await store.acquire(first)).counts[0].used == 0
 
     await store.end(first, 60)
-    half = await admit(store, rule)
+    half = await acquire(store, rule)
     await store.end(lease_of(rule), 60)
-    full = await admit(store, rule)
+    full = await acquire(store, rule)
 
     assert (half.counts[0].used, half.counts[0].remaining) == (60, 40)
     assert half.refused is None
@@ -122,7 +122,7 @@ async def test_request_refused_for_its_tokens_is_a_request_all_the_same(store: L
     rules = (requests(name, 10), tokens(name, 5), streams(name, 1))
     await store.end(lease_of(*rules), 5)
 
-    refused = await admit(store, *rules)
+    refused = await acquire(store, *rules)
 
     assert refused.refused is not None
     assert refused.refused.rule.kind is LimitKind.TOKENS
@@ -133,10 +133,10 @@ async def test_no_more_answers_at_a_time_than_allowed(stores: list[LimitStore], 
     rule = streams(name, 2)
     leases = [lease_of(rule) for _ in range(3)]
 
-    verdicts = [await stores[n % 2].admit(lease) for n, lease in enumerate(leases)]
+    decisions = [await stores[n % 2].acquire(lease) for n, lease in enumerate(leases)]
     await stores[1].end(leases[0], 0)
 
-    assert [verdict.refused is None for verdict in verdicts] == [True, True, False]
+    assert [decision.refused is None for decision in decisions] == [True, True, False]
     assert await is_admitted(stores[0], rule)
     assert not await is_admitted(stores[1], rule)
 
@@ -146,7 +146,7 @@ async def test_end_is_under_way_before_it_is_awaited(store: LimitStore, name: st
     rule = streams(name, 1)
     lease = lease_of(rule)
     for _ in range(20):
-        assert (await store.admit(lease)).refused is None
+        assert (await store.acquire(lease)).refused is None
         ended = store.end(lease, 0)
         lease = lease_of(rule)
     await ended
@@ -156,7 +156,7 @@ async def test_ending_what_was_refused_frees_nobody_elses_place(store: LimitStor
     rule = streams(name, 1)
     refused = lease_of(rule)
     assert await is_admitted(store, rule)
-    assert (await store.admit(refused)).refused is not None
+    assert (await store.acquire(refused)).refused is not None
 
     await store.end(refused, 0)
 
@@ -175,7 +175,7 @@ async def test_lease_that_nobody_renews_ends_by_itself(store: LimitStore, name: 
 async def test_renewed_lease_outlives_its_time(store: LimitStore, name: str) -> None:
     kept, left = (lease_of(streams(f"{name}:{which}", 1)) for which in ("kept", "left"))
     for lease in (kept, left):
-        await store.admit(lease)
+        await store.acquire(lease)
 
     async def left_has_ended() -> bool:
         await store.renew([kept])
@@ -193,7 +193,7 @@ async def test_lease_of_a_crash_ends_although_its_neighbours_are_renewed(
     rule = streams(name, 2)
     kept, left = lease_of(rule), lease_of(rule)
     for lease in (kept, left):
-        await store.admit(lease)
+        await store.acquire(lease)
 
     async def left_has_ended() -> bool:
         await store.renew([kept])
@@ -219,12 +219,12 @@ async def test_changed_number_counts_what_is_used_already(store: LimitStore, nam
         assert await is_admitted(store, requests(name, 3))
 
     assert not await is_admitted(store, requests(name, 2))
-    assert (await admit(store, requests(name, 5))).counts[0].used == 4
+    assert (await acquire(store, requests(name, 5))).counts[0].used == 4
 
 
 async def test_no_rules_refuse_nothing(store: LimitStore) -> None:
     none: Rules = ()
 
-    assert await store.admit(Lease("x", none)) == Verdict(())
-    await store.end(Lease("x", none), 5)
-    await store.renew([Lease("x", none)])
+    assert await store.acquire(AnswerLease("x", none)) == Decision(())
+    await store.end(AnswerLease("x", none), 5)
+    await store.renew([AnswerLease("x", none)])

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from accounts.origin import find_address
+from accounts.client_address import find_address
 from gateway.tests.live import GatewayProcess, start_gateway
 
 HEADERS = ["X-Forwarded-For", "X-Real-IP", "Forwarded", "X-Client-IP", "True-Client-IP", "CF-Connecting-IP"]

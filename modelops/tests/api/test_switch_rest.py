@@ -9,8 +9,8 @@ from django.test import Client
 from rest_framework import serializers
 
 from accounts.api_keys import issue_api_key
+from accounts.change_origin import SYSTEM
 from accounts.models import User
-from accounts.origin import SYSTEM
 from modelops.api.switch_serializers import (
     AcceptedSwitchSerializer,
     EngineSerializer,

@@ -6,7 +6,7 @@ import pytest
 from django.test import RequestFactory
 from pytest_django import Settings
 
-from accounts.origin import address_bucket, client_address, find_address
+from accounts.client_address import address_bucket, client_address, find_address
 
 PEER = "198.51.100.7"
 

@@ -1,17 +1,11 @@
-"""Who made a change, and from where: what services are told about their caller."""
+"""The address of a request's client, read from the connection and from the headers of trusted proxies."""
 
 from __future__ import annotations
 
 import ipaddress
-from dataclasses import dataclass
 from typing import Protocol
 
 from django.conf import settings
-
-from accounts.models import User, Via
-from accounts.models.sessions import MAX_USER_AGENT
-from gateway.audit import operating_system_user
-from gateway.request_id import current_request_id
 
 
 class HasMeta(Protocol):
@@ -19,36 +13,6 @@ class HasMeta(Protocol):
 
     @property
     def META(self) -> dict[str, str]: ...
-
-
-@dataclass(frozen=True)
-class Origin:
-    via: Via
-    actor: User | None = None
-    address: str | None = None
-    user_agent: str = ""
-    request_id: str = ""
-
-    @property
-    def actor_name(self) -> str:
-        """On the command line, whom the operating system knows."""
-        if self.actor is not None:
-            return self.actor.username
-        return operating_system_user() if self.via is Via.COMMAND else ""
-
-
-SYSTEM = Origin(Via.SYSTEM)
-COMMAND = Origin(Via.COMMAND)
-
-
-def origin_of(request: HasMeta, *, via: Via, actor: User | None = None) -> Origin:
-    return Origin(
-        via=via,
-        actor=actor,
-        address=client_address(request),
-        user_agent=plain_text(request.META.get("HTTP_USER_AGENT", ""), MAX_USER_AGENT),
-        request_id=current_request_id.get(),
-    )
 
 
 def client_address(request: HasMeta) -> str | None:
@@ -90,8 +54,3 @@ def _parse_address(text: str) -> str | None:
         return None
     mapped = ip.ipv4_mapped if isinstance(ip, ipaddress.IPv6Address) else None
     return str(mapped or ip).partition("%")[0]
-
-
-def plain_text(text: str, length: int) -> str:
-    """`text` without control characters and lone surrogates, cut to `length`: fit for a list and a log."""
-    return "".join(c for c in text if c.isprintable())[:length].strip()

@@ -15,22 +15,22 @@ from django.utils import timezone
 from accounts.models import ApiKey, Session
 from accounts.principals import Credential, CredentialKind
 
-NOTE_EVERY_S = 60.0
-REMEMBERED_USES = 10_000
+RECORD_EVERY_S = 60.0
+TRACKED_CREDENTIALS = 10_000
 
 
-class UseLog:
+class LastUsedThrottle:
     """Says when a use is worth writing down: once a minute per credential and process. Thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._noted: LRUCache[Credential, float] = LRUCache(REMEMBERED_USES)
+        self._noted: LRUCache[Credential, float] = LRUCache(TRACKED_CREDENTIALS)
 
     def is_due(self, credential: Credential) -> bool:
         """True once, then False for a minute."""
         now = time.monotonic()
         with self._lock:
-            if now - self._noted.get(credential, -NOTE_EVERY_S) < NOTE_EVERY_S:
+            if now - self._noted.get(credential, -RECORD_EVERY_S) < RECORD_EVERY_S:
                 return False
             self._noted[credential] = now
             return True
@@ -38,13 +38,13 @@ class UseLog:
 
 def is_use_due(last_used_at: datetime | None) -> bool:
     """Whether a use now is worth writing down, after the one on record."""
-    return last_used_at is None or timezone.now() - last_used_at >= timedelta(seconds=NOTE_EVERY_S)
+    return last_used_at is None or timezone.now() - last_used_at >= timedelta(seconds=RECORD_EVERY_S)
 
 
-def note_uses(credentials: Sequence[Credential]) -> list[None]:
+def record_last_used(credentials: Sequence[Credential]) -> list[None]:
     """Put the use on record, unless another process did within the last minute."""
     now = timezone.now()
-    is_old = Q(last_used_at=None) | Q(last_used_at__lt=now - timedelta(seconds=NOTE_EVERY_S))
+    is_old = Q(last_used_at=None) | Q(last_used_at__lt=now - timedelta(seconds=RECORD_EVERY_S))
     for kind, model in ((CredentialKind.KEY, ApiKey), (CredentialKind.SESSION, Session)):
         ids: set[uuid.UUID] = {c.id for c in credentials if c.kind == kind}
         if ids:

@@ -9,9 +9,9 @@ import structlog
 from starlette.requests import Request
 
 from accounts.authentication import Authenticator
+from accounts.client_address import find_address
 from accounts.limits.limiter import Admission, Limiter
 from accounts.limits.rules import Allowance, call_rules
-from accounts.origin import find_address
 from accounts.principals import Principal
 from gateway.errors import AuthenticationFailed, DependencyUnavailable
 
@@ -21,7 +21,7 @@ ADMISSION = "gateway.admission"
 """Where the ASGI scope of a request has its `Admission`; whoever runs the request ends it."""
 
 
-class Doorkeeper:
+class RequestAdmission:
     """One per web process."""
 
     def __init__(
@@ -41,7 +41,7 @@ class Doorkeeper:
         self._event_streams = event_streams
         self._trusted_proxy_hops = trusted_proxy_hops
 
-    async def identify(self, request: Request, *scopes: str) -> Principal:
+    async def authenticate(self, request: Request, *scopes: str) -> Principal:
         """Whose credential came with the request; it has one of `scopes`. To be asked again while it lasts.
 
         The request counts once, under what an account may call. Raises AuthenticationFailed,
@@ -51,10 +51,10 @@ class Doorkeeper:
         async def count(principal: Principal) -> Admission:
             return await self._limiter.admit_call(call_rules(principal.user_id, self._call_limit))
 
-        principal, _admission = await self._let_in(request, scopes, count)
+        principal, _admission = await self._admit(request, scopes, count)
         return principal
 
-    async def admit_listener(self, request: Request, *scopes: str) -> Principal:
+    async def admit_event_stream(self, request: Request, *scopes: str) -> Principal:
         """The same for a request that stays open to listen: an account may have so many at a time."""
 
         async def count(principal: Principal) -> Admission:
@@ -62,17 +62,17 @@ class Doorkeeper:
                 call_rules(principal.user_id, self._call_limit, event_streams=self._event_streams)
             )
 
-        principal, _admission = await self._let_in(request, scopes, count)
+        principal, _admission = await self._admit(request, scopes, count)
         return principal
 
-    async def admit(self, request: Request, *scopes: str) -> tuple[Principal, Admission]:
+    async def admit_generation(self, request: Request, *scopes: str) -> tuple[Principal, Admission]:
         """The same for a request that an engine will answer: it counts under the caller's limits.
 
         Raises also RateLimitExceeded, InsufficientQuota and ConcurrencyLimitExceeded.
         """
-        return await self._let_in(request, scopes, self._limiter.admit)
+        return await self._admit(request, scopes, self._limiter.admit_generation)
 
-    async def _let_in(
+    async def _admit(
         self, request: Request, scopes: Sequence[str], limit: Callable[[Principal], Awaitable[Admission]]
     ) -> tuple[Principal, Admission]:
         async def count(principal: Principal) -> Admission:
@@ -85,11 +85,11 @@ class Doorkeeper:
             return admission
 
         try:
-            principal, admission = await self._authenticator.admit(
+            principal, admission = await self._authenticator.authenticate_and_count(
                 request.headers.get("authorization"), count
             )
         except AuthenticationFailed:
-            await self._count_stranger(request)
+            await self._count_failed_authentication(request)
             raise
         principal.require(*scopes)
         return principal, admission
@@ -102,9 +102,9 @@ class Doorkeeper:
             trusted_hops=self._trusted_proxy_hops,
         )
 
-    async def _count_stranger(self, request: Request) -> None:
+    async def _count_failed_authentication(self, request: Request) -> None:
         try:
-            await self._limiter.admit_address(self.address_of(request), self._address_limit)
+            await self._limiter.admit_unauthenticated(self.address_of(request), self._address_limit)
         except DependencyUnavailable as exc:
             # It is refused in any case, and a 401 says more than a 503.
             log.warning("stranger_not_counted", error=exc.code)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from rest_framework.request import Request
 
+from accounts.change_origin import ChangeOrigin, origin_of
 from accounts.models import User, Via
-from accounts.origin import Origin, origin_of
 from accounts.principals import Principal
 from gateway.errors import AuthenticationFailed
 
@@ -21,6 +21,6 @@ def principal_of(request: Request) -> Principal | None:
     return request.auth if isinstance(request.auth, Principal) else None
 
 
-def rest_origin(request: Request) -> Origin:
+def rest_origin(request: Request) -> ChangeOrigin:
     actor = request.user if isinstance(request.user, User) else None
     return origin_of(request, via=Via.REST, actor=actor)

@@ -7,13 +7,13 @@ from starlette.requests import Request
 
 from accounts.api_keys import change_api_key, issue_api_key
 from accounts.authentication import Authenticator
-from accounts.doorkeeper import ADMISSION, Doorkeeper
+from accounts.change_origin import COMMAND
 from accounts.limits.limiter import Limiter
 from accounts.limits.rules import Allowance, LimitBook
 from accounts.limits.store import MemoryLimits
 from accounts.limits.usage import UsageLog
 from accounts.models import User
-from accounts.origin import COMMAND
+from accounts.request_admission import ADMISSION, RequestAdmission
 from accounts.scopes import Scope
 from accounts.sessions import log_out
 from accounts.tests.chat_plane import in_thread
@@ -24,9 +24,9 @@ MANY = Allowance(1_000, 60)
 
 
 @pytest.fixture
-def doorkeeper(authenticator: Authenticator) -> Doorkeeper:
+def admission(authenticator: Authenticator) -> RequestAdmission:
     limiter = Limiter(MemoryLimits(lease_s=60), UsageLog(), LimitBook((), {}))
-    return Doorkeeper(
+    return RequestAdmission(
         authenticator,
         limiter,
         address_limit=MANY,
@@ -47,79 +47,81 @@ def request_with(credential: str) -> Request:
 
 
 async def test_scopes_taken_from_a_key_are_missed_on_its_next_request(
-    doorkeeper: Doorkeeper, mina: User
+    admission: RequestAdmission, mina: User
 ) -> None:
     issued = await in_thread(issue_api_key, user=mina, name="k", scopes=["chat"], origin=COMMAND)
-    await doorkeeper.admit(request_with(issued.key), "chat")
+    await admission.admit_generation(request_with(issued.key), "chat")
 
     narrower = {"scopes": ["embeddings"]}
     await in_thread(change_api_key, user=mina, key_id=issued.row.pk, changes=narrower, origin=COMMAND)
 
     with pytest.raises(PermissionDenied):
-        await doorkeeper.admit(request_with(issued.key), "chat")
+        await admission.admit_generation(request_with(issued.key), "chat")
 
 
-async def test_scopes_given_to_a_key_count_on_its_next_request(doorkeeper: Doorkeeper, mina: User) -> None:
+async def test_scopes_given_to_a_key_count_on_its_next_request(
+    admission: RequestAdmission, mina: User
+) -> None:
     issued = await in_thread(issue_api_key, user=mina, name="k", scopes=["embeddings"], origin=COMMAND)
     with pytest.raises(PermissionDenied):
-        await doorkeeper.admit(request_with(issued.key), "chat")
+        await admission.admit_generation(request_with(issued.key), "chat")
 
     wider = {"scopes": ["embeddings", "chat"]}
     await in_thread(change_api_key, user=mina, key_id=issued.row.pk, changes=wider, origin=COMMAND)
 
-    principal, _admission = await doorkeeper.admit(request_with(issued.key), "chat")
+    principal, _admission = await admission.admit_generation(request_with(issued.key), "chat")
     assert principal.scopes == frozenset({Scope.EMBEDDINGS, Scope.CHAT})
 
 
 async def test_calls_that_no_engine_answers_are_limited_for_each_account(
-    doorkeeper: Doorkeeper, mina: User
+    admission: RequestAdmission, mina: User
 ) -> None:
     token = (await in_thread(issue_pair, mina)).access_token
     other = (await in_thread(issue_pair, await in_thread(User.objects.create, username="juno"))).access_token
     for _ in range(4):
-        await doorkeeper.identify(request_with(token))
+        await admission.authenticate(request_with(token))
 
     with pytest.raises(RateLimitExceeded) as caught:
-        await doorkeeper.identify(request_with(token))
+        await admission.authenticate(request_with(token))
 
     assert caught.value.code == "rate_limit_exceeded"
-    assert (await doorkeeper.identify(request_with(other))).username == "juno"
-    assert (await doorkeeper.admit(request_with(token)))[0].username == "mina"
+    assert (await admission.authenticate(request_with(other))).username == "juno"
+    assert (await admission.admit_generation(request_with(token)))[0].username == "mina"
 
 
 async def test_request_counts_once_however_often_it_is_asked_whose_it_is(
-    doorkeeper: Doorkeeper, mina: User
+    admission: RequestAdmission, mina: User
 ) -> None:
     request = request_with((await in_thread(issue_pair, mina)).access_token)
 
-    names = {(await doorkeeper.identify(request)).username for _ in range(5)}
+    names = {(await admission.authenticate(request)).username for _ in range(5)}
 
     assert names == {"mina"}
 
 
 async def test_request_that_lasts_is_told_when_its_credential_no_longer_counts(
-    doorkeeper: Doorkeeper, mina: User
+    admission: RequestAdmission, mina: User
 ) -> None:
     pair = await in_thread(issue_pair, mina)
     request = request_with(pair.access_token)
-    await doorkeeper.admit_listener(request)
+    await admission.admit_event_stream(request)
 
     await in_thread(log_out, refresh_token=pair.refresh_token, origin=COMMAND)
 
     with pytest.raises(TokenRevoked):
-        await doorkeeper.identify(request)
+        await admission.authenticate(request)
 
 
 async def test_account_listens_so_often_at_a_time_until_one_leaves(
-    doorkeeper: Doorkeeper, mina: User
+    admission: RequestAdmission, mina: User
 ) -> None:
     token = (await in_thread(issue_pair, mina)).access_token
     first, second = request_with(token), request_with(token)
-    await doorkeeper.admit_listener(first)
-    await doorkeeper.admit_listener(second)
+    await admission.admit_event_stream(first)
+    await admission.admit_event_stream(second)
 
     with pytest.raises(ConcurrencyLimitExceeded, match="2 event streams"):
-        await doorkeeper.admit_listener(request_with(token))
+        await admission.admit_event_stream(request_with(token))
     first.scope[ADMISSION].end()
 
-    assert (await doorkeeper.admit_listener(request_with(token))).username == "mina"
+    assert (await admission.admit_event_stream(request_with(token))).username == "mina"
