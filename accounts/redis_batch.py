@@ -1,4 +1,4 @@
-"""What concurrent requests ask of Redis, asked together: one command for all that want the same."""
+"""Sends the Redis commands of concurrent requests in one round trip, equal operations as one command."""
 
 from __future__ import annotations
 
@@ -20,8 +20,9 @@ log = structlog.get_logger()
 MAX_BATCH = 256
 """Items per round trip: while a script runs for them, Redis does nothing else."""
 SLOW_S = 0.5
-"""A Redis that took this long to fail hangs: asking it again and again would keep everybody waiting."""
-REST_S = 1.0
+"""A Redis that took this long to fail hangs: further calls would make every request wait as long."""
+BACK_OFF_S = 1.0
+"""How long calls fail at once after that."""
 
 Command = tuple[str | bytes | int | float, ...]
 Item = TypeVar("Item")
@@ -29,7 +30,7 @@ Result = TypeVar("Result")
 
 
 class Script:
-    """Called by its hash; told in full only to a Redis that does not know it (yet, or after a restart)."""
+    """A Lua script, called by its hash. Its text is sent only to a Redis that does not know the hash."""
 
     def __init__(self, text: str) -> None:
         self.text = text
@@ -41,17 +42,17 @@ class Script:
 
 @dataclass(frozen=True, eq=False)
 class Operation(Generic[Item, Result]):
-    """One command for any number of items, and what its answer is for each of them, in order.
+    """One command for any number of items, and how its answer is split into their results, in order.
 
-    A result that is an exception is raised to that item's submitter alone.
+    A result that is an exception is raised by that item's future alone.
     """
 
     command: Callable[[Sequence[Item]], Command]
     read: Callable[[Sequence[Item], Any], Sequence[Result | Exception]]
     script: Script | None = None
-    """That the command calls."""
+    """The script that the command calls."""
     rank: int = 0
-    """Within a round trip the lowest comes first, whatever was submitted first."""
+    """Within a round trip, lower ranks are sent first."""
 
 
 class _Job(NamedTuple):
@@ -61,17 +62,16 @@ class _Job(NamedTuple):
 
 
 class RedisBatch:
-    """One round trip for whatever is submitted in one turn of the event loop; at most one is under way.
+    """Sends what is submitted in one turn of the event loop in one round trip, one round trip at a time.
 
-    What arrives meanwhile is the next batch. The commands are not a transaction. What was cancelled before it
-    was sent is not sent. After a Redis that hangs was waited for once, what is submitted within the next
-    second fails at once.
+    Items submitted meanwhile are the next batch. The commands are not a transaction. An item whose future is
+    cancelled before it is sent is not sent. After Redis hung once, submissions fail at once for BACK_OFF_S.
     """
 
     def __init__(self, redis: Redis, *, slow_s: float = SLOW_S) -> None:
         self._redis = redis
         self._slow_s = slow_s
-        self._rests_until = 0.0
+        self._backs_off_until = 0.0
         self._waiting: list[_Job] = []
         self._sender: asyncio.Task[None] | None = None
 
@@ -82,7 +82,7 @@ class RedisBatch:
         """
         future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
         job = _Job(operation, item, future)
-        if time.monotonic() < self._rests_until:
+        if time.monotonic() < self._backs_off_until:
             _fail([job])
             return future
         self._waiting.append(job)
@@ -99,8 +99,8 @@ class RedisBatch:
             except (RedisError, OSError, TimeoutError) as exc:
                 log.error("redis_failed", error=type(exc).__name__)
                 if time.monotonic() >= started + self._slow_s:
-                    # Who came meanwhile has waited long enough, too.
-                    self._rests_until = time.monotonic() + REST_S
+                    # The items submitted meanwhile have waited long enough, too.
+                    self._backs_off_until = time.monotonic() + BACK_OFF_S
                     batch, self._waiting = [*batch, *self._waiting], []
                 _fail(batch)
         self._sender = None
@@ -131,7 +131,7 @@ class RedisBatch:
 
 
 def _grouped(jobs: Sequence[_Job]) -> list[list[_Job]]:
-    """What is still wanted, by operation."""
+    """The jobs that were not cancelled, by operation, in the order of their ranks."""
     groups: dict[Operation[Any, Any], list[_Job]] = {}
     for job in jobs:
         if not job.future.done():

@@ -1,4 +1,4 @@
-"""Where django-ratelimit counts when LIMITS_WITHOUT_REDIS=allow."""
+"""The cache in which django-ratelimit counts when LIMITS_WITHOUT_REDIS=allow."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from django_redis.cache import RedisCache
 from django_redis.exceptions import ConnectionInterrupted
 from redis.exceptions import RedisError
 
+from accounts.redis_batch import BACK_OFF_S
+
 log = structlog.get_logger()
 
 Result = TypeVar("Result")
 
-REST_S = 1.0
-
 
 class FallbackCache(BaseCache):
-    """Redis's cache, and while that does not answer this process's memory: as much as counting needs."""
+    """Redis's cache, or this process's memory while Redis fails; only the methods that counting uses."""
 
-    _rests_until = 0.0
+    _backs_off_until = 0.0
     """Of the class, as each thread has a cache: not every call waits for a Redis that hangs."""
 
     def __init__(self, location: str, params: dict[str, Any]) -> None:
@@ -51,11 +51,11 @@ class FallbackCache(BaseCache):
         return self._try(lambda cache: bool(cache.delete(key, version=version)))
 
     def _try(self, work: Callable[[Any], Result]) -> Result:
-        if time.monotonic() < self._rests_until:
+        if time.monotonic() < self._backs_off_until:
             return work(self._own)
         try:
             return work(self._shared)
         except (ConnectionInterrupted, RedisError) as exc:
             log.warning("redis_failed", error=type(exc).__name__)
-            type(self)._rests_until = time.monotonic() + REST_S
+            type(self)._backs_off_until = time.monotonic() + BACK_OFF_S
             return work(self._own)

@@ -72,5 +72,5 @@ async def test_redis_that_refuses_at_once_is_asked_again_at_once() -> None:
     results = [await asyncio.gather(ask(batch), return_exceptions=True) for _ in range(3)]
 
     assert [type(result) for (result,) in results] == [DependencyUnavailable] * 3
-    assert batch._rests_until == 0
+    assert batch._backs_off_until == 0
     await redis.aclose()
