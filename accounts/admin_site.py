@@ -1,4 +1,4 @@
-"""The admin's own pages, as far as they change accounts. Beside the package: it registers with this site."""
+"""The admin site, with its password page replaced. Apart from `accounts.admin`, which registers with it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from accounts.services import set_new_password
 
 
 class OwnPasswordView(PasswordChangeView):
-    """Django's page, with the password changed as everywhere: attempts count, every other session ends."""
+    """Django's page, but attempts count as log-ins, and every other session ends."""
 
     form_class = AdminPasswordChangeForm
 

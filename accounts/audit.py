@@ -1,4 +1,4 @@
-"""Puts administrative changes on record."""
+"""Records administrative changes in the audit trail."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def keep_change(
     request: Requester,
     changes: Mapping[str, object],
 ) -> AuditEvent:
-    """The sink of `gateway.audit`: what rooms that know no accounts have done."""
+    """The sink of `gateway.audit`, for apps that may not import this one."""
     return record_audit(origin=_find_origin(request), action=action, target=target, changes=changes)
 
 

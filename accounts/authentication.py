@@ -1,4 +1,4 @@
-"""From a credential to a `Principal`, for the chat plane. The REST views' twin is rest_authentication."""
+"""Authenticates requests of the chat plane; `accounts.rest_authentication` does those of REST views."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ log = structlog.get_logger()
 
 CACHED_PRINCIPALS = 10_000
 PRINCIPAL_LIFE_S = 60.0
-"""What nobody announced (a change by hand in the database) is seen after this long at the latest."""
+"""A change that was not announced (by hand, in the database) takes effect after this time at the latest."""
 
 Counted = TypeVar("Counted")
 
@@ -49,7 +49,8 @@ def bearer_token(authorization: str | None) -> str:
 class Authenticator:
     """Turns an Authorization header into a Principal; one per web process.
 
-    Reads the database when something is new or has changed, else compares the account's stamp only.
+    Reads the database for a credential that is new or whose account has changed. Otherwise compares the
+    account's stamp only.
     """
 
     def __init__(self, worker: BatchWorker, stamps: Stamps | None = None) -> None:
@@ -72,11 +73,11 @@ class Authenticator:
     async def authenticate_and_count(
         self, authorization: str | None, count: Callable[[Principal], Awaitable[Counted]]
     ) -> tuple[Principal, Counted]:
-        """As `authenticate`, and what `count` answers for the principal, such as a rate limit's decision.
+        """As `authenticate`, and the result of `count` for the principal, such as an admission.
 
-        For a credential that is remembered both share one round trip to Redis, and `count` may be given the
-        principal as it was before a change: what it allows has to be asked of the one that is returned. A
-        credential that turns out to be bad is told so, whatever `count` said.
+        For a cached credential both share one round trip to Redis. `count` may then be called with the
+        principal as it was before a change, so callers check rights on the principal that is returned. A bad
+        credential raises AuthenticationFailed, also when `count` raised another error.
         """
         credential = await self._recognise(bearer_token(authorization))
         known = self._recall(credential)
@@ -91,7 +92,7 @@ class Authenticator:
             principal = await self._check(credential, asked)
             if principal == known.outcome:
                 raise
-            counted = await count(principal)  # what refused it is what it was before a change
+            counted = await count(principal)  # the refusal was about the principal before a change
         except BaseException:
             asked.cancel()
             raise
@@ -108,7 +109,7 @@ class Authenticator:
         if credential is None:
             if prefix_of(raw) is None:
                 raise AuthenticationFailed("The API key is not valid.")
-            # Whose key it is never changes; whether it is still good is asked on every request.
+            # The account of a key never changes; whether the key is good is checked on every request.
             credential = self._keys[digest] = await self._worker.submit(find_keys, raw)
         return credential
 
@@ -120,7 +121,7 @@ class Authenticator:
                 return _raise_or_return(known.outcome)
             stamp = stamp or await self._stamps.renew(credential.user_id)
         except DependencyUnavailable:
-            # Without the stamps everything is asked of the database, which is slower and never wrong.
+            # Without the stamps every request reads the database, which is slower and never stale.
             stamp = None
         result = await self._worker.submit(load_authentication_results, credential)
         if stamp is None:
@@ -134,7 +135,7 @@ class Authenticator:
         return None if known is None or known.until <= time.monotonic() else known
 
     def _record_use(self, credential: Credential) -> None:
-        """Have the use put on record, once a minute and without anybody waiting for it."""
+        """Record the use in the background, once a minute."""
         if not self._last_used_throttle.is_due(credential):
             return
         task = asyncio.create_task(self._write_use(credential), name="note-use")
@@ -153,7 +154,7 @@ class Authenticator:
 
 
 def _good_until(outcome: Principal | AuthenticationFailed) -> float:
-    """Until when it may be remembered, in `time.monotonic` seconds: no longer than the credential lives."""
+    """Until when the outcome may be cached, in `time.monotonic` seconds: not past the credential's expiry."""
     life_s = PRINCIPAL_LIFE_S
     if isinstance(outcome, Principal) and outcome.ends_at is not None:
         life_s = min(life_s, outcome.ends_at.timestamp() - time.time())
@@ -162,13 +163,13 @@ def _good_until(outcome: Principal | AuthenticationFailed) -> float:
 
 @dataclass(frozen=True)
 class AuthenticationResult:
-    """Wrapped, because the batch worker raises what is returned as a bare exception."""
+    """Wraps the outcome, because the batch worker raises results that are exceptions."""
 
     outcome: Principal | AuthenticationFailed
 
 
 def load_authentication_results(credentials: Sequence[Credential]) -> list[AuthenticationResult]:
-    """What the database says of each credential, in order."""
+    """A handler of `gateway.batching`: checks each credential against the database, in order."""
     return [
         AuthenticationResult(found if isinstance(found, AuthenticationFailed) else found[1])
         for found in check_credentials(credentials)
@@ -176,7 +177,10 @@ def load_authentication_results(credentials: Sequence[Credential]) -> list[Authe
 
 
 def find_keys(raw_keys: Sequence[str]) -> list[Credential | AuthenticationFailed]:
-    """Whose keys these are, in order, as long as they were ever issued; one query."""
+    """The credential of each key, in order, expired and revoked ones too; one query.
+
+    AuthenticationFailed in place of a key that was never issued.
+    """
     prefixes = {raw: prefix_of(raw) for raw in raw_keys}
     rows = ApiKey.objects.filter(prefix__in={p for p in prefixes.values() if p})
     stored = {row.prefix: row for row in rows.only("id", "user_id", "prefix", "digest")}

@@ -1,4 +1,4 @@
-"""Who made a change, and from where: what services get to know of their caller, for the audit trail."""
+"""Who made a change, how and from where: what services pass on to the audit trail."""
 
 from __future__ import annotations
 

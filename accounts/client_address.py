@@ -16,7 +16,7 @@ class HasMeta(Protocol):
 
 
 def client_address(request: HasMeta) -> str | None:
-    """The client's address; None when nobody knows it (a Unix socket without a trusted proxy)."""
+    """The client's address; None when it is unknown (a Unix socket without a trusted proxy)."""
     return find_address(
         peer=request.META.get("REMOTE_ADDR", ""),
         forwarded_for=request.META.get("HTTP_X_FORWARDED_FOR", ""),
@@ -25,10 +25,10 @@ def client_address(request: HasMeta) -> str | None:
 
 
 def find_address(*, peer: str, forwarded_for: str, trusted_hops: int) -> str | None:
-    """Who asks, when the last `trusted_hops` entries of X-Forwarded-For come from proxies of ours.
+    """The client's address, when the last `trusted_hops` entries of X-Forwarded-For are from trusted proxies.
 
-    Each of them appends whom it saw, so that what a client wrote there itself comes before, and counts for
-    nothing. A header that is too short did not come through them all: the peer speaks for itself.
+    Each proxy appends the address that connected to it, so entries before those are the client's own claims
+    and are ignored. A header with fewer entries did not pass all proxies: then the peer's address counts.
     """
     entries = forwarded_for.split(",")
     if 0 < trusted_hops <= len(entries):
@@ -37,14 +37,14 @@ def find_address(*, peer: str, forwarded_for: str, trusted_hops: int) -> str | N
 
 
 def address_bucket(address: str | None) -> str:
-    """Under what an address is counted: an IPv6 client has 2⁶⁴ addresses of its own, so its network."""
+    """The key under which an address is counted: of IPv6 its /64 network, all of which one client may use."""
     if address is None or ":" not in address:
         return address or "unknown"
     return str(ipaddress.ip_network(f"{address}/64", strict=False).network_address)
 
 
 def _parse_address(text: str) -> str | None:
-    """The address in its one form, a mapped IPv4 address as such; some proxies add a port."""
+    """The address in canonical form, without a port; an IPv4-mapped IPv6 address as IPv4."""
     host = text[1:].partition("]")[0] if text.startswith("[") else text
     if host.count(":") == 1:
         host = host.partition(":")[0]

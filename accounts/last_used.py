@@ -1,4 +1,4 @@
-"""When keys and sessions were last used: good to know, not worth a write per request."""
+"""Records when keys and sessions were last used, at most once a minute each."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ TRACKED_CREDENTIALS = 10_000
 
 
 class LastUsedThrottle:
-    """Says when a use is worth writing down: once a minute per credential and process. Thread-safe."""
+    """Limits writes of `last_used_at` to one a minute per credential and process. Thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -37,12 +37,12 @@ class LastUsedThrottle:
 
 
 def is_use_due(last_used_at: datetime | None) -> bool:
-    """Whether a use now is worth writing down, after the one on record."""
+    """Whether a use should be recorded now, given the last recorded one."""
     return last_used_at is None or timezone.now() - last_used_at >= timedelta(seconds=RECORD_EVERY_S)
 
 
 def record_last_used(credentials: Sequence[Credential]) -> list[None]:
-    """Put the use on record, unless another process did within the last minute."""
+    """A handler of `gateway.batching`: records a use now, unless one is recorded of the last minute."""
     now = timezone.now()
     is_old = Q(last_used_at=None) | Q(last_used_at__lt=now - timedelta(seconds=RECORD_EVERY_S))
     for kind, model in ((CredentialKind.KEY, ApiKey), (CredentialKind.SESSION, Session)):

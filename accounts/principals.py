@@ -1,4 +1,4 @@
-"""Who asks, and what the credential they used allows: the same for a session, an API key and a cookie."""
+"""The authenticated caller and its rights, the same for a session, an API key and a cookie."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Credential(NamedTuple):
 
 @dataclass(frozen=True)
 class Principal:
-    """Who asks."""
+    """An authenticated caller: the account, and the rights of the credential that was used."""
 
     user_id: uuid.UUID
     username: str
@@ -80,7 +80,7 @@ class Principal:
 def check_credentials(
     credentials: Sequence[Credential],
 ) -> list[tuple[User, Principal] | AuthenticationFailed]:
-    """For each credential its account and principal, or why it is not good; two queries at most."""
+    """For each credential its account and principal, or the error if it is not good; two queries at most."""
     now = timezone.now()
     sessions = _load_sessions(c.id for c in credentials if c.kind == CredentialKind.SESSION)
     keys = _load_keys(c.id for c in credentials if c.kind == CredentialKind.KEY)

@@ -1,4 +1,4 @@
-"""Who asks, and may they now? What every request of the chat plane goes through first."""
+"""Admission control of the chat plane: authenticates each request and counts it under its limits."""
 
 from __future__ import annotations
 
@@ -18,11 +18,16 @@ from gateway.errors import AuthenticationFailed, DependencyUnavailable
 log = structlog.get_logger()
 
 ADMISSION = "gateway.admission"
-"""Where the ASGI scope of a request has its `Admission`; whoever runs the request ends it."""
+"""The key of a request's `Admission` in its ASGI scope. `chat.plane` ends it when the request is over."""
 
 
 class RequestAdmission:
-    """One per web process."""
+    """Authenticates and counts requests; one per web process.
+
+    A request counts once, whichever methods are called for it. Every method raises AuthenticationFailed,
+    PermissionDenied (the credential has none of `scopes`) or RateLimitExceeded, the last also for an address
+    that sent too many bad credentials.
+    """
 
     def __init__(
         self,
@@ -42,10 +47,9 @@ class RequestAdmission:
         self._trusted_proxy_hops = trusted_proxy_hops
 
     async def authenticate(self, request: Request, *scopes: str) -> Principal:
-        """Whose credential came with the request; it has one of `scopes`. To be asked again while it lasts.
+        """The principal of a request that no engine answers; counts under the account's rate of calls.
 
-        The request counts once, under what an account may call. Raises AuthenticationFailed,
-        PermissionDenied, or RateLimitExceeded, also for an address from which too many bad credentials came.
+        May be called again later in the request, to see whether the credential is still good.
         """
 
         async def count(principal: Principal) -> Admission:
@@ -55,7 +59,10 @@ class RequestAdmission:
         return principal
 
     async def admit_event_stream(self, request: Request, *scopes: str) -> Principal:
-        """The same for a request that stays open to listen: an account may have so many at a time."""
+        """The principal of a request for an event stream, of which an account may have so many at a time.
+
+        Raises also ConcurrencyLimitExceeded.
+        """
 
         async def count(principal: Principal) -> Admission:
             return await self._limiter.admit_call(
@@ -66,9 +73,9 @@ class RequestAdmission:
         return principal
 
     async def admit_generation(self, request: Request, *scopes: str) -> tuple[Principal, Admission]:
-        """The same for a request that an engine will answer: it counts under the caller's limits.
+        """The principal and the admission of a request that an engine will answer.
 
-        Raises also RateLimitExceeded, InsufficientQuota and ConcurrencyLimitExceeded.
+        Counts under the caller's limits. Raises also InsufficientQuota and ConcurrencyLimitExceeded.
         """
         return await self._admit(request, scopes, self._limiter.admit_generation)
 
@@ -95,7 +102,7 @@ class RequestAdmission:
         return principal, admission
 
     def address_of(self, request: Request) -> str | None:
-        """Where the request comes from; None when nobody knows it."""
+        """The client's address; None when it is unknown."""
         return find_address(
             peer=request.client.host if request.client else "",
             forwarded_for=",".join(request.headers.getlist("x-forwarded-for")),

@@ -20,9 +20,9 @@ from gateway.errors import AuthenticationFailed, PermissionDenied
 
 
 class BearerAuthentication(BaseAuthentication):
-    """Takes `Authorization: Bearer` with an access token or an API key; without it, others may try.
+    """Authenticates `Authorization: Bearer` with an access token or an API key; passes on without a header.
 
-    An API key gets through only where `accounts.scopes` says so. Asks the database on every request.
+    API keys are admitted only where `accounts.scopes` allows it. Reads the database on every request.
     """
 
     verifier = AccessTokenVerifier()
@@ -54,12 +54,12 @@ class BearerAuthentication(BaseAuthentication):
 
 
 class CookieAuthentication(SessionAuthentication):
-    """Takes the admin's session cookie, with Django's CSRF check."""
+    """Authenticates the admin's session cookie, with Django's CSRF check."""
 
     def authenticate(self, request: Request) -> tuple[User, Principal] | None:
         found = super().authenticate(request)
         if found is None or not isinstance(found[0], User):
-            # The last one to be asked: nobody knows who this is.
+            # The last authentication class: the request stays anonymous.
             count_address(request._request)
             return None
         return found[0], principal_of_cookie(found[0])

@@ -1,4 +1,4 @@
-"""What the account views ask of a request."""
+"""The caller of a REST view: the account, the principal and the origin of a change."""
 
 from __future__ import annotations
 

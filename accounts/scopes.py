@@ -1,4 +1,4 @@
-"""What an API key may be used for, and which REST calls that opens.
+"""The scopes of API keys, and the REST calls that each of them allows.
 
 Sessions and cookies are not narrowed. For keys the REST paths are an allow-list: what is not in it, such
 as keys, sessions, passwords and everything an administrator does, is closed to them.
@@ -19,7 +19,7 @@ class Scope(models.TextChoices):
 READING = frozenset({"GET", "HEAD", "OPTIONS"})
 
 REST_SCOPES: tuple[tuple[str, frozenset[str] | None, Scope], ...] = (
-    # path, methods (None: any), what a key needs for it
+    # path, methods (None: any), the scope that a key needs
     ("/api/conversations", None, Scope.HISTORY),
     ("/api/usage", READING, Scope.HISTORY),
     ("/api/models", READING, Scope.MODELS_READ),
@@ -27,7 +27,7 @@ REST_SCOPES: tuple[tuple[str, frozenset[str] | None, Scope], ...] = (
 
 
 def scope_for_rest(method: str, path: str) -> Scope | None:
-    """The scope that opens this REST call to a key; None: nothing does."""
+    """The scope that a key needs for this REST call; None when keys may not make it."""
     for prefix, methods, scope in REST_SCOPES:
         is_below = path == prefix or path.startswith(prefix + "/")
         if is_below and (methods is None or method in methods):

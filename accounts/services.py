@@ -1,4 +1,4 @@
-"""What accounts do: log in, be created, change."""
+"""Log-in, registration and changes of accounts."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from gateway.errors import InvalidCredentials, InvalidRequest, PermissionDenied
 def log_in(
     *, request: HttpRequest, username: str, password: str, origin: ChangeOrigin
 ) -> tuple[User, TokenPair]:
-    """A new session for the right password. Raises InvalidCredentials, whatever it was that was wrong."""
+    """A new session for the right password. Raises InvalidCredentials for a wrong name and password alike."""
     user = authenticate(request, username=username, password=password)
     if not isinstance(user, User):
         raise InvalidCredentials
@@ -104,7 +104,10 @@ def set_new_password(
     origin: ChangeOrigin,
     action: AuditEvent.Action = AuditEvent.Action.PASSWORD_RESET,
 ) -> None:
-    """Store the password (None: none works) and end every session. Raises InvalidRequest if outrun."""
+    """Store the password (None: none works) and end every session.
+
+    Raises InvalidRequest when the password was changed meanwhile.
+    """
     old_hash = user.password
     user.set_password(password)
     with account_change(user.pk):

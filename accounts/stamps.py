@@ -1,14 +1,14 @@
-"""How every process learns that an account changed, without asking the database (docs/adr/0007).
+"""Cache invalidation: lets every process see that an account changed without a query (docs/adr/0007).
 
-Each account has a stamp that all processes can read cheaply. What a process remembers of an account counts
-as long as the account still has the stamp that was read *before* the account was. Whoever changes what an
-account or a credential may do wraps the change in `account_change`.
+Each account has a stamp that all processes can read cheaply. A cached account is valid as long as the account
+still has the stamp that was read *before* the account was. Code that changes the rights of an account or a
+credential wraps the change in `account_change`.
 
-Where the stamp is:
-- Redis, when there is one: a random value per account. None there means nothing may be remembered until a
-  new one is set; so a Redis that forgot everything costs a reload, never a stale answer.
-- Beside the SQLite file otherwise: one stamp for all accounts, a file that grows with every change.
-- PostgreSQL without Redis: nowhere; nothing is remembered.
+The stamps are stored
+- in Redis, when there is one: a random value per account. Without a value nothing may be cached until a new
+  one is set, so a Redis that lost its data costs a reload, never a stale answer.
+- beside the SQLite file otherwise: one stamp for all accounts, a file that grows with every change.
+- nowhere on PostgreSQL without Redis: nothing is cached.
 """
 
 from __future__ import annotations
@@ -42,21 +42,21 @@ MAX_PIPELINE = 1000
 
 
 class Stamps(Protocol):
-    """The readers' side, for the event loop."""
+    """Reads stamps, on the event loop."""
 
     def ask(self, user_id: uuid.UUID) -> asyncio.Future[bytes | None]:
-        """The account's stamp; None when there is none, or when it is being changed.
+        """The account's stamp; None when there is none, or while the account is being changed.
 
-        Under way at once, so that it shares a round trip with what is asked next. The future raises
+        Sent without being awaited, so that it shares a round trip with the next call. The future raises
         DependencyUnavailable.
         """
 
     async def renew(self, user_id: uuid.UUID) -> bytes | None:
-        """As `ask`, but gives an account without a stamp a new one."""
+        """As `ask`, but creates a stamp for an account without one."""
 
 
 class NoStamps:
-    """For processes that share a database and nothing else: never a stamp, so nothing is remembered."""
+    """For processes that share a database and nothing else: no stamps, so nothing is cached."""
 
     def ask(self, user_id: uuid.UUID) -> asyncio.Future[bytes | None]:
         return _done(None)
@@ -122,11 +122,11 @@ def open_stamps(batch: RedisBatch | None) -> Stamps:
 
 @contextmanager
 def account_change(*user_ids: uuid.UUID) -> Iterator[None]:
-    """A transaction that changes what these accounts or their credentials may do.
+    """A transaction that changes the rights of these accounts or of their credentials.
 
-    Every process sees the outcome on its next request. The change is announced before the commit and
-    confirmed after it; in between, and for a minute if this process dies there, nobody remembers anything
-    of these accounts. Raises DependencyUnavailable, and changes nothing, when it cannot be announced.
+    Every process sees the change on its next request. It is announced before the commit and confirmed after
+    it; in between, and for a minute if this process dies there, no process caches these accounts. Raises
+    DependencyUnavailable, and changes nothing, when it cannot be announced.
     """
     with transaction.atomic():
         yield

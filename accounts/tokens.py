@@ -1,4 +1,4 @@
-"""JWT pairs: signing and verifying. simplejwt does both; what a pair belongs to is a `Session`."""
+"""Signs and verifies pairs of JWTs, with simplejwt. A pair belongs to a `Session`."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class TokenPair:
 
 @dataclass(frozen=True)
 class Claims:
-    """What a genuine token says."""
+    """The claims of a token whose signature is right."""
 
     credential: Credential
     jti: str
@@ -84,8 +84,8 @@ def verify_refresh_token(raw: str) -> Claims:
 class AccessTokenVerifier:
     """Verifies access tokens and remembers the good ones: a signature is checked once per token.
 
-    A remembered token still ends at its own expiry. Whether its session still stands is not the token's
-    business: `accounts.authentication` asks that on every request.
+    A cached token still ends at its own expiry. Whether its session has ended is checked by
+    `accounts.authentication`, on every request.
     """
 
     def __init__(self) -> None:

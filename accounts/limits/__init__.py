@@ -1,1 +1,1 @@
-"""How much whom is allowed: rules, where they are counted, and what clients are told (docs/limits.md)."""
+"""Rate limits and quotas: the rules, the stores that count them, the errors and headers (docs/limits.md)."""

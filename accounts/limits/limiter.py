@@ -1,4 +1,4 @@
-"""Lets requests in as far as their limits go, and settles what they took when they are over."""
+"""Admits requests within their limits, and counts what they used when they are over."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ READ_ALL_EVERY_S = 60.0
 
 
 class Admission:
-    """A request that was let in. It counts as being answered until `end`, whatever happens to it."""
+    """A request that was admitted. It holds its lease until `end`, whatever happens to it."""
 
     __slots__ = ("_caller", "_has_ended", "_limiter", "headers", "lease")
 
@@ -63,7 +63,7 @@ class Admission:
         """OpenAI's rate headers, for the answer, also when it is an error."""
 
     def end(self, spent: Spent = NOTHING) -> None:
-        """The answer is over. Idempotent: the first call counts. Does not wait."""
+        """The request is over and used `spent`. Idempotent: the first call counts. Does not block."""
         if not self._has_ended:
             self._has_ended = True
             self._limiter.ended(self, self._caller, spent)
@@ -84,15 +84,16 @@ class Limiter:
         self._settling: set[asyncio.Future[None]] = set()
 
     async def admit_generation(self, caller: Caller) -> Admission:
-        """Raises RateLimitExceeded, InsufficientQuota, ConcurrencyLimitExceeded or DependencyUnavailable.
+        """Admit a request that an engine will answer, under the limits of its caller.
 
-        The caller must see to it that the admission ends.
+        The caller of this method has to end the admission. Raises RateLimitExceeded, InsufficientQuota,
+        ConcurrencyLimitExceeded or DependencyUnavailable.
         """
         lease, counts = await self._acquire(self.book.rules_for(caller))
         return Admission(self, caller, lease, rate_headers(counts))
 
     async def admit_call(self, rules: Rules) -> Admission:
-        """The same for a request that no engine answers: it is nobody's use, and no answer speaks of it."""
+        """Admit a request that no engine answers, under `rules`: without usage and without rate headers."""
         lease, _counts = await self._acquire(rules)
         return Admission(self, None, lease, {})
 
@@ -103,7 +104,7 @@ class Limiter:
         try:
             decision = await self._store.acquire(lease)
         except asyncio.CancelledError:
-            self._settle(lease, 0)  # it may have been let in all the same
+            self._settle(lease, 0)  # the store may have admitted it all the same
             raise
         if (refusal := refusal_of(decision)) is not None:
             raise refusal
@@ -112,7 +113,7 @@ class Limiter:
         return lease, decision.counts
 
     async def admit_unauthenticated(self, address: str | None, default: Allowance) -> None:
-        """Count a request that came without a good credential. Raises RateLimitExceeded."""
+        """Count a request without a good credential against its address. Raises RateLimitExceeded."""
         allowance = self.book.address_allowance(address, default)
         if allowance is not None:
             lease = AnswerLease("", (address_rule(address_bucket(address), allowance),))
@@ -120,7 +121,7 @@ class Limiter:
                 raise refusal
 
     def ended(self, admission: Admission, caller: Caller | None, spent: Spent) -> None:
-        """What `Admission.end` is for."""
+        """Release the lease and count what was used. Called by `Admission.end`, once."""
         self._held.pop(admission.lease.id, None)
         if caller is not None:
             self._usage.note(caller.user_id, spent.prompt_tokens, spent.completion_tokens)
@@ -142,9 +143,9 @@ class Limiter:
             log.warning("limit_not_settled", error=type(exc).__name__)
 
     async def refresh(self, worker: BatchWorker) -> None:
-        """Follow what administrators changed; to be called every few seconds.
+        """Load limits that administrators changed; to be called every few seconds.
 
-        Raises DependencyUnavailable, and keeps what it knows.
+        Raises DependencyUnavailable, and keeps the limits that it has.
         """
         now = time.monotonic()
         # From the beginning now and then: a change on a machine whose clock is late may leave no mark.
@@ -155,11 +156,11 @@ class Limiter:
             self._mark, self._read_at = loaded.mark, now
 
     async def renew_leases(self) -> None:
-        """Say that the answers in hand are still being generated; to be called well within a lease's life."""
+        """Renew the leases of running answers; to be called well within the life of a lease."""
         if self._held:
             await self._store.renew(list(self._held.values()))
 
     async def settled(self) -> None:
-        """Wait until everything that ended is counted."""
+        """Wait until what ended requests used is counted."""
         while self._settling:
             await asyncio.wait(set(self._settling))

@@ -1,4 +1,4 @@
-"""Limits counted in Redis, for any number of web processes. Redis's clock is the only one that counts."""
+"""Limits counted in Redis, for any number of web processes, by the clock of Redis alone."""
 
 from __future__ import annotations
 
@@ -154,7 +154,7 @@ class RedisLimits:
 
 @lru_cache(maxsize=MAX_KNOWN)
 def _text_of(rules: Rules) -> str:
-    """What ACQUIRE is told of the rules: the same for each of a caller's requests."""
+    """The rules as ACQUIRE reads them; cached, as they are the same for each of a caller's requests."""
     return " ".join(f"{rule.kind.value} {rule.value} {rule.window_s * 1000}" for rule in rules)
 
 

@@ -1,4 +1,4 @@
-"""Which limits apply to whom, and how clients are told. Pure: no database, no clock.
+"""Which limits apply to a caller, and the error and headers that report them. No database, no clock.
 
 For each kind the most specific number counts: of the account, else of its role, else of everybody, else of
 the settings. An API key's numbers apply in addition to those of its account. Zero is no limit.
@@ -28,7 +28,7 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 class Caller(Protocol):
-    """What the rules need of a `Principal`."""
+    """The part of a `Principal` that limits depend on."""
 
     @property
     def user_id(self) -> uuid.UUID: ...
@@ -47,7 +47,7 @@ class Allowance(NamedTuple):
 
 
 class LimitRow(NamedTuple):
-    """A row of the table, as far as it counts."""
+    """A row of the table `Limit`."""
 
     subject: LimitSubject
     target: str
@@ -65,7 +65,7 @@ class Rule(NamedTuple):
     value: int
     window_s: int
     what: str = "answers may be generated"
-    """Of which so many at a time: words for who is refused."""
+    """For the message of a refusal: "no more than 2 … at a time"."""
 
 
 Rules = tuple[Rule, ...]
@@ -86,13 +86,15 @@ class Count(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Decision:
+    """Whether a store admits a request, and how much of each rule is used."""
+
     counts: tuple[Count, ...]
     refused: Count | None = None
     """The first rule that was used up; requests come first, then tokens, then answers at a time."""
 
 
 class LimitBook:
-    """All limits, as they were when it was made."""
+    """All limits, as they were when the book was made."""
 
     def __init__(self, rows: Iterable[LimitRow], defaults: Mapping[LimitKind, Allowance]) -> None:
         self._defaults = defaults
@@ -107,7 +109,7 @@ class LimitBook:
         self._known: dict[tuple[uuid.UUID, Role, uuid.UUID | None], Rules] = {}
 
     def rules_for(self, caller: Caller) -> Rules:
-        """What applies to the caller, in the order in which it is refused."""
+        """The rules that apply to the caller, in the order in which they are checked."""
         who = (caller.user_id, caller.role, caller.key_id)
         rules = self._known.get(who)
         if rules is None:
@@ -117,7 +119,7 @@ class LimitBook:
         return rules
 
     def account_allowance(self, kind: LimitKind, *, user_id: uuid.UUID, role: Role) -> Allowance | None:
-        """The most specific number for the account; None for no limit."""
+        """The most specific allowance of the account; None for no limit."""
         for subject, target in (
             (LimitSubject.USER, str(user_id)),
             (LimitSubject.ROLE, str(role)),
@@ -129,7 +131,7 @@ class LimitBook:
         return default if default and default.value else None
 
     def address_allowance(self, address: str | None, default: Allowance) -> Allowance | None:
-        """The number of the smallest network that `address` is in; None for no limit."""
+        """The allowance of the smallest network that contains `address`; None for no limit."""
         found = self._of_network(address)
         if found is None:
             everywhere = (LimitSubject.ADDRESS, "", LimitKind.REQUESTS)
@@ -168,7 +170,7 @@ def address_rule(address: str, allowance: Allowance) -> Rule:
 
 
 def call_rules(user_id: uuid.UUID, calls: Allowance, *, event_streams: int | None = None) -> Rules:
-    """For a request that no engine answers; with `event_streams`, for one that stays open to listen."""
+    """The rules of a request that no engine answers; `event_streams` bounds those that are event streams."""
     rules: list[Rule] = []
     if calls.value:
         rules.append(_rule(LimitKind.REQUESTS, f"calls:{user_id}", calls))
@@ -212,7 +214,7 @@ def duration(wait_s: float) -> str:
 
 
 def refusal_of(decision: Decision) -> RateLimitExceeded | None:
-    """What the caller is told; None when it may."""
+    """The error of a request that was refused; None for one that was admitted."""
     count = decision.refused
     if count is None:
         return None

@@ -14,34 +14,33 @@ SWEEP_PERIOD_S = 60.0
 
 
 class AnswerLease(NamedTuple):
-    """An answer being generated, as the rules about answers at a time count it."""
+    """A request under `rules`. Where they bound answers at a time, it holds one of them until it ends."""
 
     id: str
     rules: Rules
 
 
 class LimitStore(Protocol):
-    """Counts. Each call is atomic: whatever happens at the same time elsewhere, N lets N through.
+    """Counts requests, tokens and leases. Each call is atomic: a limit of N admits N across all processes.
 
-    Windows begin with the first thing counted in them. A lease that is neither renewed nor ended counts
-    until its time is over.
+    A window begins with the first thing counted in it. A lease that is neither renewed nor ended expires.
     """
 
     async def acquire(self, lease: AnswerLease) -> Decision:
-        """Check the lease's rules, and count the request where it may.
+        """Check the lease's rules, and count the request where they admit it.
 
-        Nothing is counted of a request that is one too many; one that is refused for its tokens or for
-        answers at a time counts as a request all the same. Raises DependencyUnavailable.
+        A request over the limit of requests is not counted; one that is refused for its tokens or for answers
+        at a time counts as a request all the same. Raises DependencyUnavailable.
         """
 
     def end(self, lease: AnswerLease, tokens: int) -> asyncio.Future[None]:
-        """The answer is over and took this many tokens. Under way at once, before it is awaited.
+        """Release the lease and count the tokens that its answer used. Starts before it is awaited.
 
-        Harmless for a lease that was refused. The future raises DependencyUnavailable.
+        Does nothing to a lease that was refused. The future raises DependencyUnavailable.
         """
 
     async def renew(self, leases: Sequence[AnswerLease]) -> None:
-        """These answers are still being generated. Raises DependencyUnavailable."""
+        """Extend the leases of answers that are still being generated. Raises DependencyUnavailable."""
 
 
 class _Window:
@@ -57,7 +56,7 @@ class _Window:
 
 
 class MemoryLimits:
-    """Counts in this process. Right for one web process only; a system check refuses more without Redis."""
+    """A `LimitStore` in this process, for a single web process; a system check refuses more without Redis."""
 
     def __init__(self, *, lease_s: float, clock: Callable[[], float] = time.monotonic) -> None:
         self._lease_s = lease_s
@@ -115,7 +114,7 @@ class MemoryLimits:
         return Count(rule, window.used, window.left_s(now))
 
     def _sweep(self, now: float) -> None:
-        """Forget what is over, now and then."""
+        """Drop what has expired, every SWEEP_PERIOD_S."""
         if now < self._swept_at + SWEEP_PERIOD_S:
             return
         self._swept_at = now

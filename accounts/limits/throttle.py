@@ -1,4 +1,4 @@
-"""How often somebody may try to log in, or call REST: counted by django-ratelimit. Not for the event loop."""
+"""Rate limits of log-ins and REST calls, counted by django-ratelimit. Blocking: not for the event loop."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def admit_login(request: HttpRequest, *, username: str, account: User | None = N
     """Count a log-in attempt against its name, its account and its address. Raises RateLimitExceeded.
 
     The account, so that its name and its e-mail address count together; the name, however it is written,
-    so that a name nobody has is limited just like one that somebody has.
+    so that unknown names are limited just like known ones.
     """
     rate, message = parse_rate(settings.LOGIN_RATE), "Too many log-in attempts."
     name = User.normalize_username(username).casefold()
@@ -69,10 +69,10 @@ def admit_login(request: HttpRequest, *, username: str, account: User | None = N
 
 @contextmanager
 def bad_refreshes_counted(request: HttpRequest) -> Iterator[None]:
-    """Around what takes a refresh token: raises RateLimitExceeded where too many bad ones came from.
+    """Count refresh tokens that turn out to be bad against their address. Raises RateLimitExceeded.
 
-    Good ones are not counted, so that an office behind one address may refresh all at once. In place of
-    `RestThrottle`, which counts before anybody knows.
+    Good ones are not counted, so that an office behind one address may refresh all at once. Views use it
+    instead of `RestThrottle`, which counts before the token was checked.
     """
     bucket, rate = address_bucket(client_address(request)), parse_rate(settings.LOGIN_RATE)
     message = "Too many refresh tokens that are not valid."
@@ -83,7 +83,7 @@ def bad_refreshes_counted(request: HttpRequest) -> Iterator[None]:
         count_address(request)
         _count(request, "refresh-address", bucket, rate, message)
         raise
-    except APIException:  # a body that is none
+    except APIException:  # a malformed body
         count_address(request)
         raise
 

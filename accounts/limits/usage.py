@@ -1,4 +1,4 @@
-"""What accounts used, per day: gathered in memory, added to the rows every few seconds."""
+"""The usage of accounts per day: summed in memory, added to the rows every few seconds."""
 
 from __future__ import annotations
 
@@ -38,14 +38,14 @@ class DayOfUse:
 
 
 class UsageLog:
-    """Adds up the use of this process. What was not flushed is lost in a crash; it bills nobody."""
+    """Sums the usage in this process. A crash loses what was not flushed; nothing is billed by it."""
 
     def __init__(self) -> None:
         self._days: dict[tuple[uuid.UUID, int], DayOfUse] = {}
         """By account and day since 1970, which costs every request less than a date."""
 
     def note(self, user_id: uuid.UUID, prompt_tokens: int, completion_tokens: int) -> None:
-        """One request more, and its tokens."""
+        """Count one request and its tokens."""
         today = int(time.time() // SECONDS_A_DAY)
         day = self._days.get((user_id, today))
         if day is None:
@@ -54,7 +54,7 @@ class UsageLog:
         day.add(1, prompt_tokens, completion_tokens)
 
     async def flush(self, worker: BatchWorker) -> None:
-        """Have it all added to the rows. What cannot be written now is kept for the next time."""
+        """Add the sums to the rows. What cannot be written is kept for the next flush."""
         days, self._days = self._days, {}
         results = await asyncio.gather(
             *(worker.submit(add_usage, day) for day in days.values()), return_exceptions=True
@@ -69,7 +69,7 @@ class UsageLog:
 
 
 def add_usage(days: Sequence[DayOfUse]) -> list[None]:
-    """A handler of `gateway.batching`. The use of accounts that are gone is forgotten."""
+    """A handler of `gateway.batching`. The usage of deleted accounts is dropped."""
     users = {day.user_id for day in days}
     known = set(User.objects.filter(pk__in=users).values_list("pk", flat=True))
     with transaction.atomic():
@@ -108,6 +108,6 @@ def _update(day: DayOfUse) -> bool:
 
 
 def usage_of_today(user: User) -> DailyUsage:
-    """What the account used today, as far as it is on record; zeros on a quiet day."""
+    """The account's usage today, as far as it was flushed; zeros when there is none."""
     today = timezone.now().date()
     return DailyUsage.objects.filter(user=user, day=today).first() or DailyUsage(user=user, day=today)

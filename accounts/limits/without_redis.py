@@ -1,4 +1,4 @@
-"""Which store a deployment counts in, and what happens to limits while Redis is away."""
+"""The limit store of a deployment, and how limits count while Redis does not answer."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from gateway.errors import DependencyUnavailable
 class FallbackLimits:
     """A `LimitStore` that counts in `shared`, and while that does not answer in this process's memory.
 
-    Meanwhile each process allows the whole of every limit by itself, and windows begin anew.
+    Meanwhile each process allows the whole of every limit by itself, and windows start again.
     """
 
     def __init__(self, shared: LimitStore, own: MemoryLimits) -> None:
