@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 from modelops.domain.errors import FieldError, UnknownLayoutError
 from modelops.domain.fit.architecture import parse_architecture
@@ -11,16 +11,22 @@ from modelops.domain.fit.gpu_catalog import find_card
 from modelops.domain.fit.report import FitReport, Limit, Verdict, serialise_report
 from modelops.domain.fit.specs import MIB, CheckpointFacts, EngineSettings, Gpu
 
-_COUNTS = (
-    "tensor_parallel_size",
-    "pipeline_parallel_size",
-    "max_num_seqs",
-    "max_num_batched_tokens",
-    "block_size",
-    "kv_cache_memory_bytes",
+_READ_APART = frozenset(
+    {"max_model_len", "is_max_model_len_auto", "gpu_memory_utilization", "is_pooling", "is_text_only"}
 )
-_FLAGS = ("enforce_eager", "enable_chunked_prefill")
-_WORDS = ("dtype", "quantization", "kv_cache_dtype", "vllm_version", "engine")
+
+
+def _list_names(value_type: type) -> tuple[str, ...]:
+    """The engine's settings with values of this type, which a question gives under the same names."""
+    hints = get_type_hints(EngineSettings)
+    return tuple(
+        name
+        for name, hint in hints.items()
+        if value_type in (hint, *get_args(hint)) and name not in _READ_APART
+    )
+
+
+_COUNTS, _FLAGS, _WORDS = _list_names(int), _list_names(bool), _list_names(str)
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from dataclasses import fields
 from typing import Any
 
 from modelops.domain.fit.gpu_catalog import find_card
@@ -12,7 +13,9 @@ from modelops.domain.profiles.hardware_spec import HardwareSpec
 from modelops.domain.profiles.setting import EngineFlag, list_settings
 from modelops.domain.profiles.spec import ProfileSpec
 
-_FIT_FLAGS = ("enable_chunked_prefill", "block_size", "kv_cache_memory_bytes")
+_FIT_SETTINGS = frozenset(each.name for each in fields(EngineSettings))
+_SAME_IN_FIT_CHECK = _FIT_SETTINGS & {each.name for each in list_settings(ProfileSpec)} - {"engine"}
+"""Settings that the fit check calls by the same names. Its `engine` is another thing: vLLM's V0 or V1."""
 
 
 def build_serve_arguments(
@@ -74,24 +77,18 @@ def to_engine_settings(spec: ProfileSpec, *, tensor_parallel_size: int | None = 
     """Return the profile's flags for the fit check. An `auto` size is the one given, else one card."""
     flags = {name.replace("-", "_"): value for name, value in spec.extra_flags.items()}
     runner = flags.get("runner")
-    return EngineSettings(
-        tensor_parallel_size=tensor_parallel_size or spec.tensor_parallel_size or 1,
-        pipeline_parallel_size=spec.pipeline_parallel_size,
-        max_model_len=spec.max_model_len,
-        is_max_model_len_auto=spec.max_model_len is None,
-        gpu_memory_utilization=spec.gpu_memory_utilization,
-        dtype=spec.dtype,
-        quantization=spec.quantization or None,
-        kv_cache_dtype=spec.kv_cache_dtype,
-        max_num_seqs=spec.max_num_seqs,
-        max_num_batched_tokens=spec.max_num_batched_tokens,
-        enforce_eager=spec.enforce_eager,
-        vllm_version=find_image_version(spec.image),
-        engine="v0" if spec.environment.get("VLLM_USE_V1") == "0" else None,
-        is_pooling=runner == "pooling" if runner in ("generate", "pooling") else None,
-        is_text_only=bool(flags.get("language_model_only")),
-        **{name: flags[name] for name in _FIT_FLAGS if name in flags},
-    )
+    same = {name: getattr(spec, name) for name in _SAME_IN_FIT_CHECK}
+    further = {name: flags[name] for name in _FIT_SETTINGS if name in flags}
+    resolved = {
+        "tensor_parallel_size": tensor_parallel_size or spec.tensor_parallel_size or 1,
+        "quantization": spec.quantization or None,
+        "is_max_model_len_auto": spec.max_model_len is None,
+        "vllm_version": find_image_version(spec.image),
+        "engine": "v0" if spec.environment.get("VLLM_USE_V1") == "0" else None,
+        "is_pooling": runner == "pooling" if runner in ("generate", "pooling") else None,
+        "is_text_only": bool(flags.get("language_model_only")),
+    }
+    return EngineSettings(**same | further | resolved)
 
 
 def find_image_version(image: str) -> str | None:
