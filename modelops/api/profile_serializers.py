@@ -7,7 +7,7 @@ from typing import Any
 from rest_framework import serializers
 
 from gateway.rest import StrictSerializer
-from modelops.domain.fit.report import Limit, Verdict
+from modelops.domain.fit.report import LimitingTerm, Verdict
 from modelops.fit.profile_fits import ProfileFit
 from modelops.fit.summary import reduce_fit, summarise_fit
 
@@ -33,7 +33,9 @@ class LastStartSerializer(serializers.Serializer[Any]):
 
 class FitSerializer(serializers.Serializer[Any]):
     verdict = serializers.ChoiceField(choices=[str(each) for each in Verdict])
-    limit = serializers.ChoiceField(choices=[str(each) for each in Limit], help_text="The term that decides.")
+    limit = serializers.ChoiceField(
+        choices=[str(each) for each in LimitingTerm], help_text="The term that decides."
+    )
     why = serializers.CharField(help_text="In words, why this verdict and this tensor parallel size.")
     reasons = serializers.ListField(child=serializers.CharField())
     tensor_parallel_size = serializers.IntegerField(help_text="`auto` resolved for this hardware.")

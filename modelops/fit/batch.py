@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from modelops.domain.fit.question import answer_question
-from modelops.domain.fit.report import FitReport, Limit, Verdict, serialise_report
+from modelops.domain.fit.report import FitReport, LimitingTerm, Verdict, serialise_report
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ def _answer_line(number: int, line: str) -> BatchAnswer:
 
 
 def _answer_unknown(question_id: Any, field: str, reason: str) -> dict[str, Any]:
-    report = FitReport(Verdict.UNKNOWN, Limit.INPUT, (f"{field}: {reason}",))
+    report = FitReport(Verdict.UNKNOWN, LimitingTerm.INPUT, (f"{field}: {reason}",))
     return {
         "id": question_id,
         **serialise_report(report),

@@ -14,7 +14,7 @@ from django.core.management.base import CommandError
 
 from modelops.domain.errors import FieldError
 from modelops.domain.fit.question import FitQuestion, ask, parse_question
-from modelops.domain.fit.report import FitReport, Limit, Verdict
+from modelops.domain.fit.report import FitReport, LimitingTerm, Verdict
 from modelops.domain.fit.specs import MIB
 from modelops.fit.gpu_choice import GpuChoice
 from modelops.management.hardware_options import BAD_INPUT
@@ -81,10 +81,10 @@ def ask_question(question: FitQuestion) -> FitReport:
     except FieldError as exc:
         if not exc.field.startswith("config."):
             raise _name_flag(exc) from exc
-        return FitReport(Verdict.UNKNOWN, Limit.INPUT, (str(exc),))
+        return FitReport(Verdict.UNKNOWN, LimitingTerm.INPUT, (str(exc),))
     except _UNREADABLE as exc:
         reason = f"config cannot be read as a model's config.json ({type(exc).__name__}: {exc})"
-        return FitReport(Verdict.UNKNOWN, Limit.INPUT, (reason,))
+        return FitReport(Verdict.UNKNOWN, LimitingTerm.INPUT, (reason,))
 
 
 def read_lines(name: str) -> list[str]:

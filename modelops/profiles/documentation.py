@@ -13,7 +13,7 @@ from pathlib import Path
 
 from gateway.conf import BASE_DIR
 from modelops.domain.fit.recommendation import Assessment, advise, assess_candidate, to_candidate
-from modelops.domain.fit.report import Limit
+from modelops.domain.fit.report import LimitingTerm
 from modelops.domain.profiles.engine_args import to_gpus
 from modelops.domain.profiles.environment import VARIABLES
 from modelops.domain.profiles.flags import EXTRA_FLAGS, REFUSED_FLAGS
@@ -92,7 +92,7 @@ def _list_verdicts(seed_file: SeedFile) -> Iterator[list[str]]:
             gpus = to_gpus(hardware[slug])
             assessment = advise(assess_candidate(candidate, gpus), gpus)
             why = _explain(assessment) or "–"
-            if assessment.report.limit is Limit.GPU_COUNT:
+            if assessment.report.limit is LimitingTerm.GPU_COUNT:
                 fewer = replace(candidate, is_tensor_parallel_auto=True)
                 why += ". On what there is: " + _explain(advise(assess_candidate(fewer, gpus), gpus))
             yield [f"`{entry.slug}`", hardware[slug].display_name, *_describe(assessment), why]

@@ -12,7 +12,7 @@ from modelops.domain.fit.divisibility import find_parallel_problems
 from modelops.domain.fit.engine_defaults import EngineTraits, find_traits, resolve_dtype
 from modelops.domain.fit.gpu_catalog import complete_gpu
 from modelops.domain.fit.measured_run import MeasuredRun, find_correction
-from modelops.domain.fit.report import Band, FitReport, Limit, Verdict
+from modelops.domain.fit.report import Band, FitReport, LimitingTerm, Verdict
 from modelops.domain.fit.specs import GIB, CheckpointFacts, EngineSettings, Gpu, ModelArchitecture
 from modelops.domain.fit.weights import WeightsEstimate, estimate_weights
 
@@ -23,7 +23,7 @@ _USEFUL_CONTEXT = 2048
 
 @dataclass(frozen=True)
 class _Finding:
-    limit: Limit
+    limit: LimitingTerm
     reason: str
 
 
@@ -42,7 +42,7 @@ def assess_fit(
     needed = settings.tensor_parallel_size * settings.pipeline_parallel_size
     if len(used) < needed:
         reason = f"{needed} GPUs are needed (tensor × pipeline parallel), {len(gpus)} given"
-        return FitReport(Verdict.DOES_NOT_FIT, Limit.GPU_COUNT, (reason,))
+        return FitReport(Verdict.DOES_NOT_FIT, LimitingTerm.GPU_COUNT, (reason,))
     gpu = min(used, key=lambda card: card.total_bytes)
     run = measured if measured is not None and measured.describes(settings, gpu) else None
     if run is not None:
@@ -51,13 +51,13 @@ def assess_fit(
     try:
         weights = _weigh(model, settings, facts or CheckpointFacts(), gpu, run)
     except UnknownLayoutError as exc:
-        return FitReport(Verdict.UNKNOWN, Limit.LAYOUT, (str(exc),))
+        return FitReport(Verdict.UNKNOWN, LimitingTerm.LAYOUT, (str(exc),))
     traits = find_traits(settings, gpu)
     blockers = _find_blockers(model, settings, gpu, traits)
     if run is not None:
         # It started: nothing about the card or the split can be in the way.
-        blockers = [finding for finding in blockers if finding.limit is Limit.CONTEXT]
-    if any(finding.limit is Limit.PARALLEL_SIZE for finding in blockers):
+        blockers = [finding for finding in blockers if finding.limit is LimitingTerm.CONTEXT]
+    if any(finding.limit is LimitingTerm.PARALLEL_SIZE for finding in blockers):
         return _refuse(blockers, settings, weights)
     report = _assess_memory(model, settings, used, weights, run, blockers)
     return replace(report, notes=(*report.notes, *find_capability_notes(model, settings, gpu)))
@@ -109,7 +109,7 @@ def _assess_memory(
     report = replace(
         _describe(model, budget, weights, band, longest, traits),
         verdict=Verdict.DOES_NOT_FIT if failures else Verdict.TIGHT if doubts else Verdict.FITS,
-        limit=findings[0].limit if findings else Limit.NONE,
+        limit=findings[0].limit if findings else LimitingTerm.NONE,
         reasons=tuple(finding.reason for finding in findings),
     )
     return report if run is None else _name_run(report, run)
@@ -148,14 +148,16 @@ def _find_blockers(
 ) -> list[_Finding]:
     """What the engine refuses whatever the memory: sizes, card, positions."""
     parallel = find_parallel_problems(model, settings.tensor_parallel_size, settings.pipeline_parallel_size)
-    findings = [_Finding(Limit.PARALLEL_SIZE, problem) for problem in parallel]
+    findings = [_Finding(LimitingTerm.PARALLEL_SIZE, problem) for problem in parallel]
     dtype = resolve_dtype(settings.dtype, model, gpu)
     for problem in find_capability_problems(model, settings, dtype, gpu, traits):
-        findings.append(_Finding(Limit.COMPUTE_CAPABILITY, problem))
+        findings.append(_Finding(LimitingTerm.COMPUTE_CAPABILITY, problem))
     positions, asked = model.max_positions, settings.max_model_len
     if asked and positions and asked > positions and not settings.is_max_model_len_auto:
         findings.append(
-            _Finding(Limit.CONTEXT, f"max_model_len {asked} is more than the model's {positions} positions")
+            _Finding(
+                LimitingTerm.CONTEXT, f"max_model_len {asked} is more than the model's {positions} positions"
+            )
         )
     return findings
 
@@ -169,7 +171,7 @@ def _find_memory_failures(budget: Budget, gpus: tuple[Gpu, ...], longest: int) -
         if free < requested and budget.settings.kv_cache_memory_bytes is None:
             findings.append(
                 _Finding(
-                    Limit.FREE_MEMORY,
+                    LimitingTerm.FREE_MEMORY,
                     f"{_gib(free)} free on {gpu.name} when the engine starts is less than the "
                     f"{_gib(requested)} it asks for ({budget.settings.gpu_memory_utilization:g} of the card)",
                 )
@@ -183,7 +185,7 @@ def _find_memory_failures(budget: Budget, gpus: tuple[Gpu, ...], longest: int) -
         needed = stage.layout.count_request_bytes(length)
         findings.append(
             _Finding(
-                Limit.KV_CACHE,
+                LimitingTerm.KV_CACHE,
                 f"one request of {length} tokens needs {_gib(needed)} of KV cache, "
                 f"{_gib(stage.kv_cache_bytes)} is left; the largest context that fits is {longest}",
             )
@@ -198,10 +200,10 @@ def _name_shortage(budget: Budget) -> _Finding:
         f"leave nothing of the {_gib(budget.requested_bytes)} budget for a KV cache"
     )
     if stage.weights_bytes >= _WEIGHTS_SHARE * budget.requested_bytes:
-        return _Finding(Limit.WEIGHTS, parts)
+        return _Finding(LimitingTerm.WEIGHTS, parts)
     if budget.activation_bytes >= _ACTIVATION_SHARE * budget.requested_bytes:
-        return _Finding(Limit.ACTIVATION, parts)
-    return _Finding(Limit.KV_CACHE, parts)
+        return _Finding(LimitingTerm.ACTIVATION, parts)
+    return _Finding(LimitingTerm.KV_CACHE, parts)
 
 
 def _read_free(gpu: Gpu, budget: Budget) -> int:
@@ -226,7 +228,7 @@ def _find_doubts(
     if band.low_bytes < needed:
         findings.append(
             _Finding(
-                Limit.KV_CACHE,
+                LimitingTerm.KV_CACHE,
                 f"within the uncertainty: {_gib(needed)} of KV cache needed, "
                 f"{_gib(max(band.low_bytes, 0))}–{_gib(band.high_bytes)} expected",
             )
@@ -237,15 +239,15 @@ def _find_doubts(
         spare = min(free, gpu.total_bytes) - budget.context_bytes - requested
         if spare < 0:
             findings.append(
-                _Finding(Limit.FREE_MEMORY, f"free memory on {gpu.name} only just covers the request")
+                _Finding(LimitingTerm.FREE_MEMORY, f"free memory on {gpu.name} only just covers the request")
             )
             break
         if not traits.counts_graphs and spare < budget.cuda_graph_bytes // 2:
             text = f"CUDA graphs ({_gib(budget.cuda_graph_bytes)}) come on top and little is spare"
-            findings.append(_Finding(Limit.CUDA_GRAPHS, f"{text} on {gpu.name}"))
+            findings.append(_Finding(LimitingTerm.CUDA_GRAPHS, f"{text} on {gpu.name}"))
             break
     if longest < _USEFUL_CONTEXT and longest < length:
-        findings.append(_Finding(Limit.KV_CACHE, f"only {longest} tokens of context fit"))
+        findings.append(_Finding(LimitingTerm.KV_CACHE, f"only {longest} tokens of context fit"))
     return findings
 
 
@@ -266,7 +268,7 @@ def _describe(
         tokens = int(concurrency * length)
     return FitReport(
         Verdict.FITS,
-        Limit.NONE,
+        LimitingTerm.NONE,
         weights_bytes=stage.weights_bytes,
         activation_bytes=budget.activation_bytes,
         non_torch_bytes=budget.non_torch_bytes,

@@ -8,7 +8,7 @@ from modelops.domain.errors import FieldError, UnknownLayoutError
 from modelops.domain.fit.architecture import parse_architecture
 from modelops.domain.fit.check import check_fit
 from modelops.domain.fit.gpu_catalog import find_card
-from modelops.domain.fit.report import FitReport, Limit, Verdict, serialise_report
+from modelops.domain.fit.report import FitReport, LimitingTerm, Verdict, serialise_report
 from modelops.domain.fit.specs import MIB, CheckpointFacts, EngineSettings, Gpu
 
 _READ_APART = frozenset(
@@ -62,7 +62,7 @@ def answer_question(raw: Mapping[str, Any]) -> dict[str, Any]:
         question = parse_question(raw)
         report = ask(question)
     except FieldError as exc:
-        report = FitReport(Verdict.UNKNOWN, Limit.INPUT, (str(exc),))
+        report = FitReport(Verdict.UNKNOWN, LimitingTerm.INPUT, (str(exc),))
         return {
             "id": raw.get("id"),
             **serialise_report(report),
@@ -76,7 +76,7 @@ def ask(question: FitQuestion) -> FitReport:
     try:
         model = parse_architecture(question.config, question.settings.quantization)
     except UnknownLayoutError as exc:
-        return FitReport(Verdict.UNKNOWN, Limit.LAYOUT, (str(exc),))
+        return FitReport(Verdict.UNKNOWN, LimitingTerm.LAYOUT, (str(exc),))
     return check_fit(model, question.settings, question.gpus, question.facts)
 
 

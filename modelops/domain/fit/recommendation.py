@@ -11,7 +11,7 @@ from modelops.domain.fit.architecture import parse_architecture
 from modelops.domain.fit.assessment import assess_fit
 from modelops.domain.fit.check import check_fit
 from modelops.domain.fit.measured_run import MeasuredRun
-from modelops.domain.fit.report import FitReport, Limit, Verdict
+from modelops.domain.fit.report import FitReport, LimitingTerm, Verdict
 from modelops.domain.fit.specs import CheckpointFacts, EngineSettings, Gpu, ModelArchitecture
 from modelops.domain.profiles.engine_args import to_checkpoint_facts, to_engine_settings
 from modelops.domain.profiles.spec import EngineKind, ProfileSpec
@@ -85,10 +85,14 @@ def assess_candidate(
         return Assessment(candidate, _describe_without_gpu(settings), settings, "needs no GPU")
     if candidate.model is None:
         reason = candidate.problem or "nothing is known of the model's shape"
-        return Assessment(candidate, FitReport(Verdict.UNKNOWN, Limit.LAYOUT, (reason,)), settings, reason)
+        return Assessment(
+            candidate, FitReport(Verdict.UNKNOWN, LimitingTerm.LAYOUT, (reason,)), settings, reason
+        )
     if gpus is None:
         reason = "the GPUs are not known: nothing has read them yet"
-        return Assessment(candidate, FitReport(Verdict.UNKNOWN, Limit.INPUT, (reason,)), settings, reason)
+        return Assessment(
+            candidate, FitReport(Verdict.UNKNOWN, LimitingTerm.INPUT, (reason,)), settings, reason
+        )
     if not candidate.is_tensor_parallel_auto:
         report = assess_fit(candidate.model, settings, gpus, candidate.facts, measured)
         return Assessment(candidate, report, settings, _explain(report), measured)
@@ -192,7 +196,7 @@ def _explain(report: FitReport) -> str:
 def _describe_without_gpu(settings: EngineSettings) -> FitReport:
     return FitReport(
         Verdict.FITS,
-        Limit.NONE,
+        LimitingTerm.NONE,
         notes=("a simulated engine: it uses no GPU",),
         max_model_len=settings.max_model_len,
         max_model_len_that_fits=settings.max_model_len,

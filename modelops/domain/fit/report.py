@@ -1,4 +1,4 @@
-"""The fit check's answer."""
+"""What the fit check answers: a verdict, the term that decides it, sizes per GPU, and suggestions."""
 
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -14,7 +14,7 @@ class Verdict(StrEnum):
     UNKNOWN = "unknown"
 
 
-class Limit(StrEnum):
+class LimitingTerm(StrEnum):
     """The term that decides: what fails, or what would fail first."""
 
     NONE = "none"
@@ -62,7 +62,7 @@ class FitReport:
     """
 
     verdict: Verdict
-    limit: Limit
+    limit: LimitingTerm
     reasons: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     weights_bytes: int | None = None

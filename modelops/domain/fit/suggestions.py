@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from modelops.domain.fit.assessment import assess_fit
 from modelops.domain.fit.gpu_catalog import complete_gpu
 from modelops.domain.fit.measured_run import MeasuredRun
-from modelops.domain.fit.report import FitReport, Limit, Suggestion, Verdict
+from modelops.domain.fit.report import FitReport, LimitingTerm, Suggestion, Verdict
 from modelops.domain.fit.specs import (
     CheckpointFacts,
     Dtype,
@@ -111,7 +111,7 @@ def _list_single_changes(situation: _Situation) -> Iterator[_Candidate]:
 
 
 def _list_free_memory_changes(situation: _Situation) -> Iterator[_Candidate]:
-    if situation.report.limit is not Limit.FREE_MEMORY:
+    if situation.report.limit is not LimitingTerm.FREE_MEMORY:
         return
     used = situation.settings.tensor_parallel_size * situation.settings.pipeline_parallel_size
     cards = [complete_gpu(gpu) for gpu in situation.gpus[:used]]
@@ -143,7 +143,10 @@ def _list_context_changes(situation: _Situation) -> Iterator[_Candidate]:
 
 
 def _list_dtype_changes(situation: _Situation) -> Iterator[_Candidate]:
-    if situation.report.limit is Limit.COMPUTE_CAPABILITY and situation.settings.dtype == Dtype.BFLOAT16:
+    if (
+        situation.report.limit is LimitingTerm.COMPUTE_CAPABILITY
+        and situation.settings.dtype == Dtype.BFLOAT16
+    ):
         yield situation.change("dtype", "--dtype float16", dtype="float16")
 
 

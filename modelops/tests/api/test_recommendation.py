@@ -18,7 +18,7 @@ from modelops.domain.fit.recommendation import (
     sort_by_rank,
     to_candidate,
 )
-from modelops.domain.fit.report import Limit, Verdict
+from modelops.domain.fit.report import LimitingTerm, Verdict
 from modelops.domain.fit.specs import CheckpointFacts, EngineSettings, Gpu
 from modelops.domain.profiles.engine_args import to_checkpoint_facts, to_engine_settings, to_gpus
 from modelops.domain.profiles.hardware_spec import HardwareSpec
@@ -99,8 +99,11 @@ def test_auto_is_never_worse_than_any_size_by_hand(gpus: tuple[Gpu, ...], layers
 
 
 def test_unknown_hardware_is_told_from_none() -> None:
-    assert (assess(None).report.verdict, assess(None).report.limit) == (Verdict.UNKNOWN, Limit.INPUT)
-    assert (assess(()).report.verdict, assess(()).report.limit) == (Verdict.DOES_NOT_FIT, Limit.GPU_COUNT)
+    assert (assess(None).report.verdict, assess(None).report.limit) == (Verdict.UNKNOWN, LimitingTerm.INPUT)
+    assert (assess(()).report.verdict, assess(()).report.limit) == (
+        Verdict.DOES_NOT_FIT,
+        LimitingTerm.GPU_COUNT,
+    )
 
 
 def make_spec(**changes: Any) -> ProfileSpec:
@@ -113,7 +116,7 @@ def make_spec(**changes: Any) -> ProfileSpec:
 def test_a_fixed_size_is_kept_even_if_another_would_fit() -> None:
     candidate = to_candidate(make_spec(tensor_parallel_size=2))
 
-    assert assess_candidate(candidate, (make_gpu(),)).report.limit is Limit.GPU_COUNT
+    assert assess_candidate(candidate, (make_gpu(),)).report.limit is LimitingTerm.GPU_COUNT
 
 
 def test_simulated_profile_fits_everywhere() -> None:

@@ -5,7 +5,7 @@ import pytest
 from modelops.domain.errors import FieldError
 from modelops.domain.fit.architecture import parse_architecture
 from modelops.domain.fit.check import check_fit
-from modelops.domain.fit.report import Limit, Verdict
+from modelops.domain.fit.report import LimitingTerm, Verdict
 from modelops.domain.fit.specs import GIB, CheckpointFacts, EngineSettings
 from modelops.tests.domain.fit_examples import make_config, make_gpu, make_model, make_moe_config
 
@@ -25,7 +25,7 @@ def test_fourteen_billion_in_16_bit_needs_the_second_card() -> None:
     one = check_fit(model, EngineSettings(vllm_version="0.33.0"), (make_gpu(),))
     two = check_fit(model, EngineSettings(tensor_parallel_size=2, vllm_version="0.33.0"), (make_gpu(),) * 2)
 
-    assert (one.verdict, one.limit) == (Verdict.DOES_NOT_FIT, Limit.WEIGHTS)
+    assert (one.verdict, one.limit) == (Verdict.DOES_NOT_FIT, LimitingTerm.WEIGHTS)
     assert two.verdict is Verdict.FITS
 
 
@@ -51,7 +51,7 @@ def test_context_beyond_the_cache_is_answered_with_the_largest_that_fits() -> No
     report = check_fit(model, EngineSettings(max_model_len=131072), (make_gpu(),))
 
     offered = next(suggestion for suggestion in report.suggestions if suggestion.kind == "context")
-    assert report.limit is Limit.KV_CACHE
+    assert report.limit is LimitingTerm.KV_CACHE
     assert report.max_model_len_that_fits is not None
     assert int(dict(offered.changes)["max_model_len"]) <= report.max_model_len_that_fits
 
@@ -59,7 +59,7 @@ def test_context_beyond_the_cache_is_answered_with_the_largest_that_fits() -> No
 def test_context_beyond_the_positions_is_refused_before_memory_is_asked() -> None:
     report = check_fit(make_model(), EngineSettings(max_model_len=16384), (make_gpu("A100-SXM4-80GB", 79.2),))
 
-    assert (report.verdict, report.limit) == (Verdict.DOES_NOT_FIT, Limit.CONTEXT)
+    assert (report.verdict, report.limit) == (Verdict.DOES_NOT_FIT, LimitingTerm.CONTEXT)
     assert "16384" in report.reasons[0] and "8192" in report.reasons[0]
     assert dict(report.suggestions[0].changes) == {"max_model_len": 8192}
 
@@ -69,7 +69,7 @@ def test_a_foreign_process_is_named_as_the_limit_and_a_lower_share_offered() -> 
 
     report = check_fit(model, EngineSettings(max_model_len=4096), (make_gpu(free_gib=14.0),))
 
-    assert (report.verdict, report.limit) == (Verdict.DOES_NOT_FIT, Limit.FREE_MEMORY)
+    assert (report.verdict, report.limit) == (Verdict.DOES_NOT_FIT, LimitingTerm.FREE_MEMORY)
     lowered = next(item for item in report.suggestions if item.kind == "lower_utilization")
     assert float(dict(lowered.changes)["gpu_memory_utilization"]) < 0.6
 
@@ -79,13 +79,13 @@ def test_an_idle_card_cannot_give_all_of_itself() -> None:
 
     report = check_fit(make_model(num_hidden_layers=16), settings, (make_gpu(),))
 
-    assert report.limit is Limit.FREE_MEMORY
+    assert report.limit is LimitingTerm.FREE_MEMORY
 
 
 def test_too_few_cards_is_its_own_answer() -> None:
     report = check_fit(make_model(), EngineSettings(tensor_parallel_size=4), (make_gpu(),) * 2)
 
-    assert (report.verdict, report.limit) == (Verdict.DOES_NOT_FIT, Limit.GPU_COUNT)
+    assert (report.verdict, report.limit) == (Verdict.DOES_NOT_FIT, LimitingTerm.GPU_COUNT)
 
 
 def test_auto_context_takes_what_fits() -> None:
@@ -110,7 +110,7 @@ def test_unknown_layout_is_unknown_until_its_size_is_given() -> None:
     without = check_fit(model, EngineSettings(), (make_gpu(),))
     with_size = check_fit(model, EngineSettings(), (make_gpu(),), CheckpointFacts(weights_bytes=16 * GIB))
 
-    assert (without.verdict, without.limit) == (Verdict.UNKNOWN, Limit.LAYOUT)
+    assert (without.verdict, without.limit) == (Verdict.UNKNOWN, LimitingTerm.LAYOUT)
     assert without.suggestions == ()
     assert with_size.is_runnable
 

@@ -22,7 +22,7 @@ from modelops.domain.fit.measured_run import (
     serialise_estimate,
     to_measured_run,
 )
-from modelops.domain.fit.report import Limit, Verdict
+from modelops.domain.fit.report import LimitingTerm, Verdict
 from modelops.domain.fit.specs import GIB, MIB, CheckpointFacts, EngineSettings, Gpu, ModelArchitecture
 from modelops.domain.fit.weights import estimate_weights
 from modelops.domain.profiles.engine_args import to_engine_settings
@@ -164,7 +164,7 @@ def test_profile_that_needs_more_than_computed_no_longer_gets_the_context_it_can
 
     report = assess_fit(model, replace(PLAIN, max_model_len=longest), (gpu,), measured=run)
 
-    assert report.limit is Limit.KV_CACHE
+    assert report.limit is LimitingTerm.KV_CACHE
     assert report.verdict is Verdict.DOES_NOT_FIT
 
 

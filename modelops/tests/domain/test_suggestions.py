@@ -1,7 +1,7 @@
 from dataclasses import replace
 
 from modelops.domain.fit.check import check_fit
-from modelops.domain.fit.report import FitReport, Limit, Verdict
+from modelops.domain.fit.report import FitReport, LimitingTerm, Verdict
 from modelops.domain.fit.specs import EngineSettings
 from modelops.tests.domain.fit_examples import make_gpu, make_model
 
@@ -21,7 +21,7 @@ def test_heads_that_do_not_divide_are_answered_with_sizes_that_do_and_with_stage
 
     report = check_fit(model, EngineSettings(tensor_parallel_size=8, max_model_len=4096), (make_gpu(),) * 8)
 
-    assert report.limit is Limit.PARALLEL_SIZE
+    assert report.limit is LimitingTerm.PARALLEL_SIZE
     changes = [dict(suggestion.changes) for suggestion in report.suggestions]
     assert {"tensor_parallel_size": 4} in changes
     assert "pipeline_parallel" in list_kinds(report)
@@ -62,7 +62,7 @@ def test_bfloat16_on_a_card_without_it_is_answered_with_float16() -> None:
 
     report = check_fit(model, settings, (make_gpu("Tesla T4", 14.6),))
 
-    assert report.limit is Limit.COMPUTE_CAPABILITY
+    assert report.limit is LimitingTerm.COMPUTE_CAPABILITY
     assert dict(report.suggestions[0].changes) == {"dtype": "float16"}
 
 

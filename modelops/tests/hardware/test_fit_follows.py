@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from modelops.domain.fit.check import check_fit
-from modelops.domain.fit.report import FitReport, Limit, Verdict
+from modelops.domain.fit.report import FitReport, LimitingTerm, Verdict
 from modelops.domain.fit.specs import GIB, MIB, EngineSettings, Gpu
 from modelops.hardware import HardwareReading, explain_left_out, to_fit_gpus
 from modelops.tests.domain.fit_examples import make_model
@@ -40,8 +40,8 @@ def test_the_verdict_follows_what_happens_to_the_cards(machine: StubMachine) -> 
         back = ask_fit(reader.read())
 
     assert free.verdict is Verdict.FITS
-    assert (taken.verdict, taken.limit) == (Verdict.DOES_NOT_FIT, Limit.FREE_MEMORY)
-    assert (lost.verdict, lost.limit) == (Verdict.DOES_NOT_FIT, Limit.GPU_COUNT)
+    assert (taken.verdict, taken.limit) == (Verdict.DOES_NOT_FIT, LimitingTerm.FREE_MEMORY)
+    assert (lost.verdict, lost.limit) == (Verdict.DOES_NOT_FIT, LimitingTerm.GPU_COUNT)
     assert back == free
 
 
