@@ -13,10 +13,10 @@ from gateway.ids import new_id
 from modelops.domain.errors import FieldError
 from modelops.domain.profiles import syntax
 from modelops.domain.profiles.hardware_spec import HardwareSpec
-from modelops.domain.profiles.schema import read_hardware, read_profile
+from modelops.domain.profiles.kinds import Kind
+from modelops.domain.profiles.reading import read_hardware, read_profile
 from modelops.domain.profiles.setting import list_settings, to_plain
 from modelops.domain.profiles.spec import ProfileSpec, Spec, to_values
-from modelops.domain.profiles.values import Kind
 
 
 class RuntimeChoice(models.TextChoices):

@@ -14,7 +14,7 @@ from gateway.errors import Conflict, InvalidRequest
 from modelops.domain.errors import FieldError, UnknownLayoutError
 from modelops.domain.fit.recommendation import Assessment, advise
 from modelops.domain.profiles.proposal import Subject, propose_profile
-from modelops.domain.profiles.schema import read_profile
+from modelops.domain.profiles.reading import read_profile
 from modelops.domain.profiles.setting import leave_defaults_out
 from modelops.domain.profiles.spec import ProfileSpec, to_values
 from modelops.fit.gpu_choice import GpuChoice

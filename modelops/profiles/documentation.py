@@ -16,11 +16,11 @@ from modelops.domain.fit.recommendation import Assessment, advise, assess_candid
 from modelops.domain.fit.report import LimitingTerm
 from modelops.domain.profiles.engine_args import to_gpus
 from modelops.domain.profiles.environment import VARIABLES
-from modelops.domain.profiles.flags import EXTRA_FLAGS, REFUSED_FLAGS
+from modelops.domain.profiles.extra_flags import EXTRA_FLAGS, REFUSED_FLAGS
 from modelops.domain.profiles.hardware_spec import HardwareSpec
+from modelops.domain.profiles.kinds import AUTO
 from modelops.domain.profiles.setting import Setting, list_settings
 from modelops.domain.profiles.spec import ProfileSpec, Spec
-from modelops.domain.profiles.values import AUTO
 from modelops.profiles.reloading import PROFILES_PATH
 from modelops.profiles.seed_reading import SeedFile, read_seed_file
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from modelops.domain.profiles.hardware_spec import HardwareSpec
-from modelops.domain.profiles.schema import Reading, read_hardware, read_profile
+from modelops.domain.profiles.reading import Reading, read_hardware, read_profile
 from modelops.domain.profiles.spec import ProfileSpec
 from modelops.profiles.seed_result import InvalidEntry
 from modelops.profiles.seed_yaml import YamlEntry, parse_document

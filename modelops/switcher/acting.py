@@ -12,7 +12,7 @@ from django.utils.timezone import now
 
 from modelops.domain.engine_log.causes import RootCause
 from modelops.domain.profiles.engine_args import build_serve_arguments
-from modelops.domain.profiles.schema import read_profile
+from modelops.domain.profiles.reading import read_profile
 from modelops.domain.switching.states import Action, Check, Step, SwitchState
 from modelops.models import Engine, EngineState, Gate, Slot, Switch
 from modelops.runtimes.base import Instance, RuntimeUnavailable

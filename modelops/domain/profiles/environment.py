@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from modelops.domain.errors import FieldError
-from modelops.domain.profiles.values import Kind, Problems, choice, describe, text
+from modelops.domain.profiles.kinds import Kind, Problems, choice, describe, text
 
 _VALUE = text(
     200, pattern=r"[A-Za-z0-9_.,:;^=+|-]+", like="a plain value without spaces or slashes", may_be_empty=False

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from modelops.domain.profiles import syntax
+from modelops.domain.profiles.kinds import boolean, text, whole
 from modelops.domain.profiles.setting import REQUIRED, setting
-from modelops.domain.profiles.values import boolean, text, whole
 
 
 @dataclass(frozen=True, kw_only=True)

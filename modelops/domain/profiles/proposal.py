@@ -54,7 +54,7 @@ class Subject:
 
 @dataclass(frozen=True)
 class Proposal:
-    """`values` are a profile's, ready to be read by `profile_schema`."""
+    """`values` are a profile's, ready for `read_profile`."""
 
     values: dict[str, Any]
     assessment: Assessment

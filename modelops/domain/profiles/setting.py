@@ -14,7 +14,7 @@ from enum import StrEnum
 from functools import cache
 from typing import Any
 
-from modelops.domain.profiles.values import Kind
+from modelops.domain.profiles.kinds import Kind
 
 REQUIRED: Any = MISSING
 """The default of a setting that has none."""

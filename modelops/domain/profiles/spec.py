@@ -14,12 +14,12 @@ from enum import StrEnum
 from typing import Any
 
 from modelops.domain.profiles import syntax
+from modelops.domain.profiles.chat_templates import TEMPLATE_KIND, get_template_text
 from modelops.domain.profiles.environment import ENVIRONMENT_KIND
-from modelops.domain.profiles.flags import FLAGS_KIND
+from modelops.domain.profiles.extra_flags import FLAGS_KIND
 from modelops.domain.profiles.hardware_spec import HardwareSpec
+from modelops.domain.profiles.kinds import AUTO, boolean, choice, document, number, text, whole
 from modelops.domain.profiles.setting import REQUIRED, EngineFlag, Section, list_settings, setting, to_plain
-from modelops.domain.profiles.templates import TEMPLATE_KIND, get_template_text
-from modelops.domain.profiles.values import AUTO, boolean, choice, document, number, text, whole
 
 
 class Runtime(StrEnum):

@@ -1,6 +1,6 @@
-"""Kinds of values that are a profile's own: how its names are written, and which words it may choose."""
+"""The syntax of a profile's values: how its names are written, and which words it may choose."""
 
-from modelops.domain.profiles.values import choice, text, words
+from modelops.domain.profiles.kinds import choice, text, words
 
 RESERVED_NAMES = frozenset({"current"})
 """Names that mean something to the gateway, so that no model can have them."""

@@ -23,7 +23,7 @@ from modelops.domain.fit.specs import CheckpointFacts, EngineSettings, Gpu
 from modelops.domain.profiles.engine_args import to_checkpoint_facts, to_engine_settings, to_gpus
 from modelops.domain.profiles.hardware_spec import HardwareSpec
 from modelops.domain.profiles.proposal import Subject, make_slug, propose_profile
-from modelops.domain.profiles.schema import read_profile
+from modelops.domain.profiles.reading import read_profile
 from modelops.domain.profiles.spec import ProfileSpec
 from modelops.tests.domain.fit_examples import make_config, make_gpu, make_model
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from modelops.domain.profiles.hardware_spec import HardwareSpec
-from modelops.domain.profiles.schema import read_hardware, read_profile
+from modelops.domain.profiles.reading import read_hardware, read_profile
 from modelops.domain.profiles.spec import ProfileSpec
 
 CONFIG = {

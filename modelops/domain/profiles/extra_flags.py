@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from modelops.domain.errors import FieldError
-from modelops.domain.profiles.syntax import REPOSITORY, REVISION
-from modelops.domain.profiles.values import (
+from modelops.domain.profiles.kinds import (
     Kind,
     Problems,
     boolean,
@@ -23,6 +22,7 @@ from modelops.domain.profiles.values import (
     whole,
     words,
 )
+from modelops.domain.profiles.syntax import REPOSITORY, REVISION
 
 SIMULATOR_PREFIX = "sim-"
 

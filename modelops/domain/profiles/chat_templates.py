@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from modelops.domain.errors import FieldError
-from modelops.domain.profiles.values import Kind, Problems, text
+from modelops.domain.profiles.kinds import Kind, Problems, text
 
 _CHATML = (
     "{% for message in messages %}"

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from modelops.domain.profiles.environment import REFUSED_VARIABLES, VARIABLES
-from modelops.domain.profiles.flags import EXTRA_FLAGS, REFUSED_FLAGS
-from modelops.domain.profiles.schema import read_hardware, read_profile
+from modelops.domain.profiles.extra_flags import EXTRA_FLAGS, REFUSED_FLAGS
+from modelops.domain.profiles.reading import read_hardware, read_profile
 from modelops.domain.profiles.setting import list_settings
 from modelops.domain.profiles.spec import ProfileSpec, to_values
 from modelops.tests.profiles.profile_examples import CONFIG, find_problems, make_profile, make_values

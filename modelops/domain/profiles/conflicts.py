@@ -9,7 +9,7 @@ from modelops.domain.fit.architecture import parse_architecture
 from modelops.domain.fit.divisibility import find_parallel_problems
 from modelops.domain.fit.gpu_catalog import find_card
 from modelops.domain.fit.specs import ModelArchitecture
-from modelops.domain.profiles.flags import SIMULATOR_PREFIX
+from modelops.domain.profiles.extra_flags import SIMULATOR_PREFIX
 from modelops.domain.profiles.hardware_spec import HardwareSpec
 from modelops.domain.profiles.spec import EngineKind, ProfileSpec, Runtime
 from modelops.domain.profiles.syntax import RESERVED_NAMES

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from modelops.domain.errors import FieldError
-from modelops.domain.profiles.checks import find_hardware_conflicts, find_profile_conflicts
+from modelops.domain.profiles.conflicts import find_hardware_conflicts, find_profile_conflicts
 from modelops.domain.profiles.hardware_spec import HardwareSpec
+from modelops.domain.profiles.kinds import Problems
 from modelops.domain.profiles.setting import list_settings
 from modelops.domain.profiles.spec import ProfileSpec, Spec
-from modelops.domain.profiles.values import Problems
 
 SpecT = TypeVar("SpecT", ProfileSpec, HardwareSpec)
 
