@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from chat.gate import Gate, Place, Waiter, Wish
+from chat.engine_admission import AdmittedRequest, EngineAdmission, RouteRequest, Ticket
 from chat.sse import DONE_PAYLOAD, EventSplitter, join_events, payload_of
 from chat.transcript import Chunk, Transcript, Usage, decode_chunk
 from chat.upstream import EngineAnswer, EngineCall, EngineGateway, error_from_answer
@@ -56,8 +56,8 @@ class Generation:
     def __init__(
         self,
         *,
-        gate: Gate,
-        wish: Wish,
+        admission: EngineAdmission,
+        request: RouteRequest,
         engine: EngineGateway,
         make_call: Callable[[Route], EngineCall],
         timeouts: Timeouts,
@@ -75,9 +75,9 @@ class Generation:
         """Of the request to the engine; 0 until it is let in."""
         self.on_admission: Callable[[], None] | None = None
         """Called when a wait for the engine is over."""
-        self._gate = gate
-        self._wish = wish
-        self._waiter: Waiter | None = None
+        self._admission = admission
+        self._request = request
+        self._ticket: Ticket | None = None
         self._engine = engine
         self._make_call = make_call
         self._max_bytes = max_bytes
@@ -113,14 +113,14 @@ class Generation:
 
     def client_left(self) -> None:
         """Nobody reads any more: go on or stop, as the request asked. What still waits has no use."""
-        if self._waiter is not None or not self._finish_without_client:
+        if self._ticket is not None or not self._finish_without_client:
             self.stop(ClientLeft())
 
     @property
     def deadline(self) -> float:
         """When `check_deadline` has something to say next, in `time.monotonic` seconds."""
-        if self._waiter is not None:
-            return self._waiter.deadline
+        if self._ticket is not None:
+            return self._ticket.deadline
         patience_s = self.timeouts.idle_s if self._has_data else self.timeouts.first_byte_s
         return min(self._active_at + patience_s, self._opened_at + self.timeouts.total_s)
 
@@ -128,8 +128,8 @@ class Generation:
         """Stop the answer when it waited, the engine was silent, or it all went on, for too long."""
         if now < self.deadline:
             return
-        if self._waiter is not None:
-            self.stop(self._gate.overdue_error(self._waiter))
+        if self._ticket is not None:
+            self.stop(self._admission.overdue_error(self._ticket))
         elif now >= self._opened_at + self.timeouts.total_s:
             self.stop(UpstreamTimeout(f"The answer took longer than {self.timeouts.total_s:g} seconds."))
         elif self._has_data:
@@ -177,10 +177,10 @@ class Generation:
     @asynccontextmanager
     async def _at_engine(self) -> AsyncIterator[EngineAnswer]:
         """The engine's answer, at once or after a wait. The engine's time begins when it is over."""
-        place = self._gate.enter(self._wish, self.stop)
-        if place is None:
-            place = await self._wait_for_place()
-        with place as route:
+        admitted = self._admission.try_admit(self._request, self.stop)
+        if admitted is None:
+            admitted = await self._wait_for_admission()
+        with admitted as route:
             self.model = route.model
             self._opened_at = self._active_at = time.monotonic()
             call = self._make_call(route)
@@ -188,12 +188,12 @@ class Generation:
             async with self._engine.open(route.base_url, call) as answer:
                 yield answer
 
-    async def _wait_for_place(self) -> Place:
-        self._waiter = self._gate.queue(self._wish, self.stop)
+    async def _wait_for_admission(self) -> AdmittedRequest:
+        self._ticket = self._admission.enqueue(self._request, self.stop)
         try:
-            return await self._gate.admission(self._waiter)
+            return await self._admission.wait_for_admission(self._ticket)
         finally:
-            self._waiter = None
+            self._ticket = None
             if self.on_admission is not None:
                 self.on_admission()
 

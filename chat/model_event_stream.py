@@ -17,8 +17,8 @@ from starlette.types import Receive, Scope, Send
 from accounts.principals import Principal
 from accounts.scopes import Scope as Scopes
 from chat.model_events import OVERLAP, ModelEvents, Subscription
-from chat.runtime import get_runtime
 from chat.sse import EVENT_STREAM_HEADERS, PING, named_event
+from chat.web_runtime import get_runtime
 from gateway.errors import DependencyUnavailable, GatewayError, InvalidRequest
 from gateway.ids import parse_id
 from modelops.serving.external_engine import ExternalView
@@ -37,8 +37,8 @@ async def stream_model_events(request: Request) -> Response:
     principal = await runtime.request_admission.admit_event_stream(request, Scopes.MODELS_READ)
 
     async def authenticate() -> Principal:
-        # Past the doorkeeper, who counts a bad credential against the address that it comes from: this is
-        # no new request.
+        # Not with `request_admission`, which counts a bad credential against its address: this is no new
+        # request.
         found = await runtime.authenticator.authenticate(request.headers.get("authorization"))
         found.require(Scopes.MODELS_READ)
         return found

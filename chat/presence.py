@@ -7,7 +7,7 @@ import contextlib
 import os
 import socket
 
-from chat.gate import Gate
+from chat.engine_admission import EngineAdmission
 from gateway.batching import BatchWorker
 from gateway.errors import DependencyUnavailable
 from gateway.ids import new_id
@@ -34,21 +34,21 @@ class PresenceKeeper:
         """Write soon."""
         self._has_news.set()
 
-    async def write(self, gate: Gate | None = None) -> None:
-        """Write now; without a gate, only that this process is there. Raises DependencyUnavailable."""
+    async def write(self, admission: EngineAdmission | None = None) -> None:
+        """Write now; without `admission`, only that this process is there. Raises DependencyUnavailable."""
         self._has_news.clear()
         presence = Presence(
             id=self.id,
             host=socket.gethostname(),
             pid=os.getpid(),
-            slots=gate.presence() if gate is not None else {},
+            slots=admission.presence() if admission is not None else {},
         )
         await self._worker.submit(write_presence, presence)
 
-    async def keep(self, gate: Gate) -> None:
+    async def keep(self, admission: EngineAdmission) -> None:
         """Write for ever. Raises DependencyUnavailable."""
         while True:
-            await self.write(gate)
+            await self.write(admission)
             await asyncio.sleep(MINIMUM_PERIOD_S)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(HEARTBEAT_S):

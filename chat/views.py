@@ -13,15 +13,15 @@ from accounts.principals import Principal
 from accounts.scopes import Scope
 from chat.client import Headers
 from chat.endpoints import Endpoint
-from chat.gate import Wish
+from chat.engine_admission import RouteRequest
 from chat.generation import Generation
 from chat.prompt_cache import salt_fields
 from chat.rendering import introduce_ids, render_answer, replay_answer
 from chat.responses import CollectedAnswer, PassedThroughAnswer, StreamedAnswer
 from chat.routing import call_for_chat, call_for_openai, limit_output, list_model_cards, wants_usage
-from chat.runtime import Runtime, get_runtime
 from chat.schemas import ChatRequest, parse_chat_request, parse_openai_request
 from chat.upstream import EngineCall
+from chat.web_runtime import WebRuntime, get_runtime
 from conversations.models import MessageRole
 from conversations.replies import CancelRequest
 from conversations.turns import NewMessage, NewTurn, Turn
@@ -49,8 +49,8 @@ async def chat(request: Request) -> Response:
         return repeat_answer(turn, headers, principal, body)
     prompt = turn.prompt if turn else plain_prompt(body, principal)
     generation = Generation(
-        gate=runtime.gate,
-        wish=Wish(body.model, is_stream=body.stream),
+        admission=runtime.engine_admission,
+        request=RouteRequest(body.model, is_stream=body.stream),
         engine=runtime.engine,
         make_call=partial(
             call_if_allowed,
@@ -87,8 +87,8 @@ async def call_engine(request: Request, *, endpoint: Endpoint) -> Response:
     is_stream = endpoint.can_stream and bool(body.get("stream"))
     route = await find_route(runtime, request, principal, body["model"])
     generation = Generation(
-        gate=runtime.gate,
-        wish=Wish(body["model"], is_stream=is_stream),
+        admission=runtime.engine_admission,
+        request=RouteRequest(body["model"], is_stream=is_stream),
         engine=runtime.engine,
         make_call=partial(
             call_if_allowed,
@@ -135,7 +135,7 @@ async def cancel_message(request: Request) -> Response:
     return JSONResponse({"id": str(message_id), "status": status}, status_code=202)
 
 
-async def admit_generation(runtime: Runtime, request: Request, scope: Scope) -> tuple[Principal, Headers]:
+async def admit_generation(runtime: WebRuntime, request: Request, scope: Scope) -> tuple[Principal, Headers]:
     """Who asks, with a credential for `scope`, and the rate headers of the answer.
 
     Raises AuthenticationFailed, PermissionDenied or one of the 429s.
@@ -162,7 +162,7 @@ def call_if_allowed(
     return make_call(route)
 
 
-async def find_route(runtime: Runtime, request: Request, principal: Principal, model: str) -> Route:
+async def find_route(runtime: WebRuntime, request: Request, principal: Principal, model: str) -> Route:
     """Where the request goes, before anything is recorded: refused at once, if it is to be refused.
 
     Raises PermissionDenied, ModelNotFound, ModelSwitching, ModelLoading or NoModel.
@@ -173,7 +173,7 @@ async def find_route(runtime: Runtime, request: Request, principal: Principal, m
         await runtime.switch_to(route.switch_to, principal, request)
         route = runtime.board.resolve(model)
         principal.require_model(route.model)
-    runtime.gate.check_room(route)
+    runtime.engine_admission.check_queue_space(route)
     return route
 
 
@@ -182,7 +182,7 @@ def may_switch(config: GatewayConfig, principal: Principal) -> bool:
     return config.switch_on_request == "user" or (config.switch_on_request == "admin" and principal.is_admin)
 
 
-async def find_repeat(runtime: Runtime, principal: Principal, body: ChatRequest) -> Turn | None:
+async def find_repeat(runtime: WebRuntime, principal: Principal, body: ChatRequest) -> Turn | None:
     """The turn whose answer this request repeats: it is answered even when no engine is there."""
     if body.client_message_id is None:
         return None
@@ -207,7 +207,7 @@ def ids_of(turn: Turn) -> Headers:
     ]
 
 
-async def record(runtime: Runtime, principal: Principal, body: ChatRequest, model: str) -> Turn | None:
+async def record(runtime: WebRuntime, principal: Principal, body: ChatRequest, model: str) -> Turn | None:
     """Put the user's message and the answer's row on record; None when the request says not to."""
     if not body.store:
         return None

@@ -23,7 +23,7 @@ from starlette.middleware.cors import CORSMiddleware  # noqa: E402
 from starlette.types import ASGIApp, Message, Receive, Scope, Send  # noqa: E402
 
 from chat.plane import build_chat_plane, is_chat_path  # noqa: E402
-from chat.runtime import get_runtime, stop_runtime  # noqa: E402
+from chat.web_runtime import get_runtime, stop_runtime  # noqa: E402
 from gateway.conf import GatewayConfig, get_config  # noqa: E402
 from gateway.errors import GatewayError  # noqa: E402
 from gateway.http import bounded_receive, check_host, header_value, send_error  # noqa: E402

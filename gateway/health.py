@@ -14,7 +14,7 @@ from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from redis.exceptions import RedisError
 
-from chat.runtime import get_runtime
+from chat.web_runtime import get_runtime
 from gateway.errors import DependencyUnavailable, InvalidRequest
 
 log = structlog.get_logger()

@@ -1,4 +1,4 @@
-"""A gateway with two engines, and the test in the switcher's place: it writes the rows that web acts on."""
+"""A gateway with two engines, and a fake switcher: it writes the rows that web processes act on."""
 
 from __future__ import annotations
 
@@ -43,8 +43,8 @@ def database_of(gateway: GatewayProcess, blocker: DjangoDbBlocker) -> Iterator[N
 
 
 @dataclass
-class Desk:
-    """The switcher's desk: a gateway, its slot, and engines A and B to serve it."""
+class FakeSwitcher:
+    """Writes the rows that the switcher would, for one gateway, its slot, and the engines A and B."""
 
     gateway: GatewayProcess
     slot: Slot
@@ -52,19 +52,19 @@ class Desk:
     b: Engine
 
     @classmethod
-    def open(cls, gateway: GatewayProcess, url_a: str, url_b: str, **values: Any) -> Desk:
+    def open(cls, gateway: GatewayProcess, url_a: str, url_b: str, **values: Any) -> FakeSwitcher:
         """A on the slot, its gate open, and the gateway aware of it."""
         SwitchEvent.objects.all().delete()
         Slot.objects.update(active_engine=None, last_good_engine=None)
         for model in (Switch, Engine, Slot):
             model.objects.all().delete()
         slot = make_slot(desired_profile="a")
-        desk = cls(
+        switcher = cls(
             gateway, slot, make_engine(slot, "a", url_a, **values), make_engine(slot, "b", url_b, **values)
         )
-        flip(slot, desk.a)
-        desk.await_epoch()
-        return desk
+        flip(slot, switcher.a)
+        switcher.await_epoch()
+        return switcher
 
     def begin(self, state: SwitchState = SwitchState.DRAINING, **values: Any) -> Switch:
         """A switch from A to B, with the gate closed and every web process aware of it."""

@@ -9,7 +9,7 @@ import pytest
 from starlette.types import Message
 
 from chat.client import Client
-from chat.gate import Gate, Wish
+from chat.engine_admission import EngineAdmission, RouteRequest
 from chat.generation import ClientLeft, Generation, Timeouts
 from chat.upstream import EngineGateway
 
@@ -41,8 +41,8 @@ def timeouts_of(*, send_s: float, ping_s: float = PATIENT_S) -> Timeouts:
 def generation_with(timeouts: Timeouts) -> Generation:
     """One that never gets to its engine."""
     return Generation(
-        gate=cast("Gate", None),
-        wish=cast("Wish", None),
+        admission=cast("EngineAdmission", None),
+        request=cast("RouteRequest", None),
         engine=cast("EngineGateway", None),
         make_call=lambda _route: pytest.fail("nobody asked the engine"),
         timeouts=timeouts,

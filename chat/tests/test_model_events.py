@@ -16,7 +16,7 @@ from pytest_django import DjangoDbBlocker
 
 from chat.model_events import QUEUE_SIZE, Subscription
 from chat.tests.streams import error_of
-from chat.tests.switching import Desk, database_of
+from chat.tests.switching import FakeSwitcher, database_of
 from gateway.tests.live import GatewayProcess, start_gateway
 from modelops.domain.switching.states import SwitchState
 from modelops.models import Switch, SwitchEvent
@@ -59,8 +59,8 @@ def web(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayProcess]:
 @pytest.fixture
 def switch(web: GatewayProcess, simulator: str, django_db_blocker: DjangoDbBlocker) -> Iterator[Switch]:
     with database_of(web, django_db_blocker):
-        desk = Desk.open(web, simulator, simulator)
-        yield make_switch(desk.slot, desk.a, "b", SwitchState.LOADING)
+        switcher = FakeSwitcher.open(web, simulator, simulator)
+        yield make_switch(switcher.slot, switcher.a, "b", SwitchState.LOADING)
 
 
 def tell(switch: Switch, message: str, **data: Any) -> int:

@@ -12,7 +12,7 @@ from pytest_django import DjangoDbBlocker
 
 from accounts.models import AuditEvent
 from chat.tests.streams import error_of
-from chat.tests.switching import PLAIN, Desk, callers_of, database_of
+from chat.tests.switching import PLAIN, FakeSwitcher, callers_of, database_of
 from gateway.tests.live import GatewayProcess, start_gateway, wait_until
 from modelops.domain.switching.states import SwitchState
 from modelops.models import Engine, Gate, ModelProfile, Switch
@@ -31,7 +31,7 @@ def web(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayProcess]:
 
 
 @pytest.fixture
-def desk(web: GatewayProcess, django_db_blocker: DjangoDbBlocker) -> Iterator[Desk]:
+def switcher(web: GatewayProcess, django_db_blocker: DjangoDbBlocker) -> Iterator[FakeSwitcher]:
     """A serves, and B is a profile that a switcher could switch to."""
     with (
         start_simulator("--served-model-name", "a") as engine_a,
@@ -42,7 +42,7 @@ def desk(web: GatewayProcess, django_db_blocker: DjangoDbBlocker) -> Iterator[De
         announce_switcher()
         save_simulated("a")
         save_simulated("b")
-        opened = Desk.open(web, engine_a.base_url, engine_b.base_url)
+        opened = FakeSwitcher.open(web, engine_a.base_url, engine_b.base_url)
         Engine.objects.filter(pk=opened.a.pk).update(ready_at=None)
         wait_until(lambda: knows_profile(web, "b"), what="the names of the profiles to be read")
         yield opened
@@ -60,20 +60,20 @@ def await_switch() -> Switch:
     return switch
 
 
-def carry_out(desk: Desk, switch: Switch) -> None:
+def carry_out(switcher: FakeSwitcher, switch: Switch) -> None:
     """What a switcher does."""
     move_switch(switch, SwitchState.DRAINING)
-    move_gate(desk.slot, Gate.CLOSED)
-    desk.await_epoch()
-    desk.stop_old(switch)
-    desk.finish(switch, on=desk.b)
+    move_gate(switcher.slot, Gate.CLOSED)
+    switcher.await_epoch()
+    switcher.stop_old(switch)
+    switcher.finish(switch, on=switcher.b)
 
 
-def test_who_may_is_answered_by_the_profile_that_was_asked_for(desk: Desk) -> None:
-    with callers_of(desk.gateway, "admin") as callers:
+def test_who_may_is_answered_by_the_profile_that_was_asked_for(switcher: FakeSwitcher) -> None:
+    with callers_of(switcher.gateway, "admin") as callers:
         waiting = callers.ask("b")
         switch = await_switch()
-        carry_out(desk, switch)
+        carry_out(switcher, switch)
         answer = waiting.result(20)
 
     recorded = AuditEvent.objects.get(action="switch_requested", target_id=str(switch.pk))
@@ -83,19 +83,19 @@ def test_who_may_is_answered_by_the_profile_that_was_asked_for(desk: Desk) -> No
     assert (answer.status_code, answer.json()["model"]) == (200, "b")
 
 
-def test_a_second_request_joins_the_switch(desk: Desk) -> None:
-    with callers_of(desk.gateway, "admin") as callers:
+def test_a_second_request_joins_the_switch(switcher: FakeSwitcher) -> None:
+    with callers_of(switcher.gateway, "admin") as callers:
         waiting = [callers.ask("b") for _ in range(3)]
-        desk.await_counts(waiting=3)
+        switcher.await_counts(waiting=3)
         switch = await_switch()
-        carry_out(desk, switch)
+        carry_out(switcher, switch)
 
         assert [future.result(20).json()["model"] for future in waiting] == ["b"] * 3
     assert Switch.objects.count() == 1
 
 
-def test_who_may_not_is_refused_and_learns_what_is_served(desk: Desk) -> None:
-    with callers_of(desk.gateway) as callers:
+def test_who_may_not_is_refused_and_learns_what_is_served(switcher: FakeSwitcher) -> None:
+    with callers_of(switcher.gateway) as callers:
         refused = callers.client.post("/api/chat", json={**PLAIN, "model": "b"})
 
     assert refused.status_code == 404
@@ -104,9 +104,9 @@ def test_who_may_not_is_refused_and_learns_what_is_served(desk: Desk) -> None:
     assert not Switch.objects.exists()
 
 
-def test_a_model_that_has_just_begun_to_serve_is_not_switched_away_from(desk: Desk) -> None:
-    Engine.objects.filter(pk=desk.a.pk).update(ready_at=timezone.now())
-    with callers_of(desk.gateway, "admin") as callers:
+def test_a_model_that_has_just_begun_to_serve_is_not_switched_away_from(switcher: FakeSwitcher) -> None:
+    Engine.objects.filter(pk=switcher.a.pk).update(ready_at=timezone.now())
+    with callers_of(switcher.gateway, "admin") as callers:
         refused = callers.client.post("/api/chat", json={**PLAIN, "model": "b"})
 
     assert (refused.status_code, error_of(refused)["code"]) == (503, "model_switching")
@@ -143,8 +143,8 @@ def test_user_whose_wish_does_not_fit_learns_that_and_no_more(
     }
 
 
-def test_a_switch_that_is_given_up_leaves_the_request_with_what_is_served(desk: Desk) -> None:
-    with callers_of(desk.gateway, "admin") as callers:
+def test_a_switch_that_is_given_up_leaves_the_request_with_what_is_served(switcher: FakeSwitcher) -> None:
+    with callers_of(switcher.gateway, "admin") as callers:
         waiting = callers.ask("b")
         switch = await_switch()
         move_switch(switch, SwitchState.REJECTED)

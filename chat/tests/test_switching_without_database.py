@@ -7,7 +7,7 @@ import pytest
 from django.db import connection
 from pytest_django import DjangoDbBlocker
 
-from chat.tests.switching import Desk, callers_of, database_of, running_on
+from chat.tests.switching import FakeSwitcher, callers_of, database_of, running_on
 from gateway.tests.live import start_gateway, wait_until
 from gateway.tests.services import start_services
 from modelops.models import WebPresence
@@ -33,7 +33,7 @@ def test_engines_serve_while_the_database_is_away_and_switches_are_followed_afte
             database_of(gateway, django_db_blocker),
             callers_of(gateway) as callers,
         ):
-            desk = Desk.open(gateway, engine_a.base_url, engine_b.base_url)
+            switcher = FakeSwitcher.open(gateway, engine_a.base_url, engine_b.base_url)
             running = callers.stream("/v1/chat/completions", max_tokens=30)
             wait_until(lambda: running_on(engine_a.base_url) == 1, what="the answer to run")
             connection.close()
@@ -46,10 +46,10 @@ def test_engines_serve_while_the_database_is_away_and_switches_are_followed_afte
             wait_until(
                 lambda: WebPresence.objects.get().seen_at > seen_at, what="the gateway to be heard of again"
             )
-            switch = desk.begin()
+            switch = switcher.begin()
             waiting = callers.ask()
-            desk.await_counts(waiting=1)
-            desk.finish(switch, on=desk.b)
+            switcher.await_counts(waiting=1)
+            switcher.finish(switch, on=switcher.b)
 
             assert (health["database"]["status"], health["vllm"]["status"]) == ("unavailable", "ready")
             assert running.result(20).errors == []

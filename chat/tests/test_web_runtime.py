@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from chat import runtime as runtime_module
-from chat.runtime import Runtime, get_runtime, hold_alone
+from chat import web_runtime as runtime_module
+from chat.web_runtime import WebRuntime, get_runtime, hold_alone
 
 
 async def test_background_work_goes_on_after_an_unexpected_failure() -> None:
@@ -22,7 +22,7 @@ async def test_background_work_goes_on_after_an_unexpected_failure() -> None:
             raise ValueError("something nobody thought of")
         is_done.set()
 
-    repeating = asyncio.create_task(Runtime._repeat(object.__new__(Runtime), work, 0.001))
+    repeating = asyncio.create_task(WebRuntime._repeat(object.__new__(WebRuntime), work, 0.001))
     try:
         async with asyncio.timeout(5):
             await is_done.wait()

@@ -25,7 +25,7 @@ from accounts.redis_batch import RedisBatch
 from accounts.request_admission import RequestAdmission
 from accounts.stamps import open_stamps
 from chat.cancellation import Cancellation
-from chat.gate import Gate, WaitLimits
+from chat.engine_admission import EngineAdmission, WaitLimits
 from chat.generation import Timeouts
 from chat.model_events import ModelEvents
 from chat.presence import PresenceKeeper
@@ -54,14 +54,14 @@ STOP_TIMEOUT_S = 5.0
 
 
 @dataclass
-class Runtime:
+class WebRuntime:
     config: GatewayConfig
     worker: BatchWorker
     redis: Redis | None
     board_worker: BatchWorker
     """Reads the board and says that this process is there; never waits for chats being stored."""
     board: LiveBoard
-    gate: Gate
+    engine_admission: EngineAdmission
     presence: PresenceKeeper
     engine: EngineGateway
     authenticator: Authenticator
@@ -93,7 +93,7 @@ class Runtime:
         self.tasks = [asyncio.create_task(self._repeat(work, period_s)) for work, period_s in background]
 
     async def _keep_presence(self) -> None:
-        await self.presence.keep(self.gate)
+        await self.presence.keep(self.engine_admission)
 
     async def switch_to(self, profile: str, principal: Principal, request: Request) -> None:
         """Have the default slot switch, and see to it that the board knows. Raises GatewayError."""
@@ -159,7 +159,7 @@ class Runtime:
             self.lock.close()
 
 
-async def start_runtime(config: GatewayConfig) -> Runtime:
+async def start_runtime(config: GatewayConfig) -> WebRuntime:
     """A running runtime for this process and event loop."""
     worker = BatchWorker()
     redis = _connect_redis(config.redis_url) if config.redis_url else None
@@ -169,7 +169,7 @@ async def start_runtime(config: GatewayConfig) -> Runtime:
     waits = WaitLimits(
         plain_s=config.switch_wait_s,
         stream_s=config.switch_stream_wait_s,
-        room_size=config.switch_queue_size,
+        queue_size=config.switch_queue_size,
     )
     registry = Registry()
     recorder = Recorder(worker, lease_s=config.message_lease_s)
@@ -177,13 +177,13 @@ async def start_runtime(config: GatewayConfig) -> Runtime:
     authenticator = Authenticator(worker, open_stamps(batch))
     usage = UsageLog()
     limiter = Limiter(open_limits(batch, config), usage)
-    runtime = Runtime(
+    runtime = WebRuntime(
         config=config,
         worker=worker,
         redis=redis,
         board_worker=board_worker,
         board=board,
-        gate=Gate(board, waits, on_change=presence.announce),
+        engine_admission=EngineAdmission(board, waits, on_change=presence.announce),
         presence=presence,
         engine=EngineGateway(
             api_key=config.vllm_api_key, connect_timeout_s=config.upstream_connect_timeout_s
@@ -230,7 +230,7 @@ def hold_alone(folder: Path) -> IO[str] | None:
     return lock
 
 
-async def _join(runtime: Runtime) -> None:
+async def _join(runtime: WebRuntime) -> None:
     """Be seen before the board is read: no switch may overlook requests that are let in by what it said."""
     try:
         await runtime.presence.write()
@@ -263,10 +263,10 @@ def _connect_redis(url: str) -> Redis:
     return Redis(connection_pool=pool)
 
 
-_runtime: asyncio.Future[Runtime] | None = None
+_runtime: asyncio.Future[WebRuntime] | None = None
 
 
-async def get_runtime() -> Runtime:
+async def get_runtime() -> WebRuntime:
     """This process's runtime, started on first use: not every ASGI server has lifespan events (daphne)."""
     global _runtime
     if _runtime is None or (_runtime.done() and (_runtime.cancelled() or _runtime.exception())):

@@ -1,15 +1,15 @@
-"""The gate by itself: who is let in, who waits, in which order, and what the switcher is told."""
+"""Admission to engines: which requests are admitted, which wait, in which order, and what is counted."""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
 from functools import partial
 
 import pytest
 
-from chat.gate import Gate, Place, Waiter, WaitLimits, Wish
+from chat.engine_admission import AdmittedRequest, RouteRequest
+from chat.tests.admission_bench import Bench
 from gateway.errors import (
     GatewayError,
     ModelLoading,
@@ -18,76 +18,22 @@ from gateway.errors import (
     NoModel,
     RateLimitExceeded,
 )
-from modelops.models import Gate as GateState
-from modelops.serving.board import BoardSnapshot, SlotView
-from modelops.serving.routes import RouteTable
-from modelops.tests.serving.board_views import SLOT_IDS, board, engine, slot, switch
+from modelops.models import Gate
+from modelops.serving.board import SlotView
+from modelops.tests.serving.board_views import engine, slot, switch
 
-DRAINING = slot(engine("a"), switch("a", "b"), gate=GateState.CLOSED, epoch=2)
-LOADING = slot(None, switch("a", "b"), gate=GateState.CLOSED, epoch=3)
+DRAINING = slot(engine("a"), switch("a", "b"), gate=Gate.CLOSED, epoch=2)
+LOADING = slot(None, switch("a", "b"), gate=Gate.CLOSED, epoch=3)
 ON_B = slot(engine("b"), epoch=4)
 
 
-class FakeBoard:
-    """Shows what the test says."""
-
-    def __init__(self, *slots: SlotView) -> None:
-        self._listeners: list[Callable[[BoardSnapshot], None]] = []
-        self.snapshot = board(*slots)
-        self.routes = RouteTable(self.snapshot)
-
-    def slot(self, slug: str) -> SlotView | None:
-        return next((slot for slot in self.snapshot.slots if slot.slug == slug), None)
-
-    def subscribe(self, listener: Callable[[BoardSnapshot], None]) -> None:
-        self._listeners.append(listener)
-
-    def show(self, *slots: SlotView) -> None:
-        self.snapshot = board(*slots, profiles=("a", "b"))
-        self.routes = RouteTable(self.snapshot)
-        for listener in self._listeners:
-            listener(self.snapshot)
-
-
-class Bench:
-    """A gate, what it announced and what it stopped."""
-
-    def __init__(self, *slots: SlotView, room_size: int = 10) -> None:
-        self.board = FakeBoard()
-        self.news = 0
-        self.stopped: list[Exception] = []
-        limits = WaitLimits(plain_s=30, stream_s=900, room_size=room_size)
-        self.gate = Gate(self.board, limits, on_change=self._count)
-        self.board.show(*slots)
-
-    def _count(self) -> None:
-        self.news += 1
-
-    def enter(self, model: str = "current") -> Place:
-        place = self.gate.enter(Wish(model, is_stream=False), self.stopped.append)
-        assert place is not None
-        return place
-
-    def wait(self, model: str = "current", *, is_stream: bool = False) -> tuple[Waiter, asyncio.Task[Place]]:
-        wish = Wish(model, is_stream=is_stream)
-        assert self.gate.enter(wish, self.stopped.append) is None
-        waiter = self.gate.queue(wish, self.stopped.append)
-        return waiter, asyncio.create_task(self.gate.admission(waiter))
-
-    @property
-    def counts(self) -> tuple[int, int, int]:
-        """Epoch, open, waiting, as the switcher would read them."""
-        counts = self.gate.presence()[str(SLOT_IDS["default"])]
-        return counts["epoch"], counts["open"], counts["waiting"]
-
-
-def note(order: list[int], number: int, _task: asyncio.Task[Place]) -> None:
+def note(order: list[int], number: int, _task: asyncio.Task[AdmittedRequest]) -> None:
     order.append(number)
 
 
 async def test_an_open_gate_lets_in_and_counts_until_the_place_is_left() -> None:
     bench = Bench(slot(engine("a")))
-    with bench.enter() as route, bench.enter("a"):
+    with bench.admit() as route, bench.admit("a"):
         assert (route.base_url, bench.counts) == ("http://a:8000", (1, 2, 0))
 
     assert bench.counts == (1, 0, 0)
@@ -97,7 +43,7 @@ async def test_places_that_come_and_go_are_no_news_while_the_gate_is_open() -> N
     bench = Bench(slot(engine("a")))
     before = bench.news
 
-    with bench.enter():
+    with bench.admit():
         pass
 
     assert bench.news == before
@@ -108,22 +54,22 @@ async def test_those_who_wait_are_let_in_in_order_on_the_new_engine() -> None:
     order: list[int] = []
     waiting = []
     for number in range(5):
-        _waiter, task = bench.wait()
+        _ticket, task = bench.wait()
         task.add_done_callback(partial(note, order, number))
         waiting.append(task)
     assert bench.counts == (3, 0, 5)
 
     bench.board.show(ON_B)
-    places = await asyncio.gather(*waiting)
+    admitted = await asyncio.gather(*waiting)
 
     assert order == [0, 1, 2, 3, 4]
-    assert {place.route.base_url for place in places} == {"http://b:8000"}
+    assert {request.route.base_url for request in admitted} == {"http://b:8000"}
     assert bench.counts == (4, 5, 0)
 
 
 async def test_who_is_let_in_counts_before_it_runs_again() -> None:
     bench = Bench(LOADING)
-    _waiter, task = bench.wait()
+    _ticket, task = bench.wait()
 
     bench.board.show(ON_B)
 
@@ -136,11 +82,11 @@ async def test_a_request_let_in_before_the_gate_closed_is_in_the_count_of_the_ne
     bench = Bench(slot(engine("a")))
     acknowledged: list[tuple[int, int, int]] = []
 
-    place = bench.enter()
+    admitted = bench.admit()
     bench.board.show(DRAINING)
     acknowledged.append(bench.counts)
     bench.wait()
-    place.leave()
+    admitted.leave()
     acknowledged.append(bench.counts)
 
     assert acknowledged == [(2, 1, 0), (2, 0, 1)]
@@ -148,12 +94,12 @@ async def test_a_request_let_in_before_the_gate_closed_is_in_the_count_of_the_ne
 
 async def test_every_change_is_news_while_the_gate_is_closed() -> None:
     bench = Bench(slot(engine("a")))
-    place = bench.enter()
+    admitted = bench.admit()
     news = [bench.news]
 
     bench.board.show(DRAINING)
     news.append(bench.news)
-    place.leave()
+    admitted.leave()
     news.append(bench.news)
     bench.wait()
     news.append(bench.news)
@@ -162,28 +108,28 @@ async def test_every_change_is_news_while_the_gate_is_closed() -> None:
 
 
 async def test_the_room_is_bounded() -> None:
-    bench = Bench(LOADING, room_size=2)
+    bench = Bench(LOADING, queue_size=2)
     bench.wait()
     bench.wait()
 
     with pytest.raises(ModelSwitching, match="Too many requests wait"):
-        bench.gate.queue(Wish("current", is_stream=False), bench.stopped.append)
+        bench.admission.enqueue(RouteRequest("current", is_stream=False), bench.stopped.append)
     with pytest.raises(ModelSwitching):
-        bench.gate.check_room(bench.board.routes.resolve("current"))
+        bench.admission.check_queue_space(bench.board.routes.resolve("current"))
 
     assert bench.counts == (3, 0, 2)
 
 
 async def test_a_room_of_no_size_refuses_at_once() -> None:
-    bench = Bench(LOADING, room_size=0)
+    bench = Bench(LOADING, queue_size=0)
 
     with pytest.raises(ModelSwitching):
-        bench.gate.queue(Wish("current", is_stream=True), bench.stopped.append)
+        bench.admission.enqueue(RouteRequest("current", is_stream=True), bench.stopped.append)
 
 
 async def test_who_leaves_the_room_frees_its_place_in_it() -> None:
-    bench = Bench(LOADING, room_size=1)
-    _waiter, task = bench.wait()
+    bench = Bench(LOADING, queue_size=1)
+    _ticket, task = bench.wait()
     await asyncio.sleep(0)
 
     task.cancel()
@@ -195,7 +141,7 @@ async def test_who_leaves_the_room_frees_its_place_in_it() -> None:
 
 async def test_who_is_let_in_and_stopped_at_once_leaves_no_count_behind() -> None:
     bench = Bench(LOADING)
-    _waiter, task = bench.wait()
+    _ticket, task = bench.wait()
     await asyncio.sleep(0)
 
     bench.board.show(ON_B)
@@ -219,19 +165,19 @@ async def test_streams_may_wait_for_longer_than_plain_requests() -> None:
 
 @pytest.mark.parametrize(
     ("state", "kind"),
-    [(LOADING, ModelSwitching), (slot(None, switch("", "b"), gate=GateState.CLOSED), ModelLoading)],
+    [(LOADING, ModelSwitching), (slot(None, switch("", "b"), gate=Gate.CLOSED), ModelLoading)],
 )
 async def test_who_waited_too_long_learns_what_is_going_on(state: SlotView, kind: type[GatewayError]) -> None:
     bench = Bench(state)
-    waiter, _task = bench.wait()
+    ticket, _task = bench.wait()
 
-    assert type(bench.gate.overdue_error(waiter)) is kind
+    assert type(bench.admission.overdue_error(ticket)) is kind
 
 
 async def test_after_a_roll_back_current_is_answered_by_the_old_engine_and_the_new_name_not_found() -> None:
     bench = Bench(LOADING)
-    _waiter, current = bench.wait()
-    _waiter, by_name = bench.wait("b")
+    _ticket, current = bench.wait()
+    _ticket, by_name = bench.wait("b")
 
     bench.board.show(slot(engine("a"), epoch=5))
 
@@ -242,7 +188,7 @@ async def test_after_a_roll_back_current_is_answered_by_the_old_engine_and_the_n
 
 async def test_when_the_switch_ends_with_nothing_everybody_is_told_why() -> None:
     bench = Bench(LOADING)
-    _waiter, task = bench.wait()
+    _ticket, task = bench.wait()
 
     bench.board.show(slot(None, epoch=5, desired_profile="b", problem={"message": "Out of memory."}))
 
@@ -255,10 +201,10 @@ async def test_cut_ends_the_running_answers_of_that_slot_only() -> None:
     second = slot(engine("x"), slug="second")
     bench = Bench(slot(engine("a")), second)
     ended: list[Exception] = []
-    mine = bench.gate.enter(Wish("a", is_stream=True), ended.append)
-    other = bench.gate.enter(Wish("x", is_stream=True), bench.stopped.append)
+    mine = bench.admission.try_admit(RouteRequest("a", is_stream=True), ended.append)
+    other = bench.admission.try_admit(RouteRequest("x", is_stream=True), bench.stopped.append)
 
-    bench.board.show(slot(engine("a"), switch("a", "b"), gate=GateState.CUT, epoch=3), second)
+    bench.board.show(slot(engine("a"), switch("a", "b"), gate=Gate.CUT, epoch=3), second)
 
     assert mine is not None
     assert other is not None
@@ -269,18 +215,18 @@ async def test_cut_ends_the_running_answers_of_that_slot_only() -> None:
 
 async def test_a_profiles_limit_has_further_requests_wait_in_order() -> None:
     bench = Bench(slot(engine("a", max_concurrent_requests=2)))
-    first, second = bench.enter(), bench.enter()
-    waiter, third = bench.wait()
-    _waiter, fourth = bench.wait()
-    assert isinstance(bench.gate.overdue_error(waiter), RateLimitExceeded)
+    first, second = bench.admit(), bench.admit()
+    ticket, third = bench.wait()
+    _ticket, fourth = bench.wait()
+    assert isinstance(bench.admission.overdue_error(ticket), RateLimitExceeded)
 
     first.leave()
-    let_in = await third
+    on_third = await third
     assert not fourth.done()
     assert bench.counts == (1, 2, 1)
 
     second.leave()
-    let_in.leave()
+    on_third.leave()
     await fourth
     assert bench.counts == (1, 1, 0)
 
@@ -288,13 +234,13 @@ async def test_a_profiles_limit_has_further_requests_wait_in_order() -> None:
 async def test_who_waits_for_a_model_to_come_holds_up_nobody_else() -> None:
     planned = slot(engine("a"), switch("a", "b"))
     bench = Bench(planned)
-    _waiter, for_b = bench.wait("b")
-    assert bench.gate.enter(Wish("a", is_stream=False), bench.stopped.append) is None
+    _ticket, for_b = bench.wait("b")
+    assert bench.admission.try_admit(RouteRequest("a", is_stream=False), bench.stopped.append) is None
 
-    queued = bench.gate.queue(Wish("a", is_stream=False), bench.stopped.append)
-    place = await bench.gate.admission(queued)
+    queued = bench.admission.enqueue(RouteRequest("a", is_stream=False), bench.stopped.append)
+    admitted = await bench.admission.wait_for_admission(queued)
 
-    assert place.route.model == "a"
+    assert admitted.route.model == "a"
     assert not for_b.done()
-    place.leave()
+    admitted.leave()
     for_b.cancel()

@@ -1,0 +1,257 @@
+"""Admission control for engines: counts the open requests of each slot and queues those that have to wait.
+
+Everything here runs on the event loop. What has to be atomic (a request is admitted and counted, an epoch is
+acknowledged together with its count) happens without an `await` in between.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Protocol
+
+from gateway.errors import GatewayError, ModelSwitching, RateLimitExceeded
+from modelops.serving.board import BoardSnapshot, SlotView
+from modelops.serving.routes import Route, RouteTable, cut_error, switching_error
+
+Stop = Callable[[Exception], None]
+
+
+class Board(Protocol):
+    """What `EngineAdmission` needs of `modelops.serving.live.LiveBoard`."""
+
+    routes: RouteTable
+
+    def slot(self, slug: str) -> SlotView | None: ...
+
+    def subscribe(self, listener: Callable[[BoardSnapshot], None]) -> None: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class WaitLimits:
+    """How long a request may wait, in seconds, and how many may wait for each slot at a time."""
+
+    plain_s: float
+    stream_s: float
+    queue_size: int
+
+
+@dataclass(frozen=True, slots=True)
+class RouteRequest:
+    """What a request asks for: the model, and whether its answer is a stream."""
+
+    model: str
+    is_stream: bool
+
+
+class SlotQueue:
+    """One slot as this process uses it: the requests at its engine, and those that wait for it."""
+
+    __slots__ = ("epoch", "is_open", "running", "slot_id", "waiting")
+
+    def __init__(self) -> None:
+        self.slot_id = ""
+        self.epoch = 0
+        self.is_open = True
+        self.running: set[AdmittedRequest] = set()
+        self.waiting: dict[Ticket, None] = {}
+        """In order of arrival."""
+
+
+class AdmittedRequest:
+    """A request that may go to its engine. Counts as open until `leave`, or the end of a `with`."""
+
+    __slots__ = ("_admission", "_queue", "route", "stop")
+
+    def __init__(self, admission: EngineAdmission, queue: SlotQueue, route: Route, stop: Stop) -> None:
+        self._admission = admission
+        self._queue = queue
+        self.route = route
+        self.stop = stop
+        queue.running.add(self)
+
+    def leave(self) -> None:
+        """Its connection to the engine is closed. Idempotent."""
+        queue = self._queue
+        queue.running.discard(self)
+        if queue.waiting or not queue.is_open:
+            self._admission.request_left(queue)
+
+    def __enter__(self) -> Route:
+        return self.route
+
+    def __exit__(
+        self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.leave()
+
+
+class Ticket:
+    """The place of one request in the queue of a slot."""
+
+    __slots__ = ("deadline", "future", "queue", "request", "slot", "stop")
+
+    def __init__(
+        self, request: RouteRequest, stop: Stop, *, slot: str, queue: SlotQueue, deadline: float
+    ) -> None:
+        self.request = request
+        self.stop = stop
+        self.slot = slot
+        self.queue = queue
+        self.deadline = deadline
+        """In `time.monotonic` seconds. Enforced by the request that waits, with `overdue_error`."""
+        self.future: asyncio.Future[AdmittedRequest] = asyncio.get_running_loop().create_future()
+
+
+class EngineAdmission:
+    """Admits requests to the engines of every slot, or queues them; one per web process."""
+
+    def __init__(
+        self, board: Board, limits: WaitLimits, *, on_change: Callable[[], None] = lambda: None
+    ) -> None:
+        self._board = board
+        self._limits = limits
+        self._on_change = on_change
+        """Called when other processes should learn of new counts or of an acknowledged epoch."""
+        self._queues: dict[str, SlotQueue] = {}
+        board.subscribe(self._follow)
+
+    def try_admit(self, request: RouteRequest, stop: Stop) -> AdmittedRequest | None:
+        """Admit the request if that is possible at once; None when it has to be queued.
+
+        `stop` is called with the reason if the request has to end before its answer does.
+        """
+        route = self._board.routes.ready.get(request.model)
+        if route is None:
+            return None
+        queue = self._queue_of(route.slot)
+        if queue.waiting or not _has_capacity(queue, route):
+            return None
+        return AdmittedRequest(self, queue, route, stop)
+
+    def check_queue_space(self, route: Route) -> None:
+        """Raises ModelSwitching when the route needs a wait and the queue of its slot is full."""
+        if route.must_wait and len(self._queue_of(route.slot).waiting) >= self._limits.queue_size:
+            raise self._queue_full_error(route.slot)
+
+    def enqueue(self, request: RouteRequest, stop: Stop) -> Ticket:
+        """Queue the request; the caller has to await `wait_for_admission` at once.
+
+        Raises ModelSwitching or RateLimitExceeded when the queue is full, and what resolving its model
+        raises.
+        """
+        route = self._board.routes.resolve(request.model)
+        queue = self._queue_of(route.slot)
+        wait_s = self._limits.stream_s if request.is_stream else self._limits.plain_s
+        ticket = Ticket(request, stop, slot=route.slot, queue=queue, deadline=time.monotonic() + wait_s)
+        queue.waiting[ticket] = None
+        if not route.must_wait:
+            self._release(queue)
+        if ticket in queue.waiting and len(queue.waiting) > self._limits.queue_size:
+            del queue.waiting[ticket]
+            raise self._queue_full_error(route.slot)
+        self._announce(queue)
+        return ticket
+
+    async def wait_for_admission(self, ticket: Ticket) -> AdmittedRequest:
+        """Wait until the request is admitted. Raises what resolving its model raises once it cannot be."""
+        try:
+            return await ticket.future
+        except asyncio.CancelledError:
+            future = ticket.future
+            if future.done() and not future.cancelled() and future.exception() is None:
+                # Admitted and stopped in the same moment.
+                future.result().leave()
+            raise
+        finally:
+            ticket.queue.waiting.pop(ticket, None)
+            self._announce(ticket.queue)
+
+    def overdue_error(self, ticket: Ticket) -> GatewayError:
+        """The error for a request whose deadline in the queue has passed."""
+        if ticket.request.model in self._board.routes.ready:
+            return _too_many(ticket.slot)
+        return self._switching_error(ticket.slot, "The model is not ready yet.")
+
+    def presence(self) -> dict[str, dict[str, int]]:
+        """By slot id: the epoch that this process acts on, and its open and waiting requests."""
+        return {
+            queue.slot_id: {
+                "epoch": queue.epoch,
+                "open": len(queue.running),
+                "waiting": len(queue.waiting),
+            }
+            for queue in self._queues.values()
+            if queue.slot_id
+        }
+
+    def request_left(self, queue: SlotQueue) -> None:
+        """A request left a slot for which others wait, or whose counts the switcher follows."""
+        self._announce(queue)
+        self._release(queue)
+
+    def _follow(self, snapshot: BoardSnapshot) -> None:
+        """Apply a new snapshot of the board: close slots, end requests, admit those that can go on."""
+        for slot in snapshot.slots:
+            queue = self._queue_of(slot.slug)
+            has_moved = (queue.slot_id, queue.epoch) != (str(slot.id), slot.epoch)
+            queue.slot_id, queue.epoch = str(slot.id), slot.epoch
+            queue.is_open = slot.is_open
+            if slot.is_cut:
+                for admitted in list(queue.running):
+                    admitted.stop(cut_error(slot))
+            if has_moved:
+                self._on_change()
+        for queue in list(self._queues.values()):
+            self._release(queue)
+
+    def _release(self, queue: SlotQueue) -> None:
+        """Admit what can be admitted, in order of arrival; fail what can no longer be."""
+        for ticket in list(queue.waiting):
+            if ticket.future.done():
+                continue
+            try:
+                route = self._board.routes.resolve(ticket.request.model)
+            except GatewayError as exc:
+                del queue.waiting[ticket]
+                ticket.future.set_exception(exc)
+                continue
+            target = self._queue_of(route.slot)
+            if not route.must_wait and _has_capacity(target, route):
+                del queue.waiting[ticket]
+                ticket.future.set_result(AdmittedRequest(self, target, route, ticket.stop))
+
+    def _announce(self, queue: SlotQueue) -> None:
+        if not queue.is_open:
+            self._on_change()
+
+    def _queue_of(self, slot: str) -> SlotQueue:
+        queue = self._queues.get(slot)
+        if queue is None:
+            queue = self._queues[slot] = SlotQueue()
+        return queue
+
+    def _queue_full_error(self, slug: str) -> GatewayError:
+        queue = self._queue_of(slug)
+        if queue.is_open and (slot := self._board.slot(slug)) is not None and not slot.switches:
+            return _too_many(slug)
+        return self._switching_error(slug, "Too many requests wait for the model already.")
+
+    def _switching_error(self, slug: str, what: str) -> GatewayError:
+        slot = self._board.slot(slug)
+        return switching_error(slot, what) if slot is not None else ModelSwitching(what)
+
+
+def _has_capacity(queue: SlotQueue, route: Route) -> bool:
+    """Whether the profile's limit allows one more; each web process counts its own requests."""
+    limit = route.max_concurrent_requests
+    return limit is None or len(queue.running) < limit
+
+
+def _too_many(slot: str) -> GatewayError:
+    return RateLimitExceeded(
+        f"The model of the slot {slot!r} answers as many requests as its profile allows at a time."
+    )
