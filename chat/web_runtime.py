@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import IO
 
 import structlog
+from django.conf import settings
 from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
@@ -45,7 +46,6 @@ from modelops.serving.live import LiveBoard
 log = structlog.get_logger()
 
 REDIS_CONNECTIONS = 16
-REDIS_TIMEOUT_S = 3.0
 SWEEP_PERIOD_S = 5.0
 LIMITS_PERIOD_S = 2.0
 USAGE_PERIOD_S = 5.0
@@ -161,29 +161,37 @@ class WebRuntime:
 
 async def start_runtime(config: GatewayConfig) -> WebRuntime:
     """A running runtime for this process and event loop."""
+    runtime = _build_runtime(config)
+    # The only web process may take whatever still says "streaming" for an orphan.
+    runtime.lock = hold_alone(Path(config.data_dir)) if runtime.redis is None else None
+    await _close_orphans(runtime.recorder, everything=runtime.lock is not None)
+    await _join(runtime)
+    runtime.start_background_tasks()
+    # A server that stops waits for its connections, and a subscriber would stay for ever.
+    call_at_stop(runtime.model_events.close)
+    return runtime
+
+
+def _build_runtime(config: GatewayConfig) -> WebRuntime:
+    """The parts of a runtime, connected but not started."""
     worker = BatchWorker()
     redis = _connect_redis(config.redis_url) if config.redis_url else None
     board_worker = BatchWorker("board-worker")
     board = LiveBoard(board_worker, external_url=config.vllm_base_url, api_key=config.vllm_api_key)
     presence = PresenceKeeper(board_worker)
-    waits = WaitLimits(
-        plain_s=config.switch_wait_s,
-        stream_s=config.switch_stream_wait_s,
-        queue_size=config.switch_queue_size,
-    )
     registry = Registry()
     recorder = Recorder(worker, lease_s=config.message_lease_s)
     batch = RedisBatch(redis) if redis else None
     authenticator = Authenticator(worker, open_stamps(batch))
     usage = UsageLog()
     limiter = Limiter(open_limits(batch, config), usage)
-    runtime = WebRuntime(
+    return WebRuntime(
         config=config,
         worker=worker,
         redis=redis,
         board_worker=board_worker,
         board=board,
-        engine_admission=EngineAdmission(board, waits, on_change=presence.announce),
+        engine_admission=EngineAdmission(board, _wait_limits(config), on_change=presence.announce),
         presence=presence,
         engine=EngineGateway(
             api_key=config.vllm_api_key, connect_timeout_s=config.upstream_connect_timeout_s
@@ -191,35 +199,45 @@ async def start_runtime(config: GatewayConfig) -> WebRuntime:
         authenticator=authenticator,
         limiter=limiter,
         usage=usage,
-        request_admission=RequestAdmission(
-            authenticator,
-            limiter,
-            address_limit=parse_rate(config.address_rate),
-            call_limit=parse_rate(config.rest_rate),
-            event_streams=config.max_event_streams,
-            trusted_proxy_hops=config.trusted_proxy_hops,
-        ),
+        request_admission=_request_admission(config, authenticator, limiter),
         recorder=recorder,
         registry=registry,
         cancellation=Cancellation(registry=registry, recorder=recorder, redis=redis),
         model_events=ModelEvents(board_worker),
-        timeouts=Timeouts(
-            first_byte_s=config.upstream_first_byte_timeout_s,
-            idle_s=config.upstream_idle_timeout_s,
-            total_s=config.generation_timeout_s,
-            send_s=config.send_timeout_s,
-            ping_s=config.ping_interval_s,
-        ),
+        timeouts=_timeouts(config),
         tasks=[],
     )
-    # The only web process may take whatever still says "streaming" for an orphan.
-    runtime.lock = hold_alone(Path(config.data_dir)) if redis is None else None
-    await _close_orphans(recorder, everything=runtime.lock is not None)
-    await _join(runtime)
-    runtime.start_background_tasks()
-    # A server that stops waits for its connections, and a subscriber would stay for ever.
-    call_at_stop(runtime.model_events.close)
-    return runtime
+
+
+def _wait_limits(config: GatewayConfig) -> WaitLimits:
+    return WaitLimits(
+        plain_s=config.switch_wait_s,
+        stream_s=config.switch_stream_wait_s,
+        queue_size=config.switch_queue_size,
+    )
+
+
+def _request_admission(
+    config: GatewayConfig, authenticator: Authenticator, limiter: Limiter
+) -> RequestAdmission:
+    return RequestAdmission(
+        authenticator,
+        limiter,
+        address_limit=parse_rate(config.address_rate),
+        call_limit=parse_rate(config.rest_rate),
+        event_streams=config.max_event_streams,
+        trusted_proxy_hops=config.trusted_proxy_hops,
+    )
+
+
+def _timeouts(config: GatewayConfig) -> Timeouts:
+    return Timeouts(
+        first_byte_s=config.upstream_first_byte_timeout_s,
+        idle_s=config.upstream_idle_timeout_s,
+        total_s=config.generation_timeout_s,
+        send_s=config.send_timeout_s,
+        ping_s=config.ping_interval_s,
+    )
 
 
 def hold_alone(folder: Path) -> IO[str] | None:
@@ -253,9 +271,9 @@ def _connect_redis(url: str) -> Redis:
     pool = BlockingConnectionPool.from_url(
         url,
         max_connections=REDIS_CONNECTIONS,
-        timeout=REDIS_TIMEOUT_S,
-        socket_timeout=REDIS_TIMEOUT_S,
-        socket_connect_timeout=REDIS_TIMEOUT_S,
+        timeout=settings.REDIS_TIMEOUT_S,
+        socket_timeout=settings.REDIS_TIMEOUT_S,
+        socket_connect_timeout=settings.REDIS_TIMEOUT_S,
         # A pooled connection that Redis has closed costs a second try, not a client's request.
         retry=Retry(NoBackoff(), 1),
         retry_on_error=[RedisConnectionError],
