@@ -6,12 +6,14 @@ root to it. Only the server writes messages.
 
 from __future__ import annotations
 
+import uuid
+from typing import Self
+
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
-from conversations.querysets import ConversationQuerySet
 from gateway.ids import new_id
 
 
@@ -32,6 +34,19 @@ class MessageStatus(models.TextChoices):
 class UsageSource(models.TextChoices):
     ENGINE = "engine", "Counted by the engine"
     ESTIMATED = "estimated", "Estimated from the pieces received"
+
+
+class ConversationQuerySet(models.QuerySet["Conversation"]):
+    def visible_to(self, user_id: uuid.UUID) -> Self:
+        """What this user may read: their own, not deleted."""
+        return self.filter(owner_id=user_id, deleted_at__isnull=True)
+
+    def after(self, conversation: Conversation) -> Self:
+        """What follows `conversation` in the order newest first, ties broken by id."""
+        return self.filter(
+            Q(updated_at__lt=conversation.updated_at)
+            | Q(updated_at=conversation.updated_at, id__lt=conversation.id)
+        )
 
 
 class Conversation(models.Model):
