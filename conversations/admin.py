@@ -1,30 +1,17 @@
-"""Conversations and messages, to look at. Lists show no text: what users say is not for skimming."""
+"""Conversations and messages, which only the server writes. The lists show no text that users wrote."""
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.contrib import admin
-from django.http import HttpRequest
 
 from conversations.models import Conversation, Message
-from gateway.audit import AuditedAdmin
-
-
-class ReadOnlyAdmin(AuditedAdmin):
-    """Only the server writes conversations; an admin may look and delete."""
-
-    show_full_result_count = False
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
+from gateway.audit import ReadOnlyAdmin
 
 
 @admin.register(Conversation)
 class ConversationAdmin(ReadOnlyAdmin):
+    may_delete = True
+    show_full_result_count = False
     list_display = ["id", "owner", "model", "is_archived", "created_at", "updated_at", "deleted_at"]
     list_filter = ["is_archived", "model"]
     list_select_related = ["owner"]
@@ -34,6 +21,8 @@ class ConversationAdmin(ReadOnlyAdmin):
 
 @admin.register(Message)
 class MessageAdmin(ReadOnlyAdmin):
+    may_delete = True
+    show_full_result_count = False
     list_display = [
         "id",
         "conversation_id",

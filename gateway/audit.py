@@ -99,6 +99,21 @@ class AuditedAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not subscript
         record_change(f"{obj._meta.model_name}_{what}", obj, request=request, changes=changes)
 
 
+class ReadOnlyAdmin(AuditedAdmin):
+    """Rows that the admin shows. They can be deleted, on record, where `may_delete` is set."""
+
+    may_delete = False
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return self.may_delete and super().has_delete_permission(request, obj)
+
+
 def _describe_edit(form: Any, name: str) -> object:
     """Before and after, of a field that is short and plain: others may hold secrets, or are too long."""
     values = [form.initial.get(name), form.cleaned_data.get(name)]

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from django.contrib import admin
 
-from accounts.admin.base import LookOnlyAdmin
 from accounts.models import AuditEvent
+from gateway.audit import ReadOnlyAdmin
 
 
 @admin.register(AuditEvent)
-class AuditEventAdmin(LookOnlyAdmin):
+class AuditEventAdmin(ReadOnlyAdmin):
+    show_full_result_count = False
     list_display = ["at", "actor_name", "action", "target_type", "target_label", "via", "address"]
     list_filter = ["via", "action", "target_type"]
     search_fields = ["actor_name", "target_label", "=target_id", "=request_id", "=address"]

@@ -9,9 +9,10 @@ from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 
-from accounts.admin.base import LookOnlyAdmin, admin_origin
+from accounts.admin.base import admin_origin
 from accounts.api_keys import revoke_api_key
 from accounts.models import ApiKey
+from gateway.audit import ReadOnlyAdmin
 
 
 class WorkingFilter(admin.SimpleListFilter):
@@ -33,7 +34,8 @@ class WorkingFilter(admin.SimpleListFilter):
 
 
 @admin.register(ApiKey)
-class ApiKeyAdmin(LookOnlyAdmin):
+class ApiKeyAdmin(ReadOnlyAdmin):
+    show_full_result_count = False
     list_display = ["name", "shown_prefix", "user", "scope_names", "created_at", "last_used_at", "ends_at"]
     list_filter = [WorkingFilter]
     list_select_related = ["user"]

@@ -8,9 +8,10 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from accounts.admin.base import LookOnlyAdmin, admin_origin
+from accounts.admin.base import admin_origin
 from accounts.limits.rows import delete_limit, save_limit
 from accounts.models import DailyUsage, Limit
+from gateway.audit import ReadOnlyAdmin
 
 
 @admin.register(Limit)
@@ -45,7 +46,8 @@ class LimitAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not subscriptab
 
 
 @admin.register(DailyUsage)
-class DailyUsageAdmin(LookOnlyAdmin):
+class DailyUsageAdmin(ReadOnlyAdmin):
+    show_full_result_count = False
     list_display = ["day", "user", "requests", "prompt_tokens", "completion_tokens"]
     list_select_related = ["user"]
     search_fields = ["user__username", "user__email"]

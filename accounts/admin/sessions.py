@@ -6,13 +6,15 @@ from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from accounts.admin.base import LookOnlyAdmin, admin_origin
+from accounts.admin.base import admin_origin
 from accounts.models import Session
 from accounts.sessions import end_session
+from gateway.audit import ReadOnlyAdmin
 
 
 @admin.register(Session)
-class SessionAdmin(LookOnlyAdmin):
+class SessionAdmin(ReadOnlyAdmin):
+    show_full_result_count = False
     list_display = [
         "user",
         "user_agent",

@@ -16,11 +16,10 @@ from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from gateway.audit import AuditedAdmin
+from gateway.audit import AuditedAdmin, ReadOnlyAdmin
 from gateway.errors import GatewayError
 from modelops.admin.fit_pages import MOST_REPORTS, describe_fit, render_fit, show_fit, show_hardware
 from modelops.admin.switch_pages import show_switch_request
-from modelops.admin.switches import ReadOnlyAdmin
 from modelops.domain.profiles.setting import Section, list_settings
 from modelops.domain.profiles.spec import ProfileSpec
 from modelops.fit.profile_fits import ProfileFit, assess_profiles, check_profile, find_gpu_choice

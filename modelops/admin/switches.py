@@ -14,6 +14,7 @@ from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
+from gateway.audit import ReadOnlyAdmin
 from gateway.errors import GatewayError
 from modelops.admin.switch_pages import cancel, find_actor, send_progress, show_switch
 from modelops.domain.engine_log.causes import RootCause
@@ -39,19 +40,6 @@ SIZE_LABELS = {
 }
 """As an estimate names its sizes."""
 LISTED_SIZES = {"weights_bytes": "weights", "kv_cache_bytes": "KV cache", "kv_cache_tokens": "KV tokens"}
-
-
-class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not subscriptable
-    """Rows that the admin shows and cannot change."""
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
 
 
 @admin.register(Switch)
