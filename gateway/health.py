@@ -8,31 +8,30 @@ from typing import Any
 
 import structlog
 from asgiref.sync import sync_to_async
+from django.conf import settings
 from django.core.cache import cache
 from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from redis.exceptions import RedisError
 
+from chat.endpoints import CHAT_PATH
 from chat.web_runtime import get_runtime
 from gateway.errors import DependencyUnavailable, InvalidRequest
 
 log = structlog.get_logger()
 
-NAME = "vLLM Chat Gateway"
-VERSION = "0.1.0"
-
 
 def index(request: HttpRequest) -> HttpResponse:
     return JsonResponse(
         {
-            "name": NAME,
-            "version": VERSION,
+            "name": settings.PRODUCT_NAME,
+            "version": settings.PRODUCT_VERSION,
             "links": {
                 "health": "/health",
                 "ready": "/health/ready",
                 "openai": "/v1",
-                "chat": "/api/chat",
+                "chat": CHAT_PATH,
                 "admin": "/admin/",
             },
         }

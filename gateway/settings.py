@@ -158,9 +158,12 @@ SIMPLE_JWT = {
     "LEEWAY": CONFIG.jwt_leeway_s,
 }
 
+PRODUCT_NAME = "vLLM Chat Gateway"
+PRODUCT_VERSION = "0.1.0"
+
 SPECTACULAR_SETTINGS = {
-    "TITLE": "vLLM Chat Gateway",
-    "VERSION": "0.1.0",
+    "TITLE": PRODUCT_NAME,
+    "VERSION": PRODUCT_VERSION,
     "OAS_VERSION": "3.1.0",
     "SERVE_INCLUDE_SCHEMA": False,
     # Swagger's files come with the package: /docs works on a closed network.
