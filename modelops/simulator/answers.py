@@ -14,13 +14,13 @@ from typing import NoReturn
 
 from aiohttp import web
 
-from modelops.simulator.console import Line, print_line
-from modelops.simulator.engine import Engine, Slot
+from modelops.simulator.console import ConsoleLine, print_line
+from modelops.simulator.engine import RunningRequest, SimulatedEngine
 from modelops.simulator.errors import ApiError, engine_dead
-from modelops.simulator.faults import STREAM_FAULTS, Fault, Strike
-from modelops.simulator.generation import Choice
+from modelops.simulator.faults import STREAM_FAULTS, Fault, InjectedFault
+from modelops.simulator.generation import GeneratedChoice
 from modelops.simulator.metrics import RequestTimer
-from modelops.simulator.pacing import Pace, Token, paced_tokens
+from modelops.simulator.pacing import AnswerPace, Token, paced_tokens
 from modelops.simulator.sampling import Streaming
 from modelops.simulator.wire import DONE, StreamWire
 
@@ -29,19 +29,19 @@ _IN_BAND_MESSAGE = "Internal server error (simulated)"
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class PlannedAnswer:
     """Everything decided about one answer before its first byte."""
 
-    choices: tuple[Choice, ...]
+    choices: tuple[GeneratedChoice, ...]
     prompt_tokens: int
     streaming: Streaming
-    pace: Pace
-    strike: Strike | None
+    pace: AnswerPace
+    strike: InjectedFault | None
     wire: StreamWire
     whole: Callable[[], bytes]
 
     @property
-    def stream_strike(self) -> Strike | None:
+    def stream_strike(self) -> InjectedFault | None:
         """The strike, if it hits within the answer rather than instead of it."""
         return self.strike if self.strike and self.strike.fault in STREAM_FAULTS else None
 
@@ -50,7 +50,9 @@ class _EndOfStreamError(Exception):
     """The fault has ended the stream; nothing more may be written."""
 
 
-async def send_answer(request: web.Request, engine: Engine, answer: Answer) -> web.StreamResponse:
+async def send_answer(
+    request: web.Request, engine: SimulatedEngine, answer: PlannedAnswer
+) -> web.StreamResponse:
     """Generate and send ``answer``; raises ApiError when it fails before the first byte.
 
     A client that leaves cancels this coroutine, which frees the engine at once. The engine cancels
@@ -60,17 +62,17 @@ async def send_answer(request: web.Request, engine: Engine, answer: Answer) -> w
         await _strike_instead(request, engine, answer.strike)
     sequences = len(answer.choices)
     try:
-        async with engine.admit(sequences=sequences, prompt_tokens=answer.prompt_tokens) as slot:
+        async with engine.admit(sequences=sequences, prompt_tokens=answer.prompt_tokens) as running:
             if answer.streaming.stream:
-                return await _send_stream(request, engine, answer, slot)
-            return await _send_whole(request, engine, answer, slot)
+                return await _send_stream(request, engine, answer, running)
+            return await _send_whole(request, engine, answer, running)
     except asyncio.CancelledError:
         if engine.died.is_set():
             raise engine_dead() from None
         raise
 
 
-async def _strike_instead(request: web.Request, engine: Engine, strike: Strike) -> None:
+async def _strike_instead(request: web.Request, engine: SimulatedEngine, strike: InjectedFault) -> None:
     """Act out a fault that replaces the answer; returns for the faults that strike later."""
     match strike.fault:
         case Fault.REFUSE:
@@ -96,7 +98,7 @@ def _log_engine_death() -> None:
         "in run_engine_core\n    engine_core.run_busy_loop()\n"
         "RuntimeError: CUDA error: an illegal memory access was encountered"
     )
-    print_line(Line(text, source="core.py:1512", level="ERROR"))
+    print_line(ConsoleLine(text, source="core.py:1512", level="ERROR"))
 
 
 def _crash() -> NoReturn:
@@ -119,14 +121,18 @@ async def _wait_for_cancellation() -> NoReturn:
     raise AssertionError("unreachable")
 
 
-def _split_at_strike(batch: list[Token], *, sent: int, strike: Strike | None) -> tuple[list[Token], bool]:
+def _split_at_strike(
+    batch: list[Token], *, sent: int, strike: InjectedFault | None
+) -> tuple[list[Token], bool]:
     """The tokens to send before the strike, and whether it is due after them."""
     if strike is None or sent + len(batch) < strike.after_tokens:
         return batch, False
     return batch[: strike.after_tokens - sent], True
 
 
-async def _send_whole(request: web.Request, engine: Engine, answer: Answer, slot: Slot) -> web.Response:
+async def _send_whole(
+    request: web.Request, engine: SimulatedEngine, answer: PlannedAnswer, running: RunningRequest
+) -> web.Response:
     timer = RequestTimer(engine.metrics, arrived_at=engine.clock())
     strike = answer.stream_strike
     sent = 0
@@ -135,7 +141,7 @@ async def _send_whole(request: web.Request, engine: Engine, answer: Answer, slot
     async for batch in paced_tokens(answer.choices, answer.pace):
         _, is_due = _split_at_strike(batch, sent=sent, strike=strike)
         sent += len(batch)
-        slot.tokens += len(batch)
+        running.tokens += len(batch)
         timer.record_tokens(len(batch), now=engine.clock())
         if strike and is_due:
             if strike.fault is Fault.GARBAGE:
@@ -145,7 +151,7 @@ async def _send_whole(request: web.Request, engine: Engine, answer: Answer, slot
     return web.Response(body=answer.whole(), content_type="application/json")
 
 
-async def _strike_whole(request: web.Request, strike: Strike) -> NoReturn:
+async def _strike_whole(request: web.Request, strike: InjectedFault) -> NoReturn:
     match strike.fault:
         case Fault.IN_BAND_ERROR:
             raise ApiError(_IN_BAND_MESSAGE, status=500, kind="InternalServerError")
@@ -156,31 +162,35 @@ async def _strike_whole(request: web.Request, strike: Strike) -> NoReturn:
     await _abort_connection(request)
 
 
-def _record_finish(engine: Engine, answer: Answer, timer: RequestTimer) -> None:
+def _record_finish(engine: SimulatedEngine, answer: PlannedAnswer, timer: RequestTimer) -> None:
     for choice in answer.choices:
         timer.record_finish(choice.finish_reason, now=engine.clock())
 
 
 async def _send_stream(
-    request: web.Request, engine: Engine, answer: Answer, slot: Slot
+    request: web.Request, engine: SimulatedEngine, answer: PlannedAnswer, running: RunningRequest
 ) -> web.StreamResponse:
     response = web.StreamResponse(headers={"Content-Type": "text/event-stream; charset=utf-8"})
     # A client that leaves between two tokens shows as a failed write: there is nobody left to tell.
     with contextlib.suppress(ConnectionResetError):
         await response.prepare(request)
-        await _write_answer(request, response, engine, answer, slot)
+        await _write_answer(request, response, engine, answer, running)
         await response.write_eof()
     return response
 
 
 async def _write_answer(
-    request: web.Request, response: web.StreamResponse, engine: Engine, answer: Answer, slot: Slot
+    request: web.Request,
+    response: web.StreamResponse,
+    engine: SimulatedEngine,
+    answer: PlannedAnswer,
+    running: RunningRequest,
 ) -> None:
     timer = RequestTimer(engine.metrics, arrived_at=engine.clock())
     try:
         if answer.strike and answer.strike.fault is Fault.HANG_FIRST_TOKEN:
             await _wait_for_cancellation()
-        await _write_tokens(request, response, engine, answer, slot, timer)
+        await _write_tokens(request, response, engine, answer, running, timer)
     except _EndOfStreamError:
         return
     except asyncio.CancelledError:
@@ -199,9 +209,9 @@ async def _write_answer(
 async def _write_tokens(
     request: web.Request,
     response: web.StreamResponse,
-    engine: Engine,
-    answer: Answer,
-    slot: Slot,
+    engine: SimulatedEngine,
+    answer: PlannedAnswer,
+    running: RunningRequest,
     timer: RequestTimer,
 ) -> None:
     """Write the opening events with the first token, as vLLM does, then every token."""
@@ -213,7 +223,7 @@ async def _write_tokens(
         if before:
             await response.write(pending + b"".join(map(answer.wire.token, before)))
             pending = b""
-        slot.tokens += len(batch)
+        running.tokens += len(batch)
         timer.record_tokens(len(batch), now=engine.clock())
         if strike and is_due:
             await _strike_stream(request, response, strike)
@@ -223,7 +233,7 @@ async def _write_tokens(
         sent += len(batch)
 
 
-async def _strike_stream(request: web.Request, response: web.StreamResponse, strike: Strike) -> None:
+async def _strike_stream(request: web.Request, response: web.StreamResponse, strike: InjectedFault) -> None:
     """Act out a fault between two events; returns only when the stream goes on after it."""
     match strike.fault:
         case Fault.GARBAGE:

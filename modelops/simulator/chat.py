@@ -10,10 +10,10 @@ from aiohttp import web
 from modelops.simulator import tokenizer
 from modelops.simulator.answers import send_answer
 from modelops.simulator.bodies import Body, decode_body, describe, read_object, read_objects
-from modelops.simulator.engine import Engine
+from modelops.simulator.engine import SimulatedEngine
 from modelops.simulator.errors import ApiError, invalid_value, malformed
 from modelops.simulator.flags import ServeSettings
-from modelops.simulator.generation import Choice, generate_json, generate_tool_call, token_budget
+from modelops.simulator.generation import GeneratedChoice, generate_json, generate_tool_call, token_budget
 from modelops.simulator.replies import compose_json
 from modelops.simulator.requests import ENGINE, TextSource, check_model, make_answer, make_meta, text_choices
 from modelops.simulator.sampling import Sampling, parse_sampling, parse_streaming
@@ -106,14 +106,14 @@ def _chosen_tool(body: Body, settings: ServeSettings) -> Mapping[str, Any] | Non
 
 
 def _chat_choices(
-    engine: Engine,
+    engine: SimulatedEngine,
     body: Body,
     messages: Sequence[Body],
     *,
     tool: Mapping[str, Any] | None,
     prompt: str,
     sampling: Sampling,
-) -> list[Choice]:
+) -> list[GeneratedChoice]:
     budget = token_budget(
         prompt_tokens=tokenizer.count(prompt),
         max_model_len=engine.settings.max_model_len,
@@ -144,7 +144,7 @@ def _structured_text(body: Body) -> str | None:
     return compose_json(None) if response_format.get("type") == "json_object" else None
 
 
-def _wants_reasoning(body: Body, engine: Engine) -> bool:
+def _wants_reasoning(body: Body, engine: SimulatedEngine) -> bool:
     thinking = read_object(body, "chat_template_kwargs").get("enable_thinking", True)
     return (
         engine.settings.reasoning_parser is not None

@@ -8,7 +8,7 @@ from modelops.simulator import tokenizer
 from modelops.simulator.answers import send_answer
 from modelops.simulator.bodies import Body, decode_body, read_bool
 from modelops.simulator.errors import invalid_value
-from modelops.simulator.generation import Choice, token_budget
+from modelops.simulator.generation import GeneratedChoice, token_budget
 from modelops.simulator.requests import ENGINE, TextSource, check_model, make_answer, make_meta, text_choices
 from modelops.simulator.sampling import parse_sampling, parse_streaming
 from modelops.simulator.wire import TextWire, text_completion
@@ -28,7 +28,7 @@ async def create_completion(request: web.Request) -> web.StreamResponse:
         body, max_model_len=settings.max_model_len, default_max_tokens=_DEFAULT_COMPLETION_TOKENS
     )
     counts = [tokenizer.count(prompt) for prompt in prompts]
-    choices: list[Choice] = []
+    choices: list[GeneratedChoice] = []
     for prompt, prompt_tokens in zip(prompts, counts, strict=True):
         budget = token_budget(
             prompt_tokens=prompt_tokens,

@@ -25,7 +25,7 @@ class Component(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class ConsoleLine:
     """One line, or several when ``text`` has newlines. Without a source it is printed bare."""
 
     text: str
@@ -35,7 +35,7 @@ class Line:
     stream: Stream = Stream.STDOUT
 
 
-def format_line(line: Line, *, now: datetime, pid: int) -> str:
+def format_line(line: ConsoleLine, *, now: datetime, pid: int) -> str:
     """``(EngineCore pid=7) INFO 11-22 12:00:00 [core.py:133] text``, prefixed on every line."""
     if line.source is None:
         return line.text
@@ -43,7 +43,7 @@ def format_line(line: Line, *, now: datetime, pid: int) -> str:
     return "\n".join(prefix + text for text in line.text.split("\n"))
 
 
-def print_line(line: Line) -> None:
+def print_line(line: ConsoleLine) -> None:
     """Print and flush, so that whoever follows the log sees it at once."""
     text = format_line(line, now=datetime.now().astimezone(), pid=os.getpid())
     target = sys.stdout if line.stream is Stream.STDOUT else sys.stderr
@@ -52,4 +52,4 @@ def print_line(line: Line) -> None:
 
 def print_api(text: str, *, source: str, level: str = "INFO") -> None:
     """One logger line of the API server."""
-    print_line(Line(text, component=Component.API_SERVER, source=source, level=level))
+    print_line(ConsoleLine(text, component=Component.API_SERVER, source=source, level=level))

@@ -17,7 +17,7 @@ _WAKE_UP_S = 0.1
 
 
 @dataclass(slots=True, eq=False)
-class Slot:
+class RunningRequest:
     """One admitted request and the KV cache tokens it holds."""
 
     sequences: int
@@ -25,7 +25,7 @@ class Slot:
     task: asyncio.Task[object]
 
 
-class Engine:
+class SimulatedEngine:
     """State of one engine; every method must be called on the server's event loop."""
 
     def __init__(self, settings: ServeSettings, *, clock: Callable[[], float]) -> None:
@@ -51,7 +51,7 @@ class Engine:
         self._awake.set()
         self._idle = asyncio.Event()
         self._idle.set()
-        self._slots: set[Slot] = set()
+        self._running: set[RunningRequest] = set()
         self._waiting: dict[asyncio.Task[object], int] = {}
 
     @property
@@ -61,16 +61,16 @@ class Engine:
 
     def gauges(self) -> Gauges:
         """Running and waiting requests, KV use and sleep level, right now."""
-        used = sum(slot.tokens for slot in self._slots)
+        used = sum(running.tokens for running in self._running)
         return Gauges(
-            running=sum(slot.sequences for slot in self._slots),
+            running=sum(each.sequences for each in self._running),
             waiting=sum(self._waiting.values()),
             kv_cache_usage=min(1.0, used / self.memory.kv_tokens),
             sleep_level=self.sleep_level,
         )
 
     @asynccontextmanager
-    async def admit(self, *, sequences: int, prompt_tokens: int) -> AsyncIterator[Slot]:
+    async def admit(self, *, sequences: int, prompt_tokens: int) -> AsyncIterator[RunningRequest]:
         """Wait for a seat, hold it, and give it up at once when the caller ends or is cancelled.
 
         Raises ApiError 500 when the engine is dead or stopping.
@@ -88,19 +88,19 @@ class Engine:
             self._forget(task)
             raise
         del self._waiting[task]
-        slot = Slot(sequences=sequences, tokens=prompt_tokens, task=task)
-        self._slots.add(slot)
+        running = RunningRequest(sequences=sequences, tokens=prompt_tokens, task=task)
+        self._running.add(running)
         self.metrics.prompt_tokens += prompt_tokens
         try:
-            yield slot
+            yield running
         finally:
-            self._slots.discard(slot)
+            self._running.discard(running)
             self._seats.release()
             self._forget(task)
 
     def _forget(self, task: asyncio.Task[object]) -> None:
         self._waiting.pop(task, None)
-        if not self._slots and not self._waiting:
+        if not self._running and not self._waiting:
             self._idle.set()
 
     def die(self) -> None:
@@ -120,7 +120,7 @@ class Engine:
         self._cancel_requests()
 
     def _cancel_requests(self) -> None:
-        for task in [slot.task for slot in self._slots] + list(self._waiting):
+        for task in [running.task for running in self._running] + list(self._waiting):
             if task is not asyncio.current_task():
                 task.cancel()
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from modelops.simulator.console import Line, Stream
+from modelops.simulator.console import ConsoleLine, Stream
 from modelops.simulator.faults import Fault
 from modelops.simulator.flags import ServeSettings
 from modelops.simulator.memory import TOTAL_GIB
@@ -33,7 +33,7 @@ class StartupFailure:
 
     at: float
     ending: Ending
-    lines: tuple[Line, ...] = ()
+    lines: tuple[ConsoleLine, ...] = ()
 
 
 def find_startup_failure(settings: ServeSettings) -> StartupFailure | None:
@@ -76,8 +76,8 @@ Traceback (most recent call last):
     self.model_executor = executor_class(vllm_config)"""
 
 
-def _raw(text: str) -> Line:
-    return Line(text, stream=Stream.STDERR)
+def _raw(text: str) -> ConsoleLine:
+    return ConsoleLine(text, stream=Stream.STDERR)
 
 
 def _api_server_failure(at: float, error: str) -> StartupFailure:
@@ -85,10 +85,10 @@ def _api_server_failure(at: float, error: str) -> StartupFailure:
     return StartupFailure(at=at, ending=Ending.EXIT, lines=(_raw(text),))
 
 
-def _engine_failure(at: float, error: str, *, before: tuple[Line, ...] = ()) -> StartupFailure:
+def _engine_failure(at: float, error: str, *, before: tuple[ConsoleLine, ...] = ()) -> StartupFailure:
     """An error in the engine core, then the API server's wrapper, which names no cause."""
     trace = f"{_ENGINE_FRAMES}\n{error}"
-    core = Line(f"EngineCore failed to start.\n{trace}", source="core.py:1510", level="ERROR")
+    core = ConsoleLine(f"EngineCore failed to start.\n{trace}", source="core.py:1510", level="ERROR")
     wrapper = (
         f"{_SERVE_FRAMES}\nRuntimeError: Engine core initialization failed. See root cause above. "
         "Failed core proc(s): {'EngineCore': 1}"
@@ -123,7 +123,7 @@ def _cuda_oom(_: ServeSettings) -> StartupFailure:
         "memory for weights, increasing --tensor-parallel-size, or using --quantization. "
         f"{_CONSERVING} (original error: {error})"
     )
-    before = (Line(hint, source="gpu_model_runner.py:5146", level="ERROR"),)
+    before = (ConsoleLine(hint, source="gpu_model_runner.py:5146", level="ERROR"),)
     return _engine_failure(0.30, f"torch.OutOfMemoryError: {error}", before=before)
 
 
@@ -132,7 +132,7 @@ def _no_kv_blocks(_: ServeSettings) -> StartupFailure:
         0.71,
         "ValueError: No available memory for the cache blocks. Try increasing `gpu_memory_utilization` when "
         f"initializing the engine. {_CONSERVING}",
-        before=(Line("Available KV cache memory: -0.42 GiB", source="gpu_worker.py:759"),),
+        before=(ConsoleLine("Available KV cache memory: -0.42 GiB", source="gpu_worker.py:759"),),
     )
 
 

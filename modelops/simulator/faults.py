@@ -88,7 +88,7 @@ PER_REQUEST_FAULTS = (REQUEST_FAULTS | STREAM_FAULTS) - {
 
 
 @dataclass(frozen=True, slots=True)
-class Strike:
+class InjectedFault:
     """The one fault that hits one request; ``after_tokens`` matters to stream faults only."""
 
     fault: Fault
@@ -110,7 +110,7 @@ class FaultSchedule:
         self._requests_seen = 0
         self._strikes = 0
 
-    def strike_next_request(self) -> Strike | None:
+    def strike_next_request(self) -> InjectedFault | None:
         """Count one generation request and return its fault, if it has one."""
         self._requests_seen += 1
         if self._times and self._strikes >= self._times:
@@ -119,5 +119,5 @@ class FaultSchedule:
             if fault in REQUEST_FAULTS and self._requests_seen <= self._after:
                 continue
             self._strikes += 1
-            return Strike(fault=fault, after_tokens=self._after, status=self._status)
+            return InjectedFault(fault=fault, after_tokens=self._after, status=self._status)
         return None

@@ -14,7 +14,7 @@ from modelops.simulator.replies import Reply
 from modelops.simulator.sampling import Sampling
 
 
-class Delta(StrEnum):
+class DeltaField(StrEnum):
     """Which field of the message a token belongs to."""
 
     CONTENT = "content"
@@ -24,10 +24,10 @@ class Delta(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class GeneratedToken:
     """One generated token; its text may be empty (end of text, or swallowed by a stop string)."""
 
-    delta: Delta
+    delta: DeltaField
     text: str
 
 
@@ -40,23 +40,23 @@ class ToolCall:
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class GeneratedChoice:
     """One finished answer, known in full before its first token is sent."""
 
     index: int
-    steps: tuple[Step, ...]
+    steps: tuple[GeneratedToken, ...]
     finish_reason: str
     stop_reason: str | None = None
     tool_call: ToolCall | None = None
 
-    def text(self, delta: Delta) -> str:
+    def text(self, delta: DeltaField) -> str:
         """All text of one kind."""
         return "".join(step.text for step in self.steps if step.delta is delta)
 
     @property
     def reasoning_tokens(self) -> int:
         """How many of the tokens are reasoning."""
-        return sum(step.delta is Delta.REASONING for step in self.steps)
+        return sum(step.delta is DeltaField.REASONING for step in self.steps)
 
 
 def token_budget(*, prompt_tokens: int, max_model_len: int, max_tokens: int | None) -> int:
@@ -71,70 +71,72 @@ def token_budget(*, prompt_tokens: int, max_model_len: int, max_tokens: int | No
 
 def generate_text(
     reply: Reply, *, index: int, sampling: Sampling, budget: int, with_reasoning: bool
-) -> Choice:
+) -> GeneratedChoice:
     """Cut ``reply`` to the budget and to the stop strings, or stretch it to ``min_tokens``."""
     reasoning = tokenizer.split(reply.reasoning) if with_reasoning else []
     content = tokenizer.split(reply.content)
     natural = len(reasoning) + len(content)
     wanted = budget if sampling.ignore_eos else min(sampling.min_tokens, budget)
     content += itertools.islice(reply.filler(), max(0, wanted - natural))
-    steps = [Step(Delta.REASONING, text) for text in reasoning]
+    steps = [GeneratedToken(DeltaField.REASONING, text) for text in reasoning]
     content, stop_reason = _apply_stop(content, sampling=sampling, offset=len(reasoning))
-    steps += [Step(Delta.CONTENT, text) for text in content]
+    steps += [GeneratedToken(DeltaField.CONTENT, text) for text in content]
     return _finish(steps, index=index, sampling=sampling, budget=budget, stop_reason=stop_reason)
 
 
-def generate_json(text: str, *, index: int, sampling: Sampling, budget: int) -> Choice:
+def generate_json(text: str, *, index: int, sampling: Sampling, budget: int) -> GeneratedChoice:
     """A structured answer; stop strings do not apply."""
-    steps = [Step(Delta.CONTENT, piece) for piece in tokenizer.split(text)]
+    steps = [GeneratedToken(DeltaField.CONTENT, piece) for piece in tokenizer.split(text)]
     return _finish(steps, index=index, sampling=sampling, budget=budget, stop_reason=None)
 
 
-def generate_tool_call(*, name: str, arguments: str, index: int, budget: int, named: bool) -> Choice:
+def generate_tool_call(*, name: str, arguments: str, index: int, budget: int, named: bool) -> GeneratedChoice:
     """A tool call; vLLM ends a call of a named function with ``stop``, others with ``tool_calls``."""
-    steps = [Step(Delta.TOOL_NAME, name)]
-    steps += [Step(Delta.TOOL_ARGUMENTS, piece) for piece in tokenizer.split(arguments)]
+    steps = [GeneratedToken(DeltaField.TOOL_NAME, name)]
+    steps += [GeneratedToken(DeltaField.TOOL_ARGUMENTS, piece) for piece in tokenizer.split(arguments)]
     call = ToolCall(id=f"chatcmpl-tool-{uuid.uuid4().hex[:16]}", name=name)
     if len(steps) >= budget:
-        return Choice(index=index, steps=tuple(steps[:budget]), finish_reason="length", tool_call=call)
-    steps.append(Step(Delta.CONTENT, ""))
+        return GeneratedChoice(
+            index=index, steps=tuple(steps[:budget]), finish_reason="length", tool_call=call
+        )
+    steps.append(GeneratedToken(DeltaField.CONTENT, ""))
     reason = "stop" if named else "tool_calls"
-    return Choice(index=index, steps=tuple(steps), finish_reason=reason, tool_call=call)
+    return GeneratedChoice(index=index, steps=tuple(steps), finish_reason=reason, tool_call=call)
 
 
 def _finish(
-    steps: list[Step], *, index: int, sampling: Sampling, budget: int, stop_reason: str | None
-) -> Choice:
+    steps: list[GeneratedToken], *, index: int, sampling: Sampling, budget: int, stop_reason: str | None
+) -> GeneratedChoice:
     hold = 0 if sampling.include_stop else max(map(len, sampling.stop), default=1) - 1
     if len(steps) > budget or (stop_reason is None and len(steps) == budget):
         held = _hold_back(steps[:budget], chars=hold)
-        return Choice(index=index, steps=held, finish_reason="length")
+        return GeneratedChoice(index=index, steps=held, finish_reason="length")
     if stop_reason is None:
-        steps = [*steps, Step(Delta.CONTENT, "")]
+        steps = [*steps, GeneratedToken(DeltaField.CONTENT, "")]
     held = _hold_back(steps, chars=hold)
-    return Choice(index=index, steps=held, finish_reason="stop", stop_reason=stop_reason)
+    return GeneratedChoice(index=index, steps=held, finish_reason="stop", stop_reason=stop_reason)
 
 
-def _hold_back(steps: Sequence[Step], *, chars: int) -> tuple[Step, ...]:
+def _hold_back(steps: Sequence[GeneratedToken], *, chars: int) -> tuple[GeneratedToken, ...]:
     """Delay content by ``chars`` characters, which might yet become a stop string, as vLLM does.
 
     The same tokens leave at the same time, some of them with no text; the last one catches up.
     """
     if chars <= 0:
         return tuple(steps)
-    held: list[Step] = []
+    held: list[GeneratedToken] = []
     waiting = ""
     for step in steps[:-1]:
-        if step.delta is not Delta.CONTENT:
+        if step.delta is not DeltaField.CONTENT:
             held.append(step)
             continue
         waiting += step.text
         ready = max(0, len(waiting) - chars)
-        held.append(Step(Delta.CONTENT, waiting[:ready]))
+        held.append(GeneratedToken(DeltaField.CONTENT, waiting[:ready]))
         waiting = waiting[ready:]
     last = steps[-1]
-    if last.delta is Delta.CONTENT:
-        last = Step(Delta.CONTENT, waiting + last.text)
+    if last.delta is DeltaField.CONTENT:
+        last = GeneratedToken(DeltaField.CONTENT, waiting + last.text)
     return (*held, last)
 
 

@@ -6,14 +6,14 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
-from modelops.simulator.generation import Choice, Step
+from modelops.simulator.generation import GeneratedChoice, GeneratedToken
 
 _UNLIMITED_BATCH = 16
 _LARGEST_BATCH = 64
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
+class AnswerPace:
     """How fast one request is answered; ``tokens_per_s`` 0 means as fast as possible."""
 
     first_token_s: float
@@ -35,11 +35,11 @@ class Pace:
 class Token:
     """One token on its way out: which choice it belongs to and its number there, from 1."""
 
-    choice: Choice
+    choice: GeneratedChoice
     number: int
 
     @property
-    def step(self) -> Step:
+    def step(self) -> GeneratedToken:
         """The text and its kind."""
         return self.choice.steps[self.number - 1]
 
@@ -49,7 +49,7 @@ class Token:
         return self.number == len(self.choice.steps)
 
 
-async def paced_tokens(choices: Sequence[Choice], pace: Pace) -> AsyncIterator[list[Token]]:
+async def paced_tokens(choices: Sequence[GeneratedChoice], pace: AnswerPace) -> AsyncIterator[list[Token]]:
     """Yield the tokens of all choices, interleaved, in batches as they become due.
 
     Gives the event loop a turn between batches even at unlimited speed.
@@ -71,7 +71,7 @@ async def paced_tokens(choices: Sequence[Choice], pace: Pace) -> AsyncIterator[l
         sent = until
 
 
-def _due_until(sent: int, *, pace: Pace, elapsed_s: float) -> int:
+def _due_until(sent: int, *, pace: AnswerPace, elapsed_s: float) -> int:
     if not pace.tokens_per_s:
         return sent + _UNLIMITED_BATCH
     return min(max(sent + 1, pace.due_count(elapsed_s)), sent + _LARGEST_BATCH)

@@ -9,18 +9,18 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
-from modelops.simulator.answers import Answer
+from modelops.simulator.answers import PlannedAnswer
 from modelops.simulator.bodies import Body, read_text
-from modelops.simulator.engine import Engine
+from modelops.simulator.engine import SimulatedEngine
 from modelops.simulator.errors import model_not_found
 from modelops.simulator.flags import VERSION, ServeSettings
-from modelops.simulator.generation import Choice, Delta, Step, generate_text
-from modelops.simulator.pacing import Pace
+from modelops.simulator.generation import DeltaField, GeneratedChoice, GeneratedToken, generate_text
+from modelops.simulator.pacing import AnswerPace
 from modelops.simulator.replies import compose_reply
 from modelops.simulator.sampling import Overrides, Sampling, Streaming, parse_overrides
 from modelops.simulator.wire import ChatWire, Meta, StreamWire, TextWire
 
-ENGINE: web.AppKey[Engine] = web.AppKey("engine", Engine)
+ENGINE: web.AppKey[SimulatedEngine] = web.AppKey("engine", SimulatedEngine)
 
 
 def check_model(body: Body, settings: ServeSettings) -> None:
@@ -55,30 +55,30 @@ def make_meta(
     )
 
 
-def _make_pace(settings: ServeSettings, overrides: Overrides) -> Pace:
+def _make_pace(settings: ServeSettings, overrides: Overrides) -> AnswerPace:
     simulation = settings.simulation
     first, rate = overrides.first_token_s, overrides.tokens_per_s
-    return Pace(
+    return AnswerPace(
         first_token_s=simulation.first_token_s if first is None else max(0.0, first),
         tokens_per_s=simulation.tokens_per_s if rate is None else max(0.0, rate),
     )
 
 
 def make_answer(
-    engine: Engine,
+    engine: SimulatedEngine,
     body: Body,
     *,
     meta: Meta,
-    choices: Sequence[Choice],
+    choices: Sequence[GeneratedChoice],
     streaming: Streaming,
     wire: type[ChatWire] | type[TextWire],
     whole: Callable[[], bytes],
-) -> Answer:
+) -> PlannedAnswer:
     overrides = parse_overrides(body)
     own_wire: StreamWire = wire(
         meta, include_usage=streaming.include_usage, continuous_usage=streaming.continuous_usage
     )
-    return Answer(
+    return PlannedAnswer(
         choices=tuple(choices),
         prompt_tokens=meta.prompt_tokens,
         streaming=streaming,
@@ -99,11 +99,14 @@ class TextSource:
 
 
 def text_choices(
-    engine: Engine, source: TextSource, *, sampling: Sampling, budget: int, first_index: int = 0
-) -> list[Choice]:
+    engine: SimulatedEngine, source: TextSource, *, sampling: Sampling, budget: int, first_index: int = 0
+) -> list[GeneratedChoice]:
     if engine.has_lost_weights:
-        steps = (Step(Delta.CONTENT, "!"),) * min(budget, 64)
-        return [Choice(index=first_index + i, steps=steps, finish_reason="length") for i in range(sampling.n)]
+        steps = (GeneratedToken(DeltaField.CONTENT, "!"),) * min(budget, 64)
+        return [
+            GeneratedChoice(index=first_index + i, steps=steps, finish_reason="length")
+            for i in range(sampling.n)
+        ]
     return [
         generate_text(
             compose_reply(prompt=source.prompt, user_text=source.user_text, seed=sampling.seed_of(i)),

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from modelops.simulator.bodies import Body, read_bool, read_float, read_int, read_object
 from modelops.simulator.errors import ApiError, invalid_value
-from modelops.simulator.faults import PER_REQUEST_FAULTS, STREAM_FAULTS, Strike
+from modelops.simulator.faults import PER_REQUEST_FAULTS, STREAM_FAULTS, InjectedFault
 
 MAX_N = 16384
 
@@ -41,7 +41,7 @@ class Streaming:
 class Overrides:
     """What ``vllm_xargs`` changes for one request; None leaves the command line's choice."""
 
-    strike: Strike | None
+    strike: InjectedFault | None
     tokens_per_s: float | None
     first_token_s: float | None
 
@@ -152,7 +152,7 @@ def parse_overrides(body: Body) -> Overrides:
     )
 
 
-def _parse_strike(xargs: Body) -> Strike | None:
+def _parse_strike(xargs: Body) -> InjectedFault | None:
     name = xargs.get("sim_fault")
     if name is None:
         return None
@@ -161,7 +161,7 @@ def _parse_strike(xargs: Body) -> Strike | None:
         allowed = ", ".join(sorted(PER_REQUEST_FAULTS))
         raise ApiError(f"sim_fault must be one of {allowed}; got {name}.", param="vllm_xargs")
     after = read_int(xargs, "sim_after") or 0
-    return Strike(
+    return InjectedFault(
         fault=fault,
         after_tokens=after if fault in STREAM_FAULTS else 0,
         status=read_int(xargs, "sim_status") or 500,

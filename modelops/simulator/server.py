@@ -17,7 +17,7 @@ from modelops.simulator.bodies import decode_body, read_bool, read_objects, read
 from modelops.simulator.chat import create_chat_completion
 from modelops.simulator.completions import create_completion
 from modelops.simulator.embeddings import create_embedding
-from modelops.simulator.engine import Engine
+from modelops.simulator.engine import SimulatedEngine
 from modelops.simulator.errors import ApiError, malformed
 from modelops.simulator.flags import VERSION
 from modelops.simulator.memory import BLOCK_TOKENS
@@ -31,7 +31,7 @@ _LOAD: web.AppKey[list[int]] = web.AppKey("load", list)
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-def build_app(engine: Engine) -> web.Application:
+def build_app(engine: SimulatedEngine) -> web.Application:
     """The application for one engine."""
     middlewares = [_translate_errors, _check_key]
     if engine.settings.track_load:

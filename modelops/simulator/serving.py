@@ -10,8 +10,8 @@ import socket
 from aiohttp import web
 from aiohttp.abc import AbstractAccessLogger
 
-from modelops.simulator.console import Line, Stream, print_api, print_line
-from modelops.simulator.engine import Engine
+from modelops.simulator.console import ConsoleLine, Stream, print_api, print_line
+from modelops.simulator.engine import SimulatedEngine
 from modelops.simulator.faults import Fault
 from modelops.simulator.flags import ServeSettings
 from modelops.simulator.server import build_app
@@ -30,12 +30,12 @@ class _AccessLogger(AbstractAccessLogger):
         client = f"{peer[0]}:{peer[1]}" if peer else "-"
         version = f"{request.version.major}.{request.version.minor}"
         line = f'{client} - "{request.method} {request.path_qs} HTTP/{version}" {response.status}'
-        print_line(Line(f"INFO:     {line} {response.reason}"))
+        print_line(ConsoleLine(f"INFO:     {line} {response.reason}"))
 
 
 async def serve_until_stopped(settings: ServeSettings, sock: socket.socket, stop: asyncio.Event) -> None:
     """Listen on the bound ``sock``; return when everything has ended."""
-    engine = Engine(settings, clock=asyncio.get_running_loop().time)
+    engine = SimulatedEngine(settings, clock=asyncio.get_running_loop().time)
     runner = web.AppRunner(
         build_app(engine),
         access_log_class=_AccessLogger,
@@ -50,7 +50,7 @@ async def serve_until_stopped(settings: ServeSettings, sock: socket.socket, stop
     await site.start()
     for text in ("Started server process", "Waiting for application startup", "Application startup complete"):
         suffix = f" [{os.getpid()}]" if text.startswith("Started") else "."
-        print_line(Line(f"INFO:     {text}{suffix}", stream=Stream.STDERR))
+        print_line(ConsoleLine(f"INFO:     {text}{suffix}", stream=Stream.STDERR))
     stats = asyncio.create_task(_print_stats(engine))
     await _wait_for_end(engine, stop)
     stats.cancel()
@@ -59,7 +59,7 @@ async def serve_until_stopped(settings: ServeSettings, sock: socket.socket, stop
     await runner.cleanup()
 
 
-async def _wait_for_end(engine: Engine, stop: asyncio.Event) -> None:
+async def _wait_for_end(engine: SimulatedEngine, stop: asyncio.Event) -> None:
     """Return after a signal, or some seconds after the engine core died."""
     stopping = asyncio.create_task(stop.wait())
     dying = asyncio.create_task(engine.died.wait())
@@ -71,7 +71,7 @@ async def _wait_for_end(engine: Engine, stop: asyncio.Event) -> None:
         stopping.cancel()
 
 
-async def _end_requests(engine: Engine) -> None:
+async def _end_requests(engine: SimulatedEngine) -> None:
     """Abort the running requests, or first let them finish for ``--shutdown-timeout`` seconds.
 
     vLLM 0.32 was seen to fall silent on open streams and to stay until their clients left; that is
@@ -94,7 +94,7 @@ async def _end_requests(engine: Engine) -> None:
     print_api("[shutdown] API server: shutting down FastAPI HTTP server", source="launcher.py:304")
 
 
-async def _print_stats(engine: Engine) -> None:
+async def _print_stats(engine: SimulatedEngine) -> None:
     """vLLM's line every ten seconds, while there is something to say."""
     prompt_before = generated_before = 0
     was_active = False

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from modelops.simulator.console import Component, Line, Stream
+from modelops.simulator.console import Component, ConsoleLine, Stream
 from modelops.simulator.flags import VERSION, ServeSettings
 from modelops.simulator.memory import MemoryPlan
 
@@ -42,7 +42,7 @@ class TimedLine:
     """A line and the share of the start-up (0 to 1) at which it appears."""
 
     at: float
-    line: Line
+    line: ConsoleLine
 
 
 def startup_lines(settings: ServeSettings, memory: MemoryPlan) -> list[TimedLine]:
@@ -52,21 +52,21 @@ def startup_lines(settings: ServeSettings, memory: MemoryPlan) -> list[TimedLine
 
 
 def _api(at: float, source: str, text: str) -> TimedLine:
-    return TimedLine(at, Line(text, component=Component.API_SERVER, source=source))
+    return TimedLine(at, ConsoleLine(text, component=Component.API_SERVER, source=source))
 
 
 def _core(at: float, source: str, text: str) -> TimedLine:
-    return TimedLine(at, Line(text, component=Component.ENGINE_CORE, source=source))
+    return TimedLine(at, ConsoleLine(text, component=Component.ENGINE_CORE, source=source))
 
 
 def _worker(settings: ServeSettings, at: float, source: str, text: str) -> TimedLine:
     """Workers are processes of their own only when there are several GPUs."""
     component = Component.WORKER if _world_size(settings) > 1 else Component.ENGINE_CORE
-    return TimedLine(at, Line(text, component=component, source=source))
+    return TimedLine(at, ConsoleLine(text, component=component, source=source))
 
 
 def _bar(at: float, text: str) -> TimedLine:
-    return TimedLine(at, Line("\r" + text, stream=Stream.STDERR))
+    return TimedLine(at, ConsoleLine("\r" + text, stream=Stream.STDERR))
 
 
 def _world_size(settings: ServeSettings) -> int:

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 import msgspec
 
-from modelops.simulator.generation import Choice, Delta, Step
+from modelops.simulator.generation import DeltaField, GeneratedChoice, GeneratedToken
 from modelops.simulator.pacing import Token
 
 DONE = b"data: [DONE]\n\n"
@@ -32,13 +32,13 @@ class Meta(msgspec.Struct, frozen=True):
 class StreamWire(Protocol):
     """How one endpoint writes the events of a stream."""
 
-    def opening(self, choices: Sequence[Choice]) -> bytes:
+    def opening(self, choices: Sequence[GeneratedChoice]) -> bytes:
         """Events before the first token."""
 
     def token(self, token: Token) -> bytes:
         """The event of one token."""
 
-    def usage(self, choices: Sequence[Choice]) -> bytes:
+    def usage(self, choices: Sequence[GeneratedChoice]) -> bytes:
         """The final event of a stream with ``include_usage``."""
 
 
@@ -54,7 +54,7 @@ def _reasoning_details(meta: Meta, reasoning_tokens: int) -> dict[str, int] | No
     return {"reasoning_tokens": reasoning_tokens} if meta.reports_reasoning else None
 
 
-def full_usage(meta: Meta, choices: Sequence[Choice]) -> dict[str, Any]:
+def full_usage(meta: Meta, choices: Sequence[GeneratedChoice]) -> dict[str, Any]:
     """``usage`` of a response that is not streamed: details are null unless known."""
     return {
         **_usage(meta, completion_tokens=sum(len(choice.steps) for choice in choices)),
@@ -65,7 +65,7 @@ def full_usage(meta: Meta, choices: Sequence[Choice]) -> dict[str, Any]:
     }
 
 
-def _final_usage(meta: Meta, choices: Sequence[Choice]) -> dict[str, Any]:
+def _final_usage(meta: Meta, choices: Sequence[GeneratedChoice]) -> dict[str, Any]:
     usage = full_usage(meta, choices)
     return {name: value for name, value in usage.items() if value is not None}
 
@@ -99,7 +99,7 @@ class _EventWire:
     def _tail(self, token: Token) -> bytes:
         return self._fingerprint if token.is_last else b""
 
-    def usage(self, choices: Sequence[Choice]) -> bytes:
+    def usage(self, choices: Sequence[GeneratedChoice]) -> bytes:
         return _event(
             {
                 **self._envelope(),
@@ -129,7 +129,7 @@ class ChatWire(_EventWire):
         details = _reasoning_details(self.meta, reasoning_tokens)
         return b',"usage":' + _json({**usage, "completion_tokens_details": details})
 
-    def opening(self, choices: Sequence[Choice]) -> bytes:
+    def opening(self, choices: Sequence[GeneratedChoice]) -> bytes:
         """One role event per choice."""
         role = b'"delta":{"role":"assistant","content":""},"logprobs":null,"finish_reason":null'
         tail = b',"prompt_token_ids":null,"prompt_text":null'
@@ -149,16 +149,16 @@ class ChatWire(_EventWire):
 
 def _chat_delta(token: Token) -> bytes:
     step = token.step
-    if step.delta is Delta.CONTENT:
+    if step.delta is DeltaField.CONTENT:
         return b'{"content":' + _json(step.text) + b"}"
-    if step.delta is Delta.REASONING:
+    if step.delta is DeltaField.REASONING:
         return b'{"reasoning":' + _json(step.text) + b"}"
     return _json({"tool_calls": [_tool_delta(token.choice, step)]})
 
 
-def _tool_delta(choice: Choice, step: Step) -> dict[str, Any]:
+def _tool_delta(choice: GeneratedChoice, step: GeneratedToken) -> dict[str, Any]:
     call = choice.tool_call
-    if step.delta is Delta.TOOL_NAME and call is not None:
+    if step.delta is DeltaField.TOOL_NAME and call is not None:
         function = {"name": step.text, "arguments": ""}
         return {"id": call.id, "type": "function", "index": 0, "function": function}
     return {"index": 0, "function": {"arguments": step.text}}
@@ -169,7 +169,7 @@ class TextWire(_EventWire):
 
     object_name = "text_completion"
 
-    def opening(self, choices: Sequence[Choice]) -> bytes:
+    def opening(self, choices: Sequence[GeneratedChoice]) -> bytes:
         return b""
 
     def token(self, token: Token) -> bytes:
@@ -183,7 +183,7 @@ class TextWire(_EventWire):
         return self._write(token.choice.index, choice=choice, usage=usage, tail=self._tail(token))
 
 
-def chat_completion(meta: Meta, choices: Sequence[Choice]) -> bytes:
+def chat_completion(meta: Meta, choices: Sequence[GeneratedChoice]) -> bytes:
     """The body of a chat completion that is not streamed."""
     return _json(
         {
@@ -205,7 +205,7 @@ def chat_completion(meta: Meta, choices: Sequence[Choice]) -> bytes:
     )
 
 
-def _chat_choice(choice: Choice) -> dict[str, Any]:
+def _chat_choice(choice: GeneratedChoice) -> dict[str, Any]:
     return {
         "index": choice.index,
         "message": _message(choice),
@@ -217,20 +217,20 @@ def _chat_choice(choice: Choice) -> dict[str, Any]:
     }
 
 
-def _message(choice: Choice) -> dict[str, Any]:
-    reasoning = choice.text(Delta.REASONING) or None
-    content: str | None = choice.text(Delta.CONTENT)
+def _message(choice: GeneratedChoice) -> dict[str, Any]:
+    reasoning = choice.text(DeltaField.REASONING) or None
+    content: str | None = choice.text(DeltaField.CONTENT)
     if reasoning and not content:
         content = None
     message: dict[str, Any] = {"role": "assistant", "content": content, "refusal": None}
     message |= {"annotations": None, "audio": None, "function_call": None}
     if choice.tool_call is not None:
-        function = {"name": choice.tool_call.name, "arguments": choice.text(Delta.TOOL_ARGUMENTS)}
+        function = {"name": choice.tool_call.name, "arguments": choice.text(DeltaField.TOOL_ARGUMENTS)}
         message["tool_calls"] = [{"id": choice.tool_call.id, "type": "function", "function": function}]
     return {**message, "reasoning": reasoning}
 
 
-def text_completion(meta: Meta, choices: Sequence[Choice], *, echo: Sequence[str]) -> bytes:
+def text_completion(meta: Meta, choices: Sequence[GeneratedChoice], *, echo: Sequence[str]) -> bytes:
     """The body of a text completion; ``echo`` holds the text before each choice, or ""."""
     return _json(
         {
@@ -239,7 +239,7 @@ def text_completion(meta: Meta, choices: Sequence[Choice], *, echo: Sequence[str
             "created": meta.created,
             "model": meta.model,
             "choices": [
-                _text_choice(choice, before + choice.text(Delta.CONTENT))
+                _text_choice(choice, before + choice.text(DeltaField.CONTENT))
                 for choice, before in zip(choices, echo, strict=True)
             ],
             "service_tier": None,
@@ -252,7 +252,7 @@ def text_completion(meta: Meta, choices: Sequence[Choice], *, echo: Sequence[str
     )
 
 
-def _text_choice(choice: Choice, text: str) -> dict[str, Any]:
+def _text_choice(choice: GeneratedChoice, text: str) -> dict[str, Any]:
     return {
         "index": choice.index,
         "text": text,

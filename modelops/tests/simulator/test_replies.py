@@ -3,7 +3,7 @@ from __future__ import annotations
 import json
 
 from modelops.simulator import tokenizer
-from modelops.simulator.generation import Delta, generate_text
+from modelops.simulator.generation import DeltaField, generate_text
 from modelops.simulator.replies import Reply, compose_json, compose_reply
 from modelops.simulator.sampling import parse_sampling
 
@@ -58,7 +58,7 @@ def test_a_stop_string_across_tokens_ends_the_text_before_it_and_its_tokens_coun
 
     choice = generate_text(reply_to("hi"), index=0, sampling=sampling, budget=90, with_reasoning=False)
 
-    assert choice.text(Delta.CONTENT) == "This is a "
+    assert choice.text(DeltaField.CONTENT) == "This is a "
     assert (choice.finish_reason, choice.stop_reason) == ("stop", "simulated reply")
     assert len(choice.steps) == tokenizer.count("This is a simulated reply")
 
