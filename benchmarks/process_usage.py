@@ -12,7 +12,7 @@ USER_TICKS, SYSTEM_TICKS = 11, 12
 
 
 @dataclass(frozen=True)
-class Memory:
+class MemoryUse:
     resident_kb: int
     threads: int
 
@@ -22,7 +22,7 @@ def read_cpu_s(pid: int) -> float:
     return (int(fields[USER_TICKS]) + int(fields[SYSTEM_TICKS])) / TICKS_PER_S
 
 
-def read_memory(pid: int) -> Memory:
+def read_memory(pid: int) -> MemoryUse:
     lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     values = dict(line.split(":", 1) for line in lines)
-    return Memory(resident_kb=int(values["VmRSS"].split()[0]), threads=int(values["Threads"]))
+    return MemoryUse(resident_kb=int(values["VmRSS"].split()[0]), threads=int(values["Threads"]))
