@@ -15,7 +15,7 @@ from conversations.models import MessageStatus, UsageSource
 from conversations.replies import (
     CancelRequest,
     Checkpoint,
-    Outcome,
+    ReplyOutcome,
     Sweep,
     close_replies,
     find_cancel_requests,
@@ -51,7 +51,7 @@ class Recorder:
         """The stored answer to a message that is being repeated."""
         return await self._worker.submit(find_answers, RepeatKey(owner_id, client_message_id))
 
-    async def close(self, outcome: Outcome) -> None:
+    async def close(self, outcome: ReplyOutcome) -> None:
         """Put the answer's end on record. Goes on if the caller is cancelled; `settled` waits for it.
 
         Raises DependencyUnavailable when the database stays away.
@@ -64,7 +64,7 @@ class Recorder:
         task.add_done_callback(self._closing.discard)
         return task
 
-    async def _close(self, outcome: Outcome) -> None:
+    async def _close(self, outcome: ReplyOutcome) -> None:
         for delay_s in RETRY_DELAYS_S:
             try:
                 await self._worker.submit(close_replies, outcome)
@@ -127,7 +127,7 @@ def public_error(exc: BaseException | None) -> GatewayError | None:
     return InternalError()
 
 
-def outcome_of(message_id: uuid.UUID, generation: Generation, ended_by: BaseException | None) -> Outcome:
+def outcome_of(message_id: uuid.UUID, generation: Generation, ended_by: BaseException | None) -> ReplyOutcome:
     """The row's last state, with the text so far however the answer ended."""
     transcript = generation.transcript
     error = public_error(ended_by)
@@ -137,7 +137,7 @@ def outcome_of(message_id: uuid.UUID, generation: Generation, ended_by: BaseExce
     elif ended_by is not None:
         status = MessageStatus.CANCELLED
     usage = transcript.usage
-    return Outcome(
+    return ReplyOutcome(
         message_id=message_id,
         status=status,
         content=storable_text(transcript.content),
@@ -154,9 +154,9 @@ def outcome_of(message_id: uuid.UUID, generation: Generation, ended_by: BaseExce
     )
 
 
-def failed_outcome(message_id: uuid.UUID, generation: Generation) -> Outcome:
+def failed_outcome(message_id: uuid.UUID, generation: Generation) -> ReplyOutcome:
     """The end of an answer whose own end could not be stored: the text, and nothing else of the engine's."""
-    return Outcome(
+    return ReplyOutcome(
         message_id=message_id,
         status=MessageStatus.ERROR,
         content=storable_text(generation.transcript.content),

@@ -34,7 +34,7 @@ class Checkpoint:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Outcome:
+class ReplyOutcome:
     """How an answer ended."""
 
     message_id: uuid.UUID
@@ -69,7 +69,7 @@ def save_checkpoints(items: Sequence[Checkpoint]) -> list[None]:
     return [None] * len(items)
 
 
-def close_replies(items: Sequence[Outcome]) -> list[None]:
+def close_replies(items: Sequence[ReplyOutcome]) -> list[None]:
     """Close each answer. Idempotent: one that is closed stays as it is, unless the sweeper closed it."""
     _update_rows(
         {

@@ -17,7 +17,7 @@ from conversations.models import Conversation, Message, MessageStatus
 from conversations.replies import (
     CancelRequest,
     Checkpoint,
-    Outcome,
+    ReplyOutcome,
     Sweep,
     close_replies,
     find_cancel_requests,
@@ -54,9 +54,9 @@ def start_answer(mina: User) -> Callable[..., Message]:
 Start = Callable[..., Message]
 
 
-def outcome(answer: Message, **more: Any) -> Outcome:
+def outcome(answer: Message, **more: Any) -> ReplyOutcome:
     defaults: dict[str, Any] = {"message_id": answer.id, "status": MessageStatus.COMPLETE, "content": "Hi!"}
-    return Outcome(**defaults | more)
+    return ReplyOutcome(**defaults | more)
 
 
 def checkpoint(answer: Message, content: str, reasoning: str = "") -> Checkpoint:

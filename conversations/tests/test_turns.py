@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from accounts.models import User
 from conversations.models import Conversation, Message, MessageRole, MessageStatus
-from conversations.replies import Outcome, close_replies
+from conversations.replies import ReplyOutcome, close_replies
 from conversations.turns import NewMessage, NewTurn, Turn, begin_turns, make_title
 from gateway.errors import ConversationBusy, IdempotencyInProgress, NotFound
 
@@ -52,7 +52,7 @@ def begin(item: NewTurn) -> Turn:
 
 
 def close(turn: Turn, content: str = "Hi!", status: MessageStatus = MessageStatus.COMPLETE) -> None:
-    close_replies([Outcome(message_id=turn.message_id, status=status, content=content)])
+    close_replies([ReplyOutcome(message_id=turn.message_id, status=status, content=content)])
 
 
 def stored(turn: Turn) -> list[tuple[str, str, str]]:
