@@ -1,7 +1,7 @@
-"""The ASGI entry: one front for both planes.
+"""The ASGI entry point of the gateway.
 
-`front` does what every request needs (id, host, bounded body, access log) and hands over to the chat
-plane (Starlette, lean) or to the pages plane (Django: REST, admin, probes). docs/adr/0001 says why two.
+`GatewayApplication` does what every request needs (id, host, bounded body, access log) and calls the chat
+plane (Starlette, lean) or the pages plane (Django: REST, admin, probes). docs/adr/0001 says why.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ EXPOSED_HEADERS = [
 ]
 
 
-class Front:
+class GatewayApplication:
     """Request id, host check, body bounds and access log around both planes."""
 
     def __init__(self, *, chat: ASGIApp, pages: ASGIApp, config: GatewayConfig) -> None:
@@ -139,10 +139,12 @@ def spare_the_collector() -> None:
 
 
 def build_application(config: GatewayConfig) -> ASGIApp:
-    front: ASGIApp = Front(chat=build_chat_plane(), pages=cast("ASGIApp", ASGIHandler()), config=config)
+    gateway: ASGIApp = GatewayApplication(
+        chat=build_chat_plane(), pages=cast("ASGIApp", ASGIHandler()), config=config
+    )
     if config.cors_origins:
-        front = CORSMiddleware(
-            front,
+        gateway = CORSMiddleware(
+            gateway,
             allow_origins=config.cors_origins,
             allow_methods=["GET", "POST", "PATCH", "DELETE"],
             # SDKs add headers of their own (x-stainless-…); none is trusted more for being allowed.
@@ -150,7 +152,9 @@ def build_application(config: GatewayConfig) -> ASGIApp:
             expose_headers=EXPOSED_HEADERS,
             max_age=600,
         )
-    router: ASGIApp = ProtocolTypeRouter({"http": front, "websocket": refuse_websocket, "lifespan": lifespan})
+    router: ASGIApp = ProtocolTypeRouter(
+        {"http": gateway, "websocket": refuse_websocket, "lifespan": lifespan}
+    )
     return router
 
 
