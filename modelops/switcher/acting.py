@@ -20,9 +20,9 @@ from modelops.switcher.ledger import Ledger, ended
 from modelops.switcher.memory import Memory
 from modelops.switcher.observing import Observer
 from modelops.switcher.preparing import Fetch, Preparer, explain
-from modelops.switcher.recipes import find_least_context, is_pooling, to_workload
 from modelops.switcher.tools import Tools
 from modelops.switcher.transitions import Transitions
+from modelops.switcher.workloads import find_recipe, get_recipe, read_engine_recipe, to_workload
 
 log = structlog.get_logger()
 
@@ -136,7 +136,8 @@ class Hands:
             return
         # It cannot be parked: it ends, as any other.
         self._ledger.note(switch, f"{engine.name} would not sleep: {outcome.error}")
-        self._ledger.update_switch(switch, recipe={**(switch.recipe or {}), "parks_old": False})
+        recipe = replace(get_recipe(switch), parks_old=False)
+        self._ledger.update_switch(switch, recipe=recipe.to_json())
 
     def _remove(self, switch: Switch, engine: Engine | None) -> None:
         if engine is None:
@@ -170,10 +171,12 @@ class Hands:
         if engine.state == EngineState.ASLEEP:
             work: Callable[[], Any] = partial(self._tools.control.wake_up, engine.base_url)
         else:
-            recipe = {name: getattr(engine, name) for name in ("profile", "spec", "arguments", "environment")}
-            recipe |= {"image": engine.image, "image_digest": engine.image_digest, "gpus": engine.gpus}
             workload = to_workload(
-                recipe, self._tools.config, name=engine.name, slot=slot, generation=engine.generation
+                read_engine_recipe(engine),
+                self._tools.config,
+                name=engine.name,
+                slot=slot,
+                generation=engine.generation,
             )
             work = partial(self._tools.runtime_of(engine.runtime).start, workload)
         outcome = self._tools.effects.attempt(("start", engine.name), work)
@@ -197,15 +200,14 @@ class Hands:
     def _verify(self, slot: Slot, switch: Switch, engine: Engine | None) -> None:
         if engine is None:
             return
-        spec = engine.spec
-        if engine == switch.old_engine and switch.recipe:
-            spec = switch.recipe["spec"]
+        planned = find_recipe(switch) if engine == switch.old_engine else None
+        recipe = planned or read_engine_recipe(engine)
         work = partial(
             self._tools.control.verify,
             engine.base_url,
             model_name=engine.model_name,
-            least_context=find_least_context(spec),
-            is_pooling=is_pooling(spec),
+            least_context=recipe.least_context,
+            is_pooling=recipe.is_pooling,
         )
         outcome = self._tools.effects.attempt(("verify", engine.name), work)
         if outcome is None:
@@ -222,7 +224,8 @@ class Hands:
         if cause.retry_max_model_len is None:
             return
         # What was planned: the profile may have been edited or deleted by now.
-        planned = read_profile((switch.recipe or {}).get("spec") or {}).spec
+        recipe = find_recipe(switch)
+        planned = read_profile(recipe.spec).spec if recipe else None
         if planned is None:
             self._transitions.move(slot, switch, SwitchState.ROLLING_BACK)
             return

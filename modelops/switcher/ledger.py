@@ -12,10 +12,11 @@ from django.db.models import F, QuerySet
 from django.utils import timezone
 
 from modelops.domain.engine_log.causes import RootCause
+from modelops.domain.switching.recipe import Recipe
 from modelops.domain.switching.states import FINAL_STATES, DrainPolicy, SwitchState
 from modelops.models import Engine, EngineState, Gate, Slot, Switch, SwitchEvent
 from modelops.switcher.lease import Lease, LeaseLost
-from modelops.switcher.recipes import RECORDED, name_engine
+from modelops.switcher.workloads import name_engine
 
 LOG_TAIL_LINES = 60
 NO_PROGRESS = {"phase": "", "percent": None, "detail": "", "ready_expected_at": None}
@@ -84,14 +85,14 @@ class Ledger:
                 Engine.objects.filter(pk=engine.pk).update(**values)
             self._log(switch, SwitchEvent.Kind.STATE, to, message, data)
 
-    def create_engine(self, slot: Slot, recipe: Mapping[str, Any]) -> Engine:
+    def create_engine(self, slot: Slot, recipe: Recipe) -> Engine:
         """A new row with the slot's next generation; part of the caller's transaction."""
         generation = slot.generation + 1
         engine = Engine(
             slot=slot,
             generation=generation,
             name=name_engine(slot, generation),
-            **{name: recipe[name] for name in RECORDED},
+            **recipe.to_engine_values(),
         )
         engine.save(force_insert=True)
         return engine

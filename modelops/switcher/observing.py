@@ -5,13 +5,13 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from django.db.models import Q
 from django.utils import timezone
 
 from modelops.domain.engine_log.causes import Cause, RootCause
 from modelops.domain.engine_log.failures import describe_cause
+from modelops.domain.switching.recipe import Recipe
 from modelops.domain.switching.states import (
     DEAD,
     Check,
@@ -29,6 +29,7 @@ from modelops.switcher.gpu_sampling import name_holders
 from modelops.switcher.memory import Memory
 from modelops.switcher.tools import Tools
 from modelops.switcher.watching import EngineWatch
+from modelops.switcher.workloads import find_recipe, read_engine_recipe
 
 CUT_GRACE_S = 5.0
 STOP_GRACE_S = 10.0
@@ -75,7 +76,7 @@ class Observer:
 
     def _look(self, slot: Slot, switch: Switch, is_old_hung: bool) -> Look:
         now = timezone.now()
-        recipe = switch.recipe or {}
+        recipe = find_recipe(switch)
         state = SwitchState(switch.state)
         is_starting = state in STARTING_STATES
         keeps_engine = (switch.plan or {}).get("kind") in ("nothing", "rename")
@@ -97,7 +98,7 @@ class Observer:
             old=self._view(switch.old_engine, is_old_hung or None),
             is_old_pointed_to=slot.active_engine_id is not None
             and slot.active_engine_id == switch.old_engine_id,
-            parks_old=bool(recipe.get("parks_old")),
+            parks_old=recipe is not None and recipe.parks_old,
             is_drained=state is SwitchState.DRAINING
             and is_drained(slot, self._memory.webs, time.monotonic()),
             is_drain_over=spent_s > switch.drain_timeout_s,
@@ -184,11 +185,12 @@ class Observer:
             engines = (switch.old_engine, switch.new_engine, switch.restored_engine)
             kept |= {engine.name for engine in engines if engine is not None}
             needed = {engine.runtime for engine in engines if engine is not None}
-        if switch is None or (switch.recipe or {}).get("keeps_sleepers"):
+        recipe = find_recipe(switch) if switch is not None else None
+        if switch is None or (recipe is not None and recipe.keeps_sleepers):
             sleepers = slot.engines.filter(state=EngineState.ASLEEP)
             if switch is not None:
                 # One that is not worth waking, as its profile has changed, makes room for its successor.
-                wakes = (switch.recipe or {}).get("wakes") or ""
+                wakes = recipe.wakes if recipe is not None else ""
                 sleepers = sleepers.filter(~Q(profile=switch.to_profile) | Q(name=wakes))
             kept |= set(sleepers.values_list("name", flat=True))
         strays, is_known = [], True
@@ -258,11 +260,10 @@ class Observer:
             return None
         return describe_cause(Cause.STALLED, seconds=silent_s, phase=str(watch.log.phase))
 
-    def _find_held(self, state: SwitchState, recipe: dict[str, Any]) -> list[GpuReading] | None:
-        if not needs_room(state) or not recipe.get("gpus"):
+    def _find_held(self, state: SwitchState, recipe: Recipe | None) -> list[GpuReading] | None:
+        if not needs_room(state) or recipe is None or not recipe.gpus:
             return []
-        utilization = recipe["spec"].get("gpu_memory_utilization")
-        return self._tools.gpus.find_held(recipe["gpus"], utilization)
+        return self._tools.gpus.find_held(recipe.gpus, recipe.gpu_memory_utilization)
 
 
 def needs_room(state: SwitchState) -> bool:
@@ -298,5 +299,5 @@ def _check(recipe: object, root_cause: object) -> Check:
 def _is_grace_over(engine: Engine | None, now: datetime) -> bool:
     if engine is None or engine.asked_to_stop_at is None:
         return False
-    grace_s = float(engine.spec.get("shutdown_timeout_s") or 0) + STOP_GRACE_S
+    grace_s = read_engine_recipe(engine).shutdown_timeout_s + STOP_GRACE_S
     return (now - engine.asked_to_stop_at).total_seconds() > grace_s

@@ -2,39 +2,40 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-from modelops.domain.profiles.spec import ProfileSpec
 from modelops.domain.switching.plan import Plan, PlanKind
+from modelops.domain.switching.recipe import Recipe
 from modelops.models import Engine, Slot
-from modelops.switcher.recipes import can_sleep
+from modelops.switcher.workloads import read_engine_recipe
 
 HOST_MARGIN = 1.2
 """Pinned copies and page tables come on top of the weights."""
 
 
-def plan_parking(slot: Slot, spec: ProfileSpec, plan: Plan) -> dict[str, Any]:
-    """The part of a recipe about sleeping: `wakes` (an engine's name), `parks_old`, `keeps_sleepers`."""
+def plan_parking(slot: Slot, plan: Plan, recipe: Recipe) -> Recipe:
+    """The recipe, and which engines sleep: what is woken, whether the old one sleeps, whether others stay."""
     active = slot.active_engine
     parks_old = (
         plan.kind in (PlanKind.START, PlanKind.WAKE)
         and active is not None
-        and active.profile != spec.slug
-        and spec.enable_sleep_mode
-        and can_sleep(active.spec)
+        and active.profile != recipe.profile
+        and recipe.can_sleep
+        and read_engine_recipe(active).can_sleep
         and has_host_memory(active)
     )
     sleeper = plan.sleeping_engine if plan.kind is PlanKind.WAKE else ""
-    return {"wakes": sleeper, "parks_old": parks_old, "keeps_sleepers": spec.enable_sleep_mode}
+    return replace(recipe, wakes=sleeper, parks_old=parks_old, keeps_sleepers=recipe.can_sleep)
 
 
 def has_host_memory(engine: Engine) -> bool:
     """Whether this machine can take the engine's weights into memory; a simulated one has none."""
-    if engine.spec.get("engine") == "simulator":
+    recipe = read_engine_recipe(engine)
+    if recipe.is_simulated:
         return True
     cards = max(1, len(engine.gpus))
-    size = (engine.actual or {}).get("weights_bytes") or engine.spec.get("weights_bytes")
+    size = (engine.actual or {}).get("weights_bytes") or recipe.weights_bytes
     available = read_available_bytes()
     if not size or available is None:
         return False

@@ -13,6 +13,7 @@ from modelops.domain.engine_log.causes import Cause, RootCause
 from modelops.domain.engine_log.failures import describe_cause
 from modelops.domain.profiles.spec import EngineKind, ProfileSpec
 from modelops.domain.switching.plan import Plan
+from modelops.domain.switching.recipe import build_recipe
 from modelops.domain.switching.states import Check
 from modelops.fit.profile_fits import get_profile
 from modelops.models import Slot, Switch
@@ -22,8 +23,8 @@ from modelops.switcher.gpu_sampling import FIRST_READING_S
 from modelops.switcher.ledger import Ledger
 from modelops.switcher.memory import Memory
 from modelops.switcher.parking import plan_parking
-from modelops.switcher.recipes import build_recipe, to_workload
 from modelops.switcher.tools import Tools
+from modelops.switcher.workloads import get_recipe, to_workload
 from modelops.switching.planning import build_planned_spec, plan_switch
 
 log = structlog.get_logger()
@@ -103,21 +104,21 @@ class Preparer:
             self._ledger.update_switch(switch, plan=plan.serialise())
             self._ledger.record_failure(switch, RootCause(first.code, message, first.advice))
             return
-        recipe = build_recipe(plan, spec) | plan_parking(slot, spec, plan)
+        recipe = plan_parking(slot, plan, build_recipe(plan, spec))
         if plan.overridden:
             names = ", ".join(problem.code for problem in plan.overridden)
             self._ledger.note(switch, f"forced over: {names}", forced=[p.code for p in plan.overridden])
-        self._ledger.update_switch(switch, plan=plan.serialise(), recipe=recipe)
+        self._ledger.update_switch(switch, plan=plan.serialise(), recipe=recipe.to_json())
 
     def prefetch(self, slot: Slot, switch: Switch) -> None:
-        recipe = switch.recipe or {}
-        if recipe.get("wakes"):
+        recipe = get_recipe(switch)
+        if recipe.wakes:
             self._memory.prefetched = Check.PASSED
             return
         workload = to_workload(
             recipe, self._tools.config, name=f"prefetch-{switch.pk.hex[-12:]}", slot=slot, generation=0
         )
-        runtime = self._tools.runtime_of(recipe["runtime"])
+        runtime = self._tools.runtime_of(recipe.runtime)
         fetch = partial(runtime.prefetch, workload, self._fetch.note, self._fetch.stop)
         outcome = self._tools.effects.attempt(("prefetch", switch.pk), fetch)
         if outcome is None:
@@ -126,7 +127,8 @@ class Preparer:
             self._ledger.record_failure(switch, explain(outcome.error))
             self._memory.prefetched = Check.FAILED
         else:
-            self._ledger.update_switch(switch, recipe={**recipe, "image_digest": outcome.value or ""})
+            recipe = replace(recipe, image_digest=outcome.value or "")
+            self._ledger.update_switch(switch, recipe=recipe.to_json())
             self._memory.prefetched = Check.PASSED
 
     def _show_fetched(self, switch: Switch) -> None:

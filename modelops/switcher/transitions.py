@@ -16,8 +16,8 @@ from modelops.domain.switching.states import SwitchState
 from modelops.domain.switching.upkeep import backoff_s
 from modelops.models import Engine, EngineState, Gate, Slot, Switch
 from modelops.switcher.ledger import Ledger, StateMoved, ended
-from modelops.switcher.recipes import copy_recipe
 from modelops.switcher.watching import EngineWatch
+from modelops.switcher.workloads import get_recipe, read_engine_recipe
 
 CANCELLED = RootCause("cancelled", "The switch was cancelled.")
 
@@ -53,8 +53,8 @@ class Transitions:
         """The flip: pointer, gate and rows at once. `found` is what verification told of the engine."""
         values: dict[str, Any] = {"state": EngineState.SERVING, **found}
         if engine == switch.old_engine:
-            recipe = switch.recipe or {}
-            values |= {name: recipe[name] for name in ("profile", "spec", "names")}
+            recipe = get_recipe(switch)
+            values |= {"profile": recipe.profile, "spec": recipe.spec, "names": list(recipe.names)}
         else:
             values |= measure(watch)
         engines: list[tuple[Engine, Mapping[str, Any]]] = [(engine, values)]
@@ -101,8 +101,7 @@ class Transitions:
 
     def retry(self, slot: Slot, switch: Switch, arguments: list[str], max_model_len: int) -> None:
         """Once more from empty cards, with the context that the engine computed."""
-        recipe = {**(switch.recipe or {}), "arguments": arguments}
-        recipe["spec"] = {**recipe["spec"], "max_model_len": max_model_len}
+        recipe = get_recipe(switch).with_context(max_model_len, arguments)
         engines = [(switch.new_engine, ended("its context did not fit"))] if switch.new_engine else []
         self._ledger.move(
             switch,
@@ -113,7 +112,7 @@ class Transitions:
                 "new_engine": None,
                 "root_cause": None,
                 "max_model_len": max_model_len,
-                "recipe": recipe,
+                "recipe": recipe.to_json(),
             },
             engines=engines,
         )
@@ -131,7 +130,7 @@ class Transitions:
             if good.state == EngineState.ASLEEP:
                 engine = good
             else:
-                engine = self._ledger.create_engine(slot, copy_recipe(good))
+                engine = self._ledger.create_engine(slot, read_engine_recipe(good))
                 self._ledger.update_slot(generation=engine.generation)
             self._ledger.update_switch(switch, restored_engine=engine)
 
@@ -163,9 +162,9 @@ class Transitions:
         self._ledger.move(switch, SwitchState.CLEARING, engines=engines)
 
     def _prepare_new(self, slot: Slot, switch: Switch) -> None:
-        recipe = switch.recipe or {}
+        recipe = get_recipe(switch)
         with transaction.atomic():
-            sleeper = slot.engines.filter(name=recipe.get("wakes") or "").first()
+            sleeper = slot.engines.filter(name=recipe.wakes).first()
             if sleeper is not None:
                 engine = sleeper
                 changes: dict[str, Any] = {}
