@@ -7,8 +7,6 @@ import functools
 import os
 import shutil
 import sqlite3
-import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -16,12 +14,12 @@ from urllib.parse import urlsplit
 
 import psycopg
 
-from gateway.conf import BASE_DIR
+from gateway.tests.forked import KEPT_OF_ENVIRONMENT, run_python
 
 ADMIN_PASSWORD = "admin-password-for-tests"
 USER_PASSWORD = "user-password-for-tests"
 SETTINGS = {
-    **{k: v for k, v in os.environ.items() if k in {"PATH", "HOME", "LANG"}},
+    **{k: v for k, v in os.environ.items() if k in KEPT_OF_ENVIRONMENT},
     "SECRET_KEY": "s" * 40,
     "JWT_SECRET": "j" * 40,
     "DJANGO_SETTINGS_MODULE": "gateway.settings",
@@ -82,13 +80,7 @@ def _postgres_template(server: str) -> str:
 
 def _fill(settings: Mapping[str, str]) -> None:
     for command in (("migrate", "--verbosity", "0"), ("seed_users",)):
-        subprocess.run(
-            [sys.executable, "manage.py", *command],
-            env=dict(settings),
-            cwd=BASE_DIR,
-            check=True,
-            stdout=subprocess.DEVNULL,
-        )
+        run_python("manage.py", *command, environment=settings).check_returncode()
 
 
 def _copy_postgres(server: str, source: str, target: str) -> None:
