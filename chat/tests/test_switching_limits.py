@@ -11,6 +11,7 @@ from pytest_django import DjangoDbBlocker
 
 from chat.tests.streams import error_of
 from chat.tests.switching import MESSAGES, PLAIN, Desk, callers_of, database_of, running_on, stored_answer
+from gateway.tests.databases import Stores
 from gateway.tests.live import GatewayProcess, start_gateway, wait_until
 from modelops.domain.switching import SwitchState
 from modelops.models import Gate
@@ -18,9 +19,10 @@ from modelops.tests.slot_rows import move_gate
 
 
 @pytest.fixture(scope="module")
-def web(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayProcess]:
+def web(stores: Stores, tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayProcess]:
     """A gateway where nobody waits for long, and two at most."""
     with start_gateway(
+        stores,
         tmp_path_factory.mktemp("impatient"),
         "",
         PING_INTERVAL="0.1",

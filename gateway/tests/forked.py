@@ -68,10 +68,11 @@ class ForkServer:
     """Thread-safe. Its children end with it, and it with this process."""
 
     def __init__(self) -> None:
-        self._channel, other_end = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._lock = threading.Lock()
+        self._channel, other_end = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         environment = {name: os.environ[name] for name in KEPT_OF_ENVIRONMENT if name in os.environ}
-        with other_end:
+        with contextlib.ExitStack() as on_failure, other_end:
+            on_failure.callback(self._channel.close)
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "gateway.tests.fork_server", str(other_end.fileno())],
                 cwd=BASE_DIR,
@@ -79,6 +80,7 @@ class ForkServer:
                 pass_fds=[other_end.fileno()],
                 stdin=subprocess.DEVNULL,
             )
+            on_failure.pop_all()
 
     def fork(
         self, arguments: Sequence[str], environment: Mapping[str, str], streams: Sequence[int]

@@ -13,7 +13,7 @@ from typing import Any
 
 import httpx
 
-from gateway.tests.databases import ADMIN_PASSWORD, USER_PASSWORD, own_database
+from gateway.tests.databases import ADMIN_PASSWORD, USER_PASSWORD, Stores, own_database
 from gateway.tests.forked import ForkedProcess, run_python, start_python
 from modelops.simulator.process import find_free_port
 
@@ -107,8 +107,10 @@ class GatewayProcess:
 
 
 @contextlib.contextmanager
-def start_gateway(folder: Path, engine_url: str, **overrides: str) -> Iterator[GatewayProcess]:
-    """A migrated, seeded gateway on the stores that this test run is on. `overrides` are settings."""
+def start_gateway(
+    stores: Stores, folder: Path, engine_url: str, **overrides: str
+) -> Iterator[GatewayProcess]:
+    """A migrated, seeded gateway with a database of its own in `stores`. `overrides` are settings."""
     settings = {
         "VLLM_BASE_URL": engine_url,
         "LOG_FORMAT": "json",
@@ -116,7 +118,7 @@ def start_gateway(folder: Path, engine_url: str, **overrides: str) -> Iterator[G
         "PYTHONUNBUFFERED": "1",
         **overrides,
     }
-    with own_database(folder) as common:
+    with own_database(stores, folder) as common:
         gateway = GatewayProcess(common | settings, log_path=folder / "gateway.log")
         gateway.start()
         try:

@@ -11,8 +11,6 @@ import pytest
 from gateway.checks import is_guessable, is_public
 from gateway.tests.forked import run_python
 
-pytestmark = pytest.mark.stores_do_not_matter
-
 PRODUCTION = {
     "SECRET_KEY": secrets.token_urlsafe(48),
     "JWT_SECRET": secrets.token_urlsafe(48),

@@ -17,8 +17,6 @@ from gateway.errors import GatewayError, UpstreamUnavailable
 from modelops.engine import EngineClient, EngineError
 from modelops.hub import HubSettings, fetch_facts
 
-pytestmark = pytest.mark.stores_do_not_matter
-
 TOKEN = "hf_canary_token_0123456789"
 
 

@@ -26,8 +26,6 @@ from modelops.domain.report import Limit, Verdict
 from modelops.domain.specs import CheckpointFacts, EngineSettings, Gpu
 from modelops.tests.domain.fit_examples import make_config, make_gpu, make_model
 
-pytestmark = pytest.mark.stores_do_not_matter
-
 TWO = (make_gpu(), make_gpu())
 FOUR = TWO * 2
 SETTINGS = EngineSettings(vllm_version="0.33.0")

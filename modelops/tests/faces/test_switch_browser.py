@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from gateway.tests.databases import ADMIN_PASSWORD
+from gateway.tests.databases import ADMIN_PASSWORD, Stores
 from gateway.tests.forked import start_python
 from gateway.tests.live import GatewayProcess, start_gateway
 from modelops.simulator.process import start_simulator
@@ -97,9 +97,9 @@ class SwitcherPlayer:
 
 
 @pytest.fixture(scope="module")
-def prepared_gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayProcess]:
+def prepared_gateway(stores: Stores, tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayProcess]:
     slow = start_simulator("--served-model-name", "first", "--sim-tokens-per-second", "5")
-    with slow as engine, start_gateway(tmp_path_factory.mktemp("switch"), "") as gateway:
+    with slow as engine, start_gateway(stores, tmp_path_factory.mktemp("switch"), "") as gateway:
         gateway.manage("shell", "--no-imports", "-c", PREPARE.format(url=engine.base_url))
         yield gateway
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from gateway.conf import BASE_DIR
-from gateway.tests.databases import own_database
+from gateway.tests.databases import Stores, own_database
 from gateway.tests.forked import ForkedProcess, start_python
 from gateway.tests.live import OUT_OF_REACH, GatewayProcess, wait_until
 from modelops.domain.switching import LIVE_STATES
@@ -166,7 +166,7 @@ class SwitchBench:
 
 
 @contextlib.contextmanager
-def open_bench(folder: Path, **settings: str) -> Iterator[SwitchBench]:
+def open_bench(stores: Stores, folder: Path, **settings: str) -> Iterator[SwitchBench]:
     own = {
         "AUTOSTART_PROFILE": "none",
         "SWITCHER_LEASE": LEASE_S,
@@ -176,7 +176,7 @@ def open_bench(folder: Path, **settings: str) -> Iterator[SwitchBench]:
         "PYTHONPATH": str(BASE_DIR),
         **settings,
     }
-    with own_database(folder) as common:
+    with own_database(stores, folder) as common:
         environment = common | own
         bench = SwitchBench(_start_nursery(folder / "nursery.log", environment), folder, environment)
         try:
