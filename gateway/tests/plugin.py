@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import gc
 import os
 import sys
@@ -10,8 +11,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
+import hypothesis
 import pytest
 
+from gateway.tests.budgets import examples
 from gateway.tests.parts import Part, find_parts, write_plan
 
 if TYPE_CHECKING:
@@ -53,6 +56,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    hypothesis.settings.register_profile("gateway", max_examples=examples(100))
+    hypothesis.settings.load_profile("gateway")
+    spare_work()
     if config.option.quick:
         refuse_processes()
 
@@ -74,6 +80,19 @@ def pytest_collection_finish() -> None:
     # Thousands of tests stay until the end: nothing for the collector to walk through again and again.
     gc.collect()
     gc.freeze()
+
+
+def spare_work() -> None:
+    """Leave out, in this process alone, what costs much and is tested where it belongs."""
+    import httpx._transports.default
+    from django.conf import settings
+
+    # Argon2 takes 100 ms for a password.
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher", *settings.PASSWORD_HASHERS]
+    # Else every test client reads the folders of all static files.
+    settings.WHITENOISE_AUTOREFRESH = True
+    # Else every client of httpx reads all certificate authorities, though none of ours speaks TLS.
+    httpx._transports.default.create_ssl_context = functools.cache(httpx.create_ssl_context)
 
 
 def refuse_processes() -> None:
