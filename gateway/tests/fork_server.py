@@ -80,11 +80,16 @@ def serve(channel: socket.socket) -> dict[str, Any] | None:
 
 def become_process(streams: list[int]) -> None:
     """Of its own, as far as streams and signals go. Ends with us, whatever ends us."""
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    end_with_parent()
     signal.signal(signal.SIGINT, signal.default_int_handler)
     for stream, standard in zip(streams, STANDARD_STREAMS, strict=True):
         os.dup2(stream, standard)
         os.close(stream)
+
+
+def end_with_parent() -> None:
+    """Ask Linux to kill this process when the one that forked it ends."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def run(arguments: list[str], environment: dict[str, str]) -> None:

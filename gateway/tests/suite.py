@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import shlex
+import signal
 import subprocess
 import sys
 import tempfile
@@ -23,6 +24,7 @@ from gateway.tests.services import start_services
 TESTS_FAILED = 1
 NO_TESTS = 5
 POLL_S = 0.05
+END_TIMEOUT_S = 10.0
 
 
 @dataclass
@@ -61,8 +63,13 @@ class Job:
             sys.stdout.flush()
 
     def end(self) -> None:
+        """Let it end by itself where Ctrl-C has reached it too, and else as if it had."""
+        self._waiting.join(END_TIMEOUT_S)
         if self.is_running:
-            self._process.terminate()
+            self._process.send_signal(signal.SIGINT)
+            self._waiting.join(END_TIMEOUT_S)
+        if self.is_running:
+            self._process.kill()
         self._waiting.join()
 
     def _wait(self, started_at: float) -> None:
