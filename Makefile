@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-vllm check fmt bench lock
+.PHONY: help run test test-quick test-vllm check fmt bench lock
 
 help: ## List the commands
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -12,8 +12,11 @@ help: ## List the commands
 run: $(VENV)/.installed ## The whole product on embedded defaults, on GATEWAY_PORT (8080)
 	@$(BIN)/python manage.py run_embedded
 
-test: $(VENV)/.installed-dev check ## Every check, and the suite on SQLite and on PostgreSQL + Redis
-	$(BIN)/python -m gateway.tests.suite
+test: $(VENV)/.installed-dev ## Every check beside the whole suite; T=path: the tests there, without checks
+	@$(BIN)/python -m gateway.tests.suite $(if $(T),$(T),--beside "$(MAKE) --no-print-directory check")
+
+test-quick: $(VENV)/.installed-dev ## What starts no process, on SQLite; T=path
+	@$(BIN)/python -m pytest --quick -q $(T)
 
 test-vllm: $(VENV)/.installed-dev ## The suite marked `vllm`, against a real vLLM on the CPU
 	$(BIN)/python -m pytest -m vllm

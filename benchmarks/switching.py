@@ -21,6 +21,7 @@ from typing import Any
 
 import httpx
 
+from gateway.tests.databases import Stores
 from gateway.tests.docker_engine.daemon import DockerEngine
 from gateway.tests.docker_engine.root_filesystem import import_image, write_root_filesystem
 from modelops.simulator.process import start_simulator
@@ -73,7 +74,7 @@ def measure(folder: Path, settings: dict[str, str], profile: dict[str, Any], cou
     """Switches to and fro under one waiting request each."""
     data = folder / "bench"
     data.mkdir()
-    with open_bench(data, SWITCHER_LEASE="10", **settings) as bench:
+    with open_bench(Stores(), data, SWITCHER_LEASE="10", **settings) as bench:
         for slug in ("a", "b"):
             bench.save_profile(slug, **profile)
         bench.start_switcher()

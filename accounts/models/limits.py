@@ -68,7 +68,7 @@ def _names_only(*columns: str) -> Q:
     return condition
 
 
-class LimitingTerm(models.Model):
+class Limit(models.Model):
     """One number for one subject. What it means together with others: `accounts.limits.rules`."""
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)

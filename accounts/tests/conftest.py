@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import AsyncIterator
 
 import pytest
@@ -12,6 +11,7 @@ from accounts.authentication import Authenticator
 from accounts.redis_batch import RedisBatch
 from accounts.stamps import open_stamps
 from accounts.tests.chat_plane import CountingWorker
+from gateway.tests.databases import Stores
 
 
 @pytest.fixture
@@ -22,9 +22,9 @@ async def worker() -> AsyncIterator[CountingWorker]:
 
 
 @pytest.fixture
-async def authenticator(worker: CountingWorker) -> AsyncIterator[Authenticator]:
+async def authenticator(worker: CountingWorker, stores: Stores) -> AsyncIterator[Authenticator]:
     """On the stores of this test run: a file beside SQLite, or Redis."""
-    redis = Redis.from_url(os.environ["REDIS_URL"]) if os.environ.get("REDIS_URL") else None
+    redis = Redis.from_url(stores.redis_url) if stores.redis_url else None
     made = Authenticator(worker, open_stamps(RedisBatch(redis) if redis else None))
     yield made
     await made.settled()

@@ -8,7 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from gateway.tests.databases import ADMIN_PASSWORD, USER_PASSWORD
+from gateway.tests.databases import ADMIN_PASSWORD, USER_PASSWORD, Stores
 from gateway.tests.live import GatewayProcess, start_gateway
 
 CHAT = {"content": "hello", "max_tokens": 1, "store": False}
@@ -16,8 +16,10 @@ ROUNDS = 20
 
 
 @pytest.fixture(scope="module")
-def first(tmp_path_factory: pytest.TempPathFactory, simulator: str) -> Iterator[GatewayProcess]:
-    with start_gateway(tmp_path_factory.mktemp("revocation"), simulator) as process:
+def first(
+    stores: Stores, tmp_path_factory: pytest.TempPathFactory, simulator: str
+) -> Iterator[GatewayProcess]:
+    with start_gateway(stores, tmp_path_factory.mktemp("revocation"), simulator) as process:
         yield process
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError
+from pytest_django import Settings
 
+import gateway.settings
 from accounts.models import Role, User
 from accounts.services import seed_user
 
@@ -29,7 +31,9 @@ def test_superuser_is_an_admin() -> None:
     assert User.objects.create_superuser("root").role == Role.ADMIN
 
 
-def test_password_is_kept_as_an_argon2_hash() -> None:
+def test_password_is_kept_as_an_argon2_hash(settings: Settings) -> None:
+    settings.PASSWORD_HASHERS = gateway.settings.PASSWORD_HASHERS
+
     user = User.objects.create_user("mina", None, "correct horse")
 
     assert user.password.startswith("argon2$argon2id$")

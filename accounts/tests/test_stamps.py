@@ -18,6 +18,7 @@ from accounts.models import User
 from accounts.redis_batch import RedisBatch
 from accounts.stamps import FileStamps, RedisStamps, account_change, open_stamps
 from gateway.errors import DependencyUnavailable
+from gateway.tests.databases import Stores
 
 MINA = uuid.uuid4()
 
@@ -28,8 +29,8 @@ def mina(transactional_db: None) -> User:
 
 
 @pytest.fixture
-async def redis() -> AsyncIterator[Redis]:
-    client = Redis.from_url(os.environ["REDIS_URL"])
+async def redis(stores: Stores) -> AsyncIterator[Redis]:
+    client = Redis.from_url(stores.redis_url)
     yield client
     await client.aclose()
 
@@ -85,8 +86,8 @@ def test_data_folder_that_cannot_be_written_refuses_the_change(
     assert mina.locale == ""
 
 
-async def test_every_reader_sees_a_change_whatever_the_store(transactional_db: None) -> None:
-    client = Redis.from_url(os.environ["REDIS_URL"]) if os.environ.get("REDIS_URL") else None
+async def test_every_reader_sees_a_change_whatever_the_store(transactional_db: None, stores: Stores) -> None:
+    client = Redis.from_url(stores.redis_url) if stores.redis_url else None
     readers = [open_stamps(RedisBatch(client) if client else None) for _ in range(2)]
     before = {await reader.renew(MINA) for reader in readers}
 

@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from chat.tests.streams import error_of, read_stream
+from gateway.tests.databases import Stores
 from gateway.tests.live import GatewayProcess, start_gateway, wait_until
 from modelops.simulator.process import RunningSimulator, find_free_port, start_simulator
 
@@ -43,9 +44,10 @@ class Bench:
 
 
 @pytest.fixture(scope="module")
-def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
+def bench(stores: Stores, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
     port = find_free_port()
     with start_gateway(
+        stores,
         tmp_path_factory.mktemp("faults"),
         f"http://127.0.0.1:{port}/v1",
         UPSTREAM_FIRST_BYTE_TIMEOUT=FIRST_BYTE_TIMEOUT_S,
@@ -171,10 +173,12 @@ def test_an_engine_that_went_away_is_unavailable_and_then_back(bench: Bench, cli
     assert back.status_code == 200
 
 
-def test_silence_is_filled_with_pings(tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_silence_is_filled_with_pings(stores: Stores, tmp_path_factory: pytest.TempPathFactory) -> None:
     with (
         start_simulator("--served-model-name", "simulated", "--sim-first-token-seconds", "1.2") as engine,
-        start_gateway(tmp_path_factory.mktemp("pings"), engine.base_url, PING_INTERVAL="0.25") as gateway,
+        start_gateway(
+            stores, tmp_path_factory.mktemp("pings"), engine.base_url, PING_INTERVAL="0.25"
+        ) as gateway,
         gateway.client() as client,
     ):
         reply = read_stream(client, "/api/chat", {"content": "x", "max_tokens": 3})

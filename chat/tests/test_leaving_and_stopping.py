@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from chat.tests.streams import error_of
+from gateway.tests.databases import Stores
 from gateway.tests.live import GatewayProcess, start_gateway, wait_until
 from modelops.simulator.process import start_simulator
 
@@ -173,7 +174,9 @@ def test_the_stop_button_reaches_the_replica_that_generates(
         twin.stop()
 
 
-def test_a_reader_that_never_reads_counts_as_gone(tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_a_reader_that_never_reads_counts_as_gone(
+    stores: Stores, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     flags = ["--served-model-name", "simulated", "--max-model-len", "100000", "--sim-tokens-per-second", "0"]
     body = json.dumps(
         {
@@ -185,7 +188,9 @@ def test_a_reader_that_never_reads_counts_as_gone(tmp_path_factory: pytest.TempP
     ).encode()
     with (
         start_simulator(*flags) as engine,
-        start_gateway(tmp_path_factory.mktemp("stalled"), engine.base_url, SEND_TIMEOUT="0.5") as gateway,
+        start_gateway(
+            stores, tmp_path_factory.mktemp("stalled"), engine.base_url, SEND_TIMEOUT="0.5"
+        ) as gateway,
         socket.socket() as reader,
     ):
         reader.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)

@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from chat.tests.streams import error_of, read_stream
+from gateway.tests.databases import Stores
 from gateway.tests.live import GatewayProcess, start_gateway, wait_until
 from gateway.tests.people import AdminPages, Person, admin_pages, register
 from modelops.simulator.process import start_simulator
@@ -32,7 +33,9 @@ def engine() -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def limited(tmp_path_factory: pytest.TempPathFactory, engine: str) -> Iterator[GatewayProcess]:
+def limited(
+    stores: Stores, tmp_path_factory: pytest.TempPathFactory, engine: str
+) -> Iterator[GatewayProcess]:
     settings = {
         "REGISTRATION": "true",
         "RATE_LIMIT_REQUESTS": str(REQUESTS),
@@ -41,7 +44,7 @@ def limited(tmp_path_factory: pytest.TempPathFactory, engine: str) -> Iterator[G
         "TOKEN_WINDOW": "3600",
         "MAX_CONCURRENT_STREAMS": "2",
     }
-    with start_gateway(tmp_path_factory.mktemp("limited"), engine, **settings) as gateway:
+    with start_gateway(stores, tmp_path_factory.mktemp("limited"), engine, **settings) as gateway:
         yield gateway
 
 
@@ -275,10 +278,10 @@ def test_limits_that_administrators_remove_give_way_to_the_settings(
 
 
 def test_bad_credentials_from_one_address_are_limited_whatever_headers_are_forged(
-    tmp_path_factory: pytest.TempPathFactory, engine: str
+    stores: Stores, tmp_path_factory: pytest.TempPathFactory, engine: str
 ) -> None:
     settings = {"ADDRESS_RATE": "4/h", "TRUSTED_PROXY_HOPS": "1"}
-    with start_gateway(tmp_path_factory.mktemp("strangers"), engine, **settings) as gateway:
+    with start_gateway(stores, tmp_path_factory.mktemp("strangers"), engine, **settings) as gateway:
         good = gateway.token()
 
         def ask(credential: str, seen: str, number: int) -> int:

@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from chat.tests.streams import error_of
+from gateway.tests.databases import Stores
 from gateway.tests.live import GatewayProcess, start_gateway, wait_until
 from gateway.tests.people import Person, register
 
@@ -17,9 +18,9 @@ CALLS, STREAMS = 300, 3
 
 
 @pytest.fixture(scope="module")
-def web(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayProcess]:
+def web(stores: Stores, tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayProcess]:
     settings = {"REGISTRATION": "true", "REST_RATE": f"{CALLS}/h", "MAX_EVENT_STREAMS": str(STREAMS)}
-    with start_gateway(tmp_path_factory.mktemp("calls"), "", **settings) as gateway:
+    with start_gateway(stores, tmp_path_factory.mktemp("calls"), "", **settings) as gateway:
         yield gateway
 
 

@@ -17,6 +17,7 @@ from pytest_django import DjangoDbBlocker
 from chat.model_events import QUEUE_SIZE, Subscription
 from chat.tests.streams import error_of
 from chat.tests.switching import FakeSwitcher, database_of
+from gateway.tests.databases import Stores
 from gateway.tests.live import GatewayProcess, start_gateway
 from modelops.domain.switching.states import SwitchState
 from modelops.models import Switch, SwitchEvent
@@ -49,9 +50,9 @@ def read_events(lines: Iterator[str]) -> Iterator[Event]:
 
 
 @pytest.fixture(scope="module")
-def web(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayProcess]:
+def web(stores: Stores, tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayProcess]:
     with start_gateway(
-        tmp_path_factory.mktemp("events"), "", PING_INTERVAL="0.1", SHUTDOWN_TIMEOUT="60"
+        stores, tmp_path_factory.mktemp("events"), "", PING_INTERVAL="0.1", SHUTDOWN_TIMEOUT="60"
     ) as gateway:
         yield gateway
 
@@ -186,9 +187,10 @@ def test_a_switch_that_nobody_knows_is_followed_in_silence(web: GatewayProcess, 
 
 
 def test_streams_end_when_the_process_stops_and_do_not_hold_it_up(
+    stores: Stores,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
-    with start_gateway(tmp_path_factory.mktemp("stopping"), "") as web, listening(web) as events:
+    with start_gateway(stores, tmp_path_factory.mktemp("stopping"), "") as web, listening(web) as events:
         next(events)
         assert web.process is not None
 

@@ -15,6 +15,7 @@ from chat.tests.scripted_engine import (
     usage_event,
 )
 from chat.tests.streams import error_of, read_stream
+from gateway.tests.databases import Stores
 from gateway.tests.live import GatewayProcess, start_gateway
 
 DONE = b"data: [DONE]\n\n"
@@ -28,9 +29,11 @@ def engine() -> Iterator[ScriptedEngine]:
 
 @pytest.fixture(scope="module")
 def strange_gateway(
-    tmp_path_factory: pytest.TempPathFactory, engine: ScriptedEngine
+    stores: Stores, tmp_path_factory: pytest.TempPathFactory, engine: ScriptedEngine
 ) -> Iterator[GatewayProcess]:
-    with start_gateway(tmp_path_factory.mktemp("strange"), engine.url, CHECKPOINT_INTERVAL="0.2") as process:
+    with start_gateway(
+        stores, tmp_path_factory.mktemp("strange"), engine.url, CHECKPOINT_INTERVAL="0.2"
+    ) as process:
         yield process
 
 
@@ -126,13 +129,14 @@ def test_a_client_that_leaves_while_uploading_is_no_error(strange_gateway: Gatew
 
 
 def test_a_stored_answer_is_repeated_without_an_engine(
+    stores: Stores,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
     body = {"content": "once", "client_message_id": "the-one"}
     with start_scripted_engine() as engine:
         engine.body = delta_event("kept") + DONE
         folder = tmp_path_factory.mktemp("repeat")
-        with start_gateway(folder, engine.url) as gateway, gateway.client() as client:
+        with start_gateway(stores, folder, engine.url) as gateway, gateway.client() as client:
             first = client.post("/api/chat", json=body).json()
             gateway.stop()
             gateway.environment["VLLM_BASE_URL"] = "http://127.0.0.1:1"

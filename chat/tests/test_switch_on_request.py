@@ -13,6 +13,7 @@ from pytest_django import DjangoDbBlocker
 from accounts.models import AuditEvent
 from chat.tests.streams import error_of
 from chat.tests.switching import PLAIN, FakeSwitcher, callers_of, database_of
+from gateway.tests.databases import Stores
 from gateway.tests.live import GatewayProcess, start_gateway, wait_until
 from modelops.domain.switching.states import SwitchState
 from modelops.models import Engine, Gate, ModelProfile, Switch
@@ -23,9 +24,9 @@ from modelops.tests.switch_rows import announce_switcher
 
 
 @pytest.fixture(scope="module")
-def web(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayProcess]:
+def web(stores: Stores, tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayProcess]:
     with start_gateway(
-        tmp_path_factory.mktemp("request"), "", SWITCH_ON_REQUEST="admin", SWITCH_MINIMUM_ACTIVE="600"
+        stores, tmp_path_factory.mktemp("request"), "", SWITCH_ON_REQUEST="admin", SWITCH_MINIMUM_ACTIVE="600"
     ) as gateway:
         yield gateway
 
@@ -114,10 +115,10 @@ def test_a_model_that_has_just_begun_to_serve_is_not_switched_away_from(switcher
 
 
 def test_user_whose_wish_does_not_fit_learns_that_and_no_more(
-    tmp_path: Path, django_db_blocker: DjangoDbBlocker
+    stores: Stores, tmp_path: Path, django_db_blocker: DjangoDbBlocker
 ) -> None:
     with (
-        start_gateway(tmp_path, "", SWITCH_ON_REQUEST="user") as web,
+        start_gateway(stores, tmp_path, "", SWITCH_ON_REQUEST="user") as web,
         database_of(web, django_db_blocker),
         web.client() as client,
     ):

@@ -20,6 +20,7 @@ from chat.tests.switching import (
     running_on,
     stored_answer,
 )
+from gateway.tests.databases import Stores
 from gateway.tests.live import GatewayProcess, start_gateway, wait_until
 from modelops.domain.switching.states import SwitchState
 from modelops.models import Engine, Gate, WebPresence
@@ -30,9 +31,9 @@ LONG: dict[str, Any] = {"max_tokens": 400}
 
 
 @pytest.fixture(scope="module")
-def web(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayProcess]:
+def web(stores: Stores, tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayProcess]:
     with start_gateway(
-        tmp_path_factory.mktemp("gate"), "", PING_INTERVAL="0.1", UPSTREAM_FIRST_BYTE_TIMEOUT="3"
+        stores, tmp_path_factory.mktemp("gate"), "", PING_INTERVAL="0.1", UPSTREAM_FIRST_BYTE_TIMEOUT="3"
     ) as gateway:
         yield gateway
 
@@ -228,10 +229,13 @@ def test_probes_and_models_follow_the_switch(switcher: FakeSwitcher, callers: Ca
 
 
 def test_a_killed_web_process_ages_and_its_successor_knows_the_slot(
-    tmp_path_factory: pytest.TempPathFactory, engines: tuple[str, str], django_db_blocker: DjangoDbBlocker
+    stores: Stores,
+    tmp_path_factory: pytest.TempPathFactory,
+    engines: tuple[str, str],
+    django_db_blocker: DjangoDbBlocker,
 ) -> None:
     with (
-        start_gateway(tmp_path_factory.mktemp("killed"), "") as gateway,
+        start_gateway(stores, tmp_path_factory.mktemp("killed"), "") as gateway,
         database_of(gateway, django_db_blocker),
     ):
         switcher = FakeSwitcher.open(gateway, *engines)

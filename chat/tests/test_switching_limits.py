@@ -19,6 +19,7 @@ from chat.tests.switching import (
     running_on,
     stored_answer,
 )
+from gateway.tests.databases import Stores
 from gateway.tests.live import GatewayProcess, start_gateway, wait_until
 from modelops.domain.switching.states import SwitchState
 from modelops.models import Gate
@@ -26,9 +27,10 @@ from modelops.tests.serving.slot_rows import move_gate
 
 
 @pytest.fixture(scope="module")
-def web(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayProcess]:
+def web(stores: Stores, tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayProcess]:
     """A gateway where nobody waits for long, and two at most."""
     with start_gateway(
+        stores,
         tmp_path_factory.mktemp("impatient"),
         "",
         PING_INTERVAL="0.1",

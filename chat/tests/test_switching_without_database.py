@@ -8,6 +8,7 @@ from django.db import connection
 from pytest_django import DjangoDbBlocker
 
 from chat.tests.switching import FakeSwitcher, callers_of, database_of, running_on
+from gateway.tests.databases import Stores
 from gateway.tests.live import start_gateway, wait_until
 from gateway.tests.services import start_services
 from modelops.models import WebPresence
@@ -18,7 +19,6 @@ pytestmark = [pytest.mark.services]
 
 def test_engines_serve_while_the_database_is_away_and_switches_are_followed_afterwards(
     tmp_path_factory: pytest.TempPathFactory,
-    monkeypatch: pytest.MonkeyPatch,
     django_db_blocker: DjangoDbBlocker,
 ) -> None:
     with (
@@ -26,10 +26,9 @@ def test_engines_serve_while_the_database_is_away_and_switches_are_followed_afte
         start_simulator("--served-model-name", "a", "--sim-tokens-per-second", "20") as engine_a,
         start_simulator("--served-model-name", "b") as engine_b,
     ):
-        monkeypatch.setenv("DATABASE_URL", services.database_url)
-        monkeypatch.setenv("REDIS_URL", services.redis_url)
+        stores = Stores(services.database_url, services.redis_url)
         with (
-            start_gateway(tmp_path_factory.mktemp("away"), "") as gateway,
+            start_gateway(stores, tmp_path_factory.mktemp("away"), "") as gateway,
             database_of(gateway, django_db_blocker),
             callers_of(gateway) as callers,
         ):

@@ -7,21 +7,20 @@ import functools
 import os
 import shutil
 import sqlite3
-import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import psycopg
 
-from gateway.conf import BASE_DIR
+from gateway.tests.forked import KEPT_OF_ENVIRONMENT, run_python
 
 ADMIN_PASSWORD = "admin-password-for-tests"
 USER_PASSWORD = "user-password-for-tests"
 SETTINGS = {
-    **{k: v for k, v in os.environ.items() if k in {"PATH", "HOME", "LANG"}},
+    **{k: v for k, v in os.environ.items() if k in KEPT_OF_ENVIRONMENT},
     "SECRET_KEY": "s" * 40,
     "JWT_SECRET": "j" * 40,
     "DJANGO_SETTINGS_MODULE": "gateway.settings",
@@ -34,17 +33,25 @@ TEMPLATE = "live_template"
 SQLITE_FILE = "gateway.sqlite3"
 
 
+@dataclass(frozen=True)
+class Stores:
+    """What processes under test keep their data in. The fixture `stores` is what the run is on."""
+
+    database_url: str = ""
+    redis_url: str = ""
+
+
 @contextlib.contextmanager
-def own_database(folder: Path) -> Iterator[dict[str, str]]:
+def own_database(stores: Stores, folder: Path) -> Iterator[dict[str, str]]:
     """A database with the accounts `admin` and `demo`, and the settings of a gateway that uses it.
 
-    On the PostgreSQL that the test run is on, else in `folder`. The accounts have ids of their own, as Redis
-    counts by them for every gateway of the run.
+    On the PostgreSQL of `stores`, else in `folder`. The accounts have ids of their own, as Redis counts by
+    them for every gateway of the run.
     """
     settings = {**SETTINGS, "GATEWAY_DATA_DIR": str(folder)}
-    if redis_url := os.environ.get("REDIS_URL"):
-        settings["REDIS_URL"] = redis_url
-    server = os.environ.get("DATABASE_URL", "")
+    if stores.redis_url:
+        settings["REDIS_URL"] = stores.redis_url
+    server = stores.database_url
     if not server:
         shutil.copy(Path(_sqlite_template().name, SQLITE_FILE), folder)
         with contextlib.closing(sqlite3.connect(folder / SQLITE_FILE)) as connection:
@@ -67,8 +74,11 @@ def own_database(folder: Path) -> Iterator[dict[str, str]]:
 @functools.cache
 def _sqlite_template() -> tempfile.TemporaryDirectory[str]:
     """The folder that it is in; gone with this process."""
-    folder = tempfile.TemporaryDirectory(prefix="gw-template-")
-    _fill({**SETTINGS, "GATEWAY_DATA_DIR": folder.name})
+    with contextlib.ExitStack() as on_failure:
+        folder = tempfile.TemporaryDirectory(prefix="gw-template-")
+        on_failure.callback(folder.cleanup)
+        _fill({**SETTINGS, "GATEWAY_DATA_DIR": folder.name})
+        on_failure.pop_all()
     return folder
 
 
@@ -82,13 +92,7 @@ def _postgres_template(server: str) -> str:
 
 def _fill(settings: Mapping[str, str]) -> None:
     for command in (("migrate", "--verbosity", "0"), ("seed_users",)):
-        subprocess.run(
-            [sys.executable, "manage.py", *command],
-            env=dict(settings),
-            cwd=BASE_DIR,
-            check=True,
-            stdout=subprocess.DEVNULL,
-        )
+        run_python("manage.py", *command, environment=settings).check_returncode()
 
 
 def _copy_postgres(server: str, source: str, target: str) -> None:

@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+import functools
+import gc
 import os
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
 
+import hypothesis
 import pytest
+
+from gateway.tests.budgets import examples
+from gateway.tests.parts import Part, find_parts, write_plan
+
+if TYPE_CHECKING:
+    from gateway.tests.databases import Stores
+    from gateway.tests.live import GatewayProcess
 
 pytest_plugins = ["gateway.tests.docker_engine.fixtures"]
 
@@ -28,24 +40,69 @@ os.environ.update(
 )
 
 
-WITHOUT_STORES = ("modelops/tests/domain/", "modelops/tests/simulator/")
-"""Folders whose tests touch no database."""
-
-
 def is_on_services() -> bool:
     """True when this run is on PostgreSQL + Redis, False on the embedded defaults."""
     return bool(os.environ.get("DATABASE_URL"))
 
 
-@pytest.hookimpl(tryfirst=True)  # before `-m` asks for the marks
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        if item.nodeid.startswith(WITHOUT_STORES):
-            item.add_marker(pytest.mark.stores_do_not_matter)
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("gateway")
+    group.addoption("--part", choices=list(Part), help="run what belongs to this part of the suite")
+    group.addoption(
+        "--quick",
+        action="store_true",
+        help="leave out what starts a process, and all that needs more than SQLite",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    hypothesis.settings.register_profile("gateway", max_examples=examples(100))
+    hypothesis.settings.load_profile("gateway")
+    spare_work()
+    if config.option.quick:
+        refuse_processes()
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if plan := os.environ.get("GATEWAY_TEST_PLAN"):
+        write_plan(Path(plan), items, config.rootpath)
+    if part := Part.EMBEDDED if config.option.quick else config.option.part:
+        others = [item for item in items if part not in find_parts(item)]
+        config.hook.pytest_deselected(items=others)
+        items[:] = [item for item in items if part in find_parts(item)]
     reason = "needs PostgreSQL + Redis: this is the run on the embedded defaults"
     for item in items:
         if item.get_closest_marker("services") and not is_on_services():
             item.add_marker(pytest.mark.skip(reason=reason))
+
+
+def pytest_collection_finish() -> None:
+    # Thousands of tests stay until the end: nothing for the collector to walk through again and again.
+    gc.collect()
+    gc.freeze()
+
+
+def spare_work() -> None:
+    """Leave out, in this process alone, what costs much and is tested where it belongs."""
+    import httpx._transports.default
+    from django.conf import settings
+
+    # Argon2 takes 100 ms for a password.
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher", *settings.PASSWORD_HASHERS]
+    # Else every test client reads the folders of all static files.
+    settings.WHITENOISE_AUTOREFRESH = True
+    # Else every client of httpx reads all certificate authorities, though none of ours speaks TLS.
+    httpx._transports.default.create_ssl_context = functools.cache(httpx.create_ssl_context)
+
+
+def refuse_processes() -> None:
+    """Skip whatever starts a process, at the moment that it does."""
+
+    def refuse(event: str, arguments: tuple[object, ...]) -> None:
+        if event in {"subprocess.Popen", "os.fork", "os.posix_spawn"}:
+            pytest.skip("starts a process")
+
+    sys.addaudithook(refuse)
 
 
 @pytest.fixture(scope="session")
@@ -64,11 +121,51 @@ def simulator() -> Iterator[str]:
         yield engine.base_url
 
 
+@pytest.fixture(autouse=True)
+def no_cache_without_stores(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the cache is follows from what a run is on; pytest-django sees to databases in the same way."""
+    from django.core.cache import CacheHandler
+
+    def refuse(handler: CacheHandler, alias: str) -> NoReturn:
+        pytest.fail(f"the cache `{alias}` is a store: a test of it uses the fixture `stores` or the database")
+
+    if find_parts(request.node) == {Part.EMBEDDED}:
+        monkeypatch.setattr(CacheHandler, "__getitem__", refuse)
+
+
 @pytest.fixture(scope="session")
-def gateway(tmp_path_factory: pytest.TempPathFactory, simulator: str) -> Iterator[object]:
+def stores() -> Stores:
+    """What this run is on. Whatever uses it runs on SQLite, and on PostgreSQL + Redis as well."""
+    from gateway.tests.databases import Stores
+
+    return Stores(os.environ.get("DATABASE_URL", ""), os.environ.get("REDIS_URL", ""))
+
+
+@pytest.fixture(scope="session")
+def embedded_stores() -> Stores:
+    """SQLite and process memory, for what is the same on every store and so runs once."""
+    from gateway.tests.databases import Stores
+
+    return Stores()
+
+
+@pytest.fixture(scope="session")
+def gateway(
+    stores: Stores, tmp_path_factory: pytest.TempPathFactory, simulator: str
+) -> Iterator[GatewayProcess]:
     """A gateway process in front of `simulator`, shared by the whole run: leave no trace that others see."""
     from gateway.tests.live import start_gateway
 
-    folder: Path = tmp_path_factory.mktemp("shared")
-    with start_gateway(folder, simulator) as process:
+    with start_gateway(stores, tmp_path_factory.mktemp("shared"), simulator) as process:
+        yield process
+
+
+@pytest.fixture(scope="session")
+def embedded_gateway(
+    embedded_stores: Stores, tmp_path_factory: pytest.TempPathFactory, simulator: str
+) -> Iterator[GatewayProcess]:
+    """The same for requests that no store has a part in."""
+    from gateway.tests.live import start_gateway
+
+    with start_gateway(embedded_stores, tmp_path_factory.mktemp("embedded"), simulator) as process:
         yield process

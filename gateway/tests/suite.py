@@ -1,113 +1,211 @@
-"""`make test`: the suite on SQLite, on PostgreSQL + Redis, and what needs a Docker engine or a browser."""
+"""`make test`: checks, and the suite in three parts: on SQLite, on PostgreSQL + Redis, on the machine."""
 
 from __future__ import annotations
 
+import argparse
 import os
+import shlex
+import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
+import threading
+import time
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from pathlib import Path
 from typing import IO
 
-from gateway.tests.services import ServiceMissing, start_services
+from gateway.tests.needs import Finding, NeedMissing, must_have_everything, try_needs
+from gateway.tests.parts import Part, read_plan
+from gateway.tests.services import start_services
 
 TESTS_FAILED = 1
 NO_TESTS = 5
+POLL_S = 0.05
+END_TIMEOUT_S = 10.0
 
 
-@dataclass(frozen=True)
-class Run:
-    """A part of the suite, as a pytest of its own."""
+@dataclass
+class Job:
+    """A process beside others. What it prints goes to the terminal at once, or is kept until it is shown."""
 
     title: str
-    markers: str
-    needs_services: bool = False
+    command: Sequence[str]
+    environment: Mapping[str, str]
+    output: IO[bytes] | None = None
+    code: int = 0
+    took_s: float = 0.0
+
+    def start(self) -> None:
+        self._process = subprocess.Popen(
+            self.command,
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=self.output,
+            stderr=self.output and subprocess.STDOUT,
+        )
+        self._waiting = threading.Thread(target=self._wait, args=(time.monotonic(),))
+        self._waiting.start()
+
+    @property
+    def is_running(self) -> bool:
+        return self._waiting.is_alive()
+
+    def finish(self) -> None:
+        """Wait for its end, and show what it printed if that has not been seen yet."""
+        self._waiting.join()
+        if self.output is not None:
+            print(f"\n=== {self.title} (beside the others)", flush=True)
+            self.output.seek(0)
+            sys.stdout.write(self.output.read().decode(errors="replace"))
+            sys.stdout.flush()
+
+    def end(self) -> None:
+        """Let it end by itself where Ctrl-C has reached it too, and else as if it had."""
+        self._waiting.join(END_TIMEOUT_S)
+        if self.is_running:
+            self._process.send_signal(signal.SIGINT)
+            self._waiting.join(END_TIMEOUT_S)
+        if self.is_running:
+            self._process.kill()
+        self._waiting.join()
+
+    def _wait(self, started_at: float) -> None:
+        self.code = self._process.wait()
+        self.took_s = time.monotonic() - started_at
 
 
-RUNS = (
-    Run("on the embedded defaults: SQLite, in-process state", "not (vllm or services or docker or browser)"),
-    Run(
-        "on PostgreSQL + Redis",
-        "not (vllm or stores_do_not_matter or docker or browser)",
-        needs_services=True,
-    ),
-    Run("with a Docker engine, and with a browser", "(docker or browser) and not vllm"),
-)
+class Suite:
+    """One run of it. Everything that it starts ends with `stack`."""
+
+    def __init__(self, stack: ExitStack, paths: Sequence[str], beside: str) -> None:
+        self._stack = stack
+        self._paths = paths
+        self._beside = beside
+        self._folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="gw-suite-")))
+        self._plan = self._folder / "plan"
+        self._stores: dict[str, str] = {}
+        self._missing_stores = ""
+        self._jobs: list[Job] = []
+
+    def try_needs(self) -> bool:
+        """Say what there is on this machine. False where something is missing and nothing may be."""
+        findings = [self.start_stores(), *try_needs()]
+        print("=== What the tests need of this machine", *findings, sep="\n", flush=True)
+        return not (must_have_everything() and any(finding.problem for finding in findings))
+
+    def start_stores(self) -> Finding:
+        finding = Finding("PostgreSQL and Redis", "everything on them")
+        try:
+            services = self._stack.enter_context(start_services())
+        except (NeedMissing, OSError) as exc:
+            self._missing_stores = str(exc)
+            return Finding(finding.name, finding.untested, problem=str(exc))
+        self._stores = {"DATABASE_URL": services.database_url, "REDIS_URL": services.redis_url}
+        return finding
+
+    def run(self) -> int:
+        """The exit status.
+
+        All parts at once, as most tests wait for processes. The first one collects all tests and says which
+        files the others need. With GATEWAY_TEST_RETRY, what failed is run once more when everything else has
+        ended, and only what fails again counts. Both outcomes are printed.
+        """
+        if self._beside:
+            self._start("The checks", shlex.split(self._beside), os.environ)
+        first = self._start_part(Part.EMBEDDED, self._paths, is_shown_at_once=True)
+        parts = {Part.EMBEDDED: first}
+        for part, files in self._wait_for_plan(first).items():
+            if part not in parts and files and self._can_run(part):
+                parts[part] = self._start_part(part, self._paths or files)
+        first.finish()
+        for job in self._jobs:
+            if job is not first:
+                job.finish()
+        if os.environ.get("GATEWAY_TEST_RETRY"):
+            for part, job in parts.items():
+                if job.code == TESTS_FAILED:
+                    self._retry(part, job)
+        return self._sum_up()
+
+    def _can_run(self, part: Part) -> bool:
+        if part is not Part.SERVICES or self._stores:
+            return True
+        if not self._missing_stores:
+            self.start_stores()
+        return bool(self._stores)
+
+    def _wait_for_plan(self, first: Job) -> dict[Part, list[str]]:
+        """Empty where the first part ended before it had collected its tests."""
+        while not self._plan.exists():
+            if not first.is_running:
+                return {}
+            time.sleep(POLL_S)
+        return read_plan(self._plan)
+
+    def _start_part(self, part: Part, tests: Sequence[str], *, is_shown_at_once: bool = False) -> Job:
+        cache = self._folder / f"cache-{part}"  # each part remembers its own failures
+        command = [sys.executable, "-m", "pytest", "--part", part, "-o", f"cache_dir={cache}", *tests]
+        environment = {k: v for k, v in os.environ.items() if k not in {"DATABASE_URL", "REDIS_URL"}}
+        if part is Part.SERVICES:
+            environment |= self._stores
+        if part is Part.EMBEDDED:
+            environment["GATEWAY_TEST_PLAN"] = str(self._plan)
+        return self._start(f"The suite {part.place}", command, environment, is_shown_at_once=is_shown_at_once)
+
+    def _start(
+        self,
+        title: str,
+        command: Sequence[str],
+        environment: Mapping[str, str],
+        *,
+        is_shown_at_once: bool = False,
+    ) -> Job:
+        output = None
+        if is_shown_at_once:
+            print(f"\n=== {title}", flush=True)
+        else:
+            output = self._stack.enter_context((self._folder / f"output-{len(self._jobs)}").open("w+b"))
+        job = Job(title, command, environment, output)
+        job.start()
+        self._stack.callback(job.end)
+        self._jobs.append(job)
+        return job
+
+    def _retry(self, part: Part, job: Job) -> None:
+        print(f"\n!!! FAILED: {job.title}. The same tests once more, alone", flush=True)
+        again = Job(job.title, [*job.command, "--last-failed"], job.environment)
+        again.start()
+        again.finish()
+        job.code = again.code
+        if not again.code:
+            print("!!! They passed alone: something in them does not hold under load", flush=True)
+
+    def _sum_up(self) -> int:
+        print("\n=== In short")
+        if self._missing_stores:
+            print(f"!!! NOT TESTED on PostgreSQL + Redis: {self._missing_stores}")
+        for job in self._jobs:
+            if job.code == NO_TESTS and self._paths:
+                job.code = 0  # of the paths that were asked for, a part may have none
+            print(f"{job.title}: {'passed' if not job.code else 'FAILED'} ({job.took_s:.0f} s)")
+        if self._missing_stores and must_have_everything():
+            return TESTS_FAILED
+        return next((job.code for job in self._jobs if job.code), 0)
 
 
 def main() -> int:
-    """All at once, as most tests wait for processes; whose output is not shown at once comes at the end.
-
-    With GATEWAY_TEST_RETRY, what failed is run once more when everything else has ended, and only what fails
-    again counts. Both outcomes are printed.
-    """
-    arguments = sys.argv[1:]
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--beside", default="", help="A command to run beside the tests; its failure is one.")
+    parser.add_argument("paths", nargs="*", help="Run the tests there alone.")
+    options = parser.parse_args()
     with ExitStack() as stack:
-        caches = [stack.enter_context(tempfile.TemporaryDirectory(prefix="gw-cache-")) for _ in RUNS]
-        codes = run_all(arguments, caches)
-        if os.environ.get("GATEWAY_TEST_RETRY"):
-            for index, run in enumerate(RUNS):
-                if codes[index] == TESTS_FAILED:
-                    print(f"\n!!! FAILED {run.title}. The same tests once more, alone", flush=True)
-                    codes[index] = carry_out(run, ["--last-failed", *arguments], caches[index])
-                    if not codes[index]:
-                        print("!!! They passed alone: something in them does not hold under load", flush=True)
-    return next((code for code in codes if code), 0)
-
-
-def run_all(arguments: list[str], caches: list[str]) -> list[int]:
-    """The exit status of each run."""
-    with ExitStack() as stack:
-        outputs = [stack.enter_context(tempfile.TemporaryFile()) for _ in RUNS[1:]]
-        pool = stack.enter_context(ThreadPoolExecutor(len(outputs)))
-        beside = [
-            pool.submit(carry_out, run, arguments, cache, output)
-            for run, cache, output in zip(RUNS[1:], caches[1:], outputs, strict=True)
-        ]
-        print(f"\n=== The suite {RUNS[0].title}", flush=True)
-        codes = [carry_out(RUNS[0], arguments, caches[0])]
-        for run, output, future in zip(RUNS[1:], outputs, beside, strict=True):
-            print(f"\n=== The suite {run.title} (it ran beside the first)", flush=True)
-            codes.append(future.result())
-            output.seek(0)
-            sys.stdout.write(output.read().decode(errors="replace"))
-        return codes
-
-
-def carry_out(run: Run, arguments: list[str], cache: str, output: IO[bytes] | None = None) -> int:
-    """Its exit status. `output` gets what it says; None: stdout does."""
-    if not run.needs_services:
-        return run_pytest(run, {}, arguments, cache, output)
-    try:
-        with start_services() as services:
-            stores = {"DATABASE_URL": services.database_url, "REDIS_URL": services.redis_url}
-            return run_pytest(run, stores, arguments, cache, output)
-    except ServiceMissing as exc:
-        missing = f"!!! NOT TESTED on PostgreSQL + Redis: {exc}\n"
-        if output is None:
-            sys.stdout.write(missing)
-        else:
-            output.write(missing.encode())
-        return 1 if os.environ.get("GATEWAY_TEST_REQUIRE") else 0
-
-
-def run_pytest(
-    run: Run, stores: Mapping[str, str], arguments: list[str], cache: str, output: IO[bytes] | None
-) -> int:
-    environment = {k: v for k, v in os.environ.items() if k not in {"DATABASE_URL", "REDIS_URL"}}
-    done = subprocess.run(
-        # A cache of its own: each run remembers its own failures.
-        [sys.executable, "-m", "pytest", "-o", f"cache_dir={cache}", "-m", run.markers, *arguments],
-        env=environment | dict(stores),
-        check=False,
-        stdout=output,
-        stderr=output and subprocess.STDOUT,
-    )
-    # Of the paths that were asked for, a run may have none.
-    return 0 if done.returncode == NO_TESTS and arguments else done.returncode
+        suite = Suite(stack, options.paths, options.beside)
+        if not options.paths and not suite.try_needs():
+            return TESTS_FAILED
+        return suite.run()
 
 
 if __name__ == "__main__":

@@ -7,14 +7,17 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
+from gateway.tests.databases import Stores
 from gateway.tests.live import GatewayProcess, start_gateway
 
 ALLOWED = "https://chat.example.com"
 
 
 @pytest.fixture(scope="module")
-def cors_gateway(tmp_path_factory: pytest.TempPathFactory, simulator: str) -> Iterator[GatewayProcess]:
-    with start_gateway(tmp_path_factory.mktemp("cors"), simulator, CORS_ORIGINS=ALLOWED) as process:
+def cors_gateway(
+    stores: Stores, tmp_path_factory: pytest.TempPathFactory, simulator: str
+) -> Iterator[GatewayProcess]:
+    with start_gateway(stores, tmp_path_factory.mktemp("cors"), simulator, CORS_ORIGINS=ALLOWED) as process:
         yield process
 
 

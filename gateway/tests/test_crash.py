@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
+from gateway.tests.databases import Stores
 from gateway.tests.live import GatewayProcess, start_gateway, wait_until
 from modelops.simulator.process import start_simulator
 
@@ -31,12 +32,14 @@ def stream_until_it_breaks(client: httpx.Client) -> dict[str, Any]:
 
 
 def test_after_kill_9_nothing_acknowledged_is_missing_and_nothing_stays_streaming(
+    stores: Stores,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
     flags = ["--served-model-name", "simulated", "--sim-tokens-per-second", "8"]
     with (
         start_simulator(*flags) as engine,
         start_gateway(
+            stores,
             tmp_path_factory.mktemp("crash"),
             engine.base_url,
             CHECKPOINT_INTERVAL="0.2",
@@ -69,12 +72,13 @@ def test_after_kill_9_nothing_acknowledged_is_missing_and_nothing_stays_streamin
 
 
 def test_a_graceful_stop_ends_streams_with_an_error_event_and_keeps_them(
+    stores: Stores,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
     flags = ["--served-model-name", "simulated", "--sim-tokens-per-second", "5"]
     with (
         start_simulator(*flags) as engine,
-        start_gateway(tmp_path_factory.mktemp("graceful"), engine.base_url) as gateway,
+        start_gateway(stores, tmp_path_factory.mktemp("graceful"), engine.base_url) as gateway,
         gateway.client() as client,
         client.stream("POST", "/api/chat", json={"content": "Long story", "stream": True}) as response,
     ):
@@ -113,14 +117,18 @@ def streaming(client: httpx.Client) -> list[dict[str, Any]]:
 
 @pytest.mark.services
 def test_a_replica_closes_the_orphans_of_another(
-    tmp_path_factory: pytest.TempPathFactory, gateway: GatewayProcess
+    stores: Stores, tmp_path_factory: pytest.TempPathFactory, gateway: GatewayProcess
 ) -> None:
     """With several replicas only the lease tells a dead process's answer from a live one's."""
     flags = ["--served-model-name", "simulated", "--sim-tokens-per-second", "8"]
     with (
         start_simulator(*flags) as engine,
         start_gateway(
-            tmp_path_factory.mktemp("replicas"), engine.base_url, MESSAGE_LEASE="2", CHECKPOINT_INTERVAL="0.2"
+            stores,
+            tmp_path_factory.mktemp("replicas"),
+            engine.base_url,
+            MESSAGE_LEASE="2",
+            CHECKPOINT_INTERVAL="0.2",
         ) as first,
     ):
         second = GatewayProcess(first.environment, log_path=first.log_path.with_name("second.log"))

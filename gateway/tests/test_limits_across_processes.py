@@ -16,6 +16,7 @@ import pytest
 from redis import Redis
 
 from chat.tests.streams import error_of
+from gateway.tests.databases import Stores
 from gateway.tests.live import GatewayProcess, start_gateway, wait_until
 from gateway.tests.people import Person, admin_pages, register
 from modelops.simulator.process import start_simulator
@@ -29,7 +30,7 @@ STORY = {"content": "Long story", "stream": True, "store": False}
 
 
 @pytest.fixture(scope="module")
-def first(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayProcess]:
+def first(stores: Stores, tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayProcess]:
     settings = {
         "REGISTRATION": "true",
         "RATE_LIMIT_REQUESTS": str(REQUESTS),
@@ -39,7 +40,7 @@ def first(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayProcess]:
     }
     with (
         start_simulator("--served-model-name", "simulated", "--sim-tokens-per-second", "2") as engine,
-        start_gateway(tmp_path_factory.mktemp("processes"), engine.base_url, **settings) as gateway,
+        start_gateway(stores, tmp_path_factory.mktemp("processes"), engine.base_url, **settings) as gateway,
     ):
         yield gateway
 

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from chat.tests.streams import error_of
-from gateway.tests.databases import USER_PASSWORD
+from gateway.tests.databases import USER_PASSWORD, Stores
 from gateway.tests.live import GatewayProcess, start_gateway, wait_until
 from gateway.tests.redis_server import RedisServer, running_redis
 from modelops.simulator.process import start_simulator
@@ -23,13 +23,14 @@ LOG_IN = {"username": "demo", "password": USER_PASSWORD}
 
 @contextmanager
 def gateway_that(
-    policy: str, tmp_path_factory: pytest.TempPathFactory
+    stores: Stores, policy: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[GatewayProcess, RedisServer, httpx.Client]]:
     folder = tmp_path_factory.mktemp(policy)
     with (
         start_simulator("--served-model-name", "simulated", "--sim-tokens-per-second", "20") as engine,
         running_redis(folder) as redis,
         start_gateway(
+            stores,
             folder,
             engine.base_url,
             REDIS_URL=redis.url,
@@ -48,8 +49,10 @@ def chat(client: httpx.Client) -> httpx.Response:
     return client.post("/api/chat", json=SHORT)
 
 
-def test_refuse_answers_503_until_redis_is_back(tmp_path_factory: pytest.TempPathFactory) -> None:
-    with gateway_that("refuse", tmp_path_factory) as (gateway, redis, client):
+def test_refuse_answers_503_until_redis_is_back(
+    stores: Stores, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    with gateway_that(stores, "refuse", tmp_path_factory) as (gateway, redis, client):
         assert chat(client).status_code == 200
 
         redis.stop()
@@ -70,8 +73,10 @@ def test_refuse_answers_503_until_redis_is_back(tmp_path_factory: pytest.TempPat
         assert client.get("/api/auth/me").status_code == 200
 
 
-def test_allow_goes_on_with_limits_that_the_process_counts(tmp_path_factory: pytest.TempPathFactory) -> None:
-    with gateway_that("allow", tmp_path_factory) as (gateway, redis, client):
+def test_allow_goes_on_with_limits_that_the_process_counts(
+    stores: Stores, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    with gateway_that(stores, "allow", tmp_path_factory) as (gateway, redis, client):
         in_redis = [chat(client).status_code for _ in range(REQUESTS + 1)]
 
         redis.stop()
@@ -92,9 +97,11 @@ def test_allow_goes_on_with_limits_that_the_process_counts(tmp_path_factory: pyt
         assert (change.status_code, error_of(change)["code"]) == (503, "dependency_unavailable")
 
 
-def test_answers_at_a_time_are_limited_without_redis_too(tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_answers_at_a_time_are_limited_without_redis_too(
+    stores: Stores, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     story = {"content": "Long story", "stream": True, "store": False}
-    with gateway_that("allow", tmp_path_factory) as (_gateway, redis, client):
+    with gateway_that(stores, "allow", tmp_path_factory) as (_gateway, redis, client):
         with client.stream("POST", "/api/chat", json=story) as begun:
             lines = (line for line in begun.iter_lines() if line)
             next(lines)

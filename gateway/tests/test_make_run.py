@@ -14,14 +14,12 @@ from pathlib import Path
 
 import httpx
 import psutil
-import pytest
 
 from gateway.conf import BASE_DIR
 from gateway.tests.live import wait_until
 from modelops.simulator.process import find_free_port, start_simulator
 
 STOP_WITHIN_S = 5.0
-pytestmark = pytest.mark.stores_do_not_matter
 
 
 class EmbeddedGateway:

@@ -10,6 +10,7 @@ import psutil
 import psycopg
 import pytest
 
+from gateway.tests.databases import Stores
 from gateway.tests.live import GatewayProcess, start_gateway, wait_until
 from modelops.simulator.process import start_simulator
 
@@ -37,11 +38,14 @@ def open_streams(gateway: GatewayProcess, count: int) -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def gateway_of_slow_engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayProcess]:
+def gateway_of_slow_engine(
+    stores: Stores, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[GatewayProcess]:
     flags = ["--served-model-name", "simulated", "--sim-tokens-per-second", "1"]
     with (
         start_simulator(*flags) as engine,
         start_gateway(
+            stores,
             tmp_path_factory.mktemp("open"),
             engine.base_url,
             # Longer than the test: between two of these the worker gives its connection back.

@@ -9,13 +9,9 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-
 from gateway.conf import BASE_DIR
 from gateway.tests.live import wait_until
 from modelops.simulator.process import find_free_port
-
-pytestmark = pytest.mark.stores_do_not_matter
 
 FLOODING = """
 import asyncio, sys, uvicorn

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -14,8 +12,8 @@ import openai
 import pytest
 
 from gateway.tests.live import GatewayProcess, wait_until
+from gateway.tests.needs import NODE_PROJECT, NeedMissing, find_node, skip_loudly
 
-NODE_PROJECT = Path(__file__).parent / "sdk_node"
 HELLO: Any = {"model": "current", "messages": [{"role": "user", "content": "Hello"}], "max_tokens": 12}
 
 
@@ -96,21 +94,14 @@ def test_python_async_works_alike(gateway: GatewayProcess) -> None:
 
 @pytest.fixture(scope="session")
 def node_sdk() -> str:
-    """Node.js with the SDK installed beside the scenario; skips where that cannot be had."""
-    node, npm = shutil.which("node"), shutil.which("npm")
-    if node is None or npm is None:
-        pytest.skip("NOT TESTED with openai-node: no node and npm on this machine")
-    if not (NODE_PROJECT / "node_modules" / "openai").is_dir():
-        installed = subprocess.run(
-            [npm, "ci", "--silent"], cwd=NODE_PROJECT, capture_output=True, text=True, check=False
-        )
-        if installed.returncode:
-            pytest.skip(f"NOT TESTED with openai-node: npm ci failed: {installed.stderr[-300:]}")
-    return node
+    try:
+        return find_node()
+    except NeedMissing as exc:
+        skip_loudly("with openai-node", exc)
 
 
-@pytest.mark.stores_do_not_matter
-def test_node_sees_what_python_sees(node_sdk: str, gateway: GatewayProcess, simulator: str) -> None:
+def test_node_sees_what_python_sees(node_sdk: str, embedded_gateway: GatewayProcess, simulator: str) -> None:
+    gateway = embedded_gateway
     done = subprocess.run(
         [node_sdk, "scenario.mjs", f"{gateway.url}/v1", gateway.token()],
         cwd=NODE_PROJECT,

@@ -6,6 +6,7 @@ import httpx
 import pytest
 
 from chat.tests.streams import error_of, read_stream
+from gateway.tests.databases import Stores
 from gateway.tests.live import start_gateway, wait_until
 from gateway.tests.services import start_services
 from modelops.simulator.process import start_simulator
@@ -13,9 +14,11 @@ from modelops.simulator.process import start_simulator
 pytestmark = [pytest.mark.services]
 
 
-def test_redis_away_is_a_503_that_passes(tmp_path_factory: pytest.TempPathFactory, simulator: str) -> None:
+def test_redis_away_is_a_503_that_passes(
+    stores: Stores, tmp_path_factory: pytest.TempPathFactory, simulator: str
+) -> None:
     with start_gateway(
-        tmp_path_factory.mktemp("noredis"), simulator, REDIS_URL="redis://127.0.0.1:1/0"
+        stores, tmp_path_factory.mktemp("noredis"), simulator, REDIS_URL="redis://127.0.0.1:1/0"
     ) as gateway:
         login = httpx.post(
             f"{gateway.url}/api/auth/login", json={"username": "demo", "password": "whatever it is"}
@@ -45,17 +48,17 @@ def test_redis_away_is_a_503_that_passes(tmp_path_factory: pytest.TempPathFactor
 
 
 def test_an_answer_survives_a_database_that_goes_away_in_the_middle(
-    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
     """PostgreSQL restarts while an answer streams: the answer is kept whole, later calls work."""
     with (
         start_services() as services,
         start_simulator("--served-model-name", "simulated", "--sim-tokens-per-second", "20") as engine,
     ):
-        monkeypatch.setenv("DATABASE_URL", services.database_url)
-        monkeypatch.setenv("REDIS_URL", services.redis_url)
+        stores = Stores(services.database_url, services.redis_url)
         with (
             start_gateway(
+                stores,
                 tmp_path_factory.mktemp("restart"),
                 engine.base_url,
                 MESSAGE_LEASE="1",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import uuid
 from collections.abc import AsyncIterator
 
@@ -12,32 +11,34 @@ from redis.asyncio import Redis
 from accounts.limits.redis import RedisLimits
 from accounts.limits.store import LimitStore, MemoryLimits
 from accounts.redis_batch import RedisBatch
+from gateway.tests.databases import Stores
 
 LEASE_S = 0.4
 
 
 @pytest.fixture
-async def redis() -> AsyncIterator[Redis]:
-    client = Redis.from_url(os.environ["REDIS_URL"])
+async def redis(stores: Stores) -> AsyncIterator[Redis]:
+    client = Redis.from_url(stores.redis_url)
     yield client
     await client.aclose()
 
 
 @pytest.fixture(params=["memory", pytest.param("redis", marks=pytest.mark.services)])
-async def stores(request: pytest.FixtureRequest) -> AsyncIterator[list[LimitStore]]:
+async def limit_stores(request: pytest.FixtureRequest) -> AsyncIterator[list[LimitStore]]:
     """Two views of one store: what two web processes have of Redis, and one has of its memory."""
     if request.param == "memory":
         yield [MemoryLimits(lease_s=LEASE_S)] * 2
         return
-    clients = [Redis.from_url(os.environ["REDIS_URL"]) for _ in range(2)]
+    url = request.getfixturevalue("stores").redis_url
+    clients = [Redis.from_url(url) for _ in range(2)]
     yield [RedisLimits(RedisBatch(client), lease_s=LEASE_S) for client in clients]
     for client in clients:
         await client.aclose()
 
 
 @pytest.fixture
-def store(stores: list[LimitStore]) -> LimitStore:
-    return stores[0]
+def store(limit_stores: list[LimitStore]) -> LimitStore:
+    return limit_stores[0]
 
 
 @pytest.fixture

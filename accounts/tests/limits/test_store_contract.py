@@ -55,11 +55,11 @@ async def test_exactly_as_many_requests_as_allowed_get_through(store: LimitStore
 
 
 async def test_concurrent_requests_of_two_processes_share_a_limit(
-    stores: list[LimitStore], name: str
+    limit_stores: list[LimitStore], name: str
 ) -> None:
     rules = (requests(name, 40), streams(name, 1000))
 
-    admitted = await asyncio.gather(*(is_admitted(stores[n % 2], *rules) for n in range(200)))
+    admitted = await asyncio.gather(*(is_admitted(limit_stores[n % 2], *rules) for n in range(200)))
 
     assert sum(admitted) == 40
 
@@ -129,16 +129,16 @@ async def test_request_refused_for_its_tokens_is_a_request_all_the_same(store: L
     assert [count.used for count in refused.counts] == [1, 5, 0]
 
 
-async def test_no_more_answers_at_a_time_than_allowed(stores: list[LimitStore], name: str) -> None:
+async def test_no_more_answers_at_a_time_than_allowed(limit_stores: list[LimitStore], name: str) -> None:
     rule = streams(name, 2)
     leases = [lease_of(rule) for _ in range(3)]
 
-    decisions = [await stores[n % 2].acquire(lease) for n, lease in enumerate(leases)]
-    await stores[1].end(leases[0], 0)
+    decisions = [await limit_stores[n % 2].acquire(lease) for n, lease in enumerate(leases)]
+    await limit_stores[1].end(leases[0], 0)
 
     assert [decision.refused is None for decision in decisions] == [True, True, False]
-    assert await is_admitted(stores[0], rule)
-    assert not await is_admitted(stores[1], rule)
+    assert await is_admitted(limit_stores[0], rule)
+    assert not await is_admitted(limit_stores[1], rule)
 
 
 async def test_end_is_under_way_before_it_is_awaited(store: LimitStore, name: str) -> None:

@@ -21,6 +21,7 @@ import docker
 from docker.errors import DockerException
 
 from gateway.tests.live import wait_until
+from gateway.tests.needs import NeedMissing
 
 PROGRAMS = ("dockerd", "containerd", "runc", "docker-proxy", "docker-init", "ip")
 START_TIMEOUT_S = 30.0
@@ -29,7 +30,7 @@ CLIENT_TIMEOUT_S = 60
 PR_SET_PDEATHSIG = 1
 
 
-class DockerMissing(Exception):
+class DockerMissing(NeedMissing):
     """No private engine can run here; the message says what is missing."""
 
 
@@ -78,7 +79,7 @@ class DockerEngine:
         return client
 
     def start(self) -> None:
-        """Start it, or start it again on the same data, and wait until it answers."""
+        """Start it, or start it again on the same data, and wait until it answers. Raises DockerMissing."""
         if not self._bridge:
             self._add_bridge()
             # In place of the machine's own /etc/docker/daemon.json.
@@ -97,7 +98,7 @@ class DockerEngine:
         deadline = time.monotonic() + START_TIMEOUT_S
         while not self._answers():
             if self._process.poll() is not None or time.monotonic() > deadline:
-                raise RuntimeError(f"dockerd did not start:\n{self.log()[-3000:]}")
+                raise DockerMissing(f"dockerd did not start:\n{self.log()[-3000:]}")
             time.sleep(0.05)
 
     def stop(self) -> None:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
+from gateway.tests.needs import NeedMissing, skip_loudly
 
 if TYPE_CHECKING:
     from gateway.tests.docker_engine.daemon import DockerEngine
@@ -18,16 +19,13 @@ SIMULATOR_IMAGE = "gateway-test/vllm:simulated"
 
 
 @contextmanager
-def run_docker_engine(**options: Any) -> Iterator[DockerEngine]:
-    """A private engine until the end of the block; `options` are DockerEngine's. Skips loudly without one."""
-    from gateway.tests.docker_engine.daemon import DockerEngine, DockerMissing
+def open_docker_engine(**options: Any) -> Iterator[DockerEngine]:
+    """A private engine until the end of the block; `options` are DockerEngine's. Raises NeedMissing."""
+    from gateway.tests.docker_engine.daemon import DockerEngine
 
     # Not pytest's folder: its long paths and our sockets below them would exceed 108 bytes.
     with tempfile.TemporaryDirectory(prefix="gwd-") as folder:
-        try:
-            engine = DockerEngine(Path(folder), **options)
-        except DockerMissing as exc:
-            skip_loudly(exc)
+        engine = DockerEngine(Path(folder), **options)
         try:
             engine.start()
             yield engine
@@ -35,10 +33,15 @@ def run_docker_engine(**options: Any) -> Iterator[DockerEngine]:
             engine.dispose()
 
 
-def skip_loudly(missing: Exception) -> None:
-    if os.environ.get("GATEWAY_TEST_REQUIRE"):
-        pytest.fail(f"GATEWAY_TEST_REQUIRE is set, and no Docker engine can run: {missing}")
-    pytest.skip(f"NOT TESTED on a Docker engine: {missing}")
+@contextmanager
+def run_docker_engine(**options: Any) -> Iterator[DockerEngine]:
+    """The same for a fixture: skips loudly where no engine can run."""
+    with ExitStack() as stack:
+        try:
+            engine = stack.enter_context(open_docker_engine(**options))
+        except NeedMissing as exc:
+            skip_loudly("on a Docker engine", exc)
+        yield engine
 
 
 @pytest.fixture(scope="session")

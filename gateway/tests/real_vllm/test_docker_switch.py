@@ -16,6 +16,7 @@ import httpx
 import pytest
 
 from chat.tests.streams import StreamedReply, read_stream
+from gateway.tests.databases import Stores
 from gateway.tests.docker_engine.daemon import DockerEngine
 from gateway.tests.live import GatewayProcess, wait_until
 from modelops.domain.engine_log.failures import SHORTEST_RETRY_TOKENS, Cause
@@ -26,7 +27,7 @@ from modelops.tests.switcher.test_docker_switch import count_open
 from .docker_image import write_hub_cache
 from .install import Installation
 
-pytestmark = [pytest.mark.vllm, pytest.mark.docker, pytest.mark.stores_do_not_matter]
+pytestmark = [pytest.mark.vllm, pytest.mark.docker]
 
 CHAT = "/v1/chat/completions"
 GIB = 1 << 30
@@ -103,6 +104,7 @@ class Deployment:
 
 @pytest.fixture(scope="module")
 def bench(
+    stores: Stores,
     tmp_path_factory: pytest.TempPathFactory,
     vllm_docker_engine: DockerEngine,
     vllm_image: str,
@@ -113,6 +115,7 @@ def bench(
     write_hub_cache(hub_cache, vllm_installation.model, REPOSITORY)
     config = json.loads((vllm_installation.model / "config.json").read_text())
     with open_bench(
+        stores,
         tmp_path_factory.mktemp("vllm-switch"),
         DOCKER_HOST=vllm_docker_engine.host,
         ENGINE_HF_CACHE=str(hub_cache),

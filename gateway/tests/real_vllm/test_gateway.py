@@ -11,6 +11,7 @@ import openai
 import pytest
 
 from chat.tests.streams import error_of, read_stream
+from gateway.tests.databases import Stores
 from gateway.tests.live import GatewayProcess, start_gateway, wait_until
 
 from .engine import VllmEngine
@@ -27,8 +28,10 @@ HELLO: Any = {
 
 
 @pytest.fixture(scope="module")
-def gateway(tmp_path_factory: pytest.TempPathFactory, vllm_engine: VllmEngine) -> Iterator[GatewayProcess]:
-    with start_gateway(tmp_path_factory.mktemp("real"), vllm_engine.base_url) as process:
+def gateway(
+    stores: Stores, tmp_path_factory: pytest.TempPathFactory, vllm_engine: VllmEngine
+) -> Iterator[GatewayProcess]:
+    with start_gateway(stores, tmp_path_factory.mktemp("real"), vllm_engine.base_url) as process:
         yield process
 
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import httpx
 import pytest
 
 from chat.tests.scripted_engine import ScriptedEngine, delta_event, start_scripted_engine
+from gateway.tests.databases import Stores
 from gateway.tests.live import GatewayProcess, start_gateway, wait_until
 
 DONE = b"data: [DONE]\n\n"
@@ -25,11 +28,27 @@ def recording_engine() -> Iterator[ScriptedEngine]:
 
 @pytest.fixture(scope="session")
 def fort(
-    tmp_path_factory: pytest.TempPathFactory, recording_engine: ScriptedEngine
+    embedded_stores: Stores, tmp_path_factory: pytest.TempPathFactory, recording_engine: ScriptedEngine
 ) -> Iterator[GatewayProcess]:
     """A gateway in production mode with small bounds."""
+    with open_fort(embedded_stores, tmp_path_factory.mktemp("fort"), recording_engine) as gateway:
+        yield gateway
+
+
+@pytest.fixture(scope="session")
+def fort_on_stores(
+    stores: Stores, tmp_path_factory: pytest.TempPathFactory, recording_engine: ScriptedEngine
+) -> Iterator[GatewayProcess]:
+    """The same on the stores that this run is on, for tests about what is in them."""
+    with open_fort(stores, tmp_path_factory.mktemp("fort-on-stores"), recording_engine) as gateway:
+        yield gateway
+
+
+@contextmanager
+def open_fort(stores: Stores, folder: Path, recording_engine: ScriptedEngine) -> Iterator[GatewayProcess]:
     with start_gateway(
-        tmp_path_factory.mktemp("fort"),
+        stores,
+        folder,
         recording_engine.url,
         MAX_BODY_BYTES=str(MAX_BODY_BYTES),
         BODY_TIMEOUT=str(BODY_TIMEOUT_S),

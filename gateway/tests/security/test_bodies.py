@@ -16,8 +16,6 @@ from gateway.server_protocol import MAX_HEAD_BYTES
 from gateway.tests.live import GatewayProcess
 from gateway.tests.security.conftest import MAX_BODY_BYTES
 
-pytestmark = pytest.mark.stores_do_not_matter
-
 PATHS = ["/api/chat", "/v1/chat/completions", "/api/conversations", "/api/keys", "/api/auth/login"]
 JSON = {"Content-Type": "application/json"}
 

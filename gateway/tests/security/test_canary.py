@@ -14,7 +14,7 @@ from django.contrib import admin
 from drf_spectacular.generators import SchemaGenerator
 
 from chat.tests.scripted_engine import ScriptedEngine
-from gateway.tests.databases import ADMIN_PASSWORD, SETTINGS
+from gateway.tests.databases import ADMIN_PASSWORD, SETTINGS, Stores
 from gateway.tests.live import GatewayProcess, start_gateway, wait_until
 from gateway.tests.security.admin_tour import AdminTour
 from gateway.tests.security.faulty_urls import FAULTY_PATH
@@ -48,13 +48,15 @@ class Canaries:
 
 @pytest.fixture(scope="module")
 def aviary(
-    tmp_path_factory: pytest.TempPathFactory, recording_engine: ScriptedEngine
+    stores: Stores, tmp_path_factory: pytest.TempPathFactory, recording_engine: ScriptedEngine
 ) -> Iterator[GatewayProcess]:
     settings = {
         **{"REGISTRATION": "true", "LOG_LEVEL": "DEBUG", "REST_RATE": "0/m", "ADDRESS_RATE": "0/m"},
         "DJANGO_SETTINGS_MODULE": "gateway.tests.security.faulty_settings",
     }
-    with start_gateway(tmp_path_factory.mktemp("canary"), recording_engine.url, **settings) as gateway:
+    with start_gateway(
+        stores, tmp_path_factory.mktemp("canary"), recording_engine.url, **settings
+    ) as gateway:
         wait_until(
             lambda: httpx.get(f"{gateway.url}/health").json()["services"]["vllm"]["status"] == "ready",
             what="the engine to be seen",

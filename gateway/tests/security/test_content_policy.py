@@ -12,7 +12,7 @@ import pytest
 from django.contrib import admin
 
 from gateway.page_security import PAGE_POLICY, write_policy
-from gateway.tests.databases import ADMIN_PASSWORD
+from gateway.tests.databases import ADMIN_PASSWORD, Stores
 from gateway.tests.live import GatewayProcess, start_gateway
 from gateway.tests.security.conftest import MAX_BODY_BYTES
 from modelops.tests.admin.test_browser import browser_page
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from playwright.sync_api import Page
 
 __all__ = ["browser_page"]  # a fixture
-
-pytestmark = pytest.mark.stores_do_not_matter
 
 PREPARE = """
 from modelops.tests.fit_rows import record; record()
@@ -42,9 +40,13 @@ PAGE_HEADERS = {
 
 
 @pytest.fixture(scope="module")
-def busy_gateway(tmp_path_factory: pytest.TempPathFactory, simulator: str) -> Iterator[GatewayProcess]:
+def busy_gateway(
+    embedded_stores: Stores, tmp_path_factory: pytest.TempPathFactory, simulator: str
+) -> Iterator[GatewayProcess]:
     """A gateway in development mode with a row in every table that the admin shows."""
-    with start_gateway(tmp_path_factory.mktemp("policy"), simulator, DEBUG="true") as gateway:
+    with start_gateway(
+        embedded_stores, tmp_path_factory.mktemp("policy"), simulator, DEBUG="true"
+    ) as gateway:
         with gateway.client() as client:
             client.post("/api/chat", json={"content": "hello", "max_tokens": 2}).raise_for_status()
         gateway.manage("create_api_key", "demo", "--name", "policy")
@@ -138,8 +140,10 @@ def test_what_a_page_brings_along_by_itself_is_not_run(signed_in: Page, busy_gat
 
 
 @pytest.mark.parametrize("path", ["/admin/login/", "/", "/health", "/nowhere", "/api/auth/me"])
-def test_every_answer_of_the_pages_plane_carries_the_policy(gateway: GatewayProcess, path: str) -> None:
-    headers = httpx.get(gateway.url + path).headers
+def test_every_answer_of_the_pages_plane_carries_the_policy(
+    embedded_gateway: GatewayProcess, path: str
+) -> None:
+    headers = httpx.get(embedded_gateway.url + path).headers
 
     assert {name: headers.get_list(name) for name in PAGE_HEADERS} == PAGE_HEADERS
 

@@ -13,10 +13,8 @@ from django.test import Client
 from django.urls import path
 
 from gateway.conf import GatewayConfig, own_origins
-from gateway.tests.databases import ADMIN_PASSWORD
+from gateway.tests.databases import ADMIN_PASSWORD, Stores
 from gateway.tests.live import GatewayProcess, start_gateway
-
-pytestmark = pytest.mark.stores_do_not_matter
 
 HOST = "chat.example.com"
 
@@ -30,10 +28,12 @@ urlpatterns = [path("hasty", view_of_somebody_in_haste)]
 
 
 @pytest.fixture(scope="module")
-def behind_tls(tmp_path_factory: pytest.TempPathFactory, simulator: str) -> Iterator[GatewayProcess]:
+def behind_tls(
+    embedded_stores: Stores, tmp_path_factory: pytest.TempPathFactory, simulator: str
+) -> Iterator[GatewayProcess]:
     """A gateway as it stands behind a proxy that ends TLS: itself it sees plain http."""
     settings = {"ALLOWED_HOSTS": HOST, "SECURE_COOKIES": "true", "CORS_ORIGINS": "https://pages.example.com"}
-    with start_gateway(tmp_path_factory.mktemp("tls"), simulator, **settings) as gateway:
+    with start_gateway(embedded_stores, tmp_path_factory.mktemp("tls"), simulator, **settings) as gateway:
         yield gateway
 
 

@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import os
 import secrets
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from gateway.checks import is_guessable, is_public
-from gateway.conf import BASE_DIR
-
-pytestmark = pytest.mark.stores_do_not_matter
+from gateway.tests.forked import run_python
 
 PRODUCTION = {
     "SECRET_KEY": secrets.token_urlsafe(48),
@@ -32,13 +28,9 @@ def check(folder: Path, *arguments: str, **changes: str) -> tuple[int, str]:
     """Exit code and output of the check in the production settings with `changes`."""
     inherited = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
     own = {"GATEWAY_ENV_FILE": os.devnull, "GATEWAY_DATA_DIR": str(folder)}
-    done = subprocess.run(
-        [sys.executable, "manage.py", "check", "--deploy", "--fail-level", "WARNING", *arguments],
-        env=inherited | own | PRODUCTION | changes,
-        cwd=BASE_DIR,
-        capture_output=True,
-        text=True,
-        check=False,
+    done = run_python(
+        *("manage.py", "check", "--deploy", "--fail-level", "WARNING", *arguments),
+        environment=inherited | own | PRODUCTION | changes,
     )
     return done.returncode, done.stdout + done.stderr
 

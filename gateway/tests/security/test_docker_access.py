@@ -7,12 +7,9 @@ import os
 import subprocess
 import sys
 
-import pytest
 import yaml
 
 from gateway.conf import BASE_DIR
-
-pytestmark = pytest.mark.stores_do_not_matter
 
 SOCKET = "/var/run/docker.sock"
 

@@ -11,8 +11,6 @@ import pytest
 
 from gateway.conf import BASE_DIR
 
-pytestmark = pytest.mark.stores_do_not_matter
-
 HERE = Path(__file__).parent
 ROWS = [
     [cell.strip() for cell in line.strip("|\n").split(" | ")]

@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from accounts.client_address import find_address
+from gateway.tests.databases import Stores
 from gateway.tests.live import GatewayProcess, start_gateway
 
 HEADERS = ["X-Forwarded-For", "X-Real-IP", "Forwarded", "X-Client-IP", "True-Client-IP", "CF-Connecting-IP"]
@@ -28,11 +29,11 @@ def counts_of_attempts(gateway: GatewayProcess, headers: list[dict[str, str]]) -
 
 @pytest.fixture
 def strict(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, simulator: str
+    stores: Stores, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, simulator: str
 ) -> Iterator[GatewayProcess]:
     """A gateway that trusts as many proxies as the parameter says, and takes few log-ins."""
     settings = {"LOGIN_RATE": f"{LIMIT}/h", "TRUSTED_PROXY_HOPS": request.param, "ADDRESS_RATE": "0/m"}
-    with start_gateway(tmp_path_factory.mktemp("strict"), simulator, **settings) as gateway:
+    with start_gateway(stores, tmp_path_factory.mktemp("strict"), simulator, **settings) as gateway:
         yield gateway
 
 

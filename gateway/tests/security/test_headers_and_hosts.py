@@ -12,9 +12,8 @@ from starlette.testclient import TestClient
 
 from gateway.asgi import build_application
 from gateway.conf import GatewayConfig
+from gateway.tests.databases import Stores
 from gateway.tests.live import GatewayProcess, start_gateway
-
-pytestmark = pytest.mark.stores_do_not_matter
 
 BOTH_PLANES = ["/api/auth/me", "/v1/models", "/", "/health"]
 
@@ -112,11 +111,11 @@ def test_metrics_do_not_exist_for_whoever_comes_through_a_proxy(web: httpx.Clien
 
 
 def test_metrics_do_not_exist_for_the_outside(
-    tmp_path_factory: pytest.TempPathFactory, simulator: str
+    embedded_stores: Stores, tmp_path_factory: pytest.TempPathFactory, simulator: str
 ) -> None:
     folder = tmp_path_factory.mktemp("outside")
     with (
-        start_gateway(folder, simulator, METRICS_NETWORKS="10.0.0.0/8") as gateway,
+        start_gateway(embedded_stores, folder, simulator, METRICS_NETWORKS="10.0.0.0/8") as gateway,
         gateway.client() as client,
     ):
         assert client.get("/metrics").status_code == 404

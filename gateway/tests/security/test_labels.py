@@ -10,8 +10,6 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from gateway.tests.live import GatewayProcess
 
-pytestmark = pytest.mark.stores_do_not_matter
-
 HELLO = [{"role": "user", "content": "hello"}]
 
 

@@ -12,8 +12,6 @@ from chat.tests.scripted_engine import ScriptedEngine
 from chat.tests.streams import error_of
 from gateway.errors import InvalidRequest
 
-pytestmark = pytest.mark.stores_do_not_matter
-
 INNER_URLS = [
     "http://169.254.169.254/latest/meta-data/",
     "http://metadata.google.internal/",

@@ -12,6 +12,7 @@ from django.test import Client
 from accounts.models import Role, User
 from chat.tests.scripted_engine import ScriptedEngine, delta_event
 from conversations.models import Conversation, Message, MessageRole
+from gateway.tests.live import GatewayProcess
 from gateway.tests.security.conftest import DONE
 from modelops.tests.switch_rows import ask, make_ready, serve, write_log
 
@@ -71,6 +72,12 @@ def test_log_of_an_engine_is_escaped(admin_web: Client) -> None:
 
     for path in (f"engine/{engine.pk}/change/", "engine/", f"switch/{switch.pk}/change/", "switch/", "slot/"):
         assert_escaped(admin_web.get(f"/admin/modelops/{path}"))
+
+
+@pytest.fixture(scope="module")
+def fort(fort_on_stores: GatewayProcess) -> GatewayProcess:
+    """What a model wrote comes back from stores."""
+    return fort_on_stores
 
 
 @pytest.fixture

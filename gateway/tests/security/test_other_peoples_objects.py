@@ -55,6 +55,12 @@ def rest_routes(patterns: list[URLPattern | URLResolver], prefix: str = "/") -> 
 ROUTES = id_routes()
 
 
+@pytest.fixture(scope="module")
+def fort(fort_on_stores: GatewayProcess) -> GatewayProcess:
+    """Whose an object is, stores say."""
+    return fort_on_stores
+
+
 def parameters(path: str) -> list[str]:
     return re.findall(r"\{(\w+)\}", path)
 

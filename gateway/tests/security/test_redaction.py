@@ -13,8 +13,6 @@ import pytest
 from gateway.conf import BASE_DIR, GatewayConfig, secret_values
 from gateway.redaction import LOGGED_FIELDS, REDACTED, Redactor
 
-pytestmark = pytest.mark.stores_do_not_matter
-
 ROOMS = ("gateway", "accounts", "chat", "conversations", "modelops")
 LEVELS = frozenset({"debug", "info", "warning", "error", "exception", "critical"})
 JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.s1gnatureOf-the_token"

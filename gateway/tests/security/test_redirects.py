@@ -17,8 +17,6 @@ from gateway.errors import GatewayError, UpstreamUnavailable
 from modelops.profiles.hub import HubSettings, fetch_facts
 from modelops.serving.engine_client import EngineClient, EngineError
 
-pytestmark = pytest.mark.stores_do_not_matter
-
 TOKEN = "hf_canary_token_0123456789"
 
 

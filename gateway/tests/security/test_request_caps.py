@@ -16,8 +16,6 @@ from gateway.ids import new_id
 from gateway.tests.live import GatewayProcess
 from gateway.tests.security.conftest import DONE
 
-pytestmark = pytest.mark.stores_do_not_matter
-
 HELLO = [{"role": "user", "content": "hello"}]
 TOOL = {"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}
 

@@ -2,36 +2,28 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from gateway.tests.databases import ADMIN_PASSWORD
+from gateway.tests.databases import ADMIN_PASSWORD, Stores
 from gateway.tests.live import GatewayProcess, start_gateway
+from gateway.tests.needs import CHROMIUM_ARGUMENTS, NeedMissing, find_chromium, skip_loudly
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
 pytestmark = pytest.mark.browser
 
-ARGUMENTS = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--headless"]
 RECORD_READING = "from modelops.tests.fit_rows import record; record()"
 
 
-def skip_loudly(missing: str) -> None:
-    if os.environ.get("GATEWAY_TEST_REQUIRE"):
-        pytest.fail(f"GATEWAY_TEST_REQUIRE is set, and there is no {missing}")
-    pytest.skip(f"NOT TESTED in a browser: there is no {missing}")
-
-
 @pytest.fixture(scope="module")
-def seeded_gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayProcess]:
+def seeded_gateway(stores: Stores, tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayProcess]:
     """A gateway with the seeded profiles and one reading of two RTX 3090s; its engine is never asked."""
-    with start_gateway(tmp_path_factory.mktemp("browser"), "http://127.0.0.1:9") as gateway:
+    with start_gateway(stores, tmp_path_factory.mktemp("browser"), "http://127.0.0.1:9") as gateway:
         gateway.manage("load_profiles")
         gateway.manage("shell", "--no-imports", "-c", RECORD_READING)
         yield gateway
@@ -39,15 +31,14 @@ def seeded_gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway
 
 @pytest.fixture
 def browser_page() -> Iterator[Page]:
+    from playwright.sync_api import sync_playwright
+
     try:
-        from playwright.sync_api import sync_playwright
-    except ImportError:
-        skip_loudly("playwright")
-    executable = shutil.which("chromium")
-    if executable is None:
-        skip_loudly("chromium")
+        executable = find_chromium()
+    except NeedMissing as exc:
+        skip_loudly("in a browser", exc)
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=executable, args=ARGUMENTS)
+        browser = playwright.chromium.launch(executable_path=executable, args=CHROMIUM_ARGUMENTS)
         try:
             yield browser.new_page(viewport={"width": 1400, "height": 900})
         finally:

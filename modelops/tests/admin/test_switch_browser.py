@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -13,8 +12,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from gateway.conf import BASE_DIR
-from gateway.tests.databases import ADMIN_PASSWORD
+from gateway.tests.databases import ADMIN_PASSWORD, Stores
+from gateway.tests.forked import start_python
 from gateway.tests.live import GatewayProcess, start_gateway
 from modelops.simulator.process import start_simulator
 from modelops.tests.admin.test_browser import browser_page
@@ -73,13 +72,11 @@ class SwitcherPlayer:
     """Writes rows on the gateway's database, from a process of its own as the switcher is."""
 
     def __init__(self, gateway: GatewayProcess) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, "manage.py", "shell", "--no-imports", "-c", PLAYER],
-            env=gateway.environment,
-            cwd=BASE_DIR,
+        self._process = start_python(
+            *("manage.py", "shell", "--no-imports", "-c", PLAYER),
+            environment=gateway.environment,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            text=True,
         )
 
     def advance(self, state: str, *, log: list[str] | None = None, **values: object) -> None:
@@ -91,13 +88,17 @@ class SwitcherPlayer:
         assert self._process.stdout.readline() == "done\n"
 
     def close(self) -> None:
-        self._process.communicate(timeout=20)
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.close()
+        self._process.wait(20)
+        self._process.stdout.close()
 
 
 @pytest.fixture(scope="module")
-def prepared_gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayProcess]:
+def prepared_gateway(stores: Stores, tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayProcess]:
     slow = start_simulator("--served-model-name", "first", "--sim-tokens-per-second", "5")
-    with slow as engine, start_gateway(tmp_path_factory.mktemp("switch"), "") as gateway:
+    with slow as engine, start_gateway(stores, tmp_path_factory.mktemp("switch"), "") as gateway:
         gateway.manage("shell", "--no-imports", "-c", PREPARE.format(url=engine.base_url))
         yield gateway
 

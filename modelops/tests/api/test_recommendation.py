@@ -27,8 +27,6 @@ from modelops.domain.profiles.reading import read_profile
 from modelops.domain.profiles.spec import ProfileSpec
 from modelops.tests.domain.fit_examples import make_config, make_gpu, make_model
 
-pytestmark = pytest.mark.stores_do_not_matter
-
 TWO = (make_gpu(), make_gpu())
 FOUR = TWO * 2
 SETTINGS = EngineSettings(vllm_version="0.33.0")

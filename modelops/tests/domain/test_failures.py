@@ -247,7 +247,6 @@ def test_every_fault_of_a_start_is_in_the_table() -> None:
     assert {fault for fault, _, _ in FAULTS} == START_FAULTS
 
 
-@pytest.mark.stores_do_not_matter
 @pytest.mark.parametrize(("fault", "phase", "cause"), FAULTS, ids=[fault for fault, _, _ in FAULTS])
 def test_simulated_fault_is_seen_in_its_phase_and_named(fault: Fault, phase: Phase, cause: Cause) -> None:
     flags = ["--sim-fault", str(fault), "--tensor-parallel-size", "2"]

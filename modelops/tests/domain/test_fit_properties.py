@@ -6,6 +6,7 @@ from typing import Any
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from gateway.tests.budgets import examples
 from modelops.domain.fit.architecture import parse_architecture
 from modelops.domain.fit.assessment import assess_fit
 from modelops.domain.fit.check import check_fit
@@ -66,7 +67,7 @@ def assess(model: ModelArchitecture, setting: EngineSettings, gpu: Gpu, count: i
 
 
 @given(models(), engine_settings(), cards(), st.integers(1, 131072), st.integers(1, 131072))
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=examples(120), deadline=None)
 def test_more_context_never_needs_less_memory(
     model: ModelArchitecture, setting: EngineSettings, gpu: Gpu, first: int, second: int
 ) -> None:
@@ -83,7 +84,7 @@ def test_more_context_never_needs_less_memory(
 
 
 @given(models(), engine_settings(), cards(), st.sampled_from([1, 2, 4]))
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=examples(120), deadline=None)
 def test_doubling_tensor_parallel_never_lowers_capacity_where_it_divides(
     model: ModelArchitecture, setting: EngineSettings, gpu: Gpu, ranks: int
 ) -> None:
@@ -99,7 +100,7 @@ def test_doubling_tensor_parallel_never_lowers_capacity_where_it_divides(
 
 
 @given(models(), engine_settings(), cards(), st.sampled_from([1, 2]))
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=examples(120), deadline=None)
 def test_largest_context_fits_and_one_block_more_does_not(
     model: ModelArchitecture, setting: EngineSettings, gpu: Gpu, ranks: int
 ) -> None:
@@ -121,7 +122,7 @@ def test_largest_context_fits_and_one_block_more_does_not(
 
 
 @given(models(), engine_settings(), cards(), st.integers(1, 4), st.sampled_from([None, 8192, 65536]))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 def test_every_suggestion_passes_the_check_that_offered_it(
     model: ModelArchitecture, setting: EngineSettings, gpu: Gpu, count: int, length: int | None
 ) -> None:
@@ -137,7 +138,7 @@ def test_every_suggestion_passes_the_check_that_offered_it(
 
 
 @given(models(), engine_settings(), cards(), st.floats(0.0, 1.0))
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=examples(80), deadline=None)
 def test_an_occupied_card_never_carries_more_than_an_idle_one(
     model: ModelArchitecture, setting: EngineSettings, gpu: Gpu, share: float
 ) -> None:
@@ -151,7 +152,7 @@ def test_an_occupied_card_never_carries_more_than_an_idle_one(
 
 
 @given(models(), cards(), st.integers(1 << 28, 1 << 38))
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=examples(80), deadline=None)
 def test_heavier_checkpoints_never_leave_more_cache(model: ModelArchitecture, gpu: Gpu, size: int) -> None:
     setting = EngineSettings(max_model_len=4096)
     unknown = replace(model, is_layout_known=False, quantization=None)

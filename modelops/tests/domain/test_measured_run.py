@@ -9,6 +9,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from gateway.tests.budgets import examples
 from modelops.domain.engine_log.sizes import EngineSizes, serialise_sizes
 from modelops.domain.fit.assessment import assess_fit
 from modelops.domain.fit.budget import Budget, compute_budget, find_longest_context
@@ -83,7 +84,7 @@ def measure(model: ModelArchitecture, asked: EngineSettings, gpu: Gpu, truth: Co
 
 
 @given(models(), engine_settings(), cards(), truths(), st.sampled_from([1024, 4096]))
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=examples(80), deadline=None)
 def test_check_of_what_ran_gives_the_cache_that_it_printed(
     model: ModelArchitecture, asked: EngineSettings, gpu: Gpu, truth: Correction, length: int
 ) -> None:
@@ -103,7 +104,7 @@ def test_check_of_what_ran_gives_the_cache_that_it_printed(
 
 
 @given(models(), engine_settings(), cards(), truths(), st.floats(0.5, 0.97), st.sampled_from([512, 4096]))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 def test_another_share_of_the_card_and_another_context_are_computed_from_what_ran(
     model: ModelArchitecture, asked: EngineSettings, gpu: Gpu, truth: Correction, share: float, length: int
 ) -> None:

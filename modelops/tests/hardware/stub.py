@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import Self
 
 from gateway.conf import BASE_DIR
+from gateway.tests.needs import NeedMissing
 from modelops.hardware import HardwareReading
 
 SOURCE = Path(__file__).with_name("nvml_stub.c")
@@ -21,7 +22,7 @@ LIBRARY = "libnvidia-ml.so.1"
 COMMAND_TIMEOUT_S = 60
 
 
-class CompilerMissing(Exception):
+class CompilerMissing(NeedMissing):
     """The stub cannot be compiled here; the message says why."""
 
 

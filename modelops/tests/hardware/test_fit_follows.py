@@ -1,15 +1,11 @@
 from __future__ import annotations
 
-import pytest
-
 from modelops.domain.fit.check import check_fit
 from modelops.domain.fit.report import FitReport, LimitingTerm, Verdict
 from modelops.domain.fit.specs import GIB, MIB, EngineSettings, Gpu
 from modelops.hardware import HardwareReading, explain_left_out, to_fit_gpus
 from modelops.tests.domain.fit_examples import make_model
 from modelops.tests.hardware.stub import StubMachine
-
-pytestmark = pytest.mark.stores_do_not_matter
 
 MODEL_14B = make_model(
     model_type="qwen2",

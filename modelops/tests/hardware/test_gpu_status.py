@@ -27,7 +27,6 @@ BUSY = (
 )
 
 
-@pytest.mark.stores_do_not_matter
 def test_the_table_shows_memory_load_heat_power_and_whose_processes(machine: StubMachine) -> None:
     machine.set_state(*BUSY)
 
@@ -45,7 +44,6 @@ def test_the_table_shows_memory_load_heat_power_and_whose_processes(machine: Stu
     assert any(line.startswith("! GPU 1: 10.0 GiB are held by /opt/train/bin/python3") for line in lines)
 
 
-@pytest.mark.stores_do_not_matter
 def test_one_lost_gpu_is_shown_with_advice_and_the_other_keeps_the_exit_code(machine: StubMachine) -> None:
     machine.set_state("card 1 broken 15")
 
@@ -57,7 +55,6 @@ def test_one_lost_gpu_is_shown_with_advice_and_the_other_keeps_the_exit_code(mac
     assert "Xid" in done.stdout
 
 
-@pytest.mark.stores_do_not_matter
 @pytest.mark.parametrize(
     ("state", "message"),
     [
@@ -76,7 +73,6 @@ def test_no_usable_gpu_is_exit_code_3(machine: StubMachine, state: list[str], me
     assert message in " ".join(done.stdout.split())
 
 
-@pytest.mark.stores_do_not_matter
 def test_a_machine_without_nvidias_library_gets_advice_and_exit_code_3() -> None:
     environment = {name: value for name, value in os.environ.items() if name != "LD_LIBRARY_PATH"}
 
@@ -90,7 +86,6 @@ def test_a_machine_without_nvidias_library_gets_advice_and_exit_code_3() -> None
     assert "install" in shown["problem"]["advice"]
 
 
-@pytest.mark.stores_do_not_matter
 def test_json_is_the_reading_and_all_problems_in_one_list(machine: StubMachine) -> None:
     machine.set_state(*BUSY)
 
@@ -102,7 +97,6 @@ def test_json_is_the_reading_and_all_problems_in_one_list(machine: StubMachine) 
     assert [(problem["code"], problem["gpu_index"]) for problem in shown["problems"]] == [("memory_taken", 1)]
 
 
-@pytest.mark.stores_do_not_matter
 def test_watch_follows_changes_and_ends_at_once(machine: StubMachine) -> None:
     machine.set_state()
 
@@ -150,7 +144,6 @@ def test_no_history_yet_says_how_to_get_one() -> None:
     assert "sample_hardware" in shown.getvalue()
 
 
-@pytest.mark.stores_do_not_matter
 @pytest.mark.parametrize("period", ["0", "-1", "nan", "inf", "soon"])
 def test_a_watch_period_that_is_no_time_is_refused(machine: StubMachine, period: str) -> None:
     done = machine.manage("gpu_status", f"--watch={period}")

@@ -8,8 +8,6 @@ import pytest
 
 from modelops.hardware.processes import find_descendants
 
-pytestmark = pytest.mark.stores_do_not_matter
-
 PARENT = """
 import subprocess, sys
 child = subprocess.Popen([sys.executable, "-c", "import sys; sys.stdin.read()"])

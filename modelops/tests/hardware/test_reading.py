@@ -17,8 +17,6 @@ from modelops.hardware import (
 )
 from modelops.tests.hardware.stub import GpuReader, StubMachine
 
-pytestmark = pytest.mark.stores_do_not_matter
-
 RESERVED = 268 * MIB
 
 

@@ -6,8 +6,6 @@ import pytest
 
 from modelops.profiles.documentation import GENERATED, refresh
 
-pytestmark = pytest.mark.stores_do_not_matter
-
 
 @pytest.mark.parametrize("name", GENERATED)
 def test_generated_tables_are_up_to_date(name: str) -> None:

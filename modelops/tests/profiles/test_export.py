@@ -8,6 +8,7 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from gateway.tests.budgets import examples
 from modelops.models import ModelProfile
 from modelops.profiles.reloading import PROFILES_PATH
 from modelops.profiles.seed_reading import read_seed_file
@@ -73,7 +74,9 @@ def test_an_export_of_some_profiles_has_only_those_and_leaves_defaults_out() -> 
 
 
 @pytest.mark.django_db
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=examples(60), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(changes=PROFILES)
 def test_whatever_the_schema_accepts_comes_back_from_yaml_and_from_the_database(
     changes: dict[str, Any],

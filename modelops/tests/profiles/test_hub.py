@@ -24,8 +24,6 @@ from modelops.tests.profiles.fake_hub import (
     start_fake_hub,
 )
 
-pytestmark = pytest.mark.stores_do_not_matter
-
 TOKEN = "hf_do_not_print_me"
 NAME = "maker/model-7b"
 

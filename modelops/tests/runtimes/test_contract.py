@@ -15,8 +15,6 @@ from gateway.tests.live import wait_until
 from modelops.runtimes.base import InstanceState, RuntimeFailure, Workload
 from modelops.tests.runtimes.benches import SECRETS, Bench, read_until
 
-pytestmark = pytest.mark.stores_do_not_matter
-
 
 def is_alive(pid: int) -> bool:
     return Path(f"/proc/{pid}").exists()

@@ -6,8 +6,6 @@ import pytest
 
 from modelops.runtimes.docker_errors import failure_from_text
 
-pytestmark = pytest.mark.stores_do_not_matter
-
 
 @pytest.mark.parametrize(
     ("text", "code"),

@@ -13,7 +13,7 @@ from modelops.runtimes.base import FetchProgress, RuntimeFailure
 from modelops.tests.runtimes.benches import DockerBench
 from modelops.tests.runtimes.image_registry import LAYER_BYTES, LAYERS, ImageRegistry, start_registry
 
-pytestmark = [pytest.mark.docker, pytest.mark.stores_do_not_matter]
+pytestmark = [pytest.mark.docker]
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ from modelops.tests.runtimes.benches import SECRETS, DockerBench
 if TYPE_CHECKING:
     from gateway.tests.docker_engine.daemon import DockerEngine
 
-pytestmark = [pytest.mark.docker, pytest.mark.stores_do_not_matter]
+pytestmark = [pytest.mark.docker]
 
 
 @pytest.fixture

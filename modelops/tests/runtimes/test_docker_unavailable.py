@@ -16,8 +16,6 @@ from modelops.runtimes.base import InstanceState, RuntimeUnavailable
 from modelops.runtimes.docker_runtime import DockerRuntime
 from modelops.tests.runtimes.benches import DockerBench, build_scripted_image, read_until
 
-pytestmark = [pytest.mark.stores_do_not_matter]
-
 
 def test_without_docker_every_call_says_that_it_does_not_answer(tmp_path: Path) -> None:
     runtime = DockerRuntime(GatewayConfig(docker_host=f"unix://{tmp_path}/nothing.sock"))

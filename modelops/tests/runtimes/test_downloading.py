@@ -13,8 +13,6 @@ from modelops.runtimes.base import FetchProgress, InstanceState, RuntimeFailure,
 from modelops.tests.runtimes.benches import SECRETS, Bench, DockerBench, ProcessBench
 from modelops.tests.runtimes.model_hub import ModelHub, start_model_hub
 
-pytestmark = pytest.mark.stores_do_not_matter
-
 REPOSITORY = "team/model"
 READ = {"config.json": b"{}", "model.safetensors": b"w" * 100_000}
 NEVER_READ = {"pytorch_model.bin": b"b" * 50, "original/consolidated.pth": b"p" * 50}

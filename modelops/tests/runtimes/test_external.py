@@ -5,14 +5,10 @@ from __future__ import annotations
 import threading
 from pathlib import Path
 
-import pytest
-
 from gateway.conf import GatewayConfig
 from modelops.runtimes.base import InstanceState, Workload
 from modelops.runtimes.external_runtime import ExternalRuntime
 from modelops.runtimes.registry import build_runtimes
-
-pytestmark = pytest.mark.stores_do_not_matter
 
 WORKLOAD = Workload(
     name="engine-1",

@@ -4,8 +4,6 @@ import pytest
 
 from modelops.runtimes.lines import MAXIMUM_LINE_CHARACTERS, LineSplitter
 
-pytestmark = pytest.mark.stores_do_not_matter
-
 
 @pytest.mark.parametrize(
     ("pieces", "lines", "rest"),

@@ -22,7 +22,6 @@ from modelops.runtimes.process_runtime import ProcessRuntime
 from modelops.tests.runtimes.benches import SECRETS, ProcessBench
 
 pytestmark = [
-    pytest.mark.stores_do_not_matter,
     pytest.mark.skipif(sys.platform != "linux", reason="NOT TESTED: there is no /proc"),
 ]
 

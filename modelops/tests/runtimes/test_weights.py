@@ -9,8 +9,6 @@ import pytest
 from modelops.runtimes.base import FetchProgress, RuntimeFailure, Workload
 from modelops.runtimes.weights import DownloadOutput, Weights, find_weights
 
-pytestmark = pytest.mark.stores_do_not_matter
-
 
 def workload(*arguments: str, **values: Any) -> Workload:
     defaults: dict[str, Any] = {"is_simulated": False, "generation": 1, "slot_id": "slot", "profile": "p"}

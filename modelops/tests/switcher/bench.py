@@ -13,11 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from gateway.conf import BASE_DIR
-from gateway.tests.databases import own_database
+from gateway.tests.databases import Stores, own_database
+from gateway.tests.forked import ForkedProcess, start_python
 from gateway.tests.live import OUT_OF_REACH, GatewayProcess, wait_until
 from modelops.domain.switching.states import LIVE_STATES
 from modelops.tests.profiles.profile_examples import CONFIG
 
+Nursery = subprocess.Popen[str] | ForkedProcess
 LEASE_S = "0.5"
 STARTUP_S = 0.25
 
@@ -25,7 +27,7 @@ STARTUP_S = 0.25
 class SwitchBench:
     """Tests say what a switch is about; this does it. Every switcher that was started is ended."""
 
-    def __init__(self, process: subprocess.Popen[str], folder: Path, environment: Mapping[str, str]) -> None:
+    def __init__(self, process: Nursery, folder: Path, environment: Mapping[str, str]) -> None:
         self._process = process
         self._environment = environment
         self._folder = folder
@@ -164,7 +166,7 @@ class SwitchBench:
 
 
 @contextlib.contextmanager
-def open_bench(folder: Path, **settings: str) -> Iterator[SwitchBench]:
+def open_bench(stores: Stores, folder: Path, **settings: str) -> Iterator[SwitchBench]:
     own = {
         "AUTOSTART_PROFILE": "none",
         "SWITCHER_LEASE": LEASE_S,
@@ -174,20 +176,32 @@ def open_bench(folder: Path, **settings: str) -> Iterator[SwitchBench]:
         "PYTHONPATH": str(BASE_DIR),
         **settings,
     }
-    with own_database(folder) as common:
+    with own_database(stores, folder) as common:
         environment = common | own
-        with (folder / "nursery.log").open("w") as errors:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "modelops.tests.switcher.nursery"],
-                env=environment,
-                cwd=BASE_DIR,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=errors,
-                text=True,
-            )
-        bench = SwitchBench(process, folder, environment)
+        bench = SwitchBench(_start_nursery(folder / "nursery.log", environment), folder, environment)
         try:
             yield bench
         finally:
             bench.close()
+
+
+def _start_nursery(log_path: Path, environment: Mapping[str, str]) -> Nursery:
+    arguments = ("-m", "modelops.tests.switcher.nursery")
+    with log_path.open("wb") as log:
+        if "LD_LIBRARY_PATH" in environment:  # which is read when a process begins, so not after a fork
+            return subprocess.Popen(
+                [sys.executable, *arguments],
+                env=environment,
+                cwd=BASE_DIR,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+            )
+        return start_python(
+            *arguments,
+            environment=environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=log,
+        )

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from gateway.tests.databases import Stores
 from modelops.tests.switcher.bench import SwitchBench, open_bench
 
 
 @pytest.fixture
-def bench(tmp_path: Path) -> Iterator[SwitchBench]:
-    with open_bench(tmp_path) as bench:
+def bench(stores: Stores, tmp_path: Path) -> Iterator[SwitchBench]:
+    with open_bench(stores, tmp_path) as bench:
         yield bench

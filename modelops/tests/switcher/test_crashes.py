@@ -12,17 +12,19 @@ from typing import Any
 
 import pytest
 
+from gateway.tests.budgets import has_full_budget
+from gateway.tests.databases import Stores
 from modelops.domain.switching.states import ACTING_STATES, SwitchState
 from modelops.tests.switcher.bench import SwitchBench, open_bench
 
-CRASHES = int(os.environ.get("GATEWAY_TEST_CRASHES", "10"))
+CRASHES = int(os.environ.get("GATEWAY_TEST_CRASHES", "10" if has_full_budget() else "5"))
 FORWARD = [state for state in ACTING_STATES if state is not SwitchState.ROLLING_BACK]
 
 
 @pytest.fixture(scope="module")
-def crash_bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SwitchBench]:
+def crash_bench(stores: Stores, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SwitchBench]:
     folder: Path = tmp_path_factory.mktemp("crashes")
-    with open_bench(folder) as bench:
+    with open_bench(stores, folder) as bench:
         for slug in ("a", "b"):
             bench.save_profile(slug)
         bench.save_profile("broken", faults=("cuda_oom",))
@@ -144,7 +146,6 @@ def crash_at_random(bench: SwitchBench, *, longest_s: float) -> dict[str, Any]:
     return rows
 
 
-@pytest.mark.stores_do_not_matter
 @pytest.mark.parametrize("state", FORWARD)
 def test_a_switcher_told_to_end_in_this_state_ends_at_once_and_leaves_a_state_to_go_on_from(
     crash_bench: SwitchBench, state: SwitchState

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway.tests.databases import Stores
 from gateway.tests.docker_engine.daemon import DockerEngine
 from modelops.domain.switching.states import SwitchState
 from modelops.tests.switcher.bench import SwitchBench, open_bench
@@ -17,15 +18,18 @@ from modelops.tests.switcher.test_crashes import (
     finish_after_crash,
 )
 
-pytestmark = [pytest.mark.docker, pytest.mark.stores_do_not_matter]
+pytestmark = [pytest.mark.docker]
 
 
 @pytest.fixture(scope="module")
 def docker_bench(
-    tmp_path_factory: pytest.TempPathFactory, docker_engine: DockerEngine, simulator_image: str
+    stores: Stores,
+    tmp_path_factory: pytest.TempPathFactory,
+    docker_engine: DockerEngine,
+    simulator_image: str,
 ) -> Iterator[SwitchBench]:
     folder: Path = tmp_path_factory.mktemp("docker-crashes")
-    with open_bench(folder, DOCKER_HOST=docker_engine.host, SWITCHER_LEASE="1") as bench:
+    with open_bench(stores, folder, DOCKER_HOST=docker_engine.host, SWITCHER_LEASE="1") as bench:
         for slug in ("a", "b"):
             bench.save_profile(slug, runtime="docker", image=simulator_image)
         bench.save_profile("broken", runtime="docker", image=simulator_image, faults=("cuda_oom",))

@@ -14,13 +14,14 @@ import docker
 import httpx
 import pytest
 
+from gateway.tests.databases import Stores
 from gateway.tests.docker_engine.daemon import DockerEngine
 from gateway.tests.live import GatewayProcess, wait_until
 from modelops.tests.runtimes.image_registry import start_registry
 from modelops.tests.switcher.bench import SwitchBench, open_bench
 from modelops.tests.switcher.test_failures import profile_of
 
-pytestmark = [pytest.mark.docker, pytest.mark.stores_do_not_matter]
+pytestmark = [pytest.mark.docker]
 
 STREAMS = 20
 TOKENS = 80
@@ -41,10 +42,14 @@ FAULTS = {
 
 @pytest.fixture(scope="module")
 def docker_bench(
-    tmp_path_factory: pytest.TempPathFactory, docker_engine: DockerEngine, simulator_image: str
+    stores: Stores,
+    tmp_path_factory: pytest.TempPathFactory,
+    docker_engine: DockerEngine,
+    simulator_image: str,
 ) -> Iterator[SwitchBench]:
     folder: Path = tmp_path_factory.mktemp("docker-switch")
     with open_bench(
+        stores,
         folder,
         DOCKER_HOST=docker_engine.host,
         SWITCH_DRAIN_TIMEOUT="30",

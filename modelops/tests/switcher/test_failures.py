@@ -10,9 +10,8 @@ from typing import Any
 
 import pytest
 
+from gateway.tests.databases import Stores
 from modelops.tests.switcher.bench import SwitchBench, open_bench
-
-pytestmark = pytest.mark.stores_do_not_matter
 
 FAILURES = {
     "gpu_occupied": "gpu_occupied",
@@ -41,10 +40,10 @@ NEEDS: dict[str, Any] = {
 
 
 @pytest.fixture(scope="module")
-def failing_bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SwitchBench]:
+def failing_bench(embedded_stores: Stores, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SwitchBench]:
     folder: Path = tmp_path_factory.mktemp("failures")
     # A hundredth of the patience: seconds without a sign of life instead of minutes.
-    with open_bench(folder, ENGINE_STALL_SCALE="0.01") as bench:
+    with open_bench(embedded_stores, folder, ENGINE_STALL_SCALE="0.01") as bench:
         bench.save_profile("good")
         bench.start_switcher()
         assert bench.switch_and_settle("good")["state"] == "active"
@@ -112,9 +111,10 @@ def test_a_profile_that_is_deleted_meanwhile_is_tried_once_more_all_the_same(
 
 
 def test_when_the_old_profile_cannot_be_restored_either_it_is_tried_again_from_its_profile(
+    embedded_stores: Stores,
     tmp_path: Path,
 ) -> None:
-    with open_bench(tmp_path) as bench:
+    with open_bench(embedded_stores, tmp_path) as bench:
         bench.save_profile("fickle")
         switcher = bench.start_switcher()
         bench.switch_and_settle("fickle")
@@ -140,8 +140,10 @@ def test_when_the_old_profile_cannot_be_restored_either_it_is_tried_again_from_i
     assert profile_of(rows) == "fickle"
 
 
-def test_an_engine_that_dies_is_started_again_and_the_history_says_why(tmp_path: Path) -> None:
-    with open_bench(tmp_path) as bench:
+def test_an_engine_that_dies_is_started_again_and_the_history_says_why(
+    embedded_stores: Stores, tmp_path: Path
+) -> None:
+    with open_bench(embedded_stores, tmp_path) as bench:
         bench.save_profile("mortal")
         bench.start_switcher()
         bench.switch_and_settle("mortal")
@@ -161,8 +163,10 @@ def test_an_engine_that_dies_is_started_again_and_the_history_says_why(tmp_path:
     assert dead["end_reason"]
 
 
-def test_an_engine_that_dies_while_its_successor_is_prepared_is_not_left_pointed_to(tmp_path: Path) -> None:
-    with open_bench(tmp_path) as bench:
+def test_an_engine_that_dies_while_its_successor_is_prepared_is_not_left_pointed_to(
+    embedded_stores: Stores, tmp_path: Path
+) -> None:
+    with open_bench(embedded_stores, tmp_path) as bench:
         bench.save_profile("mortal")
         bench.save_profile("next")
         switcher = bench.start_switcher()

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from gateway.tests.databases import Stores
 from gateway.tests.docker_engine.daemon import DockerEngine
 from gateway.tests.docker_engine.fixtures import SIMULATOR_IMAGE
 from gateway.tests.docker_engine.nvidia_hook import GPU_UUIDS
@@ -18,15 +19,17 @@ from modelops.tests.switcher.test_failures import profile_of
 
 __all__ = ["machine", "stub_library"]
 
-pytestmark = [pytest.mark.docker, pytest.mark.stores_do_not_matter]
+pytestmark = [pytest.mark.docker]
 
 FOREIGN = ("card 0 memory 24576 20000", "card 0 compute 4711 19990 somebody-elses-training")
 
 
 @pytest.fixture
-def gpu_bench(tmp_path: Path, gpu_docker_engine: DockerEngine, machine: StubMachine) -> Iterator[SwitchBench]:
+def gpu_bench(
+    stores: Stores, tmp_path: Path, gpu_docker_engine: DockerEngine, machine: StubMachine
+) -> Iterator[SwitchBench]:
     machine.set_state()
-    with open_on(tmp_path, gpu_docker_engine, machine) as bench:
+    with open_on(stores, tmp_path, gpu_docker_engine, machine) as bench:
         bench.save_real_profile("a", image=SIMULATOR_IMAGE, tensor_parallel_size=1)
         bench.save_real_profile("b", image=SIMULATOR_IMAGE, tensor_parallel_size=2)
         bench.start_switcher()
@@ -34,8 +37,9 @@ def gpu_bench(tmp_path: Path, gpu_docker_engine: DockerEngine, machine: StubMach
         yield bench
 
 
-def open_on(folder: Path, engine: DockerEngine, machine: StubMachine) -> Any:
+def open_on(stores: Stores, folder: Path, engine: DockerEngine, machine: StubMachine) -> Any:
     return open_bench(
+        stores,
         folder,
         DOCKER_HOST=engine.host,
         LD_LIBRARY_PATH=str(machine.library),
@@ -114,10 +118,10 @@ def test_memory_that_does_not_become_free_fails_the_switch_and_names_who_holds_i
 
 
 def test_a_docker_engine_without_gpus_refuses_the_start_and_the_old_profile_comes_back(
-    tmp_path: Path, docker_engine: DockerEngine, simulator_image: str, machine: StubMachine
+    stores: Stores, tmp_path: Path, docker_engine: DockerEngine, simulator_image: str, machine: StubMachine
 ) -> None:
     machine.set_state()
-    with open_on(tmp_path, docker_engine, machine) as bench:
+    with open_on(stores, tmp_path, docker_engine, machine) as bench:
         bench.save_profile("a", runtime="docker", image=simulator_image)
         bench.save_real_profile("b", image=simulator_image, tensor_parallel_size=1)
         bench.start_switcher()

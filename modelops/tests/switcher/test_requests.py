@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway.tests.databases import Stores
 from modelops.domain.switching.states import SwitchState
 from modelops.simulator.process import start_simulator
 from modelops.tests.switcher.bench import SwitchBench, open_bench
@@ -15,9 +16,9 @@ from modelops.tests.switcher.test_failures import profile_of
 
 
 @pytest.fixture(scope="module")
-def wish_bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SwitchBench]:
+def wish_bench(stores: Stores, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SwitchBench]:
     folder: Path = tmp_path_factory.mktemp("wishes")
-    with open_bench(folder, SWITCH_DRAIN_TIMEOUT="30") as bench:
+    with open_bench(stores, folder, SWITCH_DRAIN_TIMEOUT="30") as bench:
         for slug in ("a", "b", "c"):
             bench.save_profile(slug)
         bench.save_profile("slow", flags={"sim-startup-seconds": 600})
@@ -158,10 +159,12 @@ def test_a_change_of_names_alone_keeps_the_engine(wish_bench: SwitchBench) -> No
     assert active["spec"]["max_concurrent_requests"] == 7
 
 
-def test_an_engine_that_somebody_else_runs_can_be_switched_to_and_away_from(tmp_path: Path) -> None:
+def test_an_engine_that_somebody_else_runs_can_be_switched_to_and_away_from(
+    stores: Stores, tmp_path: Path
+) -> None:
     with (
         start_simulator("--served-model-name", "theirs", "--max-model-len", "4096") as engine,
-        open_bench(tmp_path, VLLM_BASE_URL=engine.base_url) as bench,
+        open_bench(stores, tmp_path, VLLM_BASE_URL=engine.base_url) as bench,
     ):
         bench.save_profile("theirs", runtime="external")
         bench.save_profile("ours")
@@ -179,8 +182,8 @@ def test_an_engine_that_somebody_else_runs_can_be_switched_to_and_away_from(tmp_
     assert rows["workloads"] == []
 
 
-def test_two_profiles_that_can_sleep_take_turns_without_a_restart(tmp_path: Path) -> None:
-    with open_bench(tmp_path) as bench:
+def test_two_profiles_that_can_sleep_take_turns_without_a_restart(stores: Stores, tmp_path: Path) -> None:
+    with open_bench(stores, tmp_path) as bench:
         for slug in ("night", "day"):
             bench.save_profile(slug, enable_sleep_mode=True)
         bench.save_profile("neither")

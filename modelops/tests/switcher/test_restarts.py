@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from gateway.tests.databases import Stores
 from modelops.tests.switcher.bench import SwitchBench, open_bench
 from modelops.tests.switcher.test_failures import profile_of
 
@@ -41,8 +42,10 @@ def test_an_engine_that_dies_comes_back_as_it_was_whatever_became_of_its_profile
     assert rows["engines"][-1]["arguments"] == before["engines"][-1]["arguments"]
 
 
-def test_a_first_start_whose_plan_is_refused_is_tried_again_ever_later(tmp_path: Path) -> None:
-    with open_bench(tmp_path, AUTOSTART_PROFILE="a", VLLM_COMMAND="no-such-program") as bench:
+def test_a_first_start_whose_plan_is_refused_is_tried_again_ever_later(
+    stores: Stores, tmp_path: Path
+) -> None:
+    with open_bench(stores, tmp_path, AUTOSTART_PROFILE="a", VLLM_COMMAND="no-such-program") as bench:
         bench.save_real_profile("a", runtime="process", tensor_parallel_size=1)
         bench.start_switcher()
         bench.wait_until(lambda: len(bench.look()["switches"]) == 2)

@@ -8,6 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from gateway.tests.databases import Stores
 from gateway.tests.services import start_services
 from modelops.tests.switcher.bench import SwitchBench, open_bench
 from modelops.tests.switcher.test_docker_switch import count_open, stream_one
@@ -47,12 +48,11 @@ def test_a_web_process_that_is_killed_and_restarted_changes_nothing_for_the_swit
 
 @pytest.mark.services
 def test_a_database_that_restarts_during_a_switch_neither_cuts_answers_nor_ends_the_switch(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
 ) -> None:
     with start_services() as services:
-        monkeypatch.setenv("DATABASE_URL", services.database_url)
-        monkeypatch.setenv("REDIS_URL", services.redis_url)
-        with open_bench(tmp_path, SWITCH_DRAIN_TIMEOUT="60") as bench:
+        stores = Stores(services.database_url, services.redis_url)
+        with open_bench(stores, tmp_path, SWITCH_DRAIN_TIMEOUT="60") as bench:
             for slug in ("a", "b"):
                 bench.save_profile(slug, flags={"sim-startup-seconds": 2, "sim-tokens-per-second": 20})
             bench.start_switcher()

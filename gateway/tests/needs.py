@@ -1,0 +1,114 @@
+"""What tests need of the machine, tried for real: programs that are installed do not always run."""
+
+from __future__ import annotations
+
+import functools
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NoReturn
+
+import pytest
+
+NODE_PROJECT = Path(__file__).with_name("sdk_node")
+CHROMIUM_ARGUMENTS = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--headless"]
+TRIAL_TIMEOUT_S = 60.0
+
+
+class NeedMissing(Exception):
+    """The machine has no such thing, or it does not run here; the message says what to do."""
+
+
+def must_have_everything() -> bool:
+    """True where nothing may be left out, as in CI."""
+    return bool(os.environ.get("GATEWAY_TEST_REQUIRE"))
+
+
+def skip_loudly(what: str, missing: Exception) -> NoReturn:
+    """Leave a test out, which fails it where nothing may be."""
+    if must_have_everything():
+        pytest.fail(f"GATEWAY_TEST_REQUIRE is set, and nothing can be tested {what}: {missing}")
+    pytest.skip(f"NOT TESTED {what}: {missing}")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What came of one trial. `problem` is empty where all is well."""
+
+    name: str
+    untested: str
+    problem: str = ""
+
+    def __str__(self) -> str:
+        if self.problem:
+            return f"{self.name}: MISSING, so {self.untested} is not tested: {self.problem}"
+        return f"{self.name}: available"
+
+
+def try_needs() -> list[Finding]:
+    """Everything but the stores, which a run keeps running (`gateway.tests.services`)."""
+    trials: list[tuple[str, str, Callable[[], object]]] = [
+        ("Docker engine", "what runs in containers", try_docker),
+        ("Chromium", "what pages do in a browser", try_chromium),
+        ("C compiler", "what reads GPUs", try_compiler),
+        ("Node.js", "OpenAI's SDK for Node", find_node),
+    ]
+    with ThreadPoolExecutor(len(trials)) as pool:
+        return list(pool.map(lambda trial: find_out(*trial), trials))
+
+
+def find_out(name: str, untested: str, attempt: Callable[[], object]) -> Finding:
+    try:
+        attempt()
+    except (NeedMissing, OSError, RuntimeError, subprocess.SubprocessError) as exc:
+        return Finding(name, untested, f"{exc}")
+    return Finding(name, untested)
+
+
+def try_docker() -> None:
+    from gateway.tests.docker_engine.fixtures import open_docker_engine
+
+    with open_docker_engine():
+        pass
+
+
+def find_chromium() -> str:
+    if executable := shutil.which("chromium"):
+        return executable
+    raise NeedMissing("apt-get install chromium")
+
+
+def try_chromium() -> None:
+    page = [*CHROMIUM_ARGUMENTS, "--dump-dom", "about:blank"]
+    shown = subprocess.run(
+        [find_chromium(), *page], capture_output=True, text=True, timeout=TRIAL_TIMEOUT_S, check=False
+    )
+    if "<html>" not in shown.stdout:
+        raise NeedMissing(f"it shows no page: {shown.stderr[-500:]}")
+
+
+def try_compiler() -> None:
+    from modelops.tests.hardware.stub import compile_stub
+
+    with tempfile.TemporaryDirectory() as folder:
+        compile_stub(Path(folder))
+
+
+@functools.cache
+def find_node() -> str:
+    """Node.js, with the SDK installed beside the scenario. Raises NeedMissing."""
+    node, npm = shutil.which("node"), shutil.which("npm")
+    if node is None or npm is None:
+        raise NeedMissing("no node and npm: apt-get install nodejs npm")
+    if not (NODE_PROJECT / "node_modules" / "openai").is_dir():
+        installed = subprocess.run(
+            [npm, "ci", "--silent"], cwd=NODE_PROJECT, capture_output=True, text=True, check=False
+        )
+        if installed.returncode:
+            raise NeedMissing(f"npm ci failed: {installed.stderr[-300:]}")
+    return node
