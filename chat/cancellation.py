@@ -1,4 +1,4 @@
-"""Stopping an answer wherever it is generated: the wish is written to its row, then signalled."""
+"""Stops an answer in whichever process generates it: the request is stored in its row, then published."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ LISTEN_S = 30.0
 class Cancellation:
     """Stops answers of this process and, through Redis, of every other one.
 
-    The signal is quick and may get lost; the row is what counts. A process that was cut off from Redis
-    looks into the rows of its own answers when it is back.
+    A published message may get lost; the row is authoritative. A process that lost its connection to Redis
+    reads the rows of its own answers when it is connected again.
     """
 
     def __init__(self, *, registry: Registry, recorder: Recorder, redis: Redis | None) -> None:
@@ -31,7 +31,7 @@ class Cancellation:
         self._redis = redis
 
     async def cancel(self, request: CancelRequest) -> str:
-        """The answer's status when it was asked to stop. Raises NotFound."""
+        """Stop the answer; returns the status that it had. Raises NotFound."""
         status = await self._recorder.request_cancel(request)
         if status is None:
             raise NotFound("There is no such answer.")
@@ -43,7 +43,7 @@ class Cancellation:
         return status
 
     async def listen(self) -> None:
-        """Stop what other processes are asked to stop and this one generates, until Redis is lost."""
+        """Stop this process's answers on requests to other processes; returns when Redis is lost."""
         if self._redis is None:
             return
         try:
@@ -62,7 +62,7 @@ class Cancellation:
                     self._registry.stop(message_id)
 
     async def catch_up(self) -> None:
-        """Stop the answers of this process whose row says so."""
+        """Stop the answers of this process whose rows have a stop request."""
         own = frozenset(self._registry.snapshot())
         if own:
             for message_id in await self._recorder.find_cancel_requests(own):

@@ -1,4 +1,4 @@
-"""The client's end of an answer: sending to it, noticing that it left, keeping it company meanwhile."""
+"""The client's side of an answer: sends to it, notices its disconnect, pings while nothing comes."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ class Client:
         self.has_left = False
 
     async def deliver(self, data: bytes, *, is_last: bool = False) -> None:
-        """Send a piece of the stream; nothing happens when the client has left.
+        """Send a piece of the stream; does nothing when the client has left.
 
-        A reader that takes nothing counts as gone after `send_s`. While the answer runs its attendant
-        sees to that, which spares every piece a timer; at the end nobody attends any more.
+        A client that accepts nothing for `send_s` counts as gone. While the answer runs its attendant task
+        enforces that, which saves a timer for every piece; the last piece has a timer of its own.
         """
         if self.has_left:
             return
@@ -67,7 +67,7 @@ class Client:
 
     @asynccontextmanager
     async def attended(self, generation: Generation) -> AsyncIterator[None]:
-        """While inside, the generation ends or goes on as its client, its deadlines and `stop` say."""
+        """Inside the context, a task stops the generation on disconnects and deadlines, and sends pings."""
         attendant = asyncio.create_task(self._attend(generation))
         generation.on_admission = self._look_again
         try:
@@ -94,9 +94,9 @@ class Client:
                 generation.client_left()
 
     async def _ping(self) -> bool:
-        """Fill the silence; False when the reader does not take it.
+        """Send a ping; False when the client does not accept it within `send_s`.
 
-        Bounded by itself: the attendant sends it, and nobody attends to the attendant.
+        It has a timer of its own, because the attendant task sends it.
         """
         try:
             async with asyncio.timeout(self._timeouts.send_s):
@@ -109,7 +109,7 @@ class Client:
         return True
 
     def _next_check(self) -> float:
-        """When to look again whether the reader is stuck, or waits for a ping."""
+        """When to check again whether the client is stuck, or a ping is due."""
         timeouts = self._timeouts
         if self.has_left or not self._is_stream:
             return math.inf
@@ -135,12 +135,12 @@ class Client:
         return True
 
     def _look_again(self) -> None:
-        """The generation's deadline is another one now: have the attendant ask for it."""
+        """Wake the attendant task, because the generation's deadline has changed."""
         if self._watching is not None and not self._watching.expired():
             self._watching.reschedule(asyncio.get_running_loop().time())
 
     def _give_up(self) -> None:
-        """The reader has taken nothing for too long: free whoever waits to send to it."""
+        """The client accepted nothing for too long: cancel the send that waits for it."""
         self.has_left = True
         if self._sending is not None:
             self._sending.reschedule(asyncio.get_running_loop().time())

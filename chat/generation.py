@@ -1,4 +1,4 @@
-"""One answer being generated, from the engine's first byte to its end, whoever is still listening."""
+"""One answer being generated: its admission, the call to the engine, and what ends it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ MAX_EVENT_BYTES = 16 * 2**20
 
 @dataclass(frozen=True)
 class Timeouts:
-    """How long an answer may keep whom waiting, in seconds."""
+    """The time-outs of an answer, in seconds: three of the engine's, and two of the client's stream."""
 
     first_byte_s: float
     idle_s: float
@@ -36,7 +36,7 @@ class Timeouts:
 
 
 class GenerationStopped(Exception):
-    """Somebody ended the answer early, and that is no failure."""
+    """The answer was ended early by its user or client, which is no failure."""
 
 
 class StoppedByUser(GenerationStopped):
@@ -48,9 +48,9 @@ class ClientLeft(GenerationStopped):
 
 
 class Generation:
-    """Is let in to an engine, opens the call, cuts and folds what comes; can be stopped at any moment.
+    """Waits for admission to an engine, calls it and parses its answer; can be stopped at any moment.
 
-    `make_call` gets the engine's route when it is let in: `model` is only what is expected until then.
+    `make_call` gets the route on admission. Until then `model` is the expected one; a switch may change it.
     """
 
     def __init__(
@@ -72,9 +72,9 @@ class Generation:
         self.started_at = time.perf_counter()
         self.first_token_at: float | None = None
         self.sent_bytes = 0
-        """Of the request to the engine; 0 until it is let in."""
+        """The size of the request to the engine; 0 until admission."""
         self.on_admission: Callable[[], None] | None = None
-        """Called when a wait for the engine is over."""
+        """Called when the wait in the queue is over."""
         self._admission = admission
         self._request = request
         self._ticket: Ticket | None = None
@@ -91,7 +91,7 @@ class Generation:
 
     @asynccontextmanager
     async def stoppable(self) -> AsyncIterator[None]:
-        """What runs inside ends at once, with the reason given, when somebody calls `stop`."""
+        """Inside the context, `stop` raises its reason at once."""
         try:
             async with asyncio.timeout(None) as self._scope:
                 if self._stop_reason is not None:
@@ -112,20 +112,20 @@ class Generation:
                 self._scope.reschedule(asyncio.get_running_loop().time())
 
     def client_left(self) -> None:
-        """Nobody reads any more: go on or stop, as the request asked. What still waits has no use."""
+        """The client left: continue or stop, as the request asked. A request in the queue always stops."""
         if self._ticket is not None or not self._finish_without_client:
             self.stop(ClientLeft())
 
     @property
     def deadline(self) -> float:
-        """When `check_deadline` has something to say next, in `time.monotonic` seconds."""
+        """The next time at which `check_deadline` may stop the answer, in `time.monotonic` seconds."""
         if self._ticket is not None:
             return self._ticket.deadline
         patience_s = self.timeouts.idle_s if self._has_data else self.timeouts.first_byte_s
         return min(self._active_at + patience_s, self._opened_at + self.timeouts.total_s)
 
     def check_deadline(self, now: float) -> None:
-        """Stop the answer when it waited, the engine was silent, or it all went on, for too long."""
+        """Stop the answer when its wait, the engine's silence or the whole answer exceeded its time-out."""
         if now < self.deadline:
             return
         if self._ticket is not None:
@@ -176,7 +176,7 @@ class Generation:
 
     @asynccontextmanager
     async def _at_engine(self) -> AsyncIterator[EngineAnswer]:
-        """The engine's answer, at once or after a wait. The engine's time begins when it is over."""
+        """The engine's answer, after admission. The engine's time-outs count from there."""
         admitted = self._admission.try_admit(self._request, self.stop)
         if admitted is None:
             admitted = await self._wait_for_admission()
@@ -198,7 +198,7 @@ class Generation:
                 self.on_admission()
 
     def _note_data(self, data: bytes) -> None:
-        """Raises UpstreamUnavailable for an answer that grows beyond what is taken from an engine."""
+        """Raises UpstreamUnavailable for an answer that exceeds `max_bytes`."""
         self._has_data = True
         self._active_at = time.monotonic()
         self._received_bytes += len(data)
@@ -212,7 +212,7 @@ class Generation:
             if payload == DONE_PAYLOAD:
                 return _Folded(kept, is_done=True)
             if not payload:
-                continue  # a comment of the engine's; pings are the gateway's business
+                continue  # a comment of the engine's: the gateway sends pings of its own
             try:
                 chunk = decode_chunk(payload)
             except NOT_JSON:
@@ -231,7 +231,7 @@ class Generation:
 
 
 class _Folded(NamedTuple):
-    """What one read of the engine's stream came to; made for every read, so made cheaply."""
+    """The result of one read of the engine's stream. A NamedTuple, as one is made for every read."""
 
     kept: list[bytes]
     error: GatewayError | None = None

@@ -1,9 +1,8 @@
 """Where images, sounds and files in messages may come from.
 
-The engine fetches what a URL names, from inside the network: an address of the cloud's metadata service, of
-the database, `file:`. Redirects and names that resolve to inner addresses are the engine's to follow, out of
-our sight. So by default a medium comes within the request, as a `data:` URL, and from nowhere else. Not as
-embeddings: those are tensors that the engine unpacks.
+The engine fetches URLs from inside the network: the cloud's metadata service, the database, `file:`. The
+gateway does not see redirects, nor names that resolve to internal addresses. So by default a medium has to be
+in the request, as a `data:` URL. Embeddings are refused: they are tensors that the engine unpacks.
 """
 
 from __future__ import annotations

@@ -32,7 +32,7 @@ _event_id = re.compile(r"[0-9]{1,18}")
 
 
 async def stream_model_events(request: Request) -> Response:
-    """Any user may listen; `Last-Event-ID` continues, else the present state comes first."""
+    """Continues after `Last-Event-ID`; without one, the first event is the present state."""
     runtime = await get_runtime()
     principal = await runtime.request_admission.admit_event_stream(request, Scopes.MODELS_READ)
 
@@ -79,7 +79,7 @@ def read_switch_filter(request: Request) -> uuid.UUID | None:
 
 
 class ModelEventStream(Response):
-    """One subscriber's stream. It ends when the client leaves or is too slow, and when the process stops."""
+    """The stream of one subscriber. Ends when the client leaves or is too slow, or the process stops."""
 
     def __init__(
         self,
@@ -107,8 +107,8 @@ class ModelEventStream(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async with self._events.subscribed() as (subscription, self._newest):
-            # Before the first byte, so that a database that is away is a 503; and read after subscribing, so
-            # that nothing happens between the state that is told and the events that follow it.
+            # Read before the first byte, so that an unavailable database is a 503, and after subscribing, so
+            # that no event is lost between the state and the events that follow it.
             status, missed = None, []
             if self._after is not None and await self._events.knows(self._after):
                 missed = await self._read_missed(self._after)
@@ -136,7 +136,7 @@ class ModelEventStream(Response):
         while missed:
             for event in missed:
                 await self._send_event(send, event)
-            # Of every page: what happens meanwhile is replayed, and waits among the live events as well.
+            # Of every page: an event that happens meanwhile is in a page and among the live events.
             replayed |= {event.id for event in missed if event.id > self._newest - OVERLAP}
             # A page that is not full was the last one.
             missed = await self._read_missed(missed[-1].id) if len(missed) == PAGE_SIZE else []
@@ -165,7 +165,7 @@ class ModelEventStream(Response):
         try:
             self._is_admin = (await self._authenticate()).is_admin
         except DependencyUnavailable:
-            pass  # nobody can tell right now
+            pass  # the right cannot be checked now
         except GatewayError:
             return False
         return True
@@ -181,7 +181,7 @@ class ModelEventStream(Response):
         await self._send(send, {"type": "http.response.body", "body": body, "more_body": True})
 
     async def _send(self, send: Send, message: dict[str, Any]) -> None:
-        """Raises TimeoutError for a reader that takes nothing."""
+        """Raises TimeoutError when the client accepts nothing for `send_s`."""
         async with asyncio.timeout(self._send_s):
             await send(message)
 
@@ -199,5 +199,5 @@ def _outcome(result: BaseException | None) -> str:
     if isinstance(result, asyncio.CancelledError):
         return "client_left"
     if isinstance(result, GatewayError):
-        return result.code  # it comes back with Last-Event-ID
+        return result.code  # the client reconnects with Last-Event-ID
     raise result

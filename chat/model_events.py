@@ -1,4 +1,4 @@
-"""Telling subscribers what happens to models, as it happens: the rows of switch events as server-sent events.
+"""Publishes the rows of switch events to the subscribers of this process, as they are written.
 
 One task reads new rows for all subscribers of a process, and only while there are any.
 """
@@ -29,7 +29,7 @@ OVERLAP = 20
 
 
 class Subscription:
-    """One subscriber's events. `next` answers None when it is over: dropped, or the process stops."""
+    """The events of one subscriber. `next` returns None at its end: it lagged or the process stops."""
 
     def __init__(self) -> None:
         self._queue: asyncio.Queue[SwitchEventView | None] = asyncio.Queue(QUEUE_SIZE + 1)
@@ -51,7 +51,7 @@ class Subscription:
 
 
 class ModelEvents:
-    """Hands new events to whoever subscribed; one per web process."""
+    """Passes new events on to all subscriptions; one per web process."""
 
     def __init__(self, worker: BatchWorker) -> None:
         self._worker = worker

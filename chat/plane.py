@@ -1,4 +1,4 @@
-"""The chat plane: routes to its views, with none of Django's middleware on its path."""
+"""The chat plane: routes requests to its views, without Django's middleware."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class ChatPlane:
                 exc.headers = admission.headers | exc.headers
             raise
         except ClientDisconnect:
-            # It left before its request was complete: there is nobody to answer.
+            # The client closed the connection before its request was complete.
             scope["gateway.log"]["outcome"] = "client_left"
         except Exception as exc:
             log.error("unexpected_error", exc_info=exc)
@@ -74,7 +74,7 @@ class ChatPlane:
             count_refusal(scope, error)
             raise error from exc
         finally:
-            # Whatever happened: an answer has ended it before, and said what it took.
+            # After every outcome. An answer has already ended it, with the tokens that it used.
             if (admission := scope.get(ADMISSION)) is not None:
                 admission.end()
 

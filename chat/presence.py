@@ -1,4 +1,4 @@
-"""Telling the switcher that this web process lives, which epoch it acts on and what it has open."""
+"""Reports to the switcher that this web process lives, the epoch it acts on and its open requests."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from modelops.serving.web_presence import Presence, remove_presence, write_prese
 
 HEARTBEAT_S = 2.0
 MINIMUM_PERIOD_S = 0.05
-"""However often the counts change."""
+"""Between two writes, however often the counts change."""
 
 
 class PresenceKeeper:
-    """Writes this process's row: at once when something changed that the switcher waits for, else as a beat.
+    """Writes this process's row: at once after a change that the switcher waits for, else as a heartbeat.
 
-    Epoch and counts are taken together when a write begins, and one write follows another: whatever was
-    let in before an epoch was acted on is in the count that goes with it.
+    Epoch and counts are read together when a write begins, and writes do not overlap. So a request that was
+    admitted before an epoch was acknowledged is in the count that is written with that epoch.
     """
 
     def __init__(self, worker: BatchWorker) -> None:
@@ -55,6 +55,6 @@ class PresenceKeeper:
                     await self._has_news.wait()
 
     async def remove(self) -> None:
-        """Say that this process is gone. If the database does not answer, its row ages."""
+        """Remove this process's row. If the database does not answer, the row expires by its age."""
         with contextlib.suppress(DependencyUnavailable):
             await self._worker.submit(remove_presence, self.id)

@@ -1,7 +1,7 @@
-"""Whose cached prompts a request may profit from.
+"""Separates the users in the engine's prefix cache.
 
-vLLM keeps the computed beginnings of prompts and reuses them for whoever sends the same. How fast an answer
-comes then tells whether somebody else has sent that text. A salt of one's own keeps each user's apart.
+vLLM caches the computed beginnings of prompts and reuses them for equal ones. The time to the first token
+then reveals whether another user has sent the same text. A salt for each user keeps cache entries apart.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def salt_fields(caps: RequestConfig, *, secret: str, user_id: uuid.UUID) -> dict
 
 @lru_cache(maxsize=10_000)
 def _salt_of(secret: str, user_id: uuid.UUID) -> str:
-    """A keyed hash: an id is no secret, and who knew the salt could ask with it on a leaky engine port.
+    """A keyed hash: an id is no secret, and a salt that can be guessed could be used on an open engine port.
 
     The alphabet avoids what vLLM forbids in a salt (`@`, `/`, backslash, NUL).
     """

@@ -1,4 +1,4 @@
-"""Keeping answers: their rows are made before the first token and closed before the last event is sent."""
+"""Stores answers: their rows are created before the first token and closed before the last event."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ MAX_FINISH_REASON = 50
 MAX_COUNT = 2**31
 
 RETRY_DELAYS_S = (0.2, 0.5, 1.0, 2.0, 4.0, 8.0)
-"""A finished answer is worth waiting for a database that restarts."""
+"""Long enough for a database to restart before a finished answer is given up."""
 
 
 class Recorder:
@@ -52,9 +52,9 @@ class Recorder:
         return await self._worker.submit(find_answers, RepeatKey(owner_id, client_message_id))
 
     async def close(self, outcome: ReplyOutcome) -> None:
-        """Put the answer's end on record. Goes on if the caller is cancelled; `settled` waits for it.
+        """Store the outcome of an answer. Continues if the caller is cancelled; `settled` waits for it.
 
-        Raises DependencyUnavailable when the database stays away.
+        Raises DependencyUnavailable when the database is not back after the retries.
         """
         await asyncio.shield(self._keep(self._close(outcome)))
 
@@ -76,12 +76,12 @@ class Recorder:
         await self._worker.submit(close_replies, outcome)
 
     async def settled(self) -> None:
-        """Wait until every answer that was to be closed is."""
+        """Wait until the outcomes of all answers are stored."""
         while self._closing:
             await asyncio.wait(set(self._closing))
 
     async def checkpoint(self, running: dict[uuid.UUID, Generation]) -> None:
-        """Save the text so far of these answers."""
+        """Store the text so far of these answers."""
         outcomes = await asyncio.gather(
             *(
                 self._worker.submit(
@@ -102,14 +102,14 @@ class Recorder:
                 log.warning("answer_not_saved_yet", message_id=message_id, error=type(outcome).__name__)
 
     async def sweep(self, *, everything: bool = False) -> int:
-        """Close answers that a dead process left streaming; answers how many."""
+        """Close answers whose process died; returns how many."""
         closed = await self._worker.submit(sweep_orphans, Sweep(everything))
         if closed:
             log.warning("orphaned_answers_closed", count=closed)
         return closed
 
     async def request_cancel(self, request: CancelRequest) -> str | None:
-        """Note the wish to stop an answer; its status, or None where this user has no such answer."""
+        """Store that an answer is to stop; its status, or None where this user has no such answer."""
         return await self._worker.submit(request_cancels, request)
 
     async def find_cancel_requests(self, message_ids: frozenset[uuid.UUID]) -> set[uuid.UUID]:
@@ -117,7 +117,7 @@ class Recorder:
 
 
 def public_error(exc: BaseException | None) -> GatewayError | None:
-    """What a client is told about the way an answer ended; None for a good end."""
+    """The error for the client of an answer that ended with `exc`; None when it did not fail."""
     if exc is None or isinstance(exc, GenerationStopped):
         return None
     if isinstance(exc, GatewayError):
@@ -128,7 +128,7 @@ def public_error(exc: BaseException | None) -> GatewayError | None:
 
 
 def outcome_of(message_id: uuid.UUID, generation: Generation, ended_by: BaseException | None) -> ReplyOutcome:
-    """The row's last state, with the text so far however the answer ended."""
+    """The final state of the answer's row, with the text that was received however the answer ended."""
     transcript = generation.transcript
     error = public_error(ended_by)
     status = MessageStatus.COMPLETE
@@ -155,7 +155,7 @@ def outcome_of(message_id: uuid.UUID, generation: Generation, ended_by: BaseExce
 
 
 def failed_outcome(message_id: uuid.UUID, generation: Generation) -> ReplyOutcome:
-    """The end of an answer whose own end could not be stored: the text, and nothing else of the engine's."""
+    """The outcome of an answer whose full outcome could not be stored: its text alone."""
     return ReplyOutcome(
         message_id=message_id,
         status=MessageStatus.ERROR,
@@ -184,7 +184,7 @@ def _storable_calls(calls: list[dict[str, Any]] | None) -> list[dict[str, Any]] 
 
 
 def _storable_count(tokens: int | None) -> int | None:
-    """The engine's count if it is one."""
+    """The engine's count, if the column can store it."""
     return tokens if tokens is not None and 0 <= tokens < MAX_COUNT else None
 
 

@@ -18,7 +18,7 @@ class Registry:
 
     @contextmanager
     def running(self, message_id: uuid.UUID | None, generation: Generation) -> Iterator[None]:
-        """Known under `message_id` while inside; answers that are not stored have no id and stay unknown."""
+        """Registers the answer inside the context. An answer that is not stored has no id and is left out."""
         if message_id is None:
             yield
             return

@@ -1,4 +1,4 @@
-"""The gateway's own shapes around an answer: ids in the first event, the JSON object, a stored repeat."""
+"""The JSON of `/api/chat`: ids in the first event, the whole answer, and the repeat of a stored one."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""How an answer reaches its client: streamed, collected into one JSON object, or passed through.
+"""The responses of chat requests: streamed, collected into one JSON object, or passed through.
 
-All three share one life: attend the client while the generation runs, put the outcome on record, account
-for it, and only then send what says "complete".
+All three attend to the client while the generation runs, record and count the outcome, and only then send the
+end of the answer.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ log = structlog.get_logger()
 
 
 class Answer(Response):
-    """An answer in the making. Stored ones have a `message_id`; the row is closed whatever happens."""
+    """Generates and sends an answer. The row of a stored one, `message_id`, is closed whatever happens."""
 
     is_stream = False
 
@@ -81,15 +81,15 @@ class Answer(Response):
                 await self.conclude(client, error)
 
     async def produce(self, client: Client) -> None:
-        """Run the generation, sending what can be sent before its end."""
+        """Run the generation, and send what can be sent before it has ended."""
         raise NotImplementedError
 
     async def conclude(self, client: Client, error: GatewayError | None) -> None:
-        """Send the end, which says that everything before it is on record."""
+        """Send the end of the answer, after its outcome is stored."""
         raise NotImplementedError
 
     def _settle(self, scope: Scope) -> None:
-        """The engine is done with it: what it took counts from now on, and its place is free."""
+        """Count the tokens that the answer used, and release its lease: the engine has finished."""
         admission: Admission | None = scope.get(ADMISSION)
         if admission is not None:
             spent = spent_by(self.generation, self.ended_by)
@@ -178,7 +178,7 @@ class PassedThroughAnswer(Answer):
 
 
 def account_for(scope: Scope, generation: Generation, ended_by: BaseException | None) -> None:
-    """Count the answer, and say in the access log what it was."""
+    """Add the answer to the metrics and to the access log's fields."""
     error = public_error(ended_by)
     status = error.code if error else "cancelled" if ended_by else "ok"
     model = generation.model

@@ -1,4 +1,4 @@
-"""From what a client asks to the call that the engine gets."""
+"""Builds the call to the engine from a client's request, and lists the served models."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an answer took, for the limits: what the engine says, or a guess where it did not get to say it."""
+"""The tokens that an answer used, for the limits: the engine's count, or an estimate without one."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from chat.generation import Generation, GenerationStopped
 
 BYTES_PER_TOKEN = 4
 MAX_GUESSED_PROMPT_TOKENS = 16_384
-"""A guess stays a small one: images travel as megabytes of text."""
+"""Bounds the estimate, because images are megabytes of text."""
 MAX_TOKENS = 2**31
 
 
 def spent_by(generation: Generation, ended_by: BaseException | None) -> Spent:
-    """The tokens of prompt and answer. Without the engine's own count both are guessed.
+    """The tokens of prompt and answer. Both are estimated for an answer that ended before the engine's count.
 
-    That happens to answers that were stopped or broken off. Nothing is charged for what no engine began.
+    An answer that failed before its first token costs nothing.
     """
     usage = generation.transcript.usage
     if usage is not None:
@@ -27,5 +27,5 @@ def spent_by(generation: Generation, ended_by: BaseException | None) -> Spent:
 
 
 def _bounded(tokens: int | None) -> int:
-    """Whatever an engine says: a count."""
+    """The engine's count, brought into a range that the limits can add up."""
     return max(0, min(tokens or 0, MAX_TOKENS))

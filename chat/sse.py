@@ -1,4 +1,4 @@
-"""Server-sent events: cutting the engine's bytes into events, and writing the gateway's own."""
+"""Server-sent events: splits the engine's bytes into events, and encodes the gateway's own."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Learning that this process is to stop while its server still waits for connections to end."""
+"""Calls back when this process is told to stop, before its server waits for connections to end."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from types import FrameType
 def call_at_stop(callback: Callable[[], None]) -> None:
     """Call `callback` on this loop at SIGTERM or SIGINT, before the server's own handler.
 
-    ASGI tells of a stop only when all connections have ended (lifespan.shutdown). Where no server listens to
-    the signals, and outside the main thread, nothing is done.
+    ASGI reports a stop only when all connections have ended (lifespan.shutdown). Does nothing where no server
+    handles the signals, and outside the main thread.
     """
     if threading.current_thread() is not threading.main_thread():
         return

@@ -1,4 +1,4 @@
-"""The way to the engine: opening a completion, and what its failures mean to a client.
+"""Calls to the engine: opens completions, and translates its failures into errors for the client.
 
 aiohttp instead of httpx here, by measurement (docs/adr/0002). Its exceptions do not leave this module.
 """
@@ -45,7 +45,7 @@ class EngineCall:
 
 
 class EngineAnswer:
-    """The engine's 200, with its body still to come."""
+    """The engine's 200, whose body is still to be read."""
 
     def __init__(self, response: aiohttp.ClientResponse) -> None:
         self._response = response
@@ -58,7 +58,7 @@ class EngineAnswer:
 
 
 class EngineGateway:
-    """Opens completions on whichever engine a request was let in to; one per web process."""
+    """Opens completions on the engine that a request was admitted to; one per web process."""
 
     def __init__(self, *, api_key: str = "", connect_timeout_s: float) -> None:
         self._headers = {"Content-Type": "application/json"}

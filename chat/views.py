@@ -37,7 +37,7 @@ async def chat(request: Request) -> Response:
     principal, headers = await admit_generation(runtime, request, Scope.CHAT)
     body = parse_chat_request(await request.body(), runtime.config)
     if body.conversation_id is not None:
-        principal.require(Scope.HISTORY)  # whoever goes on with it can have it told
+        principal.require(Scope.HISTORY)  # its answers may repeat what the conversation holds
     if (answered := await find_repeat(runtime, principal, body)) is not None:
         return repeat_answer(answered, headers + ids_of(answered), principal, body)
     route = await find_route(runtime, request, principal, body.model)
@@ -136,7 +136,7 @@ async def cancel_message(request: Request) -> Response:
 
 
 async def admit_generation(runtime: WebRuntime, request: Request, scope: Scope) -> tuple[Principal, Headers]:
-    """Who asks, with a credential for `scope`, and the rate headers of the answer.
+    """The caller, whose credential has `scope`, and the rate headers of the answer.
 
     Raises AuthenticationFailed, PermissionDenied or one of the 429s.
     """
@@ -145,7 +145,7 @@ async def admit_generation(runtime: WebRuntime, request: Request, scope: Scope) 
 
 
 async def list_usable_cards(request: Request) -> list[dict[str, Any]]:
-    """The served models that the caller's credential is for."""
+    """The served models that the caller's credential may use."""
     runtime = await get_runtime()
     principal = await runtime.request_admission.authenticate(
         request, Scope.MODELS_READ, Scope.CHAT, Scope.EMBEDDINGS
@@ -157,13 +157,16 @@ async def list_usable_cards(request: Request) -> list[dict[str, Any]]:
 def call_if_allowed(
     route: Route, *, principal: Principal, make_call: Callable[[Route], EngineCall]
 ) -> EngineCall:
-    """The call, if the caller may use the model that it goes to: after a wait it may be another one."""
+    """The call, unless the caller may not use the model, which a switch may have changed during a wait.
+
+    Raises PermissionDenied.
+    """
     principal.require_model(route.model)
     return make_call(route)
 
 
 async def find_route(runtime: WebRuntime, request: Request, principal: Principal, model: str) -> Route:
-    """Where the request goes, before anything is recorded: refused at once, if it is to be refused.
+    """The route of the request, resolved before anything is recorded; switches the profile where allowed.
 
     Raises PermissionDenied, ModelNotFound, ModelSwitching, ModelLoading or NoModel.
     """
@@ -183,14 +186,14 @@ def may_switch(config: GatewayConfig, principal: Principal) -> bool:
 
 
 async def find_repeat(runtime: WebRuntime, principal: Principal, body: ChatRequest) -> Turn | None:
-    """The turn whose answer this request repeats: it is answered even when no engine is there."""
+    """The turn that this request repeats, whose stored answer needs no engine; None for a new message."""
     if body.client_message_id is None:
         return None
     return await runtime.recorder.find_answer(principal.user_id, body.client_message_id)
 
 
 def repeat_answer(turn: Turn, headers: Headers, principal: Principal, body: ChatRequest) -> Response:
-    """The stored answer. Raises PermissionDenied when it is by a model that the credential is not for."""
+    """The stored answer. Raises PermissionDenied when the credential may not use the model that gave it."""
     if turn.replay is not None:
         principal.require_model(turn.replay.model)
     return replay_answer(turn, headers, is_stream=body.stream)
@@ -208,7 +211,7 @@ def ids_of(turn: Turn) -> Headers:
 
 
 async def record(runtime: WebRuntime, principal: Principal, body: ChatRequest, model: str) -> Turn | None:
-    """Put the user's message and the answer's row on record; None when the request says not to."""
+    """Store the user's message and the answer's row; None when the request turns storing off."""
     if not body.store:
         return None
     messages = body.messages or []

@@ -1,4 +1,4 @@
-"""What the chat plane shares within one process: its clients, caches and background tasks."""
+"""The clients, caches and background tasks that the chat plane shares within one process."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class WebRuntime:
     worker: BatchWorker
     redis: Redis | None
     board_worker: BatchWorker
-    """Reads the board and says that this process is there; never waits for chats being stored."""
+    """Reads the board and writes this process's presence; apart, so that it never waits for chats."""
     board: LiveBoard
     engine_admission: EngineAdmission
     presence: PresenceKeeper
@@ -75,7 +75,7 @@ class WebRuntime:
     timeouts: Timeouts
     tasks: list[asyncio.Task[None]]
     lock: IO[str] | None = None
-    """Held while this is the only web process on its data folder; without Redis there should be no other."""
+    """Held while this is the only web process on its data folder, as it has to be without Redis."""
 
     def start_background_tasks(self) -> None:
         background: list[tuple[Callable[[], Awaitable[None]], float]] = [
@@ -96,7 +96,7 @@ class WebRuntime:
         await self.presence.keep(self.engine_admission)
 
     async def switch_to(self, profile: str, principal: Principal, request: Request) -> None:
-        """Have the default slot switch, and see to it that the board knows. Raises GatewayError."""
+        """Request a switch of the default slot, and refresh the board. Raises GatewayError."""
         caller = ChatCaller(
             principal.user_id,
             principal.username,
@@ -110,7 +110,7 @@ class WebRuntime:
         running = self.registry.snapshot()
         if running:
             await self.recorder.checkpoint(running)
-            # A stop signal may get lost on its way; what the row says is what counts.
+            # A published stop may get lost; the row is authoritative.
             await self.cancellation.catch_up()
 
     async def _follow_limits(self) -> None:
@@ -123,7 +123,7 @@ class WebRuntime:
         await self.recorder.sweep()
 
     async def _repeat(self, work: Callable[[], Awaitable[None]], period_s: float) -> None:
-        """Whatever goes wrong once, the work goes on: answers depend on it as long as the process lives."""
+        """Run `work` every `period_s`, also after it failed: answers depend on it."""
         while True:
             try:
                 await work()
@@ -162,7 +162,7 @@ class WebRuntime:
 async def start_runtime(config: GatewayConfig) -> WebRuntime:
     """A running runtime for this process and event loop."""
     runtime = _build_runtime(config)
-    # The only web process may take whatever still says "streaming" for an orphan.
+    # For the only web process, every answer that is still marked as streaming is an orphan.
     runtime.lock = hold_alone(Path(config.data_dir)) if runtime.redis is None else None
     await _close_orphans(runtime.recorder, everything=runtime.lock is not None)
     await _join(runtime)
@@ -249,7 +249,7 @@ def hold_alone(folder: Path) -> IO[str] | None:
 
 
 async def _join(runtime: WebRuntime) -> None:
-    """Be seen before the board is read: no switch may overlook requests that are let in by what it said."""
+    """Write the presence before reading the board, so that no switch misses requests admitted by it."""
     try:
         await runtime.presence.write()
         await runtime.board.refresh()

@@ -1,8 +1,8 @@
 """The life of an answer's row after its turn began: saved on the way, closed once, swept if orphaned.
 
 Every write is conditional on the row's state, so whoever closes it first wins, with one exception: the
-sweeper only guesses that an answer's process is dead. If it lives, cut off from the database for a
-while, its own word replaces the sweeper's.
+sweeper only infers that an answer's process is dead. If it lives, and was cut off from the database for a
+while, its outcome replaces the sweeper's.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ INTERRUPTED = "interrupted"
 
 @dataclass(frozen=True, kw_only=True)
 class Checkpoint:
-    """The text so far of an answer that goes on; extends its lease."""
+    """The text so far of a running answer; storing it extends the lease."""
 
     message_id: uuid.UUID
     content: str
@@ -149,7 +149,7 @@ def _request_cancel(item: CancelRequest) -> str | None:
 
 
 def find_cancel_requests(items: Sequence[frozenset[uuid.UUID]]) -> list[set[uuid.UUID]]:
-    """Which of these answers somebody asked to stop."""
+    """The ids of these answers whose owners asked to stop them."""
     return [
         set(
             Message.objects.filter(pk__in=ids, cancel_requested_at__isnull=False).values_list("pk", flat=True)

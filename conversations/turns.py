@@ -1,4 +1,4 @@
-"""One turn of a conversation: what the user says and the answer's row, before its first token exists.
+"""Begins the turns of conversations: stores the user's message and the answer's row, before its first token.
 
 Functions here take a batch and answer one result each, for `gateway.batching`. They are the only
 writers of messages.
@@ -36,7 +36,7 @@ class NewMessage:
 
 @dataclass(frozen=True, kw_only=True)
 class NewTurn:
-    """What somebody wants said. Without a conversation a new one is made."""
+    """A turn to begin. Without `conversation_id` a new conversation is created."""
 
     owner_id: uuid.UUID
     messages: tuple[NewMessage, ...]
@@ -52,13 +52,13 @@ class NewTurn:
 
 @dataclass(frozen=True, kw_only=True)
 class Turn:
-    """A turn that is on record: the prompt to send, and the row that takes the answer."""
+    """A stored turn: the prompt for the engine, and the row of the answer."""
 
     conversation_id: uuid.UUID
     message_id: uuid.UUID
     prompt: Prompt
     replay: Message | None = None
-    """The stored answer, when this very message was answered before; then nothing is to be generated."""
+    """The stored answer to a message that was answered before; then nothing has to be generated."""
 
 
 def begin_turns(items: Sequence[NewTurn]) -> list[Turn | Exception]:
@@ -86,10 +86,7 @@ class RepeatKey:
 
 
 def find_answers(items: Sequence[RepeatKey]) -> list[Turn | Exception | None]:
-    """The stored answer to each repeated message, without beginning anything; None where there is none.
-
-    A repeat gets its answer also when no engine is there to be asked.
-    """
+    """The stored answer to each repeated message; None where there is none. Needs no engine."""
     return [_find_answer(item) for item in items]
 
 

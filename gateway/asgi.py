@@ -50,7 +50,7 @@ EXPOSED_HEADERS = [
 
 
 class GatewayApplication:
-    """Request id, host check, body bounds and access log around both planes."""
+    """Passes each request to its plane, with a request id, host check, body bounds and access log."""
 
     def __init__(self, *, chat: ASGIApp, pages: ASGIApp, config: GatewayConfig) -> None:
         self._chat = chat
@@ -58,7 +58,7 @@ class GatewayApplication:
         self._config = config
         sts = f"max-age={config.hsts_seconds}".encode()
         self._page_headers = [(b"strict-transport-security", sts)] if config.hsts_seconds else []
-        # Django's pages say so themselves. What a model writes is JSON, whatever a browser makes of it.
+        # Django sets the header on its pages. Without it a browser might take a model's JSON for HTML.
         self._chat_headers = [*self._page_headers, (b"x-content-type-options", b"nosniff")]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -109,12 +109,12 @@ class GatewayApplication:
 
 
 async def refuse_websocket(scope: Scope, receive: Receive, send: Send) -> None:
-    """There is no WebSocket path."""
+    """Close every WebSocket: no path has one."""
     await send({"type": "websocket.close", "code": 1000})
 
 
 async def lifespan(scope: Scope, receive: Receive, send: Send) -> None:
-    """Start the chat runtime with the process, and let its answers end with it."""
+    """Start the chat runtime at startup, and stop it at shutdown, after its answers ended."""
     while True:
         message = await receive()
         if message["type"] == "lifespan.startup":
@@ -128,7 +128,7 @@ async def lifespan(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 def spare_the_collector() -> None:
-    """Keep the garbage collector off what lives as long as the process, and let it come by less often.
+    """Freeze the objects that live as long as the process, and collect garbage less often.
 
     By default every 700 new containers start a collection, and the oldest generation's walks through all
     of Django: 6 to 8 % of the CPU of a short request, measured on 2026-11-22 (benchmarks/README.md).

@@ -1,4 +1,4 @@
-"""Puts administrative changes on record, for rooms that may not import the one that keeps the trail."""
+"""Records administrative changes, for apps that may not import `accounts`, which stores the audit trail."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SHOWN_LENGTH = 200
 
 @dataclass(frozen=True)
 class ChatCaller:
-    """Who asked for a change with a chat, on the plane that has no requests of Django's."""
+    """The user who caused a change by a chat request, which is no request of Django's."""
 
     user_id: uuid.UUID
     username: str
@@ -35,7 +35,7 @@ Requester = HttpRequest | Request | ChatCaller | None
 
 
 class Sink(Protocol):
-    """What the setting AUDIT_SINK names."""
+    """The type of the function that the setting AUDIT_SINK names."""
 
     def __call__(
         self,
@@ -64,7 +64,7 @@ def record_change(
 
 
 def operating_system_user() -> str:
-    """Who runs this process, by the user id and not by what the environment says."""
+    """The user who runs this process, by its user id and not by the environment."""
     try:
         return pwd.getpwuid(os.getuid()).pw_name
     except KeyError:  # a container may run under a number that has no name
@@ -115,7 +115,7 @@ class ReadOnlyAdmin(AuditedAdmin):
 
 
 def _describe_edit(form: Any, name: str) -> object:
-    """Before and after, of a field that is short and plain: others may hold secrets, or are too long."""
+    """The values before and after for a short, plain field; "changed" for others, which may hold secrets."""
     values = [form.initial.get(name), form.cleaned_data.get(name)]
     is_shown = all(
         value is None or isinstance(value, bool | int | float) or _is_short(value) for value in values

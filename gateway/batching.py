@@ -53,7 +53,7 @@ class BatchWorker:
         return await future
 
     async def stop(self) -> None:
-        """Finish what was submitted, then end the thread."""
+        """Finish the submitted items, then end the thread."""
         self._is_stopped = True
         self._jobs.put(None)
         await asyncio.get_running_loop().run_in_executor(None, self._thread.join)

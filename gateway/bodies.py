@@ -1,4 +1,4 @@
-"""What request bodies may not hold, whichever parser reads them."""
+"""Checks of request bodies that all parsers share."""
 
 from __future__ import annotations
 
@@ -15,5 +15,5 @@ NOT_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 def holds_nul(body: bytes) -> bool:
-    """True when JSON text spells a NUL character, which PostgreSQL cannot store."""
+    """True when JSON text contains an escaped NUL character, which PostgreSQL cannot store."""
     return b"\\u0000" in body and _escaped_nul.search(body) is not None

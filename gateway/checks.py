@@ -17,7 +17,7 @@ from gateway.conf import MINIMUM_SECRET_BYTES, GatewayConfig, get_config
 
 @register()
 def check_shared_state(**_options: Any) -> Sequence[CheckMessage]:
-    """Several web processes need a place to share limits and cancel signals."""
+    """Several web processes need Redis, to share limits and cancel signals."""
     try:
         workers = int(os.environ.get("WEB_CONCURRENCY", "1"))
     except ValueError:
@@ -35,7 +35,7 @@ def check_shared_state(**_options: Any) -> Sequence[CheckMessage]:
 
 @register(deploy=True)
 def check_production_settings(**_options: Any) -> Sequence[CheckMessage]:
-    """What is right on a laptop and wrong on a network; beside Django's own `check --deploy`."""
+    """Warns of settings that are fine on a laptop and unsafe on a network, with `check --deploy`."""
     config = get_config()
     return [Warning(text, id=f"gateway.{number}") for number, text in _find_weaknesses(config)]
 
@@ -84,5 +84,5 @@ def is_weak_password(password: str) -> bool:
 
 
 def is_public(network: str) -> bool:
-    """True when the network holds addresses that anybody on the internet may have."""
+    """True when the network contains public addresses."""
     return not ipaddress.ip_network(network).is_private

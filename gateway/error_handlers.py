@@ -42,7 +42,7 @@ class OtherStatus(errors.GatewayError):
 
 
 def error_for_status(status: int, message: str | None = None) -> errors.GatewayError:
-    """The error that stands for a bare HTTP status."""
+    """The error of an HTTP status without an exception."""
     kind = BY_STATUS.get(status)
     if kind is not None:
         return kind(message)
@@ -50,7 +50,7 @@ def error_for_status(status: int, message: str | None = None) -> errors.GatewayE
 
 
 def to_gateway_error(exc: Exception) -> errors.GatewayError | None:
-    """What clients are told about `exc`; None for what nobody expected."""
+    """The error that clients get for `exc`; None for an unexpected exception."""
     match exc:
         case errors.GatewayError():
             return exc

@@ -1,4 +1,4 @@
-"""What both planes share of HTTP: bounded bodies, host names, the error answer. Plain ASGI."""
+"""Bounded bodies, host checks and the error answer, as plain ASGI for both planes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from starlette.types import Message, Receive, Scope, Send
 from gateway.errors import GatewayError, InvalidRequest, RequestTooLarge, status_of, to_envelope
 
 SLOWEST_BODY_BYTES_PER_S = 16 * 1024
-"""Slower than a phone on a bad line; whoever sends less for long holds a request open on purpose."""
+"""Slower than a phone on a bad line: a client below it for long holds its request open on purpose."""
 
 JSON_CONTENT_TYPE = (b"content-type", b"application/json")
 

@@ -1,4 +1,4 @@
-"""One process at a time on a folder."""
+"""Locks that one process at a time holds on a folder."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ PAGE_PREFIXES = ("/admin", "/docs")
 
 
 class EnvelopeMiddleware:
-    """No HTML error leaves an API path, whoever in Django made it.
+    """Replaces Django's HTML errors on API paths with the JSON envelope.
 
     Sync only: it stands among Django's own sync middleware, and the chat plane has none.
     """
@@ -43,7 +43,7 @@ class EnvelopeMiddleware:
 
 
 class ChunkedBodyMiddleware:
-    """Give a chunked body its length: DRF takes a request without Content-Length for an empty one."""
+    """Sets Content-Length for chunked bodies: DRF reads a request without one as empty."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response

@@ -1,4 +1,4 @@
-"""/metrics, for the inside only."""
+"""/metrics, for internal networks only."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ PROXY_HEADERS = ("HTTP_X_FORWARDED_FOR", "HTTP_FORWARDED", "HTTP_X_REAL_IP", "HT
 
 
 def metrics(request: HttpRequest) -> HttpResponse:
-    """Prometheus' text format, or 404 for whoever is not inside."""
+    """Prometheus' text format; 404 for clients outside METRICS_NETWORKS."""
     if not is_internal(request):
         raise NotFound("There is no such path.")
     response: HttpResponse = ExportToDjangoView(request)

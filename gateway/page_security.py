@@ -1,4 +1,4 @@
-"""What browsers are told about pages: where scripts and styles may come from, and who may frame them.
+"""The security headers of pages: the sources of scripts and styles, and who may frame a page.
 
 Three lines instead of django-csp: one constant policy needs no nonces and no decorators. Django 6.0 has a
 middleware of its own that reads a setting of this shape (SECURE_CSP); this one goes when Django 5.2 does.
@@ -29,7 +29,7 @@ def write_policy(directives: Mapping[str, str]) -> str:
 
 
 def page_headers() -> list[tuple[bytes, bytes]]:
-    """What this module's and Django's middleware say of every page, for an answer that Django never saw."""
+    """The headers of this module's and of Django's middleware, for answers that Django does not make."""
     headers = {
         "content-security-policy": write_policy(PAGE_POLICY),
         "cross-origin-opener-policy": settings.SECURE_CROSS_ORIGIN_OPENER_POLICY,

@@ -1,4 +1,4 @@
-"""What every REST serializer and view of the gateway shares."""
+"""The parser, serializer base and helpers of all REST views."""
 
 from __future__ import annotations
 
