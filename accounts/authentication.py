@@ -20,8 +20,6 @@ from accounts.tokens import AccessTokenVerifier
 from gateway.batching import BatchWorker
 from gateway.errors import AuthenticationFailed, DependencyUnavailable, GatewayError
 
-__all__ = ["Authenticator", "Principal", "bearer_token"]
-
 log = structlog.get_logger()
 
 CACHED_PRINCIPALS = 10_000
