@@ -11,7 +11,7 @@ from typing import Any
 import structlog
 
 from chat.generation import Generation, GenerationStopped
-from conversations.models import MessageStatus, UsageSource
+from conversations.models import MAX_FINISH_REASON, MessageStatus, UsageSource
 from conversations.replies import (
     CancelRequest,
     Checkpoint,
@@ -29,7 +29,6 @@ from gateway.errors import DependencyUnavailable, GatewayError, InternalError, S
 
 log = structlog.get_logger()
 
-MAX_FINISH_REASON = 50
 MAX_COUNT = 2**31
 
 RETRY_DELAYS_S = (0.2, 0.5, 1.0, 2.0, 4.0, 8.0)

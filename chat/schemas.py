@@ -15,6 +15,7 @@ from msgspec import Meta
 
 from chat.caps import LONGEST_ENTRY, FieldCaps, apply_caps
 from chat.media import check_media
+from conversations.models import MAX_MODEL_NAME
 from gateway.bodies import NOT_JSON, holds_nul
 from gateway.conf_requests import RequestConfig
 from gateway.errors import InvalidRequest
@@ -33,7 +34,7 @@ class ChatMessage(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 class ChatRequest(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
     """The body of POST /api/chat: either `messages`, or `content` with or without `conversation_id`."""
 
-    model: Annotated[str, Meta(max_length=200)] = "current"
+    model: Annotated[str, Meta(max_length=MAX_MODEL_NAME)] = "current"
     messages: Annotated[list[ChatMessage], Meta(min_length=1, max_length=1000)] | None = None
     content: Text | None = None
     conversation_id: UUID | None = None

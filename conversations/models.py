@@ -16,6 +16,12 @@ from django.utils import timezone
 
 from gateway.ids import new_id
 
+MAX_TITLE = 200
+MAX_SYSTEM_PROMPT = 32_000
+MAX_MODEL_NAME = 200
+MAX_FINISH_REASON = 50
+"""Characters that the columns take."""
+
 
 class MessageRole(models.TextChoices):
     SYSTEM = "system", "System"
@@ -54,10 +60,12 @@ class Conversation(models.Model):
     owner = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="conversations"
     )
-    title = models.CharField(max_length=200, blank=True)
-    system_prompt = models.TextField(blank=True, max_length=32_000)
+    title = models.CharField(max_length=MAX_TITLE, blank=True)
+    system_prompt = models.TextField(blank=True, max_length=MAX_SYSTEM_PROMPT)
     model = models.CharField(
-        max_length=200, blank=True, help_text="Name of the model that answered last, or the one asked for."
+        max_length=MAX_MODEL_NAME,
+        blank=True,
+        help_text="Name of the model that answered last, or the one asked for.",
     )
     head = models.ForeignKey(
         "Message", null=True, blank=True, on_delete=models.SET_NULL, related_name="+", editable=False
@@ -97,8 +105,8 @@ class Message(models.Model):
     tool_calls = models.JSONField(null=True, blank=True)
     status = models.CharField(max_length=10, choices=MessageStatus, default=MessageStatus.COMPLETE)
     error_code = models.CharField(max_length=50, blank=True)
-    model = models.CharField(max_length=200, blank=True)
-    finish_reason = models.CharField(max_length=50, blank=True)
+    model = models.CharField(max_length=MAX_MODEL_NAME, blank=True)
+    finish_reason = models.CharField(max_length=MAX_FINISH_REASON, blank=True)
     prompt_tokens = models.PositiveIntegerField(null=True, blank=True)
     completion_tokens = models.PositiveIntegerField(null=True, blank=True)
     usage_source = models.CharField(max_length=10, choices=UsageSource, blank=True)

@@ -7,7 +7,7 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from conversations.models import Conversation, Message
+from conversations.models import MAX_MODEL_NAME, MAX_SYSTEM_PROMPT, MAX_TITLE, Conversation, Message
 from gateway.rest import StrictSerializer
 
 
@@ -82,18 +82,18 @@ class ConversationDetailSerializer(ConversationSerializer):
 
 
 class NewConversationSerializer(StrictSerializer):
-    title = serializers.CharField(max_length=200, required=False, allow_blank=True)
+    title = serializers.CharField(max_length=MAX_TITLE, required=False, allow_blank=True)
     system_prompt = serializers.CharField(
-        max_length=32_000, required=False, allow_blank=True, trim_whitespace=False
+        max_length=MAX_SYSTEM_PROMPT, required=False, allow_blank=True, trim_whitespace=False
     )
-    model = serializers.CharField(max_length=200, required=False, allow_blank=True)
+    model = serializers.CharField(max_length=MAX_MODEL_NAME, required=False, allow_blank=True)
 
 
 class ConversationQuerySerializer(StrictSerializer):
     limit = serializers.IntegerField(min_value=1, max_value=100, default=20)
     after = serializers.UUIDField(required=False, help_text="`last_id` of the page before.")
     q = serializers.CharField(
-        max_length=200, required=False, allow_blank=True, help_text="Part of the title."
+        max_length=MAX_TITLE, required=False, allow_blank=True, help_text="Part of the title."
     )
     archived = serializers.BooleanField(default=False)
 
