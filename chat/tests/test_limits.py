@@ -19,11 +19,7 @@ from modelops.simulator.process import start_simulator
 
 TOKENS, REQUESTS = 400, 300
 SHORT = {"content": "hello", "max_tokens": 3, "store": False}
-HEADERS = {
-    f"x-ratelimit-{what}-{kind}"
-    for what in ("limit", "remaining", "reset")
-    for kind in ("requests", "tokens")
-}
+HEADERS = {f"x-ratelimit-{a}-{b}" for a in ("limit", "remaining", "reset") for b in ("requests", "tokens")}
 
 
 @pytest.fixture(scope="module")
