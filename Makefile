@@ -3,6 +3,9 @@ PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 
+# Else every process of a run compiles all modules anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help run test test-quick test-vllm check fmt bench lock
 
@@ -16,7 +19,7 @@ test: $(VENV)/.installed-dev ## Every check beside the whole suite; T=path: the 
 	@$(BIN)/python -m gateway.tests.suite $(if $(T),$(T),--beside "$(MAKE) --no-print-directory check")
 
 test-quick: $(VENV)/.installed-dev ## What starts no process, on SQLite; T=path
-	@$(BIN)/python -m pytest --quick -q $(T)
+	@$(BIN)/python -m pytest --quick -q -n auto --maxprocesses 4 $(T)
 
 test-vllm: $(VENV)/.installed-dev ## The suite marked `vllm`, against a real vLLM on the CPU
 	$(BIN)/python -m pytest -m vllm

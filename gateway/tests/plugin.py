@@ -60,7 +60,8 @@ def pytest_configure(config: pytest.Config) -> None:
     hypothesis.settings.load_profile("gateway")
     spare_work()
     if config.option.quick:
-        refuse_processes()
+        # Of a process that was refused, the pipes and files that were opened for it.
+        config.addinivalue_line("filterwarnings", "ignore::pytest.PytestUnraisableExceptionWarning")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -76,7 +77,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker(pytest.mark.skip(reason=reason))
 
 
-def pytest_collection_finish() -> None:
+def pytest_collection_finish(session: pytest.Session) -> None:
+    if session.config.option.quick:
+        refuse_processes()
     # Thousands of tests stay until the end: nothing for the collector to walk through again and again.
     gc.collect()
     gc.freeze()
@@ -131,6 +134,8 @@ def no_cache_without_stores(request: pytest.FixtureRequest, monkeypatch: pytest.
 
     if find_parts(request.node) == {Part.EMBEDDED}:
         monkeypatch.setattr(CacheHandler, "__getitem__", refuse)
+        # Django closes at the end of each request what an earlier test may have opened.
+        monkeypatch.setattr(CacheHandler, "close_all", lambda handler: None)
 
 
 @pytest.fixture(scope="session")

@@ -63,6 +63,7 @@ def test_wide_open_settings_are_warned_of(
     assert [message.id for message in check_production_settings()] == found
 
 
+@pytest.mark.usefixtures("stores")
 def test_project_passes_its_own_checks(capsys: pytest.CaptureFixture[str]) -> None:
     call_command("check", fail_level="WARNING")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from typing import Any
 
 import pytest
@@ -22,6 +21,7 @@ from modelops.tests.switch_rows import (
 pytestmark = pytest.mark.django_db
 
 STATUS = "/api/models/status"
+NO_SWITCH = "0192f0a0-0000-7000-8000-000000000000"
 SWITCHES = "/api/models/switches"
 ENGINES = "/api/models/engines"
 
@@ -51,11 +51,11 @@ def test_users_see_the_kind_of_failure_but_no_names_no_logs_and_no_flags(user: C
         (f"{SWITCHES}?limit=101", 400, "limit"),
         (f"{SWITCHES}?state=gone", 400, "state"),
         (f"{SWITCHES}?after=x", 400, "after"),
-        (f"{SWITCHES}?after={uuid.uuid4()}", 400, "after"),
+        (f"{SWITCHES}?after={NO_SWITCH}", 400, "after"),
         (f"{SWITCHES}?page=2", 400, "page"),
         (f"{STATUS}?verbose=1", 400, "verbose"),
         (f"{ENGINES}?x=1", 400, "x"),
-        (f"{SWITCHES}/{uuid.uuid4()}", 404, None),
+        (f"{SWITCHES}/{NO_SWITCH}", 404, None),
         (f"{SWITCHES}/nonsense", 404, None),
     ],
 )
@@ -70,7 +70,7 @@ def test_cancelling_what_has_ended_or_never_was_is_refused(admin: Client) -> Non
     ended = advance(ask("first"), SwitchState.REJECTED)
 
     assert post(admin, f"{SWITCHES}/{ended.id}/cancel").json()["error"]["code"] == "switch_refused"
-    assert post(admin, f"{SWITCHES}/{uuid.uuid4()}/cancel").status_code == 404
+    assert post(admin, f"{SWITCHES}/{NO_SWITCH}/cancel").status_code == 404
     assert post(admin, f"{SWITCHES}/{ended.id}/cancel", {"why": "x"}).json()["error"]["param"] == "why"
 
 

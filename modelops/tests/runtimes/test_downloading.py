@@ -108,7 +108,7 @@ def test_a_download_is_given_up_when_told_to_stop(bench: Bench, hub: ModelHub) -
     workload = make_workload(bench, hub.url)
     with ThreadPoolExecutor(1) as pool:
         running = pool.submit(bench.runtime.prefetch, workload, lambda report: None, stop)
-        wait_until(lambda: hub.requests, what="the download to begin", timeout_s=30)
+        wait_until(lambda: hub.requests or running.done(), what="the download to begin", timeout_s=30)
 
         stop.set()
 
