@@ -1,0 +1,44 @@
+"""The processes that run now: switchers with what they know of their machine, and web processes."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.db.models.functions import Now
+
+from gateway.ids import new_id
+
+
+class SwitcherPresence(models.Model):
+    """A running switcher and what it knows of its machine: a plan is made from this, anywhere."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    host = models.CharField(max_length=255)
+    pid = models.PositiveIntegerField()
+    started_at = models.DateTimeField(db_default=Now())
+    seen_at = models.DateTimeField(db_default=Now())
+    is_acting = models.BooleanField(default=False)
+    facts = models.JSONField(default=dict)
+
+    class Meta:
+        ordering = ["-seen_at"]
+
+    def __str__(self) -> str:
+        return f"{self.host}:{self.pid}"
+
+
+class WebPresence(models.Model):
+    """A running web process, which epoch of each slot it acts on, and the requests it has there."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    host = models.CharField(max_length=255)
+    pid = models.PositiveIntegerField()
+    seen_at = models.DateTimeField(db_default=Now())
+    slots = models.JSONField(
+        default=dict, help_text='By slot id: {"epoch": …, "open": …, "waiting": …} (requests).'
+    )
+
+    class Meta:
+        ordering = ["-seen_at"]
+
+    def __str__(self) -> str:
+        return f"{self.host}:{self.pid}"

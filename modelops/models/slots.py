@@ -1,0 +1,57 @@
+"""Slots: sets of GPUs that serve one model at a time. Only the switcher writes them."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.db.models.functions import Now
+
+from gateway.ids import new_id
+
+
+class Gate(models.TextChoices):
+    OPEN = "open", "open"
+    CLOSED = "closed", "closed: requests wait"
+    CUT = "cut", "closed, and running answers end now"
+
+
+class Slot(models.Model):
+    """A set of GPUs that serves one model at a time.
+
+    Web processes act on `epoch`, `gate` and `active_engine`, which change together; `active_engine` never
+    points to an engine that is being stopped. Whoever holds the lease acts for the slot, and every write of
+    his names `fence`, which grows with each new holder: a holder who was away too long writes nothing.
+    """
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    slug = models.SlugField(max_length=40, unique=True)
+    gpus = models.JSONField(
+        default=list, blank=True, help_text="UUIDs or numbers of its cards; empty means every card."
+    )
+    desired_profile = models.CharField(
+        max_length=64, blank=True, help_text="Slug of the profile to serve, and to restart when it dies."
+    )
+    active_engine = models.ForeignKey(
+        "Engine", null=True, blank=True, on_delete=models.PROTECT, related_name="+"
+    )
+    last_good_engine = models.ForeignKey(
+        "Engine", null=True, blank=True, on_delete=models.PROTECT, related_name="+"
+    )
+    gate = models.CharField(max_length=10, choices=Gate, default=Gate.OPEN)
+    epoch = models.PositiveBigIntegerField(
+        default=0, help_text="Grows with each change of gate or active engine."
+    )
+    generation = models.PositiveBigIntegerField(default=0, help_text="Number of the last engine started.")
+    problem = models.JSONField(null=True, blank=True, help_text="Root cause while nothing serves as asked.")
+    failed_restarts = models.PositiveIntegerField(default=0)
+    retry_at = models.DateTimeField(null=True, blank=True)
+    changed_at = models.DateTimeField(db_default=Now())
+
+    lease_holder = models.CharField(max_length=200, blank=True, editable=False)
+    lease_expires_at = models.DateTimeField(null=True, blank=True, editable=False)
+    fence = models.PositiveBigIntegerField(default=0, editable=False)
+
+    class Meta:
+        ordering = ["slug"]
+
+    def __str__(self) -> str:
+        return self.slug
