@@ -18,8 +18,8 @@ from modelops.domain.profiles.engine_args import to_engine_settings
 from modelops.domain.profiles.spec import EngineKind, ProfileSpec, to_values
 from modelops.models import Engine
 
-REMEMBERED_STARTS = 4
-"""Of each profile: enough to find one on these cards where somebody changes back and forth."""
+MEASURED_STARTS_PER_PROFILE = 4
+"""Read back of each profile: enough to find one on these cards where the cards change back and forth."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ def load_measured_engines(slugs: Iterable[str]) -> dict[str, list[Engine]]:
     engines = (
         Engine.objects.filter(profile__in=list(slugs), actual__isnull=False)
         .annotate(place=place)
-        .filter(place__lte=REMEMBERED_STARTS)
+        .filter(place__lte=MEASURED_STARTS_PER_PROFILE)
         .only("profile", "name", "spec", "gpu_name", "created_at", "estimate", "actual")
         .order_by("profile", "place")
     )

@@ -162,8 +162,3 @@ def _assess(
 # By value, so that nothing ever has to be forgotten: an edited profile is another candidate. The check of
 # twelve profiles on two cards takes 160 ms, a remembered one 15.
 _assess_remembered = lru_cache(maxsize=REMEMBERED_ASSESSMENTS)(assess_candidate)
-
-
-def forget_assessments() -> None:
-    """For measurements: the next check is a first one again."""
-    _assess_remembered.cache_clear()

@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Set
 import structlog
 from django.db import Error as DatabaseError
 
+from modelops.domain.fit.engine_defaults import USUAL_UTILIZATION
 from modelops.fit.gpu_choice import GpuChoice, choose_seen
 from modelops.hardware import GpuReading, HardwareReading
 from modelops.hardware.nvml import read_hardware
@@ -20,7 +21,6 @@ RECORD_PERIOD_S = 10.0
 READ_PERIOD_S = 0.5
 """While somebody waits for memory to become free."""
 FIRST_READING_S = 30.0
-USUAL_UTILIZATION = 0.9
 TOLERANCE_BYTES = 64 * 2**20
 
 

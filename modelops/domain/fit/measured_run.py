@@ -61,7 +61,7 @@ class MeasuredRun:
         size = self.sizes.weights_bytes
         if size is None or self.settings.pipeline_parallel_size > 1:
             return None
-        return WeightsEstimate((size,), size * self.settings.tensor_parallel_size, "engine's log", False)
+        return WeightsEstimate((size,), "engine's log", False)
 
 
 def to_measured_run(

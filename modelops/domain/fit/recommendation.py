@@ -108,14 +108,6 @@ def advise(assessment: Assessment, gpus: tuple[Gpu, ...] | None) -> Assessment:
     return replace(assessment, report=report)
 
 
-def resolve_tensor_parallel(
-    model: ModelArchitecture, settings: EngineSettings, gpus: tuple[Gpu, ...], facts: CheckpointFacts
-) -> EngineSettings:
-    """The settings with the tensor-parallel size that "auto" stands for on these GPUs."""
-    candidate = Candidate("", model, settings, facts, is_tensor_parallel_auto=True)
-    return _resolve_size(candidate, model, gpus).settings
-
-
 def sort_by_rank(assessments: Iterable[Assessment]) -> tuple[Assessment, ...]:
     """The best first: what runs before what does not, then the larger model, then the longer context."""
     return tuple(sorted(assessments, key=_rank))

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from modelops.domain.fit.assessment import assess_fit
+from modelops.domain.fit.engine_defaults import USUAL_UTILIZATION
 from modelops.domain.fit.gpu_catalog import complete_gpu
 from modelops.domain.fit.measured_run import MeasuredRun
 from modelops.domain.fit.report import FitReport, LimitingTerm, Suggestion, Verdict
@@ -177,7 +178,7 @@ def _list_pipeline_changes(situation: _Situation) -> Iterator[_Candidate]:
 
 def _list_memory_changes(situation: _Situation) -> Iterator[_Candidate]:
     settings = situation.settings
-    current = settings.gpu_memory_utilization or 0.9
+    current = settings.gpu_memory_utilization or USUAL_UTILIZATION
     for share in (share for share in _UTILIZATIONS if share > current):
         text = f"--gpu-memory-utilization {share:g}"
         yield situation.change("utilization", text, gpu_memory_utilization=share)

@@ -17,7 +17,6 @@ class WeightsEstimate:
     """Bytes per GPU for each pipeline stage. `is_approximate` widens the band."""
 
     stage_bytes: tuple[int, ...]
-    checkpoint_bytes: int
     source: str
     is_approximate: bool
 
@@ -68,7 +67,7 @@ def estimate_weights(
         share += Fraction(_count_absorbed(model, layers) * dtype.size_bytes, tensor_parallel_size)
         share += model.rotary_elements * dtype.size_bytes
         stage_bytes.append(int(share))
-    return WeightsEstimate(tuple(stage_bytes), checkpoint, source, is_approximate)
+    return WeightsEstimate(tuple(stage_bytes), source, is_approximate)
 
 
 def _shard_layer(model: ModelArchitecture, layer: Layer, dtype: Dtype, ranks: int) -> Fraction:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from modelops.domain.fit.architecture import parse_architecture
+from modelops.domain.fit.engine_defaults import USUAL_UTILIZATION
 from modelops.domain.fit.gpu_catalog import find_card
 from modelops.domain.fit.recommendation import Assessment, Candidate, assess_candidate
 from modelops.domain.fit.report import Verdict
@@ -20,7 +21,6 @@ from modelops.domain.fit.specs import CheckpointFacts, EngineSettings, Gpu, Mode
 from modelops.domain.profiles.engine_args import find_image_version
 
 DEFAULT_IMAGE = "vllm/vllm-openai:v0.33.0"
-USUAL_UTILIZATION = 0.9
 FULL_UTILIZATION = 0.95
 FEW_SEQUENCES = 64
 COMFORTABLE_CONTEXT = 8192

@@ -14,7 +14,6 @@ from modelops.domain.fit.recommendation import (
     Assessment,
     Candidate,
     assess_candidate,
-    resolve_tensor_parallel,
     sort_by_rank,
     to_candidate,
 )
@@ -84,10 +83,10 @@ def test_auto_comes_as_near_as_it_can_where_nothing_fits() -> None:
 def test_auto_is_never_worse_than_any_size_by_hand(gpus: tuple[Gpu, ...], layers: int) -> None:
     model = make_model(num_hidden_layers=layers)
     order = [Verdict.FITS, Verdict.TIGHT, Verdict.DOES_NOT_FIT]
+    candidate = Candidate("model", model, SETTINGS, is_tensor_parallel_auto=True)
 
-    settings = resolve_tensor_parallel(model, SETTINGS, gpus, CheckpointFacts())
+    verdict = assess_candidate(candidate, gpus).report.verdict
 
-    verdict = assess_fit(model, settings, gpus).verdict
     by_hand = [
         assess_fit(model, replace(SETTINGS, tensor_parallel_size=size), gpus).verdict
         for size in (1, 2, 4)

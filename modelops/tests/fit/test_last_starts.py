@@ -13,7 +13,7 @@ from accounts.tokens import issue_pair
 from modelops.domain.engine_log.sizes import EngineSizes, serialise_sizes
 from modelops.domain.fit.measured_run import serialise_estimate
 from modelops.domain.fit.specs import GIB
-from modelops.fit.last_starts import REMEMBERED_STARTS
+from modelops.fit.last_starts import MEASURED_STARTS_PER_PROFILE
 from modelops.fit.profile_fits import (
     ProfileFit,
     assess_profiles,
@@ -105,7 +105,7 @@ def test_only_the_last_starts_are_read_however_many_there_were(
 ) -> None:
     profiles = [save_profile(f"p{number}", tensor_parallel_size=2) for number in range(3)]
     for profile in profiles:
-        for _ in range(REMEMBERED_STARTS + 2):
+        for _ in range(MEASURED_STARTS_PER_PROFILE + 2):
             newest = start(slot, profile)
     choice = get_gpu_choice()
 
