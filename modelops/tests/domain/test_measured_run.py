@@ -21,14 +21,11 @@ from modelops.domain.fit.measured_run import (
     is_same_card,
     name_as_estimate,
     serialise_estimate,
-    to_measured_run,
 )
 from modelops.domain.fit.report import LimitingTerm, Verdict
 from modelops.domain.fit.specs import GIB, MIB, CheckpointFacts, EngineSettings, Gpu, ModelArchitecture
 from modelops.domain.fit.weights import estimate_weights
-from modelops.domain.profiles.engine_args import to_engine_settings
-from modelops.domain.profiles.spec import ProfileSpec, to_values
-from modelops.tests.domain.fit_examples import make_config, make_gpu, make_model
+from modelops.tests.domain.fit_examples import make_gpu, make_model
 from modelops.tests.domain.test_fit_properties import cards, engine_settings, models
 
 A_HUNDREDTH_GIB = GIB // 100
@@ -268,50 +265,6 @@ def test_suggestions_go_by_what_was_measured_too() -> None:
     assert report.max_model_len_that_fits == pytest.approx(4096, abs=32)
     offered = [dict(each.changes)["max_model_len"] for each in report.suggestions if each.kind == "context"]
     assert offered and all(int(length) <= 4096 for length in offered)
-
-
-def make_spec(**changes: Any) -> ProfileSpec:
-    values = {"slug": "a", "display_name": "A", "repository": "org/a", "image": "vllm/vllm-openai:v0.33.0"}
-    return ProfileSpec(**{**values, "config": make_config(), "max_model_len": 4096, **changes})
-
-
-def read_run(now: ProfileSpec, ran: ProfileSpec, **sizes: Any) -> MeasuredRun | None:
-    told = EngineSizes(**{"tensor_parallel_size": 1, "max_model_len": 4096, **sizes})
-    return to_measured_run(
-        to_engine_settings(now), to_values(now), to_values(ran), told, source="a-1", gpu_name="RTX 3090"
-    )
-
-
-def test_start_of_the_same_profile_is_evidence_with_the_settings_it_ran_with() -> None:
-    ran = make_spec(max_model_len=None, gpu_memory_utilization=0.8, display_name="Other words")
-    now = make_spec(max_model_len=2048, gpu_memory_utilization=0.9)
-
-    run = read_run(now, ran, max_model_len=5152, tensor_parallel_size=2)
-
-    assert run is not None
-    assert run.settings.max_model_len == 5152
-    assert run.settings.gpu_memory_utilization == 0.8
-    assert run.settings.tensor_parallel_size == 2
-
-
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {"image": "vllm/vllm-openai:v0.32.0"},
-        {"repository": "org/b"},
-        {"revision": "v2"},
-        {"quantization": "fp8"},
-        {"max_num_seqs": 8},
-        {"environment": {"VLLM_USE_V1": "0"}},
-        {"extra_flags": {"block-size": 32}},
-    ],
-)
-def test_start_with_other_settings_is_no_evidence(changes: dict[str, Any]) -> None:
-    assert read_run(make_spec(), make_spec(**changes)) is None
-
-
-def test_start_whose_size_nobody_tells_is_no_evidence() -> None:
-    assert read_run(make_spec(), make_spec(), tensor_parallel_size=None) is None
 
 
 def test_estimate_and_measurement_can_be_compared_name_by_name() -> None:
