@@ -1,4 +1,10 @@
-"""The rows of modelops: profiles, what the GPUs were seen doing, slots and their switches."""
+"""The rows of modelops: profiles, readings of the GPUs, slots, engines, switches, and running processes.
+
+Constraints that must always hold are in the database; what else a row's values may be is decided in
+`modelops.domain`. Profiles are written by `modelops.profiles` and the admin's forms, requests for switches
+by `modelops.switching`, readings by `modelops.hardware`, the presence of web processes by `modelops.serving`,
+and everything else by `modelops.switcher`.
+"""
 
 from modelops.domain.switching.request import DEFAULT_SLOT
 from modelops.models.engines import Engine, EngineLog, EngineState
