@@ -17,12 +17,9 @@ from modelops.domain.profiles.kinds import Kind
 from modelops.domain.profiles.reading import read_hardware, read_profile
 from modelops.domain.profiles.setting import list_settings, to_plain
 from modelops.domain.profiles.spec import ProfileSpec, Spec, to_values
+from modelops.domain.runtimes import RUNTIMES, RuntimeKind
 
-
-class RuntimeChoice(models.TextChoices):
-    DOCKER = "docker", "Docker container"
-    PROCESS = "process", "Child process"
-    EXTERNAL = "external", "Started elsewhere"
+RUNTIME_CHOICES = [(kind.value, traits.label) for kind, traits in RUNTIMES.items()]
 
 
 class EngineChoice(models.TextChoices):
@@ -99,7 +96,7 @@ class ModelProfile(SeededModel):
     aliases = models.JSONField(default=list, blank=True)
 
     engine = models.CharField(max_length=20, choices=EngineChoice, default=EngineChoice.VLLM)
-    runtime = models.CharField(max_length=20, choices=RuntimeChoice, default=RuntimeChoice.DOCKER)
+    runtime = models.CharField(max_length=20, choices=RUNTIME_CHOICES, default=RuntimeKind.DOCKER.value)
     image = models.CharField(max_length=255, blank=True)
     gpu_selection = models.JSONField(default=list, blank=True)
 
@@ -147,7 +144,8 @@ class ModelProfile(SeededModel):
                 name="model_profile_default_is_enabled",
             ),
             models.CheckConstraint(
-                condition=models.Q(runtime__in=RuntimeChoice.values), name="model_profile_runtime_is_known"
+                condition=models.Q(runtime__in=[kind.value for kind in RUNTIMES]),
+                name="model_profile_runtime_is_known",
             ),
             models.CheckConstraint(
                 condition=models.Q(engine__in=EngineChoice.values), name="model_profile_engine_is_known"

@@ -1,18 +1,23 @@
-"""The runtimes of a switcher, by the name that a profile gives."""
+"""The driver of each runtime."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+
 from gateway.conf import GatewayConfig
+from modelops.domain.runtimes import RuntimeKind
 from modelops.runtimes.base import Runtime
 from modelops.runtimes.docker_runtime import DockerRuntime
 from modelops.runtimes.external_runtime import ExternalRuntime
 from modelops.runtimes.process_runtime import ProcessRuntime
 
+DRIVERS: Mapping[RuntimeKind, Callable[[GatewayConfig], Runtime]] = {
+    RuntimeKind.DOCKER: DockerRuntime,
+    RuntimeKind.PROCESS: ProcessRuntime,
+    RuntimeKind.EXTERNAL: ExternalRuntime,
+}
+
 
 def build_runtimes(config: GatewayConfig) -> dict[str, Runtime]:
-    """All of them, on any machine: one whose engine is missing says so in `describe`."""
-    return {
-        "docker": DockerRuntime(config),
-        "process": ProcessRuntime(config),
-        "external": ExternalRuntime(config),
-    }
+    """All of them, on any machine: one that cannot be used here says so in `describe`."""
+    return {kind.value: build(config) for kind, build in DRIVERS.items()}

@@ -6,28 +6,32 @@ import structlog
 from django.db import transaction
 
 from gateway.conf import GatewayConfig
+from modelops.domain.runtimes import RUNTIMES
 from modelops.models import Engine, Gate, Slot
-from modelops.runtimes.base import RuntimeFailure
-from modelops.runtimes.process_runtime import ProcessRuntime
+from modelops.runtimes.base import Runtime, RuntimeFailure
+from modelops.runtimes.registry import DRIVERS
 from modelops.switcher.ledger import ended
 
 log = structlog.get_logger()
 
 
 def end_local_engines(config: GatewayConfig, *, reason: str) -> None:
-    """End every engine that runs as a process here. Only for when no switcher runs any more.
+    """End every engine whose runtime ends with the gateway. Only for when no switcher runs any more.
 
     Switches stay as they are: the next switcher goes on with them.
     """
-    runtime = ProcessRuntime(config)
-    try:
-        for engine in Engine.objects.filter(runtime="process", ended_at=None):
-            _end(runtime, engine, reason)
-    finally:
-        runtime.close()
+    for kind, traits in RUNTIMES.items():
+        if not traits.ends_with_gateway:
+            continue
+        runtime = DRIVERS[kind](config)
+        try:
+            for engine in Engine.objects.filter(runtime=kind.value, ended_at=None):
+                _end(runtime, engine, reason)
+        finally:
+            runtime.close()
 
 
-def _end(runtime: ProcessRuntime, engine: Engine, reason: str) -> None:
+def _end(runtime: Runtime, engine: Engine, reason: str) -> None:
     try:
         runtime.remove(engine.name)
     except RuntimeFailure as exc:

@@ -12,6 +12,7 @@ from django.utils import timezone
 from modelops.domain.engine_log.causes import Cause, RootCause
 from modelops.domain.engine_log.failures import describe_cause
 from modelops.domain.engine_log.progress import estimate
+from modelops.domain.runtimes import get_traits
 from modelops.domain.switching.rules import next_step
 from modelops.domain.switching.states import Action, Sight, SwitchState
 from modelops.domain.switching.upkeep import (
@@ -30,7 +31,7 @@ from modelops.switcher.draining import forget_dead_webs
 from modelops.switcher.lease import Lease, LeaseLost
 from modelops.switcher.ledger import Ledger, SlotRows, StateMoved, ended
 from modelops.switcher.memory import Memory
-from modelops.switcher.observing import EXTERNAL, STARTING_STATES, Observer
+from modelops.switcher.observing import STARTING_STATES, Observer
 from modelops.switcher.preparing import Fetch
 from modelops.switcher.tools import Tools
 from modelops.switcher.watching import prune_logs
@@ -143,7 +144,7 @@ class SlotKeeper:
     def _is_hung(self, slot: Slot) -> bool:
         """The engine that serves while its successor is prepared."""
         engine = slot.active_engine
-        if engine is None or engine.runtime == EXTERNAL:
+        if engine is None or not get_traits(engine.runtime).is_managed:
             return False
         if self._is_due("health", HEALTH_PERIOD_S):
             self._check_health(slot, engine)
@@ -176,7 +177,8 @@ class SlotKeeper:
         self._look_around(slot)
         seen = SlotObservation(
             active=self._active_sight if slot.active_engine else Sight.NONE,
-            is_external=slot.active_engine is not None and slot.active_engine.runtime == EXTERNAL,
+            is_external=slot.active_engine is not None
+            and not get_traits(slot.active_engine.runtime).is_managed,
             unhealthy_for_s=self._health.unhealthy_for_s(slot.active_engine.name)
             if slot.active_engine
             else 0.0,

@@ -11,8 +11,9 @@ from modelops.domain.fit.gpu_catalog import find_card
 from modelops.domain.fit.specs import ModelArchitecture
 from modelops.domain.profiles.extra_flags import SIMULATOR_PREFIX
 from modelops.domain.profiles.hardware_spec import HardwareSpec
-from modelops.domain.profiles.spec import EngineKind, ProfileSpec, Runtime
+from modelops.domain.profiles.spec import EngineKind, ProfileSpec
 from modelops.domain.profiles.syntax import RESERVED_NAMES
+from modelops.domain.runtimes import get_traits
 
 _LOAD_TIME_METHODS = frozenset({"fp8", "bitsandbytes", "experts_int8"})
 """Quantizations that the engine can apply to a plain checkpoint while it loads."""
@@ -57,8 +58,8 @@ def _check_names(spec: ProfileSpec) -> Iterator[FieldError]:
 
 def _check_runtime(spec: ProfileSpec) -> Iterator[FieldError]:
     is_simulated = spec.engine == EngineKind.SIMULATOR
-    if spec.runtime == Runtime.DOCKER and not spec.image:
-        yield FieldError("image", "is needed by the runtime docker")
+    if get_traits(spec.runtime).needs_image and not spec.image:
+        yield FieldError("image", f"is needed by the runtime {spec.runtime}")
     if not is_simulated and not spec.repository:
         yield FieldError("repository", "is needed by the engine vllm")
     if not is_simulated:

@@ -20,14 +20,7 @@ from modelops.domain.profiles.extra_flags import FLAGS_KIND
 from modelops.domain.profiles.hardware_spec import HardwareSpec
 from modelops.domain.profiles.kinds import AUTO, boolean, choice, document, number, text, whole
 from modelops.domain.profiles.setting import REQUIRED, EngineFlag, Section, list_settings, setting, to_plain
-
-
-class Runtime(StrEnum):
-    """What starts the engine: Docker, a child process, or somebody else."""
-
-    DOCKER = "docker"
-    PROCESS = "process"
-    EXTERNAL = "external"
+from modelops.domain.runtimes import RuntimeKind
 
 
 class EngineKind(StrEnum):
@@ -96,7 +89,7 @@ class ProfileSpec:
         decides_memory=True,
     )
     runtime: str = setting(
-        choice(*Runtime), Runtime.DOCKER.value, "What starts the engine.", section=Section.PLACEMENT
+        choice(*RuntimeKind), RuntimeKind.DOCKER.value, "What starts the engine.", section=Section.PLACEMENT
     )
     image: str = setting(
         syntax.IMAGE,

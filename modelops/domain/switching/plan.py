@@ -13,7 +13,8 @@ from typing import Any
 from modelops.domain.fit.measured_run import serialise_estimate
 from modelops.domain.fit.report import Verdict
 from modelops.domain.profiles.setting import list_settings
-from modelops.domain.profiles.spec import EngineKind, ProfileSpec, Runtime, to_values
+from modelops.domain.profiles.spec import EngineKind, ProfileSpec, to_values
+from modelops.domain.runtimes import get_traits
 from modelops.domain.switching.plan_problems import (
     PlanFacts,
     PlanProblem,
@@ -155,12 +156,12 @@ def _choose_kind(spec: ProfileSpec, facts: PlanFacts) -> PlanKind:
 
 
 def _list_fetches(spec: ProfileSpec, facts: PlanFacts) -> list[str]:
-    fetches = []
+    fetches, traits = [], get_traits(spec.runtime)
     described = (facts.runtime or {}).get(spec.runtime) or {}
     images = described.get("images")
-    if spec.runtime == Runtime.DOCKER and images is not None and spec.image not in images:
+    if traits.needs_image and images is not None and spec.image not in images:
         fetches.append(f"image {spec.image}")
-    if spec.engine != EngineKind.SIMULATOR and spec.runtime != Runtime.EXTERNAL:
+    if spec.engine != EngineKind.SIMULATOR and traits.fetches_weights:
         size = f" ({to_gib(spec.weights_bytes)} GiB)" if spec.weights_bytes else ""
         fetches.append(f"weights of {spec.repository}{size}, as far as they are not cached")
     return fetches

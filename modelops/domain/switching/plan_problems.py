@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from modelops.domain.fit.report import FitReport, Verdict
-from modelops.domain.profiles.spec import EngineKind, ProfileSpec, Runtime
+from modelops.domain.profiles.spec import EngineKind, ProfileSpec
+from modelops.domain.runtimes import get_traits
 
 HUB_FREE_SHARE = 1.05
 """A download needs a little more disk than its size says."""
@@ -83,7 +84,7 @@ def find_runtime_problems(spec: ProfileSpec, runtime: Mapping[str, Any] | None) 
         )
     elif described.get("problem"):
         # The simulated engine needs no program of anybody else's.
-        if spec.engine == EngineKind.SIMULATOR and spec.runtime == Runtime.PROCESS:
+        if spec.engine == EngineKind.SIMULATOR and get_traits(spec.runtime).brings_simulator:
             return problems
         problems.append(
             PlanProblem("runtime_unusable", str(described["problem"]), described.get("advice", ""))
@@ -103,13 +104,14 @@ def _find_resource_problems(spec: ProfileSpec, described: Mapping[str, Any]) -> 
                 "Install vLLM there, or point VLLM_COMMAND at it.",
             )
         )
+    traits = get_traits(spec.runtime)
     needs_gpu = spec.engine != EngineKind.SIMULATOR
     if needs_gpu and described.get("can_use_gpus") is False:
         problems.append(
             PlanProblem(
                 "gpu_unavailable",
-                "Docker has no NVIDIA runtime, so no container can use a GPU.",
-                "Install the NVIDIA Container Toolkit and restart Docker.",
+                traits.gpu_problem,
+                traits.gpu_advice,
                 may_be_forced=True,
             )
         )

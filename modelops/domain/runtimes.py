@@ -1,0 +1,70 @@
+"""The ways to start an engine, and how they differ: one row of a table for each.
+
+The drivers are in `modelops.runtimes`. Everything else that depends on the runtime asks the table, so that a
+further runtime is a row here and a driver there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class RuntimeKind(StrEnum):
+    """What starts the engine: Docker, a child process, or somebody else."""
+
+    DOCKER = "docker"
+    PROCESS = "process"
+    EXTERNAL = "external"
+
+
+@dataclass(frozen=True, kw_only=True)
+class RuntimeTraits:
+    """What plans, checks and the switcher have to know of a runtime."""
+
+    label: str
+    """For the admin's form."""
+    is_managed: bool = True
+    """The switcher starts, watches, stops and restarts its engines; somebody else does so otherwise."""
+    needs_image: bool = False
+    """A profile has to name an image, which is fetched where it is missing."""
+    fetches_weights: bool = True
+    """The weights are fetched before the old engine is stopped."""
+    brings_simulator: bool = False
+    """The simulated engine starts whatever else the runtime lacks."""
+    ends_with_gateway: bool = False
+    """Its engines are children of a gateway on one machine, and are ended when that stops."""
+    gpu_problem: str = "The runtime gives no engine access to a GPU."
+    """What a plan says where the runtime reports that it cannot use GPUs."""
+    gpu_advice: str = ""
+    overdue_advice: str = "See the switcher's log."
+    """Where to look when an engine does not start in time."""
+
+
+RUNTIMES: Mapping[RuntimeKind, RuntimeTraits] = {
+    RuntimeKind.DOCKER: RuntimeTraits(
+        label="Docker container",
+        needs_image=True,
+        gpu_problem="Docker has no NVIDIA runtime, so no container can use a GPU.",
+        gpu_advice="Install the NVIDIA Container Toolkit and restart Docker.",
+        overdue_advice="Look after Docker: its log (journalctl -u docker) tells what it waits for.",
+    ),
+    RuntimeKind.PROCESS: RuntimeTraits(
+        label="Child process",
+        brings_simulator=True,
+        ends_with_gateway=True,
+        overdue_advice="See the switcher's log, and whether this machine is short of memory or processes.",
+    ),
+    RuntimeKind.EXTERNAL: RuntimeTraits(
+        label="Started elsewhere",
+        is_managed=False,
+        fetches_weights=False,
+        overdue_advice="Start the engine at VLLM_BASE_URL.",
+    ),
+}
+
+
+def get_traits(runtime: str) -> RuntimeTraits:
+    """The row of a runtime by its stored name. Raises ValueError for one that is not known."""
+    return RUNTIMES[RuntimeKind(runtime)]
