@@ -97,7 +97,15 @@ class RuntimeFailure(Exception):
 
 
 class RuntimeUnavailable(RuntimeFailure):
-    """The runtime itself does not answer: nothing is known of its workloads. Passes, as a rule."""
+    """The runtime itself does not answer: nothing is known of its workloads. Passes, as a rule.
+
+    The message says which runtime and what happened, `code` is the cause to record when a switch fails for
+    it, and `advice` says what to do where the cause's own advice does not.
+    """
+
+    def __init__(self, message: str, *, code: str = "runtime_unavailable", advice: str = "") -> None:
+        super().__init__(message, code=code)
+        self.advice = advice
 
 
 class LogFollower(Protocol):

@@ -24,6 +24,7 @@ from modelops.runtimes.base import (
     InstanceState,
     LogFollower,
     RuntimeFailure,
+    RuntimeUnavailable,
     Workload,
 )
 from modelops.runtimes.pid_cache import PidCache
@@ -96,14 +97,15 @@ class ProcessRuntime:
 
     def status(self, name: str) -> Instance:
         self._reap()
-        record = self._read_settled(name)
-        if record is None:
-            return Instance(name, InstanceState.ABSENT)
-        is_running = record.exit_code is None and record.pid is not None and self._records.is_held(name)
-        if record.exit_code is None and not is_running:
-            # It may have ended between the two looks.
-            record = self._records.read(name) or record
-        return self._read(record, is_running=is_running)
+        with _translated_reads():
+            record = self._read_settled(name)
+            if record is None:
+                return Instance(name, InstanceState.ABSENT)
+            is_running = record.exit_code is None and record.pid is not None and self._records.is_held(name)
+            if record.exit_code is None and not is_running:
+                # It may have ended between the two looks.
+                record = self._records.read(name) or record
+            return self._read(record, is_running=is_running)
 
     def ask_to_stop(self, name: str) -> None:
         record = self._read_settled(name)
@@ -133,7 +135,8 @@ class ProcessRuntime:
         return ProcessLogFollower(self._records.log_path(name), lambda: self._records.is_held(name))
 
     def list_instances(self, slot_id: str) -> Sequence[Instance]:
-        instances = [self.status(name) for name in self._records.names()]
+        with _translated_reads():
+            instances = [self.status(name) for name in self._records.names()]
         return [instance for instance in instances if instance.labels.get(SLOT_LABEL) == slot_id]
 
     def close(self) -> None:
@@ -276,3 +279,15 @@ def _translated_errors() -> Iterator[None]:
     except OSError as exc:
         code = "no_disk" if exc.errno in {errno.ENOSPC, errno.EDQUOT} else "runtime_error"
         raise RuntimeFailure(f"The engine's files cannot be written: {exc}", code=code) from exc
+
+
+@contextlib.contextmanager
+def _translated_reads() -> Iterator[None]:
+    """Without its records nothing is known of an engine: it must not be taken for absent."""
+    try:
+        yield
+    except OSError as exc:
+        raise RuntimeUnavailable(
+            f"The records of engine processes cannot be read: {exc}",
+            advice="Check GATEWAY_DATA_DIR, its disk and who owns it.",
+        ) from exc

@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from modelops.domain.engine_log.causes import Cause, RootCause
 from modelops.domain.engine_log.failures import describe_cause
+from modelops.domain.runtimes import get_traits
 from modelops.domain.switching.recipe import Recipe
 from modelops.domain.switching.states import (
     DEAD,
@@ -25,8 +26,8 @@ from modelops.hardware import GpuReading
 from modelops.models import Engine, EngineState, Gate, Slot, Switch
 from modelops.runtimes.base import Instance, InstanceState, RuntimeUnavailable
 from modelops.switcher.draining import is_drained
-from modelops.switcher.gpu_sampling import name_holders
 from modelops.switcher.memory import Memory
+from modelops.switcher.standstill import START_TIMEOUT_S, find_standstill
 from modelops.switcher.tools import Tools
 from modelops.switcher.watching import EngineWatch
 from modelops.switcher.workloads import find_recipe, read_engine_recipe
@@ -35,8 +36,6 @@ CUT_GRACE_S = 5.0
 STOP_GRACE_S = 10.0
 """On top of the engine's own shutdown time-out."""
 NOT_HEALTHY_S = 60.0
-START_TIMEOUT_S = 300.0
-"""For a runtime to start an engine, which then loads for as long as it takes."""
 
 _SIGHTS = {
     InstanceState.ABSENT: Sight.ABSENT,
@@ -44,7 +43,6 @@ _SIGHTS = {
     InstanceState.RUNNING: Sight.RUNNING,
     InstanceState.EXITED: Sight.EXITED,
 }
-EXTERNAL = "external"
 STARTING_STATES = (SwitchState.STARTING, SwitchState.LOADING, SwitchState.VERIFYING)
 
 
@@ -62,6 +60,7 @@ class Observer:
         self._tools = tools
         self._memory = memory
         self._inspected: dict[str, Instance | None] | None = None
+        self._unavailable: RuntimeUnavailable | None = None
 
     def look(self, slot: Slot, switch: Switch, *, is_old_hung: bool = False) -> Look:
         """Everything about the switch, now. Reads only; bounded in time.
@@ -117,30 +116,15 @@ class Observer:
                 switch.restored_engine, restore_failure or switch.restore_cause, is_live=is_restoring
             ),
         )
-        failure = new_failure or self._find_standstill(state, seen, held)
+        failure = new_failure or find_standstill(
+            state,
+            seen,
+            held=held,
+            new_runtime=switch.new_engine.runtime if switch.new_engine else "",
+            unavailable=self._unavailable,
+            clear_timeout_s=self._tools.config.clear_timeout_s,
+        )
         return Look(seen, failure, restore_failure)
-
-    def _find_standstill(
-        self, state: SwitchState, seen: Observation, held: list[GpuReading] | None
-    ) -> RootCause | None:
-        """Why the switch cannot go on, where that is not its new engine's doing."""
-        is_old_dead = seen.old.sight in DEAD or seen.old.has_failed
-        is_waiting = state is SwitchState.PLANNED and seen.prefetch is Check.PENDING
-        if is_waiting and seen.is_old_pointed_to and is_old_dead:
-            how = "hung" if seen.old.has_failed else "ended"
-            return describe_cause(Cause.ENGINE_DIED, error=f"it {how} while the switch was being prepared")
-        if seen.is_start_over and seen.new.sight is not Sight.RUNNING:
-            return describe_cause(Cause.START_OVERDUE, seconds=START_TIMEOUT_S, error="it does not answer")
-        if state is not SwitchState.CLEARING or not seen.is_clear_over:
-            return None
-        seconds = self._tools.config.clear_timeout_s
-        if held:
-            return describe_cause(Cause.MEMORY_HELD, seconds=seconds, processes=name_holders(held) or None)
-        if held is None:
-            return describe_cause(Cause.GPUS_UNKNOWN, seconds=seconds, error="the driver hangs")
-        if seen.has_strays is None:
-            return describe_cause(Cause.DOCKER_UNREACHABLE, error=f"no answer for {seconds:g} s")
-        return None
 
     def inspect(self, engine: Engine) -> Instance | None:
         """The engine's workload now; None when its runtime does not answer."""
@@ -162,7 +146,7 @@ class Observer:
     def see(self, engine: Engine | None) -> Sight:
         if engine is None:
             return Sight.NONE
-        if engine.runtime == EXTERNAL and (engine.asked_to_stop_at or engine.ended_at):
+        if not get_traits(engine.runtime).is_managed and (engine.asked_to_stop_at or engine.ended_at):
             # Somebody else's goes on running: it is gone as far as the slot is concerned.
             return Sight.ABSENT
         instance = self.inspect(engine)
@@ -197,9 +181,10 @@ class Observer:
         for runtime in slot.engines.values_list("runtime", flat=True).order_by().distinct():
             try:
                 instances = self._tools.runtime_of(runtime).list_instances(str(slot.pk))
-            except RuntimeUnavailable:
+            except RuntimeUnavailable as exc:
                 # One that nothing is on any more may have been uninstalled.
-                is_known = is_known and runtime not in needed
+                if runtime in needed:
+                    is_known, self._unavailable = False, exc
                 continue
             strays += [(runtime, each.name) for each in instances if each.name not in kept]
         return strays if strays or is_known else None

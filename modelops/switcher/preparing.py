@@ -17,7 +17,7 @@ from modelops.domain.switching.recipe import build_recipe
 from modelops.domain.switching.states import Check
 from modelops.fit.profile_fits import get_profile
 from modelops.models import Slot, Switch
-from modelops.runtimes.base import FetchProgress, RuntimeFailure
+from modelops.runtimes.base import FetchProgress, RuntimeFailure, RuntimeUnavailable
 from modelops.switcher.engine_control import NotAsAsked
 from modelops.switcher.gpu_sampling import FIRST_READING_S
 from modelops.switcher.ledger import Ledger
@@ -151,6 +151,8 @@ def explain(error: Exception) -> RootCause:
     if isinstance(error, NotAsAsked):
         return error.cause
     if isinstance(error, RuntimeFailure):
-        return replace(describe_cause(error.code, error=str(error)), evidence=str(error)[:600])
+        cause = describe_cause(error.code, error=str(error), evidence=str(error)[:600])
+        advice = error.advice if isinstance(error, RuntimeUnavailable) else ""
+        return replace(cause, advice=advice) if advice else cause
     log.error("effect_failed", exc_info=error)
     return describe_cause(Cause.RUNTIME_ERROR, error=f"{type(error).__name__}: {error}")

@@ -53,6 +53,7 @@ class Cause(StrEnum):
     GPU_UNAVAILABLE = "gpu_unavailable"
     PORT_IN_USE = "port_in_use"
     NAME_TAKEN = "name_taken"
+    RUNTIME_UNAVAILABLE = "runtime_unavailable"
     DOCKER_UNREACHABLE = "docker_unreachable"
     DOCKER_PERMISSION = "docker_permission"
     REGISTRY_UNREACHABLE = "registry_unreachable"
