@@ -95,7 +95,7 @@ def spare_work() -> None:
     # Else every test client reads the folders of all static files.
     settings.WHITENOISE_AUTOREFRESH = True
     # Else every client of httpx reads all certificate authorities, though none of ours speaks TLS.
-    httpx._transports.default.create_ssl_context = functools.cache(httpx.create_ssl_context)
+    httpx._transports.default.create_ssl_context = functools.cache(httpx.create_ssl_context)  # type: ignore[attr-defined]
 
 
 def refuse_processes() -> None:
