@@ -219,7 +219,7 @@ class HardwareProfileAdmin(AuditedAdmin):
 
 @admin.register(HardwareSample)
 class HardwareSampleAdmin(ReadOnlyAdmin):
-    """The hardware page stands where the list of samples would: nobody reads rows of JSON."""
+    """Shows the page about the hardware in place of a list of samples, whose rows are JSON."""
 
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None

@@ -70,7 +70,7 @@ def restrict(choice: GpuChoice, allowed: Sequence[object]) -> GpuChoice:
 
 
 def choose_given(gpus: Sequence[Gpu]) -> GpuChoice:
-    """Cards that somebody named."""
+    """Cards that the question itself names."""
     return GpuChoice(tuple(gpus), "as given", _number(len(gpus)))
 
 

@@ -34,7 +34,7 @@ class LastStart:
 
 
 def load_measured_engines(slugs: Iterable[str]) -> dict[str, list[Engine]]:
-    """The profiles' last engines that told their sizes, newest first, in one query."""
+    """The profiles' last engines whose logs gave their sizes, newest first, in one query."""
     place = Window(RowNumber(), partition_by=F("profile"), order_by=(F("created_at").desc(), F("id").desc()))
     engines = (
         Engine.objects.filter(profile__in=list(slugs), actual__isnull=False)

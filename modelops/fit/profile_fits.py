@@ -1,4 +1,4 @@
-"""Reads: profiles, the GPUs they are checked against, and how they fit."""
+"""Read profiles and the GPUs they are checked against, and say how each profile fits."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def get_gpu_choice(hardware: str | None = None) -> GpuChoice:
 
 
 def find_gpu_choice(hardware: str | None = None) -> GpuChoice:
-    """The same for a page: a name that no hardware profile has leads to unknown GPUs."""
+    """As `get_gpu_choice`, for pages: an unknown hardware profile leads to unknown GPUs, not to an error."""
     try:
         return get_gpu_choice(hardware)
     except NotFound as exc:
@@ -98,7 +98,7 @@ def assess_profiles(profiles: Iterable[ModelProfile], choice: GpuChoice) -> list
 
 
 def rank_profiles(profiles: Iterable[ModelProfile], choice: GpuChoice) -> list[ProfileFit]:
-    """The same, the best first."""
+    """How each profile fits, as `assess_profiles` says, the best first."""
     fits = {fit.profile.slug: fit for fit in assess_profiles(profiles, choice)}
     return [fits[each.candidate.slug] for each in sort_by_rank(fit.assessment for fit in fits.values())]
 
@@ -113,7 +113,7 @@ def check_profile(profile: ModelProfile, choice: GpuChoice, *, spec: ProfileSpec
 
 
 def check_profiles(profiles: Iterable[ModelProfile], choice: GpuChoice) -> list[ProfileFit]:
-    """The same for each, in the order given; one query in all."""
+    """How each profile fits, with suggestions, in the order given; one query in all."""
     return [_advise(fit, choice) for fit in assess_profiles(profiles, choice)]
 
 

@@ -182,7 +182,7 @@ class ModelProfile(SeededModel):
         self.set_values(reading.spec)
 
     def _find_conflicts_with_others(self) -> list[FieldError]:
-        """One default; and a name must lead to one profile, so nobody's slug is somebody else's alias.
+        """There is one default, and the slug of a profile is no name that another profile serves.
 
         Names that are no slugs may be shared: such a name stands for whichever profile is served.
         """

@@ -33,7 +33,8 @@ QUANTIZATION_FILES = {
     "quant_config.json": "awq",
     "quantize_config.json": "gptq",
 }
-"""Where quantizers that do not write into config.json put it, as vLLM looks for them, and whose each is."""
+"""Files in which some quantizers put what others write into config.json, with the method of each. vLLM reads
+the same ones."""
 
 _WHOLE_DTYPES = frozenset({"F64", "F32", "F16", "BF16", "F8_E4M3", "F8_E5M2"})
 """One element is one parameter; integers hold several packed ones."""

@@ -1,4 +1,4 @@
-"""What changes the rows of modelops."""
+"""Load the file of profiles on an operator's demand, with a record in the audit trail."""
 
 from __future__ import annotations
 

@@ -42,7 +42,7 @@ class Changes:
 
 @dataclass(frozen=True)
 class SeedResult:
-    """With anything in `invalid`, nothing was changed; nor in a dry run, which tells what would be."""
+    """With entries in `invalid` nothing was changed, nor by a dry run, which reports what would change."""
 
     profiles: Changes = Changes()
     hardware_profiles: Changes = Changes()

@@ -1,6 +1,6 @@
 """Load profiles from YAML into the database, and write them back.
 
-What somebody changed in a row since it was loaded stays, and is reported as drift, unless forced.
+A row that was changed since it was loaded is kept and reported as drift, unless the load is forced.
 """
 
 from __future__ import annotations
@@ -161,7 +161,7 @@ def export_profiles(slugs: Iterable[str] | None = None) -> str:
 
 
 def list_exports(slugs: Iterable[str] | None = None) -> dict[str, list[dict[str, Any]]]:
-    """The same as plain values. Fields at their defaults are left out."""
+    """What `export_profiles` writes, as plain values. Fields at their defaults are left out."""
     profiles = ModelProfile.objects.all()
     if slugs is not None:
         return {"profiles": [_export(row) for row in profiles.filter(slug__in=list(slugs))]}

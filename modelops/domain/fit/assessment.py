@@ -70,7 +70,7 @@ def _weigh(
     gpu: Gpu,
     run: MeasuredRun | None,
 ) -> WeightsEstimate:
-    """Raises UnknownLayoutError where neither layout, checkpoint nor a start tells."""
+    """Raises UnknownLayoutError where neither the layout, the checkpoint nor a measured start gives them."""
     try:
         return estimate_weights(
             model,

@@ -53,7 +53,7 @@ def parse_version(text: str | None) -> Version | None:
 
 
 def find_traits(settings: EngineSettings, gpu: Gpu) -> EngineTraits:
-    """Return the engine's habits for this version and card.
+    """Return how the engine of this version accounts for memory on this card.
 
     V1 became the default in 0.8.0 and refused cards below 8.0 until V0 was removed in 0.11.
     """

@@ -175,7 +175,7 @@ def _find_cache(budget: Budget, sizes: EngineSizes, traits: EngineTraits) -> tup
 
 
 def _count_blocks(budget: Budget, sizes: EngineSizes, traits: EngineTraits) -> int | None:
-    """Blocks behind the printed tokens; None where they cannot be told (pipeline stages differ)."""
+    """How many blocks the printed tokens stand for; None where it is unknown: pipeline stages differ."""
     layout, tokens = budget.tightest.layout, sizes.kv_cache_tokens
     if not tokens or layout.is_empty or len(budget.stages) > 1:
         return None

@@ -100,7 +100,7 @@ def assess_candidate(
 
 
 def advise(assessment: Assessment, gpus: tuple[Gpu, ...] | None) -> Assessment:
-    """The same with suggestions in its report, which take a search."""
+    """Return the assessment with suggestions in its report. Finding them takes a search."""
     model = assessment.candidate.model
     if model is None or gpus is None or not assessment.candidate.needs_gpu:
         return assessment

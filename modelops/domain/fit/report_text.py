@@ -67,7 +67,7 @@ def list_capacity_lines(report: FitReport) -> list[Line]:
 
 @dataclass(frozen=True)
 class StartLine:
-    """One figure of a start: what was expected, and what was measured. "–" for what nobody told."""
+    """One figure of a start: what was expected, and what was measured. "–" for what is unknown."""
 
     label: str
     expected: str

@@ -235,7 +235,7 @@ def _list_sibling_lengths(situation: _Situation) -> list[int | None]:
 
 
 def _list_more_gpus(situation: _Situation) -> Iterator[_Candidate]:
-    """The same card more often: what would be needed."""
+    """Suggest more cards of the kind that is there, as many as the model needs."""
     card = replace(situation.gpus[0], free_bytes=None)
     stages = situation.settings.pipeline_parallel_size
     for ranks in _PARALLEL_SIZES:

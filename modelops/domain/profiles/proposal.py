@@ -187,7 +187,7 @@ def _list_link_settings(subject: Subject, ranks: int) -> dict[str, Any]:
 
 
 def _reaches_peers(subject: Subject) -> bool:
-    """Where nobody has looked, data-center cards are taken to be linked and others not to be."""
+    """Where no reading says so, data-center cards are taken to be linked and others not to be."""
     if subject.has_peer_access is not None:
         return subject.has_peer_access
     cards = [find_card(gpu.name) for gpu in subject.gpus or ()]
