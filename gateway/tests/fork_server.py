@@ -16,6 +16,7 @@ import runpy
 import signal
 import socket
 import sys
+from pathlib import Path
 from typing import Any
 
 MAX_ORDER_BYTES = 2**17
@@ -96,6 +97,10 @@ def run(arguments: list[str], environment: dict[str, str]) -> None:
     """What `python ARGUMENTS` does: a script, or `-m` and a module."""
     os.environ.clear()
     os.environ.update(environment)
+    for folder in filter(None, environment.get("LD_LIBRARY_PATH", "").split(os.pathsep)):
+        # The loader read the variable when our parent began; what is loaded by its path it finds by its name.
+        for library in Path(folder).glob("lib*.so*"):
+            ctypes.CDLL(str(library))
     if arguments[0] == "-m":
         sys.argv = arguments[1:]
         runpy.run_module(arguments[1], run_name="__main__", alter_sys=True)

@@ -76,7 +76,7 @@ class ForkServer:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "gateway.tests.fork_server", str(other_end.fileno())],
                 cwd=BASE_DIR,
-                env={**environment, "PYTHONUNBUFFERED": "1"},
+                env={**environment, "PYTHONUNBUFFERED": "1", "PYTHONIOENCODING": "utf-8"},
                 pass_fds=[other_end.fileno()],
                 stdin=subprocess.DEVNULL,
             )
@@ -121,8 +121,8 @@ def start_python(
 ) -> ForkedProcess:
     """`python ARGUMENTS` in the project's folder, with this environment and nothing else of ours.
 
-    `stdin` and `stdout` may be subprocess.PIPE. A variable that is read before Python begins, such as
-    LD_LIBRARY_PATH, has no effect: such a process is subprocess.Popen's.
+    `stdin` and `stdout` may be subprocess.PIPE. Variables that are read before Python begins have no effect,
+    but LD_LIBRARY_PATH: the libraries in its folders are loaded.
     """
     with contextlib.ExitStack() as stack:
         ours: dict[str, IO[str]] = {}
@@ -150,7 +150,7 @@ def run_python(
     *arguments: str, environment: Mapping[str, str], timeout_s: float = 60.0
 ) -> subprocess.CompletedProcess[str]:
     """The same until its end, with what it printed. Raises subprocess.TimeoutExpired, and ends it then."""
-    with tempfile.TemporaryFile("w+") as stdout, tempfile.TemporaryFile("w+") as stderr:
+    with tempfile.TemporaryFile() as stdout, tempfile.TemporaryFile() as stderr:
         process = start_python(*arguments, environment=environment, stdout=stdout, stderr=stderr)
         try:
             status = process.wait(timeout_s)
@@ -160,4 +160,4 @@ def run_python(
             raise
         for stream in (stdout, stderr):
             stream.seek(0)
-        return subprocess.CompletedProcess(arguments, status, stdout.read(), stderr.read())
+        return subprocess.CompletedProcess(arguments, status, stdout.read().decode(), stderr.read().decode())

@@ -90,12 +90,20 @@ def spare_work() -> None:
     import httpx._transports.default
     from django.conf import settings
 
+    from gateway.tests.forked import start_python
+    from modelops.simulator import process as simulator_process
+
     # Argon2 takes 100 ms for a password.
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher", *settings.PASSWORD_HASHERS]
     # Else every test client reads the folders of all static files.
     settings.WHITENOISE_AUTOREFRESH = True
     # Else every client of httpx reads all certificate authorities, though none of ours speaks TLS.
-    httpx._transports.default.create_ssl_context = functools.cache(httpx.create_ssl_context)  # type: ignore[attr-defined]
+    transport = httpx._transports.default
+    transport.create_ssl_context = functools.cache(httpx.create_ssl_context)  # type: ignore[attr-defined]
+    # Half a second each, of which nothing is the simulator's own.
+    simulator_process.start_python = lambda arguments, environment, log: start_python(
+        *arguments, environment=environment, stdout=log, stderr=log
+    )
 
 
 def refuse_processes() -> None:

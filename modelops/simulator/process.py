@@ -13,10 +13,25 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO, Protocol
 
 _ROOT = Path(__file__).resolve().parents[2]
 _POLL_S = 0.02
 _TERMINATE_S = 5.0
+
+
+class Process(Protocol):
+    """What is used of subprocess.Popen."""
+
+    @property
+    def pid(self) -> int: ...
+    @property
+    def returncode(self) -> int | None: ...
+    def poll(self) -> int | None: ...
+    def wait(self, timeout: float | None = None) -> int: ...
+    def send_signal(self, sig: int, /) -> None: ...
+    def terminate(self) -> None: ...
+    def kill(self) -> None: ...
 
 
 class SimulatorNotReadyError(Exception):
@@ -32,7 +47,7 @@ class SimulatorNotReadyError(Exception):
 class RunningSimulator:
     """A simulator process. ``base_url`` has no trailing slash and no ``/v1``."""
 
-    process: subprocess.Popen[bytes]
+    process: Process
     port: int
     log_path: Path
 
@@ -55,6 +70,13 @@ class RunningSimulator:
             return None
         finally:
             connection.close()
+
+
+def start_python(arguments: list[str], environment: Mapping[str, str], log: IO[bytes]) -> Process:
+    """`python ARGUMENTS`, with its output in `log`. The tests put in place of this what forks instead."""
+    return subprocess.Popen(  # noqa: S603 - our own interpreter and module
+        [sys.executable, *arguments], stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment
+    )
 
 
 def find_free_port() -> int:
@@ -81,7 +103,7 @@ def start_simulator(
     SimulatorNotReadyError is raised with its log. Output goes to a file: a full pipe would stop it.
     """
     chosen_port = port or find_free_port()
-    command = [sys.executable, "-m", "modelops.simulator", "serve", model]
+    command = ["-m", "modelops.simulator", "serve", model]
     command += ["--host", "127.0.0.1", "--port", str(chosen_port)]
     command += ["--sim-startup-seconds", str(startup_s), *flags]
     python_path = os.pathsep.join(filter(None, (str(_ROOT), os.environ.get("PYTHONPATH"))))
@@ -89,9 +111,7 @@ def start_simulator(
     with tempfile.TemporaryDirectory(prefix="simulator-") as folder:
         log_path = Path(folder, "log")
         with log_path.open("wb") as log:
-            process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
-                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=child_env
-            )
+            process = start_python(command, child_env, log)
         simulator = RunningSimulator(process=process, port=chosen_port, log_path=log_path)
         try:
             if wait_until_ready:
@@ -113,7 +133,7 @@ def _wait_until_listening(simulator: RunningSimulator, *, timeout_s: float) -> N
     raise SimulatorNotReadyError(f"exited with {code}", log=simulator.read_log(), returncode=code)
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
+def _end(process: Process) -> None:
     if process.poll() is None:
         process.terminate()
     try:

@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import Self
 
 from gateway.conf import BASE_DIR
+from gateway.tests.forked import run_python
 from gateway.tests.needs import NeedMissing
 from modelops.hardware import HardwareReading
 
@@ -106,12 +107,4 @@ class GpuReader:
 
 
 def manage(*arguments: str, environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "manage.py", *arguments],
-        cwd=BASE_DIR,
-        env=environment,
-        capture_output=True,
-        encoding="utf-8",
-        timeout=COMMAND_TIMEOUT_S,
-        check=False,
-    )
+    return run_python("manage.py", *arguments, environment=environment, timeout_s=COMMAND_TIMEOUT_S)

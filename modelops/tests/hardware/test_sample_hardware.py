@@ -3,8 +3,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,7 +10,7 @@ from pathlib import Path
 import pytest
 from django.db import connection
 
-from gateway.conf import BASE_DIR
+from gateway.tests.forked import ForkedProcess, start_python
 from gateway.tests.live import wait_until
 from modelops.hardware import HardwareReading
 from modelops.hardware.sampling import latest_reading, load_history
@@ -32,7 +30,7 @@ def name_test_database() -> str:
 
 
 @contextmanager
-def run_sampler(machine: StubMachine, log_path: Path, *options: str) -> Iterator[subprocess.Popen[bytes]]:
+def run_sampler(machine: StubMachine, log_path: Path, *options: str) -> Iterator[ForkedProcess]:
     environment = {
         **machine.environment,
         "DATABASE_URL": name_test_database(),
@@ -40,12 +38,8 @@ def run_sampler(machine: StubMachine, log_path: Path, *options: str) -> Iterator
         "LOG_FORMAT": "json",
     }
     with log_path.open("wb") as log:
-        sampler = subprocess.Popen(
-            [sys.executable, "manage.py", "sample_hardware", *options],
-            cwd=BASE_DIR,
-            env=environment,
-            stdout=log,
-            stderr=log,
+        sampler = start_python(
+            "manage.py", "sample_hardware", *options, environment=environment, stdout=log, stderr=log
         )
     try:
         yield sampler

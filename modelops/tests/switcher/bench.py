@@ -7,7 +7,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,6 @@ from gateway.tests.live import OUT_OF_REACH, GatewayProcess, wait_until
 from modelops.domain.switching.states import LIVE_STATES
 from modelops.tests.profiles.profile_examples import CONFIG
 
-Nursery = subprocess.Popen[str] | ForkedProcess
 LEASE_S = "0.5"
 STARTUP_S = 0.25
 
@@ -27,7 +25,7 @@ STARTUP_S = 0.25
 class SwitchBench:
     """Tests say what a switch is about; this does it. Every switcher that was started is ended."""
 
-    def __init__(self, process: Nursery, folder: Path, environment: Mapping[str, str]) -> None:
+    def __init__(self, process: ForkedProcess, folder: Path, environment: Mapping[str, str]) -> None:
         self._process = process
         self._environment = environment
         self._folder = folder
@@ -185,21 +183,10 @@ def open_bench(stores: Stores, folder: Path, **settings: str) -> Iterator[Switch
             bench.close()
 
 
-def _start_nursery(log_path: Path, environment: Mapping[str, str]) -> Nursery:
-    arguments = ("-m", "modelops.tests.switcher.nursery")
+def _start_nursery(log_path: Path, environment: Mapping[str, str]) -> ForkedProcess:
     with log_path.open("wb") as log:
-        if "LD_LIBRARY_PATH" in environment:  # which is read when a process begins, so not after a fork
-            return subprocess.Popen(
-                [sys.executable, *arguments],
-                env=environment,
-                cwd=BASE_DIR,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=log,
-                text=True,
-            )
         return start_python(
-            *arguments,
+            *("-m", "modelops.tests.switcher.nursery"),
             environment=environment,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
