@@ -18,11 +18,11 @@ from gateway.ids import new_id
 from gateway.stop_signal import StopSignal
 from modelops.models import DEFAULT_SLOT, ModelProfile, Slot, SwitcherPresence
 from modelops.runtimes.registry import build_runtimes
+from modelops.switcher.dependencies import Tools
 from modelops.switcher.effects import Effects
 from modelops.switcher.engine_control import EngineControl
 from modelops.switcher.gpu_sampling import GpuSampler
-from modelops.switcher.keeper import Pace, SlotKeeper
-from modelops.switcher.tools import Tools
+from modelops.switcher.reconciler import Pace, SlotKeeper
 
 log = structlog.get_logger()
 

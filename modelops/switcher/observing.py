@@ -25,11 +25,11 @@ from modelops.domain.switching.states import (
 from modelops.hardware import GpuReading
 from modelops.models import Engine, EngineState, Gate, Slot, Switch
 from modelops.runtimes.base import Instance, InstanceState, RuntimeUnavailable
+from modelops.switcher.dependencies import Tools
 from modelops.switcher.draining import is_drained
-from modelops.switcher.memory import Memory
 from modelops.switcher.standstill import START_TIMEOUT_S, find_standstill
-from modelops.switcher.tools import Tools
 from modelops.switcher.watching import EngineWatch
+from modelops.switcher.working_state import Memory
 from modelops.switcher.workloads import find_recipe, read_engine_recipe
 
 CUT_GRACE_S = 5.0

@@ -18,12 +18,12 @@ from modelops.domain.switching.states import Check
 from modelops.fit.profile_fits import get_profile
 from modelops.models import Slot, Switch
 from modelops.runtimes.base import FetchProgress, RuntimeFailure, RuntimeUnavailable
+from modelops.switcher.dependencies import Tools
 from modelops.switcher.engine_control import NotAsAsked
 from modelops.switcher.gpu_sampling import FIRST_READING_S
 from modelops.switcher.ledger import Ledger
-from modelops.switcher.memory import Memory
-from modelops.switcher.parking import plan_parking
-from modelops.switcher.tools import Tools
+from modelops.switcher.sleep_planning import plan_parking
+from modelops.switcher.working_state import Memory
 from modelops.switcher.workloads import get_recipe, to_workload
 from modelops.switching.planning import build_planned_spec, plan_switch
 

@@ -12,8 +12,8 @@ from django.utils import timezone
 
 from modelops.domain.engine_log.causes import RootCause
 from modelops.domain.engine_log.sizes import serialise_sizes
+from modelops.domain.switching.maintenance import backoff_s
 from modelops.domain.switching.states import SwitchState
-from modelops.domain.switching.upkeep import backoff_s
 from modelops.models import Engine, EngineState, Gate, Slot, Switch
 from modelops.switcher.ledger import Ledger, StateMoved, ended
 from modelops.switcher.watching import EngineWatch

@@ -9,7 +9,7 @@ from typing import Any
 
 from modelops.domain.engine_log.cause_texts import ADVICE, DEFAULT_FACTS, MESSAGES
 from modelops.domain.engine_log.causes import SHORTEST_RETRY_TOKENS, Cause, RootCause
-from modelops.domain.engine_log.failure_signs import (
+from modelops.domain.engine_log.failure_signatures import (
     ASKED_LENGTH,
     EXCEPTION,
     FATAL,

@@ -9,7 +9,7 @@ from django.core.management.base import BaseCommand
 
 from gateway.conf import get_config
 from gateway.stop_signal import catch_stop_signal
-from modelops.switcher.ending import end_local_engines
+from modelops.switcher.local_shutdown import end_local_engines
 from modelops.switcher.loop import Switcher
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from modelops.domain.switching.upkeep import UNHEALTHY_S, HealthRecord
+from modelops.domain.switching.maintenance import UNHEALTHY_S, HealthRecord
 
 PERIOD_S = 2.0
 

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from modelops.domain.switching.maintenance import SlotObservation, Upkeep, backoff_s, next_upkeep
 from modelops.domain.switching.rules import next_step
 from modelops.domain.switching.states import (
     ACTING_STATES,
@@ -23,7 +24,6 @@ from modelops.domain.switching.states import (
     Step,
     SwitchState,
 )
-from modelops.domain.switching.upkeep import SlotObservation, Upkeep, backoff_s, next_upkeep
 
 S, A = SwitchState, Action
 RUNNING = EngineView(sight=Sight.RUNNING, was_started=True)

@@ -201,7 +201,7 @@ def spoil_engine(name: str) -> dict[str, Any]:
 def end_engines() -> dict[str, Any]:
     from gateway.conf import get_config
     from modelops.models import Slot
-    from modelops.switcher.ending import end_local_engines
+    from modelops.switcher.local_shutdown import end_local_engines
 
     config = get_config()
     end_local_engines(config, reason="the test ended")

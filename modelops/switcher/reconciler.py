@@ -13,9 +13,7 @@ from modelops.domain.engine_log.causes import Cause, RootCause
 from modelops.domain.engine_log.failures import describe_cause
 from modelops.domain.engine_log.progress import estimate
 from modelops.domain.runtimes import get_traits
-from modelops.domain.switching.rules import next_step
-from modelops.domain.switching.states import Action, Sight, SwitchState
-from modelops.domain.switching.upkeep import (
+from modelops.domain.switching.maintenance import (
     STABLE_S,
     UNHEALTHY_S,
     HealthRecord,
@@ -24,17 +22,19 @@ from modelops.domain.switching.upkeep import (
     backoff_s,
     next_upkeep,
 )
+from modelops.domain.switching.rules import next_step
+from modelops.domain.switching.states import Action, Sight, SwitchState
 from modelops.models import Engine, Slot, Switch
 from modelops.runtimes.base import Instance, InstanceState
-from modelops.switcher.acting import Hands, remove_strays
+from modelops.switcher.dependencies import Tools
 from modelops.switcher.draining import forget_dead_webs
+from modelops.switcher.executor import Hands, remove_strays
 from modelops.switcher.lease import Lease, LeaseLost
 from modelops.switcher.ledger import Ledger, SlotRows, StateMoved, ended
-from modelops.switcher.memory import Memory
 from modelops.switcher.observing import STARTING_STATES, Observer
 from modelops.switcher.preparing import Fetch
-from modelops.switcher.tools import Tools
 from modelops.switcher.watching import prune_logs
+from modelops.switcher.working_state import Memory
 
 log = structlog.get_logger()
 

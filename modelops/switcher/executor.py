@@ -16,12 +16,12 @@ from modelops.domain.profiles.reading import read_profile
 from modelops.domain.switching.states import Action, Check, Step, SwitchState
 from modelops.models import Engine, EngineState, Gate, Slot, Switch
 from modelops.runtimes.base import Instance, RuntimeUnavailable
+from modelops.switcher.dependencies import Tools
 from modelops.switcher.ledger import Ledger, ended
-from modelops.switcher.memory import Memory
 from modelops.switcher.observing import Observer
 from modelops.switcher.preparing import Fetch, Preparer, explain
-from modelops.switcher.tools import Tools
 from modelops.switcher.transitions import Transitions
+from modelops.switcher.working_state import Memory
 from modelops.switcher.workloads import find_recipe, get_recipe, read_engine_recipe, to_workload
 
 log = structlog.get_logger()
