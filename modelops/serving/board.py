@@ -25,7 +25,7 @@ PROFILES_AGE_S = 2.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class EngineView:
+class ServingEngine:
     """An engine that requests go to."""
 
     id: uuid.UUID
@@ -41,7 +41,7 @@ class EngineView:
 
 
 @dataclass(frozen=True, kw_only=True)
-class SwitchView:
+class LiveSwitch:
     """A switch that has not ended. `to_names` and `from_names` are what clients call the models."""
 
     id: uuid.UUID
@@ -87,12 +87,12 @@ class SlotView:
     epoch: int
     gate: Gate
     desired_profile: str = ""
-    engine: EngineView | None = None
-    switches: tuple[SwitchView, ...] = ()
+    engine: ServingEngine | None = None
+    switches: tuple[LiveSwitch, ...] = ()
     problem: Mapping[str, Any] | None = None
 
     @property
-    def switch(self) -> SwitchView | None:
+    def switch(self) -> LiveSwitch | None:
         return self.switches[0] if self.switches else None
 
     @property
@@ -217,12 +217,12 @@ def _names_by_profile(profiles: Mapping[str, str]) -> dict[str, tuple[str, ...]]
     return names
 
 
-def _read_switches(names: Mapping[str, tuple[str, ...]]) -> dict[uuid.UUID, list[SwitchView]]:
+def _read_switches(names: Mapping[str, tuple[str, ...]]) -> dict[uuid.UUID, list[LiveSwitch]]:
     """The live switches by slot."""
-    found: dict[uuid.UUID, list[SwitchView]] = {}
+    found: dict[uuid.UUID, list[LiveSwitch]] = {}
     for row in _switch_rows():
         source, target = row["from_profile"], row["to_profile"]
-        view = SwitchView(
+        view = LiveSwitch(
             id=row["id"],
             state=SwitchState(row["state"]),
             from_profile=source,
@@ -252,9 +252,9 @@ def _all_names(
 
 def _read_engines(
     slots: Sequence[tuple[Any, ...]], before: Mapping[uuid.UUID, SlotView]
-) -> dict[uuid.UUID, EngineView]:
+) -> dict[uuid.UUID, ServingEngine]:
     """The active engines by id, those of an unchanged epoch as they were read last."""
-    known: dict[uuid.UUID, EngineView] = {}
+    known: dict[uuid.UUID, ServingEngine] = {}
     wanted: list[uuid.UUID] = []
     for slot_id, _slug, epoch, _gate, _desired, engine_id, _problem in slots:
         old = before.get(slot_id)
@@ -267,8 +267,8 @@ def _read_engines(
     return known
 
 
-def _view_engine(row: Engine) -> EngineView:
-    return EngineView(
+def _view_engine(row: Engine) -> ServingEngine:
+    return ServingEngine(
         id=row.id,
         profile=row.profile,
         model_name=row.model_name,

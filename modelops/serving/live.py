@@ -16,10 +16,10 @@ import structlog
 from gateway.batching import BatchWorker
 from gateway.errors import DependencyUnavailable
 from modelops.models import DEFAULT_SLOT
-from modelops.serving.board import BoardSnapshot, EngineView, SlotView, read_board
+from modelops.serving.board import BoardSnapshot, ServingEngine, SlotView, read_board
 from modelops.serving.engine_client import EngineClient, EngineError, EngineRefusedConnection, ServedModel
 from modelops.serving.external_engine import ExternalView
-from modelops.serving.routes import ExternalEngine, Route, RouteTable
+from modelops.serving.routes import ExternalRoute, Route, RouteTable
 
 log = structlog.get_logger()
 
@@ -36,7 +36,7 @@ UNREADY_PERIOD_S = 0.3
 """How often one that is not: so that its readiness is seen soon."""
 
 
-class EngineState(StrEnum):
+class EngineHealth(StrEnum):
     """How the default slot's engine is, as the probes tell it."""
 
     LOADING = "loading"
@@ -54,7 +54,7 @@ class EngineState(StrEnum):
 
 @dataclass(frozen=True)
 class EngineSnapshot:
-    state: EngineState = EngineState.LOADING
+    state: EngineHealth = EngineHealth.LOADING
     models: tuple[ServedModel, ...] = ()
     """Served now; while unreachable, what was served last."""
     latency_ms: float | None = None
@@ -62,7 +62,7 @@ class EngineSnapshot:
 
     @property
     def is_ready(self) -> bool:
-        return self.state is EngineState.READY
+        return self.state is EngineHealth.READY
 
     @property
     def current(self) -> str | None:
@@ -86,11 +86,11 @@ class EngineDirectory:
             models, latency_ms = await self._client.list_models()
         except EngineError as exc:
             is_first = not self._has_answered and isinstance(exc, EngineRefusedConnection)
-            state = EngineState.LOADING if is_first else EngineState.UNREACHABLE
+            state = EngineHealth.LOADING if is_first else EngineHealth.UNREACHABLE
             self.snapshot = replace(before, state=state, latency_ms=None, problem=str(exc))
         else:
             self._has_answered = True
-            state = EngineState.READY if models else EngineState.NO_MODEL
+            state = EngineHealth.READY if models else EngineHealth.NO_MODEL
             self.snapshot = EngineSnapshot(state, tuple(models), latency_ms)
         self.has_been_asked = True
         if self.snapshot.state is not before.state:
@@ -198,8 +198,8 @@ class LiveBoard:
             return _status_without_engine(slot)
         models = _models_of(slot)
         if self._probe is None or not self._probe.has_been_asked or seen.is_ready:
-            return EngineSnapshot(EngineState.READY, models, seen.latency_ms)
-        return EngineSnapshot(EngineState.UNREACHABLE, models, problem=seen.problem)
+            return EngineSnapshot(EngineHealth.READY, models, seen.latency_ms)
+        return EngineSnapshot(EngineHealth.UNREACHABLE, models, problem=seen.problem)
 
     def list_models(self) -> list[ServedModel]:
         """The default slot's models, as `current` means them, in the engine's order."""
@@ -220,8 +220,8 @@ class LiveBoard:
         if self._probe is None or self._probed_url != self._external_url:
             return ExternalView()
         seen = self._probe.snapshot
-        if seen.state in (EngineState.LOADING, EngineState.UNREACHABLE):
-            return ExternalView(problem=seen.problem, is_loading=seen.state is EngineState.LOADING)
+        if seen.state in (EngineHealth.LOADING, EngineHealth.UNREACHABLE):
+            return ExternalView(problem=seen.problem, is_loading=seen.state is EngineHealth.LOADING)
         return ExternalView(seen.models)
 
     def _tell(self) -> None:
@@ -232,17 +232,17 @@ class LiveBoard:
                 listener(self.snapshot)
 
     @property
-    def _external(self) -> ExternalEngine | None:
+    def _external(self) -> ExternalRoute | None:
         """The engine of VLLM_BASE_URL as it was seen last."""
         if not self._external_url:
             return None
         seen = EngineSnapshot()
         if self._probe is not None and self._probed_url == self._external_url:
             seen = self._probe.snapshot
-        return ExternalEngine(
+        return ExternalRoute(
             base_url=self._external_url,
             models=seen.models,
-            serves_nothing=seen.state is EngineState.NO_MODEL,
+            serves_nothing=seen.state is EngineHealth.NO_MODEL,
         )
 
     def _aim_probe(self) -> None:
@@ -259,12 +259,12 @@ class LiveBoard:
 def _status_without_engine(slot: SlotView) -> EngineSnapshot:
     switch = slot.switch
     if switch is not None:
-        return EngineSnapshot(EngineState.SWITCHING if switch.from_profile else EngineState.LOADING)
+        return EngineSnapshot(EngineHealth.SWITCHING if switch.from_profile else EngineHealth.LOADING)
     if slot.engine is not None:
-        return EngineSnapshot(EngineState.SWITCHING)
+        return EngineSnapshot(EngineHealth.SWITCHING)
     if slot.problem is not None:
-        return EngineSnapshot(EngineState.DEGRADED, problem=str(slot.problem.get("message") or ""))
-    return EngineSnapshot(EngineState.LOADING if slot.desired_profile else EngineState.NO_MODEL)
+        return EngineSnapshot(EngineHealth.DEGRADED, problem=str(slot.problem.get("message") or ""))
+    return EngineSnapshot(EngineHealth.LOADING if slot.desired_profile else EngineHealth.NO_MODEL)
 
 
 def _models_of(slot: SlotView | None) -> tuple[ServedModel, ...]:
@@ -273,7 +273,7 @@ def _models_of(slot: SlotView | None) -> tuple[ServedModel, ...]:
     return tuple(_served_model(slot.engine, name) for name in slot.engine.names)
 
 
-def _served_model(engine: EngineView, name: str) -> ServedModel:
+def _served_model(engine: ServingEngine, name: str) -> ServedModel:
     """The model under one of its names, with the card that the engine wrote for that or the first."""
     card = next((card for card in engine.cards if card.get("id") == name), None)
     if card is None:

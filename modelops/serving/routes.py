@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from gateway.errors import GatewayError, ModelLoading, ModelNotFound, ModelSwitching, NoModel
 from modelops.models import DEFAULT_SLOT
-from modelops.serving.board import BoardSnapshot, SlotView, SwitchView
+from modelops.serving.board import BoardSnapshot, LiveSwitch, SlotView
 from modelops.serving.engine_client import ServedModel
 
 CURRENT = "current"
@@ -40,7 +40,7 @@ class Route:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ExternalEngine:
+class ExternalRoute:
     """The engine of VLLM_BASE_URL: it serves for the default slot while that has none of its own."""
 
     base_url: str
@@ -54,7 +54,7 @@ class RouteTable:
     """The routes of one moment. `snapshot` is None until the database has been read once."""
 
     snapshot: BoardSnapshot | None = None
-    external: ExternalEngine | None = None
+    external: ExternalRoute | None = None
     ready: Mapping[str, Route] = field(init=False)
     """The routes that need no wait, by name."""
 
@@ -212,7 +212,7 @@ def _is_leaving(slot: SlotView, name: str) -> bool:
     return name in switch.from_names or (slot.engine is not None and name in slot.engine.names)
 
 
-def _seconds_to_ready(switch: SwitchView) -> float | None:
+def _seconds_to_ready(switch: LiveSwitch) -> float | None:
     now = timezone.now()
     moment = switch.expect_ready_at(now)
     return None if moment is None else (moment - now).total_seconds()

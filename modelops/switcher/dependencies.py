@@ -13,7 +13,7 @@ from modelops.switcher.gpu_sampling import GpuSampler
 
 
 @dataclass(frozen=True)
-class Tools:
+class SwitcherDependencies:
     config: GatewayConfig
     runtimes: Mapping[str, Runtime]
     control: EngineControl

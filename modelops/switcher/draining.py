@@ -21,7 +21,7 @@ LONGEST_PAUSE_S = 2.0
 
 
 @dataclass(frozen=True)
-class Web:
+class WebProcess:
     """A web process by its last word."""
 
     id: uuid.UUID
@@ -30,41 +30,43 @@ class Web:
     slots: Mapping[str, Mapping[str, int]]
 
 
-class WebWatch:
+class WebProcessWatch:
     """Tells dead web processes from those that were not heard of for another reason."""
 
     def __init__(self) -> None:
         self._looked_at = 0.0
         self._since: dict[tuple[uuid.UUID, datetime], float] = {}
 
-    def find_dead(self, webs: list[Web], now: float) -> set[uuid.UUID]:
+    def find_dead(self, web_processes: list[WebProcess], now: float) -> set[uuid.UUID]:
         """At seconds of a clock that never goes back."""
         if now - self._looked_at > LONGEST_PAUSE_S:
             self._since = {}
         self._looked_at = now
-        self._since = {(web.id, web.seen_at): self._since.get((web.id, web.seen_at), now) for web in webs}
+        self._since = {
+            (web.id, web.seen_at): self._since.get((web.id, web.seen_at), now) for web in web_processes
+        }
         return {
             web.id
-            for web in webs
+            for web in web_processes
             if web.is_silent and now - self._since[web.id, web.seen_at] >= WATCHED_FOR_S
         }
 
 
-def is_drained(slot: Slot, watch: WebWatch, now: float) -> bool:
+def is_drained(slot: Slot, watch: WebProcessWatch, now: float) -> bool:
     """Every web process that lives knows of the closed gate and has no request left on the engine."""
-    webs = list_webs()
-    dead = watch.find_dead(webs, now)
-    alive = (web for web in webs if web.id not in dead)
+    web_processes = list_webs()
+    dead = watch.find_dead(web_processes, now)
+    alive = (web for web in web_processes if web.id not in dead)
     return all(_has_drained(web.slots.get(str(slot.pk)), slot.epoch) for web in alive)
 
 
-def forget_dead_webs(watch: WebWatch, now: float) -> None:
+def forget_dead_web_processes(watch: WebProcessWatch, now: float) -> None:
     """So that the next switch need not watch them first. One that lives after all writes itself down anew."""
     if dead := watch.find_dead(list_webs(), now):
         WebPresence.objects.filter(pk__in=dead).delete()
 
 
-def list_webs() -> list[Web]:
+def list_webs() -> list[WebProcess]:
     """Every web process that ever said a word and did not say goodbye."""
     is_silent = Case(
         When(seen_at__lt=Now() - SILENT_FOR, then=Value(True)),
@@ -74,7 +76,7 @@ def list_webs() -> list[Web]:
     rows = WebPresence.objects.annotate(is_silent=is_silent).values_list(
         "id", "seen_at", "is_silent", "slots"
     )
-    return [Web(*row) for row in rows]
+    return [WebProcess(*row) for row in rows]
 
 
 def _has_drained(entry: Mapping[str, int] | None, epoch: int) -> bool:

@@ -12,7 +12,7 @@ MOMENT_S = 0.02
 
 
 @dataclass(frozen=True)
-class Outcome:
+class EffectResult:
     """How something ended: with a value, or with an exception."""
 
     value: Any = None
@@ -26,7 +26,7 @@ class Effects:
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="switcher")
         self._running: dict[Hashable, Future[Any]] = {}
 
-    def attempt(self, key: Hashable, work: Callable[[], Any]) -> Outcome | None:
+    def attempt(self, key: Hashable, work: Callable[[], Any]) -> EffectResult | None:
         """Begin the work unless it is running already; its outcome once it has ended, None until then;
         waits for a moment only.
 
@@ -43,7 +43,7 @@ class Effects:
         error = future.exception()
         if error is not None and not isinstance(error, Exception):
             raise error
-        return Outcome(error=error) if error is not None else Outcome(future.result())
+        return EffectResult(error=error) if error is not None else EffectResult(future.result())
 
     def is_known(self, key: Hashable) -> bool:
         """Whether it was begun and its outcome not yet taken."""

@@ -19,7 +19,7 @@ SLEEP_TIMEOUT_S = 120.0
 """Weights of tens of GiB go through host memory."""
 
 
-class NotAsAsked(Exception):
+class EngineMismatch(Exception):
     """The engine listens, and is not what was asked for."""
 
     def __init__(self, cause: RootCause) -> None:
@@ -46,25 +46,27 @@ class EngineControl:
     def verify(
         self, base_url: str, *, model_name: str, least_context: int | None, is_pooling: bool
     ) -> list[dict[str, Any]]:
-        """The engine's model cards, once name, context and one completion are as asked. Raises NotAsAsked."""
+        """The engine's model cards. Raises EngineMismatch unless name, context and one completion are as asked."""
         cards = self._list_cards(base_url)
         served = [str(card.get("id")) for card in cards]
         if model_name not in served:
-            raise NotAsAsked(
+            raise EngineMismatch(
                 describe_cause(Cause.WRONG_SERVED_NAME, expected=model_name, found=", ".join(served))
             )
         context = next(card.get("max_model_len") for card in cards if card.get("id") == model_name)
         if least_context and context is not None and context < least_context:
-            raise NotAsAsked(describe_cause(Cause.CONTEXT_TOO_SHORT, expected=least_context, found=context))
+            raise EngineMismatch(
+                describe_cause(Cause.CONTEXT_TOO_SHORT, expected=least_context, found=context)
+            )
         self._complete_canary(base_url, model_name, is_pooling=is_pooling)
         return cards
 
     def sleep(self, base_url: str) -> None:
-        """Level 1: the weights move to host memory. Raises NotAsAsked."""
+        """Level 1: the weights move to host memory. Raises EngineMismatch."""
         self._post(base_url, "/sleep?level=1", None, SLEEP_TIMEOUT_S)
 
     def wake_up(self, base_url: str) -> None:
-        """Raises NotAsAsked."""
+        """Raises EngineMismatch."""
         self._post(base_url, "/wake_up", None, SLEEP_TIMEOUT_S)
 
     def close(self) -> None:
@@ -75,7 +77,7 @@ class EngineControl:
             response = self._client.get(f"{base_url}/v1/models")
             cards = response.raise_for_status().json()["data"]
         except (httpx.HTTPError, ValueError, KeyError, TypeError) as exc:
-            raise NotAsAsked(describe_cause(Cause.NOT_HEALTHY, error=str(exc))) from exc
+            raise EngineMismatch(describe_cause(Cause.NOT_HEALTHY, error=str(exc))) from exc
         return [card for card in cards if isinstance(card, dict)]
 
     def _complete_canary(self, base_url: str, model_name: str, *, is_pooling: bool) -> None:
@@ -89,17 +91,17 @@ class EngineControl:
             answer = self._post(base_url, "/v1/completions", body, CANARY_TIMEOUT_S)
             is_answer = bool(answer.get("choices"))
         if not is_answer:
-            raise NotAsAsked(describe_cause(Cause.CANARY_FAILED, error="its answer holds no completion"))
+            raise EngineMismatch(describe_cause(Cause.CANARY_FAILED, error="its answer holds no completion"))
 
     def _post(self, base_url: str, path: str, body: Any, timeout_s: float) -> dict[str, Any]:
         try:
             response = self._client.post(f"{base_url}{path}", json=body, timeout=timeout_s)
             if response.status_code != 200:
-                raise NotAsAsked(_describe_refusal(path, response))
+                raise EngineMismatch(_describe_refusal(path, response))
             answer = response.json() if response.content else {}
         except (httpx.HTTPError, ValueError) as exc:
             error = f"{path}: {type(exc).__name__}"
-            raise NotAsAsked(describe_cause(Cause.CANARY_FAILED, error=error)) from exc
+            raise EngineMismatch(describe_cause(Cause.CANARY_FAILED, error=error)) from exc
         return answer if isinstance(answer, dict) else {}
 
 

@@ -16,29 +16,34 @@ from modelops.domain.profiles.reading import read_profile
 from modelops.domain.switching.states import Action, Check, Step, SwitchState
 from modelops.models import Engine, EngineState, Gate, Slot, Switch
 from modelops.runtimes.base import Instance, RuntimeUnavailable
-from modelops.switcher.dependencies import Tools
+from modelops.switcher.dependencies import SwitcherDependencies
 from modelops.switcher.ledger import Ledger, ended
 from modelops.switcher.observing import Observer
-from modelops.switcher.preparing import Fetch, Preparer, explain
+from modelops.switcher.preparing import Prefetch, Preparer, explain
 from modelops.switcher.transitions import Transitions
-from modelops.switcher.working_state import Memory
+from modelops.switcher.working_state import WorkingState
 from modelops.switcher.workloads import find_recipe, get_recipe, read_engine_recipe, to_workload
 
 log = structlog.get_logger()
 
 
-class Hands:
+class StepExecutor:
     """Carries out one step at a time for one slot."""
 
     def __init__(
-        self, tools: Tools, ledger: Ledger, observer: Observer, memory: Memory, fetch: Fetch
+        self,
+        dependencies: SwitcherDependencies,
+        ledger: Ledger,
+        observer: Observer,
+        working_state: WorkingState,
+        prefetch: Prefetch,
     ) -> None:
-        self._tools = tools
+        self._dependencies = dependencies
         self._ledger = ledger
         self._observer = observer
-        self._memory = memory
+        self._working_state = working_state
         self._transitions = Transitions(ledger)
-        self._preparer = Preparer(tools, ledger, memory, fetch)
+        self._preparer = Preparer(dependencies, ledger, working_state, prefetch)
         self._actions: dict[Action, Callable[[Slot, Switch], None]] = {
             Action.WAIT: lambda slot, switch: None,
             Action.MAKE_PLAN: self._make_plan,
@@ -47,7 +52,7 @@ class Hands:
             Action.STOP_OLD: self._stop_old,
             Action.SLEEP_OLD: self._sleep_old,
             Action.REMOVE_OLD: lambda slot, switch: self._remove(switch, switch.old_engine),
-            Action.REMOVE_STRAYS: self._remove_strays,
+            Action.REMOVE_ORPHANS: self._remove_orphans,
             Action.START_NEW: lambda slot, switch: self._start(slot, switch, switch.new_engine),
             Action.VERIFY_NEW: lambda slot, switch: self._verify(slot, switch, switch.new_engine),
             Action.VERIFY_OLD: lambda slot, switch: self._verify(slot, switch, switch.old_engine),
@@ -97,7 +102,7 @@ class Hands:
             self._transitions.move(slot, switch, to)
             return
         watch = None if engine == switch.old_engine else self._observer.watch(engine)
-        found = {"cards": self._memory.cards.get(engine.name, []), "asked_to_stop_at": None}
+        found = {"cards": self._working_state.cards.get(engine.name, []), "asked_to_stop_at": None}
         found["max_model_len"] = next(
             (card.get("max_model_len") for card in found["cards"] or () if card.get("max_model_len")), None
         )
@@ -115,8 +120,8 @@ class Hands:
         engine = switch.old_engine
         if engine is None:
             return
-        runtime = self._tools.runtime_of(engine.runtime)
-        outcome = self._tools.effects.attempt(
+        runtime = self._dependencies.runtime_of(engine.runtime)
+        outcome = self._dependencies.effects.attempt(
             ("stop", engine.name), partial(runtime.ask_to_stop, engine.name)
         )
         if outcome is not None and outcome.error is None:
@@ -126,8 +131,8 @@ class Hands:
         engine = switch.old_engine
         if engine is None:
             return
-        outcome = self._tools.effects.attempt(
-            ("sleep", engine.name), partial(self._tools.control.sleep, engine.base_url)
+        outcome = self._dependencies.effects.attempt(
+            ("sleep", engine.name), partial(self._dependencies.control.sleep, engine.base_url)
         )
         if outcome is None:
             return
@@ -142,21 +147,23 @@ class Hands:
     def _remove(self, switch: Switch, engine: Engine | None) -> None:
         if engine is None:
             return
-        if (watch := self._memory.read_log(engine.name)) is not None:
+        if (watch := self._working_state.read_log(engine.name)) is not None:
             watch.save()
-        runtime = self._tools.runtime_of(engine.runtime)
-        outcome = self._tools.effects.attempt(("remove", engine.name), partial(runtime.remove, engine.name))
+        runtime = self._dependencies.runtime_of(engine.runtime)
+        outcome = self._dependencies.effects.attempt(
+            ("remove", engine.name), partial(runtime.remove, engine.name)
+        )
         if outcome is None:
             return
         if outcome.error is not None:
             log.warning("engine_not_removed", engine=engine.name, error=str(outcome.error))
             return
-        self._memory.forget_engine(engine.name)
+        self._working_state.forget_engine(engine.name)
         if engine.ended_at is None:
             self._ledger.update_engine(engine, state=EngineState.ENDED, ended_at=now())
 
-    def _remove_strays(self, slot: Slot, switch: Switch) -> None:
-        remove_strays(self._tools, self._observer.list_strays(slot, switch) or [])
+    def _remove_orphans(self, slot: Slot, switch: Switch) -> None:
+        remove_orphans(self._dependencies, self._observer.list_orphans(slot, switch) or [])
 
     def _start_restored(self, slot: Slot, switch: Switch) -> None:
         if switch.restored_engine is None:
@@ -169,17 +176,17 @@ class Hands:
         if engine is None:
             return
         if engine.state == EngineState.ASLEEP:
-            work: Callable[[], Any] = partial(self._tools.control.wake_up, engine.base_url)
+            work: Callable[[], Any] = partial(self._dependencies.control.wake_up, engine.base_url)
         else:
             workload = to_workload(
                 read_engine_recipe(engine),
-                self._tools.config,
+                self._dependencies.config,
                 name=engine.name,
                 slot=slot,
                 generation=engine.generation,
             )
-            work = partial(self._tools.runtime_of(engine.runtime).start, workload)
-        outcome = self._tools.effects.attempt(("start", engine.name), work)
+            work = partial(self._dependencies.runtime_of(engine.runtime).start, workload)
+        outcome = self._dependencies.effects.attempt(("start", engine.name), work)
         if outcome is None or isinstance(outcome.error, RuntimeUnavailable):
             return
         is_restore = engine == switch.restored_engine
@@ -203,21 +210,21 @@ class Hands:
         planned = find_recipe(switch) if engine == switch.old_engine else None
         recipe = planned or read_engine_recipe(engine)
         work = partial(
-            self._tools.control.verify,
+            self._dependencies.control.verify,
             engine.base_url,
             model_name=engine.model_name,
             least_context=recipe.least_context,
             is_pooling=recipe.is_pooling,
         )
-        outcome = self._tools.effects.attempt(("verify", engine.name), work)
+        outcome = self._dependencies.effects.attempt(("verify", engine.name), work)
         if outcome is None:
             return
         if outcome.error is None:
-            self._memory.cards[engine.name] = outcome.value
-            self._memory.verified[engine.name] = Check.PASSED
+            self._working_state.cards[engine.name] = outcome.value
+            self._working_state.verified[engine.name] = Check.PASSED
             return
         self._fail(switch, explain(outcome.error), is_restore=engine == switch.restored_engine)
-        self._memory.verified[engine.name] = Check.FAILED
+        self._working_state.verified[engine.name] = Check.FAILED
 
     def _retry(self, slot: Slot, switch: Switch) -> None:
         cause = RootCause.parse(switch.root_cause or {})
@@ -236,15 +243,17 @@ class Hands:
 
     def _fail(self, switch: Switch, cause: RootCause, *, is_restore: bool = False) -> None:
         engine = switch.restored_engine if is_restore else switch.new_engine
-        watch = self._memory.read_log(engine.name) if engine is not None else None
+        watch = self._working_state.read_log(engine.name) if engine is not None else None
         tail = watch.log.tail(60) if watch is not None else []
         self._ledger.record_failure(switch, cause, log_tail=tail, is_restore=is_restore)
 
 
-def remove_strays(tools: Tools, strays: list[tuple[str, str]]) -> None:
+def remove_orphans(dependencies: SwitcherDependencies, orphans: list[tuple[str, str]]) -> None:
     """Only what carries our slot's label is ever here."""
-    for runtime, name in strays:
-        outcome = tools.effects.attempt(("remove", name), partial(tools.runtime_of(runtime).remove, name))
+    for runtime, name in orphans:
+        outcome = dependencies.effects.attempt(
+            ("remove", name), partial(dependencies.runtime_of(runtime).remove, name)
+        )
         if outcome is None:
             continue
         if outcome.error is not None:

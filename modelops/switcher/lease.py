@@ -19,7 +19,7 @@ class LeaseLost(Exception):
     """Another switcher acts for the slot now: whatever this one was about to write is void."""
 
 
-class Lease:
+class SlotLease:
     """The right to act for one slot. The database's clock decides; `fence` tells one tenure from the next."""
 
     def __init__(self, slot_id: uuid.UUID, *, holder: str, length_s: float) -> None:

@@ -15,7 +15,7 @@ from modelops.domain.engine_log.causes import RootCause
 from modelops.domain.switching.recipe import Recipe
 from modelops.domain.switching.states import FINAL_STATES, DrainPolicy, SwitchState
 from modelops.models import Engine, EngineState, Gate, Slot, Switch, SwitchEvent
-from modelops.switcher.lease import Lease, LeaseLost
+from modelops.switcher.lease import LeaseLost, SlotLease
 from modelops.switcher.workloads import name_engine
 
 LOG_TAIL_LINES = 60
@@ -38,7 +38,7 @@ class SlotRows:
 class Ledger:
     """Reads and writes one slot. Every write raises LeaseLost when another switcher acts for the slot."""
 
-    def __init__(self, slot_id: Any, lease: Lease) -> None:
+    def __init__(self, slot_id: Any, lease: SlotLease) -> None:
         self._slot_id = slot_id
         self._lease = lease
 

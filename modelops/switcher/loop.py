@@ -18,15 +18,15 @@ from gateway.ids import new_id
 from gateway.stop_signal import StopSignal
 from modelops.models import DEFAULT_SLOT, ModelProfile, Slot, SwitcherPresence
 from modelops.runtimes.registry import build_runtimes
-from modelops.switcher.dependencies import Tools
+from modelops.switcher.dependencies import SwitcherDependencies
 from modelops.switcher.effects import Effects
 from modelops.switcher.engine_control import EngineControl
 from modelops.switcher.gpu_sampling import GpuSampler
-from modelops.switcher.reconciler import Pace, SlotKeeper
+from modelops.switcher.reconciler import PollUrgency, SlotReconciler
 
 log = structlog.get_logger()
 
-PERIODS_S = {Pace.IDLE: 0.1, Pace.WAITING: 0.03, Pace.MOVING: 0.0}
+PERIODS_S = {PollUrgency.IDLE: 0.1, PollUrgency.WAITING: 0.03, PollUrgency.MOVING: 0.0}
 PRESENCE_PERIOD_S = 3.0
 DESCRIBE_PERIOD_S = 10.0
 SLOTS_PERIOD_S = 5.0
@@ -41,7 +41,7 @@ class Switcher:
     def __init__(self, config: GatewayConfig) -> None:
         effects = Effects()
         self._config = config
-        self._tools = Tools(
+        self._dependencies = SwitcherDependencies(
             config=config,
             runtimes=build_runtimes(config),
             control=EngineControl(api_key=config.vllm_api_key),
@@ -50,7 +50,7 @@ class Switcher:
         )
         self._id = new_id()
         self._holder = f"{socket.gethostname()}:{os.getpid()}:{self._id.hex[-8:]}"
-        self._keepers: dict[uuid.UUID, SlotKeeper] = {}
+        self._keepers: dict[uuid.UUID, SlotReconciler] = {}
         self._paused_until: dict[uuid.UUID, float] = {}
         self._facts: dict[str, Any] = {}
         self._done_at: dict[str, float] = {}
@@ -69,9 +69,9 @@ class Switcher:
         try:
             close_old_connections()
             self._find_slots()
-            pace = max((self._tick_slot(slot_id) for slot_id in self._keepers), default=Pace.IDLE)
+            pace = max((self._tick_slot(slot_id) for slot_id in self._keepers), default=PollUrgency.IDLE)
             own_pids = {pid for keeper in self._keepers.values() for pid in keeper.own_pids}
-            self._tools.gpus.refresh(own_pids, is_urgent=pace > Pace.IDLE)
+            self._dependencies.gpus.refresh(own_pids, is_urgent=pace > PollUrgency.IDLE)
             self._describe()
             self._show_presence()
         except DatabaseError as exc:
@@ -83,10 +83,10 @@ class Switcher:
             return TROUBLE_PERIOD_S
         return PERIODS_S[pace]
 
-    def _tick_slot(self, slot_id: uuid.UUID) -> Pace:
+    def _tick_slot(self, slot_id: uuid.UUID) -> PollUrgency:
         """One slot's trouble is not another's, nor the switcher's own."""
         if time.monotonic() < self._paused_until.get(slot_id, 0.0):
-            return Pace.IDLE
+            return PollUrgency.IDLE
         try:
             return self._keepers[slot_id].tick()
         except (OperationalError, InterfaceError):
@@ -94,7 +94,7 @@ class Switcher:
         except Exception:
             log.exception("slot_tick_failed", slot=str(slot_id))
             self._paused_until[slot_id] = time.monotonic() + TROUBLE_PERIOD_S
-            return Pace.IDLE
+            return PollUrgency.IDLE
 
     def _find_slots(self) -> None:
         if not self._is_due("slots", SLOTS_PERIOD_S):
@@ -102,7 +102,7 @@ class Switcher:
         Slot.objects.get_or_create(slug=DEFAULT_SLOT)
         for slot in Slot.objects.all():
             if slot.pk not in self._keepers:
-                self._keepers[slot.pk] = SlotKeeper(slot, self._tools, holder=self._holder)
+                self._keepers[slot.pk] = SlotReconciler(slot, self._dependencies, holder=self._holder)
             if not slot.desired_profile and slot.slug == DEFAULT_SLOT:
                 self._choose_first(slot)
 
@@ -123,8 +123,8 @@ class Switcher:
         """Ask each runtime what it can do, beside the loop."""
         if not self._is_due("describe", DESCRIBE_PERIOD_S):
             return
-        for name, runtime in self._tools.runtimes.items():
-            outcome = self._tools.effects.attempt(("facts", name), runtime.describe)
+        for name, runtime in self._dependencies.runtimes.items():
+            outcome = self._dependencies.effects.attempt(("facts", name), runtime.describe)
             if outcome is None:
                 # Begun; its outcome comes soon.
                 self._done_at["describe"] = 0.0
@@ -134,7 +134,7 @@ class Switcher:
                 self._facts[name] = outcome.value
 
     def _show_presence(self) -> None:
-        is_complete = len(self._facts) == len(self._tools.runtimes)
+        is_complete = len(self._facts) == len(self._dependencies.runtimes)
         if not is_complete or not self._is_due("presence", PRESENCE_PERIOD_S):
             return
         is_acting = any(keeper.is_acting for keeper in self._keepers.values())
@@ -159,12 +159,12 @@ class Switcher:
         """Leases go as soon as nothing is under way, so that another switcher can begin; engines stay."""
         keepers = self._keepers.values()
         self._despite_database(*(keeper.wind_down for keeper in keepers))
-        while not self._tools.effects.finish(CLOSE_PERIOD_S):
+        while not self._dependencies.effects.finish(CLOSE_PERIOD_S):
             self._despite_database(*(keeper.keep_lease for keeper in keepers))
         presence = SwitcherPresence.objects.filter(pk=self._id)
         self._despite_database(*(keeper.release for keeper in keepers), presence.delete)
-        self._tools.control.close()
-        for runtime in self._tools.runtimes.values():
+        self._dependencies.control.close()
+        for runtime in self._dependencies.runtimes.values():
             runtime.close()
 
     def _despite_database(self, *steps: Callable[[], object]) -> None:

@@ -17,19 +17,19 @@ from modelops.domain.switching.states import (
     DEAD,
     Check,
     DrainPolicy,
-    EngineView,
+    EngineObservation,
     Observation,
-    Sight,
     SwitchState,
+    WorkloadStatus,
 )
 from modelops.hardware import GpuReading
 from modelops.models import Engine, EngineState, Gate, Slot, Switch
 from modelops.runtimes.base import Instance, InstanceState, RuntimeUnavailable
-from modelops.switcher.dependencies import Tools
+from modelops.switcher.dependencies import SwitcherDependencies
 from modelops.switcher.draining import is_drained
 from modelops.switcher.standstill import START_TIMEOUT_S, find_standstill
-from modelops.switcher.watching import EngineWatch
-from modelops.switcher.working_state import Memory
+from modelops.switcher.watching import EngineLogWatch
+from modelops.switcher.working_state import WorkingState
 from modelops.switcher.workloads import find_recipe, read_engine_recipe
 
 CUT_GRACE_S = 5.0
@@ -37,17 +37,17 @@ STOP_GRACE_S = 10.0
 """On top of the engine's own shutdown time-out."""
 NOT_HEALTHY_S = 60.0
 
-_SIGHTS = {
-    InstanceState.ABSENT: Sight.ABSENT,
-    InstanceState.CREATED: Sight.CREATED,
-    InstanceState.RUNNING: Sight.RUNNING,
-    InstanceState.EXITED: Sight.EXITED,
+_STATUSES = {
+    InstanceState.ABSENT: WorkloadStatus.ABSENT,
+    InstanceState.CREATED: WorkloadStatus.CREATED,
+    InstanceState.RUNNING: WorkloadStatus.RUNNING,
+    InstanceState.EXITED: WorkloadStatus.EXITED,
 }
 STARTING_STATES = (SwitchState.STARTING, SwitchState.LOADING, SwitchState.VERIFYING)
 
 
 @dataclass(frozen=True)
-class Look:
+class ObservationResult:
     """An observation, and failures that it found and that are not on record yet."""
 
     seen: Observation
@@ -56,13 +56,13 @@ class Look:
 
 
 class Observer:
-    def __init__(self, tools: Tools, memory: Memory) -> None:
-        self._tools = tools
-        self._memory = memory
+    def __init__(self, dependencies: SwitcherDependencies, working_state: WorkingState) -> None:
+        self._dependencies = dependencies
+        self._working_state = working_state
         self._inspected: dict[str, Instance | None] | None = None
         self._unavailable: RuntimeUnavailable | None = None
 
-    def look(self, slot: Slot, switch: Switch, *, is_old_hung: bool = False) -> Look:
+    def look(self, slot: Slot, switch: Switch, *, is_old_hung: bool = False) -> ObservationResult:
         """Everything about the switch, now. Reads only; bounded in time.
 
         Each engine is inspected once: one that ends in between is not both running and ended.
@@ -73,7 +73,7 @@ class Observer:
         finally:
             self._inspected = None
 
-    def _look(self, slot: Slot, switch: Switch, is_old_hung: bool) -> Look:
+    def _look(self, slot: Slot, switch: Switch, is_old_hung: bool) -> ObservationResult:
         now = timezone.now()
         recipe = find_recipe(switch)
         state = SwitchState(switch.state)
@@ -87,27 +87,27 @@ class Observer:
         )
         spent_s = (now - switch.state_since).total_seconds()
         held = self._find_held(state, recipe)
-        strays = self.list_strays(slot, switch) if needs_room(state) else []
+        orphans = self.list_orphans(slot, switch) if needs_room(state) else []
         seen = Observation(
             is_cancel_asked=switch.cancel_requested_at is not None,
             plan=_check(recipe, switch.root_cause),
             keeps_engine=keeps_engine,
-            prefetch=self._memory.prefetched,
+            prefetch=self._working_state.prefetched,
             restores_if_refused=_restores_if_refused(slot, switch),
             old=self._view(switch.old_engine, is_old_hung or None),
             is_old_pointed_to=slot.active_engine_id is not None
             and slot.active_engine_id == switch.old_engine_id,
             parks_old=recipe is not None and recipe.parks_old,
             is_drained=state is SwitchState.DRAINING
-            and is_drained(slot, self._memory.webs, time.monotonic()),
+            and is_drained(slot, self._working_state.web_processes, time.monotonic()),
             is_drain_over=spent_s > switch.drain_timeout_s,
             drain_policy=DrainPolicy(switch.drain_policy),
             is_cut=slot.gate == Gate.CUT,
             is_cut_over=slot.gate == Gate.CUT and (now - slot.changed_at).total_seconds() > CUT_GRACE_S,
             is_grace_over=_is_grace_over(switch.old_engine, now),
-            has_strays=_is_any(strays),
+            has_orphans=_is_any(orphans),
             is_memory_free=_is_none(held),
-            is_clear_over=spent_s > self._tools.config.clear_timeout_s,
+            is_clear_over=spent_s > self._dependencies.config.clear_timeout_s,
             is_start_over=state is SwitchState.STARTING and spent_s > START_TIMEOUT_S,
             new=self._view(switch.new_engine, new_failure or switch.root_cause, is_live=is_starting),
             may_retry=is_starting and may_retry(switch, new_failure),
@@ -122,9 +122,9 @@ class Observer:
             held=held,
             new_runtime=switch.new_engine.runtime if switch.new_engine else "",
             unavailable=self._unavailable,
-            clear_timeout_s=self._tools.config.clear_timeout_s,
+            clear_timeout_s=self._dependencies.config.clear_timeout_s,
         )
-        return Look(seen, failure, restore_failure)
+        return ObservationResult(seen, failure, restore_failure)
 
     def inspect(self, engine: Engine) -> Instance | None:
         """The engine's workload now; None when its runtime does not answer."""
@@ -137,27 +137,31 @@ class Observer:
 
     def _ask_runtime(self, engine: Engine) -> Instance | None:
         try:
-            instance = self._tools.runtime_of(engine.runtime).status(engine.name)
+            instance = self._dependencies.runtime_of(engine.runtime).status(engine.name)
         except RuntimeUnavailable:
             return None
-        self._memory.instances[engine.name] = instance
+        self._working_state.instances[engine.name] = instance
         return instance
 
-    def see(self, engine: Engine | None) -> Sight:
+    def read_status(self, engine: Engine | None) -> WorkloadStatus:
         if engine is None:
-            return Sight.NONE
+            return WorkloadStatus.NONE
         if not get_traits(engine.runtime).is_managed and (engine.asked_to_stop_at or engine.ended_at):
             # Somebody else's goes on running: it is gone as far as the slot is concerned.
-            return Sight.ABSENT
+            return WorkloadStatus.ABSENT
         instance = self.inspect(engine)
-        is_starting = self._tools.effects.is_running(("start", engine.name))
+        is_starting = self._dependencies.effects.is_running(("start", engine.name))
         if instance is None or (is_starting and instance.state is not InstanceState.RUNNING):
             # What is being started may be there in a moment: nobody may take it for absent.
-            return Sight.UNKNOWN
-        sight = _SIGHTS[instance.state]
-        return Sight.ASLEEP if sight is Sight.RUNNING and engine.state == EngineState.ASLEEP else sight
+            return WorkloadStatus.UNKNOWN
+        status = _STATUSES[instance.state]
+        return (
+            WorkloadStatus.ASLEEP
+            if status is WorkloadStatus.RUNNING and engine.state == EngineState.ASLEEP
+            else status
+        )
 
-    def list_strays(self, slot: Slot, switch: Switch | None) -> list[tuple[str, str]] | None:
+    def list_orphans(self, slot: Slot, switch: Switch | None) -> list[tuple[str, str]] | None:
         """What carries the slot's label and belongs to nothing: (runtime, name). Sleepers may stay if
         the engine that comes next can sleep as well.
 
@@ -177,48 +181,54 @@ class Observer:
                 wakes = recipe.wakes if recipe is not None else ""
                 sleepers = sleepers.filter(~Q(profile=switch.to_profile) | Q(name=wakes))
             kept |= set(sleepers.values_list("name", flat=True))
-        strays, is_known = [], True
+        orphans, is_known = [], True
         for runtime in slot.engines.values_list("runtime", flat=True).order_by().distinct():
             try:
-                instances = self._tools.runtime_of(runtime).list_instances(str(slot.pk))
+                instances = self._dependencies.runtime_of(runtime).list_instances(str(slot.pk))
             except RuntimeUnavailable as exc:
                 # One that nothing is on any more may have been uninstalled.
                 if runtime in needed:
                     is_known, self._unavailable = False, exc
                 continue
-            strays += [(runtime, each.name) for each in instances if each.name not in kept]
-        return strays if strays or is_known else None
+            orphans += [(runtime, each.name) for each in instances if each.name not in kept]
+        return orphans if orphans or is_known else None
 
     def list_lost_sleepers(self, slot: Slot) -> list[Engine]:
         """Engines that should be asleep and ended, or were removed: nothing can be woken any more."""
-        return [each for each in slot.engines.filter(state=EngineState.ASLEEP) if self.see(each) in DEAD]
+        return [
+            each for each in slot.engines.filter(state=EngineState.ASLEEP) if self.read_status(each) in DEAD
+        ]
 
-    def watch(self, engine: Engine) -> EngineWatch:
+    def watch(self, engine: Engine) -> EngineLogWatch:
         """The watch on this engine's log, begun on first use."""
-        watch = self._memory.watches.get(engine.name)
+        watch = self._working_state.watches.get(engine.name)
         if watch is None:
-            runtime = self._tools.runtime_of(engine.runtime)
-            watch = EngineWatch(engine, runtime, started_at=engine.created_at)
-            self._memory.watches[engine.name] = watch
+            runtime = self._dependencies.runtime_of(engine.runtime)
+            watch = EngineLogWatch(engine, runtime, started_at=engine.created_at)
+            self._working_state.watches[engine.name] = watch
         return watch
 
-    def _view(self, engine: Engine | None, failure: object, *, is_live: bool = False) -> EngineView:
+    def _view(self, engine: Engine | None, failure: object, *, is_live: bool = False) -> EngineObservation:
         if engine is None:
-            return EngineView(has_failed=failure is not None)
-        sight = self.see(engine)
-        is_ready = is_live and sight is Sight.RUNNING and self._tools.control.is_healthy(engine.base_url)
-        return EngineView(
-            sight=sight,
+            return EngineObservation(has_failed=failure is not None)
+        status = self.read_status(engine)
+        is_ready = (
+            is_live
+            and status is WorkloadStatus.RUNNING
+            and self._dependencies.control.is_healthy(engine.base_url)
+        )
+        return EngineObservation(
+            status=status,
             was_started=bool(engine.reference),
             was_asked_to_stop=engine.asked_to_stop_at is not None,
             is_ready=is_ready,
-            verification=self._memory.verified.get(engine.name, Check.PENDING),
+            verification=self._working_state.verified.get(engine.name, Check.PENDING),
             has_failed=failure is not None,
         )
 
     def _find_failure(self, engine: Engine | None, known: object) -> RootCause | None:
         """Why the engine that is being started will not come: it ended, vanished or stands still."""
-        if engine is None or known is not None or self.see(engine) is Sight.ASLEEP:
+        if engine is None or known is not None or self.read_status(engine) is WorkloadStatus.ASLEEP:
             return None
         instance = self.inspect(engine)
         if instance is None or (not engine.reference and instance.state is not InstanceState.EXITED):
@@ -229,14 +239,14 @@ class Observer:
             return describe_cause(Cause.START_VANISHED, evidence="", name=engine.name)
         if instance.state is not InstanceState.RUNNING:
             return watch.classify(instance)
-        if self._memory.verified.get(engine.name) is Check.PASSED:
+        if self._working_state.verified.get(engine.name) is Check.PASSED:
             return None
         return self._find_stall(watch, engine)
 
-    def _find_stall(self, watch: EngineWatch, engine: Engine) -> RootCause | None:
-        scale = self._tools.config.stall_scale
+    def _find_stall(self, watch: EngineLogWatch, engine: Engine) -> RootCause | None:
+        scale = self._dependencies.config.stall_scale
         silent_s = watch.find_stall(scale=scale)
-        if watch.log.is_complete and not self._tools.control.is_healthy(engine.base_url):
+        if watch.log.is_complete and not self._dependencies.control.is_healthy(engine.base_url):
             waited_s = watch.seconds_since_complete()
             if waited_s > NOT_HEALTHY_S * scale:
                 return describe_cause(Cause.NOT_HEALTHY, seconds=waited_s, error="/health is not 200")
@@ -248,7 +258,7 @@ class Observer:
     def _find_held(self, state: SwitchState, recipe: Recipe | None) -> list[GpuReading] | None:
         if not needs_room(state) or recipe is None or not recipe.gpus:
             return []
-        return self._tools.gpus.find_held(recipe.gpus, recipe.gpu_memory_utilization)
+        return self._dependencies.gpus.find_held(recipe.gpus, recipe.gpu_memory_utilization)
 
 
 def needs_room(state: SwitchState) -> bool:

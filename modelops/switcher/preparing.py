@@ -18,19 +18,19 @@ from modelops.domain.switching.states import Check
 from modelops.fit.profile_fits import get_profile
 from modelops.models import Slot, Switch
 from modelops.runtimes.base import FetchProgress, RuntimeFailure, RuntimeUnavailable
-from modelops.switcher.dependencies import Tools
-from modelops.switcher.engine_control import NotAsAsked
+from modelops.switcher.dependencies import SwitcherDependencies
+from modelops.switcher.engine_control import EngineMismatch
 from modelops.switcher.gpu_sampling import FIRST_READING_S
 from modelops.switcher.ledger import Ledger
-from modelops.switcher.sleep_planning import plan_parking
-from modelops.switcher.working_state import Memory
+from modelops.switcher.sleep_planning import plan_sleep
+from modelops.switcher.working_state import WorkingState
 from modelops.switcher.workloads import get_recipe, to_workload
 from modelops.switching.planning import build_planned_spec, plan_switch
 
 log = structlog.get_logger()
 
 
-class Fetch:
+class Prefetch:
     """The prefetch that is under way, which may outlive a lease that was lost and taken again."""
 
     def __init__(self) -> None:
@@ -50,26 +50,32 @@ class Fetch:
 class Preparer:
     """Plans and prefetches for one slot."""
 
-    def __init__(self, tools: Tools, ledger: Ledger, memory: Memory, fetch: Fetch) -> None:
-        self._tools = tools
+    def __init__(
+        self,
+        dependencies: SwitcherDependencies,
+        ledger: Ledger,
+        working_state: WorkingState,
+        prefetch: Prefetch,
+    ) -> None:
+        self._dependencies = dependencies
         self._ledger = ledger
-        self._memory = memory
-        self._fetch = fetch
+        self._working_state = working_state
+        self._prefetch = prefetch
 
     def stop(self) -> None:
         """End a prefetch that is under way; what it has fetched stays."""
-        self._fetch.stop.set()
+        self._prefetch.stop.set()
 
     def make_plan(self, slot: Slot, switch: Switch) -> None:
         """Once more, with fresh facts: what was true at the request may have changed."""
-        self._memory.forget_switch()
-        self._fetch.begin_anew()
+        self._working_state.forget_switch()
+        self._prefetch.begin_anew()
         try:
             profile = get_profile(switch.to_profile)
             if profile.engine != EngineKind.SIMULATOR and not self._knows_gpus(switch):
                 return
-            outcome = self._tools.effects.attempt(
-                ("describe", profile.runtime), self._tools.runtime_of(profile.runtime).describe
+            outcome = self._dependencies.effects.attempt(
+                ("describe", profile.runtime), self._dependencies.runtime_of(profile.runtime).describe
             )
             if outcome is None:
                 return
@@ -80,7 +86,7 @@ class Preparer:
                 force=switch.force,
                 max_model_len=switch.max_model_len,
                 runtime_facts=facts,
-                choice=self._tools.gpus.choose(),
+                choice=self._dependencies.gpus.choose(),
             )
             spec = build_planned_spec(profile, switch.max_model_len)
         except GatewayError as exc:
@@ -91,7 +97,7 @@ class Preparer:
     def _knows_gpus(self, switch: Switch) -> bool:
         """No plan is made from no reading: it would give the engine no card. Where there is no driver the
         reading says so; where the driver hangs the plan is refused."""
-        gpus = self._tools.gpus
+        gpus = self._dependencies.gpus
         if gpus.is_late:
             cause = describe_cause(Cause.GPUS_UNKNOWN, seconds=FIRST_READING_S, error="the driver hangs")
             self._ledger.record_failure(switch, cause)
@@ -104,7 +110,7 @@ class Preparer:
             self._ledger.update_switch(switch, plan=plan.serialise())
             self._ledger.record_failure(switch, RootCause(first.code, message, first.advice))
             return
-        recipe = plan_parking(slot, plan, build_recipe(plan, spec))
+        recipe = plan_sleep(slot, plan, build_recipe(plan, spec))
         if plan.overridden:
             names = ", ".join(problem.code for problem in plan.overridden)
             self._ledger.note(switch, f"forced over: {names}", forced=[p.code for p in plan.overridden])
@@ -113,26 +119,26 @@ class Preparer:
     def prefetch(self, slot: Slot, switch: Switch) -> None:
         recipe = get_recipe(switch)
         if recipe.wakes:
-            self._memory.prefetched = Check.PASSED
+            self._working_state.prefetched = Check.PASSED
             return
         workload = to_workload(
-            recipe, self._tools.config, name=f"prefetch-{switch.pk.hex[-12:]}", slot=slot, generation=0
+            recipe, self._dependencies.config, name=f"prefetch-{switch.pk.hex[-12:]}", slot=slot, generation=0
         )
-        runtime = self._tools.runtime_of(recipe.runtime)
-        fetch = partial(runtime.prefetch, workload, self._fetch.note, self._fetch.stop)
-        outcome = self._tools.effects.attempt(("prefetch", switch.pk), fetch)
+        runtime = self._dependencies.runtime_of(recipe.runtime)
+        prefetch = partial(runtime.prefetch, workload, self._prefetch.note, self._prefetch.stop)
+        outcome = self._dependencies.effects.attempt(("prefetch", switch.pk), prefetch)
         if outcome is None:
             self._show_fetched(switch)
         elif outcome.error is not None:
             self._ledger.record_failure(switch, explain(outcome.error))
-            self._memory.prefetched = Check.FAILED
+            self._working_state.prefetched = Check.FAILED
         else:
             recipe = replace(recipe, image_digest=outcome.value or "")
             self._ledger.update_switch(switch, recipe=recipe.to_json())
-            self._memory.prefetched = Check.PASSED
+            self._working_state.prefetched = Check.PASSED
 
     def _show_fetched(self, switch: Switch) -> None:
-        fetched = self._fetch.progress
+        fetched = self._prefetch.progress
         if fetched is None:
             return
         percent, size = None, ""
@@ -148,7 +154,7 @@ class Preparer:
 
 def explain(error: Exception) -> RootCause:
     """The cause that an effect's exception stands for."""
-    if isinstance(error, NotAsAsked):
+    if isinstance(error, EngineMismatch):
         return error.cause
     if isinstance(error, RuntimeFailure):
         cause = describe_cause(error.code, error=str(error), evidence=str(error)[:600])

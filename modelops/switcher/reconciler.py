@@ -17,34 +17,34 @@ from modelops.domain.switching.maintenance import (
     STABLE_S,
     UNHEALTHY_S,
     HealthRecord,
+    Maintenance,
     SlotObservation,
-    Upkeep,
     backoff_s,
-    next_upkeep,
+    next_maintenance,
 )
 from modelops.domain.switching.rules import next_step
-from modelops.domain.switching.states import Action, Sight, SwitchState
+from modelops.domain.switching.states import Action, SwitchState, WorkloadStatus
 from modelops.models import Engine, Slot, Switch
 from modelops.runtimes.base import Instance, InstanceState
-from modelops.switcher.dependencies import Tools
-from modelops.switcher.draining import forget_dead_webs
-from modelops.switcher.executor import Hands, remove_strays
-from modelops.switcher.lease import Lease, LeaseLost
+from modelops.switcher.dependencies import SwitcherDependencies
+from modelops.switcher.draining import forget_dead_web_processes
+from modelops.switcher.executor import StepExecutor, remove_orphans
+from modelops.switcher.lease import LeaseLost, SlotLease
 from modelops.switcher.ledger import Ledger, SlotRows, StateMoved, ended
 from modelops.switcher.observing import STARTING_STATES, Observer
-from modelops.switcher.preparing import Fetch
+from modelops.switcher.preparing import Prefetch
 from modelops.switcher.watching import prune_logs
-from modelops.switcher.working_state import Memory
+from modelops.switcher.working_state import WorkingState
 
 log = structlog.get_logger()
 
 INSPECT_PERIOD_S = 0.25
 HEALTH_PERIOD_S = 2.0
-STRAY_PERIOD_S = 10.0
+ORPHAN_PERIOD_S = 10.0
 WEB_PERIOD_S = 1.0
 
 
-class Pace(IntEnum):
+class PollUrgency(IntEnum):
     """How soon to look again."""
 
     IDLE = 0
@@ -54,28 +54,30 @@ class Pace(IntEnum):
     """The next step follows at once."""
 
 
-class SlotKeeper:
+class SlotReconciler:
     """Holds a slot's lease and acts for it; does nothing while another switcher does."""
 
-    def __init__(self, slot: Slot, tools: Tools, *, holder: str) -> None:
-        self._tools = tools
+    def __init__(self, slot: Slot, dependencies: SwitcherDependencies, *, holder: str) -> None:
+        self._dependencies = dependencies
         self._slot_id = slot.pk
-        self._lease = Lease(slot.pk, holder=holder, length_s=tools.config.switcher_lease_s)
+        self._lease = SlotLease(slot.pk, holder=holder, length_s=dependencies.config.switcher_lease_s)
         self._ledger = Ledger(slot.pk, self._lease)
-        self._memory = Memory()
-        self._fetch = Fetch()
-        self._begin_anew()
+        self._working_state = WorkingState()
+        self._prefetch = Prefetch()
+        self._reset()
 
-    def _begin_anew(self) -> None:
+    def _reset(self) -> None:
         """Forget everything: what another switcher did meanwhile is not known."""
-        self._memory.close()
-        self._memory = Memory()
-        self._observer = Observer(self._tools, self._memory)
-        self._hands = Hands(self._tools, self._ledger, self._observer, self._memory, self._fetch)
+        self._working_state.close()
+        self._working_state = WorkingState()
+        self._observer = Observer(self._dependencies, self._working_state)
+        self._executor = StepExecutor(
+            self._dependencies, self._ledger, self._observer, self._working_state, self._prefetch
+        )
         self._health = HealthRecord()
-        self._due = {"inspect": 0.0, "health": 0.0, "strays": 0.0, "webs": 0.0}
-        self._active_sight = Sight.UNKNOWN
-        self._strays: list[tuple[str, str]] = []
+        self._due = {"inspect": 0.0, "health": 0.0, "orphans": 0.0, "web_processes": 0.0}
+        self._active_status = WorkloadStatus.UNKNOWN
+        self._orphans: list[tuple[str, str]] = []
 
     @property
     def is_acting(self) -> bool:
@@ -84,33 +86,33 @@ class SlotKeeper:
     @property
     def own_pids(self) -> set[int]:
         """Processes of this slot's engines, so that their GPU memory counts as ours."""
-        return {pid for instance in self._memory.instances.values() for pid in instance.pids}
+        return {pid for instance in self._working_state.instances.values() for pid in instance.pids}
 
-    def tick(self) -> Pace:
+    def tick(self) -> PollUrgency:
         """One look and at most one step."""
         was_held = self._lease.is_held
         if not self._lease.hold():
-            return Pace.IDLE
+            return PollUrgency.IDLE
         if not was_held:
-            self._begin_anew()
+            self._reset()
         try:
             rows = self._ledger.load()
             if rows.switch is None:
-                self._keep_up(rows)
-                return Pace.IDLE if rows.waiting is None else Pace.MOVING
+                self._maintain(rows)
+                return PollUrgency.IDLE if rows.waiting is None else PollUrgency.MOVING
             has_moved = self._advance(rows.slot, rows.switch)
-            return Pace.MOVING if has_moved else Pace.WAITING
+            return PollUrgency.MOVING if has_moved else PollUrgency.WAITING
         except StateMoved:
-            return Pace.MOVING
+            return PollUrgency.MOVING
         except LeaseLost:
             log.warning("lease_lost", slot=str(self._slot_id))
-            return Pace.IDLE
+            return PollUrgency.IDLE
 
     def wind_down(self) -> None:
         """Begin nothing more; what is under way ends while the lease is still held."""
-        self._hands.stop()
-        self._memory.save()
-        self._memory.close()
+        self._executor.stop()
+        self._working_state.save()
+        self._working_state.close()
 
     def keep_lease(self) -> None:
         """While what is under way ends: the next switcher would meet what it leaves behind."""
@@ -135,7 +137,7 @@ class SlotKeeper:
         if step.to is not None:
             log.info("switch_state", switch=str(switch.pk), to=str(step.to), profile=switch.to_profile)
         self._lease.check_age()
-        self._hands.carry_out(slot, switch, step)
+        self._executor.carry_out(slot, switch, step)
         if step.to is not None or step.action in (Action.VERIFY_NEW, Action.MAKE_PLAN):
             return True
         self._show_progress(switch)
@@ -172,11 +174,11 @@ class SlotKeeper:
             expected_at=expected_at,
         )
 
-    def _keep_up(self, rows: SlotRows) -> None:
+    def _maintain(self, rows: SlotRows) -> None:
         slot = rows.slot
-        self._look_around(slot)
+        self._observe_idle(slot)
         seen = SlotObservation(
-            active=self._active_sight if slot.active_engine else Sight.NONE,
+            active=self._active_status if slot.active_engine else WorkloadStatus.NONE,
             is_external=slot.active_engine is not None
             and not get_traits(slot.active_engine.runtime).is_managed,
             unhealthy_for_s=self._health.unhealthy_for_s(slot.active_engine.name)
@@ -185,42 +187,44 @@ class SlotKeeper:
             has_waiting=rows.waiting is not None,
             desires=bool(slot.desired_profile),
             retry_in_s=(slot.retry_at - timezone.now()).total_seconds() if slot.retry_at else 0.0,
-            has_strays=bool(self._strays),
+            has_orphans=bool(self._orphans),
         )
-        match next_upkeep(seen):
-            case Upkeep.CLAIM if rows.waiting is not None:
-                self._hands.claim(slot, rows.waiting)
-            case Upkeep.DECLARE_DEAD if slot.active_engine is not None:
+        match next_maintenance(seen):
+            case Maintenance.CLAIM if rows.waiting is not None:
+                self._executor.claim(slot, rows.waiting)
+            case Maintenance.DECLARE_DEAD if slot.active_engine is not None:
                 self._declare_dead(slot, slot.active_engine)
-            case Upkeep.START_DESIRED:
+            case Maintenance.START_DESIRED:
                 reason = "nothing serves" if slot.problem is None else f"again: {slot.problem.get('message')}"
                 self._ledger.start_system_switch(slot, slot.desired_profile, reason=reason)
-            case Upkeep.REMOVE_STRAYS:
+            case Maintenance.REMOVE_ORPHANS:
                 self._lease.check_age()
-                remove_strays(self._tools, self._strays)
-                self._due["strays"] = 0.0
+                remove_orphans(self._dependencies, self._orphans)
+                self._due["orphans"] = 0.0
 
-    def _look_around(self, slot: Slot) -> None:
+    def _observe_idle(self, slot: Slot) -> None:
         """The active engine, its health, and what should not be here; each as often as it needs."""
         engine = slot.active_engine
         if engine is not None and self._is_due("inspect", INSPECT_PERIOD_S):
-            self._active_sight = self._observer.see(engine)
+            self._active_status = self._observer.read_status(engine)
             self._observer.watch(engine).read()
         if engine is not None and self._is_due("health", HEALTH_PERIOD_S):
             self._check_health(slot, engine)
-        if self._is_due("webs", WEB_PERIOD_S):
-            forget_dead_webs(self._memory.webs, time.monotonic())
-        if self._is_due("strays", STRAY_PERIOD_S):
-            self._hands.end_lost_sleepers(slot)
-            self._strays = self._observer.list_strays(slot, None) or []
+        if self._is_due("web_processes", WEB_PERIOD_S):
+            forget_dead_web_processes(self._working_state.web_processes, time.monotonic())
+        if self._is_due("orphans", ORPHAN_PERIOD_S):
+            self._executor.end_lost_sleepers(slot)
+            self._orphans = self._observer.list_orphans(slot, None) or []
             self._forget_ended(slot)
             prune_logs(slot.pk)
 
     def _forget_ended(self, slot: Slot) -> None:
         """Removals that took their time were not waited for: what these engines still said is saved here."""
-        ended_engines = slot.engines.filter(name__in=list(self._memory.watches), ended_at__isnull=False)
+        ended_engines = slot.engines.filter(
+            name__in=list(self._working_state.watches), ended_at__isnull=False
+        )
         for name in ended_engines.values_list("name", flat=True):
-            self._memory.forget_engine(name)
+            self._working_state.forget_engine(name)
 
     def _is_due(self, what: str, period_s: float) -> bool:
         now = time.monotonic()
@@ -230,8 +234,8 @@ class SlotKeeper:
         return True
 
     def _check_health(self, slot: Slot, engine: Engine) -> None:
-        outcome = self._tools.effects.attempt(
-            ("health", engine.name), lambda: self._tools.control.is_healthy(engine.base_url)
+        outcome = self._dependencies.effects.attempt(
+            ("health", engine.name), lambda: self._dependencies.control.is_healthy(engine.base_url)
         )
         if outcome is None:
             self._due["health"] = 0.0
@@ -258,7 +262,7 @@ class SlotKeeper:
             problem=cause.serialise(),
             retry_at=timezone.now() + timedelta(seconds=wait_s),
         )
-        self._memory.forget_engine(engine.name)
+        self._working_state.forget_engine(engine.name)
         self._due = dict.fromkeys(self._due, 0.0)
 
 

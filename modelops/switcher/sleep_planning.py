@@ -14,7 +14,7 @@ HOST_MARGIN = 1.2
 """Pinned copies and page tables come on top of the weights."""
 
 
-def plan_parking(slot: Slot, plan: Plan, recipe: Recipe) -> Recipe:
+def plan_sleep(slot: Slot, plan: Plan, recipe: Recipe) -> Recipe:
     """The recipe, and which engines sleep: what is woken, whether the old one sleeps, whether others stay."""
     active = slot.active_engine
     parks_old = (

@@ -7,7 +7,7 @@ from dataclasses import replace
 from modelops.domain.engine_log.causes import Cause, RootCause
 from modelops.domain.engine_log.failures import describe_cause
 from modelops.domain.runtimes import get_traits
-from modelops.domain.switching.states import DEAD, Check, Observation, Sight, SwitchState
+from modelops.domain.switching.states import DEAD, Check, Observation, SwitchState, WorkloadStatus
 from modelops.hardware import GpuReading
 from modelops.runtimes.base import RuntimeUnavailable
 from modelops.switcher.gpu_sampling import name_holders
@@ -30,12 +30,12 @@ def find_standstill(
     `held` are the GPUs whose memory is not free, None where they could not be read; `new_runtime` is the
     runtime of the new engine; `unavailable` is what the last runtime raised that did not answer.
     """
-    is_old_dead = seen.old.sight in DEAD or seen.old.has_failed
+    is_old_dead = seen.old.status in DEAD or seen.old.has_failed
     is_waiting = state is SwitchState.PLANNED and seen.prefetch is Check.PENDING
     if is_waiting and seen.is_old_pointed_to and is_old_dead:
         how = "hung" if seen.old.has_failed else "ended"
         return describe_cause(Cause.ENGINE_DIED, error=f"it {how} while the switch was being prepared")
-    if seen.is_start_over and seen.new.sight is not Sight.RUNNING:
+    if seen.is_start_over and seen.new.status is not WorkloadStatus.RUNNING:
         return _explain_overdue(new_runtime)
     if state is not SwitchState.CLEARING or not seen.is_clear_over:
         return None
@@ -44,7 +44,7 @@ def find_standstill(
         return describe_cause(Cause.MEMORY_HELD, seconds=clear_timeout_s, processes=processes)
     if held is None:
         return describe_cause(Cause.GPUS_UNKNOWN, seconds=clear_timeout_s, error="the driver hangs")
-    if seen.has_strays is None:
+    if seen.has_orphans is None:
         return explain_unavailable(unavailable, clear_timeout_s)
     return None
 

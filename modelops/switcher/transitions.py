@@ -16,7 +16,7 @@ from modelops.domain.switching.maintenance import backoff_s
 from modelops.domain.switching.states import SwitchState
 from modelops.models import Engine, EngineState, Gate, Slot, Switch
 from modelops.switcher.ledger import Ledger, StateMoved, ended
-from modelops.switcher.watching import EngineWatch
+from modelops.switcher.watching import EngineLogWatch
 from modelops.switcher.workloads import get_recipe, read_engine_recipe
 
 CANCELLED = RootCause("cancelled", "The switch was cancelled.")
@@ -48,7 +48,12 @@ class Transitions:
             self._ledger.move(switch, to)
 
     def activate(
-        self, slot: Slot, switch: Switch, engine: Engine, found: Mapping[str, Any], watch: EngineWatch | None
+        self,
+        slot: Slot,
+        switch: Switch,
+        engine: Engine,
+        found: Mapping[str, Any],
+        watch: EngineLogWatch | None,
     ) -> None:
         """The flip: pointer, gate and rows at once. `found` is what verification told of the engine."""
         values: dict[str, Any] = {"state": EngineState.SERVING, **found}
@@ -75,7 +80,12 @@ class Transitions:
         )
 
     def restore(
-        self, slot: Slot, switch: Switch, engine: Engine, found: Mapping[str, Any], watch: EngineWatch | None
+        self,
+        slot: Slot,
+        switch: Switch,
+        engine: Engine,
+        found: Mapping[str, Any],
+        watch: EngineLogWatch | None,
     ) -> None:
         """Rolled back onto a new start of what served before."""
         values = {"state": EngineState.SERVING, **found, **measure(watch)}
@@ -246,7 +256,7 @@ class Transitions:
         )
 
 
-def measure(watch: EngineWatch | None) -> dict[str, Any]:
+def measure(watch: EngineLogWatch | None) -> dict[str, Any]:
     """What the start took and turned out to need, as its log told."""
     values: dict[str, Any] = {"ready_at": timezone.now()}
     if watch is not None:

@@ -34,7 +34,7 @@ _PROBES = re.compile(r'"GET /(?:health|v1/models|metrics|is_sleeping)(?:\?\S*)? 
 """Access log lines of the gateway's own questions, several a second: they would be all that is kept."""
 
 
-class EngineWatch:
+class EngineLogWatch:
     """One engine's log. After a restart of the switcher it is read again from the beginning.
 
     What the database has of it already is found by its last lines, and not written twice.

@@ -7,18 +7,18 @@ from typing import Any
 
 from modelops.domain.switching.states import Check
 from modelops.runtimes.base import Instance
-from modelops.switcher.draining import WebWatch
-from modelops.switcher.watching import EngineWatch
+from modelops.switcher.draining import WebProcessWatch
+from modelops.switcher.watching import EngineLogWatch
 
 
 @dataclass
-class Memory:
-    watches: dict[str, EngineWatch] = field(default_factory=dict)
+class WorkingState:
+    watches: dict[str, EngineLogWatch] = field(default_factory=dict)
     verified: dict[str, Check] = field(default_factory=dict)
     prefetched: Check = Check.PENDING
     instances: dict[str, Instance] = field(default_factory=dict)
     cards: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
-    webs: WebWatch = field(default_factory=WebWatch)
+    web_processes: WebProcessWatch = field(default_factory=WebProcessWatch)
 
     def forget_switch(self) -> None:
         """Another switch begins."""
@@ -35,7 +35,7 @@ class Memory:
             watch.save()
             watch.close()
 
-    def read_log(self, name: str) -> EngineWatch | None:
+    def read_log(self, name: str) -> EngineLogWatch | None:
         """The engine's watch, if there is one, up to what it has said by now: its last words count most."""
         if (watch := self.watches.get(name)) is not None:
             watch.read()

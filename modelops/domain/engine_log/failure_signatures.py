@@ -13,13 +13,13 @@ from modelops.domain.engine_log.causes import Cause
 
 
 @dataclass(frozen=True)
-class Sign:
+class FailureSignature:
     cause: Cause
     pattern: re.Pattern[str]
 
 
-def _list_signs(*table: tuple[Cause, str]) -> tuple[Sign, ...]:
-    return tuple(Sign(cause, re.compile(pattern, re.IGNORECASE)) for cause, pattern in table)
+def _list_signs(*table: tuple[Cause, str]) -> tuple[FailureSignature, ...]:
+    return tuple(FailureSignature(cause, re.compile(pattern, re.IGNORECASE)) for cause, pattern in table)
 
 
 SPECIFIC = _list_signs(

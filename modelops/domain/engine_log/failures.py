@@ -17,7 +17,7 @@ from modelops.domain.engine_log.failure_signatures import (
     SPECIFIC,
     SUGGESTED_LENGTH,
     WRAPPERS,
-    Sign,
+    FailureSignature,
 )
 from modelops.domain.engine_log.lines import LogLine, read_line
 from modelops.domain.engine_log.startup_log import COMPLETE, Phase
@@ -108,7 +108,7 @@ def _list_errors(lines: Iterable[LogLine], *, has_served: bool) -> list[str]:
     return errors[first:]
 
 
-def _find_first(errors: Sequence[str], signs: Sequence[Sign]) -> tuple[Cause, str] | None:
+def _find_first(errors: Sequence[str], signs: Sequence[FailureSignature]) -> tuple[Cause, str] | None:
     for text in errors:
         for sign in signs:
             if sign.pattern.search(text):

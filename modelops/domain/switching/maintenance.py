@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from modelops.domain.switching.states import DEAD, Sight
+from modelops.domain.switching.states import DEAD, WorkloadStatus
 
 UNHEALTHY_S = 30.0
 """A served engine may miss health checks under load; after this long it counts as dead."""
@@ -38,21 +38,21 @@ class HealthRecord:
         return self._in_vain_s if engine == self._engine else 0.0
 
 
-class Upkeep(StrEnum):
+class Maintenance(StrEnum):
     NOTHING = "nothing"
     CLAIM = "claim"
     """A switch waits: its turn has come."""
     DECLARE_DEAD = "declare_dead"
     """What should serve does not: nothing points to it any more, and it is removed."""
     START_DESIRED = "start_desired"
-    REMOVE_STRAYS = "remove_strays"
+    REMOVE_ORPHANS = "remove_strays"
 
 
 @dataclass(frozen=True, kw_only=True)
 class SlotObservation:
     """`active` is the engine that is pointed to; NONE without one. Times in seconds."""
 
-    active: Sight = Sight.NONE
+    active: WorkloadStatus = WorkloadStatus.NONE
     is_external: bool = False
     """Somebody else starts and restarts it."""
     unhealthy_for_s: float = 0.0
@@ -61,21 +61,21 @@ class SlotObservation:
     """There is a profile that it should serve."""
     retry_in_s: float = 0.0
     """Until the next try after a failure; 0 and below: now."""
-    has_strays: bool = False
+    has_orphans: bool = False
 
 
-def next_upkeep(seen: SlotObservation) -> Upkeep:
-    if seen.active is not Sight.NONE and not seen.is_external:
-        is_hung = seen.active is Sight.RUNNING and seen.unhealthy_for_s > UNHEALTHY_S
+def next_maintenance(seen: SlotObservation) -> Maintenance:
+    if seen.active is not WorkloadStatus.NONE and not seen.is_external:
+        is_hung = seen.active is WorkloadStatus.RUNNING and seen.unhealthy_for_s > UNHEALTHY_S
         if seen.active in DEAD or is_hung:
             # First: a switch would be refused for it.
-            return Upkeep.DECLARE_DEAD
+            return Maintenance.DECLARE_DEAD
     if seen.has_waiting:
-        return Upkeep.CLAIM
-    if seen.has_strays:
-        return Upkeep.REMOVE_STRAYS
-    is_due = seen.active is Sight.NONE and seen.desires and seen.retry_in_s <= 0
-    return Upkeep.START_DESIRED if is_due else Upkeep.NOTHING
+        return Maintenance.CLAIM
+    if seen.has_orphans:
+        return Maintenance.REMOVE_ORPHANS
+    is_due = seen.active is WorkloadStatus.NONE and seen.desires and seen.retry_in_s <= 0
+    return Maintenance.START_DESIRED if is_due else Maintenance.NOTHING
 
 
 def backoff_s(failures: int) -> float:

@@ -12,11 +12,11 @@ from modelops.domain.switching.states import (
     Action,
     Check,
     DrainPolicy,
-    EngineView,
+    EngineObservation,
     Observation,
-    Sight,
     Step,
     SwitchState,
+    WorkloadStatus,
     move,
 )
 
@@ -40,7 +40,7 @@ def _planned(seen: Observation) -> Step:
         return ROLL_BACK
     if Check.FAILED in (seen.plan, seen.prefetch):
         return move(SwitchState.REJECTED)
-    is_old_dead = seen.old.sight in DEAD or seen.old.has_failed
+    is_old_dead = seen.old.status in DEAD or seen.old.has_failed
     if seen.is_old_pointed_to and is_old_dead and seen.prefetch is Check.PENDING:
         # Fetching may take hours; what served has to be restarted now, which waits for the slot to be free.
         return move(SwitchState.REJECTED)
@@ -54,7 +54,7 @@ def _planned(seen: Observation) -> Step:
 def _draining(seen: Observation) -> Step:
     if seen.is_cancel_asked:
         return move(SwitchState.CANCELLED)
-    if seen.is_drained or seen.old.sight in DEAD:
+    if seen.is_drained or seen.old.status in DEAD:
         return move(SwitchState.STOPPING)
     if not seen.is_drain_over or seen.drain_policy is DrainPolicy.WAIT:
         return WAIT
@@ -68,9 +68,9 @@ def _draining(seen: Observation) -> Step:
 def _stopping(seen: Observation) -> Step:
     if seen.is_cancel_asked:
         return ROLL_BACK
-    if seen.parks_old and seen.old.sight is Sight.RUNNING and not seen.old.has_failed:
+    if seen.parks_old and seen.old.status is WorkloadStatus.RUNNING and not seen.old.has_failed:
         return Step(Action.SLEEP_OLD)
-    if seen.old.sight in GONE or (seen.parks_old and seen.old.sight is Sight.ASLEEP):
+    if seen.old.status in GONE or (seen.parks_old and seen.old.status is WorkloadStatus.ASLEEP):
         return move(SwitchState.CLEARING)
     return _end(seen, seen.old, remove=Action.REMOVE_OLD, ask=Action.STOP_OLD)
 
@@ -78,9 +78,9 @@ def _stopping(seen: Observation) -> Step:
 def _clearing(seen: Observation) -> Step:
     if seen.is_cancel_asked:
         return ROLL_BACK
-    if seen.has_strays:
-        return Step(Action.REMOVE_STRAYS)
-    if seen.has_strays is not None and seen.is_memory_free:
+    if seen.has_orphans:
+        return Step(Action.REMOVE_ORPHANS)
+    if seen.has_orphans is not None and seen.is_memory_free:
         return move(SwitchState.STARTING)
     return ROLL_BACK if seen.is_clear_over else WAIT
 
@@ -89,29 +89,29 @@ def _starting(seen: Observation) -> Step:
     new = seen.new
     if seen.is_cancel_asked or new.has_failed:
         return _give_up(seen)
-    if new.sight is Sight.RUNNING and new.was_started:
+    if new.status is WorkloadStatus.RUNNING and new.was_started:
         return move(SwitchState.LOADING)
     if seen.is_start_over:
         return _give_up(seen)
-    if new.sight is Sight.UNKNOWN:
+    if new.status is WorkloadStatus.UNKNOWN:
         return WAIT
-    if new.sight is Sight.EXITED or (new.sight is Sight.ABSENT and new.was_started):
+    if new.status is WorkloadStatus.EXITED or (new.status is WorkloadStatus.ABSENT and new.was_started):
         return _give_up(seen)
     return Step(Action.START_NEW)
 
 
 def _loading(seen: Observation) -> Step:
-    if seen.is_cancel_asked or seen.new.has_failed or seen.new.sight in (*DEAD, Sight.ASLEEP):
+    if seen.is_cancel_asked or seen.new.has_failed or seen.new.status in (*DEAD, WorkloadStatus.ASLEEP):
         return _give_up(seen)
     return move(SwitchState.VERIFYING) if seen.new.is_ready else WAIT
 
 
 def _verifying(seen: Observation) -> Step:
     engine = seen.old if seen.keeps_engine else seen.new
-    if seen.is_cancel_asked or engine.sight in DEAD or engine.verification is Check.FAILED:
+    if seen.is_cancel_asked or engine.status in DEAD or engine.verification is Check.FAILED:
         return _give_up(seen)
     if engine.verification is Check.PASSED:
-        return move(SwitchState.ACTIVE) if engine.sight is Sight.RUNNING else WAIT
+        return move(SwitchState.ACTIVE) if engine.status is WorkloadStatus.RUNNING else WAIT
     return Step(Action.VERIFY_OLD if seen.keeps_engine else Action.VERIFY_NEW)
 
 
@@ -126,16 +126,18 @@ def _rolling_back(seen: Observation) -> Step:
     if seen.is_old_pointed_to:
         # It never stopped serving: nothing has to be undone but the closed gate.
         return move(SwitchState.ROLLED_BACK)
-    if seen.new.sight is Sight.UNKNOWN or seen.restored.sight is Sight.UNKNOWN:
+    if seen.new.status is WorkloadStatus.UNKNOWN or seen.restored.status is WorkloadStatus.UNKNOWN:
         return WAIT
-    if seen.new.sight not in GONE:
+    if seen.new.status not in GONE:
         return Step(Action.REMOVE_NEW)
     restored = seen.restored
-    if restored.sight is Sight.NONE or (restored.sight is not Sight.RUNNING and not restored.was_started):
+    if restored.status is WorkloadStatus.NONE or (
+        restored.status is not WorkloadStatus.RUNNING and not restored.was_started
+    ):
         return _prepare_restore(seen)
-    if restored.has_failed or restored.verification is Check.FAILED or restored.sight in DEAD:
+    if restored.has_failed or restored.verification is Check.FAILED or restored.status in DEAD:
         return _fall(seen)
-    if restored.sight is Sight.ASLEEP or not restored.was_started:
+    if restored.status is WorkloadStatus.ASLEEP or not restored.was_started:
         return Step(Action.START_RESTORED)
     if restored.verification is Check.PASSED:
         return move(SwitchState.ROLLED_BACK)
@@ -145,32 +147,32 @@ def _rolling_back(seen: Observation) -> Step:
 def _prepare_restore(seen: Observation) -> Step:
     if not seen.can_restore or seen.restored.has_failed:
         return _fall(seen)
-    if seen.old.sight not in GONE and not (seen.parks_old and seen.old.sight is Sight.ASLEEP):
+    if seen.old.status not in GONE and not (seen.parks_old and seen.old.status is WorkloadStatus.ASLEEP):
         # It was told to stop, or does not sleep yet: whatever is left of it makes room for its successor.
         return Step(Action.REMOVE_OLD)
-    if seen.has_strays:
-        return Step(Action.REMOVE_STRAYS)
-    if seen.has_strays is None or (not seen.is_memory_free and not seen.is_clear_over):
+    if seen.has_orphans:
+        return Step(Action.REMOVE_ORPHANS)
+    if seen.has_orphans is None or (not seen.is_memory_free and not seen.is_clear_over):
         return WAIT
     return Step(Action.START_RESTORED)
 
 
 def _fall(seen: Observation) -> Step:
     """Nothing can be restored: leave the cards empty and say so."""
-    if seen.restored.sight not in GONE:
+    if seen.restored.status not in GONE:
         return Step(Action.REMOVE_RESTORED)
-    if seen.old.sight is Sight.UNKNOWN:
+    if seen.old.status is WorkloadStatus.UNKNOWN:
         return WAIT
-    if seen.old.sight not in GONE:
+    if seen.old.status not in GONE:
         return Step(Action.REMOVE_OLD)
     return move(SwitchState.DEGRADED)
 
 
-def _end(seen: Observation, engine: EngineView, *, ask: Action, remove: Action) -> Step:
+def _end(seen: Observation, engine: EngineObservation, *, ask: Action, remove: Action) -> Step:
     """Ask, wait for as long as is its due, then remove what is left."""
-    if engine.sight is Sight.UNKNOWN:
+    if engine.status is WorkloadStatus.UNKNOWN:
         return WAIT
-    if engine.sight is Sight.RUNNING and not seen.is_grace_over:
+    if engine.status is WorkloadStatus.RUNNING and not seen.is_grace_over:
         return WAIT if engine.was_asked_to_stop else Step(ask)
     return Step(remove)
 

@@ -70,7 +70,7 @@ class DrainPolicy(StrEnum):
     """Give the switch up."""
 
 
-class Sight(StrEnum):
+class WorkloadStatus(StrEnum):
     """What the runtime says of one engine."""
 
     NONE = "none"
@@ -85,8 +85,8 @@ class Sight(StrEnum):
     """The runtime does not answer."""
 
 
-GONE = (Sight.NONE, Sight.ABSENT)
-DEAD = (Sight.NONE, Sight.ABSENT, Sight.CREATED, Sight.EXITED)
+GONE = (WorkloadStatus.NONE, WorkloadStatus.ABSENT)
+DEAD = (WorkloadStatus.NONE, WorkloadStatus.ABSENT, WorkloadStatus.CREATED, WorkloadStatus.EXITED)
 
 
 class Check(StrEnum):
@@ -96,10 +96,10 @@ class Check(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class EngineView:
+class EngineObservation:
     """One engine as a switch sees it. Every time-out is the observer's to judge: it knows the clock."""
 
-    sight: Sight = Sight.NONE
+    status: WorkloadStatus = WorkloadStatus.NONE
     was_started: bool = False
     """A start of it was seen to succeed; from then on its absence is a failure."""
     was_asked_to_stop: bool = False
@@ -121,7 +121,7 @@ class Observation:
     restores_if_refused: bool = False
     """It was to bring back what served, and that can be started as it was although its profile cannot."""
     prefetch: Check = Check.PENDING
-    old: EngineView = EngineView()
+    old: EngineObservation = EngineObservation()
     is_old_pointed_to: bool = False
     """Requests still go, or would go, to the old engine: it was never asked to stop."""
     parks_old: bool = False
@@ -134,7 +134,7 @@ class Observation:
     """Those told to end had time enough."""
     is_grace_over: bool = False
     """The engine that was asked to stop had time enough."""
-    has_strays: bool | None = False
+    has_orphans: bool | None = False
     """Something else of ours is on the slot's cards; None while a runtime does not say."""
     is_memory_free: bool | None = True
     """None while the cards could not be read."""
@@ -142,12 +142,12 @@ class Observation:
     """What is to be cleared had time enough."""
     is_start_over: bool = False
     """The runtime had time enough to start the engine."""
-    new: EngineView = EngineView()
+    new: EngineObservation = EngineObservation()
     may_retry: bool = False
     """The failure has a safe remedy that was not tried yet."""
     can_restore: bool = False
     """There is an engine on record that served well before."""
-    restored: EngineView = EngineView()
+    restored: EngineObservation = EngineObservation()
 
 
 class Action(StrEnum):
@@ -162,7 +162,7 @@ class Action(StrEnum):
     STOP_OLD = "stop_old"
     SLEEP_OLD = "sleep_old"
     REMOVE_OLD = "remove_old"
-    REMOVE_STRAYS = "remove_strays"
+    REMOVE_ORPHANS = "remove_strays"
     START_NEW = "start_new"
     VERIFY_NEW = "verify_new"
     VERIFY_OLD = "verify_old"

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from modelops.domain.switching.maintenance import SlotObservation, Upkeep, backoff_s, next_upkeep
+from modelops.domain.switching.maintenance import Maintenance, SlotObservation, backoff_s, next_maintenance
 from modelops.domain.switching.rules import next_step
 from modelops.domain.switching.states import (
     ACTING_STATES,
@@ -18,18 +18,18 @@ from modelops.domain.switching.states import (
     Action,
     Check,
     DrainPolicy,
-    EngineView,
+    EngineObservation,
     Observation,
-    Sight,
     Step,
     SwitchState,
+    WorkloadStatus,
 )
 
 S, A = SwitchState, Action
-RUNNING = EngineView(sight=Sight.RUNNING, was_started=True)
+RUNNING = EngineObservation(status=WorkloadStatus.RUNNING, was_started=True)
 SERVING = replace(RUNNING, is_ready=True, verification=Check.PASSED)
 PLANNED = Observation(plan=Check.PASSED, prefetch=Check.PASSED, old=RUNNING, is_old_pointed_to=True)
-STOPPED = replace(PLANNED, old=EngineView(sight=Sight.ABSENT), is_old_pointed_to=False)
+STOPPED = replace(PLANNED, old=EngineObservation(status=WorkloadStatus.ABSENT), is_old_pointed_to=False)
 
 
 def go(to: SwitchState) -> Step:
@@ -61,13 +61,13 @@ STORY: list[tuple[str, SwitchState, Observation, Step]] = [
     (
         "old one died while weights are fetched",
         S.PLANNED,
-        replace(PLANNED, prefetch=Check.PENDING, old=EngineView(sight=Sight.EXITED)),
+        replace(PLANNED, prefetch=Check.PENDING, old=EngineObservation(status=WorkloadStatus.EXITED)),
         go(S.REJECTED),
     ),
     (
         "old one died, all is here",
         S.PLANNED,
-        replace(PLANNED, old=EngineView(sight=Sight.EXITED)),
+        replace(PLANNED, old=EngineObservation(status=WorkloadStatus.EXITED)),
         go(S.DRAINING),
     ),
     ("answers still run", S.DRAINING, PLANNED, stay(A.WAIT)),
@@ -110,7 +110,7 @@ STORY: list[tuple[str, SwitchState, Observation, Step]] = [
     (
         "old one ended",
         S.STOPPING,
-        replace(STOPPED, old=EngineView(sight=Sight.EXITED)),
+        replace(STOPPED, old=EngineObservation(status=WorkloadStatus.EXITED)),
         stay(A.REMOVE_OLD),
     ),
     ("old one is gone", S.STOPPING, STOPPED, go(S.CLEARING)),
@@ -118,11 +118,11 @@ STORY: list[tuple[str, SwitchState, Observation, Step]] = [
     (
         "old one sleeps",
         S.STOPPING,
-        replace(STOPPED, old=EngineView(sight=Sight.ASLEEP), parks_old=True),
+        replace(STOPPED, old=EngineObservation(status=WorkloadStatus.ASLEEP), parks_old=True),
         go(S.CLEARING),
     ),
     ("cancelled while stopping", S.STOPPING, replace(STOPPED, is_cancel_asked=True), go(S.ROLLING_BACK)),
-    ("something is left", S.CLEARING, replace(STOPPED, has_strays=True), stay(A.REMOVE_STRAYS)),
+    ("something is left", S.CLEARING, replace(STOPPED, has_orphans=True), stay(A.REMOVE_ORPHANS)),
     ("memory is held", S.CLEARING, replace(STOPPED, is_memory_free=False), stay(A.WAIT)),
     (
         "memory stays held",
@@ -131,31 +131,41 @@ STORY: list[tuple[str, SwitchState, Observation, Step]] = [
         go(S.ROLLING_BACK),
     ),
     ("cards are empty", S.CLEARING, STOPPED, go(S.STARTING)),
-    ("not started yet", S.STARTING, with_new(sight=Sight.ABSENT, was_started=False), stay(A.START_NEW)),
+    (
+        "not started yet",
+        S.STARTING,
+        with_new(status=WorkloadStatus.ABSENT, was_started=False),
+        stay(A.START_NEW),
+    ),
     (
         "start crashed half-way",
         S.STARTING,
-        with_new(sight=Sight.CREATED, was_started=False),
+        with_new(status=WorkloadStatus.CREATED, was_started=False),
         stay(A.START_NEW),
     ),
     ("runs, not on record", S.STARTING, with_new(was_started=False), stay(A.START_NEW)),
     ("started", S.STARTING, with_new(), go(S.LOADING)),
-    ("start refused", S.STARTING, with_new(sight=Sight.CREATED, has_failed=True), go(S.ROLLING_BACK)),
+    (
+        "start refused",
+        S.STARTING,
+        with_new(status=WorkloadStatus.CREATED, has_failed=True),
+        go(S.ROLLING_BACK),
+    ),
     ("loads", S.LOADING, with_new(), stay(A.WAIT)),
     ("listens", S.LOADING, with_new(is_ready=True), go(S.VERIFYING)),
-    ("exits", S.LOADING, with_new(sight=Sight.EXITED), go(S.ROLLING_BACK)),
-    ("vanishes", S.LOADING, with_new(sight=Sight.ABSENT), go(S.ROLLING_BACK)),
+    ("exits", S.LOADING, with_new(status=WorkloadStatus.EXITED), go(S.ROLLING_BACK)),
+    ("vanishes", S.LOADING, with_new(status=WorkloadStatus.ABSENT), go(S.ROLLING_BACK)),
     ("stands still", S.LOADING, with_new(has_failed=True), go(S.ROLLING_BACK)),
     (
         "exits, a remedy is known",
         S.LOADING,
-        replace(with_new(sight=Sight.EXITED), may_retry=True),
+        replace(with_new(status=WorkloadStatus.EXITED), may_retry=True),
         Step(A.RETRY, S.CLEARING),
     ),
     ("not verified yet", S.VERIFYING, with_new(is_ready=True), stay(A.VERIFY_NEW)),
     ("verified", S.VERIFYING, replace(STOPPED, new=SERVING), go(S.ACTIVE)),
     ("is not as asked", S.VERIFYING, with_new(verification=Check.FAILED), go(S.ROLLING_BACK)),
-    ("dies after all", S.VERIFYING, with_new(sight=Sight.EXITED), go(S.ROLLING_BACK)),
+    ("dies after all", S.VERIFYING, with_new(status=WorkloadStatus.EXITED), go(S.ROLLING_BACK)),
     (
         "cancelled at the end",
         S.VERIFYING,
@@ -163,8 +173,8 @@ STORY: list[tuple[str, SwitchState, Observation, Step]] = [
         go(S.ROLLING_BACK),
     ),
     ("old one never stopped", S.ROLLING_BACK, PLANNED, go(S.ROLLED_BACK)),
-    ("new one is left", S.ROLLING_BACK, with_new(sight=Sight.EXITED), stay(A.REMOVE_NEW)),
-    ("what is on the cards is not known", S.CLEARING, replace(STOPPED, has_strays=None), stay(A.WAIT)),
+    ("new one is left", S.ROLLING_BACK, with_new(status=WorkloadStatus.EXITED), stay(A.REMOVE_NEW)),
+    ("what is on the cards is not known", S.CLEARING, replace(STOPPED, has_orphans=None), stay(A.WAIT)),
     ("whether memory is free is not known", S.CLEARING, replace(STOPPED, is_memory_free=None), stay(A.WAIT)),
     (
         "that stays unknown",
@@ -175,7 +185,7 @@ STORY: list[tuple[str, SwitchState, Observation, Step]] = [
     (
         "its runtime does not start it",
         S.STARTING,
-        replace(STOPPED, new=EngineView(sight=Sight.UNKNOWN), is_start_over=True),
+        replace(STOPPED, new=EngineObservation(status=WorkloadStatus.UNKNOWN), is_start_over=True),
         go(S.ROLLING_BACK),
     ),
     (
@@ -193,7 +203,7 @@ STORY: list[tuple[str, SwitchState, Observation, Step]] = [
     (
         "nobody knows what is on the cards to go back to",
         S.ROLLING_BACK,
-        replace(STOPPED, can_restore=True, has_strays=None),
+        replace(STOPPED, can_restore=True, has_orphans=None),
         stay(A.WAIT),
     ),
     ("nothing to go back to", S.ROLLING_BACK, STOPPED, go(S.DEGRADED)),
@@ -201,17 +211,19 @@ STORY: list[tuple[str, SwitchState, Observation, Step]] = [
     ("it loads", S.ROLLING_BACK, with_restored(), stay(A.WAIT)),
     ("it listens", S.ROLLING_BACK, with_restored(is_ready=True), stay(A.VERIFY_RESTORED)),
     ("it serves", S.ROLLING_BACK, replace(with_restored(), restored=SERVING), go(S.ROLLED_BACK)),
-    ("it fails", S.ROLLING_BACK, with_restored(sight=Sight.EXITED), stay(A.REMOVE_RESTORED)),
+    ("it fails", S.ROLLING_BACK, with_restored(status=WorkloadStatus.EXITED), stay(A.REMOVE_RESTORED)),
     (
         "it failed and is gone",
         S.ROLLING_BACK,
-        with_restored(sight=Sight.ABSENT, has_failed=True),
+        with_restored(status=WorkloadStatus.ABSENT, has_failed=True),
         go(S.DEGRADED),
     ),
     (
         "a parked one wakes",
         S.ROLLING_BACK,
-        replace(STOPPED, old=EngineView(sight=Sight.ASLEEP), parks_old=True, can_restore=True),
+        replace(
+            STOPPED, old=EngineObservation(status=WorkloadStatus.ASLEEP), parks_old=True, can_restore=True
+        ),
         stay(A.START_RESTORED),
     ),
 ]
@@ -239,8 +251,8 @@ FLAGS = [
     "parks_old",
 ]
 view = st.builds(
-    EngineView,
-    sight=st.sampled_from(Sight),
+    EngineObservation,
+    status=st.sampled_from(WorkloadStatus),
     was_started=st.booleans(),
     was_asked_to_stop=st.booleans(),
     is_ready=st.booleans(),
@@ -255,7 +267,7 @@ observations = st.builds(
     old=view,
     new=view,
     restored=view,
-    has_strays=st.none() | st.booleans(),
+    has_orphans=st.none() | st.booleans(),
     is_memory_free=st.none() | st.booleans(),
     **{flag: st.booleans() for flag in FLAGS},
 )
@@ -294,7 +306,7 @@ def test_the_old_engine_is_not_touched_before_the_plan_stands_and_answers_are_th
         assert seen.plan is Check.PASSED
         assert seen.prefetch is Check.PASSED
     if step.to is S.STOPPING:
-        assert seen.is_drained or seen.is_cut_over or seen.old.sight in DEAD
+        assert seen.is_drained or seen.is_cut_over or seen.old.status in DEAD
 
 
 @given(state=st.sampled_from(ACTING_STATES), seen=observations)
@@ -305,14 +317,14 @@ def test_no_engine_is_started_while_another_one_may_run_on_the_slot(
 
     if step.to is S.STARTING:
         assert state is S.CLEARING
-        assert seen.has_strays is False
+        assert seen.has_orphans is False
         assert seen.is_memory_free
     if step.to is S.CLEARING and state is S.STOPPING:
-        assert seen.old.sight in (*GONE, Sight.ASLEEP)
-    if step.action is A.START_RESTORED and seen.restored.sight is Sight.NONE:
-        assert seen.new.sight in GONE
-        assert seen.old.sight in (*GONE, Sight.ASLEEP)
-        assert seen.has_strays is False
+        assert seen.old.status in (*GONE, WorkloadStatus.ASLEEP)
+    if step.action is A.START_RESTORED and seen.restored.status is WorkloadStatus.NONE:
+        assert seen.new.status in GONE
+        assert seen.old.status in (*GONE, WorkloadStatus.ASLEEP)
+        assert seen.has_orphans is False
 
 
 @given(state=st.sampled_from(ACTING_STATES), seen=observations)
@@ -323,10 +335,10 @@ def test_nothing_is_made_active_that_was_not_seen_running_and_verified(
 
     if step.to is S.ACTIVE:
         engine = seen.old if seen.keeps_engine else seen.new
-        assert engine.sight is Sight.RUNNING
+        assert engine.status is WorkloadStatus.RUNNING
         assert engine.verification is Check.PASSED
     if step.to is S.ROLLED_BACK and not seen.is_old_pointed_to:
-        assert seen.restored.sight is Sight.RUNNING
+        assert seen.restored.status is WorkloadStatus.RUNNING
         assert seen.restored.verification is Check.PASSED
 
 
@@ -341,7 +353,7 @@ def test_a_cancel_is_followed_at_once_from_every_state_of_no_return(
 
 @given(seen=observations)
 def test_nothing_is_decided_about_an_engine_whose_runtime_is_silent(seen: Observation) -> None:
-    silent = EngineView(sight=Sight.UNKNOWN, was_started=True)
+    silent = EngineObservation(status=WorkloadStatus.UNKNOWN, was_started=True)
 
     stopping = next_step(S.STOPPING, replace(seen, old=silent, is_cancel_asked=False, parks_old=False))
     rolling = next_step(S.ROLLING_BACK, replace(seen, new=silent, is_old_pointed_to=False))
@@ -350,32 +362,48 @@ def test_nothing_is_decided_about_an_engine_whose_runtime_is_silent(seen: Observ
     assert rolling == Step(A.WAIT)
 
 
-UPKEEP: list[tuple[str, SlotObservation, Upkeep]] = [
-    ("all is well", SlotObservation(active=Sight.RUNNING, desires=True), Upkeep.NOTHING),
-    ("a switch waits", SlotObservation(active=Sight.RUNNING, has_waiting=True), Upkeep.CLAIM),
-    ("a switch waits, it died", SlotObservation(active=Sight.EXITED, has_waiting=True), Upkeep.DECLARE_DEAD),
-    ("a switch waits, nothing serves", SlotObservation(has_waiting=True, desires=True), Upkeep.CLAIM),
-    ("it died", SlotObservation(active=Sight.EXITED), Upkeep.DECLARE_DEAD),
-    ("it vanished", SlotObservation(active=Sight.ABSENT), Upkeep.DECLARE_DEAD),
-    ("it hangs", SlotObservation(active=Sight.RUNNING, unhealthy_for_s=31), Upkeep.DECLARE_DEAD),
-    ("it is slow", SlotObservation(active=Sight.RUNNING, unhealthy_for_s=29), Upkeep.NOTHING),
-    ("its runtime is silent", SlotObservation(active=Sight.UNKNOWN, unhealthy_for_s=99), Upkeep.NOTHING),
+UPKEEP: list[tuple[str, SlotObservation, Maintenance]] = [
+    ("all is well", SlotObservation(active=WorkloadStatus.RUNNING, desires=True), Maintenance.NOTHING),
+    ("a switch waits", SlotObservation(active=WorkloadStatus.RUNNING, has_waiting=True), Maintenance.CLAIM),
+    (
+        "a switch waits, it died",
+        SlotObservation(active=WorkloadStatus.EXITED, has_waiting=True),
+        Maintenance.DECLARE_DEAD,
+    ),
+    ("a switch waits, nothing serves", SlotObservation(has_waiting=True, desires=True), Maintenance.CLAIM),
+    ("it died", SlotObservation(active=WorkloadStatus.EXITED), Maintenance.DECLARE_DEAD),
+    ("it vanished", SlotObservation(active=WorkloadStatus.ABSENT), Maintenance.DECLARE_DEAD),
+    (
+        "it hangs",
+        SlotObservation(active=WorkloadStatus.RUNNING, unhealthy_for_s=31),
+        Maintenance.DECLARE_DEAD,
+    ),
+    ("it is slow", SlotObservation(active=WorkloadStatus.RUNNING, unhealthy_for_s=29), Maintenance.NOTHING),
+    (
+        "its runtime is silent",
+        SlotObservation(active=WorkloadStatus.UNKNOWN, unhealthy_for_s=99),
+        Maintenance.NOTHING,
+    ),
     (
         "somebody else's is down",
-        SlotObservation(active=Sight.RUNNING, is_external=True, unhealthy_for_s=99),
-        Upkeep.NOTHING,
+        SlotObservation(active=WorkloadStatus.RUNNING, is_external=True, unhealthy_for_s=99),
+        Maintenance.NOTHING,
     ),
-    ("nothing serves", SlotObservation(desires=True), Upkeep.START_DESIRED),
-    ("not yet again", SlotObservation(desires=True, retry_in_s=3), Upkeep.NOTHING),
-    ("nothing is wanted", SlotObservation(), Upkeep.NOTHING),
-    ("remains", SlotObservation(desires=True, has_strays=True), Upkeep.REMOVE_STRAYS),
-    ("remains beside it", SlotObservation(active=Sight.RUNNING, has_strays=True), Upkeep.REMOVE_STRAYS),
+    ("nothing serves", SlotObservation(desires=True), Maintenance.START_DESIRED),
+    ("not yet again", SlotObservation(desires=True, retry_in_s=3), Maintenance.NOTHING),
+    ("nothing is wanted", SlotObservation(), Maintenance.NOTHING),
+    ("remains", SlotObservation(desires=True, has_orphans=True), Maintenance.REMOVE_ORPHANS),
+    (
+        "remains beside it",
+        SlotObservation(active=WorkloadStatus.RUNNING, has_orphans=True),
+        Maintenance.REMOVE_ORPHANS,
+    ),
 ]
 
 
 @pytest.mark.parametrize(("seen", "upkeep"), [row[1:] for row in UPKEEP], ids=[row[0] for row in UPKEEP])
-def test_a_slot_without_a_switch_is_kept_up(seen: SlotObservation, upkeep: Upkeep) -> None:
-    assert next_upkeep(seen) is upkeep
+def test_a_slot_without_a_switch_is_kept_up(seen: SlotObservation, upkeep: Maintenance) -> None:
+    assert next_maintenance(seen) is upkeep
 
 
 def test_tries_come_ever_later_and_never_stop() -> None:

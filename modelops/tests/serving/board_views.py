@@ -7,24 +7,24 @@ from typing import Any
 
 from modelops.domain.switching.states import SwitchState
 from modelops.models import DEFAULT_SLOT, Gate
-from modelops.serving.board import BoardSnapshot, EngineView, SlotView, SwitchView
+from modelops.serving.board import BoardSnapshot, LiveSwitch, ServingEngine, SlotView
 
 SLOT_IDS = {slug: uuid.uuid5(uuid.NAMESPACE_DNS, slug) for slug in (DEFAULT_SLOT, "second")}
 
 
-def engine(name: str, *aliases: str, **values: Any) -> EngineView:
+def engine(name: str, *aliases: str, **values: Any) -> ServingEngine:
     """An engine that serves `name`, which is its profile too."""
     filled: dict[str, Any] = {
         "id": uuid.uuid5(uuid.NAMESPACE_URL, name),
         "base_url": f"http://{name}:8000",
     } | values
-    return EngineView(profile=name, model_name=name, names=(name, *aliases), **filled)
+    return ServingEngine(profile=name, model_name=name, names=(name, *aliases), **filled)
 
 
-def switch(source: str, target: str, state: SwitchState = SwitchState.LOADING, **values: Any) -> SwitchView:
+def switch(source: str, target: str, state: SwitchState = SwitchState.LOADING, **values: Any) -> LiveSwitch:
     """A live switch from one profile to another, whose models are called as they are."""
     filled: dict[str, Any] = {"id": uuid.uuid5(uuid.NAMESPACE_OID, f"{source}:{target}")} | values
-    return SwitchView(
+    return LiveSwitch(
         state=state,
         from_profile=source,
         from_names=(source,) if source else (),
@@ -34,7 +34,7 @@ def switch(source: str, target: str, state: SwitchState = SwitchState.LOADING, *
     )
 
 
-def slot(active: EngineView | None = None, *switches: SwitchView, **values: Any) -> SlotView:
+def slot(active: ServingEngine | None = None, *switches: LiveSwitch, **values: Any) -> SlotView:
     slug = values.pop("slug", DEFAULT_SLOT)
     filled: dict[str, Any] = {"id": SLOT_IDS[slug], "epoch": 1, "gate": Gate.OPEN} | values
     return SlotView(slug=slug, engine=active, switches=switches, **filled)

@@ -15,7 +15,7 @@ from modelops.serving import live
 from modelops.serving.board import BoardSnapshot
 from modelops.serving.engine_client import EngineClient, EngineError, EngineRefusedConnection, ServedModel
 from modelops.serving.external_engine import ExternalView
-from modelops.serving.live import EngineDirectory, EngineState, LiveBoard
+from modelops.serving.live import EngineDirectory, EngineHealth, LiveBoard
 from modelops.tests.serving.board_views import board, engine, slot, switch
 
 DEADLINE_S = 10.0
@@ -55,33 +55,33 @@ async def directory_after(*answers: list[ServedModel] | Exception) -> EngineDire
 @pytest.mark.parametrize(
     ("answers", "state"),
     [
-        ([serving("a")], EngineState.READY),
-        ([serving()], EngineState.NO_MODEL),
-        ([REFUSED], EngineState.LOADING),
-        ([REFUSED, REFUSED], EngineState.LOADING),
-        ([NONSENSE], EngineState.UNREACHABLE),
-        ([SILENT], EngineState.UNREACHABLE),
-        ([REFUSED, serving("a")], EngineState.READY),
-        ([serving("a"), REFUSED], EngineState.UNREACHABLE),
-        ([serving("a"), SILENT], EngineState.UNREACHABLE),
-        ([serving("a"), REFUSED, serving("b")], EngineState.READY),
-        ([serving("a"), serving(), REFUSED], EngineState.UNREACHABLE),
-        ([serving(), serving("a")], EngineState.READY),
+        ([serving("a")], EngineHealth.READY),
+        ([serving()], EngineHealth.NO_MODEL),
+        ([REFUSED], EngineHealth.LOADING),
+        ([REFUSED, REFUSED], EngineHealth.LOADING),
+        ([NONSENSE], EngineHealth.UNREACHABLE),
+        ([SILENT], EngineHealth.UNREACHABLE),
+        ([REFUSED, serving("a")], EngineHealth.READY),
+        ([serving("a"), REFUSED], EngineHealth.UNREACHABLE),
+        ([serving("a"), SILENT], EngineHealth.UNREACHABLE),
+        ([serving("a"), REFUSED, serving("b")], EngineHealth.READY),
+        ([serving("a"), serving(), REFUSED], EngineHealth.UNREACHABLE),
+        ([serving(), serving("a")], EngineHealth.READY),
     ],
 )
 async def test_state_follows_what_the_engine_said(
-    answers: list[list[ServedModel] | Exception], state: EngineState
+    answers: list[list[ServedModel] | Exception], state: EngineHealth
 ) -> None:
     directory = await directory_after(*answers)
 
     assert directory.snapshot.state is state
-    assert directory.snapshot.is_ready is (state is EngineState.READY)
+    assert directory.snapshot.is_ready is (state is EngineHealth.READY)
 
 
 async def test_before_the_first_answer_the_engine_is_loading() -> None:
     directory = EngineDirectory(ScriptedEngine(REFUSED))
 
-    assert (directory.snapshot.state, directory.snapshot.current) == (EngineState.LOADING, None)
+    assert (directory.snapshot.state, directory.snapshot.current) == (EngineHealth.LOADING, None)
 
 
 async def test_ready_snapshot_knows_models_and_latency() -> None:
@@ -188,24 +188,24 @@ FAILED = slot(None, problem={"message": "Out of memory."}, desired_profile="a")
 @pytest.mark.parametrize(
     ("snapshot", "engine_says", "state"),
     [
-        (SERVING, serving("a"), EngineState.READY),
-        (SERVING, SILENT, EngineState.UNREACHABLE),
-        (SERVING, REFUSED, EngineState.UNREACHABLE),
-        (board(slot(engine("a"), switch("a", "b", SwitchState.PLANNED))), serving("a"), EngineState.READY),
-        (board(slot(engine("a"), switch("a", "b"), gate=Gate.CLOSED)), serving("a"), EngineState.SWITCHING),
-        (board(slot(None, switch("a", "b"), gate=Gate.CLOSED)), REFUSED, EngineState.SWITCHING),
-        (board(slot(None, switch("", "b"))), REFUSED, EngineState.LOADING),
-        (board(FAILED), REFUSED, EngineState.DEGRADED),
-        (board(slot(None)), REFUSED, EngineState.NO_MODEL),
-        (board(slot(None, desired_profile="a")), REFUSED, EngineState.LOADING),
-        (board(), REFUSED, EngineState.LOADING),
+        (SERVING, serving("a"), EngineHealth.READY),
+        (SERVING, SILENT, EngineHealth.UNREACHABLE),
+        (SERVING, REFUSED, EngineHealth.UNREACHABLE),
+        (board(slot(engine("a"), switch("a", "b", SwitchState.PLANNED))), serving("a"), EngineHealth.READY),
+        (board(slot(engine("a"), switch("a", "b"), gate=Gate.CLOSED)), serving("a"), EngineHealth.SWITCHING),
+        (board(slot(None, switch("a", "b"), gate=Gate.CLOSED)), REFUSED, EngineHealth.SWITCHING),
+        (board(slot(None, switch("", "b"))), REFUSED, EngineHealth.LOADING),
+        (board(FAILED), REFUSED, EngineHealth.DEGRADED),
+        (board(slot(None)), REFUSED, EngineHealth.NO_MODEL),
+        (board(slot(None, desired_profile="a")), REFUSED, EngineHealth.LOADING),
+        (board(), REFUSED, EngineHealth.LOADING),
     ],
 )
 async def test_the_status_is_the_default_slots(
     monkeypatch: pytest.MonkeyPatch,
     snapshot: BoardSnapshot,
     engine_says: list[ServedModel] | Exception,
-    state: EngineState,
+    state: EngineHealth,
 ) -> None:
     seen = live_board(monkeypatch, snapshot, engine_says=engine_says)
 
@@ -213,7 +213,7 @@ async def test_the_status_is_the_default_slots(
     await seen.ask_engine()
 
     assert seen.status.state is state
-    assert (seen.status.latency_ms is not None) is (state is EngineState.READY)
+    assert (seen.status.latency_ms is not None) is (state is EngineHealth.READY)
 
 
 async def test_an_engine_counts_as_ready_before_it_was_asked(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -221,7 +221,7 @@ async def test_an_engine_counts_as_ready_before_it_was_asked(monkeypatch: pytest
 
     await seen.refresh()
 
-    assert (seen.status.state, seen.status.current) == (EngineState.READY, "a")
+    assert (seen.status.state, seen.status.current) == (EngineHealth.READY, "a")
 
 
 async def test_the_external_engine_serves_until_the_slot_has_one(monkeypatch: pytest.MonkeyPatch) -> None:

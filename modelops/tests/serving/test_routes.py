@@ -12,15 +12,15 @@ from modelops.domain.switching.states import SwitchState
 from modelops.models import Gate
 from modelops.serving.board import BoardSnapshot
 from modelops.serving.engine_client import ServedModel
-from modelops.serving.routes import ExternalEngine, RouteTable, cut_error
+from modelops.serving.routes import ExternalRoute, RouteTable, cut_error
 from modelops.tests.serving.board_views import board, engine, slot, switch
 
 URL = "http://127.0.0.1:9000"
 
 
-def external(*names: str, serves_nothing: bool = False) -> ExternalEngine:
+def external(*names: str, serves_nothing: bool = False) -> ExternalRoute:
     models = [ServedModel(name, 4096, {"id": name}) for name in names]
-    return ExternalEngine(base_url=URL, models=models, serves_nothing=serves_nothing)
+    return ExternalRoute(base_url=URL, models=models, serves_nothing=serves_nothing)
 
 
 @pytest.mark.parametrize("name", ["", "current", "a", "alias"])
@@ -228,7 +228,7 @@ def test_a_closed_gate_holds_for_the_external_engine_too() -> None:
     ("engine_outside", "kind"), [(external(), ModelLoading), (external(serves_nothing=True), NoModel)]
 )
 def test_an_external_engine_without_models_says_so(
-    engine_outside: ExternalEngine, kind: type[GatewayError]
+    engine_outside: ExternalRoute, kind: type[GatewayError]
 ) -> None:
     for name in ("current", "x"):
         with pytest.raises(kind):

@@ -9,7 +9,7 @@ import pytest
 from gateway.conf import get_config
 from modelops.domain.switching.states import SwitchState
 from modelops.models import Engine, Slot, Switch
-from modelops.switcher.lease import Lease
+from modelops.switcher.lease import SlotLease
 from modelops.switcher.ledger import Ledger
 from modelops.switcher.transitions import Transitions
 from modelops.switcher.workloads import read_engine_recipe, to_workload
@@ -29,7 +29,7 @@ def begin_switch(state: SwitchState, **values: Any) -> tuple[Slot, Switch, Trans
         drain_policy="cut",
         **{"recipe": STORED_RECIPE, **values},
     )
-    lease = Lease(slot.pk, holder="test", length_s=60)
+    lease = SlotLease(slot.pk, holder="test", length_s=60)
     assert lease.hold()
     return slot, switch, Transitions(Ledger(slot.pk, lease))
 

@@ -9,20 +9,20 @@ import pytest
 from django.utils import timezone
 
 from modelops.models import Slot, WebPresence
-from modelops.switcher.draining import Web, WebWatch, forget_dead_webs, is_drained
+from modelops.switcher.draining import WebProcess, WebProcessWatch, forget_dead_web_processes, is_drained
 
 SEEN = datetime(2026, 11, 28, tzinfo=UTC)
-SILENT = Web(uuid.uuid4(), SEEN, True, {})
-HEARD = Web(uuid.uuid4(), SEEN, False, {})
+SILENT = WebProcess(uuid.uuid4(), SEEN, True, {})
+HEARD = WebProcess(uuid.uuid4(), SEEN, False, {})
 
 
-def look_every_second(watch: WebWatch, web: Web, *, seconds: range) -> list[bool]:
+def look_every_second(watch: WebProcessWatch, web: WebProcess, *, seconds: range) -> list[bool]:
     """At each of these seconds: is it dead?"""
     return [web.id in watch.find_dead([web], float(second)) for second in seconds]
 
 
 def test_a_process_is_dead_once_it_said_nothing_while_somebody_listened() -> None:
-    watch = WebWatch()
+    watch = WebProcessWatch()
 
     found = look_every_second(watch, SILENT, seconds=range(100, 107))
 
@@ -30,7 +30,7 @@ def test_a_process_is_dead_once_it_said_nothing_while_somebody_listened() -> Non
 
 
 def test_a_process_that_speaks_lives() -> None:
-    watch = WebWatch()
+    watch = WebProcessWatch()
 
     found = look_every_second(watch, HEARD, seconds=range(100, 200))
 
@@ -38,7 +38,7 @@ def test_a_process_that_speaks_lives() -> None:
 
 
 def test_after_the_database_was_away_everybody_gets_time_to_speak_again() -> None:
-    watch = WebWatch()
+    watch = WebProcessWatch()
     look_every_second(watch, SILENT, seconds=range(100, 104))
 
     found = look_every_second(watch, SILENT, seconds=range(160, 165))
@@ -47,9 +47,9 @@ def test_after_the_database_was_away_everybody_gets_time_to_speak_again() -> Non
 
 
 def test_a_new_word_begins_the_silence_anew() -> None:
-    watch = WebWatch()
+    watch = WebProcessWatch()
     look_every_second(watch, SILENT, seconds=range(100, 104))
-    later = Web(SILENT.id, SEEN + timedelta(seconds=1), True, {})
+    later = WebProcess(SILENT.id, SEEN + timedelta(seconds=1), True, {})
 
     found = look_every_second(watch, later, seconds=range(104, 109))
 
@@ -79,12 +79,12 @@ def test_answers_run_where_a_process_that_may_live_has_some_or_has_not_acknowled
 ) -> None:
     add_web(slot, **entry)
 
-    assert is_drained(slot, WebWatch(), 100.0) is drained
+    assert is_drained(slot, WebProcessWatch(), 100.0) is drained
 
 
 def test_answers_of_a_dead_process_are_over(slot: Slot) -> None:
     add_web(slot, silent_s=40, open=1)
-    watch = WebWatch()
+    watch = WebProcessWatch()
 
     found = [is_drained(slot, watch, 100.0 + second) for second in range(7)]
 
@@ -94,9 +94,9 @@ def test_answers_of_a_dead_process_are_over(slot: Slot) -> None:
 def test_dead_processes_are_forgotten_and_others_are_not(slot: Slot) -> None:
     add_web(slot, silent_s=40)
     living = add_web(slot, silent_s=20)
-    watch = WebWatch()
+    watch = WebProcessWatch()
 
     for second in range(7):
-        forget_dead_webs(watch, 100.0 + second)
+        forget_dead_web_processes(watch, 100.0 + second)
 
     assert list(WebPresence.objects.all()) == [living]

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from modelops.models import Slot
-from modelops.switcher.lease import Lease, LeaseLost
+from modelops.switcher.lease import LeaseLost, SlotLease
 
 LENGTH_S = 10.0
 
@@ -18,7 +18,7 @@ def slot(db: None) -> Iterator[Slot]:
 
 
 def test_one_holder_at_a_time_and_the_next_one_after_a_release(slot: Slot) -> None:
-    first, second = (Lease(slot.pk, holder=name, length_s=LENGTH_S) for name in ("first", "second"))
+    first, second = (SlotLease(slot.pk, holder=name, length_s=LENGTH_S) for name in ("first", "second"))
 
     taken = (first.hold(), second.hold())
     first.release()
@@ -30,7 +30,7 @@ def test_one_holder_at_a_time_and_the_next_one_after_a_release(slot: Slot) -> No
 
 
 def test_a_holder_whose_lease_went_to_another_writes_nothing(slot: Slot) -> None:
-    first = Lease(slot.pk, holder="first", length_s=LENGTH_S)
+    first = SlotLease(slot.pk, holder="first", length_s=LENGTH_S)
     first.hold()
     Slot.objects.update(lease_holder="second", fence=2)
 
@@ -44,7 +44,7 @@ def test_a_holder_that_was_away_for_the_length_of_its_lease_does_nothing_to_engi
 ) -> None:
     now = 100.0
     monkeypatch.setattr("modelops.switcher.lease.time.monotonic", lambda: now)
-    lease = Lease(slot.pk, holder="first", length_s=LENGTH_S)
+    lease = SlotLease(slot.pk, holder="first", length_s=LENGTH_S)
     lease.hold()
     lease.check_age()
 

@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from modelops.domain.switching.states import SwitchState
 from modelops.models import Slot, Switch
-from modelops.switcher.lease import Lease
+from modelops.switcher.lease import SlotLease
 from modelops.switcher.ledger import Ledger, StateMoved
 
 pytestmark = pytest.mark.django_db
@@ -24,7 +24,7 @@ def switch() -> Switch:
 
 @pytest.fixture
 def ledger(switch: Switch) -> Ledger:
-    lease = Lease(switch.slot_id, holder="test", length_s=60)
+    lease = SlotLease(switch.slot_id, holder="test", length_s=60)
     assert lease.hold()
     return Ledger(switch.slot_id, lease)
 
