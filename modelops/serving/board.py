@@ -59,7 +59,7 @@ class LiveSwitch:
     state_since: datetime | None = None
 
     def expect_ready_at(self, now: datetime) -> datetime | None:
-        """When it will serve, where that can be told."""
+        """When it is expected to serve; None where there is no estimate."""
         return expect_ready_at(
             self.state,
             self.state_since or now,
@@ -74,7 +74,7 @@ class LiveSwitch:
 
     @property
     def expected_names(self) -> tuple[str, ...]:
-        """What will be served when it has ended as it now looks."""
+        """The names that will be served once it ends, by its present direction."""
         return self.from_names if self.is_rolling_back else self.to_names
 
 
@@ -204,7 +204,7 @@ def _switch_rows() -> QuerySet[Switch, dict[str, Any]]:
 
 
 def _read_profiles() -> Mapping[str, str]:
-    """Slug by name. A slug is its own profile's, whoever else uses it as a name."""
+    """Slug by name. A slug names its own profile even where another one has it as an alias."""
     rows = list(ModelProfile.objects.enabled().values_list("slug", "served_model_name", "aliases"))
     names = {name: slug for slug, served, aliases in rows for name in (served, *aliases) if name}
     return names | {slug: slug for slug, _served, _aliases in rows}

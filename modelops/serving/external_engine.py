@@ -14,7 +14,7 @@ from modelops.serving.engine_client import EngineClient, EngineError, EngineRefu
 
 ASK_TIMEOUT_S = 1.0
 ANSWER_AGE_S = 2.0
-"""How old an answer may be: however many look, the engine is asked this often."""
+"""How old an answer may be: the engine is asked this often at most, however many callers there are."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class ExternalView:
 
 
 class ExternalEngine:
-    """An engine that somebody else starts. Safe to share between threads."""
+    """The engine of VLLM_BASE_URL, which its operator starts. Safe to share between threads."""
 
     def __init__(
         self, base_url: str, *, api_key: str = "", clock: Callable[[], float] = time.monotonic

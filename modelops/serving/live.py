@@ -37,7 +37,7 @@ UNREADY_PERIOD_S = 0.3
 
 
 class EngineHealth(StrEnum):
-    """How the default slot's engine is, as the probes tell it."""
+    """The health of the default slot's engine, by its probes."""
 
     LOADING = "loading"
     """Nothing listens, and nothing has since this process started: loading its model, or not started."""
@@ -71,7 +71,7 @@ class EngineSnapshot:
 
 
 class EngineDirectory:
-    """What one engine says of itself; `refresh` keeps the snapshot fresh."""
+    """Probes one engine; `refresh` keeps its snapshot up to date."""
 
     def __init__(self, client: EngineClient) -> None:
         self._client = client

@@ -192,7 +192,7 @@ def _leaving_error(slot: SlotView, name: str) -> GatewayError:
 
 
 def cut_error(slot: SlotView) -> ModelSwitching:
-    """What a running answer is told that has to end because its engine does."""
+    """The error of a running answer that is cut because its engine is stopped."""
     switch = slot.switch
     if switch is None:
         return ModelSwitching("This answer was ended early: its model is being replaced.")

@@ -1,4 +1,4 @@
-"""The web processes that run, as they write themselves down. Handlers of `gateway.batching`."""
+"""The rows in which running web processes report themselves. Handlers of `gateway.batching`."""
 
 from __future__ import annotations
 
@@ -38,6 +38,6 @@ def write_presence(items: Sequence[Presence]) -> list[None]:
 
 
 def remove_presence(items: Sequence[uuid.UUID]) -> list[None]:
-    """Say that these processes are gone, and have nothing open any more."""
+    """Delete the rows of processes that have stopped and have no request open."""
     WebPresence.objects.filter(pk__in=items).delete()
     return [None] * len(items)

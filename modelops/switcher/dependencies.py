@@ -1,4 +1,4 @@
-"""What the switcher works with: one of each per process."""
+"""The clients and drivers that every reconciler of a switcher process shares."""
 
 from __future__ import annotations
 

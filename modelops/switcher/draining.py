@@ -14,15 +14,15 @@ from modelops.models import Slot, WebPresence
 from modelops.serving.web_presence import SILENT_FOR
 
 WATCHED_FOR_S = 5.0
-"""It is dead if it says nothing for this long while somebody listens: after the database was away every
-process looks silent, and says so again within two seconds."""
+"""A web process is dead if it writes nothing for this long while the switcher reads without a gap. After an
+outage of the database every process seems silent, and writes again within two seconds."""
 LONGEST_PAUSE_S = 2.0
-"""Between two looks; after a longer one nobody was listening."""
+"""The longest gap between two reads that still counts as reading without a gap."""
 
 
 @dataclass(frozen=True)
 class WebProcess:
-    """A web process by its last word."""
+    """A web process as its row last described it."""
 
     id: uuid.UUID
     seen_at: datetime
@@ -31,7 +31,7 @@ class WebProcess:
 
 
 class WebProcessWatch:
-    """Tells dead web processes from those that were not heard of for another reason."""
+    """Distinguishes dead web processes from those that are silent for another reason."""
 
     def __init__(self) -> None:
         self._looked_at = 0.0
@@ -67,7 +67,7 @@ def forget_dead_web_processes(watch: WebProcessWatch, now: float) -> None:
 
 
 def list_webs() -> list[WebProcess]:
-    """Every web process that ever said a word and did not say goodbye."""
+    """Every web process with a row: each writes one while it runs and deletes it when it stops."""
     is_silent = Case(
         When(seen_at__lt=Now() - SILENT_FOR, then=Value(True)),
         default=Value(False),

@@ -1,4 +1,4 @@
-"""What takes its time runs beside the loop, which stays awake for signals, leases and cancels."""
+"""Runs slow work on threads, so that the loop keeps renewing leases and noticing signals and cancels."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ MOMENT_S = 0.02
 
 @dataclass(frozen=True)
 class EffectResult:
-    """How something ended: with a value, or with an exception."""
+    """How a piece of work ended: with a value, or with an exception."""
 
     value: Any = None
     error: Exception | None = None
@@ -50,7 +50,7 @@ class Effects:
         return key in self._running
 
     def is_running(self, key: Hashable) -> bool:
-        """Whether it was begun and has not ended, whoever waits for it."""
+        """Whether it was begun and has not ended."""
         future = self._running.get(key)
         return future is not None and not future.done()
 

@@ -46,7 +46,7 @@ class EngineControl:
     def verify(
         self, base_url: str, *, model_name: str, least_context: int | None, is_pooling: bool
     ) -> list[dict[str, Any]]:
-        """The engine's model cards. Raises EngineMismatch unless name, context and one completion are as asked."""
+        """The engine's model cards. Raises EngineMismatch where name, context or completion is wrong."""
         cards = self._list_cards(base_url)
         served = [str(card.get("id")) for card in cards]
         if model_name not in served:

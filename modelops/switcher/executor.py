@@ -1,4 +1,4 @@
-"""Doing what the domain decided: effects on engines beside the loop, transitions in one transaction each."""
+"""Carries out the steps that the domain decided: effects on threads, transitions in one transaction each."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class StepExecutor:
         }
 
     def carry_out(self, slot: Slot, switch: Switch, step: Step) -> None:
-        """Raises LeaseLost or StateMoved when somebody else was faster; then nothing was changed."""
+        """Raises LeaseLost or StateMoved if slot or switch changed meanwhile; then nothing is written."""
         if step.action is not Action.MOVE:
             self._actions[step.action](slot, switch)
             return
@@ -78,16 +78,16 @@ class StepExecutor:
             self._preparer.stop()
 
     def claim(self, slot: Slot, switch: Switch) -> None:
-        """The turn of a switch that waited has come."""
+        """Begin the switch that is next in the queue, or end it if it was cancelled meanwhile."""
         is_cancelled = switch.cancel_requested_at is not None
         self._transitions.move(slot, switch, SwitchState.CANCELLED if is_cancelled else SwitchState.PLANNED)
 
     def stop(self) -> None:
-        """Let go of what would go on for long."""
+        """Cancel the prefetch that is under way, if there is one."""
         self._preparer.stop()
 
     def end_lost_sleepers(self, slot: Slot) -> None:
-        """No plan may count on waking what is not there."""
+        """End the rows of sleeping engines that no longer exist, so that no plan counts on waking them."""
         for engine in self._observer.list_lost_sleepers(slot):
             self._ledger.update_engine(engine, **ended("it ended while it slept"))
 
@@ -96,7 +96,7 @@ class StepExecutor:
         self._preparer.make_plan(slot, switch)
 
     def _settle(self, slot: Slot, switch: Switch, to: SwitchState) -> None:
-        """The pointer's flip, to the new engine or to the one that was restored."""
+        """Point the slot to the new engine, or to the one that was restored."""
         engine = switch.restored_engine if to is SwitchState.ROLLED_BACK else self._find_target(switch)
         if engine is None or (slot.active_engine_id is not None and to is SwitchState.ROLLED_BACK):
             self._transitions.move(slot, switch, to)
@@ -249,7 +249,7 @@ class StepExecutor:
 
 
 def remove_orphans(dependencies: SwitcherDependencies, orphans: list[tuple[str, str]]) -> None:
-    """Only what carries our slot's label is ever here."""
+    """Remove workloads that carry the slot's label and belong to no open row."""
     for runtime, name in orphans:
         outcome = dependencies.effects.attempt(
             ("remove", name), partial(dependencies.runtime_of(runtime).remove, name)

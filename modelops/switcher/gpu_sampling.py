@@ -19,7 +19,7 @@ log = structlog.get_logger()
 
 RECORD_PERIOD_S = 10.0
 READ_PERIOD_S = 0.5
-"""While somebody waits for memory to become free."""
+"""The period while a switch waits for memory to become free."""
 FIRST_READING_S = 30.0
 TOLERANCE_BYTES = 64 * 2**20
 

@@ -20,7 +20,7 @@ class LeaseLost(Exception):
 
 
 class SlotLease:
-    """The right to act for one slot. The database's clock decides; `fence` tells one tenure from the next."""
+    """The lease to act for one slot, by the database's clock. Its fencing token grows with each holder."""
 
     def __init__(self, slot_id: uuid.UUID, *, holder: str, length_s: float) -> None:
         self._slot_id = slot_id
@@ -39,7 +39,7 @@ class SlotLease:
             raise LeaseLost
 
     def hold(self) -> bool:
-        """Take or renew the lease; cheap when it was renewed just now. False while somebody else has it."""
+        """Take or renew the lease; cheap when it was renewed just now. False while another holder has it."""
         now = time.monotonic()
         if self.fence is not None and now < self._renew_at:
             return True
@@ -59,7 +59,7 @@ class SlotLease:
         return Slot.objects.filter(pk=self._slot_id, lease_holder=self._holder, fence=self.fence or 0)
 
     def release(self) -> None:
-        """Let the next one in at once."""
+        """Expire the lease, so that another switcher may take it at once."""
         if self.fence is not None:
             self.held_slot().update(lease_holder="", lease_expires_at=None)
             self.fence = None

@@ -23,7 +23,7 @@ NO_PROGRESS = {"phase": "", "percent": None, "detail": "", "ready_expected_at": 
 
 
 class StateMoved(Exception):
-    """The switch is no longer as it was when this was decided: look again."""
+    """The switch's row changed since the step was decided: observe again."""
 
 
 @dataclass(frozen=True)
@@ -128,7 +128,7 @@ class Ledger:
         detail: str,
         expected_at: datetime | None,
     ) -> None:
-        """Written, and told to those who follow, when it says something new."""
+        """Write the progress, with an event for subscribers, when it differs from what is stored."""
         is_news = (switch.phase, switch.percent, switch.detail) != (phase, percent, detail)
         if not is_news:
             return
@@ -177,7 +177,7 @@ class Ledger:
             Engine.objects.filter(pk=engine.pk).update(**end)
 
     def start_system_switch(self, slot: Slot, profile: str, *, reason: str) -> None:
-        """The switcher's own wish, in the same form as everybody's."""
+        """Insert a switch that the switcher itself asks for, in the form of any other."""
         with transaction.atomic():
             self._write_slot({})
             switch = Switch.objects.create(
@@ -219,7 +219,7 @@ class Ledger:
 
 
 def _as_read(switch: Switch) -> QuerySet[Switch]:
-    """Its row, if neither its state nor a wish to cancel it has moved since the decision."""
+    """Its row, if neither its state nor a request to cancel it has changed since the decision."""
     is_cancel_asked = switch.cancel_requested_at is not None
     return Switch.objects.filter(
         pk=switch.pk, state=switch.state, cancel_requested_at__isnull=not is_cancel_asked

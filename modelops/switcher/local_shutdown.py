@@ -1,4 +1,4 @@
-"""The end of a gateway that lives on one machine alone: its engines end with it."""
+"""Ends the engines that run as child processes of a gateway on one machine, when that gateway ends."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The switcher's process: one keeper per slot, the GPUs' history, and word of what this machine can do."""
+"""The switcher's process: one reconciler per slot, the GPUs' history, and its presence row."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ NO_PROFILE = "none"
 
 
 class Switcher:
-    """Runs until it is told to stop. Whatever it leaves half done, the next one goes on with."""
+    """Runs until its stop signal. The next switcher continues whatever is unfinished."""
 
     def __init__(self, config: GatewayConfig) -> None:
         effects = Effects()
@@ -50,7 +50,7 @@ class Switcher:
         )
         self._id = new_id()
         self._holder = f"{socket.gethostname()}:{os.getpid()}:{self._id.hex[-8:]}"
-        self._keepers: dict[uuid.UUID, SlotReconciler] = {}
+        self._reconcilers: dict[uuid.UUID, SlotReconciler] = {}
         self._paused_until: dict[uuid.UUID, float] = {}
         self._facts: dict[str, Any] = {}
         self._done_at: dict[str, float] = {}
@@ -69,8 +69,8 @@ class Switcher:
         try:
             close_old_connections()
             self._find_slots()
-            pace = max((self._tick_slot(slot_id) for slot_id in self._keepers), default=PollUrgency.IDLE)
-            own_pids = {pid for keeper in self._keepers.values() for pid in keeper.own_pids}
+            pace = max((self._tick_slot(slot_id) for slot_id in self._reconcilers), default=PollUrgency.IDLE)
+            own_pids = {pid for keeper in self._reconcilers.values() for pid in keeper.own_pids}
             self._dependencies.gpus.refresh(own_pids, is_urgent=pace > PollUrgency.IDLE)
             self._describe()
             self._show_presence()
@@ -88,7 +88,7 @@ class Switcher:
         if time.monotonic() < self._paused_until.get(slot_id, 0.0):
             return PollUrgency.IDLE
         try:
-            return self._keepers[slot_id].tick()
+            return self._reconcilers[slot_id].tick()
         except (OperationalError, InterfaceError):
             raise
         except Exception:
@@ -101,13 +101,13 @@ class Switcher:
             return
         Slot.objects.get_or_create(slug=DEFAULT_SLOT)
         for slot in Slot.objects.all():
-            if slot.pk not in self._keepers:
-                self._keepers[slot.pk] = SlotReconciler(slot, self._dependencies, holder=self._holder)
+            if slot.pk not in self._reconcilers:
+                self._reconcilers[slot.pk] = SlotReconciler(slot, self._dependencies, holder=self._holder)
             if not slot.desired_profile and slot.slug == DEFAULT_SLOT:
                 self._choose_first(slot)
 
     def _choose_first(self, slot: Slot) -> None:
-        """Nobody has chosen yet: the configured profile, or else the default one."""
+        """Start AUTOSTART_PROFILE, or else the default profile, in a slot that never served one."""
         wanted = self._config.autostart_profile
         has_been_chosen = slot.switches.exists()
         if wanted == NO_PROFILE or has_been_chosen or (self._config.vllm_base_url and not wanted):
@@ -137,7 +137,7 @@ class Switcher:
         is_complete = len(self._facts) == len(self._dependencies.runtimes)
         if not is_complete or not self._is_due("presence", PRESENCE_PERIOD_S):
             return
-        is_acting = any(keeper.is_acting for keeper in self._keepers.values())
+        is_acting = any(keeper.is_acting for keeper in self._reconcilers.values())
         values = {"seen_at": Now(), "is_acting": is_acting, "facts": self._facts}
         if not SwitcherPresence.objects.filter(pk=self._id).update(**values):
             SwitcherPresence.objects.create(
@@ -157,7 +157,7 @@ class Switcher:
 
     def _close(self) -> None:
         """Leases go as soon as nothing is under way, so that another switcher can begin; engines stay."""
-        keepers = self._keepers.values()
+        keepers = self._reconcilers.values()
         self._despite_database(*(keeper.wind_down for keeper in keepers))
         while not self._dependencies.effects.finish(CLOSE_PERIOD_S):
             self._despite_database(*(keeper.keep_lease for keeper in keepers))

@@ -1,4 +1,4 @@
-"""One slot's keeper: carries its switches through, and keeps what should serve serving."""
+"""Reconciles one slot: carries its switches through, and between them restarts what should serve."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ WEB_PERIOD_S = 1.0
 
 
 class PollUrgency(IntEnum):
-    """How soon to look again."""
+    """How soon the next tick is due."""
 
     IDLE = 0
     WAITING = 1
@@ -67,7 +67,7 @@ class SlotReconciler:
         self._reset()
 
     def _reset(self) -> None:
-        """Forget everything: what another switcher did meanwhile is not known."""
+        """Drop everything in memory: another switcher may have acted meanwhile."""
         self._working_state.close()
         self._working_state = WorkingState()
         self._observer = Observer(self._dependencies, self._working_state)
@@ -89,7 +89,7 @@ class SlotReconciler:
         return {pid for instance in self._working_state.instances.values() for pid in instance.pids}
 
     def tick(self) -> PollUrgency:
-        """One look and at most one step."""
+        """Observe once and take at most one step."""
         was_held = self._lease.is_held
         if not self._lease.hold():
             return PollUrgency.IDLE
@@ -109,18 +109,18 @@ class SlotReconciler:
             return PollUrgency.IDLE
 
     def wind_down(self) -> None:
-        """Begin nothing more; what is under way ends while the lease is still held."""
+        """Begin nothing more. Work under way ends while the lease is still held."""
         self._executor.stop()
         self._working_state.save()
         self._working_state.close()
 
     def keep_lease(self) -> None:
-        """While what is under way ends: the next switcher would meet what it leaves behind."""
+        """Renew the lease while work under way ends, so that no other switcher acts beside it."""
         if self._lease.is_held:
             self._lease.hold()
 
     def release(self) -> None:
-        """Leave engines and switches as they are for the next switcher, which may begin at once."""
+        """Give the lease up. Engines and switches stay as they are; the next switcher may begin at once."""
         self._lease.release()
 
     def _advance(self, slot: Slot, switch: Switch) -> bool:
@@ -219,7 +219,7 @@ class SlotReconciler:
             prune_logs(slot.pk)
 
     def _forget_ended(self, slot: Slot) -> None:
-        """Removals that took their time were not waited for: what these engines still said is saved here."""
+        """Save the rest of the logs of engines whose removal ended after their switch had moved on."""
         ended_engines = slot.engines.filter(
             name__in=list(self._working_state.watches), ended_at__isnull=False
         )
@@ -267,7 +267,7 @@ class SlotReconciler:
 
 
 def explain_death(cause: RootCause, instance: Instance) -> RootCause:
-    """A log that ends without a word about a living process means that it hung, a vanished one anything."""
+    """The cause where the log names none: a process that still runs hangs, one that vanished was removed."""
     if instance.state is InstanceState.ABSENT:
         return describe_cause(Cause.ENGINE_DIED, error="it is gone, and nobody here removed it")
     if instance.state is InstanceState.RUNNING:

@@ -1,4 +1,4 @@
-"""Whether an engine is put to sleep instead of being stopped: host memory must hold its weights."""
+"""Decides whether the old engine is put to sleep or stopped: host memory has to hold its weights."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def has_host_memory(engine: Engine) -> bool:
 
 
 def read_available_bytes(path: Path = Path("/proc/meminfo")) -> int | None:
-    """Memory that can be had without swapping, as Linux tells."""
+    """Memory that can be allocated without swapping, in bytes: MemAvailable of /proc/meminfo."""
     try:
         lines = path.read_text().splitlines()
     except OSError:

@@ -55,7 +55,7 @@ class Transitions:
         found: Mapping[str, Any],
         watch: EngineLogWatch | None,
     ) -> None:
-        """The flip: pointer, gate and rows at once. `found` is what verification told of the engine."""
+        """Point the slot to the engine and open its gate at once. `found` is what verification read."""
         values: dict[str, Any] = {"state": EngineState.SERVING, **found}
         if engine == switch.old_engine:
             recipe = get_recipe(switch)
@@ -257,7 +257,7 @@ class Transitions:
 
 
 def measure(watch: EngineLogWatch | None) -> dict[str, Any]:
-    """What the start took and turned out to need, as its log told."""
+    """What the start took and needed, as read from its log."""
     values: dict[str, Any] = {"ready_at": timezone.now()}
     if watch is not None:
         watch.read()

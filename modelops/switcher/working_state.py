@@ -1,4 +1,4 @@
-"""What the keeper of a slot remembers between two looks; a new switcher finds it out again."""
+"""What a slot's reconciler keeps in memory between two ticks. A new switcher observes all of it anew."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ class WorkingState:
     web_processes: WebProcessWatch = field(default_factory=WebProcessWatch)
 
     def forget_switch(self) -> None:
-        """Another switch begins."""
+        """Drop what was observed for the switch before."""
         self.prefetched = Check.PENDING
         self.verified.clear()
 
     def forget_engine(self, name: str) -> None:
-        """It is no more."""
+        """Drop what was observed of an engine that has ended, saving the rest of its log."""
         self.verified.pop(name, None)
         self.instances.pop(name, None)
         self.cards.pop(name, None)
@@ -36,7 +36,7 @@ class WorkingState:
             watch.close()
 
     def read_log(self, name: str) -> EngineLogWatch | None:
-        """The engine's watch, if there is one, up to what it has said by now: its last words count most."""
+        """The engine's log watch, if there is one, read up to now: a failure's cause is in the last lines."""
         if (watch := self.watches.get(name)) is not None:
             watch.read()
         return watch
@@ -46,6 +46,6 @@ class WorkingState:
             watch.save()
 
     def close(self) -> None:
-        """Follow no log any more; what was not saved is read again by whoever comes next."""
+        """Stop following logs. The next switcher reads again what was not saved."""
         for watch in self.watches.values():
             watch.close()

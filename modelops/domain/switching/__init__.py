@@ -1,0 +1,1 @@
+"""Pure rules of switches: states, the next step, plans, recipes, maintenance between switches."""

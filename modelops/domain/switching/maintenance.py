@@ -41,7 +41,7 @@ class HealthRecord:
 class Maintenance(StrEnum):
     NOTHING = "nothing"
     CLAIM = "claim"
-    """A switch waits: its turn has come."""
+    """Begin the switch that is next in the queue."""
     DECLARE_DEAD = "declare_dead"
     """What should serve does not: nothing points to it any more, and it is removed."""
     START_DESIRED = "start_desired"
@@ -54,7 +54,7 @@ class SlotObservation:
 
     active: WorkloadStatus = WorkloadStatus.NONE
     is_external: bool = False
-    """Somebody else starts and restarts it."""
+    """The engine is started and restarted by its operator, not by the switcher."""
     unhealthy_for_s: float = 0.0
     has_waiting: bool = False
     desires: bool = False

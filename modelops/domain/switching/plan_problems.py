@@ -26,7 +26,7 @@ class PlanProblem:
 
 @dataclass(frozen=True)
 class RunningEngine:
-    """The engine that serves the slot now, as far as a plan looks at it."""
+    """What a plan compares of the engine that serves the slot now."""
 
     name: str
     profile: str

@@ -1,4 +1,4 @@
-"""When a switch will be through, as well as can be told."""
+"""Estimates when a switch will have ended."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def expect_ready_at(
     typical_s: float | None,
     now: datetime,
 ) -> datetime | None:
-    """When the model is expected to be ready; None where nothing tells.
+    """When the model is expected to be ready; None where there is no estimate.
 
     `told` is what the switcher wrote down, from the engine's log. Before there is a log, `typical_s` counts:
     what this profile's starts usually take, in full while the start is still to come.

@@ -1,4 +1,4 @@
-"""What somebody asks for when he asks for a switch: the same from the admin, REST, commands and chats."""
+"""The request for a switch, the same from the admin, REST, commands and chats."""
 
 from __future__ import annotations
 

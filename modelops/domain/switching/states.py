@@ -71,7 +71,7 @@ class DrainPolicy(StrEnum):
 
 
 class WorkloadStatus(StrEnum):
-    """What the runtime says of one engine."""
+    """The state of one engine's workload, as its runtime reports it."""
 
     NONE = "none"
     """The switch has no such engine."""
@@ -131,7 +131,7 @@ class Observation:
     drain_policy: DrainPolicy = DrainPolicy.CUT
     is_cut: bool = False
     is_cut_over: bool = False
-    """Those told to end had time enough."""
+    """The answers that were cut had time enough to end."""
     is_grace_over: bool = False
     """The engine that was asked to stop had time enough."""
     has_orphans: bool | None = False
@@ -175,7 +175,7 @@ class Action(StrEnum):
 
 @dataclass(frozen=True)
 class Step:
-    """What to do, then where that leads; None: stay and look again."""
+    """An action, and the state it leads to; None: stay in this state and observe again."""
 
     action: Action
     to: SwitchState | None = None
