@@ -70,7 +70,7 @@ class Switcher:
             close_old_connections()
             self._find_slots()
             pace = max((self._tick_slot(slot_id) for slot_id in self._reconcilers), default=PollUrgency.IDLE)
-            own_pids = {pid for keeper in self._reconcilers.values() for pid in keeper.own_pids}
+            own_pids = {pid for reconciler in self._reconcilers.values() for pid in reconciler.own_pids}
             self._dependencies.gpus.refresh(own_pids, is_urgent=pace > PollUrgency.IDLE)
             self._describe()
             self._show_presence()
@@ -137,7 +137,7 @@ class Switcher:
         is_complete = len(self._facts) == len(self._dependencies.runtimes)
         if not is_complete or not self._is_due("presence", PRESENCE_PERIOD_S):
             return
-        is_acting = any(keeper.is_acting for keeper in self._reconcilers.values())
+        is_acting = any(reconciler.is_acting for reconciler in self._reconcilers.values())
         values = {"seen_at": Now(), "is_acting": is_acting, "facts": self._facts}
         if not SwitcherPresence.objects.filter(pk=self._id).update(**values):
             SwitcherPresence.objects.create(
@@ -157,12 +157,12 @@ class Switcher:
 
     def _close(self) -> None:
         """Leases go as soon as nothing is under way, so that another switcher can begin; engines stay."""
-        keepers = self._reconcilers.values()
-        self._despite_database(*(keeper.wind_down for keeper in keepers))
+        reconcilers = self._reconcilers.values()
+        self._despite_database(*(reconciler.wind_down for reconciler in reconcilers))
         while not self._dependencies.effects.finish(CLOSE_PERIOD_S):
-            self._despite_database(*(keeper.keep_lease for keeper in keepers))
+            self._despite_database(*(reconciler.keep_lease for reconciler in reconcilers))
         presence = SwitcherPresence.objects.filter(pk=self._id)
-        self._despite_database(*(keeper.release for keeper in keepers), presence.delete)
+        self._despite_database(*(reconciler.release for reconciler in reconcilers), presence.delete)
         self._dependencies.control.close()
         for runtime in self._dependencies.runtimes.values():
             runtime.close()
