@@ -77,11 +77,10 @@ class Observer:
         now = timezone.now()
         recipe = find_recipe(switch)
         state = SwitchState(switch.state)
-        is_starting = state in STARTING_STATES
+        is_starting, is_restoring = state in STARTING_STATES, state is SwitchState.ROLLING_BACK
         keeps_engine = (switch.plan or {}).get("kind") in ("nothing", "rename")
         target = switch.old_engine if keeps_engine else switch.new_engine
         new_failure = self._find_failure(target, switch.root_cause) if is_starting else None
-        is_restoring = state is SwitchState.ROLLING_BACK
         restore_failure = (
             self._find_failure(switch.restored_engine, switch.restore_cause) if is_restoring else None
         )
@@ -98,8 +97,7 @@ class Observer:
             is_old_pointed_to=slot.active_engine_id is not None
             and slot.active_engine_id == switch.old_engine_id,
             parks_old=recipe is not None and recipe.parks_old,
-            is_drained=state is SwitchState.DRAINING
-            and is_drained(slot, self._working_state.web_processes, time.monotonic()),
+            is_drained=self._is_drained(slot, state),
             is_drain_over=spent_s > switch.drain_timeout_s,
             drain_policy=DrainPolicy(switch.drain_policy),
             is_cut=slot.gate == Gate.CUT,
@@ -125,6 +123,10 @@ class Observer:
             clear_timeout_s=self._dependencies.config.clear_timeout_s,
         )
         return ObservationResult(seen, failure, restore_failure)
+
+    def _is_drained(self, slot: Slot, state: SwitchState) -> bool:
+        web_processes = self._working_state.web_processes
+        return state is SwitchState.DRAINING and is_drained(slot, web_processes, time.monotonic())
 
     def inspect(self, engine: Engine) -> Instance | None:
         """The engine's workload now; None when its runtime does not answer."""

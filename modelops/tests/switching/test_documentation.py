@@ -6,7 +6,7 @@ import re
 
 from gateway.conf import BASE_DIR
 from modelops.domain.switching.states import SwitchState
-from modelops.tests.domain.test_rules import AFTER
+from modelops.tests.domain.test_rule_properties import AFTER
 
 
 def test_the_documented_states_and_their_arrows_are_those_of_the_rules() -> None:
