@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import operator
 from collections.abc import Iterable
 from typing import Any, Self
 
@@ -20,6 +22,10 @@ from modelops.domain.profiles.spec import ProfileSpec, Spec, to_values
 from modelops.domain.runtimes import RUNTIMES, RuntimeKind
 
 RUNTIME_CHOICES = [(kind.value, traits.label) for kind, traits in RUNTIMES.items()]
+
+NEEDS_IMAGE = functools.reduce(
+    operator.or_, (models.Q(runtime=kind.value) for kind, traits in RUNTIMES.items() if traits.needs_image)
+)
 
 
 class EngineChoice(models.TextChoices):
@@ -151,7 +157,7 @@ class ModelProfile(SeededModel):
                 condition=models.Q(engine__in=EngineChoice.values), name="model_profile_engine_is_known"
             ),
             models.CheckConstraint(
-                condition=~models.Q(runtime="docker") | ~models.Q(image=""),
+                condition=~NEEDS_IMAGE | ~models.Q(image=""),
                 name="model_profile_docker_has_image",
             ),
             models.CheckConstraint(

@@ -20,12 +20,15 @@ from modelops.domain.profiles.extra_flags import FLAGS_KIND
 from modelops.domain.profiles.hardware_spec import HardwareSpec
 from modelops.domain.profiles.kinds import AUTO, boolean, choice, document, number, text, whole
 from modelops.domain.profiles.setting import REQUIRED, EngineFlag, Section, list_settings, setting, to_plain
-from modelops.domain.runtimes import RuntimeKind
+from modelops.domain.runtimes import RUNTIMES, RuntimeKind
 
 
 class EngineKind(StrEnum):
     VLLM = "vllm"
     SIMULATOR = "simulator"
+
+
+_IMAGE_RUNTIMES = " or ".join(f"`{kind}`" for kind, traits in RUNTIMES.items() if traits.needs_image)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,7 +97,7 @@ class ProfileSpec:
     image: str = setting(
         syntax.IMAGE,
         "",
-        "Container image; the runtime `docker` needs one.",
+        f"Container image; needed by the runtime {_IMAGE_RUNTIMES}.",
         section=Section.PLACEMENT,
         decides_memory=True,
     )
