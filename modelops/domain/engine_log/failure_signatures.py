@@ -18,11 +18,11 @@ class FailureSignature:
     pattern: re.Pattern[str]
 
 
-def _list_signs(*table: tuple[Cause, str]) -> tuple[FailureSignature, ...]:
+def _list_signatures(*table: tuple[Cause, str]) -> tuple[FailureSignature, ...]:
     return tuple(FailureSignature(cause, re.compile(pattern, re.IGNORECASE)) for cause, pattern in table)
 
 
-SPECIFIC = _list_signs(
+SPECIFIC = _list_signatures(
     (
         Cause.GPU_OCCUPIED,
         r"Free memory on device .*\bis less than|[CG]PU memory utilization \(.*reduce \w+ memory used by"
@@ -119,7 +119,7 @@ SPECIFIC = _list_signs(
 )
 """Each names a cause by itself."""
 
-GENERAL = _list_signs(
+GENERAL = _list_signatures(
     (Cause.NCCL_FAILED, r"nccl\w*Error\b|NCCL error|DistBackendError|DistStoreError|DistNetworkError"),
     (Cause.TOKEN_REFUSED, r"\b40[13] (?:Client Error|Forbidden|Unauthorized)"),
     (Cause.HUB_UNREACHABLE, r"Temporary failure in name resolution|Name or service not known|ConnectError:"),

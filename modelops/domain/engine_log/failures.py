@@ -88,8 +88,8 @@ def classify_failure(
     errors = _list_errors(read, has_served=has_served)
     if was_oom_killed:
         return describe_cause(Cause.OUT_OF_HOST_MEMORY, phase=phase)
-    for signs in (SPECIFIC, GENERAL):
-        if found := _find_first(errors, signs):
+    for signatures in (SPECIFIC, GENERAL):
+        if found := _find_first(errors, signatures):
             return _explain(found[0], found[1], phase)
     error = _find_exception(errors)
     if has_served:
@@ -108,11 +108,11 @@ def _list_errors(lines: Iterable[LogLine], *, has_served: bool) -> list[str]:
     return errors[first:]
 
 
-def _find_first(errors: Sequence[str], signs: Sequence[FailureSignature]) -> tuple[Cause, str] | None:
+def _find_first(errors: Sequence[str], signatures: Sequence[FailureSignature]) -> tuple[Cause, str] | None:
     for text in errors:
-        for sign in signs:
-            if sign.pattern.search(text):
-                return sign.cause, text
+        for signature in signatures:
+            if signature.pattern.search(text):
+                return signature.cause, text
     return None
 
 
