@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from modelops.domain.engine_log.causes import Cause, RootCause
 from modelops.domain.engine_log.failures import describe_cause
-from modelops.domain.engine_log.progress import estimate
+from modelops.domain.engine_log.progress import PHASE_HISTORY_STARTS, estimate
 from modelops.domain.runtimes import get_traits
 from modelops.domain.switching.maintenance import (
     STABLE_S,
@@ -278,4 +278,4 @@ def explain_death(cause: RootCause, instance: Instance) -> RootCause:
 def list_phase_history(engine: Engine) -> list[dict[str, float]]:
     """Phase seconds of the profile's last good starts, newest first."""
     starts = Engine.objects.filter(profile=engine.profile, ready_at__isnull=False).exclude(pk=engine.pk)
-    return list(starts.order_by("-created_at").values_list("phase_seconds", flat=True)[:5])
+    return list(starts.order_by("-created_at").values_list("phase_seconds", flat=True)[:PHASE_HISTORY_STARTS])

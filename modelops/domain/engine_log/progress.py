@@ -35,7 +35,8 @@ STALL_TIMEOUT_S: Mapping[Phase, float] = {
 One time-out for the whole start would be either too short for a large model or too long for a hung one.
 """
 
-REMEMBERED_STARTS = 5
+PHASE_HISTORY_STARTS = 5
+"""How many of a profile's earlier starts an estimate is made from."""
 
 _SHARES: Mapping[Phase, float] = {
     Phase.BOOT: 40.0,
@@ -74,7 +75,7 @@ def estimate(
     The percentage never goes back while phase, its percentage and its time go forward; 100 is only for a
     start that is complete.
     """
-    known = [start for start in history[:REMEMBERED_STARTS] if sum(start.values()) > 0]
+    known = [start for start in history[:PHASE_HISTORY_STARTS] if sum(start.values()) > 0]
     expected = _expect(known) if known else _SHARES
     total = sum(expected.values())
     before = sum(expected[each] for each in Phase if ORDER[each] < ORDER[phase])
