@@ -36,6 +36,7 @@ engine.save()
 LONG_ROWS = """
 from modelops.domain.switching.states import SwitchState
 from modelops.models import Engine, Switch
+from modelops.switching.slots import get_slot
 from modelops.tests.switch_rows import CAUSE
 from modelops.tests.serving.slot_rows import make_engine, make_switch
 engine = make_engine(get_slot(), "deepseek-coder-6.7b-instruct-awq")

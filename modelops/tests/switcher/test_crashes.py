@@ -117,6 +117,7 @@ def kill_when(bench: SwitchBench, pid: int, switch_id: str, state: SwitchState) 
         live = bench.order("states")["live"]
         if not live or any(order.index(SwitchState(each)) >= order.index(state) for each in live):
             break
+        time.sleep(0.002)  # shorter than any state, and leaves the switcher a core
     bench.end_switcher(pid, signal.SIGKILL)
 
 
