@@ -1,4 +1,4 @@
-"""A chat request that asks for another profile, as a wish to switch to it."""
+"""Requests, in batches, the switches that chat requests ask for."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from modelops.switching.on_chat import request_switch_for_chat
 
 
 @dataclass(frozen=True)
-class SwitchWish:
+class ChatSwitchRequest:
     profile: str
     caller: ChatCaller
 
 
-def request_switches(items: Sequence[SwitchWish]) -> list[Exception | None]:
+def request_switches(items: Sequence[ChatSwitchRequest]) -> list[Exception | None]:
     """A handler of `gateway.batching`; each result is None, or the GatewayError that refuses the switch."""
     return [_request(item) for item in items]
 
 
-def _request(item: SwitchWish) -> Exception | None:
+def _request(item: ChatSwitchRequest) -> Exception | None:
     try:
         request_switch_for_chat(item.profile, item.caller)
     except GatewayError as exc:

@@ -33,7 +33,7 @@ from chat.presence import PresenceKeeper
 from chat.recording import Recorder
 from chat.registry import Registry
 from chat.stop_notice import call_at_stop
-from chat.switching import SwitchWish, request_switches
+from chat.switching import ChatSwitchRequest, request_switches
 from chat.upstream import EngineGateway
 from gateway.audit import ChatCaller
 from gateway.batching import BatchWorker
@@ -103,7 +103,7 @@ class WebRuntime:
             address=self.request_admission.address_of(request),
             request_id=current_request_id.get(),
         )
-        await self.worker.submit(request_switches, SwitchWish(profile, caller))
+        await self.worker.submit(request_switches, ChatSwitchRequest(profile, caller))
         await self.board.refresh()
 
     async def _save_running(self) -> None:

@@ -45,7 +45,7 @@ class Maintenance(StrEnum):
     DECLARE_DEAD = "declare_dead"
     """What should serve does not: nothing points to it any more, and it is removed."""
     START_DESIRED = "start_desired"
-    REMOVE_ORPHANS = "remove_strays"
+    REMOVE_ORPHANS = "remove_orphans"
 
 
 @dataclass(frozen=True, kw_only=True)

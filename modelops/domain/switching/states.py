@@ -162,7 +162,7 @@ class Action(StrEnum):
     STOP_OLD = "stop_old"
     SLEEP_OLD = "sleep_old"
     REMOVE_OLD = "remove_old"
-    REMOVE_ORPHANS = "remove_strays"
+    REMOVE_ORPHANS = "remove_orphans"
     START_NEW = "start_new"
     VERIFY_NEW = "verify_new"
     VERIFY_OLD = "verify_old"
