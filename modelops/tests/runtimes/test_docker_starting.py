@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import socket
 import subprocess
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -258,3 +259,19 @@ def test_the_description_lists_images_and_is_honest_about_gpus(
     # Plain engines show nothing of GPUs; only the hook on the machine's PATH would be a hint.
     expected = True if shutil.which("nvidia-container-runtime-hook") else None
     assert description["can_use_gpus"] is expected
+
+
+def test_an_engine_starts_while_somebody_else_takes_a_second_network_of_its_name_away(
+    docker_bench: DockerBench,
+) -> None:
+    """What two switchers leave for an instant. Docker starts nothing in a name that two networks share."""
+    api, name = docker_bench.engine.client().api, docker_bench.network
+    first, second = (api.create_network(name, driver="bridge")["Id"] for _ in range(2))
+    removal = threading.Timer(0.3, api.remove_network, [second])
+    removal.start()
+
+    instance = docker_bench.runtime.start(docker_bench.workload())
+
+    removal.join()
+    assert instance.state is InstanceState.RUNNING
+    assert [each["Id"] for each in api.networks(names=[name])] == [first]

@@ -84,8 +84,8 @@ def finish_after_crash(bench: SwitchBench, state: SwitchState) -> dict[str, Any]
     pid = ready_on(bench, "a")
     before = len(bench.look()["switches"])
 
-    switch_id = bench.request("b")
-    kill_when(bench, pid, switch_id, state)
+    bench.request("b")
+    kill_when(bench, pid, state)
     pid = bench.start_switcher()
     rows = bench.wait_until_settled()
 
@@ -99,8 +99,8 @@ def test_a_switcher_killed_while_it_rolls_back_is_followed_by_one_that_finishes_
 ) -> None:
     pid = ready_on(crash_bench, "a")
 
-    switch_id = crash_bench.request("broken")
-    kill_when(crash_bench, pid, switch_id, SwitchState.ROLLING_BACK)
+    crash_bench.request("broken")
+    kill_when(crash_bench, pid, SwitchState.ROLLING_BACK)
     pid = crash_bench.start_switcher()
     rows = crash_bench.wait_until_settled()
 
@@ -110,15 +110,20 @@ def test_a_switcher_killed_while_it_rolls_back_is_followed_by_one_that_finishes_
     assert rows["switches"][-1]["root_cause"]["code"] == "gpu_out_of_memory"
 
 
-def kill_when(bench: SwitchBench, pid: int, switch_id: str, state: SwitchState) -> None:
+def kill_when(bench: SwitchBench, pid: int, state: SwitchState) -> None:
     """kill -9 as soon as the switch has been seen in this state, or in any later one: states are short."""
+    wait_until_in(bench, state)
+    bench.end_switcher(pid, signal.SIGKILL)
+
+
+def wait_until_in(bench: SwitchBench, state: SwitchState) -> None:
+    """Return once a live switch is in this state or in a later one, or none is live."""
     order = list(SwitchState)
     while True:
         live = bench.order("states")["live"]
         if not live or any(order.index(SwitchState(each)) >= order.index(state) for each in live):
-            break
+            return
         time.sleep(0.002)  # shorter than any state, and leaves the switcher a core
-    bench.end_switcher(pid, signal.SIGKILL)
 
 
 def test_switchers_killed_at_random_instants_always_converge(crash_bench: SwitchBench) -> None:
@@ -166,11 +171,7 @@ def test_a_switcher_told_to_end_in_this_state_ends_at_once_and_leaves_a_state_to
 
 
 def kill_gently_when(bench: SwitchBench, pid: int, state: SwitchState) -> None:
-    order = list(SwitchState)
-    while True:
-        live = bench.order("states")["live"]
-        if not live or any(order.index(SwitchState(each)) >= order.index(state) for each in live):
-            break
+    wait_until_in(bench, state)
     assert bench.end_switcher(pid, signal.SIGTERM) == 0
 
 
