@@ -23,6 +23,8 @@ from gateway.tests.services import start_services
 
 TESTS_FAILED = 1
 NO_TESTS = 5
+IN_TWO_PROCESSES = ("-n", "2", "--dist", "loadfile")
+"""The largest part would end long after the others."""
 POLL_S = 0.05
 END_TIMEOUT_S = 10.0
 
@@ -148,6 +150,8 @@ class Suite:
     def _start_part(self, part: Part, tests: Sequence[str], *, is_shown_at_once: bool = False) -> Job:
         cache = self._folder / f"cache-{part}"  # each part remembers its own failures
         command = [sys.executable, "-m", "pytest", "--part", part, "-o", f"cache_dir={cache}", *tests]
+        if part is Part.EMBEDDED and not self._paths:
+            command += IN_TWO_PROCESSES
         environment = {k: v for k, v in os.environ.items() if k not in {"DATABASE_URL", "REDIS_URL"}}
         if part is Part.SERVICES:
             environment |= self._stores
@@ -176,7 +180,7 @@ class Suite:
 
     def _retry(self, part: Part, job: Job) -> None:
         print(f"\n!!! FAILED: {job.title}. The same tests once more, alone", flush=True)
-        again = Job(job.title, [*job.command, "--last-failed"], job.environment)
+        again = Job(job.title, [*job.command, "--last-failed", "-n", "0"], job.environment)
         again.start()
         again.finish()
         job.code = again.code

@@ -10,10 +10,12 @@ import shlex
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import psutil
+import pytest
 
 from gateway.conf import BASE_DIR
 from gateway.tests.live import wait_until
@@ -24,6 +26,7 @@ STOP_WITHIN_S = 5.0
 
 class EmbeddedGateway:
     def __init__(self, folder: Path, **settings: str) -> None:
+        self.folder = folder
         self.port = find_free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self._output = folder / f"output-{self.port}.log"
@@ -153,19 +156,25 @@ def test_a_port_in_use_is_named(tmp_path: Path, simulator: str) -> None:
     assert f"GATEWAY_PORT: port {port} is in use" in gateway.output()
 
 
-def test_a_second_gateway_on_the_same_data_is_refused(tmp_path: Path) -> None:
-    first = EmbeddedGateway(tmp_path)
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedGateway]:
+    """A gateway that has greeted, and goes on whatever a test does to it."""
+    gateway = EmbeddedGateway(tmp_path_factory.mktemp("running"))
     try:
-        first.await_greeting()
-        second = EmbeddedGateway(tmp_path)
-
-        code = second.process.wait(30)
-
-        assert code == 1
-        assert "GATEWAY_DATA_DIR: another gateway runs on" in second.output()
-        first.interrupt()
+        gateway.await_greeting()
+        yield gateway
+        gateway.interrupt()
     finally:
-        first.process.kill()
+        gateway.process.kill()
+
+
+def test_a_second_gateway_on_the_same_data_is_refused(running: EmbeddedGateway) -> None:
+    second = EmbeddedGateway(running.folder)
+
+    code = second.process.wait(30)
+
+    assert code == 1
+    assert "GATEWAY_DATA_DIR: another gateway runs on" in second.output()
 
 
 def test_a_bad_setting_is_named_without_a_traceback(tmp_path: Path) -> None:
@@ -187,24 +196,18 @@ def find_engine(gateway: EmbeddedGateway) -> psutil.Process | None:
     return None
 
 
-def test_the_simulated_engine_is_started_again_when_it_dies(tmp_path: Path) -> None:
-    gateway = EmbeddedGateway(tmp_path)
-    try:
-        gateway.await_greeting()
-        engine = find_engine(gateway)
-        assert engine is not None
-        engine.kill()
+def test_the_simulated_engine_is_started_again_when_it_dies(running: EmbeddedGateway) -> None:
+    engine = find_engine(running)
+    assert engine is not None
+    engine.kill()
 
-        def is_ready_again() -> bool:
-            successor = find_engine(gateway)
-            health = httpx.get(f"{gateway.url}/health").json()
-            is_another = successor is not None and successor.pid != engine.pid
-            return is_another and health["services"]["vllm"]["status"] == "ready"
+    def is_ready_again() -> bool:
+        successor = find_engine(running)
+        health = httpx.get(f"{running.url}/health").json()
+        is_another = successor is not None and successor.pid != engine.pid
+        return is_another and health["services"]["vllm"]["status"] == "ready"
 
-        wait_until(is_ready_again, timeout_s=20, what="the engine to be back")
-        gateway.interrupt()
-    finally:
-        gateway.process.kill()
+    wait_until(is_ready_again, timeout_s=20, what="the engine to be back")
 
 
 def test_everything_ends_when_the_supervisor_is_killed(tmp_path: Path) -> None:
