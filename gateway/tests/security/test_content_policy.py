@@ -69,7 +69,7 @@ def admin_lists() -> list[str]:
 
 
 def visit_admin(page: Page, url: str) -> dict[str, int]:
-    """The status of every list, what it links to, the form of its first row; of profiles, all pages of a row."""
+    """The status of every list, its links, the form of its first row; of profiles, all pages of a row."""
     statuses: dict[str, int] = {}
     for path in ("/admin/", "/admin/password_change/", "/admin/modelops/modelprofile/fit/", *admin_lists()):
         statuses[path] = look(page, url + path)
