@@ -88,7 +88,7 @@ class Suite:
         self._beside = beside
         self._folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="gw-suite-")))
         self._plan = self._folder / "plan"
-        self._stores: dict[str, str] = {}
+        self._unused_stores: list[dict[str, str]] = []
         self._missing_stores = ""
         self._jobs: list[Job] = []
 
@@ -105,7 +105,7 @@ class Suite:
         except (NeedMissing, OSError) as exc:
             self._missing_stores = str(exc)
             return Finding(finding.name, finding.untested, problem=str(exc))
-        self._stores = {"DATABASE_URL": services.database_url, "REDIS_URL": services.redis_url}
+        self._unused_stores.append({"DATABASE_URL": services.database_url, "REDIS_URL": services.redis_url})
         return finding
 
     def run(self) -> int:
@@ -118,26 +118,35 @@ class Suite:
         if self._beside:
             self._start("The checks", shlex.split(self._beside), os.environ)
         first = self._start_part(Part.EMBEDDED, self._paths, is_shown_at_once=True)
-        parts = {Part.EMBEDDED: first}
+        parts = [(Part.EMBEDDED, first)]
         for part, files in self._wait_for_plan(first).items():
-            if part not in parts and files and self._can_run(part):
-                parts[part] = self._start_part(part, self._paths or files)
+            for share in self._divide(part, files):
+                if share and self._can_run(part):
+                    parts.append((part, self._start_part(part, share)))
         first.finish()
         for job in self._jobs:
             if job is not first:
                 job.finish()
         if os.environ.get("GATEWAY_TEST_RETRY"):
-            for part, job in parts.items():
+            for part, job in parts:
                 if job.code == TESTS_FAILED:
                     self._retry(part, job)
         return self._sum_up()
 
+    def _divide(self, part: Part, files: Sequence[str]) -> list[Sequence[str]]:
+        """What is left to start of a part. A whole run's on services are two, each with its own servers."""
+        if part is Part.EMBEDDED or not files:
+            return []
+        if self._paths:
+            return [self._paths]
+        return [files[::2], files[1::2]] if part is Part.SERVICES else [files]
+
     def _can_run(self, part: Part) -> bool:
-        if part is not Part.SERVICES or self._stores:
+        if part is not Part.SERVICES or self._unused_stores:
             return True
         if not self._missing_stores:
             self.start_stores()
-        return bool(self._stores)
+        return bool(self._unused_stores)
 
     def _wait_for_plan(self, first: Job) -> dict[Part, list[str]]:
         """Empty where the first part ended before it had collected its tests."""
@@ -148,13 +157,13 @@ class Suite:
         return read_plan(self._plan)
 
     def _start_part(self, part: Part, tests: Sequence[str], *, is_shown_at_once: bool = False) -> Job:
-        cache = self._folder / f"cache-{part}"  # each part remembers its own failures
+        cache = self._folder / f"cache-{len(self._jobs)}"  # each remembers its own failures
         command = [sys.executable, "-m", "pytest", "--part", part, "-o", f"cache_dir={cache}", *tests]
         if part is Part.EMBEDDED and not self._paths:
             command += IN_TWO_PROCESSES
         environment = {k: v for k, v in os.environ.items() if k not in {"DATABASE_URL", "REDIS_URL"}}
         if part is Part.SERVICES:
-            environment |= self._stores
+            environment |= self._unused_stores.pop()
         if part is Part.EMBEDDED:
             environment["GATEWAY_TEST_PLAN"] = str(self._plan)
         return self._start(f"The suite {part.place}", command, environment, is_shown_at_once=is_shown_at_once)
