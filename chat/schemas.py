@@ -7,6 +7,7 @@ else is the engine's to judge, and passes through untouched.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -102,10 +103,13 @@ def _check_combination(request: ChatRequest) -> None:
                 raise InvalidRequest(f"`{name}` needs `store` to be true.", param=name)
 
 
-def parse_openai_request(body: bytes, caps: FieldCaps, config: RequestConfig) -> dict[str, Any]:
+def parse_openai_request(
+    body: bytes, caps: FieldCaps, config: RequestConfig, *, make_private: Callable[[str], str]
+) -> dict[str, Any]:
     """The body of a /v1 request as a mapping, without the fields that the gateway sets itself.
 
-    Checks the fields that the gateway acts on, the sources of media, and `caps`. Raises InvalidRequest.
+    Checks the fields that the gateway acts on, the shape of messages, the sources of media, and `caps`. Ids
+    of media become what `make_private` makes of them. Raises InvalidRequest.
     """
     if holds_nul(body):
         raise InvalidRequest("The body holds a NUL character.")
@@ -121,5 +125,5 @@ def parse_openai_request(body: bytes, caps: FieldCaps, config: RequestConfig) ->
         raise InvalidRequest("`stream` must be true or false.", param="stream")
     if not isinstance(content.get("stream_options") or {}, dict):
         raise InvalidRequest("`stream_options` must be an object.", param="stream_options")
-    check_media(content, config.media_urls)
+    check_media(content, config.media_urls, make_private=make_private)
     return apply_caps(content, caps, config)
