@@ -16,6 +16,7 @@ import msgspec
 from chat.nesting import is_nested_deeper
 from gateway.conf_requests import OPERATORS_FIELDS, RequestConfig
 from gateway.errors import InvalidRequest
+from gateway.shortening import LONGEST_ECHO
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +56,7 @@ MAX_FIELDS = 128
 """More than vLLM knows. It logs the names of those that it does not."""
 
 LONGEST_ID = 128
-"""Characters of an id, and of a field's name."""
+"""Characters of an id."""
 
 ID_FIELDS = frozenset(
     {
@@ -162,8 +163,8 @@ def _check_all_fields(body: Mapping[str, Any], caps: FieldCaps, config: RequestC
     if len(body) > MAX_FIELDS:
         raise InvalidRequest(f"A request has {MAX_FIELDS} fields at most.")
     for name, value in body.items():
-        if len(name) > LONGEST_ID:
-            raise InvalidRequest(f"A field's name has {LONGEST_ID} characters at most.", param=name)
+        if len(name) > LONGEST_ECHO:
+            raise InvalidRequest(f"A field's name has {LONGEST_ECHO} characters at most.", param=name)
         if isinstance(value, str | list | dict):
             _check_size(name, value, caps, config)
         elif isinstance(value, int) and abs(value) > LARGEST_NUMBER:

@@ -20,6 +20,7 @@ from conversations.models import MAX_MODEL_NAME
 from gateway.bodies import NOT_JSON, holds_nul
 from gateway.conf_requests import RequestConfig
 from gateway.errors import InvalidRequest
+from gateway.shortening import LONGEST_ECHO, shorten
 
 MAX_TEXT = 1_000_000
 
@@ -55,7 +56,7 @@ SAMPLING_FIELDS = ("temperature", "top_p", "max_tokens", "stop", "seed")
 
 _chat_decoder = msgspec.json.Decoder(ChatRequest)
 _location = re.compile(r"(?P<problem>.*?) - at `\$\.?(?P<path>[^`]*)`$", re.DOTALL)
-_unknown_field = re.compile(r"unknown field `(?P<name>[^`]*)`")
+_unknown_field = re.compile(r"unknown field `(?P<name>.*)`", re.DOTALL)
 _missing_field = re.compile(r"missing required field `(?P<name>[^`]*)`")
 
 
@@ -80,7 +81,11 @@ def _name_field(text: str) -> InvalidRequest:
     located = _location.match(text)
     problem, path = (located["problem"], located["path"]) if located else (text, "")
     inner = _unknown_field.search(problem) or _missing_field.search(problem)
-    param = ".".join(part for part in (path, inner["name"] if inner else "") if part)
+    param = shorten(".".join(part for part in (path, inner["name"] if inner else "") if part))
+    if inner:
+        problem = problem.replace(inner[0], inner[0].partition("`")[0].rstrip())
+    elif len(quoted := problem.partition("'")[2]) > LONGEST_ECHO:  # may hold the quotation mark itself
+        problem = problem.replace(quoted, shorten(quoted))
     return InvalidRequest(f"{param}: {problem}" if param else problem, param=param or None)
 
 

@@ -28,6 +28,7 @@ from conversations.turns import NewMessage, NewTurn, Turn
 from gateway.conf import GatewayConfig
 from gateway.errors import ModelNotFound
 from gateway.request_id import current_request_id
+from gateway.shortening import shorten
 from modelops.serving.routes import Route
 
 
@@ -126,7 +127,7 @@ async def get_model(request: Request) -> Response:
     for card in await list_usable_cards(request):
         if card["id"] == wanted:
             return JSONResponse(card)
-    raise ModelNotFound(f"The model `{wanted}` is not served.", param="model")
+    raise ModelNotFound(f"The model `{shorten(wanted)}` is not served.", param="model")
 
 
 async def cancel_message(request: Request) -> Response:
