@@ -69,7 +69,16 @@ ID_FIELDS = frozenset(
 LARGE_FIELDS = frozenset({"messages", "prompt", "input", "suffix", "documents"})
 """Become the prompt: the model's context is their bound."""
 
+SHAPED_FIELDS = frozenset({"messages", "input"})
+"""How deep these are is for `chat.media` to see."""
+
+SHORT_TEXT = 8
+"""Characters in which nothing is nested deeper than the least that MAX_SCHEMA_DEPTH can be."""
+
 TOOL_FIELDS = ("tools", "functions")
+
+_costly = frozenset(OPERATORS_FIELDS)
+_tools = frozenset(TOOL_FIELDS)
 
 LARGEST_PATTERN = 128
 """Of `repetition_detection`: vLLM's scheduler compares this many tokens this many times after every token."""
@@ -115,17 +124,15 @@ def apply_caps(body: dict[str, Any], caps: FieldCaps, config: RequestConfig) -> 
     for name in REFUSED_FIELDS & own:
         if body[name] not in (None, 0):
             raise InvalidRequest(f"`{name}` is not for clients to set.", param=name)
-    _check_operators_fields(body, config)
-    _check_tools(body, config)
-    _check_repetition_detection(body)
+    for name in _costly & names:
+        if body[name] not in (None, False, {}) and name not in config.engine_fields:
+            raise InvalidRequest(f"`{name}` is not for clients to set.", param=name)
+    if _tools & names:
+        _check_tools(body, config)
+    if "repetition_detection" in body:
+        _check_repetition_detection(body)
     _check_all_fields(body, caps, config)
     return {name: value for name, value in body.items() if name not in own} if own else body
-
-
-def _check_operators_fields(body: Mapping[str, Any], config: RequestConfig) -> None:
-    for name in OPERATORS_FIELDS:
-        if body.get(name) not in (None, False, {}) and name not in config.engine_fields:
-            raise InvalidRequest(f"`{name}` is not for clients to set.", param=name)
 
 
 def _check_tools(body: Mapping[str, Any], config: RequestConfig) -> None:
@@ -165,9 +172,10 @@ def _check_all_fields(body: Mapping[str, Any], caps: FieldCaps, config: RequestC
     for name, value in body.items():
         if len(name) > LONGEST_ECHO:
             raise InvalidRequest(f"A field's name has {LONGEST_ECHO} characters at most.", param=name)
-        if isinstance(value, str | list | dict):
+        kind = type(value)
+        if kind is list or kind is dict or (kind is str and len(value) > SHORT_TEXT):
             _check_size(name, value, caps, config)
-        elif isinstance(value, int) and abs(value) > LARGEST_NUMBER:
+        elif kind is int and abs(value) > LARGEST_NUMBER:
             raise InvalidRequest(f"{name}: a number has 64 bits at most.", param=name)
 
 
@@ -176,7 +184,7 @@ def _check_size(
 ) -> None:
     if name in ID_FIELDS and len(value) > LONGEST_ID:
         raise InvalidRequest(f"{name}: this gateway allows {LONGEST_ID} characters at most.", param=name)
-    if name == "model" or name in caps.lengths or name in TOOL_FIELDS:
+    if name == "model" or name in SHAPED_FIELDS or name in caps.lengths or name in TOOL_FIELDS:
         return
     if name in LARGE_FIELDS:
         _check_depth(name, value, config.max_schema_depth, counts_texts=False)

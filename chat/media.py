@@ -38,15 +38,25 @@ def check_media(body: dict[str, Any], policy: str, *, make_private: Callable[[st
     `policy` is MEDIA_URLS: off or https. Each medium's `uuid` is replaced by what `make_private` makes of it.
     Raises InvalidRequest.
     """
-    parts = _Parts(policy, make_private)
     if (messages := body.get("messages")) is not None:
         if not isinstance(messages, list):
             raise InvalidRequest("messages: expected a list of objects.", param="messages")
         for index, message in enumerate(messages):
-            _check_message(message, f"messages.{index}", parts)
+            if not _is_plain(message):
+                _check_message(message, f"messages.{index}", _Parts(policy, make_private))
     if isinstance(given := body.get("input"), list | dict):
         _check_depth(given, "input")
-        parts.check(given, path="input", is_url=False)
+        _Parts(policy, make_private).check(given, path="input", is_url=False)
+
+
+def _is_plain(message: object) -> bool:
+    """Whether all that it says is text, as most messages do."""
+    return (
+        type(message) is dict
+        and {*map(type, message.values())} == {str}
+        and "tool_calls" not in message
+        and "function_call" not in message
+    )
 
 
 def _check_message(message: object, path: str, parts: _Parts) -> None:
