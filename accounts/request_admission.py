@@ -24,9 +24,9 @@ ADMISSION = "gateway.admission"
 class RequestAdmission:
     """Authenticates and counts requests; one per web process.
 
-    A request counts once, whichever methods are called for it. Every method raises AuthenticationFailed,
-    PermissionDenied (the credential has none of `scopes`) or RateLimitExceeded, the last also for an address
-    that sent too many bad credentials.
+    A request counts once, whichever methods are called for it, and one that the credential may not make
+    counts as a call. Every method raises AuthenticationFailed, PermissionDenied (the credential has none of
+    `scopes`) or RateLimitExceeded, the last also for an address that sent too many bad credentials.
     """
 
     def __init__(
@@ -85,7 +85,10 @@ class RequestAdmission:
         async def count(principal: Principal) -> Admission:
             if (counted := request.scope.get(ADMISSION)) is not None:
                 return cast(Admission, counted)
-            principal.require(*scopes)
+            if not principal.has_any_scope(*scopes):
+                # Refused, but counted all the same.
+                await self._limiter.admit_call(call_rules(principal.user_id, self._call_limit))
+                principal.require(*scopes)
             admission = await limit(principal)
             # At once: should the credential turn out to be revoked, the admission has to end all the same.
             request.scope[ADMISSION] = admission

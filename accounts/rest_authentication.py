@@ -1,6 +1,7 @@
 """Credentials for Django REST framework; settings name these classes by their paths.
 
-`request.user` is the account and `request.auth` the `Principal`, whichever credential was used.
+`request.user` is the account and `request.auth` the `Principal`, whichever credential was used. A request
+counts here, as one of its account or of its address, before anything about it can be refused.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from rest_framework.request import Request
 from accounts.authentication import bearer_token, find_keys
 from accounts.keys import looks_like_key
 from accounts.last_used import is_use_due, record_last_used
-from accounts.limits.throttle import count_address
+from accounts.limits.throttle import count_account, count_address
 from accounts.models import User
 from accounts.principals import Credential, Principal, check_credentials, principal_of_cookie
 from accounts.scopes import scope_for_rest
@@ -36,6 +37,7 @@ class BearerAuthentication(BaseAuthentication):
         except AuthenticationFailed:
             count_address(request._request)
             raise
+        count_account(request._request, user)
         _check_scope(principal, request)
         if is_use_due(principal.last_used_at):
             record_last_used([credential])
@@ -63,6 +65,12 @@ class CookieAuthentication(SessionAuthentication):
             count_address(request._request)
             return None
         return found[0], principal_of_cookie(found[0])
+
+    def enforce_csrf(self, request: Request) -> None:
+        user = getattr(request._request, "user", None)
+        if isinstance(user, User):
+            count_account(request._request, user)
+        super().enforce_csrf(request)
 
 
 def _recognise_key(raw: str) -> Credential:

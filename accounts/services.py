@@ -14,6 +14,7 @@ from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.http import HttpRequest
 
+from accounts import hashing
 from accounts.audit import record_audit
 from accounts.change_origin import COMMAND, ChangeOrigin
 from accounts.models import AuditEvent, Role, Session, User
@@ -60,7 +61,8 @@ def create_account(
     check_password_rules(password, User(username=username, email=email), param="password")
     action = AuditEvent.Action.USER_REGISTERED if is_registration else AuditEvent.Action.USER_CREATED
     try:
-        with transaction.atomic():
+        # The place first: SQLite's one writer must not wait for it.
+        with hashing.hashing_gate().place(), transaction.atomic():
             user = User.objects.create_user(username, email, password, role=role)
             record_audit(origin=origin, action=action, target=user, changes={"role": [None, role]})
     except ValidationError as exc:

@@ -1,7 +1,8 @@
 """What one /v1 request may ask of the engine: numbers, lists and words with a bound, and nothing internal.
 
 vLLM reads `"16384"` and `16384.0` as numbers, too, so a capped field that is no plain number is refused here
-instead of passing for none.
+instead of passing for none. What is not known here is bounded all the same: no field of a request is large
+but those that have to be.
 """
 
 from __future__ import annotations
@@ -10,8 +11,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from gateway.conf_requests import RequestConfig
+import msgspec
+
+from chat.nesting import is_nested_deeper
+from gateway.conf_requests import OPERATORS_FIELDS, RequestConfig
 from gateway.errors import InvalidRequest
+from gateway.shortening import LONGEST_ECHO
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,7 +25,7 @@ class FieldCaps:
 
     numbers: Mapping[str, str]
     lengths: Mapping[str, str]
-    """Of lists and objects; each text in them has LONGEST_ENTRY characters at most."""
+    """Of lists and objects of numbers and texts; each text has LONGEST_ENTRY characters at most."""
     batch: str = ""
     """The field that may hold several inputs. Together they have `max_sequences` answers at most."""
     answers_per_input: tuple[str, ...] = ()
@@ -29,12 +34,14 @@ class FieldCaps:
 
 GENERATION_CAPS = FieldCaps(
     numbers={
-        **dict.fromkeys(("max_tokens", "max_completion_tokens", "max_output_tokens"), "max_output_tokens"),
+        **dict.fromkeys(
+            ("max_tokens", "max_completion_tokens", "max_output_tokens", "min_tokens"), "max_output_tokens"
+        ),
         **dict.fromkeys(("logprobs", "top_logprobs", "prompt_logprobs"), "max_logprobs"),
     },
     lengths={
         **dict.fromkeys(("stop", "stop_token_ids", "bad_words", "logprob_token_ids"), "max_stop_sequences"),
-        **dict.fromkeys(("tools", "functions"), "max_tools"),
+        **dict.fromkeys(("allowed_token_ids", "logit_bias"), "max_token_ids"),
     },
     batch="prompt",
     # `best_of` are generated, though only `n` are shown.
@@ -44,6 +51,40 @@ GENERATION_CAPS = FieldCaps(
 
 LONGEST_ENTRY = 1000
 """Characters of a stop sequence or an argument: the engine compares the former with every token's text."""
+
+MAX_FIELDS = 128
+"""More than vLLM knows. It logs the names of those that it does not."""
+
+LONGEST_ID = 128
+"""Characters of an id."""
+
+ID_FIELDS = frozenset(
+    {
+        *("user", "safety_identifier", "session_id", "prompt_cache_key"),
+        *("previous_response_id", "conversation_id", "service_tier"),
+    }
+)
+"""Copied into logs, traces and tables of the engine, and kept there."""
+
+LARGE_FIELDS = frozenset({"messages", "prompt", "input", "suffix", "documents"})
+"""Become the prompt: the model's context is their bound."""
+
+SHAPED_FIELDS = frozenset({"messages", "input"})
+"""How deep these are is for `chat.media` to see."""
+
+SHORT_TEXT = 8
+"""Characters in which nothing is nested deeper than the least that MAX_SCHEMA_DEPTH can be."""
+
+TOOL_FIELDS = ("tools", "functions")
+
+_costly = frozenset(OPERATORS_FIELDS)
+_tools = frozenset(TOOL_FIELDS)
+
+LARGEST_PATTERN = 128
+"""Of `repetition_detection`: vLLM's scheduler compares this many tokens this many times after every token."""
+
+LARGEST_NUMBER = 2**63 - 1
+"""vLLM's messages between its processes hold 64 bits."""
 
 REFUSED_FIELDS = frozenset(
     {
@@ -83,22 +124,103 @@ def apply_caps(body: dict[str, Any], caps: FieldCaps, config: RequestConfig) -> 
     for name in REFUSED_FIELDS & own:
         if body[name] not in (None, 0):
             raise InvalidRequest(f"`{name}` is not for clients to set.", param=name)
+    for name in _costly & names:
+        if body[name] not in (None, False, {}) and name not in config.engine_fields:
+            raise InvalidRequest(f"`{name}` is not for clients to set.", param=name)
+    if _tools & names:
+        _check_tools(body, config)
+    if "repetition_detection" in body:
+        _check_repetition_detection(body)
+    _check_all_fields(body, caps, config)
     return {name: value for name, value in body.items() if name not in own} if own else body
+
+
+def _check_tools(body: Mapping[str, Any], config: RequestConfig) -> None:
+    """A list of objects in each field, and so many and so large in both together."""
+    offered = [name for name in TOOL_FIELDS if body.get(name) is not None]
+    for name in offered:
+        tools = body[name]
+        if not isinstance(tools, list) or not all(isinstance(tool, dict) for tool in tools):
+            raise InvalidRequest(f"{name}: expected a list of objects.", param=name)
+        if len(tools) > config.max_tools:
+            message = f"{name}: this gateway allows {config.max_tools} entries at most."
+            raise InvalidRequest(message, param=name)
+        _check_depth(name, tools, config.max_schema_depth)
+    if offered and len(msgspec.json.encode([body[name] for name in offered])) > config.max_tools_bytes:
+        message = (
+            f"{offered[0]}: this gateway allows {config.max_tools_bytes} bytes at most, all tools together."
+        )
+        raise InvalidRequest(message, param=offered[0])
+
+
+def _check_repetition_detection(body: Mapping[str, Any]) -> None:
+    name = "repetition_detection"
+    value = body.get(name)
+    if value is None:
+        return
+    if not isinstance(value, dict) or any(
+        not isinstance(number, int) or not 0 <= number <= LARGEST_PATTERN for number in value.values()
+    ):
+        message = f"{name}: expected an object of whole numbers from 0 to {LARGEST_PATTERN}."
+        raise InvalidRequest(message, param=name)
+
+
+def _check_all_fields(body: Mapping[str, Any], caps: FieldCaps, config: RequestConfig) -> None:
+    """No field is large or deep that need not be, known or unknown."""
+    if len(body) > MAX_FIELDS:
+        raise InvalidRequest(f"A request has {MAX_FIELDS} fields at most.")
+    for name, value in body.items():
+        if len(name) > LONGEST_ECHO:
+            raise InvalidRequest(f"A field's name has {LONGEST_ECHO} characters at most.", param=name)
+        kind = type(value)
+        if kind is list or kind is dict or (kind is str and len(value) > SHORT_TEXT):
+            _check_size(name, value, caps, config)
+        elif kind is int and abs(value) > LARGEST_NUMBER:
+            raise InvalidRequest(f"{name}: a number has 64 bits at most.", param=name)
+
+
+def _check_size(
+    name: str, value: str | list[Any] | dict[str, Any], caps: FieldCaps, config: RequestConfig
+) -> None:
+    if name in ID_FIELDS and len(value) > LONGEST_ID:
+        raise InvalidRequest(f"{name}: this gateway allows {LONGEST_ID} characters at most.", param=name)
+    if name == "model" or name in SHAPED_FIELDS or name in caps.lengths or name in TOOL_FIELDS:
+        return
+    if name in LARGE_FIELDS:
+        _check_depth(name, value, config.max_schema_depth, counts_texts=False)
+        return
+    if len(msgspec.json.encode(value)) > config.max_schema_bytes:
+        message = f"{name}: this gateway allows {config.max_schema_bytes} bytes at most."
+        raise InvalidRequest(message, param=name)
+    _check_depth(name, value, config.max_schema_depth)
+
+
+def _check_depth(name: str, value: object, limit: int, *, counts_texts: bool = True) -> None:
+    if is_nested_deeper(value, limit, counts_texts=counts_texts):
+        raise InvalidRequest(f"{name}: this gateway allows a nesting of {limit} at most.", param=name)
 
 
 def _check_sequences(body: Mapping[str, Any], caps: FieldCaps, limit: int) -> None:
     """At most `limit` answers: the inputs of the batch times the answers to each."""
-    inputs = _count_inputs(body.get(caps.batch)) if caps.batch else 1
+    inputs = _count_inputs(caps.batch, body.get(caps.batch)) if caps.batch else 1
     if inputs > limit:
         raise InvalidRequest(f"{caps.batch}: a batch has {limit} {caps.batch}s at most.", param=caps.batch)
     for name in caps.answers_per_input:
         _check_number(body, name, limit // max(1, inputs))
 
 
-def _count_inputs(value: object) -> int:
-    """A list of numbers is one input in tokens; a list of texts or of lists is a batch."""
-    is_batch = isinstance(value, list) and any(not isinstance(item, int) for item in value)
-    return len(value) if is_batch and isinstance(value, list) else 1
+def _count_inputs(name: str, value: object) -> int:
+    """A text or a list of numbers is one input, the latter in tokens; a list of either is a batch."""
+    if value is None or isinstance(value, str) or _is_tokens(value):
+        return 1
+    if isinstance(value, list) and all(isinstance(item, str) or _is_tokens(item) for item in value):
+        return len(value)
+    # vLLM would list what is wrong with each of a million entries.
+    raise InvalidRequest(f"{name}: expected texts, or lists of token numbers.", param=name)
+
+
+def _is_tokens(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(item, int) for item in value)
 
 
 def _check_number(body: Mapping[str, Any], name: str, limit: int) -> None:
@@ -108,7 +230,7 @@ def _check_number(body: Mapping[str, Any], name: str, limit: int) -> None:
     if not isinstance(value, int):
         raise InvalidRequest(f"{name}: expected a whole number.", param=name)
     if value < 0:
-        raise InvalidRequest(f"{name}: expected at least 0, got {value}.", param=name)
+        raise InvalidRequest(f"{name}: expected at least 0.", param=name)
     if value > limit:
         raise InvalidRequest(f"{name}: this gateway allows {limit} at most.", param=name)
 
@@ -117,7 +239,16 @@ def _check_length(body: Mapping[str, Any], name: str, limit: int) -> None:
     value = body.get(name)
     if isinstance(value, list | dict) and len(value) > limit:
         raise InvalidRequest(f"{name}: this gateway allows {limit} entries at most.", param=name)
-    if any(map(_is_long, value if isinstance(value, list) else [value])):
+    entries = (
+        value
+        if isinstance(value, list)
+        else [*value, *value.values()]
+        if isinstance(value, dict)
+        else [value]
+    )
+    if any(isinstance(entry, list | dict) for entry in entries):
+        raise InvalidRequest(f"{name}: expected numbers and texts.", param=name)
+    if any(map(_is_long, entries)):
         raise InvalidRequest(f"{name}: an entry has {LONGEST_ENTRY} characters at most.", param=name)
 
 
@@ -137,4 +268,7 @@ def _check_arguments(body: Mapping[str, Any], name: str) -> None:
 
 
 def _is_long(value: object) -> bool:
+    """Also a number that none of the engine's types holds, which JSON may write with any number of digits."""
+    if isinstance(value, int):
+        return abs(value) > LARGEST_NUMBER
     return isinstance(value, str) and len(value) > LONGEST_ENTRY

@@ -3,14 +3,24 @@
 The engine fetches URLs from inside the network: the cloud's metadata service, the database, `file:`. The
 gateway does not see redirects, nor names that resolve to internal addresses. So by default a medium has to be
 in the request, as a `data:` URL. Embeddings are refused: they are tensors that the engine unpacks.
+
+vLLM takes a medium's `uuid` for its only key in the caches of media, which all users share: whoever names
+another's gets that one's medium, or has the other see theirs. So each user's ids are made their own.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
+from chat.caps import LONGEST_ID
+from chat.nesting import is_nested_deeper
 from gateway.errors import InvalidRequest
+
+DEEPEST_MESSAGE = 32
+"""Far more than the content of any message or the call of any tool."""
 
 _public_https = re.compile(
     # Host names that the public DNS can have: no address in any notation, no single label, no user part.
@@ -22,32 +32,105 @@ _inner_name = re.compile(
 )
 
 
-def check_media(body: dict[str, Any], policy: str) -> None:
-    """Raises InvalidRequest for a medium from elsewhere. `policy` is MEDIA_URLS: off or https."""
-    messages = body.get("messages")
-    for index, message in enumerate(messages if isinstance(messages, list) else ()):
-        if isinstance(message, dict) and not isinstance(message.get("content"), str):
-            _check(message.get("content"), policy, path=f"messages.{index}.content", is_url=False)
-    _check(body.get("input"), policy, path="input", is_url=False)
+def check_media(body: dict[str, Any], policy: str, *, make_private: Callable[[str], str]) -> None:
+    """Checks the shape of `messages`, and where media in them and in `input` come from.
+
+    `policy` is MEDIA_URLS: off or https. Each medium's `uuid` is replaced by what `make_private` makes of it.
+    Raises InvalidRequest.
+    """
+    if (messages := body.get("messages")) is not None:
+        if not isinstance(messages, list):
+            raise InvalidRequest("messages: expected a list of objects.", param="messages")
+        for index, message in enumerate(messages):
+            if not _is_plain(message):
+                _check_message(message, f"messages.{index}", _Parts(policy, make_private))
+    if isinstance(given := body.get("input"), list | dict):
+        _check_depth(given, "input")
+        _Parts(policy, make_private).check(given, path="input", is_url=False)
 
 
-def _check(value: Any, policy: str, *, path: str, is_url: bool) -> None:
-    if isinstance(value, dict):
+def _is_plain(message: object) -> bool:
+    """Whether all that it says is text, as most messages do."""
+    return (
+        type(message) is dict
+        and {*map(type, message.values())} == {str}
+        and "tool_calls" not in message
+        and "function_call" not in message
+    )
+
+
+def _check_message(message: object, path: str, parts: _Parts) -> None:
+    """An object, whose content is a text or a list of objects. vLLM reads anything else in its own way."""
+    if not isinstance(message, dict):
+        raise InvalidRequest(f"{path}: expected an object.", param=path)
+    for name, value in message.items():
+        if isinstance(value, list | dict):
+            _check_depth(value, f"{path}.{name}")
+    content = message.get("content")
+    if content is not None and not isinstance(content, str):
+        _check_objects(content, f"{path}.content", "a text or a list of objects")
+        parts.check(content, path=f"{path}.content", is_url=False)
+    if (calls := message.get("tool_calls")) is not None:
+        _check_objects(calls, f"{path}.tool_calls", "a list of objects")
+        for index, call in enumerate(calls):
+            _check_function(call.get("function"), f"{path}.tool_calls.{index}.function")
+    _check_function(message.get("function_call"), f"{path}.function_call")
+
+
+def _check_objects(value: object, path: str, expected: str) -> None:
+    if not isinstance(value, list):
+        raise InvalidRequest(f"{path}: expected {expected}.", param=path)
+    for index, item in enumerate(value):
+        if not isinstance(item, dict):
+            raise InvalidRequest(f"{path}.{index}: expected an object.", param=f"{path}.{index}")
+
+
+def _check_function(value: object, path: str) -> None:
+    if value is not None and not isinstance(value, dict):
+        raise InvalidRequest(f"{path}: expected an object.", param=path)
+
+
+def _check_depth(value: object, path: str) -> None:
+    if is_nested_deeper(value, DEEPEST_MESSAGE):
+        raise InvalidRequest(
+            f"{path}: this gateway allows a nesting of {DEEPEST_MESSAGE} at most.", param=path
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """The parts of a message's content, in whichever shape."""
+
+    policy: str
+    make_private: Callable[[str], str]
+
+    def check(self, value: Any, *, path: str, is_url: bool) -> None:
+        if isinstance(value, dict):
+            self._check_object(value, path)
+        elif isinstance(value, list):
+            for index, inner in enumerate(value):
+                self.check(inner, path=f"{path}.{index}", is_url=is_url)
+        elif is_url and isinstance(value, str) and not _is_allowed(value, self.policy):
+            wanted = "a data: URL" if self.policy == "off" else "a data: or public https: URL"
+            raise InvalidRequest(
+                f"{path}: expected {wanted}. The gateway lets nothing else be fetched.", param=path
+            )
+
+    def _check_object(self, value: dict[str, Any], path: str) -> None:
         for key, inner in value.items():
             if key.lower().endswith("embeds"):
                 raise InvalidRequest(f"{path}: embeddings are not for clients to give.", param=path)
-            if key != "annotations":  # what an earlier answer cited; nothing fetches that
+            if key == "uuid" and inner is not None:
+                value[key] = self._private_id(inner, f"{path}.uuid")
+            elif key != "annotations":  # what an earlier answer cited; nothing fetches that
                 # `image_url`, `audio_url`, `video_url`, `file_url`, `url`, `uri`, in whichever shape.
                 is_link = key.lower().endswith(("url", "uri"))
-                _check(inner, policy, path=f"{path}.{key}", is_url=is_link)
-    elif isinstance(value, list):
-        for index, inner in enumerate(value):
-            _check(inner, policy, path=f"{path}.{index}", is_url=is_url)
-    elif is_url and isinstance(value, str) and not _is_allowed(value, policy):
-        wanted = "a data: URL" if policy == "off" else "a data: or public https: URL"
-        raise InvalidRequest(
-            f"{path}: expected {wanted}. The gateway lets nothing else be fetched.", param=path
-        )
+                self.check(inner, path=f"{path}.{key}", is_url=is_link)
+
+    def _private_id(self, value: object, path: str) -> str:
+        if not isinstance(value, str) or not 0 < len(value) <= LONGEST_ID:
+            raise InvalidRequest(f"{path}: expected a text of 1 to {LONGEST_ID} characters.", param=path)
+        return self.make_private(value)
 
 
 def _is_allowed(url: str, policy: str) -> bool:

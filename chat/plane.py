@@ -25,6 +25,7 @@ from chat.endpoints import (
 from chat.model_event_stream import stream_model_events
 from gateway import metrics
 from gateway.errors import GatewayError, InternalError, MethodNotAllowed, NotFound
+from gateway.shortening import shorten
 
 log = structlog.get_logger()
 
@@ -90,7 +91,7 @@ class ChatPlane:
                 allowed |= route.methods or set()
         if allowed:
             raise MethodNotAllowed(headers={"Allow": ", ".join(sorted(allowed))})
-        raise NotFound(f"There is no path {scope['path']}.")
+        raise NotFound(f"There is no path {shorten(scope['path'])}.")
 
 
 def build_chat_plane() -> ChatPlane:

@@ -1,7 +1,8 @@
-"""Separates the users in the engine's prefix cache.
+"""Separates the users in the engine's caches.
 
 vLLM caches the computed beginnings of prompts and reuses them for equal ones. The time to the first token
 then reveals whether another user has sent the same text. A salt for each user keeps cache entries apart.
+Images and sounds are cached by the id that a client gives them, which is made each user's own as well.
 """
 
 from __future__ import annotations
@@ -29,4 +30,10 @@ def _salt_of(secret: str, user_id: uuid.UUID) -> str:
     The alphabet avoids what vLLM forbids in a salt (`@`, `/`, backslash, NUL).
     """
     digest = hmac.digest(secret.encode(), b"prompt-cache:" + user_id.bytes, "sha256")
+    return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
+
+
+def private_media_id(media_id: str, *, secret: str, user_id: uuid.UUID) -> str:
+    """A keyed hash: the same for the same user and id, another one for anybody else, whatever they send."""
+    digest = hmac.digest(secret.encode(), b"media:" + user_id.bytes + media_id.encode(), "sha256")
     return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()

@@ -7,6 +7,7 @@ else is the engine's to judge, and passes through untouched.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -19,6 +20,7 @@ from conversations.models import MAX_MODEL_NAME
 from gateway.bodies import NOT_JSON, holds_nul
 from gateway.conf_requests import RequestConfig
 from gateway.errors import InvalidRequest
+from gateway.shortening import LONGEST_ECHO, shorten
 
 MAX_TEXT = 1_000_000
 
@@ -54,7 +56,7 @@ SAMPLING_FIELDS = ("temperature", "top_p", "max_tokens", "stop", "seed")
 
 _chat_decoder = msgspec.json.Decoder(ChatRequest)
 _location = re.compile(r"(?P<problem>.*?) - at `\$\.?(?P<path>[^`]*)`$", re.DOTALL)
-_unknown_field = re.compile(r"unknown field `(?P<name>[^`]*)`")
+_unknown_field = re.compile(r"unknown field `(?P<name>.*)`", re.DOTALL)
 _missing_field = re.compile(r"missing required field `(?P<name>[^`]*)`")
 
 
@@ -79,7 +81,11 @@ def _name_field(text: str) -> InvalidRequest:
     located = _location.match(text)
     problem, path = (located["problem"], located["path"]) if located else (text, "")
     inner = _unknown_field.search(problem) or _missing_field.search(problem)
-    param = ".".join(part for part in (path, inner["name"] if inner else "") if part)
+    param = shorten(".".join(part for part in (path, inner["name"] if inner else "") if part))
+    if inner:
+        problem = problem.replace(inner[0], inner[0].partition("`")[0].rstrip())
+    elif len(quoted := problem.partition("'")[2]) > LONGEST_ECHO:  # may hold the quotation mark itself
+        problem = problem.replace(quoted, shorten(quoted))
     return InvalidRequest(f"{param}: {problem}" if param else problem, param=param or None)
 
 
@@ -102,10 +108,13 @@ def _check_combination(request: ChatRequest) -> None:
                 raise InvalidRequest(f"`{name}` needs `store` to be true.", param=name)
 
 
-def parse_openai_request(body: bytes, caps: FieldCaps, config: RequestConfig) -> dict[str, Any]:
+def parse_openai_request(
+    body: bytes, caps: FieldCaps, config: RequestConfig, *, make_private: Callable[[str], str]
+) -> dict[str, Any]:
     """The body of a /v1 request as a mapping, without the fields that the gateway sets itself.
 
-    Checks the fields that the gateway acts on, the sources of media, and `caps`. Raises InvalidRequest.
+    Checks the fields that the gateway acts on, the shape of messages, the sources of media, and `caps`. Ids
+    of media become what `make_private` makes of them. Raises InvalidRequest.
     """
     if holds_nul(body):
         raise InvalidRequest("The body holds a NUL character.")
@@ -121,5 +130,5 @@ def parse_openai_request(body: bytes, caps: FieldCaps, config: RequestConfig) ->
         raise InvalidRequest("`stream` must be true or false.", param="stream")
     if not isinstance(content.get("stream_options") or {}, dict):
         raise InvalidRequest("`stream_options` must be an object.", param="stream_options")
-    check_media(content, config.media_urls)
+    check_media(content, config.media_urls, make_private=make_private)
     return apply_caps(content, caps, config)

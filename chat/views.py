@@ -15,7 +15,7 @@ from chat.client import Headers
 from chat.endpoints import Endpoint
 from chat.engine_admission import RouteRequest
 from chat.generation import Generation
-from chat.prompt_cache import salt_fields
+from chat.prompt_cache import private_media_id, salt_fields
 from chat.rendering import introduce_ids, render_answer, replay_answer
 from chat.responses import CollectedAnswer, PassedThroughAnswer, StreamedAnswer
 from chat.routing import call_for_chat, call_for_openai, limit_output, list_model_cards, wants_usage
@@ -28,6 +28,7 @@ from conversations.turns import NewMessage, NewTurn, Turn
 from gateway.conf import GatewayConfig
 from gateway.errors import ModelNotFound
 from gateway.request_id import current_request_id
+from gateway.shortening import shorten
 from modelops.serving.routes import Route
 
 
@@ -83,7 +84,12 @@ async def call_engine(request: Request, *, endpoint: Endpoint) -> Response:
     """POST to one of OpenAI's paths: nothing is stored, and a client that leaves ends the answer at once."""
     runtime = await get_runtime()
     principal, headers = await admit_generation(runtime, request, endpoint.scope)
-    body = parse_openai_request(await request.body(), endpoint.caps, runtime.config)
+    body = parse_openai_request(
+        await request.body(),
+        endpoint.caps,
+        runtime.config,
+        make_private=partial(private_media_id, secret=runtime.config.secret_key, user_id=principal.user_id),
+    )
     is_stream = endpoint.can_stream and bool(body.get("stream"))
     route = await find_route(runtime, request, principal, body["model"])
     generation = Generation(
@@ -121,7 +127,7 @@ async def get_model(request: Request) -> Response:
     for card in await list_usable_cards(request):
         if card["id"] == wanted:
             return JSONResponse(card)
-    raise ModelNotFound(f"The model `{wanted}` is not served.", param="model")
+    raise ModelNotFound(f"The model `{shorten(wanted)}` is not served.", param="model")
 
 
 async def cancel_message(request: Request) -> Response:

@@ -40,6 +40,12 @@ class AccountConfig:
     registration: bool = setting(
         "REGISTRATION", False, "Lets anybody who reaches the gateway create an account.", parse_boolean
     )
+    max_password_hashes: int = setting(
+        "MAX_PASSWORD_HASHES",
+        2,
+        "Passwords that one process hashes at a time, each in 100 MB; a few more wait, others get 429.",
+        whole_number(1, 64),
+    )
     api_key_secret: str = setting(
         "API_KEY_SECRET",
         "",

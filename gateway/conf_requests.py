@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gateway.env import one_of, setting, whole_number
+from gateway.env import one_of, setting, some_of, whole_number
+
+OPERATORS_FIELDS = ("media_io_kwargs", "mm_processor_kwargs", "use_beam_search")
+"""How many frames are decoded, how large an image is made, one engine request per beam and token."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,7 +29,39 @@ class RequestConfig:
     max_stop_sequences: int = setting(
         "MAX_STOP_SEQUENCES", 16, "Entries of `stop` and the like in one request.", whole_number(1)
     )
+    max_token_ids: int = setting(
+        "MAX_TOKEN_IDS",
+        1024,
+        "Entries of `allowed_token_ids` and `logit_bias` in one request.",
+        whole_number(0),
+    )
     max_tools: int = setting("MAX_TOOLS", 128, "Tools that one request may offer.", whole_number(0))
+    max_tools_bytes: int = setting(
+        "MAX_TOOLS_BYTES",
+        256 * 1024,
+        "Length of all tools of one request together, as JSON.",
+        whole_number(0),
+    )
+    max_schema_bytes: int = setting(
+        "MAX_SCHEMA_BYTES",
+        64 * 1024,
+        "Length, as JSON, of a schema, an expression or a grammar that an answer has to follow, and of any "
+        "other field but messages, prompts, documents and tools.",
+        whole_number(1024),
+    )
+    max_schema_depth: int = setting(
+        "MAX_SCHEMA_DEPTH",
+        64,
+        "How deep a schema, a tool, an expression or a grammar may be nested; vLLM's compilers recurse.",
+        whole_number(8, 200),
+    )
+    engine_fields: tuple[str, ...] = setting(
+        "ENGINE_FIELDS",
+        (),
+        f"Fields of a request, separated by commas, that clients may set though they decide what it costs "
+        f"the engine: {', '.join(OPERATORS_FIELDS)}.",
+        some_of(*OPERATORS_FIELDS),
+    )
     max_logprobs: int = setting(
         "MAX_LOGPROBS", 20, "Log probabilities per token that one request may ask for.", whole_number(0)
     )

@@ -116,6 +116,19 @@ def parse_names(name: str, raw: str) -> tuple[str, ...]:
     return tuple(word for part in raw.split(",") if (word := part.strip()))
 
 
+def some_of(*choices: str) -> Callable[[str, str], tuple[str, ...]]:
+    """A parser of comma-separated words, each one of `choices`."""
+
+    def parse(name: str, raw: str) -> tuple[str, ...]:
+        words = parse_names(name, raw)
+        for word in words:
+            if word not in choices:
+                raise ConfigurationError(name, f"expected some of {', '.join(choices)}, got {word!r}")
+        return words
+
+    return parse
+
+
 def url_with_scheme(*schemes: str) -> Callable[[str, str], str]:
     """A parser of URLs; a trailing slash is dropped. The value is not echoed: it may hold a password."""
 

@@ -16,6 +16,7 @@ from rest_framework import exceptions as rest
 from rest_framework.response import Response
 
 from gateway import errors
+from gateway.shortening import LONGEST_ECHO, shorten
 
 log = structlog.get_logger()
 
@@ -56,11 +57,11 @@ def to_gateway_error(exc: Exception) -> errors.GatewayError | None:
             return exc
         case rest.ValidationError():
             param, message = first_problem(exc.detail)
-            return errors.InvalidRequest(message, param=param)
+            return errors.InvalidRequest(_shorten(message), param=param)
         case rest.NotAuthenticated():
             return errors.AuthenticationFailed()
         case rest.APIException():
-            return error_for_status(exc.status_code, str(exc.detail))
+            return error_for_status(exc.status_code, _shorten(str(exc.detail)))
         case Http404():
             return errors.NotFound()
         case DjangoPermissionDenied():
@@ -74,6 +75,18 @@ def to_gateway_error(exc: Exception) -> errors.GatewayError | None:
             log.error("database_failed", error=type(exc).__name__, detail=str(exc))
             return errors.DependencyUnavailable("The database does not answer.")
     return None
+
+
+def _shorten(message: str) -> str:
+    """DRF repeats what it refuses, between quotation marks that may stand in it, too."""
+    if len(message) <= LONGEST_ECHO:
+        return message
+    begin, *inner = message.split('"')
+    end = inner.pop() if inner else ""
+    if inner:
+        quoted = '"'.join(inner)
+        message = f'{begin}"{shorten(quoted)}"{end}'
+    return shorten(message, 2 * LONGEST_ECHO)
 
 
 def first_problem(detail: Any, path: str = "") -> tuple[str | None, str]:

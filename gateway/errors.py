@@ -10,6 +10,8 @@ import math
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
+from gateway.shortening import LONGEST_ECHO, LONGEST_MESSAGE, shorten, shorten_quoted
+
 MAXIMUM_RETRY_AFTER_S = 60
 
 # Clients must not repeat these by themselves: OpenAI's SDKs would, for 409, turn one call into three.
@@ -274,6 +276,15 @@ def status_of(error: GatewayError) -> int:
 
 
 def to_envelope(error: GatewayError) -> dict[str, Any]:
-    """`{"error": {"message", "type", "param", "code"}}`, OpenAI's shape, for every face of the gateway."""
-    described = {"message": error.message, "type": error.type, "param": error.param, "code": error.code}
+    """`{"error": {"message", "type", "param", "code"}}`, OpenAI's shape, for every face of the gateway.
+
+    A message repeats its `param`, and what it quotes, only so far as LONGEST_ECHO goes.
+    """
+    message, param = error.message, error.param
+    if param and len(param) > LONGEST_ECHO:
+        param = shorten(param)
+        message = message.replace(error.param or "", param)
+    if len(message) > LONGEST_ECHO:
+        message = shorten(shorten_quoted(message), LONGEST_MESSAGE)
+    described = {"message": message, "type": error.type, "param": param, "code": error.code}
     return {**error.details, "error": described}

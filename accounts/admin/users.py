@@ -13,6 +13,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 
+from accounts import hashing
 from accounts.admin.base import admin_origin
 from accounts.audit import record_audit
 from accounts.limits.rows import delete_limits_of
@@ -89,11 +90,20 @@ class UserAdmin(DjangoUserAdmin):  # type: ignore[type-arg]  # not subscriptable
                 action = AuditEvent.Action.USER_CHANGED
                 record_audit(origin=origin, action=action, target=obj, changes=edited)
 
+    def add_view(
+        self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        if request.method != "POST":
+            return super().add_view(request, form_url, extra_context)
+        # The place first: Django opens a transaction, and SQLite's one writer must not wait for it.
+        with hashing.hashing_gate().place():
+            return super().add_view(request, form_url, extra_context)
+
     def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:
         user = self.get_object(request, unquote(id))
         if user is None or request.method != "POST":
             return super().user_change_password(request, id, form_url)
-        with account_change(user.pk):
+        with hashing.hashing_gate().place(), account_change(user.pk):
             response = super().user_change_password(request, id, form_url)
             record_password_reset(user=user, origin=admin_origin(request))
         return response

@@ -25,15 +25,14 @@ BOOK_LIFE_S = 3
 
 
 class RestThrottle(BaseThrottle):
-    """Django REST framework's default: REST_RATE for each account, the limits of addresses for the others.
+    """Django REST framework's default: counts the requests to views that take no credentials.
 
-    Views that take credentials and got none were counted by the authentication already.
+    The others were counted by the authentication already: the framework asks for throttling only after what
+    it refuses.
     """
 
     def allow_request(self, request: Request, view: Any) -> bool:
-        if isinstance(request.user, User):
-            count_account(request._request, request.user)
-        elif not request.authenticators:
+        if not request.authenticators:
             count_address(request._request)
         return True
 

@@ -12,6 +12,7 @@ from django.db.models.functions import Lower
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
+from accounts import hashing
 from gateway.ids import new_id
 
 
@@ -104,14 +105,22 @@ class User(AbstractBaseUser):
         return User.objects.filter(pk=self.pk, username=username).exists()
 
     def set_password(self, raw_password: str | None) -> None:
-        """As Django does; saved as a whole, the account also moves to its next version."""
-        super().set_password(raw_password)
+        """As Django does; saved as a whole, the account also moves to its next version.
+
+        Raises ConcurrencyLimitExceeded while too many passwords are being hashed.
+        """
+        with hashing.hashing_gate().place():
+            super().set_password(raw_password)
         self.token_version += 1
 
     def check_password(self, raw_password: str | None) -> bool:
-        """As Django does; a stored hash that is brought up to date on the way is no new password."""
+        """As Django does; a stored hash that is brought up to date on the way is no new password.
+
+        Raises ConcurrencyLimitExceeded while too many passwords are being hashed.
+        """
         version = self.token_version
-        is_right = super().check_password(raw_password)
+        with hashing.hashing_gate().place():
+            is_right = super().check_password(raw_password)
         self.token_version = version
         return is_right
 

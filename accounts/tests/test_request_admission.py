@@ -125,3 +125,17 @@ async def test_account_listens_so_often_at_a_time_until_one_leaves(
     first.scope[ADMISSION].end()
 
     assert (await admission.admit_event_stream(request_with(token))).username == "mina"
+
+
+async def test_what_a_good_key_may_not_do_counts_as_a_call(admission: RequestAdmission, mina: User) -> None:
+    issued = await in_thread(issue_api_key, user=mina, name="k", scopes=["embeddings"], origin=COMMAND)
+    for _ in range(2):
+        with pytest.raises(PermissionDenied):
+            await admission.admit_generation(request_with(issued.key), "chat")
+        with pytest.raises(PermissionDenied):
+            await admission.authenticate(request_with(issued.key), "chat")
+
+    with pytest.raises(RateLimitExceeded):
+        await admission.admit_generation(request_with(issued.key), "chat")
+    with pytest.raises(RateLimitExceeded):
+        await admission.admit_event_stream(request_with(issued.key), "chat")

@@ -26,7 +26,7 @@ def parse_chat(body: bytes) -> ChatRequest:
 
 
 def parse_openai(body: bytes) -> dict[str, Any]:
-    return parse_openai_request(body, GENERATION_CAPS, RequestConfig())
+    return parse_openai_request(body, GENERATION_CAPS, RequestConfig(), make_private=str.upper)
 
 
 def test_shortest_request_has_the_documented_defaults() -> None:

@@ -10,6 +10,7 @@ from django.core.exceptions import ValidationError
 from django.db import DatabaseError
 
 from gateway.errors import ModelNotFound, NotFound
+from gateway.shortening import shorten
 from modelops.domain.fit.gpu_needs import Need, find_needs
 from modelops.domain.fit.recommendation import (
     Assessment,
@@ -54,7 +55,7 @@ def get_profile(slug: str) -> ModelProfile:
     """Raises ModelNotFound."""
     profile = ModelProfile.objects.filter(slug=slug).first()
     if profile is None:
-        raise ModelNotFound(f"There is no profile {slug!r}.", param="profile_id")
+        raise ModelNotFound(f"There is no profile {shorten(slug)!r}.", param="profile_id")
     return profile
 
 
@@ -63,7 +64,9 @@ def get_hardware_profile(slug: str) -> HardwareProfile:
     found = HardwareProfile.objects.filter(slug=slug).first() if "\0" not in slug else None
     if found is None:
         known = ", ".join(HardwareProfile.objects.values_list("slug", flat=True)) or "none is loaded"
-        raise NotFound(f"There is no hardware profile {slug!r}; there are: {known}.", param="hardware")
+        raise NotFound(
+            f"There is no hardware profile {shorten(slug)!r}; there are: {known}.", param="hardware"
+        )
     return found
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from django.utils import timezone
 
 from gateway.errors import GatewayError, ModelLoading, ModelNotFound, ModelSwitching, NoModel
+from gateway.shortening import shorten
 from modelops.models import DEFAULT_SLOT
 from modelops.serving.board import BoardSnapshot, LiveSwitch, SlotView
 from modelops.serving.engine_client import ServedModel
@@ -143,11 +144,13 @@ class RouteTable:
                 raise explain_empty(slot)
         served = ", ".join(self.list_served_names()) or "nothing"
         if slug is None:
-            raise ModelNotFound(f"The model `{name}` is not served. Served now: {served}.", param="model")
+            raise ModelNotFound(
+                f"The model `{shorten(name)}` is not served. Served now: {served}.", param="model"
+            )
         if may_switch:
             return Route(slot=DEFAULT_SLOT, model=name, switch_to=slug)
         raise ModelNotFound(
-            f"The model `{name}` is not active. Served now: {served}. An admin can switch to it.",
+            f"The model `{shorten(name)}` is not active. Served now: {served}. An admin can switch to it.",
             param="model",
         )
 

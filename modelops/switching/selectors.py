@@ -10,6 +10,7 @@ from datetime import datetime
 from django.db.models.functions import Now
 
 from gateway.errors import InvalidRequest, NotFound
+from gateway.shortening import shorten
 from modelops.domain.switching.states import SwitchState
 from modelops.models import DEFAULT_SLOT, Engine, EngineLog, Slot, Switch, SwitcherPresence, SwitchEvent
 from modelops.switching.planning import PRESENCE_TIMEOUT
@@ -107,7 +108,7 @@ def get_engine(name: str) -> Engine:
     """Raises NotFound."""
     engine = Engine.objects.filter(name=name).first()
     if engine is None:
-        raise NotFound(f"There is no engine {name!r}.", param="engine")
+        raise NotFound(f"There is no engine {shorten(name)!r}.", param="engine")
     return engine
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from gateway.errors import NotFound
+from gateway.shortening import shorten
 from modelops.models import DEFAULT_SLOT, Slot
 
 
@@ -15,5 +16,5 @@ def find_slot(slug: str) -> Slot | None:
     """None only for the default slot before its first use. Raises NotFound."""
     slot = Slot.objects.select_related("active_engine").filter(slug=slug).first()
     if slot is None and slug != DEFAULT_SLOT:
-        raise NotFound(f"There is no slot {slug!r}.", param="slot")
+        raise NotFound(f"There is no slot {shorten(slug)!r}.", param="slot")
     return slot

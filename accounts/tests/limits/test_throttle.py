@@ -12,6 +12,8 @@ from django.core.cache import cache
 from django.test import Client
 from pytest_django import Settings
 
+from accounts.api_keys import issue_api_key
+from accounts.change_origin import COMMAND
 from accounts.models import Limit, Role, User
 from accounts.tests.rest import client_at, client_of, client_with, code_of, log_in, refresh
 from accounts.tokens import issue_pair
@@ -181,3 +183,33 @@ def test_cookie_is_limited_like_any_credential(mina: User) -> None:
 
     assert statuses(4, lambda: client.get("/api/auth/me")) == [200] * 3 + [429]
     assert client_with(issue_pair(mina).access_token).get("/api/auth/me").status_code == 429
+
+
+def test_what_a_good_key_may_not_do_counts_all_the_same(mina: User) -> None:
+    client = client_with(issue_api_key(user=mina, name="k", scopes=["chat"], origin=COMMAND).key)
+
+    codes = [client.get(path).status_code for path in ("/api/conversations", "/api/keys") * 2]
+
+    assert codes == [403, 403, 403, 429]
+
+
+def test_what_only_administrators_may_do_counts_all_the_same(mina: User) -> None:
+    client = client_of(mina)
+
+    assert statuses(4, lambda: client.post("/api/models/reload")) == [403] * 3 + [429]
+
+
+def test_cookie_without_the_csrf_token_counts_all_the_same(mina: User) -> None:
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(mina)
+
+    assert statuses(4, lambda: client.post("/api/keys")) == [403] * 3 + [429]
+
+
+def test_body_that_is_refused_counts_once(mina: User) -> None:
+    client = client_of(mina)
+
+    def send() -> Any:
+        return client.post("/api/keys", {"x": 1}, content_type="application/json")
+
+    assert statuses(4, send) == [400] * 3 + [429]

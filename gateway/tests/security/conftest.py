@@ -56,6 +56,8 @@ def open_fort(stores: Stores, folder: Path, recording_engine: ScriptedEngine) ->
         MAX_SEQUENCES="4",
         MAX_STOP_SEQUENCES="4",
         MAX_TOOLS="4",
+        MAX_TOOLS_BYTES="20000",
+        MAX_SCHEMA_BYTES="10000",
         MAX_LOGPROBS="5",
         MAX_ANSWER_BYTES="600000",
         HSTS_SECONDS="31536000",
