@@ -11,7 +11,8 @@ from django.contrib.auth.forms import AdminUserCreationForm, UserChangeForm
 from django.contrib.auth.models import Group
 from django.db import transaction
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
 
 from accounts.admin.base import admin_origin
 from accounts.audit import record_audit
@@ -22,6 +23,7 @@ from accounts.sessions import end_sessions
 from accounts.stamps import account_change
 
 RIGHTS = ["role", "is_active"]
+OWN_PASSWORD = "Your own password is changed here, with the old one."
 SHOWN_IN_TRAIL = frozenset({"username", "email", "locale"})
 
 admin.site.unregister(Group)  # rights come from the role alone
@@ -91,6 +93,9 @@ class UserAdmin(DjangoUserAdmin):  # type: ignore[type-arg]  # not subscriptable
 
     def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:
         user = self.get_object(request, unquote(id))
+        if user is not None and user.pk == request.user.pk:
+            self.message_user(request, OWN_PASSWORD, messages.WARNING)
+            return HttpResponseRedirect(reverse("admin:password_change"))
         if user is None or request.method != "POST":
             return super().user_change_password(request, id, form_url)
         with account_change(user.pk):
