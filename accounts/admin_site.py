@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import Any
 
 from django.contrib.admin import AdminSite
@@ -13,7 +14,9 @@ from django.http.response import HttpResponseBase
 from django.urls import reverse
 
 from accounts.change_origin import origin_of
+from accounts.cookie_sessions import cookie_session_id, end_cookie_session, open_cookie_session
 from accounts.limits.throttle import admit_login
+from accounts.login_trail import record_failed_login, record_login
 from accounts.models import AuditEvent, User, Via
 from accounts.services import set_new_password
 
@@ -28,6 +31,12 @@ class OwnPasswordView(PasswordChangeView):
             admit_login(request, username=request.user.username, account=request.user)
         return super().post(request, *args, **kwargs)
 
+    def form_invalid(self, form: Any) -> HttpResponse:
+        if form.has_error("old_password", "password_incorrect"):
+            origin = origin_of(self.request, via=Via.ADMIN, actor=form.user)
+            record_failed_login(account=form.user, origin=origin)
+        return super().form_invalid(form)
+
     def form_valid(self, form: Any) -> HttpResponse:
         user: User = form.user
         set_new_password(
@@ -37,10 +46,31 @@ class OwnPasswordView(PasswordChangeView):
             action=AuditEvent.Action.PASSWORD_CHANGED,
         )
         update_session_auth_hash(self.request, user)
+        open_cookie_session(self.request, user)
         return HttpResponseRedirect(self.get_success_url())
 
 
 class GatewayAdminSite(AdminSite):
+    """Django's site, with log-ins and log-outs on record and their cookies among the sessions."""
+
+    def login(  # type: ignore[override]  # django-stubs forget that it redirects
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponseBase:
+        response = super().login(request, extra_context)
+        if request.method == "POST":
+            _record_attempt(request, has_logged_in=response.status_code == HTTPStatus.FOUND)
+        return response
+
+    def logout(  # type: ignore[override]  # as above
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponseBase:
+        session_id = cookie_session_id(request)
+        if request.method == "POST" and session_id is not None and isinstance(request.user, User):
+            end_cookie_session(
+                user=request.user, session_id=session_id, origin=origin_of(request, via=Via.ADMIN)
+            )
+        return super().logout(request, extra_context)
+
     def password_change(  # type: ignore[override]  # django-stubs forget that it redirects
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponseBase:
@@ -50,3 +80,12 @@ class GatewayAdminSite(AdminSite):
             extra_context={**self.each_context(request), **(extra_context or {})},
         )
         return view(request)
+
+
+def _record_attempt(request: HttpRequest, *, has_logged_in: bool) -> None:
+    origin = origin_of(request, via=Via.ADMIN)
+    if has_logged_in and isinstance(request.user, User):
+        session = open_cookie_session(request, request.user)
+        record_login(user=request.user, session_id=session.pk, origin=origin)
+    elif (name := request.POST.get("username")) and request.POST.get("password"):
+        record_failed_login(account=User.objects.find_by_login(name), origin=origin)

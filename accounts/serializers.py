@@ -103,7 +103,10 @@ class SessionSerializer(serializers.ModelSerializer[Session]):
 
     class Meta:
         model = Session
-        fields = ["id", "created_at", "last_used_at", "expires_at", "user_agent", "address", "is_current"]
+        fields = [
+            *("id", "kind", "created_at", "last_used_at", "expires_at", "user_agent", "address"),
+            "is_current",
+        ]
         read_only_fields = fields
 
     def get_is_current(self, session: Session) -> bool:

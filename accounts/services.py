@@ -16,6 +16,7 @@ from django.http import HttpRequest
 
 from accounts.audit import record_audit
 from accounts.change_origin import COMMAND, ChangeOrigin
+from accounts.login_trail import record_failed_login, record_login
 from accounts.models import AuditEvent, Role, Session, User
 from accounts.sessions import end_sessions_within_change, mark_ended
 from accounts.stamps import account_change
@@ -30,9 +31,13 @@ def log_in(
     """A new session for the right password. Raises InvalidCredentials for a wrong name and password alike."""
     user = authenticate(request, username=username, password=password)
     if not isinstance(user, User):
+        record_failed_login(account=User.objects.find_by_login(username), origin=origin)
         raise InvalidCredentials
-    update_last_login(User, user)
-    return user, issue_pair(user, origin)
+    with transaction.atomic():
+        update_last_login(User, user)
+        pair = issue_pair(user, origin)
+        record_login(user=user, session_id=pair.session_id, origin=origin)
+    return user, pair
 
 
 def register(
@@ -91,6 +96,7 @@ def change_own_password(
     is wrong, `new` too weak) or RateLimitExceeded.
     """
     if authenticate(request, username=user.username, password=current) != user:
+        record_failed_login(account=user, origin=origin)
         raise InvalidRequest("This is not the current password.", param="current")
     check_password_rules(new, user, param="new")
     set_new_password(user=user, password=new, origin=origin, action=AuditEvent.Action.PASSWORD_CHANGED)

@@ -31,6 +31,7 @@ class TokenPair:
     refresh_token: str
     expires_in: int
     """Seconds until the access token expires."""
+    session_id: uuid.UUID
 
 
 @dataclass(frozen=True)
@@ -54,11 +55,14 @@ def issue_passing_token(user: User, *, life: timedelta) -> str:
     return str(_sign_access(session, life=life))
 
 
-def open_session(user: User, origin: ChangeOrigin, *, life: timedelta) -> Session:
+def open_session(
+    user: User, origin: ChangeOrigin, *, life: timedelta, kind: Session.Kind = Session.Kind.TOKENS
+) -> Session:
     """A new session of `user`, which ends after `life` unless it is refreshed."""
     now = timezone.now()
     return Session.objects.create(
         user=user,
+        kind=kind,
         account_version=user.token_version,
         created_at=now,
         last_used_at=now,
@@ -78,7 +82,7 @@ def sign_pair(session: Session) -> TokenPair:
     refresh["iat"] = _epoch(session.rotated_at)
     refresh["exp"] = _epoch(session.expires_at)
     access = _sign_access(session, life=AccessToken.lifetime)
-    return TokenPair(str(access), str(refresh), int(AccessToken.lifetime.total_seconds()))
+    return TokenPair(str(access), str(refresh), int(AccessToken.lifetime.total_seconds()), session.pk)
 
 
 def new_jti() -> str:

@@ -23,7 +23,7 @@ from accounts.sessions import end_sessions
 from accounts.stamps import account_change
 
 RIGHTS = ["role", "is_active"]
-OWN_PASSWORD = "Your own password is changed here, with the old one."
+OWN_PAGE = "Your own password is changed here, with the old one."
 SHOWN_IN_TRAIL = frozenset({"username", "email", "locale"})
 
 admin.site.unregister(Group)  # rights come from the role alone
@@ -94,7 +94,7 @@ class UserAdmin(DjangoUserAdmin):  # type: ignore[type-arg]  # not subscriptable
     def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:
         user = self.get_object(request, unquote(id))
         if user is not None and user.pk == request.user.pk:
-            self.message_user(request, OWN_PASSWORD, messages.WARNING)
+            self.message_user(request, OWN_PAGE, messages.WARNING)
             return HttpResponseRedirect(reverse("admin:password_change"))
         if user is None or request.method != "POST":
             return super().user_change_password(request, id, form_url)
