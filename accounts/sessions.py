@@ -146,9 +146,13 @@ def end_sessions(
     reason: Session.EndReason,
     origin: ChangeOrigin,
     action: AuditEvent.Action = AuditEvent.Action.SESSIONS_REVOKED,
+    is_forced: bool = False,
 ) -> int:
-    """End every session and cookie of these accounts; how many sessions that were. API keys stay."""
-    with account_change(*(user.pk for user in users)):
+    """End every session and cookie of these accounts; how many sessions that were. API keys stay.
+
+    Raises DependencyUnavailable without Redis, unless forced: see `account_change`.
+    """
+    with account_change(*(user.pk for user in users), is_forced=is_forced):
         ended = 0
         for user in users:
             ended += end_sessions_within_change(user, reason)
