@@ -18,11 +18,17 @@ class WatchedAdmin(ReadOnlyAdmin):
     """Rows with an `owner`, whose words nobody else reads without a trace."""
 
     def render_change_form(
-        self, request: HttpRequest, context: dict[str, Any], *args: Any, obj: Any = None, **options: Any
+        self,
+        request: HttpRequest,
+        context: dict[str, Any],
+        add: bool = False,
+        change: bool = False,
+        form_url: str = "",
+        obj: Any = None,
     ) -> HttpResponse:
         if obj is not None and obj.owner_id != request.user.pk:
             self.record("viewed", obj, request, {"owner": str(obj.owner)})
-        return super().render_change_form(request, context, *args, obj=obj, **options)
+        return super().render_change_form(request, context, add, change, form_url, obj)
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
         """What the filters ask for. `?content__startswith=` would read a message a letter at a time."""
