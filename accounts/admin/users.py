@@ -18,6 +18,7 @@ from accounts.admin.base import admin_origin
 from accounts.audit import record_audit
 from accounts.limits.rows import delete_limits_of
 from accounts.models import ApiKey, AuditEvent, DailyUsage, Session, User
+from accounts.models.users import COMPARED_FORMS
 from accounts.services import record_password_reset, record_rights, set_active
 from accounts.sessions import end_sessions
 from accounts.stamps import account_change
@@ -80,7 +81,8 @@ class UserAdmin(DjangoUserAdmin):  # type: ignore[type-arg]  # not subscriptable
         with account_change(obj.pk):
             before: dict[str, Any] = dict(User.objects.select_for_update().values().get(pk=obj.pk))
             # Only what was edited: the rest may have changed since the form was read.
-            obj.save(update_fields=columns)
+            follow = [column for name in columns for column in COMPARED_FORMS.get(name, [])]
+            obj.save(update_fields=columns + follow)
             record_rights(user=obj, before={name: before[name] for name in RIGHTS}, origin=origin)
             edited = {
                 name: [before[name], getattr(obj, name)] if name in SHOWN_IN_TRAIL else "changed"
