@@ -11,11 +11,12 @@ from accounts.limits.rules import Allowance
 from accounts.models import DailyUsage, Session, User
 from gateway.rest import StrictSerializer
 
+MAX_LOGIN_NAME = 254
 MAX_PASSWORD = 1024
 
 
 class LoginSerializer(StrictSerializer):
-    username = serializers.CharField(max_length=254, help_text="User name or e-mail address.")
+    username = serializers.CharField(max_length=MAX_LOGIN_NAME, help_text="User name or e-mail address.")
     password = serializers.CharField(max_length=MAX_PASSWORD, trim_whitespace=False, write_only=True)
 
 

@@ -113,6 +113,13 @@ def test_what_was_typed_as_a_name_is_not_stored(root: User, attempt: Callable[..
     assert TYPED not in str(event)
 
 
+@pytest.mark.parametrize("name", ["ro\x00ot", "r" * 300, ""])
+def test_what_cannot_be_a_name_is_not_looked_for(root: User, name: str) -> None:
+    assert sign_in(client_at(), name).status_code == 200
+
+    assert trail() == []
+
+
 def test_admin_page_refuses_a_plain_user_on_record(root: User) -> None:
     User.objects.create_user("mina", None, PASSWORD)
 
