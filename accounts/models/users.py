@@ -128,7 +128,9 @@ class User(AbstractBaseUser):
         super().clean()
         # What an account has had since before these rules may stay.
         stored = User.objects.filter(pk=self.pk).only("username", "email").first()
-        if stored is None or self.username != stored.username:
+        has_new_name = stored is None or self.username != stored.username
+        # None where a form has refused the name already.
+        if self.username and has_new_name:
             self._clean_name()
         if stored is None or self.email != stored.email:
             self.clean_email()

@@ -69,6 +69,7 @@ def test_name_like_one_that_is_taken_is_refused_to_administrators_too(mina: User
     page = browser.post("/admin/accounts/user/add/", form | {"password1": PASSWORD, "password2": PASSWORD})
 
     assert page.status_code == 200
+    assert set(page.context["adminform"].form.errors) == {"username"}
     assert User.objects.count() == 2
 
 
