@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import Any
 
 from django.contrib.admin import AdminSite
-from django.contrib.admin.forms import AdminPasswordChangeForm
+from django.contrib.admin.forms import AdminAuthenticationForm, AdminPasswordChangeForm
 from django.contrib.auth import update_session_auth_hash
 from django.contrib.auth.views import PasswordChangeView
+from django.core.validators import MaxLengthValidator
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
+from django.template.response import TemplateResponse
 from django.urls import reverse
 
 from accounts.change_origin import origin_of
+from accounts.cookie_sessions import cookie_session_id, end_cookie_session, open_cookie_session
 from accounts.limits.throttle import admit_login
+from accounts.login_trail import record_failed_login, record_login
 from accounts.models import AuditEvent, User, Via
+from accounts.serializers import MAX_LOGIN_NAME, MAX_PASSWORD
 from accounts.services import set_new_password
 
 
@@ -28,6 +34,12 @@ class OwnPasswordView(PasswordChangeView):
             admit_login(request, username=request.user.username, account=request.user)
         return super().post(request, *args, **kwargs)
 
+    def form_invalid(self, form: Any) -> HttpResponse:
+        if form.has_error("old_password", "password_incorrect"):
+            origin = origin_of(self.request, via=Via.ADMIN, actor=form.user)
+            record_failed_login(account=form.user, origin=origin)
+        return super().form_invalid(form)
+
     def form_valid(self, form: Any) -> HttpResponse:
         user: User = form.user
         set_new_password(
@@ -37,10 +49,42 @@ class OwnPasswordView(PasswordChangeView):
             action=AuditEvent.Action.PASSWORD_CHANGED,
         )
         update_session_auth_hash(self.request, user)
+        open_cookie_session(self.request, user)
         return HttpResponseRedirect(self.get_success_url())
 
 
+class BoundedLoginForm(AdminAuthenticationForm):
+    """Django's, with the bounds of log-ins by REST: folding and hashing megabytes takes a while."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        for name, most in (("username", MAX_LOGIN_NAME), ("password", MAX_PASSWORD)):
+            self.fields[name].validators.append(MaxLengthValidator(most))
+
+
 class GatewayAdminSite(AdminSite):
+    """Django's site, with log-ins and log-outs on record and their cookies among the sessions."""
+
+    login_form = BoundedLoginForm
+
+    def login(  # type: ignore[override]  # django-stubs forget that it redirects
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponseBase:
+        response = super().login(request, extra_context)
+        if request.method == "POST":
+            _record_attempt(request, response)
+        return response
+
+    def logout(  # type: ignore[override]  # as above
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponseBase:
+        session_id = cookie_session_id(request)
+        if request.method == "POST" and session_id is not None and isinstance(request.user, User):
+            end_cookie_session(
+                user=request.user, session_id=session_id, origin=origin_of(request, via=Via.ADMIN)
+            )
+        return super().logout(request, extra_context)
+
     def password_change(  # type: ignore[override]  # django-stubs forget that it redirects
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponseBase:
@@ -50,3 +94,16 @@ class GatewayAdminSite(AdminSite):
             extra_context={**self.each_context(request), **(extra_context or {})},
         )
         return view(request)
+
+
+def _record_attempt(request: HttpRequest, response: HttpResponseBase) -> None:
+    origin = origin_of(request, via=Via.ADMIN)
+    if response.status_code == HTTPStatus.FOUND and isinstance(request.user, User):
+        session = open_cookie_session(request, request.user)
+        record_login(user=request.user, session_id=session.pk, origin=origin)
+        return
+    # Of the form, which keeps to itself what cannot be a name: too long, or with NUL in it.
+    context = (response.context_data if isinstance(response, TemplateResponse) else None) or {}
+    typed = context["form"].cleaned_data if "form" in context else {}
+    if typed.keys() >= {"username", "password"}:
+        record_failed_login(account=User.objects.find_by_login(typed["username"]), origin=origin)

@@ -112,9 +112,9 @@ def revoke_own_key(*, user: User, key_id: uuid.UUID, origin: ChangeOrigin) -> No
     revoke_api_key(key=key, origin=origin)
 
 
-def revoke_api_key(*, key: ApiKey, origin: ChangeOrigin) -> bool:
-    """End a key at once; False when it was revoked before."""
-    with account_change(key.user_id):
+def revoke_api_key(*, key: ApiKey, origin: ChangeOrigin, is_forced: bool = False) -> bool:
+    """End a key at once, forced also without Redis; False when it was revoked before."""
+    with account_change(key.user_id, is_forced=is_forced):
         changed = ApiKey.objects.filter(pk=key.pk, revoked_at=None).update(revoked_at=timezone.now())
         if changed:
             record_audit(origin=origin, action=AuditEvent.Action.KEY_REVOKED, target=key)

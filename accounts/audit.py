@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from django.db.models import Model
 from rest_framework.request import Request
@@ -27,21 +28,29 @@ def record_audit(
     A `target` that is a class stands for its rows. `changes` is JSON, by custom `{field: [before, after]}`.
     Raises ValueError for a field that is a secret.
     """
-    changes = dict(changes or {})
+    return AuditEvent.objects.create(
+        **event_columns(origin=origin, action=action, target=target, changes=changes or {})
+    )
+
+
+def event_columns(
+    *, origin: ChangeOrigin, action: str, target: Model | type[Model], changes: Mapping[str, object]
+) -> dict[str, Any]:
+    """The columns of an event, for `record_audit`."""
     if secret := NEVER_RECORDED.intersection(changes):
         raise ValueError(f"not for the audit trail: {', '.join(sorted(secret))}")
-    return AuditEvent.objects.create(
-        actor_id=origin.actor.pk if origin.actor else None,
-        actor_name=origin.actor_name,
-        via=origin.via,
-        action=action,
-        target_type=target._meta.model_name or "",
-        target_id=str(target.pk) if isinstance(target, Model) else "",
-        target_label=_label(target)[:MAX_LABEL],
-        changes=changes,
-        address=origin.address,
-        request_id=origin.request_id,
-    )
+    return {
+        "actor_id": origin.actor.pk if origin.actor else None,
+        "actor_name": origin.actor_name,
+        "via": origin.via,
+        "action": action,
+        "target_type": target._meta.model_name or "",
+        "target_id": str(target.pk) if isinstance(target, Model) else "",
+        "target_label": _label(target)[:MAX_LABEL],
+        "changes": dict(changes),
+        "address": origin.address,
+        "request_id": origin.request_id,
+    }
 
 
 def keep_change(

@@ -45,8 +45,9 @@ def record_last_used(credentials: Sequence[Credential]) -> list[None]:
     """A handler of `gateway.batching`: records a use now, unless one is recorded of the last minute."""
     now = timezone.now()
     is_old = Q(last_used_at=None) | Q(last_used_at__lt=now - timedelta(seconds=RECORD_EVERY_S))
-    for kind, model in ((CredentialKind.KEY, ApiKey), (CredentialKind.SESSION, Session)):
-        ids: set[uuid.UUID] = {c.id for c in credentials if c.kind == kind}
+    keys: set[uuid.UUID] = {c.id for c in credentials if c.kind == CredentialKind.KEY}
+    sessions: set[uuid.UUID] = {c.id for c in credentials if c.kind != CredentialKind.KEY}
+    for ids, model in ((keys, ApiKey), (sessions, Session)):
         if ids:
             model.objects.filter(is_old, pk__in=ids).update(last_used_at=now)
     return [None] * len(credentials)

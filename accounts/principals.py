@@ -41,7 +41,7 @@ class Principal:
     default_system_prompt: str = ""
     kind: CredentialKind = CredentialKind.SESSION
     credential_id: uuid.UUID | None = None
-    """Of the session or the key; None for a cookie."""
+    """Of the session or the key."""
     scopes: frozenset[Scope] | None = None
     """None: everything."""
     models: tuple[str, ...] = ()
@@ -61,7 +61,7 @@ class Principal:
 
     @property
     def session_id(self) -> uuid.UUID | None:
-        return self.credential_id if self.kind == CredentialKind.SESSION else None
+        return None if self.kind == CredentialKind.KEY else self.credential_id
 
     def has_any_scope(self, *scopes: str) -> bool:
         return self.scopes is None or not self.scopes.isdisjoint(scopes)
@@ -113,8 +113,8 @@ def check_session(session: Session | None) -> Session:
     return session
 
 
-def principal_of_cookie(user: User) -> Principal:
-    return _principal(user, CredentialKind.COOKIE, None)
+def principal_of_cookie(user: User, session_id: uuid.UUID | None) -> Principal:
+    return _principal(user, CredentialKind.COOKIE, session_id)
 
 
 def _check_own_session(session: Session | None, credential: Credential) -> tuple[User, Principal]:

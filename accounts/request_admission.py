@@ -8,6 +8,7 @@ from typing import cast
 import structlog
 from starlette.requests import Request
 
+from accounts.access_log import name_caller
 from accounts.authentication import Authenticator
 from accounts.client_address import find_address
 from accounts.limits.limiter import Admission, Limiter
@@ -83,6 +84,8 @@ class RequestAdmission:
         self, request: Request, scopes: Sequence[str], limit: Callable[[Principal], Awaitable[Admission]]
     ) -> tuple[Principal, Admission]:
         async def count(principal: Principal) -> Admission:
+            # Before anything is refused: the line of the access log says whom.
+            name_caller(request.scope, principal.user_id, principal.kind)
             if (counted := request.scope.get(ADMISSION)) is not None:
                 return cast(Admission, counted)
             if not principal.has_any_scope(*scopes):

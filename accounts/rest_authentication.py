@@ -9,7 +9,9 @@ from __future__ import annotations
 from rest_framework.authentication import BaseAuthentication, SessionAuthentication
 from rest_framework.request import Request
 
+from accounts.access_log import name_caller
 from accounts.authentication import bearer_token, find_keys
+from accounts.cookie_sessions import cookie_session_id
 from accounts.keys import looks_like_key
 from accounts.last_used import is_use_due, record_last_used
 from accounts.limits.throttle import count_account, count_address
@@ -37,6 +39,7 @@ class BearerAuthentication(BaseAuthentication):
         except AuthenticationFailed:
             count_address(request._request)
             raise
+        name_caller(getattr(request._request, "scope", {}), user.pk, principal.kind)
         count_account(request._request, user)
         _check_scope(principal, request)
         if is_use_due(principal.last_used_at):
@@ -64,7 +67,7 @@ class CookieAuthentication(SessionAuthentication):
             # The last authentication class: the request stays anonymous.
             count_address(request._request)
             return None
-        return found[0], principal_of_cookie(found[0])
+        return found[0], principal_of_cookie(found[0], cookie_session_id(request._request))
 
     def enforce_csrf(self, request: Request) -> None:
         user = getattr(request._request, "user", None)

@@ -11,11 +11,12 @@ from accounts.limits.rules import Allowance
 from accounts.models import DailyUsage, Session, User
 from gateway.rest import StrictSerializer
 
+MAX_LOGIN_NAME = 254
 MAX_PASSWORD = 1024
 
 
 class LoginSerializer(StrictSerializer):
-    username = serializers.CharField(max_length=254, help_text="User name or e-mail address.")
+    username = serializers.CharField(max_length=MAX_LOGIN_NAME, help_text="User name or e-mail address.")
     password = serializers.CharField(max_length=MAX_PASSWORD, trim_whitespace=False, write_only=True)
 
 
@@ -103,7 +104,10 @@ class SessionSerializer(serializers.ModelSerializer[Session]):
 
     class Meta:
         model = Session
-        fields = ["id", "created_at", "last_used_at", "expires_at", "user_agent", "address", "is_current"]
+        fields = [
+            *("id", "kind", "created_at", "last_used_at", "expires_at", "user_agent", "address"),
+            "is_current",
+        ]
         read_only_fields = fields
 
     def get_is_current(self, session: Session) -> bool:

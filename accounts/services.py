@@ -17,7 +17,10 @@ from django.http import HttpRequest
 from accounts import hashing
 from accounts.audit import record_audit
 from accounts.change_origin import COMMAND, ChangeOrigin
+from accounts.login_trail import record_failed_login, record_login
 from accounts.models import AuditEvent, Role, Session, User
+from accounts.models.users import COMPARED_FORMS
+from accounts.names import check_newcomers_name
 from accounts.sessions import end_sessions_within_change, mark_ended
 from accounts.stamps import account_change
 from accounts.tokens import TokenPair, issue_pair
@@ -31,9 +34,13 @@ def log_in(
     """A new session for the right password. Raises InvalidCredentials for a wrong name and password alike."""
     user = authenticate(request, username=username, password=password)
     if not isinstance(user, User):
+        record_failed_login(account=User.objects.find_by_login(username), origin=origin)
         raise InvalidCredentials
-    update_last_login(User, user)
-    return user, issue_pair(user, origin)
+    with transaction.atomic():
+        update_last_login(User, user)
+        pair = issue_pair(user, origin)
+        record_login(user=user, session_id=pair.session_id, origin=origin)
+    return user, pair
 
 
 def register(
@@ -42,6 +49,10 @@ def register(
     """A plain user's account and its first session. Raises PermissionDenied unless REGISTRATION is on."""
     if not get_config().registration:
         raise PermissionDenied("Registration is switched off. Ask an administrator for an account.")
+    try:
+        check_newcomers_name(username)
+    except ValidationError as exc:
+        raise InvalidRequest(" ".join(exc.messages), param="username") from exc
     user = create_account(
         username=username, password=password, email=email, role=Role.USER, origin=origin, is_registration=True
     )
@@ -76,9 +87,15 @@ def change_profile(*, user: User, changes: Mapping[str, Any]) -> User:
     """Change what an account's owner may change. Raises InvalidRequest when the e-mail address is taken."""
     for name, value in changes.items():
         setattr(user, name, value)
+    columns = [*changes]
     try:
+        if "email" in changes:
+            user.clean_email()
+            columns += COMPARED_FORMS["email"]
         with account_change(user.pk):
-            user.save(update_fields=list(changes))
+            user.save(update_fields=columns)
+    except ValidationError as exc:
+        raise _invalid_field(exc) from exc
     except IntegrityError as exc:  # somebody else was quicker than the check
         raise InvalidRequest("This e-mail address is taken.", param="email") from exc
     return user
@@ -93,6 +110,7 @@ def change_own_password(
     is wrong, `new` too weak) or RateLimitExceeded.
     """
     if authenticate(request, username=user.username, password=current) != user:
+        record_failed_login(account=user, origin=origin)
         raise InvalidRequest("This is not the current password.", param="current")
     check_password_rules(new, user, param="new")
     set_new_password(user=user, password=new, origin=origin, action=AuditEvent.Action.PASSWORD_CHANGED)
@@ -191,7 +209,7 @@ def seed_user(*, username: str, password: str, role: Role) -> SeededUser:
 
     Without a password a new account gets a made-up one, and an existing one keeps its own.
     """
-    user = User.objects.filter(username=username).first()
+    user = User.objects.find_by_login(username)
     if user is None:
         made_up = "" if password else secrets.token_urlsafe(12)
         with transaction.atomic():

@@ -78,5 +78,5 @@ class SessionView(APIView):
         operation_id="end_session", responses={204: None}, tags=["auth"], summary="End one of the sessions"
     )
     def delete(self, request: Request, session_id: uuid.UUID) -> Response:
-        end_own_session(user=caller_of(request), session_id=session_id)
+        end_own_session(user=caller_of(request), session_id=session_id, origin=rest_origin(request))
         return Response(status=204)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Collection
+from dataclasses import replace
 from datetime import timedelta
 
 from django.db import transaction
@@ -13,6 +14,7 @@ from rest_framework_simplejwt.settings import api_settings
 
 from accounts.audit import record_audit
 from accounts.change_origin import SYSTEM, ChangeOrigin
+from accounts.login_trail import record_logout
 from accounts.models import AuditEvent, Session, User
 from accounts.principals import check_session
 from accounts.stamps import account_change
@@ -86,13 +88,20 @@ def log_out(*, refresh_token: str, everywhere: bool = False, origin: ChangeOrigi
     own = Session.objects.filter(pk=claims.credential.id, user_id=claims.credential.user_id)
     if not everywhere:
         with account_change(claims.credential.user_id):
-            _end(own, Session.EndReason.LOGOUT)
+            if _end(own, Session.EndReason.LOGOUT):
+                user = User.objects.get(pk=claims.credential.user_id)
+                record_logout(user=user, session_id=claims.credential.id, origin=origin)
         return
     session = check_session(own.select_related("user").first())
     if session.refresh_jti != claims.jti and not _is_lost_answer(session, claims):
         _end_reused(session, origin)
         raise TokenReused
-    end_sessions([session.user], reason=Session.EndReason.LOGOUT, origin=origin, is_audited=False)
+    end_sessions(
+        [session.user],
+        reason=Session.EndReason.LOGOUT,
+        origin=replace(origin, actor=session.user),
+        action=AuditEvent.Action.LOGGED_OUT,
+    )
 
 
 def list_sessions(user: User) -> QuerySet[Session]:
@@ -105,12 +114,16 @@ def list_sessions(user: User) -> QuerySet[Session]:
     )[:MOST_LISTED]
 
 
-def end_own_session(*, user: User, session_id: uuid.UUID) -> None:
-    """End one of the user's sessions. Raises NotFound for anybody else's, and for one that has ended."""
+def end_own_session(*, user: User, session_id: uuid.UUID, origin: ChangeOrigin) -> None:
+    """End one of the user's sessions, on record.
+
+    Raises NotFound for anybody else's, and for one that has ended.
+    """
     with account_change(user.pk):
         own = Session.objects.filter(pk=session_id, user=user, account_version=user.token_version)
         if not _end(own, Session.EndReason.REVOKED):
             raise NotFound
+        record_logout(user=user, session_id=session_id, origin=origin)
 
 
 def end_session(*, session: Session, origin: ChangeOrigin) -> bool:
@@ -128,15 +141,22 @@ def end_session(*, session: Session, origin: ChangeOrigin) -> bool:
 
 
 def end_sessions(
-    users: Collection[User], *, reason: Session.EndReason, origin: ChangeOrigin, is_audited: bool = True
+    users: Collection[User],
+    *,
+    reason: Session.EndReason,
+    origin: ChangeOrigin,
+    action: AuditEvent.Action = AuditEvent.Action.SESSIONS_REVOKED,
+    is_forced: bool = False,
 ) -> int:
-    """End every session and cookie of these accounts; how many sessions that were. API keys stay."""
-    with account_change(*(user.pk for user in users)):
+    """End every session and cookie of these accounts; how many sessions that were. API keys stay.
+
+    Raises DependencyUnavailable without Redis, unless forced: see `account_change`.
+    """
+    with account_change(*(user.pk for user in users), is_forced=is_forced):
         ended = 0
         for user in users:
             ended += end_sessions_within_change(user, reason)
-            if is_audited:
-                record_audit(origin=origin, action=AuditEvent.Action.SESSIONS_REVOKED, target=user)
+            record_audit(origin=origin, action=action, target=user)
     return ended
 
 
@@ -150,6 +170,11 @@ def end_sessions_within_change(user: User, reason: Session.EndReason) -> int:
 def mark_ended(user: User, reason: Session.EndReason) -> None:
     """Say of every session of an account why it ended, after the account moved to its next version."""
     _end(Session.objects.filter(user=user), reason)
+
+
+def mark_session_ended(session_id: uuid.UUID, reason: Session.EndReason) -> bool:
+    """Say why a session ended whose cookie is gone; False when it had ended. No process caches cookies."""
+    return _end(Session.objects.filter(pk=session_id), reason) == 1
 
 
 def prune_sessions(*, older_than: timedelta, is_dry_run: bool) -> int:

@@ -26,9 +26,12 @@ from typing import Any, Protocol
 import structlog
 from django.db import DEFAULT_DB_ALIAS, connections, transaction
 from django_redis import get_redis_connection
+from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from accounts.models import UnannouncedChange
 from accounts.redis_batch import Command, Operation, RedisBatch, Script
+from gateway.batching import BatchWorker
 from gateway.conf import get_config
 from gateway.errors import DependencyUnavailable
 
@@ -121,17 +124,48 @@ def open_stamps(batch: RedisBatch | None) -> Stamps:
 
 
 @contextmanager
-def account_change(*user_ids: uuid.UUID) -> Iterator[None]:
+def account_change(*user_ids: uuid.UUID, is_forced: bool = False) -> Iterator[None]:
     """A transaction that changes the rights of these accounts or of their credentials.
 
     Every process sees the change on its next request. It is announced before the commit and confirmed after
     it; in between, and for a minute if this process dies there, no process caches these accounts. Raises
-    DependencyUnavailable, and changes nothing, when it cannot be announced.
+    DependencyUnavailable, and changes nothing, when it cannot be announced; a forced change is made all the
+    same, and web processes announce it when they reach Redis (`announce_forced_changes`).
     """
     with transaction.atomic():
         yield
-        _announce(user_ids)
+        try:
+            _announce(user_ids)
+        except DependencyUnavailable:
+            if not is_forced:
+                raise
+            UnannouncedChange.objects.bulk_create(UnannouncedChange(user_id=pk) for pk in user_ids)
         transaction.on_commit(partial(_confirm, user_ids))
+
+
+async def announce_forced_changes(redis: Redis, worker: BatchWorker) -> None:
+    """Make every process read again the accounts that were changed while Redis was away.
+
+    Any number of processes may do so at a time. Raises DependencyUnavailable, and tries again when called
+    again, while Redis or the database is away.
+    """
+    while rows := await worker.submit(_load_unannounced, None):
+        try:
+            await redis.delete(*(_key(row.user_id) for row in rows))
+        except (RedisError, OSError) as exc:
+            raise DependencyUnavailable("The cache does not answer.") from exc
+        await worker.submit(_forget_announced, [row.pk for row in rows])
+        log.info("forced_changes_announced", count=len(rows))
+
+
+def _load_unannounced(asked: Sequence[None]) -> list[list[UnannouncedChange]]:
+    return [list(UnannouncedChange.objects.all()[:MAX_PIPELINE])] * len(asked)
+
+
+def _forget_announced(batches: Sequence[list[uuid.UUID]]) -> list[None]:
+    # By row: the same account may have been changed once more since.
+    UnannouncedChange.objects.filter(pk__in=[pk for batch in batches for pk in batch]).delete()
+    return [None] * len(batches)
 
 
 def _announce(user_ids: Sequence[uuid.UUID]) -> None:

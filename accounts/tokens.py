@@ -6,7 +6,7 @@ import threading
 import time
 import uuid
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from cachetools import LRUCache
@@ -31,6 +31,7 @@ class TokenPair:
     refresh_token: str
     expires_in: int
     """Seconds until the access token expires."""
+    session_id: uuid.UUID
 
 
 @dataclass(frozen=True)
@@ -45,19 +46,32 @@ class Claims:
 
 def issue_pair(user: User, origin: ChangeOrigin = SYSTEM) -> TokenPair:
     """Opens a session of `user` and answers its first pair."""
+    return sign_pair(open_session(user, origin, life=api_settings.REFRESH_TOKEN_LIFETIME))
+
+
+def issue_passing_token(user: User, *, life: timedelta) -> str:
+    """An access token whose session ends with it, for a terminal's scroll-back and not for an application."""
+    session = open_session(user, SYSTEM, life=life)
+    return str(_sign_access(session, life=life))
+
+
+def open_session(
+    user: User, origin: ChangeOrigin, *, life: timedelta, kind: Session.Kind = Session.Kind.TOKENS
+) -> Session:
+    """A new session of `user`, which ends after `life` unless it is refreshed."""
     now = timezone.now()
-    session = Session.objects.create(
+    return Session.objects.create(
         user=user,
+        kind=kind,
         account_version=user.token_version,
         created_at=now,
         last_used_at=now,
         rotated_at=now,
-        expires_at=now + api_settings.REFRESH_TOKEN_LIFETIME,
+        expires_at=now + life,
         refresh_jti=new_jti(),
         user_agent=origin.user_agent,
         address=origin.address,
     )
-    return sign_pair(session)
 
 
 def sign_pair(session: Session) -> TokenPair:
@@ -67,9 +81,8 @@ def sign_pair(session: Session) -> TokenPair:
     refresh["jti"] = session.refresh_jti
     refresh["iat"] = _epoch(session.rotated_at)
     refresh["exp"] = _epoch(session.expires_at)
-    access = AccessToken()
-    _describe(access, session)
-    return TokenPair(str(access), str(refresh), int(access.lifetime.total_seconds()))
+    access = _sign_access(session, life=AccessToken.lifetime)
+    return TokenPair(str(access), str(refresh), int(AccessToken.lifetime.total_seconds()), session.pk)
 
 
 def new_jti() -> str:
@@ -121,6 +134,13 @@ def _verify(kind: Any, raw: str, name: str) -> Claims:
         raise AuthenticationFailed(f"The {name} token names no user and session.")
     credential = Credential(CredentialKind.SESSION, session_id, user_id)
     return Claims(credential, str(token["jti"]), float(token["exp"]))
+
+
+def _sign_access(session: Session, *, life: timedelta) -> AccessToken:
+    access = AccessToken()
+    access.set_exp(lifetime=life)
+    _describe(access, session)
+    return access
 
 
 def _describe(token: Token, session: Session) -> None:

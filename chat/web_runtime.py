@@ -24,7 +24,7 @@ from accounts.limits.without_redis import open_limits
 from accounts.principals import Principal
 from accounts.redis_batch import RedisBatch
 from accounts.request_admission import RequestAdmission
-from accounts.stamps import open_stamps
+from accounts.stamps import announce_forced_changes, open_stamps
 from chat.cancellation import Cancellation
 from chat.engine_admission import EngineAdmission, WaitLimits
 from chat.generation import Timeouts
@@ -90,6 +90,7 @@ class WebRuntime:
         ]
         if self.redis is not None:
             background.append((self.cancellation.listen, RESTART_PERIOD_S))
+            background.append((self._announce_forced_changes, LIMITS_PERIOD_S))
         self.tasks = [asyncio.create_task(self._repeat(work, period_s)) for work, period_s in background]
 
     async def _keep_presence(self) -> None:
@@ -115,6 +116,10 @@ class WebRuntime:
 
     async def _follow_limits(self) -> None:
         await self.limiter.refresh(self.board_worker)
+
+    async def _announce_forced_changes(self) -> None:
+        if self.redis is not None:
+            await announce_forced_changes(self.redis, self.board_worker)
 
     async def _write_usage(self) -> None:
         await self.usage.flush(self.worker)

@@ -1,15 +1,43 @@
-"""Conversations and messages, which only the server writes. The lists show no text that users wrote."""
+"""Conversations and messages, which only the server writes. The lists show no text that users wrote.
+
+The page of one row does, and a look at somebody else's is on record.
+"""
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.contrib import admin
+from django.http import HttpRequest, HttpResponse
 
 from conversations.models import Conversation, Message
 from gateway.audit import ReadOnlyAdmin
 
 
+class WatchedAdmin(ReadOnlyAdmin):
+    """Rows with an `owner`, whose words nobody else reads without a trace."""
+
+    def render_change_form(
+        self,
+        request: HttpRequest,
+        context: dict[str, Any],
+        add: bool = False,
+        change: bool = False,
+        form_url: str = "",
+        obj: Any = None,
+    ) -> HttpResponse:
+        if obj is not None and obj.owner_id != request.user.pk:
+            self.record("viewed", obj, request, {"owner": str(obj.owner)})
+        return super().render_change_form(request, context, add, change, form_url, obj)
+
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
+        """What the filters ask for. `?content__startswith=` would read a message a letter at a time."""
+        asked = lookup.partition("__")[0]
+        return asked in {*map(str, self.list_filter), self.date_hierarchy}
+
+
 @admin.register(Conversation)
-class ConversationAdmin(ReadOnlyAdmin):
+class ConversationAdmin(WatchedAdmin):
     may_delete = True
     show_full_result_count = False
     list_display = ["id", "owner", "model", "is_archived", "created_at", "updated_at", "deleted_at"]
@@ -20,7 +48,7 @@ class ConversationAdmin(ReadOnlyAdmin):
 
 
 @admin.register(Message)
-class MessageAdmin(ReadOnlyAdmin):
+class MessageAdmin(WatchedAdmin):
     may_delete = True
     show_full_result_count = False
     list_display = [

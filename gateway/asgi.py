@@ -22,11 +22,12 @@ from django.core.handlers.asgi import ASGIHandler  # noqa: E402
 from starlette.middleware.cors import CORSMiddleware  # noqa: E402
 from starlette.types import ASGIApp, Message, Receive, Scope, Send  # noqa: E402
 
+from accounts.client_address import find_address  # noqa: E402
 from chat.plane import build_chat_plane, is_chat_path  # noqa: E402
 from chat.web_runtime import get_runtime, stop_runtime  # noqa: E402
 from gateway.conf import GatewayConfig, get_config  # noqa: E402
 from gateway.errors import GatewayError  # noqa: E402
-from gateway.http import bounded_receive, check_host, header_value, send_error  # noqa: E402
+from gateway.http import bounded_receive, check_host, header_value, header_values, send_error  # noqa: E402
 from gateway.page_security import page_headers  # noqa: E402
 from gateway.request_id import accept_request_id, current_request_id  # noqa: E402
 
@@ -103,9 +104,16 @@ class GatewayApplication:
                 # As it came, percent-encoded: a decoded one could hold a terminal's control characters.
                 path=scope.get("raw_path", b"").decode("ascii", "replace"),
                 status=status,
+                client=self._address_of(scope),
                 duration_ms=round((time.perf_counter() - started) * 1000, 1),
                 **fields,
             )
+
+    def _address_of(self, scope: Scope) -> str | None:
+        hops = self._config.trusted_proxy_hops
+        peer = scope["client"][0] if scope.get("client") else ""
+        forwarded_for = ",".join(header_values(scope, b"x-forwarded-for")) if hops else ""
+        return find_address(peer=peer, forwarded_for=forwarded_for, trusted_hops=hops)
 
 
 async def refuse_websocket(scope: Scope, receive: Receive, send: Send) -> None:

@@ -123,7 +123,10 @@ class GatewayConfig(AccountConfig, EngineConfig, RequestConfig):
         "RATE_LIMIT_WINDOW", 60, "Length of the window, in seconds.", whole_number(1, 86400)
     )
     login_rate: str = setting(
-        "LOGIN_RATE", "10/m", "Log-in attempts per account and per address.", parse_rate
+        "LOGIN_RATE",
+        "10/m",
+        "Log-in attempts per account and per address; 0/m switches the limit off.",
+        parse_rate,
     )
     max_body_bytes: int = setting(
         "MAX_BODY_BYTES", 8 * 2**20, "Largest request body.", whole_number(1024, 2**30)

@@ -171,7 +171,7 @@ def parse_networks(name: str, raw: str) -> tuple[str, ...]:
     return networks
 
 
-LOGIN_RATE = re.compile(r"\d+/\d*[smhd]")
+LOGIN_RATE = re.compile(r"\d+/([1-9]\d*)?[smhd]")
 
 
 def parse_rate(name: str, raw: str) -> str:

@@ -27,6 +27,11 @@ def header_value(scope: Scope, name: bytes) -> str | None:
     return None
 
 
+def header_values(scope: Scope, name: bytes) -> list[str]:
+    """All values of a header, in the order in which they came, latin-1 decoded. `name` is in lower case."""
+    return [str(value, "latin-1") for key, value in scope["headers"] if key == name]
+
+
 def check_host(scope: Scope, allowed: Sequence[str]) -> None:
     """Raises InvalidRequest for a Host header that names none of `allowed` (Django's pattern rules)."""
     if not _is_allowed(header_value(scope, b"host") or "", tuple(allowed)):

@@ -19,6 +19,7 @@ LOGGED_FIELDS = frozenset(
         *("event", "level", "logger", "timestamp", "request_id", "exception", "exc_info", "stack_info"),
         # of a request
         *("method", "path", "status", "duration_ms", "outcome", "model", "ttft_ms", "completion_tokens"),
+        *("client", "credential", "user_id"),
         "estimated_tokens",
         # of what runs beside requests
         *(

@@ -17,6 +17,7 @@ class SessionAdmin(ReadOnlyAdmin):
     show_full_result_count = False
     list_display = [
         "user",
+        "kind",
         "user_agent",
         "address",
         "created_at",
@@ -25,13 +26,13 @@ class SessionAdmin(ReadOnlyAdmin):
         "revoked_at",
         "revoked_reason",
     ]
-    list_filter = [("revoked_at", admin.EmptyFieldListFilter), "revoked_reason"]
+    list_filter = [("revoked_at", admin.EmptyFieldListFilter), "kind", "revoked_reason"]
     list_select_related = ["user"]
     search_fields = ["user__username", "user__email", "=address", "=id"]
     date_hierarchy = "created_at"
     actions = ["end"]
     fields = [
-        *("id", "user", "user_agent", "address", "created_at", "last_used_at", "expires_at"),
+        *("id", "user", "kind", "user_agent", "address", "created_at", "last_used_at", "expires_at"),
         *("revoked_at", "revoked_reason"),
     ]
 

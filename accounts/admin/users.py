@@ -11,18 +11,21 @@ from django.contrib.auth.forms import AdminUserCreationForm, UserChangeForm
 from django.contrib.auth.models import Group
 from django.db import transaction
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
 
 from accounts import hashing
 from accounts.admin.base import admin_origin
 from accounts.audit import record_audit
 from accounts.limits.rows import delete_limits_of
 from accounts.models import ApiKey, AuditEvent, DailyUsage, Session, User
+from accounts.models.users import COMPARED_FORMS
 from accounts.services import record_password_reset, record_rights, set_active
 from accounts.sessions import end_sessions
 from accounts.stamps import account_change
 
 RIGHTS = ["role", "is_active"]
+OWN_PAGE = "Your own password is changed here, with the old one."
 SHOWN_IN_TRAIL = frozenset({"username", "email", "locale"})
 
 admin.site.unregister(Group)  # rights come from the role alone
@@ -79,7 +82,8 @@ class UserAdmin(DjangoUserAdmin):  # type: ignore[type-arg]  # not subscriptable
         with account_change(obj.pk):
             before: dict[str, Any] = dict(User.objects.select_for_update().values().get(pk=obj.pk))
             # Only what was edited: the rest may have changed since the form was read.
-            obj.save(update_fields=columns)
+            follow = [column for name in columns for column in COMPARED_FORMS.get(name, [])]
+            obj.save(update_fields=columns + follow)
             record_rights(user=obj, before={name: before[name] for name in RIGHTS}, origin=origin)
             edited = {
                 name: [before[name], getattr(obj, name)] if name in SHOWN_IN_TRAIL else "changed"
@@ -101,6 +105,9 @@ class UserAdmin(DjangoUserAdmin):  # type: ignore[type-arg]  # not subscriptable
 
     def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:
         user = self.get_object(request, unquote(id))
+        if user is not None and user.pk == request.user.pk:
+            self.message_user(request, OWN_PAGE, messages.WARNING)
+            return HttpResponseRedirect(reverse("admin:password_change"))
         if user is None or request.method != "POST":
             return super().user_change_password(request, id, form_url)
         with hashing.hashing_gate().place(), account_change(user.pk):

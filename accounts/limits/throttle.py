@@ -39,9 +39,7 @@ class RestThrottle(BaseThrottle):
 
 def count_account(request: HttpRequest, user: User) -> None:
     """Raises RateLimitExceeded past REST_RATE."""
-    rate = parse_rate(settings.REST_RATE)
-    if rate.value:
-        _count(request, "rest-account", str(user.pk), rate, "Too many requests.")
+    _count(request, "rest-account", str(user.pk), parse_rate(settings.REST_RATE), "Too many requests.")
 
 
 def count_address(request: HttpRequest) -> None:
@@ -90,6 +88,8 @@ def bad_refreshes_counted(request: HttpRequest) -> Iterator[None]:
 def _count(
     request: HttpRequest, group: str, whom: str, rate: Allowance, message: str, *, increment: bool = True
 ) -> None:
+    if not rate.value:  # no limit; to django-ratelimit it would be a limit of none at all
+        return
     usage = get_usage(
         request, group=group, key=lambda _group, _request: whom, rate=tuple(rate), increment=increment
     )

@@ -1,5 +1,6 @@
 """Who may use the gateway, with what, and how much."""
 
+from accounts.models.announcements import UnannouncedChange
 from accounts.models.audit import AuditEvent, Via
 from accounts.models.keys import ApiKey
 from accounts.models.limits import DailyUsage, Limit, LimitKind, LimitSubject
@@ -15,6 +16,7 @@ __all__ = [
     "LimitSubject",
     "Role",
     "Session",
+    "UnannouncedChange",
     "User",
     "UserManager",
     "Via",

@@ -1,4 +1,4 @@
-"""What administrators and owners changed, and from where."""
+"""What administrators and owners did, and from where."""
 
 from __future__ import annotations
 
@@ -17,9 +17,15 @@ class Via(models.TextChoices):
 
 
 class AuditEvent(models.Model):
-    """Append-only. Names stand beside ids, so that the trail outlives what it tells of."""
+    """Append-only, but for failed log-ins (`accounts.login_trail`).
+
+    Names stand beside ids, so that the trail outlives what it tells of.
+    """
 
     class Action(models.TextChoices):
+        LOGGED_IN = "logged_in", "Logged in"
+        LOGIN_FAILED = "login_failed", "Log-in failed"
+        LOGGED_OUT = "logged_out", "Logged out"
         USER_CREATED = "user_created", "Account created"
         USER_REGISTERED = "user_registered", "Account registered"
         USER_CHANGED = "user_changed", "Account changed"
@@ -41,6 +47,10 @@ class AuditEvent(models.Model):
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     at = models.DateTimeField(default=timezone.now, db_index=True)
+    repeats = models.PositiveIntegerField(
+        default=1, help_text="How often it happened; more than once for failed log-ins."
+    )
+    last_at = models.DateTimeField("last time", null=True, blank=True)
     actor_id = models.UUIDField(null=True, blank=True)
     actor_name = models.CharField(max_length=150, blank=True)
     via = models.CharField(max_length=10, choices=Via)

@@ -12,11 +12,15 @@ MAX_USER_AGENT = 200
 
 
 class Session(models.Model):
-    """A log-in and the family of tokens that came from it; it ends as a whole.
+    """A log-in, and the cookie or the family of tokens that came from it; it ends as a whole.
 
-    Exactly one refresh token of the family is current. The one before it is remembered, so that a client
+    Of tokens exactly one refresh token is current. The one before it is remembered, so that a client
     which lost the answer to its refresh is told apart from a thief who comes late.
     """
+
+    class Kind(models.TextChoices):
+        TOKENS = "tokens", "Access and refresh tokens"
+        COOKIE = "cookie", "A cookie of the admin pages"
 
     class EndReason(models.TextChoices):
         LOGOUT = "logout", "Logged out"
@@ -28,6 +32,7 @@ class Session(models.Model):
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="sessions")
+    kind = models.CharField(max_length=10, choices=Kind, default=Kind.TOKENS)
     account_version = models.PositiveIntegerField()
     created_at = models.DateTimeField(default=timezone.now)
     last_used_at = models.DateTimeField(default=timezone.now)

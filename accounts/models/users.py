@@ -13,7 +13,15 @@ from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
 from accounts import hashing
+from accounts.names import check_address, check_name, fold, skeleton
 from gateway.ids import new_id
+
+MAX_FOLDED = 800
+"""Case folding makes up to three characters of one."""
+MOST_FOUND = 4
+"""Accounts that one log-in name can mean: by name, folded name, e-mail address and folded address."""
+COMPARED_FORMS = {"username": ["folded_name", "name_skeleton"], "email": ["folded_email"]}
+"""The columns that follow from another one, to be saved with it."""
 
 
 class Role(models.TextChoices):
@@ -42,12 +50,34 @@ class UserManager(BaseUserManager["User"]):
     def is_address_taken(self, address: str, *, by_other_than: User | None = None) -> bool:
         """Whether somebody logs in by this e-mail address, be it theirs or their user name."""
         others = self.exclude(pk=by_other_than.pk) if by_other_than else self
-        return others.filter(models.Q(email__iexact=address) | models.Q(username__iexact=address)).exists()
+        folded = fold(address)
+        return others.filter(
+            models.Q(email__iexact=address)
+            | models.Q(username__iexact=address)
+            | models.Q(folded_email=folded)
+            | models.Q(folded_name=folded)
+        ).exists()
+
+    def is_name_taken(self, name: str, *, by_other_than: User) -> bool:
+        """Whether somebody has this user name, or one that looks like it."""
+        others = self.exclude(pk=by_other_than.pk)
+        return others.filter(
+            models.Q(username__iexact=name)
+            | models.Q(folded_name=fold(name))
+            | models.Q(name_skeleton=skeleton(name))
+        ).exists()
 
     def find_by_login(self, login: str) -> User | None:
-        """The account with this user name, else with this e-mail address; case matters only for the name."""
-        by_name = self.filter(username=self.model.normalize_username(login)).first()
-        return by_name or (self.filter(email__iexact=login).first() if "@" in login else None)
+        """The account with this user name, else the one with this e-mail address; see `accounts.names.fold`.
+
+        The name as it is written comes first, for accounts whose names differed in case only before the rule.
+        """
+        name, folded = self.model.normalize_username(login), fold(login)
+        wanted = models.Q(username=name) | models.Q(folded_name=folded)
+        if "@" in login:
+            wanted |= models.Q(email__iexact=login) | models.Q(folded_email=folded)
+        found = list(self.filter(wanted)[:MOST_FOUND])
+        return min(found, key=lambda user: (user.username != name, user.folded_name != folded), default=None)
 
 
 class User(AbstractBaseUser):
@@ -55,6 +85,10 @@ class User(AbstractBaseUser):
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     username = models.CharField(max_length=150, unique=True, validators=[UnicodeUsernameValidator()])
+    # Null for accounts that are older than the rule and collide with another one.
+    folded_name = models.CharField(max_length=MAX_FOLDED, null=True, unique=True, editable=False)  # noqa: DJ001
+    name_skeleton = models.CharField(max_length=MAX_FOLDED, null=True, unique=True, editable=False)  # noqa: DJ001
+    folded_email = models.CharField(max_length=MAX_FOLDED, null=True, unique=True, editable=False)  # noqa: DJ001
     email = models.EmailField("e-mail", null=True, blank=True)  # noqa: DJ001 - unique when given
     role = models.CharField(max_length=10, choices=Role, default=Role.USER)
     is_active = models.BooleanField("active", default=True, help_text="Inactive accounts cannot sign in.")
@@ -93,16 +127,39 @@ class User(AbstractBaseUser):
     def clean(self) -> None:
         """People log in by either: a name must not be somebody else's address, nor an address their name."""
         super().clean()
-        is_own_address = self.username.casefold() == (self.email or "").casefold()
-        # A name that an account has had since before this rule may stay.
-        if "@" in self.username and not is_own_address and not self._is_named(self.username):
+        # What an account has had since before these rules may stay.
+        stored = User.objects.filter(pk=self.pk).only("username", "email").first()
+        has_new_name = stored is None or self.username != stored.username
+        # None where a form has refused the name already.
+        if self.username and has_new_name:
+            self._clean_name()
+        if stored is None or self.email != stored.email:
+            self.clean_email()
+
+    def _clean_name(self) -> None:
+        try:
+            check_name(self.username)
+        except ValidationError as exc:
+            raise ValidationError({"username": exc.messages}) from exc
+        if "@" in self.username and fold(self.username) != fold(self.email or ""):
             message = "A user name with an @ must be the account's own e-mail address."
             raise ValidationError({"username": message})
-        if self.email and User.objects.is_address_taken(self.email, by_other_than=self):
-            raise ValidationError({"email": "This e-mail address is taken."})
+        if User.objects.is_name_taken(self.username, by_other_than=self):
+            raise ValidationError({"username": "This user name is taken, or looks like one that is."})
+        self.folded_name, self.name_skeleton = fold(self.username), skeleton(self.username)
 
-    def _is_named(self, username: str) -> bool:
-        return User.objects.filter(pk=self.pk, username=username).exists()
+    def clean_email(self) -> None:
+        """Check an e-mail address that is new to the account. Raises ValidationError naming the field."""
+        if not self.email:
+            self.folded_email = None
+            return
+        try:
+            check_address(self.email)
+        except ValidationError as exc:
+            raise ValidationError({"email": exc.messages}) from exc
+        if User.objects.is_address_taken(self.email, by_other_than=self):
+            raise ValidationError({"email": "This e-mail address is taken."})
+        self.folded_email = fold(self.email)
 
     def set_password(self, raw_password: str | None) -> None:
         """As Django does; saved as a whole, the account also moves to its next version.

@@ -107,22 +107,28 @@ def test_administrators_own_new_password_ends_sessions_on_record_and_keeps_this_
     root.refresh_from_db()
     event = AuditEvent.objects.get()
     assert root.check_password(NEW_PASSWORD)
-    assert Session.objects.get().revoked_reason == "password"
+    assert Session.objects.get(kind="tokens").revoked_reason == "password"
+    assert Session.objects.filter(kind="cookie", revoked_at=None).count() == 1
     assert (event.action, event.actor_name, event.via, event.target_label) == (
         *("password_changed", "root", "admin", "root"),
     )
     assert web.get("/admin/accounts/user/").status_code == 200
 
 
-@pytest.mark.parametrize("wrong", [{"old_password": "wrong"}, {"new_password2": "other"}])
-def test_password_page_that_is_refused_changes_nothing(web: Client, wrong: dict[str, str]) -> None:
+@pytest.mark.parametrize(
+    ("wrong", "trail"), [({"old_password": "wrong"}, ["login_failed"]), ({"new_password2": "other"}, [])]
+)
+def test_password_page_that_is_refused_changes_nothing(
+    web: Client, wrong: dict[str, str], trail: list[str]
+) -> None:
     issue_pair(User.objects.get(username="root"))
 
     response = web.post("/admin/password_change/", OWN | wrong)
 
     assert response.status_code == 200
     assert User.objects.get(username="root").check_password(PASSWORD)
-    assert (Session.objects.get().revoked_at, AuditEvent.objects.count()) == (None, 0)
+    assert Session.objects.get(kind="tokens").revoked_at is None
+    assert list(AuditEvent.objects.values_list("action", flat=True)) == trail
 
 
 def test_guesses_of_the_old_password_count_like_log_ins(settings: Settings, web: Client) -> None:
@@ -132,3 +138,45 @@ def test_guesses_of_the_old_password_count_like_log_ins(settings: Settings, web:
     statuses = [web.post("/admin/password_change/", guess).status_code for _ in range(3)]
 
     assert statuses == [200, 200, 429]
+
+
+@pytest.mark.parametrize("spelling", [str, lambda pk: pk.hex, lambda pk: str(pk).upper()])
+@pytest.mark.parametrize("more", [{}, {"usable_password": "false"}, {"old_password": PASSWORD}])
+def test_own_password_is_not_reset_on_the_page_of_accounts(
+    web: Client, spelling: Callable[[Any], str], more: dict[str, str]
+) -> None:
+    root = User.objects.get(username="root")
+    page = f"/admin/accounts/user/{spelling(root.pk)}/password/"
+
+    answers = [web.get(page), web.post(page, RESET | more)]
+
+    assert [answer.headers.get("Location") for answer in answers] == ["/admin/password_change/"] * 2
+    root.refresh_from_db()
+    assert root.check_password(PASSWORD)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("patch", "/api/auth/me", {"password": NEW_PASSWORD}),
+        ("post", "/api/auth/password", {"new": NEW_PASSWORD}),
+        ("post", "/api/auth/password", {"current": "guess", "new": NEW_PASSWORD}),
+        ("post", "/api/auth/password", {"current": "", "new": NEW_PASSWORD}),
+    ],
+)
+def test_borrowed_browser_changes_no_password_by_rest(
+    web: Client, method: str, path: str, body: dict[str, str]
+) -> None:
+    response = getattr(web, method)(path, body, content_type="application/json")
+
+    assert response.status_code == 400
+    assert User.objects.get(username="root").check_password(PASSWORD)
+
+
+def test_form_of_ones_own_account_takes_no_password(web: Client) -> None:
+    root = User.objects.get(username="root")
+
+    save(web, root, password=NEW_PASSWORD, password1=NEW_PASSWORD, password2=NEW_PASSWORD)
+
+    root.refresh_from_db()
+    assert root.check_password(PASSWORD)

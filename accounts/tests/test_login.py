@@ -59,7 +59,9 @@ def test_login_answers_a_pair_and_the_account(mina: User) -> None:
     assert me(Client(), content["access_token"]).status_code == 200
 
 
-@pytest.mark.parametrize("login", ["mina", "mina@example.com", "MINA@EXAMPLE.COM", "Mina@Example.com"])
+@pytest.mark.parametrize(
+    "login", ["mina", "MINA", "mina@example.com", "MINA@EXAMPLE.COM", "Mina@Example.com"]
+)
 def test_user_name_and_email_in_any_case_work_as_name(mina: User, login: str) -> None:
     response = log_in(client_at(), login)
 
@@ -83,7 +85,6 @@ def test_failures_look_the_same_whatever_was_wrong(mina: User) -> None:
         log_in(client_at(), "nobody@example.com", "wrong"),
         log_in(client_at(), "retired"),
         log_in(client_at(), "passwordless", "wrong"),
-        log_in(client_at(), "MINA"),
     ]
 
     assert {r.status_code for r in failures} == {401}

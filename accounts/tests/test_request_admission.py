@@ -18,7 +18,13 @@ from accounts.scopes import Scope
 from accounts.sessions import log_out
 from accounts.tests.chat_plane import in_thread
 from accounts.tokens import issue_pair
-from gateway.errors import ConcurrencyLimitExceeded, PermissionDenied, RateLimitExceeded, TokenRevoked
+from gateway.errors import (
+    AuthenticationFailed,
+    ConcurrencyLimitExceeded,
+    PermissionDenied,
+    RateLimitExceeded,
+    TokenRevoked,
+)
 
 MANY = Allowance(1_000, 60)
 
@@ -139,3 +145,21 @@ async def test_what_a_good_key_may_not_do_counts_as_a_call(admission: RequestAdm
         await admission.admit_generation(request_with(issued.key), "chat")
     with pytest.raises(RateLimitExceeded):
         await admission.admit_event_stream(request_with(issued.key), "chat")
+
+
+async def test_rates_of_zero_are_none_on_the_chat_plane(authenticator: Authenticator, mina: User) -> None:
+    none = Allowance(0, 60)
+    unlimited = RequestAdmission(
+        authenticator,
+        Limiter(MemoryLimits(lease_s=60), UsageLog(), LimitBook((), {})),
+        address_limit=none,
+        call_limit=none,
+        event_streams=0,
+        trusted_proxy_hops=0,
+    )
+    token = (await in_thread(issue_pair, mina)).access_token
+
+    for _ in range(5):
+        await unlimited.authenticate(request_with(token))
+        with pytest.raises(AuthenticationFailed):
+            await unlimited.authenticate(request_with("nonsense"))

@@ -20,9 +20,9 @@ from rest_framework_simplejwt.tokens import AccessToken
 
 from accounts import tokens
 from accounts.authentication import bearer_token
-from accounts.models import User
+from accounts.models import Session, User
 from accounts.principals import Credential, CredentialKind
-from accounts.tokens import AccessTokenVerifier, issue_pair, verify_refresh_token
+from accounts.tokens import AccessTokenVerifier, issue_pair, issue_passing_token, verify_refresh_token
 from gateway.errors import AuthenticationFailed, TokenExpired
 
 SIGNING_KEY = str(settings.SIMPLE_JWT["SIGNING_KEY"])
@@ -240,3 +240,13 @@ def test_token_outlives_its_account_in_vain() -> None:
     response = Client().get("/api/auth/me", headers={"Authorization": f"Bearer {token}"})
 
     assert response.status_code == 401
+
+
+@pytest.mark.django_db
+def test_session_of_a_passing_token_ends_with_it() -> None:
+    token = issue_passing_token(User.objects.create(username="mina"), life=timedelta(hours=1))
+
+    session = Session.objects.get()
+    claims = AccessTokenVerifier().verify(token)
+    assert session.expires_at - session.created_at == timedelta(hours=1)
+    assert claims.expires_at == int(session.expires_at.timestamp())

@@ -82,6 +82,7 @@ def test_every_setting_can_come_from_a_file(tmp_path: Path) -> None:
         ("RATE_LIMIT_REQUESTS", "-1"),
         ("RATE_LIMIT_WINDOW", "0"),
         ("LOGIN_RATE", "often"),
+        ("LOGIN_RATE", "5/0m"),
         ("MAX_BODY_BYTES", "10"),
         ("METRICS_NETWORKS", "10.0.0.1/8"),
         ("METRICS_NETWORKS", "inside"),

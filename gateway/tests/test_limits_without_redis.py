@@ -117,3 +117,49 @@ def test_answers_at_a_time_are_limited_without_redis_too(
         assert rest[-1] == "data: [DONE]"
         assert not [line for line in rest if '"error"' in line]
         wait_until(lambda: chat(client).status_code == 200, what="the places to be free again")
+
+
+def cut_off(gateway: GatewayProcess) -> GatewayProcess:
+    """The same deployment, as it is seen from where Redis cannot be reached."""
+    environment = gateway.environment | {"REDIS_URL": "redis://127.0.0.1:1/0"}
+    return GatewayProcess(environment, log_path=gateway.log_path)
+
+
+def test_revocation_that_is_not_forced_changes_nothing_without_redis(
+    stores: Stores, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    with gateway_that(stores, "allow", tmp_path_factory) as (gateway, _redis, client):
+        with pytest.raises(RuntimeError, match="With --force it is done all the same"):
+            cut_off(gateway).manage("revoke_sessions", "demo", "--keys")
+
+        assert chat(client).status_code == 200
+
+
+def test_forced_revocation_is_announced_by_whoever_reaches_redis(
+    stores: Stores, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    with gateway_that(stores, "allow", tmp_path_factory) as (gateway, _redis, client):
+        key = gateway.manage("create_api_key", "demo", "--quiet").strip()
+        with httpx.Client(base_url=gateway.url, headers={"Authorization": f"Bearer {key}"}) as by_key:
+            assert [chat(client).status_code, chat(by_key).status_code] == [200, 200]
+
+            said = cut_off(gateway).manage("revoke_sessions", "demo", "--keys", "--force")
+
+            wait_until(lambda: gateway.log_events("forced_changes_announced"), what="the announcement")
+            assert "sessions ended, 1 API keys revoked" in said
+            assert [chat(client).status_code, chat(by_key).status_code] == [401, 401]
+
+
+def test_forced_revocation_holds_without_redis_and_when_it_is_back(
+    stores: Stores, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    with gateway_that(stores, "allow", tmp_path_factory) as (gateway, redis, client):
+        assert chat(client).status_code == 200
+
+        redis.stop()
+        gateway.manage("revoke_sessions", "demo", "--force")
+
+        assert chat(client).status_code == 401
+        redis.start()
+        wait_until(lambda: gateway.log_events("forced_changes_announced"), what="the announcement")
+        assert chat(client).status_code == 401

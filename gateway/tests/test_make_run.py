@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
+import jwt
 import psutil
 import pytest
 
@@ -166,6 +167,15 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedGatewa
         gateway.interrupt()
     finally:
         gateway.process.kill()
+
+
+def test_the_printed_token_lives_for_an_hour(running: EmbeddedGateway) -> None:
+    token = re.search(r"Bearer ([^']+)'", running.output())
+    assert token
+
+    claims = jwt.decode(token[1], options={"verify_signature": False})
+
+    assert claims["exp"] - claims["iat"] == 3600
 
 
 def test_a_second_gateway_on_the_same_data_is_refused(running: EmbeddedGateway) -> None:

@@ -11,7 +11,7 @@ from accounts.api_keys import revoke_api_key
 from accounts.change_origin import COMMAND
 from accounts.models import ApiKey, Session, User
 from accounts.sessions import end_sessions
-from gateway.errors import GatewayError
+from gateway.errors import DependencyUnavailable, GatewayError
 
 
 class Command(BaseCommand):
@@ -20,14 +20,21 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("user", nargs="?", help="User name or e-mail address.")
         parser.add_argument("--all", action="store_true", help="Of every account.")
+        parser.add_argument(
+            "--force",
+            action="store_true",
+            help="Also while Redis does not answer. Web processes hear of it within seconds of reaching it.",
+        )
         parser.add_argument("--keys", action="store_true", help="Revoke their API keys too.")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        users = _chosen(options)
+        users, is_forced = _chosen(options), options["force"]
         try:
-            ended = end_sessions(users, reason=Session.EndReason.ADMIN, origin=COMMAND)
+            ended = end_sessions(users, reason=Session.EndReason.ADMIN, origin=COMMAND, is_forced=is_forced)
             keys = ApiKey.objects.filter(user__in=users, revoked_at=None) if options["keys"] else ()
-            revoked = sum(revoke_api_key(key=key, origin=COMMAND) for key in keys)
+            revoked = sum(revoke_api_key(key=key, origin=COMMAND, is_forced=is_forced) for key in keys)
+        except DependencyUnavailable as exc:
+            raise CommandError(f"{exc.message} With --force it is done all the same.") from exc
         except GatewayError as exc:
             raise CommandError(exc.message) from exc
         self.stdout.write(f"{ended} sessions ended, {revoked} API keys revoked.")

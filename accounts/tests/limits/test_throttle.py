@@ -15,7 +15,7 @@ from pytest_django import Settings
 from accounts.api_keys import issue_api_key
 from accounts.change_origin import COMMAND
 from accounts.models import Limit, Role, User
-from accounts.tests.rest import client_at, client_of, client_with, code_of, log_in, refresh
+from accounts.tests.rest import PASSWORD, client_at, client_of, client_with, code_of, log_in, refresh
 from accounts.tokens import issue_pair
 
 pytestmark = pytest.mark.django_db
@@ -63,6 +63,16 @@ def test_limit_of_zero_is_none(settings: Settings, mina: User) -> None:
 
     assert statuses(5, lambda: known.get("/api/auth/me")) == [200] * 5
     assert statuses(5, lambda: unknown.get("/api/auth/me")) == [401] * 5
+
+
+def test_log_in_rate_of_zero_is_none(settings: Settings) -> None:
+    settings.LOGIN_RATE = settings.ADDRESS_RATE = "0/m"
+    User.objects.create_user("juno", None, PASSWORD)
+    client = client_at()
+
+    assert statuses(5, lambda: log_in(client, "juno")) == [200] * 5
+    assert statuses(5, lambda: log_in(client, "juno", "wrong")) == [401] * 5
+    assert statuses(5, lambda: refresh(client, "nonsense")) == [401] * 5
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ import sys
 import time
 from argparse import ArgumentParser
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 
 from accounts.models import User
-from accounts.tokens import issue_pair
+from accounts.tokens import issue_passing_token
 from gateway.conf import GatewayConfig, get_config
 from gateway.locks import lock_folder
 from gateway.supervisor import Child, Supervisor, is_port_free
@@ -25,6 +26,7 @@ from gateway.supervisor import Child, Supervisor, is_port_free
 SIMULATED_PROFILE = "simulated"
 READY_TIMEOUT_S = 30.0
 ENGINE_PATIENCE_S = 8.0
+PRINTED_TOKEN_LIFE = timedelta(hours=1)
 SHUTDOWN_S = 3
 """Time that running answers get at Ctrl-C: the whole must end within five seconds."""
 
@@ -74,7 +76,7 @@ class Command(BaseCommand):
         )
         user = User.objects.filter(username="demo", is_active=True).first()
         if user is not None:
-            self.stdout.write(f"Paste this to chat:\n\n{_curl(url, user)}\n")
+            self.stdout.write(f"Paste this to chat; its token lives for an hour:\n\n{_curl(url, user)}\n")
         self.stdout.write("Ctrl-C stops everything.\n")
 
 
@@ -125,6 +127,6 @@ def _wait_until_ready(supervisor: Supervisor, url: str) -> str | None:
 
 
 def _curl(url: str, user: User) -> str:
-    token = issue_pair(user).access_token
+    token = issue_passing_token(user, life=PRINTED_TOKEN_LIFE)
     body = '{"content": "Hello! What are you?", "stream": true}'
     return f"curl -N {url}/api/chat -H 'Authorization: Bearer {token}' -d '{body}'"
