@@ -103,7 +103,7 @@ class GatewayApplication:
                 # As it came, percent-encoded: a decoded one could hold a terminal's control characters.
                 path=scope.get("raw_path", b"").decode("ascii", "replace"),
                 status=status,
-                duration_ms=round((time.perf_counter() - started) * 1000, 1),
+                latency_ms=round((time.perf_counter() - started) * 1000, 1),
                 **fields,
             )
 

@@ -18,8 +18,8 @@ LOGGED_FIELDS = frozenset(
         # of every line
         *("event", "level", "logger", "timestamp", "request_id", "exception", "exc_info", "stack_info"),
         # of a request
-        *("method", "path", "status", "duration_ms", "outcome", "model", "ttft_ms", "completion_tokens"),
-        "estimated_tokens",
+        *("method", "path", "status", "latency_ms", "outcome", "user_id", "model", "ttft_ms"),
+        *("input_tokens", "output_tokens", "estimated_tokens"),
         # of what runs beside requests
         *(
             "advice",
