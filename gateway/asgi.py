@@ -25,6 +25,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send  # noqa: E402
 from chat.plane import build_chat_plane, is_chat_path  # noqa: E402
 from chat.web_runtime import get_runtime, stop_runtime  # noqa: E402
 from gateway.conf import GatewayConfig, get_config  # noqa: E402
+from gateway.database.bounds import bound_queries  # noqa: E402
 from gateway.errors import GatewayError  # noqa: E402
 from gateway.http import bounded_receive, check_host, header_value, send_error  # noqa: E402
 from gateway.page_security import page_headers  # noqa: E402
@@ -118,6 +119,7 @@ async def lifespan(scope: Scope, receive: Receive, send: Send) -> None:
     while True:
         message = await receive()
         if message["type"] == "lifespan.startup":
+            bound_queries(get_config().database_timeout_s)
             await get_runtime()
             spare_the_collector()
         elif message["type"] == "lifespan.shutdown":

@@ -61,6 +61,12 @@ class GatewayConfig(AccountConfig, EngineConfig, RequestConfig):
         "postgres://user:password@host:port/name; empty means SQLite in the data folder.",
         parse_database_url,
     )
+    database_timeout_s: float = setting(
+        "DATABASE_TIMEOUT",
+        10.0,
+        "Longest wait for the database, in seconds; then a request gets 503.",
+        seconds(1),
+    )
     redis_url: str = setting(
         "REDIS_URL",
         "",

@@ -171,7 +171,7 @@ def parse_database_url(name: str, raw: str) -> str:
 
 
 def parse_origins(name: str, raw: str) -> tuple[str, ...]:
-    """Web origins as browsers send them: scheme://host[:port], or a single `*`; a list as `parse_names` reads."""
+    """Web origins as browsers send them: scheme://host[:port], or a single `*`."""
     origins = parse_names(name, raw)
     if origins == ("*",):
         return origins

@@ -1,4 +1,4 @@
-"""How the stores of a web process are: checks that are bounded in time, and cheap however often they are asked."""
+"""How the stores of a web process are: checks that are bounded in time, however many clients ask."""
 
 from __future__ import annotations
 
