@@ -53,9 +53,16 @@ class Recorder:
     async def close(self, outcome: ReplyOutcome) -> None:
         """Store the outcome of an answer. Continues if the caller is cancelled; `settled` waits for it.
 
-        Raises DependencyUnavailable when the database is not back after the retries.
+        Raises DependencyUnavailable when the database does not answer for the worker's time-out, as a client
+        waits for this; the retries go on, too.
         """
-        await asyncio.shield(self._keep(self._close(outcome)))
+        work = self._keep(self._close(outcome))
+        try:
+            async with asyncio.timeout(self._worker.timeout_s):
+                await asyncio.shield(work)
+        except TimeoutError as exc:
+            work.add_done_callback(_note_late_end)
+            raise DependencyUnavailable("The answer is not saved yet: the database does not answer.") from exc
 
     def _keep(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work)
@@ -113,6 +120,14 @@ class Recorder:
 
     async def find_cancel_requests(self, message_ids: frozenset[uuid.UUID]) -> set[uuid.UUID]:
         return await self._worker.submit(find_cancel_requests, message_ids)
+
+
+def _note_late_end(work: asyncio.Task[None]) -> None:
+    """Log how a write ended that nobody waits for any more."""
+    if work.cancelled():
+        return
+    if (failure := work.exception()) is not None:
+        log.error("answer_not_recorded", error=type(failure).__name__)
 
 
 def public_error(exc: BaseException | None) -> GatewayError | None:

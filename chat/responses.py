@@ -90,11 +90,13 @@ class Answer(Response):
 
     def _settle(self, scope: Scope) -> None:
         """Count the tokens that the answer used, and release its lease: the engine has finished."""
+        spent = spent_by(self.generation, self.ended_by)
+        fields = scope["gateway.log"]
+        fields.update(input_tokens=spent.prompt_tokens, output_tokens=spent.completion_tokens)
+        if spent.is_estimated:
+            fields["estimated_tokens"] = spent.tokens
         admission: Admission | None = scope.get(ADMISSION)
         if admission is not None:
-            spent = spent_by(self.generation, self.ended_by)
-            if spent.is_estimated:
-                scope["gateway.log"]["estimated_tokens"] = spent.tokens
             admission.end(spent)
 
     async def _record(self) -> None:
@@ -185,7 +187,7 @@ def account_for(scope: Scope, generation: Generation, ended_by: BaseException | 
     metrics.CHAT_REQUESTS.labels(model, status).inc()
     metrics.CHAT_DURATION.labels(model).observe(time.perf_counter() - generation.started_at)
     fields = scope["gateway.log"]
-    fields.update(model=model, outcome=status)
+    fields.update(model=model, outcome=status, ttft_ms=None)
     if generation.first_token_at is not None:
         ttft_s = generation.first_token_at - generation.started_at
         metrics.CHAT_FIRST_TOKEN.labels(model).observe(ttft_s)
@@ -193,4 +195,3 @@ def account_for(scope: Scope, generation: Generation, ended_by: BaseException | 
     if (usage := generation.transcript.usage) is not None:
         metrics.CHAT_TOKENS.labels(model, "prompt").inc(max(0, usage.prompt_tokens or 0))
         metrics.CHAT_TOKENS.labels(model, "completion").inc(max(0, usage.completion_tokens or 0))
-        fields["completion_tokens"] = usage.completion_tokens

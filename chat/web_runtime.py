@@ -179,9 +179,9 @@ async def start_runtime(config: GatewayConfig) -> WebRuntime:
 
 def _build_runtime(config: GatewayConfig) -> WebRuntime:
     """The parts of a runtime, connected but not started."""
-    worker = BatchWorker()
+    worker = BatchWorker(timeout_s=config.database_timeout_s)
     redis = _connect_redis(config.redis_url) if config.redis_url else None
-    board_worker = BatchWorker("board-worker")
+    board_worker = BatchWorker("board-worker", timeout_s=config.database_timeout_s)
     board = LiveBoard(board_worker, external_url=config.vllm_base_url, api_key=config.vllm_api_key)
     presence = PresenceKeeper(board_worker)
     registry = Registry()

@@ -26,6 +26,7 @@ from accounts.client_address import find_address  # noqa: E402
 from chat.plane import build_chat_plane, is_chat_path  # noqa: E402
 from chat.web_runtime import get_runtime, stop_runtime  # noqa: E402
 from gateway.conf import GatewayConfig, get_config  # noqa: E402
+from gateway.database.bounds import bound_queries  # noqa: E402
 from gateway.errors import GatewayError  # noqa: E402
 from gateway.http import bounded_receive, check_host, header_value, header_values, send_error  # noqa: E402
 from gateway.page_security import page_headers  # noqa: E402
@@ -105,7 +106,7 @@ class GatewayApplication:
                 path=scope.get("raw_path", b"").decode("ascii", "replace"),
                 status=status,
                 client=self._address_of(scope),
-                duration_ms=round((time.perf_counter() - started) * 1000, 1),
+                latency_ms=round((time.perf_counter() - started) * 1000, 1),
                 **fields,
             )
 
@@ -126,6 +127,7 @@ async def lifespan(scope: Scope, receive: Receive, send: Send) -> None:
     while True:
         message = await receive()
         if message["type"] == "lifespan.startup":
+            bound_queries(get_config().database_timeout_s)
             await get_runtime()
             spare_the_collector()
         elif message["type"] == "lifespan.shutdown":

@@ -6,6 +6,7 @@ table in docs/settings.md is compared with these fields in the test run.
 
 from __future__ import annotations
 
+import hmac
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
@@ -20,9 +21,10 @@ from gateway.conf_requests import RequestConfig
 from gateway.env import (
     SECRETS,
     ConfigurationError,
-    load_dotenv,
+    load_dotenvs,
     one_of,
     parse_boolean,
+    parse_database_url,
     parse_engine_url,
     parse_names,
     parse_networks,
@@ -48,12 +50,22 @@ class GatewayConfig(AccountConfig, EngineConfig, RequestConfig):
 
     # What a deployment sets first
     debug: bool = setting("DEBUG", False, "Development mode: /docs, /schema and tracebacks.", parse_boolean)
-    secret_key: str = setting("SECRET_KEY", "", "Signs sessions and CSRF tokens; at least 32 bytes.")
+    secret_key: str = setting(
+        "SECRET_KEY",
+        "",
+        "Signs sessions and CSRF tokens; at least 32 bytes. Empty means one that is derived from JWT_SECRET.",
+    )
     database_url: str = setting(
         "DATABASE_URL",
         "",
         "postgres://user:password@host:port/name; empty means SQLite in the data folder.",
-        url_with_scheme("postgres", "postgresql", "sqlite"),
+        parse_database_url,
+    )
+    database_timeout_s: float = setting(
+        "DATABASE_TIMEOUT",
+        10.0,
+        "Longest wait for the database, in seconds; then a request gets 503.",
+        seconds(1),
     )
     redis_url: str = setting(
         "REDIS_URL",
@@ -64,11 +76,14 @@ class GatewayConfig(AccountConfig, EngineConfig, RequestConfig):
     allowed_hosts: tuple[str, ...] = setting(
         "ALLOWED_HOSTS",
         (),
-        "Host names under which the gateway answers, comma-separated; loopback names always do.",
+        "Host names under which the gateway answers, comma-separated or in JSON; loopback names always do.",
         parse_names,
     )
     cors_origins: tuple[str, ...] = setting(
-        "CORS_ORIGINS", (), "Web origins whose pages may call the API, comma-separated.", parse_origins
+        "CORS_ORIGINS",
+        (),
+        "Web origins whose pages may call the API, comma-separated or as a list in JSON.",
+        parse_origins,
     )
     log_level: str = setting(
         "LOG_LEVEL", "INFO", "Lowest level that is logged.", one_of("DEBUG", "INFO", "WARNING", "ERROR")
@@ -196,7 +211,7 @@ def read_config(environment: Mapping[str, str]) -> GatewayConfig:
 
 def check_secrets(config: GatewayConfig) -> None:
     """Raises ConfigurationError when a signing secret is missing, short or used twice."""
-    for name, secret in (("SECRET_KEY", config.secret_key), ("JWT_SECRET", config.jwt_secret)):
+    for name, secret in (("JWT_SECRET", config.jwt_secret), ("SECRET_KEY", config.secret_key)):
         if not secret:
             raise ConfigurationError(
                 name, "is not set; give it at least 32 random bytes (`openssl rand -base64 48`)"
@@ -225,11 +240,14 @@ def own_origins(config: GatewayConfig) -> list[str]:
 def with_generated_secrets(config: GatewayConfig) -> GatewayConfig:
     """`config` with secrets of its own where none are set.
 
-    Only on the embedded defaults: replicas that share a database must share their secrets too, so
-    there a missing secret stays missing and start-up fails.
+    Secrets are made up only on the embedded defaults: replicas that share a database must share their
+    secrets too, so there a missing JWT_SECRET stays missing and start-up fails. Beside a good one
+    SECRET_KEY may be missing anywhere, as every replica derives the same.
     """
-    if not config.is_embedded or (config.secret_key and config.jwt_secret):
+    if config.secret_key and config.jwt_secret:
         return config
+    if not config.is_embedded:
+        return replace(config, secret_key=config.secret_key or derive_secret_key(config.jwt_secret))
     kept = load_or_create_secrets(Path(config.data_dir))
     return replace(
         config,
@@ -238,10 +256,17 @@ def with_generated_secrets(config: GatewayConfig) -> GatewayConfig:
     )
 
 
+def derive_secret_key(jwt_secret: str) -> str:
+    """A key that nobody finds without `jwt_secret`; empty for one that is too short to begin with."""
+    if len(jwt_secret.encode()) < MINIMUM_SECRET_BYTES:
+        return ""
+    return hmac.digest(jwt_secret.encode(), b"vllm-chat-gateway SECRET_KEY", "sha256").hex()
+
+
 @cache
 def get_config() -> GatewayConfig:
-    """This process's configuration: the environment, over the `.env` file of the project folder."""
-    environment = load_dotenv(Path(os.environ.get("GATEWAY_ENV_FILE", BASE_DIR / ".env")), os.environ)
+    """This process's configuration: the environment, over `.env.local` and `.env` of the project folder."""
+    environment = load_dotenvs(Path(os.environ.get("GATEWAY_ENV_FILE", BASE_DIR / ".env")), os.environ)
     config = with_generated_secrets(read_config(environment))
     check_secrets(config)
     return config

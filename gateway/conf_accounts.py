@@ -98,6 +98,12 @@ class AccountConfig:
         "Requests without a good credential per address; 0/m switches the limit off.",
         parse_rate,
     )
+    probe_rate: str = setting(
+        "PROBE_RATE",
+        "600/m",
+        "Calls of /health and /health/ready per address and process; 0/m switches the limit off.",
+        parse_rate,
+    )
     trusted_proxy_hops: int = setting(
         "TRUSTED_PROXY_HOPS",
         0,

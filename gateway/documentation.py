@@ -38,19 +38,19 @@ def _default(value: object) -> str:
 def error_table() -> str:
     """Every error a client can meet."""
     lines = ["| status | code | type | meaning |", "| --- | --- | --- | --- |"]
-    kinds = sorted(_kinds(errors.GatewayError), key=lambda kind: (kind.status, kind.code))
+    kinds = sorted(error_kinds(errors.GatewayError), key=lambda kind: (kind.status, kind.code))
     for kind in kinds:
         lines.append(f"| {kind.status} | `{kind.code}` | `{kind.type}` | {kind.default_message} |")
     return "\n".join(lines)
 
 
-def _kinds(root: type[errors.GatewayError]) -> Iterator[type[errors.GatewayError]]:
+def error_kinds(root: type[errors.GatewayError]) -> Iterator[type[errors.GatewayError]]:
     """The errors of `gateway.errors` that have a code of their own; the engine's own refusals have not."""
     for kind in root.__subclasses__():
         has_code = "code" in vars(kind) or kind is errors.InternalError
         if has_code and kind.__module__ == errors.__name__ and kind is not errors.UpstreamRejected:
             yield kind
-        yield from _kinds(kind)
+        yield from error_kinds(kind)
 
 
 GENERATED = {

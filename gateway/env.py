@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import ipaddress
+import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import field
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import environ
 
@@ -22,6 +23,11 @@ class ConfigurationError(Exception):
     def __init__(self, name: str, problem: str) -> None:
         super().__init__(f"{name}: {problem}")
         self.name = name
+
+
+def load_dotenvs(path: Path, environment: Mapping[str, str]) -> dict[str, str]:
+    """The environment over the file `path` with `.local` at the end of its name, and that over `path`."""
+    return load_dotenv(path, load_dotenv(path.with_name(f"{path.name}.local"), environment))
 
 
 def load_dotenv(path: Path, environment: Mapping[str, str]) -> dict[str, str]:
@@ -111,9 +117,21 @@ def one_of(*choices: str) -> Callable[[str, str], str]:
     return parse
 
 
+JSON_LIST = re.compile(r'\[\s*["\]]')
+"""How a list in JSON begins; an IPv6 address in brackets begins otherwise."""
+
+
 def parse_names(name: str, raw: str) -> tuple[str, ...]:
-    """Comma-separated words; blanks around and between them are dropped."""
-    return tuple(word for part in raw.split(",") if (word := part.strip()))
+    """Words as a list in JSON, or separated by commas; blanks around and between them are dropped."""
+    words: Any = raw.split(",")
+    if JSON_LIST.match(raw):
+        try:
+            words = json.loads(raw)
+        except ValueError as exc:
+            raise ConfigurationError(name, f"is not a list in JSON: {exc}") from exc
+        if not all(isinstance(word, str) for word in words):
+            raise ConfigurationError(name, "expected a list of strings in JSON")
+    return tuple(word for part in words if (word := part.strip()))
 
 
 def some_of(*choices: str) -> Callable[[str, str], tuple[str, ...]]:
@@ -144,6 +162,25 @@ def url_with_scheme(*schemes: str) -> Callable[[str, str], str]:
         return raw.rstrip("/")
 
     return parse
+
+
+DRIVER = re.compile(r"^(postgres|postgresql|sqlite)\+\w+(?=:)")
+
+
+def parse_database_url(name: str, raw: str) -> str:
+    """A database's URL. A driver, which SQLAlchemy wants in the scheme, is dropped: Django has its own.
+
+    asyncpg's option `ssl` becomes libpq's `sslmode`.
+    """
+    url = url_with_scheme("postgres", "postgresql", "sqlite")(name, DRIVER.sub(r"\1", raw))
+    base, mark, query = url.partition("?")
+    options = [
+        ("sslmode", {"true": "require", "false": "disable"}.get(value.lower(), value))
+        if option == "ssl"
+        else (option, value)
+        for option, value in parse_qsl(query, keep_blank_values=True)
+    ]
+    return f"{base}?{urlencode(options)}" if mark and base.startswith("postgres") else url
 
 
 def parse_origins(name: str, raw: str) -> tuple[str, ...]:

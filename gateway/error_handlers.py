@@ -16,6 +16,7 @@ from rest_framework import exceptions as rest
 from rest_framework.response import Response
 
 from gateway import errors
+from gateway.database.failures import explain_failure
 from gateway.shortening import LONGEST_ECHO, shorten
 
 log = structlog.get_logger()
@@ -73,7 +74,7 @@ def to_gateway_error(exc: Exception) -> errors.GatewayError | None:
             return errors.DependencyUnavailable("The cache does not answer.")
         case OperationalError() | InterfaceError():
             log.error("database_failed", error=type(exc).__name__, detail=str(exc))
-            return errors.DependencyUnavailable("The database does not answer.")
+            return explain_failure(exc)
     return None
 
 

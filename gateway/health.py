@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
-from typing import Any
+from datetime import UTC, datetime
+from functools import cache
 
-import structlog
-from asgiref.sync import sync_to_async
 from django.conf import settings
-from django.core.cache import cache
-from django.db import DEFAULT_DB_ALIAS, connections
-from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, HttpResponse, JsonResponse
-from redis.exceptions import RedisError
 
+from accounts.client_address import address_bucket, client_address
+from accounts.limits.rules import address_rule, parse_rate, refusal_of
+from accounts.limits.store import AnswerLease, MemoryLimits
 from chat.endpoints import CHAT_PATH
 from chat.web_runtime import get_runtime
-from gateway.errors import DependencyUnavailable, InvalidRequest
-
-log = structlog.get_logger()
+from gateway.conf import get_config
+from gateway.errors import DependencyUnavailable
+from gateway.probes import open_probes
 
 
 def index(request: HttpRequest) -> HttpResponse:
@@ -39,70 +35,65 @@ def index(request: HttpRequest) -> HttpResponse:
 
 
 async def health(request: HttpRequest) -> HttpResponse:
-    """200 while the process answers; each service says how it is. Needs no credential, tells no secret."""
-    database, cache_service = await _check_stores()
-    engine = (await get_runtime()).board.status
+    """200 while the process answers; each service says how it is. Needs no credential, tells no secret.
+
+    Unhealthy: requests are refused for want of a store. Degraded: some are answered, or there is no engine.
+    Raises RateLimitExceeded.
+    """
+    await count_probe(request)
+    runtime = await get_runtime()
+    probes = open_probes(runtime.board_worker, runtime.redis)
+    database, memory = await probes.look_at_stores()
+    engine = runtime.board.status
+    needs_cache = runtime.config.limits_without_redis == "refuse"
+    status = "healthy"
+    if not database.is_ok or (needs_cache and not memory.is_ok):
+        status = "unhealthy"
+    elif not (engine.is_ready and memory.is_ok):
+        status = "degraded"
     services = {
         "vllm": {"status": engine.state, "latency_ms": engine.latency_ms},
-        "database": database,
-        "cache": cache_service,
+        probes.database_name: database.describe(),
+        probes.cache_name: memory.describe(),
     }
-    is_well = engine.is_ready and all(s["status"] == "ok" for s in (database, cache_service))
-    return JsonResponse({"status": "ok" if is_well else "degraded", "services": services})
+    timestamp = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return JsonResponse({"status": status, "timestamp": timestamp, "services": services})
 
 
 async def ready(request: HttpRequest) -> HttpResponse:
-    """503 while this process should get no traffic. The engine's state is reported, and does not count."""
+    """503 while this process should get no traffic. The engine's state is reported, and does not count.
+
+    Raises RateLimitExceeded.
+    """
+    await count_probe(request)
     runtime = await get_runtime()
-    database, cache_service = await _check_stores()
-    migrations = await sync_to_async(_measure)(_check_migrations)
-    checks = {
-        "database": database["status"],
-        "cache": cache_service["status"],
-        "migrations": migrations["status"],
-    }
+    outcomes = await open_probes(runtime.board_worker, runtime.redis).look_at_everything()
+    names = ("database", "cache", "migrations")
     engine = runtime.board.status
-    is_ready = all(status == "ok" for status in checks.values())
+    is_ready = all(outcome.is_ok for outcome in outcomes)
     content = {
         "status": "ready" if is_ready else "not_ready",
-        "checks": checks,
+        "checks": {name: outcome.status for name, outcome in zip(names, outcomes, strict=True)},
         "model": {"state": engine.state, "current": engine.current},
     }
     headers = {} if is_ready else DependencyUnavailable().headers
     return JsonResponse(content, status=200 if is_ready else 503, headers=headers)
 
 
-async def _check_stores() -> tuple[dict[str, Any], dict[str, Any]]:
-    return (
-        await sync_to_async(_measure)(_check_database),
-        await sync_to_async(_measure)(_check_cache),
-    )
+async def count_probe(request: HttpRequest) -> None:
+    """Count a probe against its address, in this process: Redis may be what it asks about.
+
+    Raises RateLimitExceeded.
+    """
+    rate = parse_rate(get_config().probe_rate)
+    if not rate.value:
+        return
+    rule = address_rule(address_bucket(client_address(request)), rate)
+    if (refusal := refusal_of(await probe_counts().acquire(AnswerLease("", (rule,))))) is not None:
+        raise refusal
 
 
-def _measure(check: Callable[[], None]) -> dict[str, Any]:
-    started = time.perf_counter()
-    try:
-        check()
-    except Exception as exc:  # a probe reports whatever is wrong
-        log.warning("probe_failed", probe=check.__name__, error=type(exc).__name__)
-        status = "unavailable"
-    else:
-        status = "ok"
-    return {"status": status, "latency_ms": round((time.perf_counter() - started) * 1000, 1)}
-
-
-def _check_database() -> None:
-    with connections[DEFAULT_DB_ALIAS].cursor() as cursor:
-        cursor.execute("SELECT 1")
-
-
-def _check_cache() -> None:
-    cache.set("gateway-probe", 1, 5)
-    if cache.get("gateway-probe") != 1:
-        raise RedisError("the cache forgot what it was told")
-
-
-def _check_migrations() -> None:
-    executor = MigrationExecutor(connections[DEFAULT_DB_ALIAS])
-    if executor.migration_plan(executor.loader.graph.leaf_nodes()):
-        raise InvalidRequest("unapplied migrations")
+@cache
+def probe_counts() -> MemoryLimits:
+    """How often each address probed this process."""
+    return MemoryLimits(lease_s=1.0)

@@ -18,9 +18,8 @@ LOGGED_FIELDS = frozenset(
         # of every line
         *("event", "level", "logger", "timestamp", "request_id", "exception", "exc_info", "stack_info"),
         # of a request
-        *("method", "path", "status", "duration_ms", "outcome", "model", "ttft_ms", "completion_tokens"),
-        *("client", "credential", "user_id"),
-        "estimated_tokens",
+        *("method", "path", "status", "client", "credential", "user_id", "latency_ms", "outcome"),
+        *("model", "ttft_ms", "input_tokens", "output_tokens", "estimated_tokens"),
         # of what runs beside requests
         *(
             "advice",

@@ -9,6 +9,7 @@ from typing import Any
 import environ
 
 from gateway.conf import BASE_DIR, get_config, own_origins, secret_values
+from gateway.database.bounds import BACKEND, connection_options
 from gateway.logging import configure_logging
 
 CONFIG = get_config()
@@ -86,7 +87,7 @@ SQLITE_OPTIONS: dict[str, Any] = {
     # writers queue instead of failing half way.
     "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
     "transaction_mode": "IMMEDIATE",
-    "timeout": 20,
+    "timeout": CONFIG.database_timeout_s,
 }
 
 
@@ -99,7 +100,8 @@ def _database() -> dict[str, Any]:
         # A file in tests too: threads do not share a connection to a database in memory.
         database["TEST"] = {"NAME": str(Path(database["NAME"]).with_name("test.sqlite3"))}
     else:
-        database.setdefault("OPTIONS", {}).setdefault("connect_timeout", 5)
+        database["ENGINE"] = BACKEND
+        database["OPTIONS"] = connection_options(CONFIG.database_timeout_s) | database.get("OPTIONS", {})
     return database
 
 

@@ -50,6 +50,6 @@ def test_engines_serve_while_the_database_is_away_and_switches_are_followed_afte
             switcher.await_counts(waiting=1)
             switcher.finish(switch, on=switcher.b)
 
-            assert (health["database"]["status"], health["vllm"]["status"]) == ("unavailable", "ready")
+            assert (health["postgres"]["status"], health["vllm"]["status"]) == ("unavailable", "ready")
             assert running.result(20).errors == []
             assert waiting.result(20).json()["model"] == "b"

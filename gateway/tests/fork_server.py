@@ -32,7 +32,7 @@ PRELOADED = (
     *("uritemplate", "uuid_utils.compat", "uvicorn", "uvicorn.supervisors", "uvloop", "yaml"),
     *("django.contrib.admin.sites", "django.contrib.staticfiles.finders", "django.core.handlers.asgi"),
     *("django.core.management.commands.migrate", "django.core.management.commands.runserver"),
-    *("django.db.backends.postgresql.base", "django.db.backends.sqlite3.base", "django.db.models"),
+    *("gateway.database.base", "django.db.backends.sqlite3.base", "django.db.models"),
     *("django.forms", "django.template.backends.django", "django.template.defaulttags"),
     *("django.template.loader_tags", "django.urls", "django.views.debug", "django.views.generic"),
     *("django_prometheus.middleware", "django_ratelimit.core", "django_redis.cache", "whitenoise.middleware"),

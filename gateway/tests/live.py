@@ -23,6 +23,7 @@ OUT_OF_REACH = {
     "LOGIN_RATE": "10000/m",
     "REST_RATE": "100000/m",
     "ADDRESS_RATE": "100000/m",
+    "PROBE_RATE": "100000/m",
     "MAX_CONCURRENT_STREAMS": "100000",
 }
 """Limits that no test meets by accident."""

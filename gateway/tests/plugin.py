@@ -34,6 +34,7 @@ os.environ.update(
         "LOG_LEVEL": "WARNING",
         # Every test comes from one address; those about limits set their own.
         "ADDRESS_RATE": "1000000/m",
+        "PROBE_RATE": "1000000/m",
         "MAX_CONCURRENT_STREAMS": "100000",
         "ALLOWED_HOSTS": "testserver,127.0.0.1,localhost",
     }

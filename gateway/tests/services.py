@@ -20,6 +20,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from gateway.tests.needs import NeedMissing
 from modelops.simulator.process import find_free_port
 
@@ -38,6 +40,7 @@ class Services:
     restart_postgres: Callable[[], None]
     stop_postgres: Callable[[], None]
     start_postgres: Callable[[], None]
+    frozen_postgres: Callable[[], contextlib.AbstractContextManager[None]]
 
 
 @contextlib.contextmanager
@@ -56,6 +59,7 @@ def start_services() -> Iterator[Services]:
             restart_postgres=server.restart,
             stop_postgres=server.stop,
             start_postgres=server.start,
+            frozen_postgres=server.frozen,
         )
 
 
@@ -134,6 +138,22 @@ class PostgresServer:
         """A fast shutdown: clients are cut off."""
         if self._process is not None:
             _end(self._process, signal.SIGINT)
+
+    @contextlib.contextmanager
+    def frozen(self) -> Iterator[None]:
+        """Within the context the server answers nothing and closes nothing, as on a host that is paused."""
+        assert self._process is not None
+        postmaster = psutil.Process(self._process.pid)
+        # The postmaster first: it starts nobody any more.
+        postmaster.suspend()
+        processes = [postmaster, *postmaster.children(recursive=True)]
+        for process in processes[1:]:
+            process.suspend()
+        try:
+            yield
+        finally:
+            for process in processes:
+                process.resume()
 
     def restart(self) -> None:
         self.stop()

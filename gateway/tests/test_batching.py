@@ -8,8 +8,8 @@ from collections.abc import AsyncIterator, Callable, Sequence
 
 import pytest
 
-from gateway.batching import BatchWorker
-from gateway.errors import GatewayError, NotFound
+from gateway.batching import MAX_THREADS, BatchWorker
+from gateway.errors import DependencyUnavailable, GatewayError, NotFound
 
 DEADLINE_S = 10.0
 
@@ -164,3 +164,67 @@ async def test_work_submitted_after_the_stop_is_refused_instead_of_never_answere
     with pytest.raises(GatewayError):
         async with asyncio.timeout(0.5):
             await worker.submit(Doubler(), 1)
+
+
+async def test_what_waits_behind_a_stuck_batch_is_handled_by_another_thread(
+    monkeypatch: pytest.MonkeyPatch, worker: BatchWorker
+) -> None:
+    monkeypatch.setattr("gateway.batching.STUCK_AFTER_S", 0.02)
+    stuck, waiting = await held(worker)
+
+    results = [await worker.submit(Doubler(), number) for number in (1, 2, 3)]
+
+    assert results == [2, 4, 6]
+    assert not waiting.done()
+    stuck.release()
+    assert await waiting == 0
+    assert await worker.submit(Doubler(), 4) == 8
+
+
+async def test_threads_beside_stuck_ones_are_few(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.batching.STUCK_AFTER_S", 0.02)
+    worker = BatchWorker("worker-of-few-threads", timeout_s=0.3)
+    doublers = [Doubler(is_held=True) for _ in range(8)]
+
+    waiting = [asyncio.create_task(worker.submit(doubler, 1)) for doubler in doublers]
+    outcomes = await asyncio.gather(*waiting, return_exceptions=True)
+
+    names = [thread.name for thread in threading.enumerate()]
+    assert 1 < names.count("worker-of-few-threads") <= MAX_THREADS
+    assert {type(outcome) for outcome in outcomes} == {DependencyUnavailable}
+    for doubler in doublers:
+        doubler.release()
+    await worker.stop()
+
+
+async def test_submitter_waits_no_longer_than_the_time_out_and_what_waited_is_dropped(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("gateway.batching.MAX_THREADS", 1)
+    worker = BatchWorker(timeout_s=0.1)
+    stuck, waiting = await held(worker)
+    late = Doubler()
+
+    with pytest.raises(DependencyUnavailable):
+        await worker.submit(late, 1)
+    with pytest.raises(DependencyUnavailable):
+        await waiting
+    stuck.release()
+
+    assert await worker.submit(Doubler(), 2) == 4
+    assert late.batches == []
+    await worker.stop()
+
+
+async def test_worker_stops_with_the_threads_that_were_stuck(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.batching.STUCK_AFTER_S", 0.02)
+    worker = BatchWorker("worker-to-stop")
+    stuck, waiting = await held(worker)
+    await worker.submit(Doubler(), 1)
+
+    stopping = asyncio.create_task(worker.stop())
+    stuck.release()
+    await stopping
+
+    assert await waiting == 0
+    assert "worker-to-stop" not in [thread.name for thread in threading.enumerate()]

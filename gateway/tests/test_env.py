@@ -131,6 +131,19 @@ def test_names_are_split_at_commas_and_stripped() -> None:
     assert parse_names("HOSTS", " a.example , ,b.example,") == ("a.example", "b.example")
 
 
+@pytest.mark.parametrize("raw", ['["a.example", " b.example "]', '[ "a.example","b.example"]'])
+def test_names_may_be_a_list_in_json(raw: str) -> None:
+    assert parse_names("HOSTS", raw) == ("a.example", "b.example")
+
+
+def test_empty_list_in_json_has_no_names() -> None:
+    assert parse_names("HOSTS", "[]") == ()
+
+
+def test_ipv6_address_in_brackets_is_a_name() -> None:
+    assert parse_names("HOSTS", "[::1],a.example") == ("[::1]", "a.example")
+
+
 def test_url_loses_its_trailing_slash() -> None:
     assert url_with_scheme("http")("URL", "http://engine:8000/") == "http://engine:8000"
 
@@ -164,6 +177,10 @@ def test_origins_are_kept_as_browsers_send_them() -> None:
         (parse_origins, "https://chat.example.com/path"),
         (parse_origins, "*,https://chat.example.com"),
         (parse_origins, "https://[::1"),
+        (parse_origins, '["https://chat.example.com/path"]'),
+        (parse_origins, '["https://chat.example.com",]'),
+        (parse_names, '["a.example"'),
+        (parse_names, '["a.example", 1]'),
     ],
 )
 def test_malformed_value_is_an_error_that_names_the_variable(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -15,6 +16,7 @@ from pytest_django import Settings
 
 from gateway import urls
 from gateway.conf import GatewayConfig
+from gateway.tests.databases import Stores
 from gateway.tests.live import GatewayProcess, wait_until
 
 
@@ -59,15 +61,24 @@ def test_links_of_the_index_are_real_paths(web: httpx.Client) -> None:
     assert web.get(links["admin"]).status_code == 302
 
 
-def test_health_reports_every_service_without_a_credential(web: httpx.Client) -> None:
-    content = wait_until(lambda: (c := web.get("/health").json())["status"] == "ok" and c)
+def test_health_reports_every_service_without_a_credential(web: httpx.Client, stores: Stores) -> None:
+    content = wait_until(lambda: (c := web.get("/health").json())["status"] == "healthy" and c)
 
     assert {name: service["status"] for name, service in content["services"].items()} == {
         "vllm": "ready",
-        "database": "ok",
-        "cache": "ok",
+        "postgres" if stores.database_url else "sqlite": "ok",
+        "redis" if stores.redis_url else "memory": "ok",
     }
     assert all(service["latency_ms"] >= 0 for service in content["services"].values())
+
+
+def test_health_says_when_it_looked(web: httpx.Client) -> None:
+    before = datetime.now(UTC)
+
+    timestamp = web.get("/health").json()["timestamp"]
+
+    assert timestamp.endswith("Z")
+    assert abs(datetime.fromisoformat(timestamp) - before) < timedelta(minutes=1)
 
 
 def test_ready_reports_its_checks_and_the_model(web: httpx.Client) -> None:

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
 import socket
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
+
 from gateway.conf import BASE_DIR
+from gateway.management.commands.run_web import PACKAGES
+from gateway.tests.databases import Stores, own_database
 from gateway.tests.live import wait_until
 from modelops.simulator.process import find_free_port
 
@@ -65,3 +70,40 @@ def test_connection_of_a_reader_that_never_reads_is_ended(tmp_path: Path) -> Non
         reader.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
 
         wait_until(lambda: "reader gone" in log_path.read_text(), timeout_s=20, what="the reader to be left")
+
+
+def test_reload_starts_anew_when_a_source_file_changes(
+    embedded_stores: Stores, tmp_path: Path, simulator: str
+) -> None:
+    """On a copy of the sources, as no file of the project may be touched while tests run."""
+    sources = tmp_path / "sources"
+    ignored = shutil.ignore_patterns("tests", "__pycache__")
+    for name in PACKAGES:
+        shutil.copytree(BASE_DIR / name, sources / name, ignore=ignored)
+    shutil.copytree(BASE_DIR / "templates", sources / "templates")
+    shutil.copy(BASE_DIR / "manage.py", sources)
+    (tmp_path / "data").mkdir()
+    port = find_free_port()
+    argv = [sys.executable, "manage.py", "run_web", "--port", str(port), "--reload"]
+    with own_database(embedded_stores, tmp_path / "data") as settings, (tmp_path / "log").open("wb") as log:
+        environment = settings | {"VLLM_BASE_URL": simulator, "PROBE_RATE": "0/m"}
+        process = subprocess.Popen(argv, cwd=sources, env=environment, stdout=log, stderr=log)
+        try:
+            wait_until(lambda: name_at(port) == "vLLM Chat Gateway", timeout_s=150, what="the gateway")
+
+            changed = sources / "gateway" / "settings.py"
+            changed.write_text(changed.read_text().replace("vLLM Chat Gateway", "Changed Gateway"))
+
+            wait_until(
+                lambda: name_at(port) == "Changed Gateway", timeout_s=150, what="the change to be served"
+            )
+        finally:
+            process.terminate()
+            process.wait(30)
+
+
+def name_at(port: int) -> str | None:
+    try:
+        return str(httpx.get(f"http://127.0.0.1:{port}/").json()["name"])
+    except httpx.HTTPError:
+        return None

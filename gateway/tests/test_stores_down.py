@@ -42,8 +42,8 @@ def test_redis_away_is_a_503_that_passes(
         assert answer.status_code == 503
         assert error_of(answer)["code"] == "dependency_unavailable"
         assert 1 <= int(answer.headers["retry-after"]) <= 60
-    assert health["status"] == "degraded"
-    assert health["services"]["cache"]["status"] == "unavailable"
+    assert health["status"] == "unhealthy"
+    assert health["services"]["redis"]["status"] == "unavailable"
     assert ready.status_code == 503
 
 

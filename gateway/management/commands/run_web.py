@@ -10,12 +10,13 @@ from typing import Any
 
 import uvicorn
 from django.core.management.base import BaseCommand
-from uvicorn.supervisors import Multiprocess
+from uvicorn.supervisors import ChangeReload, Multiprocess
 
-from gateway.conf import get_config
+from gateway.conf import BASE_DIR, get_config
 from gateway.server_protocol import BoundedHeadProtocol
 
 START_FAILED = 3
+PACKAGES = ("gateway", "accounts", "conversations", "chat", "modelops")
 
 
 class Command(BaseCommand):
@@ -27,6 +28,11 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--host", default="127.0.0.1", help="Address to listen on (default 127.0.0.1).")
         parser.add_argument("--port", type=int, help="Port to listen on (default GATEWAY_PORT, 8080).")
+        parser.add_argument(
+            "--reload",
+            action="store_true",
+            help="Start anew whenever a source file changes; for development.",
+        )
         parser.add_argument(
             "--shutdown-timeout",
             type=int,
@@ -41,6 +47,9 @@ class Command(BaseCommand):
             host=options["host"],
             port=options["port"] or config.port,
             workers=int(os.environ.get("WEB_CONCURRENCY", "1")),
+            reload=options["reload"],
+            # Not the project folder: it holds virtual environments and data.
+            reload_dirs=[str(BASE_DIR / name) for name in PACKAGES] if options["reload"] else None,
             loop="uvloop",
             http=BoundedHeadProtocol,
             lifespan="on",
@@ -67,6 +76,9 @@ def serve(server_config: uvicorn.Config, *, stuck_reader_timeout_s: float) -> No
         if hasattr(socket, "TCP_USER_TIMEOUT"):
             milliseconds = int(stuck_reader_timeout_s * 1000)
             listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, milliseconds)
+        if server_config.should_reload:
+            ChangeReload(server_config, target=server.run, sockets=[listener]).run()
+            return
         if server_config.workers > 1:
             Multiprocess(server_config, sockets=[listener]).run()
             return

@@ -1,0 +1,52 @@
+"""The backend that DATABASES names: Django's own for PostgreSQL, whose waits can be bounded.
+
+A server that is frozen, or a network that drops packets, answers nothing and closes nothing. libpq waits
+for ever then: `statement_timeout` is the server's, and the kernel of a frozen server acknowledges packets.
+"""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any, TypeVar
+
+import psycopg
+from django.db.backends.postgresql import base
+from psycopg.abc import PQGen
+from psycopg.pq import TransactionStatus
+
+from gateway.database.bounds import QUERY_TIMEOUT
+
+Value = TypeVar("Value")
+
+
+class QueryTimeout(psycopg.errors.QueryCanceled):
+    """The server said nothing for too long. Its connection is closed; what it was told may be done or not."""
+
+
+class BoundedConnection(psycopg.Connection[Any]):
+    """A connection that is closed when a query takes longer than `query_timeout_s`."""
+
+    query_timeout_s: float | None = None
+
+    def wait(self, gen: PQGen[Value], interval: float = 0.1, timeout: float | None = None) -> Value:
+        """See psycopg.Connection.wait. Raises QueryTimeout."""
+        try:
+            return super().wait(gen, interval, timeout=self.query_timeout_s if timeout is None else timeout)
+        except psycopg.OperationalError as exc:
+            # An answer, also one that is an error, ends this state; so does a connection that broke.
+            if self.query_timeout_s is None or self.pgconn.transaction_status != TransactionStatus.ACTIVE:
+                raise
+            self.pgconn.finish()
+            raise QueryTimeout(f"no answer within {self.query_timeout_s:g} seconds") from exc
+
+
+class DatabaseWrapper(base.DatabaseWrapper):
+    """Django's, with connections of the class above."""
+
+    Database = SimpleNamespace(**vars(psycopg) | {"connect": BoundedConnection.connect})  # type: ignore[assignment]
+
+    def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
+        query_timeout_s = conn_params.pop(QUERY_TIMEOUT, None)
+        connection = super().get_new_connection(conn_params)
+        connection.query_timeout_s = query_timeout_s
+        return connection

@@ -1,0 +1,47 @@
+"""docs/troubleshooting.md quotes what the product says."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from gateway import errors
+from gateway.conf import BASE_DIR, GatewayConfig
+from gateway.documentation import error_kinds
+
+PAGE = (BASE_DIR / "docs" / "troubleshooting.md").read_text()
+QUOTES = re.findall(r"^\| (\d{3}) \| `(\w+)` \| (.+) \|$", PAGE, re.MULTILINE)
+PACKAGES = ("gateway", "accounts", "chat", "conversations", "modelops")
+SOURCES = "\n".join(
+    path.read_text()
+    for name in PACKAGES
+    for path in (BASE_DIR / name).rglob("*.py")
+    if "tests" not in path.parts
+)
+
+
+def test_page_has_the_four_cases() -> None:
+    titles = re.findall(r"^## (.+)$", PAGE, re.MULTILINE)
+
+    assert [title.split()[0] for title in titles[:4]] == ["502", "401:", "429:", "The"]
+    assert len(QUOTES) >= 20
+
+
+@pytest.mark.parametrize(("status", "code", "message"), QUOTES)
+def test_quoted_message_is_what_the_product_says(status: str, code: str, message: str) -> None:
+    known = {(kind.status, kind.code) for kind in error_kinds(errors.GatewayError)}
+
+    assert (int(status), code) in known
+    assert f'"{message}"' in SOURCES
+
+
+def test_page_names_settings_and_commands_that_exist() -> None:
+    settings = {item.metadata["name"] for item in GatewayConfig.__dataclass_fields__.values()}
+    commands = {path.stem for path in BASE_DIR.rglob("management/commands/*.py") if ".venv" not in path.parts}
+    of_django = {"changepassword", "migrate", "check"}
+
+    named = set(re.findall(r"`([A-Z][A-Z_]+)[`:]", PAGE))
+
+    assert named - settings == set()
+    assert set(re.findall(r"manage\.py (\w+)", PAGE)) - commands - of_django == set()
