@@ -186,6 +186,8 @@ def account_for(scope: Scope, generation: Generation, ended_by: BaseException | 
     metrics.CHAT_DURATION.labels(model).observe(time.perf_counter() - generation.started_at)
     fields = scope["gateway.log"]
     fields.update(model=model, outcome=status)
+    if status == "ok" and generation.transcript.is_unfinished:
+        fields["is_unfinished"] = True  # the engine gave no finish_reason
     if generation.first_token_at is not None:
         ttft_s = generation.first_token_at - generation.started_at
         metrics.CHAT_FIRST_TOKEN.labels(model).observe(ttft_s)
