@@ -28,7 +28,7 @@ from conversations.turns import NewMessage, NewTurn, Turn
 from gateway.conf import GatewayConfig
 from gateway.errors import ModelNotFound
 from gateway.request_id import current_request_id
-from modelops.serving.routes import Route
+from modelops.serving.routes import Route, find_spelling, misspelled_message
 
 
 async def chat(request: Request) -> Response:
@@ -118,10 +118,12 @@ async def list_models(request: Request) -> Response:
 async def get_model(request: Request) -> Response:
     """GET /v1/models/{id}."""
     wanted = request.path_params["model_id"]
-    for card in await list_usable_cards(request):
-        if card["id"] == wanted:
-            return JSONResponse(card)
-    raise ModelNotFound(f"The model `{wanted}` is not served.", param="model")
+    cards = {card["id"]: card for card in await list_usable_cards(request)}
+    if wanted in cards:
+        return JSONResponse(cards[wanted])
+    spelling = find_spelling(wanted, cards)
+    message = misspelled_message(wanted, spelling) if spelling else f"The model `{wanted}` is not served."
+    raise ModelNotFound(message, param="model")
 
 
 async def cancel_message(request: Request) -> Response:
