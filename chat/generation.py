@@ -21,6 +21,7 @@ from gateway.errors import GatewayError, UpstreamTimeout, UpstreamUnavailable
 from modelops.serving.routes import Route
 
 DRAIN_S = 0.05
+BYTES_PER_TOKEN = 4
 MAX_EVENT_BYTES = 16 * 2**20
 
 
@@ -73,6 +74,8 @@ class Generation:
         self.first_token_at: float | None = None
         self.sent_bytes = 0
         """The size of the request to the engine; 0 until admission."""
+        self._call: EngineCall | None = None
+        self._comes_whole = False
         self.on_admission: Callable[[], None] | None = None
         """Called when the wait in the queue is over."""
         self._admission = admission
@@ -175,14 +178,30 @@ class Generation:
     async def read(self) -> bytes:
         """The answer's whole body, for calls that do not stream. Raises GatewayError."""
         pieces = []
+        self._comes_whole = True
         async with self._at_engine() as answer:
             async for data in answer.chunks():
                 self._note_data(data)
                 pieces.append(data)
-        completion = read_completion(b"".join(pieces))
-        self.transcript.usage = completion.usage
-        self.transcript.is_unfinished = completion.is_unfinished
+            completion = read_completion(b"".join(pieces))
+            self.transcript.usage = completion.usage
+            self.transcript.is_unfinished = completion.is_unfinished
         return completion.body
+
+    def estimate_tokens(self) -> int:
+        """About how many tokens the engine has generated, for an answer that ended without its count.
+
+        Of a stream, its pieces and text tell. A plain answer shows nothing before it is complete, so its time
+        at the engine and the engine's pace tell, up to what the request allowed.
+        """
+        if not self._comes_whole:
+            return max(self.transcript.pieces, self.transcript.text_bytes // BYTES_PER_TOKEN)
+        if self._call is None:
+            return 0
+        tokens = self._engine.pace.tokens_in(time.monotonic() - self._opened_at)
+        if self._call.max_tokens is not None:
+            tokens = min(tokens, self._call.max_tokens)
+        return tokens * self._call.choices
 
     @asynccontextmanager
     async def _at_engine(self) -> AsyncIterator[EngineAnswer]:
@@ -194,9 +213,13 @@ class Generation:
             self.model = route.model
             self._opened_at = self._active_at = time.monotonic()
             call = self._make_call(route)
+            self._call = call
             self.sent_bytes = len(call.body)
             async with self._engine.open(route.base_url, call) as answer:
                 yield answer
+            if (usage := self.transcript.usage) is not None:
+                tokens = (usage.completion_tokens or 0) // call.choices
+                self._engine.pace.note(tokens, time.monotonic() - self._opened_at)
 
     async def _wait_for_admission(self) -> AdmittedRequest:
         self._ticket = self._admission.enqueue(self._request, self.stop)

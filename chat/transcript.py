@@ -149,6 +149,11 @@ class Transcript:
         return _well_formed(_joined(self._content))
 
     @property
+    def text_bytes(self) -> int:
+        """The size of the first choice's text and reasoning."""
+        return len(self.content.encode()) + len(self.reasoning.encode())
+
+    @property
     def reasoning(self) -> str:
         return _well_formed(_joined(self._reasoning))
 

@@ -14,6 +14,7 @@ from typing import Any
 import aiohttp
 import msgspec
 
+from chat.pace import Pace
 from gateway.bodies import NOT_JSON
 from gateway.errors import (
     ContextLengthExceeded,
@@ -47,6 +48,10 @@ class EngineCall:
     path: str
     body: bytes
     traceparent: str | None = None
+    choices: int = 1
+    """How many texts are generated for it."""
+    max_tokens: int | None = None
+    """Of each of them; None where the request names no limit."""
 
 
 class EngineAnswer:
@@ -66,6 +71,7 @@ class EngineGateway:
     """Opens completions on the engine that a request was admitted to; one per web process."""
 
     def __init__(self, *, api_key: str = "", connect_timeout_s: float) -> None:
+        self.pace = Pace()
         # Compression only costs time here. What is compressed all the same, by a proxy, aiohttp decodes.
         self._headers = {"Content-Type": "application/json", "Accept-Encoding": "identity"}
         if api_key:
