@@ -13,7 +13,7 @@ from django.core.management.base import BaseCommand
 from uvicorn.supervisors import Multiprocess
 
 from gateway.conf import get_config
-from gateway.server_protocol import BoundedHeadProtocol
+from gateway.server_protocol import GatewayHttpProtocol
 
 START_FAILED = 3
 
@@ -42,7 +42,7 @@ class Command(BaseCommand):
             port=options["port"] or config.port,
             workers=int(os.environ.get("WEB_CONCURRENCY", "1")),
             loop="uvloop",
-            http=BoundedHeadProtocol,
+            http=GatewayHttpProtocol,
             lifespan="on",
             log_config=None,
             access_log=False,
