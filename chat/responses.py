@@ -68,15 +68,18 @@ class Answer(Response):
                     async with client.attended(self.generation):
                         await self.produce(client)
                 except (GatewayError, GenerationStopped, asyncio.CancelledError) as exc:
-                    self.ended_by = exc
+                    self.ended_by = without_frames(exc)
                 except Exception as exc:
                     log.exception("generation_failed")
-                    self.ended_by = exc
+                    self.ended_by = without_frames(exc)
                 self._settle(scope)
                 await self._record()
             error = public_error(self.ended_by)
             if error is not None and not client.has_started:
-                raise error
+                try:
+                    raise error
+                finally:
+                    del error  # its traceback refers to this frame
             if not client.has_left:
                 await self.conclude(client, error)
 
@@ -175,6 +178,16 @@ class PassedThroughAnswer(Answer):
 
     async def conclude(self, client: Client, error: GatewayError | None) -> None:
         await client.answer(self.body_from_engine)
+
+
+def without_frames(exc: BaseException) -> BaseException:
+    """The exception without the frames that it came through.
+
+    They hold the answer, which holds the exception: a cycle that would keep the buffers of an answer whose
+    reader left until a garbage collection, which `gateway.asgi` makes rare.
+    """
+    exc.__traceback__ = exc.__context__ = exc.__cause__ = None
+    return exc
 
 
 def account_for(scope: Scope, generation: Generation, ended_by: BaseException | None) -> None:
