@@ -16,6 +16,8 @@ from chat.sse import EVENT_STREAM_HEADERS, PING
 
 Headers = list[tuple[bytes, bytes]]
 
+PIECE_BYTES = 256 * 1024
+
 
 class Client:
     """Sends one answer. It starts with the first bytes, so that an early failure keeps its status."""
@@ -54,12 +56,20 @@ class Client:
             self._sent_at = time.monotonic()
 
     async def answer(self, body: bytes) -> None:
-        """Send a whole JSON answer."""
+        """Send a whole JSON answer, in pieces: the server keeps one for a reader that takes nothing, not all.
+
+        A client that accepts no piece for `send_s` counts as gone.
+        """
         length = (b"content-length", str(len(body)).encode())
+        last = max(0, len(body) - 1) // PIECE_BYTES
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._timeouts.send_s):
                 await self._start(200, [(b"content-type", b"application/json"), length, *self._headers])
-                await self._send({"type": "http.response.body", "body": body})
+            for number in range(last + 1):
+                piece = body[number * PIECE_BYTES : (number + 1) * PIECE_BYTES]
+                message = {"type": "http.response.body", "body": piece, "more_body": number < last}
+                async with asyncio.timeout(self._timeouts.send_s):
+                    await self._send(message)
 
     async def _start(self, status: int, headers: Headers) -> None:
         self.has_started = True

@@ -8,19 +8,20 @@ import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any, NamedTuple
-
-import msgspec
+from typing import NamedTuple
 
 from chat.engine_admission import AdmittedRequest, EngineAdmission, RouteRequest, Ticket
-from chat.sse import DONE_PAYLOAD, EventSplitter, join_events, payload_of
-from chat.transcript import Chunk, Transcript, Usage, decode_chunk
-from chat.upstream import EngineAnswer, EngineCall, EngineGateway, error_from_answer
+from chat.odd_answers import check_for_error, read_odd_event
+from chat.sse import DONE_PAYLOAD, join_events, payload_of
+from chat.transcript import Chunk, Transcript, decode_chunk
+from chat.upstream import EngineAnswer, EngineCall, EngineGateway
+from chat.whole_answers import GAVE_UP, read_completion, reader_for
 from gateway.bodies import NOT_JSON
 from gateway.errors import GatewayError, UpstreamTimeout, UpstreamUnavailable
 from modelops.serving.routes import Route
 
 DRAIN_S = 0.05
+BYTES_PER_TOKEN = 4
 MAX_EVENT_BYTES = 16 * 2**20
 
 
@@ -73,6 +74,8 @@ class Generation:
         self.first_token_at: float | None = None
         self.sent_bytes = 0
         """The size of the request to the engine; 0 until admission."""
+        self._call: EngineCall | None = None
+        self._comes_whole = False
         self.on_admission: Callable[[], None] | None = None
         """Called when the wait in the queue is over."""
         self._admission = admission
@@ -145,11 +148,15 @@ class Generation:
         Raises GatewayError when the engine fails, also when its stream ends without `[DONE]`.
         """
         async with self._at_engine() as answer:
-            splitter = EventSplitter()
+            beginning = b""
+            reader = None
             async for data in answer.chunks():
                 self._note_data(data)
-                events = splitter.feed(data)
-                folded = self._fold(events)
+                if reader is None:
+                    data = beginning = beginning + data
+                    if (reader := reader_for(beginning)) is None:
+                        continue
+                folded = self._fold(reader.feed(data))
                 if folded.kept:
                     yield join_events(folded.kept)
                 if folded.error is not None:
@@ -157,22 +164,44 @@ class Generation:
                 if folded.is_done:
                     await _drain(answer)
                     return
-                if splitter.pending_bytes > MAX_EVENT_BYTES:
+                if reader.pending_bytes > MAX_EVENT_BYTES:
                     raise UpstreamUnavailable("The engine sent an event without end.")
-            if self._fold(splitter.feed(b"\n\n")).is_done:
-                return  # the last line, without the blank one that should follow
+            folded = self._fold(reader.finish() if reader else [])
+            if folded.kept:
+                yield join_events(folded.kept)
+            if folded.error is not None:
+                raise folded.error
+            if folded.is_done:
+                return
         raise UpstreamUnavailable("The engine broke off its answer.")
 
     async def read(self) -> bytes:
-        """The answer's whole body, for calls that do not stream."""
+        """The answer's whole body, for calls that do not stream. Raises GatewayError."""
         pieces = []
+        self._comes_whole = True
         async with self._at_engine() as answer:
             async for data in answer.chunks():
                 self._note_data(data)
                 pieces.append(data)
-        body = b"".join(pieces)
-        self.transcript.usage = _usage_of(body)
-        return body
+            completion = read_completion(b"".join(pieces))
+            self.transcript.usage = completion.usage
+            self.transcript.is_unfinished = completion.is_unfinished
+        return completion.body
+
+    def estimate_tokens(self) -> int:
+        """About how many tokens the engine has generated, for an answer that ended without its count.
+
+        Of a stream, its pieces and text tell. A plain answer shows nothing before it is complete, so its time
+        at the engine and the engine's pace tell, up to what the request allowed.
+        """
+        if not self._comes_whole:
+            return max(self.transcript.pieces, self.transcript.text_bytes // BYTES_PER_TOKEN)
+        if self._call is None:
+            return 0
+        tokens = self._engine.pace.tokens_in(time.monotonic() - self._opened_at)
+        if self._call.max_tokens is not None:
+            tokens = min(tokens, self._call.max_tokens)
+        return tokens * self._call.choices
 
     @asynccontextmanager
     async def _at_engine(self) -> AsyncIterator[EngineAnswer]:
@@ -184,9 +213,13 @@ class Generation:
             self.model = route.model
             self._opened_at = self._active_at = time.monotonic()
             call = self._make_call(route)
+            self._call = call
             self.sent_bytes = len(call.body)
             async with self._engine.open(route.base_url, call) as answer:
                 yield answer
+            if (usage := self.transcript.usage) is not None:
+                tokens = (usage.completion_tokens or 0) // call.choices
+                self._engine.pace.note(tokens, time.monotonic() - self._opened_at)
 
     async def _wait_for_admission(self) -> AdmittedRequest:
         self._ticket = self._admission.enqueue(self._request, self.stop)
@@ -207,22 +240,38 @@ class Generation:
 
     def _fold(self, events: list[bytes]) -> _Folded:
         kept: list[bytes] = []
-        for event in events:
-            payload = payload_of(event)
-            if payload == DONE_PAYLOAD:
-                return _Folded(kept, is_done=True)
-            if not payload:
-                continue  # a comment of the engine's: the gateway sends pings of its own
-            try:
-                chunk = decode_chunk(payload)
-            except NOT_JSON:
-                return _Folded(kept, error=UpstreamUnavailable("The engine sent what is no completion."))
-            if chunk.error is not None:
-                return _Folded(kept, error=_in_band_error(chunk.error))
-            self._take(chunk)
-            if chunk.choices or self._keep_usage:
-                kept.append(event)
+        try:
+            for event in events:
+                payload = payload_of(event)
+                if payload == DONE_PAYLOAD:
+                    return self._end(kept)
+                if not payload:
+                    continue  # a comment of the engine's: the gateway sends pings of its own
+                try:
+                    chunk = decode_chunk(payload)
+                except NOT_JSON:
+                    if payload.strip() == DONE_PAYLOAD:
+                        return self._end(kept)
+                    event, chunk = read_odd_event(event, payload)
+                if chunk.error or not chunk.choices:
+                    check_for_error(event, payload, chunk)
+                self._take(chunk)
+                if self.transcript.has_failed:
+                    kept += [event] if any(choice.carries_something for choice in chunk.choices) else []
+                    raise UpstreamUnavailable(GAVE_UP)
+                if chunk.choices or self._keep_usage:
+                    kept.append(event)
+        except GatewayError as exc:
+            return _Folded(kept, error=exc)
         return _Folded(kept)
+
+    def _end(self, kept: list[bytes]) -> _Folded:
+        """The engine sent `[DONE]`: the end of an answer, if there was one."""
+        transcript = self.transcript
+        if not transcript.pieces and not transcript.finish_reason:
+            return _Folded(kept, error=UpstreamUnavailable("The engine ended its answer without any."))
+        transcript.is_unfinished = not transcript.finish_reason
+        return _Folded(kept, is_done=True)
 
     def _take(self, chunk: Chunk) -> None:
         self.transcript.add(chunk)
@@ -238,28 +287,9 @@ class _Folded(NamedTuple):
     is_done: bool = False
 
 
-def _in_band_error(error: Any) -> GatewayError:
-    """vLLM reports a failure after its 200 as an event, with the status as a number in `code`."""
-    details = error if isinstance(error, dict) else {"message": str(error)}
-    code = details.get("code")
-    status = code if isinstance(code, int) and 400 <= code < 600 else 500
-    return error_from_answer(status, msgspec.json.encode({"error": details}))
-
-
 async def _drain(answer: EngineAnswer) -> None:
     """Read to the end after `[DONE]`, so that the connection can be used again."""
     with contextlib.suppress(TimeoutError, UpstreamUnavailable):
         async with asyncio.timeout(DRAIN_S):
             async for _rest in answer.chunks():
                 pass
-
-
-class _JsonAnswer(msgspec.Struct):
-    usage: Usage | None = None
-
-
-def _usage_of(body: bytes) -> Usage | None:
-    try:
-        return msgspec.json.decode(body, type=_JsonAnswer).usage
-    except NOT_JSON:
-        return None

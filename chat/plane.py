@@ -25,6 +25,7 @@ from chat.endpoints import (
 from chat.model_event_stream import stream_model_events
 from gateway import metrics
 from gateway.errors import GatewayError, InternalError, MethodNotAllowed, NotFound
+from gateway.http import tidy_path
 from gateway.shortening import shorten
 
 log = structlog.get_logger()
@@ -43,7 +44,13 @@ def is_chat_path(path: str) -> bool:
         or path.startswith("/v1/")
         or path == "/v1"
         or (path.startswith("/api/conversations/") and _cancel_path.fullmatch(path) is not None)
+        or (is_untidy(path) and is_chat_path(tidy_path(path)))
     )
+
+
+def is_untidy(path: str) -> bool:
+    """True for a path with a doubled slash or one at its end, such as a base URL that ends in one makes."""
+    return "//" in path or (path.endswith("/") and path != "/")
 
 
 class ChatPlane:
@@ -80,6 +87,8 @@ class ChatPlane:
                 admission.end()
 
     def _find_view(self, scope: Scope) -> View:
+        if is_untidy(scope["path"]) and scope["path"] != f"{MODELS_PATH}/":
+            raise self._name_path(scope)
         allowed: set[str] = set()
         for route in self.routes:
             match, found = route.matches(scope)
@@ -89,9 +98,24 @@ class ChatPlane:
                 return view
             if match is Match.PARTIAL:
                 allowed |= route.methods or set()
-        if allowed:
-            raise MethodNotAllowed(headers={"Allow": ", ".join(sorted(allowed))})
-        raise NotFound(f"There is no path {shorten(scope['path'])}.")
+        if not allowed:
+            raise NotFound(f"There is no path {shorten(scope['path'])}.")
+        headers = {"Allow": ", ".join(sorted({*allowed, "OPTIONS"}))}
+        if scope["method"] == "OPTIONS":
+            return partial(_answer_options, headers=headers)
+        raise MethodNotAllowed(headers=headers)
+
+    def _name_path(self, scope: Scope) -> NotFound:
+        """The error for an untidy path, with the path to use where there is one."""
+        tidy = tidy_path(scope["path"])
+        is_known = any(route.matches({**scope, "path": tidy})[0] is not Match.NONE for route in self.routes)
+        advice = f" Use {shorten(tidy)}." if is_known else ""
+        return NotFound(f"There is no path {shorten(scope['path'])}.{advice}")
+
+
+async def _answer_options(_request: Request, *, headers: dict[str, str]) -> Response:
+    """What a path takes, for whoever asks. Preflight requests of browsers are answered by the CORS layer."""
+    return Response(status_code=204, headers=headers)
 
 
 def build_chat_plane() -> ChatPlane:
@@ -104,6 +128,7 @@ def build_chat_plane() -> ChatPlane:
             ),
             Route(MODEL_EVENTS_PATH, stream_model_events),
             Route(MODELS_PATH, views.list_models),
+            Route(f"{MODELS_PATH}/", views.list_models),
             Route(MODEL_PATH, views.get_model),
             Route(CANCEL_PATH, views.cancel_message, methods=["POST"]),
         ]

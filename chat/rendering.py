@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import msgspec
@@ -10,19 +11,23 @@ from starlette.responses import Response
 from chat.client import Headers
 from chat.responses import CollectedAnswer
 from chat.sse import DONE, EVENT_STREAM_HEADERS, data_event
+from chat.transcript import REFUSAL
 from conversations.models import MessageStatus
 from conversations.turns import Turn
 from gateway.request_id import current_request_id
 
-FIRST_EVENT = b"data: {"
+# The first object in the data of an event, whatever stands before it, and its end if it is empty.
+_first_object = re.compile(rb"^data:\s*\{(?P<end>\s*\})?", re.MULTILINE)
 
 
 def introduce_ids(turn: Turn, block: bytes) -> bytes:
     """The stream's first bytes with the ids of conversation and message added to the first event."""
-    if not block.startswith(FIRST_EVENT) or block.startswith(FIRST_EVENT + b"}"):
+    ids = f'"conversation_id":"{turn.conversation_id}","message_id":"{turn.message_id}"'.encode()
+    found = _first_object.search(block)
+    if found is None:
         return block
-    ids = f'"conversation_id":"{turn.conversation_id}","message_id":"{turn.message_id}",'.encode()
-    return FIRST_EVENT + ids + block[len(FIRST_EVENT) :]
+    place = found.start("end") if found["end"] is not None else found.end()
+    return block[:place] + ids + (b"" if found["end"] else b",") + block[place:]
 
 
 def render_answer(turn: Turn | None, answer: CollectedAnswer) -> dict[str, Any]:
@@ -37,7 +42,7 @@ def render_answer(turn: Turn | None, answer: CollectedAnswer) -> dict[str, Any]:
         content=transcript.content,
         reasoning=transcript.reasoning,
         tool_calls=transcript.tool_calls,
-        finish_reason="cancelled" if is_cancelled else transcript.finish_reason,
+        finish_reason="cancelled" if is_cancelled else transcript.finish_reason or None,
         usage=_usage(usage.prompt_tokens or 0, usage.completion_tokens or 0) if usage else None,
     )
 
@@ -51,8 +56,8 @@ def replay_answer(turn: Turn, headers: Headers, *, is_stream: bool) -> Response:
     if stored.completion_tokens is not None:
         usage = _usage(stored.prompt_tokens or 0, stored.completion_tokens)
     is_cancelled = stored.status == MessageStatus.CANCELLED
-    finish_reason = "cancelled" if is_cancelled else stored.finish_reason
-    message = _message(stored.content, stored.reasoning, stored.tool_calls)
+    finish_reason = "cancelled" if is_cancelled else stored.finish_reason or None
+    message = _message(stored.content, stored.reasoning, stored.tool_calls, finish_reason)
     if is_stream:
         chunk = {
             "conversation_id": turn.conversation_id,
@@ -85,22 +90,24 @@ def _respond(body: bytes, headers: Headers) -> Response:
 
 
 def _answer(
-    turn: Turn | None, *, answer_id: str, model: str, finish_reason: str, usage: Any, **said: Any
+    turn: Turn | None, *, answer_id: str, model: str, finish_reason: str | None, usage: Any, **said: Any
 ) -> dict[str, Any]:
     return {
         "id": answer_id,
         "conversation_id": turn.conversation_id if turn else None,
         "message_id": turn.message_id if turn else None,
         "model": model,
-        "message": _message(said["content"], said["reasoning"], said["tool_calls"]),
+        "message": _message(said["content"], said["reasoning"], said["tool_calls"], finish_reason),
         "finish_reason": finish_reason,
         "usage": usage,
         "request_id": current_request_id.get(),
     }
 
 
-def _message(content: str, reasoning: str, tool_calls: Any) -> dict[str, Any]:
+def _message(content: str, reasoning: str, tool_calls: Any, finish_reason: str | None) -> dict[str, Any]:
     message: dict[str, Any] = {"role": "assistant", "content": content}
+    if finish_reason == REFUSAL:
+        message["refusal"] = content
     if reasoning:
         message["reasoning"] = reasoning
     if tool_calls:

@@ -68,15 +68,18 @@ class Answer(Response):
                     async with client.attended(self.generation):
                         await self.produce(client)
                 except (GatewayError, GenerationStopped, asyncio.CancelledError) as exc:
-                    self.ended_by = exc
+                    self.ended_by = without_frames(exc)
                 except Exception as exc:
                     log.exception("generation_failed")
-                    self.ended_by = exc
+                    self.ended_by = without_frames(exc)
                 self._settle(scope)
                 await self._record()
             error = public_error(self.ended_by)
             if error is not None and not client.has_started:
-                raise error
+                try:
+                    raise error
+                finally:
+                    del error  # its traceback refers to this frame
             if not client.has_left:
                 await self.conclude(client, error)
 
@@ -179,6 +182,16 @@ class PassedThroughAnswer(Answer):
         await client.answer(self.body_from_engine)
 
 
+def without_frames(exc: BaseException) -> BaseException:
+    """The exception without the frames that it came through.
+
+    They hold the answer, which holds the exception: a cycle that would keep the buffers of an answer whose
+    reader left until a garbage collection, which `gateway.asgi` makes rare.
+    """
+    exc.__traceback__ = exc.__context__ = exc.__cause__ = None
+    return exc
+
+
 def account_for(scope: Scope, generation: Generation, ended_by: BaseException | None) -> None:
     """Add the answer to the metrics and to the access log's fields."""
     error = public_error(ended_by)
@@ -188,6 +201,8 @@ def account_for(scope: Scope, generation: Generation, ended_by: BaseException | 
     metrics.CHAT_DURATION.labels(model).observe(time.perf_counter() - generation.started_at)
     fields = scope["gateway.log"]
     fields.update(model=model, outcome=status, ttft_ms=None)
+    if status == "ok" and generation.transcript.is_unfinished:
+        fields["is_unfinished"] = True  # the engine gave no finish_reason
     if generation.first_token_at is not None:
         ttft_s = generation.first_token_at - generation.started_at
         metrics.CHAT_FIRST_TOKEN.labels(model).observe(ttft_s)

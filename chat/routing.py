@@ -77,7 +77,22 @@ def _call(endpoint: Endpoint, payload: dict[str, Any], route: Route, traceparent
     if endpoint.limits_output:
         payload = limit_output(payload, route)
     is_valid = traceparent is not None and _traceparent.fullmatch(traceparent)
-    return EngineCall(endpoint.path, msgspec.json.encode(payload), traceparent if is_valid else None)
+    return EngineCall(
+        endpoint.path,
+        msgspec.json.encode(payload),
+        traceparent if is_valid else None,
+        choices=count_choices(payload),
+        max_tokens=next((payload[name] for name in OUTPUT_FIELDS if type(payload.get(name)) is int), None),
+    )
+
+
+def count_choices(payload: dict[str, Any]) -> int:
+    """How many texts the engine generates: `n` of them (`best_of`, where that is more) for each prompt."""
+    texts = max(1, *(value for name in ("n", "best_of") if type(value := payload.get(name)) is int), 1)
+    prompt = payload.get("prompt")
+    if isinstance(prompt, list) and prompt and not isinstance(prompt[0], int):
+        return texts * len(prompt)
+    return texts  # of one text, or of one list of token ids
 
 
 def list_model_cards(board: LiveBoard) -> list[dict[str, Any]]:

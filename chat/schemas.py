@@ -17,7 +17,7 @@ from msgspec import Meta
 from chat.caps import LONGEST_ENTRY, FieldCaps, apply_caps
 from chat.media import check_media
 from conversations.models import MAX_MODEL_NAME
-from gateway.bodies import NOT_JSON, holds_nul
+from gateway.bodies import NOT_JSON, holds_nul, not_json_message
 from gateway.conf_requests import RequestConfig
 from gateway.errors import InvalidRequest
 from gateway.shortening import LONGEST_ECHO, shorten
@@ -69,7 +69,7 @@ def parse_chat_request(body: bytes, config: RequestConfig) -> ChatRequest:
     except msgspec.ValidationError as exc:
         raise _name_field(str(exc)) from exc
     except NOT_JSON as exc:
-        raise InvalidRequest(f"The body is not valid JSON: {exc}") from exc
+        raise InvalidRequest(not_json_message(body, exc)) from exc
     _check_combination(request)
     if request.max_tokens is not None and request.max_tokens > config.max_output_tokens:
         message = f"max_tokens: this gateway allows {config.max_output_tokens} at most."
@@ -121,7 +121,7 @@ def parse_openai_request(
     try:
         content = msgspec.json.decode(body)
     except NOT_JSON as exc:
-        raise InvalidRequest(f"The body is not valid JSON: {exc}") from exc
+        raise InvalidRequest(not_json_message(body, exc)) from exc
     if not isinstance(content, dict):
         raise InvalidRequest("The body must be a JSON object.")
     if not isinstance(content.setdefault("model", ""), str):

@@ -9,6 +9,7 @@ from gateway.errors import GatewayError, to_envelope
 PING = b": ping\n\n"
 DONE = b"data: [DONE]\n\n"
 DONE_PAYLOAD = b"[DONE]"
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 EVENT_STREAM_HEADERS = (
     (b"content-type", b"text/event-stream; charset=utf-8"),
@@ -18,13 +19,18 @@ EVENT_STREAM_HEADERS = (
 
 
 class EventSplitter:
-    """Cuts a byte stream at event boundaries, wherever the network cut it."""
+    """Cuts a byte stream at event boundaries, wherever the network cut it.
 
-    __slots__ = ("_held", "_rest")
+    As the standard has it (WHATWG HTML, 9.2.6): LF, CR or both end a line, and a byte order mark may begin
+    the stream.
+    """
+
+    __slots__ = ("_ends_in_cr", "_is_first", "_rest")
 
     def __init__(self) -> None:
         self._rest = b""
-        self._held = b""
+        self._ends_in_cr = False
+        self._is_first = True
 
     @property
     def pending_bytes(self) -> int:
@@ -33,15 +39,22 @@ class EventSplitter:
 
     def feed(self, data: bytes) -> list[bytes]:
         """The events that `data` completes, without the blank line that ends each."""
-        if self._held:
-            data, self._held = self._held + data, b""
+        if self._ends_in_cr and data:
+            data = data.removeprefix(b"\n")  # the other half of a line end
+            self._ends_in_cr = False
         if b"\r" in data:
-            if data.endswith(b"\r"):  # half a line end, perhaps
-                data, self._held = data[:-1], b"\r"
-            data = data.replace(b"\r\n", b"\n")
+            self._ends_in_cr = data.endswith(b"\r")
+            data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
         events = (self._rest + data).split(b"\n\n")
         self._rest = events.pop()
+        if self._is_first and events:
+            self._is_first = False
+            events[0] = events[0].removeprefix(BYTE_ORDER_MARK)
         return events
+
+    def finish(self) -> list[bytes]:
+        """The last event, of a stream that ends without the blank line after it."""
+        return self.feed(b"\n\n")
 
 
 def payload_of(event: bytes) -> bytes:
@@ -50,6 +63,12 @@ def payload_of(event: bytes) -> bytes:
         return event[6:]
     lines = (line[5:].removeprefix(b" ") for line in event.split(b"\n") if line.startswith(b"data:"))
     return b"\n".join(lines)
+
+
+def event_name(event: bytes) -> bytes:
+    """The event's type, as its last `event:` line gives it; empty without one."""
+    names = [line[6:].strip() for line in event.split(b"\n") if line.startswith(b"event:")]
+    return names[-1] if names else b""
 
 
 def join_events(events: list[bytes]) -> bytes:

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import msgspec
+
+FAILED_REASONS = frozenset({"error", "abort"})
+"""A finish_reason of these says that the engine gave up, and not that the answer is complete."""
+REFUSAL = "refusal"
+"""The finish_reason of an answer in which the model refuses: its mark, as the refusal is its text."""
 
 
 class Delta(msgspec.Struct):
@@ -13,6 +19,13 @@ class Delta(msgspec.Struct):
     reasoning_content: str | None = None
     """What engines before 0.11 call `reasoning`."""
     tool_calls: list[dict[str, Any]] | None = None
+    refusal: str | None = None
+
+    @property
+    def carries_something(self) -> bool:
+        return bool(
+            self.content or self.reasoning or self.reasoning_content or self.tool_calls or self.refusal
+        )
 
 
 class Choice(msgspec.Struct):
@@ -24,10 +37,7 @@ class Choice(msgspec.Struct):
 
     @property
     def carries_something(self) -> bool:
-        delta = self.delta
-        if delta is None:
-            return bool(self.text)
-        return bool(delta.content or delta.reasoning or delta.reasoning_content or delta.tool_calls)
+        return bool(self.text) if self.delta is None else self.delta.carries_something
 
 
 class Usage(msgspec.Struct):
@@ -50,12 +60,26 @@ decode_chunk = msgspec.json.Decoder(Chunk).decode
 class Transcript:
     """The answer so far. Only the first choice is kept as text; all are counted."""
 
-    __slots__ = ("_content", "_reasoning", "_tool_calls", "finish_reason", "id", "pieces", "usage")
+    __slots__ = (
+        "_content",
+        "_reasoning",
+        "_tool_calls",
+        "finish_reason",
+        "has_failed",
+        "id",
+        "is_unfinished",
+        "pieces",
+        "usage",
+    )
 
     def __init__(self) -> None:
         self.id = ""
         self.finish_reason = ""
         self.usage: Usage | None = None
+        self.has_failed = False
+        """The engine gave a choice up, and said so by its finish_reason."""
+        self.is_unfinished = False
+        """The engine ended the answer without a finish_reason."""
         self.pieces = 0
         """Pieces that carried something; vLLM sends a token in each, so this estimates the tokens."""
         self._content: list[str] = []
@@ -66,12 +90,14 @@ class Transcript:
         if chunk.usage is not None:
             self.usage = chunk.usage
         if not self.id:
-            self.id = chunk.id
+            self.id = _well_formed(chunk.id)
         for choice in chunk.choices:
             if choice.index == 0:
                 self._add_choice(choice)
-            elif choice.carries_something:
-                self.pieces += 1
+            else:
+                self.pieces += choice.carries_something
+                if choice.finish_reason in FAILED_REASONS:
+                    self.has_failed = True
 
     def _add_choice(self, choice: Choice) -> None:
         delta = choice.delta
@@ -86,36 +112,75 @@ class Transcript:
                 self.pieces += 1
                 for call in delta.tool_calls:
                     self._add_tool_call(call)
+            if delta.refusal:
+                self._content.append(delta.refusal)
+                self.pieces += 1
+                self.finish_reason = REFUSAL
         elif choice.text:
             self._content.append(choice.text)
             self.pieces += 1
         if choice.finish_reason:
-            self.finish_reason = choice.finish_reason
+            self.has_failed = self.has_failed or choice.finish_reason in FAILED_REASONS
+            if self.finish_reason != REFUSAL:
+                self.finish_reason = _well_formed(choice.finish_reason)
 
     def _add_tool_call(self, piece: dict[str, Any]) -> None:
         """The first piece of a call names it, the later ones append to its arguments."""
-        index = piece.get("index", 0)
-        if not isinstance(index, int):
-            return
         known = self._tool_calls.setdefault(
-            index, {"id": "", "type": "function", "function": {"name": "", "arguments": ""}}
+            self._index_of(piece), {"id": "", "type": "function", "function": {"name": "", "arguments": ""}}
         )
-        known["id"] = known["id"] or piece.get("id") or ""
-        function = piece.get("function") or {}
-        known["function"]["name"] += function.get("name") or ""
-        known["function"]["arguments"] += function.get("arguments") or ""
+        known["id"] = known["id"] or json_text(piece.get("id"))
+        function = piece.get("function")
+        if isinstance(function, dict):
+            known["function"]["name"] += json_text(function.get("name"))
+            known["function"]["arguments"] += json_text(function.get("arguments"))
+
+    def _index_of(self, piece: dict[str, Any]) -> int:
+        """The call that the piece belongs to; without a usable index, an id begins another call."""
+        index = piece.get("index")
+        if type(index) is int:
+            return index
+        if not self._tool_calls:
+            return 0
+        return max(self._tool_calls) + bool(piece.get("id"))
 
     @property
     def content(self) -> str:
-        return _joined(self._content)
+        return _well_formed(_joined(self._content))
+
+    @property
+    def text_bytes(self) -> int:
+        """The size of the first choice's text and reasoning."""
+        return len(self.content.encode()) + len(self.reasoning.encode())
 
     @property
     def reasoning(self) -> str:
-        return _joined(self._reasoning)
+        return _well_formed(_joined(self._reasoning))
 
     @property
     def tool_calls(self) -> list[dict[str, Any]] | None:
-        return [self._tool_calls[index] for index in sorted(self._tool_calls)] or None
+        return [_well_formed_call(self._tool_calls[index]) for index in sorted(self._tool_calls)] or None
+
+
+def json_text(value: Any) -> str:
+    """A text as it is, nothing for null, and the JSON of anything else."""
+    if isinstance(value, str):
+        return value
+    return "" if value is None else json.dumps(value, ensure_ascii=False)
+
+
+def _well_formed_call(call: dict[str, Any]) -> dict[str, Any]:
+    function = {name: _well_formed(text) for name, text in call["function"].items()}
+    return {**call, "id": _well_formed(call["id"]), "function": function}
+
+
+def _well_formed(text: str) -> str:
+    """The text with the halves of a character joined that came in two pieces, and U+FFFD for a lone half."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    return text
 
 
 def _joined(pieces: list[str]) -> str:

@@ -14,6 +14,7 @@ from typing import Any
 import aiohttp
 import msgspec
 
+from chat.pace import Pace
 from gateway.bodies import NOT_JSON
 from gateway.errors import (
     ContextLengthExceeded,
@@ -27,6 +28,11 @@ from gateway.errors import (
 )
 
 MAX_ERROR_BYTES = 64 * 1024
+MAX_REPORTED = 500
+"""Characters of the message of an engine that failed."""
+
+CODE_FIELDS = ("code", "status", "status_code")
+"""Where servers write the HTTP status of an error that they report under a 200."""
 
 KEEP_ALIVE_S = 3.0
 """Shorter than the 5 s after which uvicorn, which vLLM runs on, closes an idle connection: reusing one
@@ -42,6 +48,10 @@ class EngineCall:
     path: str
     body: bytes
     traceparent: str | None = None
+    choices: int = 1
+    """How many texts are generated for it."""
+    max_tokens: int | None = None
+    """Of each of them; None where the request names no limit."""
 
 
 class EngineAnswer:
@@ -61,16 +71,17 @@ class EngineGateway:
     """Opens completions on the engine that a request was admitted to; one per web process."""
 
     def __init__(self, *, api_key: str = "", connect_timeout_s: float) -> None:
-        self._headers = {"Content-Type": "application/json"}
+        self.pace = Pace()
+        # Compression only costs time here. What is compressed all the same, by a proxy, aiohttp decodes.
+        self._headers = {"Content-Type": "application/json", "Accept-Encoding": "identity"}
         if api_key:
             self._headers["Authorization"] = f"Bearer {api_key}"
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEP_ALIVE_S),
             # How long to wait for the answer is the generation's decision: see chat.generation.
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=connect_timeout_s),
-            auto_decompress=False,
             cookie_jar=aiohttp.DummyCookieJar(),
-            skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding"),
+            skip_auto_headers=("User-Agent", "Accept"),
         )
 
     @asynccontextmanager
@@ -121,17 +132,12 @@ def _describe(exc: Exception) -> str:
     return "The engine closed the connection without an answer."
 
 
-class _ErrorBody(msgspec.Struct):
-    """vLLM's error: nested under `error` since 0.10, flat before."""
-
-    error: Any = None
-    message: Any = None
-    param: Any = None
-
-
 def error_from_answer(status: int, body: bytes) -> GatewayError:
     """What an engine's error answer means to the client: 4xx keep their status and message."""
-    message, param = read_error_body(body)
+    return _error_of_status(status, *read_error_body(body))
+
+
+def _error_of_status(status: int, message: str, param: str | None) -> GatewayError:
     if status in {401, 403}:
         return UpstreamUnavailable("The engine refused the gateway's key: check VLLM_API_KEY.")
     if status == 404 and "model" in message:
@@ -149,15 +155,61 @@ def error_from_answer(status: int, body: bytes) -> GatewayError:
     return UpstreamUnavailable(f"The engine failed with status {status}.")
 
 
+def error_in_answer(content: Any) -> GatewayError:
+    """What an error means that the engine reports under a 200: an object, its `error`, or plain words.
+
+    The engine wrote its message for the client of the answer, so a failure keeps it too.
+    """
+    outer = content if isinstance(content, dict) else {"message": content}
+    inner = outer.get("error")
+    codes = [
+        *(inner.get(name) for name in CODE_FIELDS if isinstance(inner, dict)),
+        *map(outer.get, CODE_FIELDS),
+    ]
+    status = next((code for code in map(_status_of, codes) if code), 500)
+    message, param = _described(outer)
+    if status < 500 or status == 504:
+        return _error_of_status(status, message, param)
+    detail = f": {message[:MAX_REPORTED]}" if message else "."
+    return UpstreamUnavailable(f"The engine failed{detail}")
+
+
+def _status_of(code: Any) -> int | None:
+    """An HTTP error status, as a number or in digits."""
+    if isinstance(code, str) and code.isascii() and code.isdigit() and len(code) == 3:
+        code = int(code)
+    return code if isinstance(code, int) and 400 <= code < 600 else None
+
+
 def read_error_body(body: bytes) -> tuple[str, str | None]:
-    """Message and param of an engine's error body, in either of vLLM's shapes; empty for anything else."""
+    """Message and param of an engine's error body, in vLLM's or FastAPI's shapes; empty for anything else."""
     try:
-        parsed = msgspec.json.decode(body, type=_ErrorBody)
+        return _described(msgspec.json.decode(body, type=dict))
     except NOT_JSON:
         return "", None
-    message, param = parsed.message, parsed.param
-    if isinstance(parsed.error, dict):
-        message, param = parsed.error.get("message"), parsed.error.get("param")
-    elif isinstance(parsed.error, str):
-        message = parsed.error
-    return str(message or ""), param if isinstance(param, str) else None
+
+
+def _described(content: dict[str, Any]) -> tuple[str, str | None]:
+    """Message and param: nested under `error` (vLLM since 0.10), flat (before), or in FastAPI's `detail`."""
+    found: Any = content.get("error") or content
+    if isinstance(found, dict) and (detail := found.get("detail")):
+        found = _first_problem(detail)
+    if not isinstance(found, dict):
+        found = {"message": found}
+    message, param = found.get("message"), found.get("param")
+    return _sendable(message or ""), _sendable(param) if isinstance(param, str) else None
+
+
+def _first_problem(detail: Any) -> Any:
+    """FastAPI's `detail`: words, or a list of problems with their places, of which the first is told."""
+    problem = detail[0] if isinstance(detail, list) else detail
+    if not isinstance(problem, dict):
+        return problem
+    place = problem.get("loc")
+    names = [str(name) for name in place if name != "body"] if isinstance(place, list) else []
+    return {"message": problem.get("msg") or problem.get("message"), "param": ".".join(names) or None}
+
+
+def _sendable(value: Any) -> str:
+    """The text of `value`, without halves of characters, which no answer can hold."""
+    return str(value).encode(errors="replace").decode()

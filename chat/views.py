@@ -29,7 +29,7 @@ from gateway.conf import GatewayConfig
 from gateway.errors import ModelNotFound
 from gateway.request_id import current_request_id
 from gateway.shortening import shorten
-from modelops.serving.routes import Route
+from modelops.serving.routes import Route, find_spelling, misspelled_message
 
 
 async def chat(request: Request) -> Response:
@@ -124,9 +124,12 @@ async def list_models(request: Request) -> Response:
 async def get_model(request: Request) -> Response:
     """GET /v1/models/{id}."""
     wanted = request.path_params["model_id"]
-    for card in await list_usable_cards(request):
-        if card["id"] == wanted:
-            return JSONResponse(card)
+    cards = {card["id"]: card for card in await list_usable_cards(request)}
+    if wanted in cards:
+        return JSONResponse(cards[wanted])
+    spelling = find_spelling(wanted, cards)
+    if spelling is not None:
+        raise ModelNotFound(misspelled_message(wanted, spelling), param="model")
     raise ModelNotFound(f"The model `{shorten(wanted)}` is not served.", param="model")
 
 

@@ -28,7 +28,14 @@ from chat.web_runtime import get_runtime, stop_runtime  # noqa: E402
 from gateway.conf import GatewayConfig, get_config  # noqa: E402
 from gateway.database.bounds import bound_queries  # noqa: E402
 from gateway.errors import GatewayError  # noqa: E402
-from gateway.http import bounded_receive, check_host, header_value, header_values, send_error  # noqa: E402
+from gateway.http import (  # noqa: E402
+    bounded_receive,
+    check_encoding,
+    check_host,
+    header_value,
+    header_values,
+    send_error,
+)
 from gateway.page_security import page_headers  # noqa: E402
 from gateway.request_id import accept_request_id, current_request_id  # noqa: E402
 
@@ -84,6 +91,7 @@ class GatewayApplication:
         plane = self._chat if is_chat else self._pages
         try:
             check_host(scope, self._config.hosts)
+            check_encoding(scope)
             bounded = bounded_receive(
                 scope,
                 receive,

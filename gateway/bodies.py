@@ -14,6 +14,16 @@ NOT_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What msgspec raises for bytes that are no JSON of the wanted type: malformed, not UTF-8, or too deep."""
 
 
+BYTE_ORDER_MARKS = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
+
+
+def not_json_message(body: bytes, problem: Exception) -> str:
+    """What is wrong with a body that is no JSON; a byte order mark, which no editor shows, is named."""
+    if body.startswith(BYTE_ORDER_MARKS):
+        return "The body begins with a byte order mark (BOM). Send JSON as UTF-8 without one."
+    return f"The body is not valid JSON: {problem}"
+
+
 def holds_nul(body: bytes) -> bool:
     """True when JSON text contains an escaped NUL character, which PostgreSQL cannot store."""
     return b"\\u0000" in body and _escaped_nul.search(body) is not None

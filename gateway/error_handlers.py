@@ -10,6 +10,7 @@ from django.core.exceptions import PermissionDenied as DjangoPermissionDenied
 from django.core.exceptions import RequestDataTooBig
 from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.urls import is_valid_path
 from django_redis.exceptions import ConnectionInterrupted
 from redis.exceptions import RedisError
 from rest_framework import exceptions as rest
@@ -17,6 +18,7 @@ from rest_framework.response import Response
 
 from gateway import errors
 from gateway.database.failures import explain_failure
+from gateway.http import tidy_path
 from gateway.shortening import LONGEST_ECHO, shorten
 
 log = structlog.get_logger()
@@ -127,7 +129,16 @@ def permission_denied(request: HttpRequest, exception: Exception) -> HttpRespons
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
-    return envelope_response(errors.NotFound("There is no such path."))
+    return envelope_response(no_such_path(request.path_info))
+
+
+def no_such_path(path: str) -> errors.NotFound:
+    """The error for a path that does not exist; it names the one that differs by slashes alone."""
+    tidy = tidy_path(path)
+    for candidate in (tidy, f"{tidy}/"):
+        if candidate != path and is_valid_path(candidate):
+            return errors.NotFound(f"There is no such path. Use {candidate}.")
+    return errors.NotFound("There is no such path.")
 
 
 def server_error(request: HttpRequest) -> HttpResponse:

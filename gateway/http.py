@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
@@ -11,7 +12,14 @@ import msgspec
 from django.http.request import split_domain_port, validate_host
 from starlette.types import Message, Receive, Scope, Send
 
-from gateway.errors import GatewayError, InvalidRequest, RequestTooLarge, status_of, to_envelope
+from gateway.errors import (
+    GatewayError,
+    InvalidRequest,
+    RequestTooLarge,
+    UnsupportedMediaType,
+    status_of,
+    to_envelope,
+)
 
 SLOWEST_BODY_BYTES_PER_S = 16 * 1024
 """Slower than a phone on a bad line: a client below it for long holds its request open on purpose."""
@@ -42,6 +50,21 @@ def check_host(scope: Scope, allowed: Sequence[str]) -> None:
 def _is_allowed(host: str, allowed: tuple[str, ...]) -> bool:
     domain, _port = split_domain_port(host)
     return bool(domain) and validate_host(domain, allowed)
+
+
+def check_encoding(scope: Scope) -> None:
+    """Raises UnsupportedMediaType for a body that is compressed, which no view decodes."""
+    encoding = header_value(scope, b"content-encoding")
+    if encoding is not None and encoding.strip().lower() not in {"", "identity"}:
+        raise UnsupportedMediaType(
+            f"The body is compressed (Content-Encoding: {encoding[:40]}). Send it as it is.",
+            headers={"Accept-Encoding": "identity"},
+        )
+
+
+def tidy_path(path: str) -> str:
+    """The path without doubled slashes and without one at the end."""
+    return re.sub("/{2,}", "/", path).rstrip("/") or "/"
 
 
 def bounded_receive(scope: Scope, receive: Receive, *, max_bytes: int, timeout_s: float) -> Receive:

@@ -7,7 +7,12 @@ from collections.abc import Callable
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
-from gateway.error_handlers import envelope_response, error_for_status, to_gateway_error
+from gateway.error_handlers import (
+    envelope_response,
+    error_for_status,
+    no_such_path,
+    to_gateway_error,
+)
 from gateway.errors import GatewayError
 
 PAGE_PREFIXES = ("/admin", "/docs")
@@ -15,7 +20,7 @@ PAGE_PREFIXES = ("/admin", "/docs")
 
 
 class EnvelopeMiddleware:
-    """Replaces Django's HTML errors on API paths with the JSON envelope.
+    """Replaces Django's HTML errors on API paths with the JSON envelope, and has OPTIONS answer `Allow`.
 
     Sync only: it stands among Django's own sync middleware, and the chat plane has none.
     """
@@ -25,9 +30,14 @@ class EnvelopeMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         response = self.get_response(request)
+        if request.method == "OPTIONS" and response.status_code < 400 and "Allow" not in response.headers:
+            response.headers["Allow"] = "GET, HEAD, OPTIONS"  # views that look at no method: pages, probes
         is_html = response.headers.get("Content-Type", "").startswith("text/html")
         if response.status_code >= 400 and is_html and not request.path.startswith(PAGE_PREFIXES):
-            replacement = envelope_response(error_for_status(response.status_code))
+            is_path_unknown = response.status_code == 404 and request.resolver_match is None
+            replacement = envelope_response(
+                no_such_path(request.path_info) if is_path_unknown else error_for_status(response.status_code)
+            )
             for name in ("Allow", "WWW-Authenticate"):
                 if name in response.headers:
                     replacement[name] = response[name]

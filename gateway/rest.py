@@ -12,7 +12,7 @@ from rest_framework.exceptions import ParseError, ValidationError
 from rest_framework.parsers import JSONParser
 from rest_framework.request import Request
 
-from gateway.bodies import NOT_JSON, holds_nul
+from gateway.bodies import NOT_JSON, holds_nul, not_json_message
 from gateway.errors import AuthenticationFailed
 
 
@@ -32,7 +32,7 @@ def decode_json(body: bytes) -> Any:
     try:
         content = msgspec.json.decode(body)
     except NOT_JSON as exc:
-        raise ParseError(f"The body is not valid JSON: {exc}") from exc
+        raise ParseError(not_json_message(body, exc)) from exc
     if holds_nul(body):
         raise ParseError("The body holds a NUL character.")
     return content

@@ -1,23 +1,38 @@
-"""uvicorn's HTTP protocol with a bound on what uvicorn leaves unbounded: a request's head.
+"""uvicorn's HTTP protocol with what uvicorn leaves open: heads without end, half-closed clients, bad HTTP.
 
-Without it a client that sends its head byte by byte keeps a connection for ever, and one whose headers never
-end fills the process's memory. Bodies are bounded in `gateway.http`, idle connections by uvicorn itself.
+A client that sends its head byte by byte would keep a connection for ever, and one whose headers never end
+fill the process's memory. Bodies are bounded in `gateway.http`, idle connections by uvicorn itself.
 """
 
 from __future__ import annotations
 
 import asyncio
+import socket
+import uuid
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+import msgspec
+import structlog
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from gateway.conf import get_config
+from gateway.errors import InvalidRequest, to_envelope
+
+log = structlog.get_logger()
 
 MAX_HEAD_BYTES = 64 * 1024
+FIRST_LOOK_S = 0.05
+LONGEST_LOOK_S = 1.0
+CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
-class BoundedHeadProtocol(HttpToolsProtocol):
-    """Closes a connection whose request head is not there in BODY_TIMEOUT seconds or MAX_HEAD_BYTES."""
+class GatewayHttpProtocol(HttpToolsProtocol):
+    """Closes a connection whose request head is not there in BODY_TIMEOUT seconds or MAX_HEAD_BYTES.
 
+    A client that closes its sending side after its request gets its answer all the same, and bytes that are
+    no HTTP get the envelope of `gateway.errors`.
+    """
+
+    _look_timer: asyncio.TimerHandle | None = None
     _head_timer: asyncio.TimerHandle | None = None
     _head_bytes = 0
     _is_in_head = False
@@ -28,6 +43,8 @@ class BoundedHeadProtocol(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_timer()
+        if self._look_timer is not None:
+            self._look_timer.cancel()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -62,3 +79,58 @@ class BoundedHeadProtocol(HttpToolsProtocol):
     def _give_up(self) -> None:
         self._head_timer = None
         self.transport.close()
+
+    def eof_received(self) -> bool:  # type: ignore[override]
+        """Keep the connection while an answer is due. A reader that leaves its running answer is let go.
+
+        A client that closed its connection as a whole looks the same at first. An interim response (RFC 9110,
+        15.2) tells them apart: the kernel of a closed peer answers any bytes with a reset.
+        """
+        cycle = self.cycle
+        if cycle is None or cycle.more_body or cycle.response_complete or self._is_in_head:
+            return False
+        if cycle.response_started:
+            return False
+        cycle.keep_alive = False
+        if not self.pipeline and cycle.scope["http_version"] == "1.1":
+            self.transport.write(CONTINUE)
+        self._look_again_in(FIRST_LOOK_S)
+        return True
+
+    def _look_again_in(self, delay_s: float) -> None:
+        self._look_timer = self.loop.call_later(delay_s, self._look_for_reader, delay_s)
+
+    def _look_for_reader(self, delay_s: float) -> None:
+        """End the connection when the peer has reset it, which nobody else sees once reading has ended."""
+        if self.transport.is_closing():
+            return
+        with socket.fromfd(
+            self.transport.get_extra_info("socket").fileno(), socket.AF_INET, socket.SOCK_STREAM
+        ) as connection:
+            is_reset = connection.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) != 0
+        if is_reset:
+            self.transport.abort()
+        else:
+            self._look_again_in(min(delay_s * 2, LONGEST_LOOK_S))
+
+    def send_400_response(self, msg: str) -> None:
+        """Answer bytes that are no HTTP, unless they came in the middle of another answer, and close."""
+        if not self.pipeline and not self._is_answering():
+            request_id = uuid.uuid4().hex
+            log.warning("request_refused", request_id=request_id, reason=msg)
+            body = msgspec.json.encode(to_envelope(InvalidRequest(msg)))
+            headers = [
+                *self.server_state.default_headers,
+                (b"content-type", b"application/json"),
+                (b"content-length", str(len(body)).encode()),
+                (b"x-content-type-options", b"nosniff"),
+                (b"x-request-id", request_id.encode()),
+                (b"connection", b"close"),
+            ]
+            lines = [b"%s: %s\r\n" % header for header in headers]
+            self.transport.write(b"".join([STATUS_LINE[400], *lines, b"\r\n", body]))
+        self.transport.close()
+
+    def _is_answering(self) -> bool:
+        cycle = self.cycle
+        return cycle is not None and cycle.response_started and not cycle.response_complete

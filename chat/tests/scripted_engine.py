@@ -24,13 +24,42 @@ def usage_event(**usage: Any) -> bytes:
     return b"data: " + json.dumps({"id": "chatcmpl-1", "choices": [], "usage": usage}).encode() + b"\n\n"
 
 
+def completion_of(stream: bytes) -> bytes:
+    """What the engine answers without `stream`: the text of its events as one completion."""
+    payloads = [event.removeprefix(b"data: ") for event in stream.split(b"\n\n") if event]
+    chunks = [json.loads(payload) for payload in payloads if payload != b"[DONE]"]
+    text = "".join(choice["delta"].get("content") or "" for chunk in chunks for choice in chunk["choices"])
+    message = {"role": "assistant", "content": text}
+    choice = {"index": 0, "message": message, "finish_reason": "stop"}
+    return json.dumps({"id": "chatcmpl-1", "object": "chat.completion", "choices": [choice]}).encode()
+
+
 class ScriptedEngine:
-    """`body` is what the next completions answer, then the connection ends. `received`: what they asked."""
+    """`body` is what the next completions answer, then the connection ends. `received`: what they asked.
+
+    A plain request gets the text of a `body` that is a stream as one completion.
+    """
 
     def __init__(self, url: str) -> None:
         self.url = url
-        self.body = b""
         self.received: list[dict[str, Any]] = []
+        self.received_headers: list[dict[str, str]] = []
+        self.reply(b"")
+
+    def reply(
+        self,
+        body: bytes,
+        *,
+        status: int = 200,
+        content_type: str = "text/event-stream",
+        content_encoding: str = "",
+    ) -> None:
+        """Answer this from now on."""
+        self.body = body
+        self.status = status
+        self.headers = {"Content-Type": content_type}
+        if content_encoding:
+            self.headers["Content-Encoding"] = content_encoding
 
 
 @contextmanager
@@ -39,15 +68,20 @@ def start_scripted_engine() -> Iterator[ScriptedEngine]:
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            self._answer("application/json", MODELS.encode())
+            self._answer(200, {"Content-Type": "application/json"}, MODELS.encode())
 
         def do_POST(self) -> None:
             engine.received.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-            self._answer("text/event-stream", engine.body)
+            engine.received_headers.append({name.lower(): value for name, value in self.headers.items()})
+            if engine.received[-1].get("stream") or not engine.body.startswith(b"data: "):
+                self._answer(engine.status, engine.headers, engine.body)
+            else:
+                self._answer(200, {"Content-Type": "application/json"}, completion_of(engine.body))
 
-        def _answer(self, content_type: str, body: bytes) -> None:
-            self.send_response(200)
-            self.send_header("Content-Type", content_type)
+        def _answer(self, status: int, headers: dict[str, str], body: bytes) -> None:
+            self.send_response(status)
+            for name, value in headers.items():
+                self.send_header(name, value)
             self.end_headers()
             self.wfile.write(body)
 

@@ -41,7 +41,7 @@ def read_stream(client: httpx.Client, path: str, body: dict[str, Any], **kwargs:
     """POST `body` with stream on, and read to the end."""
     with client.stream("POST", path, json={**body, "stream": True}, **kwargs) as response:
         reply = StreamedReply(response.status_code, response.headers)
-        reply.body = response.read().decode()
+        reply.body = response.read().decode(errors="replace")
     if "text/event-stream" in reply.headers.get("content-type", ""):
         take_apart(reply)
     return reply

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import weakref
 from typing import cast
 
 import pytest
 from starlette.types import Message
 
-from chat.client import Client
+from chat.client import PIECE_BYTES, Client
 from chat.engine_admission import EngineAdmission, RouteRequest
 from chat.generation import ClientLeft, Generation, Timeouts
+from chat.registry import Registry
+from chat.responses import StreamedAnswer
 from chat.upstream import EngineGateway
 
 PATIENT_S = 60.0
@@ -90,3 +94,56 @@ async def test_reader_that_does_not_take_a_whole_answer_is_given_up() -> None:
         await client.answer(b"{}")
 
     assert client.has_started
+
+
+async def test_whole_answer_is_sent_in_pieces_which_a_stuck_reader_stops() -> None:
+    body = b"x" * (3 * PIECE_BYTES + 1)
+    taken: list[Message] = []
+
+    async def take_two(message: Message) -> None:
+        taken.append(message)
+        if len(taken) > 3:
+            await asyncio.Event().wait()
+
+    async def take(message: Message) -> None:
+        whole.append(message)
+
+    whole: list[Message] = []
+    timeouts = timeouts_of(send_s=0.05)
+
+    async with asyncio.timeout(BOUND_S):
+        await Client(stay, take, [], is_stream=False, timeouts=timeouts).answer(body)
+        await Client(stay, take_two, [], is_stream=False, timeouts=timeouts).answer(body)
+
+    assert b"".join(message["body"] for message in whole[1:]) == body
+    assert [message["more_body"] for message in whole[1:]] == [True, True, True, False]
+    assert len(taken) == 4
+
+
+class EndlessAnswer(StreamedAnswer):
+    """One that waits for its engine for ever."""
+
+    async def produce(self, client: Client) -> None:
+        await asyncio.Event().wait()
+
+
+async def test_answer_whose_reader_left_is_freed_without_the_garbage_collector() -> None:
+    """Its buffers would wait for a collection, and there is one in minutes."""
+
+    async def leave() -> Message:
+        return {"type": "http.disconnect"}
+
+    answer = EndlessAnswer(generation_with(timeouts_of(send_s=PATIENT_S)), headers=[], registry=Registry())
+    still_there = weakref.ref(answer)
+    gc.disable()
+    try:
+        async with asyncio.timeout(BOUND_S):
+            await answer({"type": "http", "gateway.log": {}}, leave, get_stuck)
+            assert isinstance(answer.ended_by, ClientLeft)
+            del answer
+            for _ in range(5):
+                await asyncio.sleep(0)  # the attendant task ends
+
+        assert still_there() is None
+    finally:
+        gc.enable()

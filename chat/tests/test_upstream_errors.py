@@ -46,7 +46,10 @@ def test_message_and_param_are_read_in_either_shape(shape: Any) -> None:
         (b"null", ("", None)),
         (b"[]", ("", None)),
         (b"[" * 5000 + b"]" * 5000, ("", None)),
-        (b'{"detail": "Not Found"}', ("", None)),
+        (b'{"detail": "Not Found"}', ("Not Found", None)),
+        (b'{"detail": []}', ("", None)),
+        (b'{"detail": [{"loc": 5, "msg": "Odd."}, "more"]}', ("Odd.", None)),
+        (b'{"detail": {"error": "nested"}}', ("", None)),
         (b'{"error": "plain words"}', ("plain words", None)),
         (b'{"error": {"message": null, "param": 5}}', ("", None)),
         (b'{"error": null, "message": "flat"}', ("flat", None)),
@@ -64,6 +67,14 @@ def test_refusal_keeps_the_engines_status_message_and_param(status: int) -> None
 
     assert type(error) is UpstreamRejected
     assert (status_of(error), error.message, error.param) == (status, "top_k must be positive", "top_k")
+
+
+def test_refusal_in_fastapis_shape_keeps_message_and_place() -> None:
+    body = {"detail": [{"type": "int_type", "loc": ["body", "stop", 0], "msg": "Input should be a string"}]}
+
+    error = error_from_answer(422, json.dumps(body).encode())
+
+    assert (status_of(error), error.message, error.param) == (422, "Input should be a string", "stop.0")
 
 
 def test_refusal_without_words_still_says_something() -> None:

@@ -5,7 +5,7 @@ Pure: made anew from each snapshot of the board, then asked for every request.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from django.utils import timezone
@@ -144,9 +144,13 @@ class RouteTable:
                 raise explain_empty(slot)
         served = ", ".join(self.list_served_names()) or "nothing"
         if slug is None:
-            raise ModelNotFound(
-                f"The model `{shorten(name)}` is not served. Served now: {served}.", param="model"
+            spelling = find_spelling(name, (CURRENT, *self.list_served_names(), *snapshot.profiles))
+            problem = (
+                misspelled_message(name, spelling)
+                if spelling is not None
+                else f"The model `{shorten(name)}` is not served."
             )
+            raise ModelNotFound(f"{problem} Served now: {served}.", param="model")
         if may_switch:
             return Route(slot=DEFAULT_SLOT, model=name, switch_to=slug)
         raise ModelNotFound(
@@ -161,6 +165,16 @@ class RouteTable:
             "No engine has answered since this gateway started: "
             "it is loading its model, or it is not running."
         )
+
+
+def find_spelling(name: str, known: Iterable[str]) -> str | None:
+    """The known name that differs from `name` by capitals or by blanks and slashes around it alone."""
+    folded = name.strip(" /").casefold()
+    return next((spelling for spelling in known if spelling.casefold() == folded), None)
+
+
+def misspelled_message(name: str, spelling: str) -> str:
+    return f"There is no model `{name}`. It is spelled `{spelling}`."
 
 
 def explain_empty(slot: SlotView) -> GatewayError:

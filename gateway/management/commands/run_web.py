@@ -13,7 +13,7 @@ from django.core.management.base import BaseCommand
 from uvicorn.supervisors import ChangeReload, Multiprocess
 
 from gateway.conf import BASE_DIR, get_config
-from gateway.server_protocol import BoundedHeadProtocol
+from gateway.server_protocol import GatewayHttpProtocol
 
 START_FAILED = 3
 PACKAGES = ("gateway", "accounts", "conversations", "chat", "modelops")
@@ -51,7 +51,7 @@ class Command(BaseCommand):
             # Not the project folder: it holds virtual environments and data.
             reload_dirs=[str(BASE_DIR / name) for name in PACKAGES] if options["reload"] else None,
             loop="uvloop",
-            http=BoundedHeadProtocol,
+            http=GatewayHttpProtocol,
             lifespan="on",
             log_config=None,
             access_log=False,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 import time
 from collections.abc import Iterator
@@ -205,8 +206,26 @@ NO_HTTP = {
 def test_what_is_no_http_is_refused(fort: GatewayProcess, kind: str) -> None:
     with socket.create_connection(("127.0.0.1", fort.port), timeout=10) as connection:
         connection.sendall(NO_HTTP[kind])
-        answer = connection.recv(65536)
+        answer = b"".join(iter(partial(connection.recv, 65536), b""))
 
-        assert answer.startswith(b"HTTP/1.1 400 ")
-        assert b"forged" not in answer
-        assert connection.recv(65536) == b""
+    head, _blank, body = answer.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 400 ")
+    assert b"forged" not in answer
+    assert (json.loads(body)["error"]["code"], json.loads(body)["error"]["param"]) == (
+        "invalid_request",
+        None,
+    )
+    assert b"content-type: application/json" in head
+    assert re.search(rb"x-request-id: [0-9a-f]{32}\r\n", head)
+
+
+def test_bytes_that_are_no_http_do_not_end_in_the_middle_of_an_answer(fort: GatewayProcess) -> None:
+    request = b"GET /api/models/events HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer %b\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", fort.port), timeout=10) as connection:
+        connection.sendall(request % fort.token().encode())
+        answer = connection.recv(65536)
+        connection.sendall(b"no HTTP\r\n\r\n")
+        answer += b"".join(iter(partial(connection.recv, 65536), b""))
+
+    assert answer.startswith(b"HTTP/1.1 200 ")
+    assert answer.count(b"HTTP/1.1") == 1
