@@ -11,7 +11,7 @@ from chat.client import Headers
 from chat.responses import CollectedAnswer
 from chat.sse import DONE, EVENT_STREAM_HEADERS, data_event
 from conversations.models import MessageStatus
-from conversations.turns import Turn
+from conversations.new_turns import Turn
 from gateway.request_id import current_request_id
 
 FIRST_EVENT = b"data: {"
