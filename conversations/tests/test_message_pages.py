@@ -31,7 +31,7 @@ def talk(owner: User, *texts: str) -> Conversation:
     return conversation
 
 
-def read(api: Client, conversation: Conversation, **query: object) -> dict[str, Any]:
+def read(api: Client, conversation: Conversation, **query: str | int) -> dict[str, Any]:
     response = api.get(f"/api/conversations/{conversation.id}", query)
     assert response.status_code == 200, response.content
     content: dict[str, Any] = response.json()
