@@ -63,12 +63,13 @@ class Principal:
     def session_id(self) -> uuid.UUID | None:
         return None if self.kind == CredentialKind.KEY else self.credential_id
 
-    def has_any_scope(self, *scopes: str) -> bool:
+    def has(self, *scopes: str) -> bool:
+        """Whether the credential has one of these scopes."""
         return self.scopes is None or not self.scopes.isdisjoint(scopes)
 
     def require(self, *scopes: str) -> None:
         """Raises PermissionDenied unless the credential has one of these scopes."""
-        if not self.has_any_scope(*scopes):
+        if not self.has(*scopes):
             raise PermissionDenied(f"This API key lacks the scope {' or '.join(map(str, scopes))}.")
 
     def may_use_model(self, name: str) -> bool:

@@ -88,7 +88,7 @@ class RequestAdmission:
             name_caller(request.scope, principal.user_id, principal.kind)
             if (counted := request.scope.get(ADMISSION)) is not None:
                 return cast(Admission, counted)
-            if not principal.has_any_scope(*scopes):
+            if not principal.has(*scopes):
                 # Refused, but counted all the same.
                 await self._limiter.admit_call(call_rules(principal.user_id, self._call_limit))
                 principal.require(*scopes)

@@ -49,6 +49,7 @@ def gateway_environment(stores: Stores, *, engine_port: int, folder: Path, passw
         "RATE_LIMIT_REQUESTS": "1000000000",
         "MAX_CONCURRENT_STREAMS": "1000000",
         "LOGIN_RATE": "1000/m",
+        "REGISTRATION": "true",
         "LOG_LEVEL": "INFO",
         "LOG_FORMAT": "json",
         "DJANGO_SUPERUSER_PASSWORD": password,
@@ -57,28 +58,27 @@ def gateway_environment(stores: Stores, *, engine_port: int, folder: Path, passw
 
 @contextmanager
 def running_gateway(
-    stores: Stores, *, engine_port: int, folder: Path, core: int | None
+    stores: Stores, *, engine_port: int, folder: Path, core: int | None, project: Path = PROJECT
 ) -> Iterator[GatewayProcess]:
-    """One process on `core`, its database migrated. Raises BenchmarkError when it does not come up."""
+    """One process of `project`, its database migrated. Raises BenchmarkError if it does not come up."""
     password = secrets.token_urlsafe(16)
     environment = gateway_environment(stores, engine_port=engine_port, folder=folder, password=password)
-    _manage(environment, "migrate", "--no-input")
-    _manage(
-        environment, "createsuperuser", "--no-input", "--username", USERNAME, "--email", "bench@example.com"
-    )
+    _manage(project, environment, "migrate", "--no-input")
+    superuser = ("--username", USERNAME, "--email", "bench@example.com")
+    _manage(project, environment, "createsuperuser", "--no-input", *superuser)
     port, log = find_free_port(), folder / "gateway.log"
     command = [sys.executable, "manage.py", "run_web", "--port", str(port), "--shutdown-timeout", "2"]
-    with running(command, log=log, core=core, environment=environment, folder=PROJECT) as process:
+    with running(command, log=log, core=core, environment=environment, folder=project) as process:
         wait_until_ready(process, lambda: accepts_connections(port), log=log)
         token_file = folder / "tokens"
         token_file.write_text("\n".join(_log_in(port, password) for _ in range(TOKENS)))
         yield GatewayProcess(process, port, token_file)
 
 
-def _manage(environment: Mapping[str, str], *arguments: str) -> None:
+def _manage(project: Path, environment: Mapping[str, str], *arguments: str) -> None:
     result = subprocess.run(
         [sys.executable, "manage.py", *arguments],
-        cwd=PROJECT,
+        cwd=project,
         env=dict(environment),
         capture_output=True,
         text=True,

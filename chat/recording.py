@@ -1,4 +1,4 @@
-"""Stores answers: their rows are created before the first token and closed before the last event."""
+"""Stores answers, whose rows `chat.turn_recording` made: as they grow, and closed before the last event."""
 
 from __future__ import annotations
 
@@ -23,7 +23,6 @@ from conversations.replies import (
     save_checkpoints,
     sweep_orphans,
 )
-from conversations.turns import NewTurn, RepeatKey, Turn, begin_turns, find_answers
 from gateway.batching import BatchWorker
 from gateway.errors import DependencyUnavailable, GatewayError, InternalError, ShuttingDown
 
@@ -36,19 +35,12 @@ RETRY_DELAYS_S = (0.2, 0.5, 1.0, 2.0, 4.0, 8.0)
 
 
 class Recorder:
-    """Writes turns and answers through the batch worker; one per web process."""
+    """Writes answers through the batch worker; one per web process."""
 
     def __init__(self, worker: BatchWorker, *, lease_s: float) -> None:
         self._worker = worker
         self._lease_s = lease_s
         self._closing: set[asyncio.Task[None]] = set()
-
-    async def begin(self, turn: NewTurn) -> Turn:
-        return await self._worker.submit(begin_turns, turn)
-
-    async def find_answer(self, owner_id: uuid.UUID, client_message_id: str) -> Turn | None:
-        """The stored answer to a message that is being repeated."""
-        return await self._worker.submit(find_answers, RepeatKey(owner_id, client_message_id))
 
     async def close(self, outcome: ReplyOutcome) -> None:
         """Store the outcome of an answer. Continues if the caller is cancelled; `settled` waits for it.

@@ -13,7 +13,7 @@ from chat.responses import CollectedAnswer
 from chat.sse import DONE, EVENT_STREAM_HEADERS, data_event
 from chat.transcript import REFUSAL
 from conversations.models import MessageStatus
-from conversations.turns import Turn
+from conversations.new_turns import Turn
 from gateway.request_id import current_request_id
 
 # The first object in the data of an event, whatever stands before it, and its end if it is empty.

@@ -17,14 +17,17 @@ from chat.engine_admission import RouteRequest
 from chat.generation import Generation
 from chat.prompt_cache import private_media_id, salt_fields
 from chat.rendering import introduce_ids, render_answer, replay_answer
+from chat.request_digest import digest_request
 from chat.responses import CollectedAnswer, PassedThroughAnswer, StreamedAnswer
 from chat.routing import call_for_chat, call_for_openai, limit_output, list_model_cards, wants_usage
 from chat.schemas import ChatRequest, parse_chat_request, parse_openai_request
 from chat.upstream import EngineCall
 from chat.web_runtime import WebRuntime, get_runtime
 from conversations.models import MessageRole
+from conversations.new_turns import NewMessage, NewTurn, Turn
+from conversations.prompt_sizes import TurnLimits
+from conversations.repeats import RepeatKey
 from conversations.replies import CancelRequest
-from conversations.turns import NewMessage, NewTurn, Turn
 from gateway.conf import GatewayConfig
 from gateway.errors import ModelNotFound
 from gateway.request_id import current_request_id
@@ -43,7 +46,7 @@ async def chat(request: Request) -> Response:
         return repeat_answer(answered, headers + ids_of(answered), principal, body)
     route = await find_route(runtime, request, principal, body.model)
     limit_output({"max_tokens": body.max_tokens}, route)  # before anything is recorded
-    turn = await record(runtime, principal, body, route.model)
+    turn = await record(runtime, principal, body, route)
     if turn is not None:
         headers += ids_of(turn)
     if turn is not None and turn.replay is not None:
@@ -196,10 +199,22 @@ def may_switch(config: GatewayConfig, principal: Principal) -> bool:
 
 
 async def find_repeat(runtime: WebRuntime, principal: Principal, body: ChatRequest) -> Turn | None:
-    """The turn that this request repeats, whose stored answer needs no engine; None for a new message."""
+    """The turn that this request repeats, whose stored answer needs no engine; None for a new message.
+
+    Raises PermissionDenied for a credential without HISTORY where the message is stored, and
+    ClientMessageIdReused where it asked for something else.
+    """
     if body.client_message_id is None:
         return None
-    return await runtime.recorder.find_answer(principal.user_id, body.client_message_id)
+    return await runtime.turns.find_answer(
+        RepeatKey(
+            owner_id=principal.user_id,
+            client_message_id=body.client_message_id,
+            request_digest=digest_request(body),
+            conversation_id=body.conversation_id,
+            may_read=principal.has(Scope.HISTORY),
+        )
+    )
 
 
 def repeat_answer(turn: Turn, headers: Headers, principal: Principal, body: ChatRequest) -> Response:
@@ -220,8 +235,8 @@ def ids_of(turn: Turn) -> Headers:
     ]
 
 
-async def record(runtime: WebRuntime, principal: Principal, body: ChatRequest, model: str) -> Turn | None:
-    """Store the user's message and the answer's row; None when the request turns storing off."""
+async def record(runtime: WebRuntime, principal: Principal, body: ChatRequest, route: Route) -> Turn | None:
+    """Store the user's message and the answer's row, if they fit; None when the request turns storing off."""
     if not body.store:
         return None
     messages = body.messages or []
@@ -230,19 +245,25 @@ async def record(runtime: WebRuntime, principal: Principal, body: ChatRequest, m
     said = [NewMessage(MessageRole(m.role), m.content) for m in messages[has_system:]]
     if body.content is not None:
         said = [NewMessage(MessageRole.USER, body.content)]
-    return await runtime.recorder.begin(
-        NewTurn(
-            owner_id=principal.user_id,
-            conversation_id=body.conversation_id,
-            parent_id=body.parent_id,
-            messages=tuple(said),
-            system_prompt=system_prompt,
-            model=model,
-            client_message_id=body.client_message_id,
-            request_id=current_request_id.get(),
-            lease_s=runtime.config.message_lease_s,
-        )
+    turn = NewTurn(
+        owner_id=principal.user_id,
+        conversation_id=body.conversation_id,
+        parent_id=body.parent_id,
+        messages=tuple(said),
+        system_prompt=system_prompt,
+        model=route.model,
+        client_message_id=body.client_message_id,
+        request_digest=digest_request(body) if body.client_message_id else "",
+        may_read=principal.has(Scope.HISTORY),
+        request_id=current_request_id.get(),
+        lease_s=runtime.config.message_lease_s,
+        limits=TurnLimits(
+            model=route.model,
+            context_tokens=route.max_model_len,
+            conversation_bytes=runtime.config.max_conversation_bytes,
+        ),
     )
+    return await runtime.turns.begin(turn, route)
 
 
 def plain_prompt(body: ChatRequest, principal: Principal) -> list[dict[str, str]]:

@@ -34,6 +34,7 @@ from chat.recording import Recorder
 from chat.registry import Registry
 from chat.stop_notice import call_at_stop
 from chat.switching import ChatSwitchRequest, request_switches
+from chat.turn_recording import TurnRecorder
 from chat.upstream import EngineGateway
 from gateway.audit import ChatCaller
 from gateway.batching import BatchWorker
@@ -69,6 +70,7 @@ class WebRuntime:
     usage: UsageLog
     request_admission: RequestAdmission
     recorder: Recorder
+    turns: TurnRecorder
     registry: Registry
     cancellation: Cancellation
     model_events: ModelEvents
@@ -155,6 +157,7 @@ class WebRuntime:
             log.error("answers_left_unsaved", running=len(self.registry.snapshot()))
         await self.presence.remove()
         await self.board_worker.stop()
+        await self.turns.stop()
         await self.worker.stop()
         await self.engine.close()
         await self.board.close()
@@ -190,6 +193,7 @@ def _build_runtime(config: GatewayConfig) -> WebRuntime:
     authenticator = Authenticator(worker, open_stamps(batch))
     usage = UsageLog()
     limiter = Limiter(open_limits(batch, config), usage)
+    engine = EngineGateway(api_key=config.vllm_api_key, connect_timeout_s=config.upstream_connect_timeout_s)
     return WebRuntime(
         config=config,
         worker=worker,
@@ -198,14 +202,13 @@ def _build_runtime(config: GatewayConfig) -> WebRuntime:
         board=board,
         engine_admission=EngineAdmission(board, _wait_limits(config), on_change=presence.announce),
         presence=presence,
-        engine=EngineGateway(
-            api_key=config.vllm_api_key, connect_timeout_s=config.upstream_connect_timeout_s
-        ),
+        engine=engine,
         authenticator=authenticator,
         limiter=limiter,
         usage=usage,
         request_admission=_request_admission(config, authenticator, limiter),
         recorder=recorder,
+        turns=TurnRecorder(worker, engine, account_bytes=config.max_account_bytes),
         registry=registry,
         cancellation=Cancellation(registry=registry, recorder=recorder, redis=redis),
         model_events=ModelEvents(board_worker),

@@ -7,11 +7,11 @@ root to it. Only the server writes messages.
 from __future__ import annotations
 
 import uuid
-from typing import Self
+from typing import Any, Self
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Q
+from django.db.models import Func, Q
 from django.utils import timezone
 
 from gateway.ids import new_id
@@ -21,6 +21,20 @@ MAX_SYSTEM_PROMPT = 32_000
 MAX_MODEL_NAME = 200
 MAX_FINISH_REASON = 50
 """Characters that the columns take."""
+
+
+ROW_BYTES = 1024
+"""What each message counts beside its text, so that a bound in bytes is one on rows as well."""
+
+
+class OctetLength(Func):
+    """The bytes of a text. PostgreSQL knows them without reading a text that it keeps out of line."""
+
+    function = "OCTET_LENGTH"
+    output_field = models.IntegerField()
+
+    def as_sqlite(self, compiler: Any, connection: Any, **context: Any) -> Any:
+        return self.as_sql(compiler, connection, template="LENGTH(CAST(%(expressions)s AS BLOB))", **context)
 
 
 class MessageRole(models.TextChoices):
@@ -94,14 +108,24 @@ class Conversation(models.Model):
 
 class Message(models.Model):
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
-    conversation = models.ForeignKey(Conversation, on_delete=models.CASCADE, related_name="messages")
-    owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
+    # No index of their own: each is the beginning of one below.
+    conversation = models.ForeignKey(
+        Conversation, on_delete=models.CASCADE, related_name="messages", db_index=False
+    )
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+", db_index=False
+    )
     parent = models.ForeignKey(
         "self", null=True, blank=True, on_delete=models.CASCADE, related_name="children"
     )
     role = models.CharField(max_length=10, choices=MessageRole)
     content = models.TextField(blank=True)
     reasoning = models.TextField(blank=True)
+    size_bytes = models.GeneratedField(
+        expression=OctetLength("content") + OctetLength("reasoning"),
+        output_field=models.IntegerField(),
+        db_persist=True,
+    )
     tool_calls = models.JSONField(null=True, blank=True)
     status = models.CharField(max_length=10, choices=MessageStatus, default=MessageStatus.COMPLETE)
     error_code = models.CharField(max_length=50, blank=True)
@@ -116,6 +140,12 @@ class Message(models.Model):
     )
     request_id = models.CharField(max_length=128, blank=True)
     client_message_id = models.CharField(max_length=128, null=True, blank=True)  # noqa: DJ001 - unique when given
+    request_digest = models.CharField(
+        max_length=65,
+        blank=True,
+        editable=False,
+        help_text="Of what the request with this client_message_id asked for.",
+    )
     lease_expires_at = models.DateTimeField(
         null=True, blank=True, help_text="While streaming: when the sweeper may take its process for dead."
     )
@@ -145,7 +175,9 @@ class Message(models.Model):
                 fields=["lease_expires_at"],
                 condition=Q(status="streaming"),
                 name="streaming_message_by_lease",
-            )
+            ),
+            models.Index(fields=["conversation", "status", "size_bytes"], name="message_of_conversation"),
+            models.Index(fields=["owner", "size_bytes"], name="message_of_owner"),
         ]
 
     def __str__(self) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 
-from conversations.branches import active_branch
+from conversations.branches import BranchLimits, load_branches
 from conversations.models import Conversation, Message
 from gateway.errors import InvalidRequest, NotFound
 
@@ -42,7 +42,30 @@ def get_conversation(*, user_id: uuid.UUID, conversation_id: uuid.UUID) -> Conve
     return conversation
 
 
-def load_active_branch(conversation: Conversation) -> list[Message]:
-    """The path from the first message to the conversation's head."""
-    messages = {m.id: m for m in Message.objects.filter(conversation=conversation)}
-    return active_branch(messages, conversation.head_id)
+PAGE_BYTES = 4 * 2**20
+"""Contents in one page of messages; a message that is longer by itself is a page of its own."""
+
+
+def load_page(
+    conversation: Conversation, *, limit: int, before: uuid.UUID | None = None
+) -> tuple[list[Message], bool]:
+    """The last messages of the active branch, oldest first, and whether others come before them.
+
+    `before` is the first id of a page: the answer is the page before that one. Raises InvalidRequest when it
+    names no message of this conversation.
+    """
+    end_id = conversation.head_id
+    if before is not None:
+        cursor = Message.objects.filter(conversation=conversation, pk=before).values_list("parent_id").first()
+        if cursor is None:
+            raise InvalidRequest("The cursor names no message of this conversation.", param="before")
+        (end_id,) = cursor
+    if end_id is None:
+        return [], False
+    branch = load_branches([end_id], BranchLimits(messages=limit, size_bytes=PAGE_BYTES)).get(end_id)
+    if branch is None:
+        return [], False
+    ids = [message.id for message in branch.messages] or [end_id]
+    rows = Message.objects.in_bulk(ids)
+    page = [rows[id_] for id_ in ids if id_ in rows]
+    return page, not branch.is_whole and page[0].parent_id is not None

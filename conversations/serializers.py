@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from typing import Any
 
 from drf_spectacular.utils import extend_schema_field
@@ -9,6 +10,8 @@ from rest_framework import serializers
 
 from conversations.models import MAX_MODEL_NAME, MAX_SYSTEM_PROMPT, MAX_TITLE, Conversation, Message
 from gateway.rest import StrictSerializer
+
+MAX_PAGE = 100
 
 
 class UsageSerializer(serializers.Serializer[Any]):
@@ -69,16 +72,36 @@ class ConversationSerializer(serializers.ModelSerializer[Conversation]):
 
 
 class ConversationDetailSerializer(ConversationSerializer):
-    """With the active branch, root first."""
+    """With a page of the active branch, root first: `page` and `has_more` of the context."""
 
-    messages = serializers.SerializerMethodField()
+    messages = serializers.SerializerMethodField(
+        help_text="The active branch, or a page of it, oldest first."
+    )
+    first_id = serializers.SerializerMethodField(help_text="Of the page; `before` it is the next one.")
+    last_id = serializers.SerializerMethodField()
+    has_more = serializers.SerializerMethodField(help_text="Whether there are earlier messages.")
 
     class Meta(ConversationSerializer.Meta):
-        fields = [*ConversationSerializer.Meta.fields, "messages"]
+        fields = [*ConversationSerializer.Meta.fields, "messages", "first_id", "last_id", "has_more"]
 
     @extend_schema_field(MessageSerializer(many=True))
     def get_messages(self, conversation: Conversation) -> Any:
-        return MessageSerializer(self.context["branch"], many=True).data
+        return MessageSerializer(self.context["page"], many=True).data
+
+    def get_first_id(self, conversation: Conversation) -> uuid.UUID | None:
+        return self.context["page"][0].id if self.context["page"] else None
+
+    def get_last_id(self, conversation: Conversation) -> uuid.UUID | None:
+        return self.context["page"][-1].id if self.context["page"] else None
+
+    def get_has_more(self, conversation: Conversation) -> bool:
+        has_more: bool = self.context["has_more"]
+        return has_more
+
+
+class MessagePageSerializer(StrictSerializer):
+    limit = serializers.IntegerField(min_value=1, max_value=MAX_PAGE, default=MAX_PAGE)
+    before = serializers.UUIDField(required=False, help_text="`first_id` of the page after it.")
 
 
 class NewConversationSerializer(StrictSerializer):
@@ -90,7 +113,7 @@ class NewConversationSerializer(StrictSerializer):
 
 
 class ConversationQuerySerializer(StrictSerializer):
-    limit = serializers.IntegerField(min_value=1, max_value=100, default=20)
+    limit = serializers.IntegerField(min_value=1, max_value=MAX_PAGE, default=20)
     after = serializers.UUIDField(required=False, help_text="`last_id` of the page before.")
     q = serializers.CharField(
         max_length=MAX_TITLE, required=False, allow_blank=True, help_text="Part of the title."

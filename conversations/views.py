@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
 
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from conversations.models import Conversation
-from conversations.selectors import get_conversation, list_conversations, load_active_branch
+from conversations.models import Conversation, Message
+from conversations.selectors import get_conversation, list_conversations, load_page
 from conversations.serializers import (
     ConversationDetailSerializer,
     ConversationListSerializer,
     ConversationQuerySerializer,
     ConversationSerializer,
+    MessagePageSerializer,
     NewConversationSerializer,
 )
 from conversations.services import create_conversation
@@ -61,16 +63,19 @@ class ConversationsView(APIView):
 class ConversationView(APIView):
     @extend_schema(
         operation_id="get_conversation",
+        parameters=[MessagePageSerializer],
         responses=ConversationDetailSerializer,
         tags=["conversations"],
-        summary="A conversation with its active branch",
+        summary="A conversation with the last messages of its active branch, and pages of those before",
     )
     def get(self, request: Request, conversation_id: uuid.UUID) -> Response:
-        return Response(
-            _detail(get_conversation(user_id=caller_id(request), conversation_id=conversation_id))
-        )
+        query = MessagePageSerializer(data=request.query_params.dict())
+        query.is_valid(raise_exception=True)
+        conversation = get_conversation(user_id=caller_id(request), conversation_id=conversation_id)
+        page, has_more = load_page(conversation, **query.validated_data)
+        return Response(_detail(conversation, page, has_more=has_more))
 
 
-def _detail(conversation: Conversation) -> object:
-    context = {"branch": load_active_branch(conversation)}
+def _detail(conversation: Conversation, page: Sequence[Message] = (), *, has_more: bool = False) -> object:
+    context = {"page": page, "has_more": has_more}
     return ConversationDetailSerializer(conversation, context=context).data

@@ -68,6 +68,19 @@ class RequestConfig:
     max_answer_bytes: int = setting(
         "MAX_ANSWER_BYTES", 64 * 2**20, "Longest answer taken from the engine.", whole_number(1024)
     )
+    max_conversation_bytes: int = setting(
+        "MAX_CONVERSATION_BYTES",
+        16 * 2**20,
+        "Stored text of one conversation, with 1 KiB more for each message; 0 switches the limit off.",
+        whole_number(0),
+    )
+    max_account_bytes: int = setting(
+        "MAX_ACCOUNT_BYTES",
+        2**30,
+        "Stored text of all conversations of one account, counted likewise, once a minute at least; "
+        "0 switches the limit off.",
+        whole_number(0),
+    )
     media_urls: str = setting(
         "MEDIA_URLS",
         "off",

@@ -144,6 +144,21 @@ class IdempotencyInProgress(Conflict):
     default_message = "The first request with this client_message_id is still being answered."
 
 
+class ClientMessageIdReused(Conflict):
+    code = "client_message_id_reused"
+    default_message = "This client_message_id was sent before with a request that asks for something else."
+
+
+class ConversationFull(Conflict):
+    code = "conversation_full"
+    default_message = "The conversation holds as much as it may. Start a new one."
+
+
+class StorageFull(Conflict):
+    code = "storage_full"
+    default_message = "The conversations of this account hold as much as they may."
+
+
 class DoesNotFit(Conflict):
     code = "does_not_fit"
     default_message = "The profile does not fit the GPUs."

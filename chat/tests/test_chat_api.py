@@ -226,18 +226,6 @@ def test_an_unknown_model_is_not_found(client: httpx.Client) -> None:
     assert "simulated" in error_of(answer)["message"]
 
 
-def test_a_prompt_longer_than_the_context_says_so_and_is_kept_as_an_error(client: httpx.Client) -> None:
-    answer = client.post("/api/chat", json={"content": "word " * 5000})
-
-    assert answer.status_code == 400
-    assert error_of(answer)["code"] == "context_length_exceeded"
-    newest = client.get("/api/conversations", params={"limit": 1}).json()["first_id"]
-    assert [(m["role"], m["status"], m["error_code"]) for m in branch_of(client, newest)] == [
-        ("user", "complete", ""),
-        ("assistant", "error", "context_length_exceeded"),
-    ]
-
-
 @pytest.mark.parametrize("header", [None, "Bearer", "Bearer nonsense", "Basic YTpi", "Bearer ' OR 1=1 --"])
 def test_a_missing_or_bad_credential_is_refused(gateway: GatewayProcess, header: str | None) -> None:
     headers = {"Authorization": header} if header else {}

@@ -24,7 +24,8 @@ def new_key(gateway: GatewayProcess, *options: str) -> str:
 def test_answer_of_a_model_that_the_key_is_not_for_is_not_repeated(gateway: GatewayProcess) -> None:
     message_id = str(uuid.uuid4())
     first = chat(gateway, gateway.token(), client_message_id=message_id).raise_for_status()
-    confined, wide = (new_key(gateway, "--scope", "chat", "--model", name) for name in ("other", "simulated"))
+    scopes = ("--scope", "chat", "--scope", "history")
+    confined, wide = (new_key(gateway, *scopes, "--model", name) for name in ("other", "simulated"))
 
     refused = chat(gateway, confined, client_message_id=message_id)
     repeated = chat(gateway, wide, client_message_id=message_id)
@@ -44,3 +45,24 @@ def test_key_without_the_history_scope_goes_on_with_no_stored_conversation(gatew
     assert (refused.status_code, error_of(refused)["code"]) == (403, "permission_denied")
     assert goes_on.status_code == 200
     assert chat(gateway, chatting).status_code == 200
+
+
+def test_key_without_the_history_scope_reaches_nothing_stored_by_client_message_id(
+    gateway: GatewayProcess,
+) -> None:
+    message_id = str(uuid.uuid4())
+    first = chat(gateway, gateway.token(), client_message_id=message_id).raise_for_status()
+    chatting = new_key(gateway, "--scope", "chat")
+    reading = new_key(gateway, "--scope", "chat", "--scope", "history")
+
+    refused = [
+        chat(gateway, chatting, client_message_id=message_id, **more)
+        for more in ({}, {"stream": True}, {"content": "Something else"})
+    ]
+    unused = chat(gateway, chatting, client_message_id=str(uuid.uuid4()))
+
+    assert [(r.status_code, error_of(r)["code"]) for r in refused] == [(403, "permission_denied")] * 3
+    assert all("x-conversation-id" not in answer.headers for answer in refused)
+    assert unused.status_code == 200
+    repeated = chat(gateway, reading, client_message_id=message_id)
+    assert repeated.json()["message_id"] == first.json()["message_id"]

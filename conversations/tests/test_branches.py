@@ -1,30 +1,95 @@
-"""From the message tree to a branch, and from a branch to a prompt; no database needed."""
+"""From the message tree to a branch, and from a branch to a prompt."""
 
 from __future__ import annotations
 
-from conversations.branches import active_branch, to_prompt
-from conversations.models import Message
+import uuid
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from accounts.models import User
+from conversations.branches import Branch, BranchLimits, load_branches, to_prompt
+from conversations.models import Conversation, Message
+
+ROOMY = BranchLimits(messages=100, size_bytes=10_000)
 
 
-def said(role: str, content: str, parent: Message | None = None) -> Message:
-    return Message(role=role, content=content, parent_id=parent.id if parent else None)
+def said(role: str, content: str) -> Message:
+    return Message(role=role, content=content)
 
 
-def test_branch_is_the_path_from_the_root_to_the_head() -> None:
-    root = said("user", "root")
-    left, right = said("assistant", "left", root), said("assistant", "right", root)
-    leaf = said("user", "leaf", left)
-
-    messages = {m.id: m for m in (leaf, right, left, root)}
-
-    assert active_branch(messages, leaf.id) == [root, left, leaf]
-    assert active_branch(messages, right.id) == [root, right]
+@pytest.fixture
+def conversation(mina: User) -> Conversation:
+    return Conversation.objects.create(owner=mina)
 
 
-def test_conversation_without_a_head_has_an_empty_branch() -> None:
-    root = said("user", "root")
+def stored(conversation: Conversation, content: str, parent: Message | None = None, **more: str) -> Message:
+    return Message.objects.create(
+        conversation=conversation,
+        owner=conversation.owner,
+        role="user",
+        content=content,
+        parent=parent,
+        **more,
+    )
 
-    assert active_branch({root.id: root}, None) == []
+
+def branch_to(end: Message, limits: BranchLimits = ROOMY) -> Branch:
+    return load_branches([end.id], limits)[end.id]
+
+
+def contents(branch: Branch) -> list[str]:
+    return [message.content for message in branch.messages]
+
+
+@pytest.mark.django_db
+def test_branch_is_the_path_from_the_root_to_its_end(conversation: Conversation) -> None:
+    root = stored(conversation, "root")
+    left, right = stored(conversation, "left", root), stored(conversation, "right", root)
+    leaf = stored(conversation, "뿌리", left, reasoning="hm")
+
+    branch = branch_to(leaf)
+
+    assert (contents(branch), branch.is_whole) == (["root", "left", "뿌리"], True)
+    assert branch.size_bytes == len("rootleft") + 6
+    assert branch.conversation_id == conversation.id
+    assert contents(branch_to(right)) == ["root", "right"]
+
+
+@pytest.mark.django_db
+def test_branches_of_many_conversations_are_one_query(mina: User) -> None:
+    ends = [stored(Conversation.objects.create(owner=mina), f"{n}") for n in range(5)]
+
+    with CaptureQueriesContext(connection) as queries:
+        branches = load_branches([end.id for end in ends] + [uuid.uuid4()], ROOMY)
+
+    assert {key: contents(branch) for key, branch in branches.items()} == {e.id: [e.content] for e in ends}
+    assert len(queries) == 1
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("limits", "kept"),
+    [
+        (BranchLimits(messages=2, size_bytes=100), ["cccc", "dddd"]),
+        (BranchLimits(messages=9, size_bytes=8), ["cccc", "dddd"]),
+        (BranchLimits(messages=9, size_bytes=7), ["dddd"]),
+        (BranchLimits(messages=9, size_bytes=3), []),
+        (BranchLimits(messages=4, size_bytes=16), ["aaaa", "bbbb", "cccc", "dddd"]),
+    ],
+)
+def test_branch_beyond_a_limit_is_its_end_and_says_so(
+    conversation: Conversation, limits: BranchLimits, kept: list[str]
+) -> None:
+    end = None
+    for text in ("aaaa", "bbbb", "cccc", "dddd"):
+        end = stored(conversation, text, end)
+    assert end is not None
+
+    branch = branch_to(end, limits)
+
+    assert (contents(branch), branch.is_whole) == (kept, len(kept) == 4)
 
 
 def test_prompt_begins_with_the_system_prompt_if_there_is_one() -> None:

@@ -12,8 +12,9 @@ from django.test.utils import CaptureQueriesContext
 
 from accounts.models import User
 from conversations.models import Conversation, Message
+from conversations.new_turns import NewTurn, Turn
 from conversations.tests.turn_items import begin, close, stored, turn_of
-from conversations.turns import NewTurn, Turn, begin_turns
+from conversations.turns import begin_turns
 from gateway.errors import ConversationBusy, IdempotencyInProgress, NotFound
 
 pytestmark = pytest.mark.django_db

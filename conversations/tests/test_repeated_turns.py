@@ -7,8 +7,16 @@ from django.utils import timezone
 
 from accounts.models import User
 from conversations.models import Conversation, MessageStatus
+from conversations.repeats import RepeatKey
 from conversations.tests.turn_items import begin, close, stored, turn_of
-from gateway.errors import ConversationBusy, IdempotencyInProgress, NotFound
+from conversations.turns import find_answers
+from gateway.errors import (
+    ClientMessageIdReused,
+    ConversationBusy,
+    IdempotencyInProgress,
+    NotFound,
+    PermissionDenied,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -100,3 +108,52 @@ def test_same_client_message_id_of_two_users_are_two_messages(mina: User, juno: 
 
     assert turn.replay is None
     assert Conversation.objects.get(pk=turn.conversation_id).owner == juno
+
+
+@pytest.mark.parametrize("status", [MessageStatus.COMPLETE, MessageStatus.ERROR, MessageStatus.STREAMING])
+def test_same_client_message_id_for_something_else_is_refused(mina: User, status: MessageStatus) -> None:
+    first = begin(turn_of(mina, "Pay 5 €", client_message_id="c-1", request_digest="n1"))
+    if status != MessageStatus.STREAMING:
+        close(first, "Paid.", status)
+
+    with pytest.raises(ClientMessageIdReused):
+        begin(turn_of(mina, "Pay 9 €", client_message_id="c-1", request_digest="n2"))
+
+    key = RepeatKey(owner_id=mina.id, client_message_id="c-1", request_digest="n2")
+    assert [type(answer) for answer in find_answers([key])] == [ClientMessageIdReused]
+    assert len(stored(first)) == 2
+
+
+def test_repeat_names_the_conversation_that_it_started_or_the_one_it_went_on_with(mina: User) -> None:
+    first = begin(turn_of(mina, client_message_id="c-1", request_digest="n1"))
+    close(first)
+    here = first.conversation_id
+    close(begin(turn_of(mina, client_message_id="c-2", request_digest="c2", conversation_id=here)))
+    other = begin(turn_of(mina))
+    close(other)
+
+    def ask(key: str, digest: str, conversation_id: object) -> str:
+        item = turn_of(mina, client_message_id=key, request_digest=digest, conversation_id=conversation_id)
+        try:
+            return "replay" if begin(item).replay else "new"
+        except ClientMessageIdReused:
+            return "refused"
+
+    assert ask("c-1", "n1", None) == "replay"
+    assert ask("c-1", "c1", here) == "replay"
+    assert ask("c-1", "c1", other.conversation_id) == "refused"
+    assert ask("c-2", "c2", here) == "replay"
+    assert ask("c-2", "n2", None) == "refused"
+
+
+@pytest.mark.parametrize("status", [MessageStatus.COMPLETE, MessageStatus.ERROR, MessageStatus.STREAMING])
+def test_repeat_by_a_credential_that_may_not_read_is_refused(mina: User, status: MessageStatus) -> None:
+    first = begin(turn_of(mina, client_message_id="c-1"))
+    if status != MessageStatus.STREAMING:
+        close(first, "Secret", status)
+
+    with pytest.raises(PermissionDenied):
+        begin(turn_of(mina, client_message_id="c-1", may_read=False))
+
+    key = RepeatKey(owner_id=mina.id, client_message_id="c-1", may_read=False)
+    assert [type(answer) for answer in find_answers([key])] == [PermissionDenied]

@@ -10,8 +10,8 @@ from django.utils import timezone
 
 from accounts.models import User
 from conversations.models import Conversation, Message, MessageRole, MessageStatus
+from conversations.new_turns import NewMessage, make_title
 from conversations.tests.turn_items import begin, close, stored, turn_of, user_says
-from conversations.turns import NewMessage, make_title
 from gateway.errors import ConversationBusy, NotFound
 
 pytestmark = pytest.mark.django_db

@@ -6,8 +6,9 @@ from typing import Any
 
 from accounts.models import User
 from conversations.models import Message, MessageRole, MessageStatus
+from conversations.new_turns import NewMessage, NewTurn, Turn
 from conversations.replies import ReplyOutcome, close_replies
-from conversations.turns import NewMessage, NewTurn, Turn, begin_turns
+from conversations.turns import begin_turns
 
 
 def user_says(text: str) -> tuple[NewMessage, ...]:
@@ -24,6 +25,7 @@ def begin(item: NewTurn) -> Turn:
     (result,) = begin_turns([item])
     if isinstance(result, Exception):
         raise result
+    assert isinstance(result, Turn)
     return result
 
 

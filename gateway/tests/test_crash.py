@@ -14,6 +14,7 @@ from gateway.tests.live import GatewayProcess, start_gateway, wait_until
 from modelops.simulator.process import start_simulator
 
 STREAMS = 6
+CHATS = 30
 
 
 def stream_until_it_breaks(client: httpx.Client) -> dict[str, Any]:
@@ -69,6 +70,54 @@ def test_after_kill_9_nothing_acknowledged_is_missing_and_nothing_stays_streamin
         assert branch(client, finished["conversation_id"])[1]["content"] == finished["message"]["content"]
         body = {"conversation_id": told[0]["conversation_id"], "content": "go on", "max_tokens": 2}
         assert client.post("/api/chat", json=body).status_code == 200
+
+
+def answer_whole(client: httpx.Client) -> dict[str, Any] | None:
+    """The JSON answer of one chat; None where the connection broke before."""
+    try:
+        response = client.post("/api/chat", json={"content": "Short story", "max_tokens": 12})
+        return dict(response.raise_for_status().json())
+    except httpx.TransportError:
+        return None
+
+
+def answer_until_it_breaks(client: httpx.Client, answered: list[dict[str, Any]]) -> None:
+    """Chat after chat as JSON, each answer kept, until the connection breaks."""
+    while (answer := answer_whole(client)) is not None:
+        answered.append(answer)
+
+
+def test_json_answers_given_before_kill_9_are_stored_byte_for_byte_and_once(
+    stores: Stores,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    flags = ["--served-model-name", "simulated", "--sim-tokens-per-second", "60"]
+    with (
+        start_simulator(*flags) as engine,
+        start_gateway(
+            stores, tmp_path_factory.mktemp("answers"), engine.base_url, MESSAGE_LEASE="1.5"
+        ) as gateway,
+        gateway.client() as client,
+        ThreadPoolExecutor(CHATS) as pool,
+    ):
+        answered: list[dict[str, Any]] = []
+        chats = [pool.submit(answer_until_it_breaks, client, answered) for _ in range(CHATS)]
+        wait_until(lambda: len(answered) >= CHATS, timeout_s=60, what="as many answers as chats")
+
+        gateway.kill()
+        for chat in chats:
+            chat.result(30)
+        gateway.start()
+
+        for told in answered:
+            asked, kept = branch(client, told["conversation_id"])
+            assert (asked["content"], kept["id"]) == ("Short story", told["message_id"])
+            assert (kept["status"], kept["finish_reason"]) == ("complete", told["finish_reason"])
+            assert kept["content"] == told["message"]["content"]
+            assert kept["usage"] == told["usage"]
+        assert len({told["message_id"] for told in answered}) == len(answered)
+        wait_until(lambda: not streaming(client), timeout_s=20, what="the orphans to be closed")
+        assert answer_whole(client) is not None
 
 
 def test_a_graceful_stop_ends_streams_with_an_error_event_and_keeps_them(

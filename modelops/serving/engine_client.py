@@ -34,6 +34,11 @@ class EngineRefusedConnection(EngineError):
     """Nothing listens there: the engine is down, or still loading (vLLM listens only when ready)."""
 
 
+def _as_context(value: Any) -> int | None:
+    """The context in tokens; None for what is none."""
+    return value if type(value) is int and value > 0 else None
+
+
 class EngineClient:
     """Asks one engine. Every call is bounded in time."""
 
@@ -50,7 +55,8 @@ class EngineClient:
         content = await self._get_json("/v1/models")
         try:
             models = [
-                ServedModel(str(card["id"]), card.get("max_model_len"), card) for card in content["data"]
+                ServedModel(str(card["id"]), _as_context(card.get("max_model_len")), card)
+                for card in content["data"]
             ]
         except (KeyError, TypeError, AttributeError) as exc:
             raise EngineError("its /v1/models is not a model list") from exc

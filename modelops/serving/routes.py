@@ -32,6 +32,8 @@ class Route:
     base_url: str = ""
     max_concurrent_requests: int | None = None
     max_output_tokens: int | None = None
+    max_model_len: int | None = None
+    """The context in tokens, where the engine said it."""
     switch_to: str = ""
     """The profile to switch to before the wait makes sense."""
 
@@ -111,12 +113,16 @@ class RouteTable:
                 base_url=engine.base_url,
                 max_concurrent_requests=engine.max_concurrent_requests,
                 max_output_tokens=engine.max_output_tokens,
+                max_model_len=engine.max_model_len,
             )
             names = (*engine.names, *CURRENT_NAMES) if slot.slug == DEFAULT_SLOT else engine.names
             routes = dict.fromkeys(names, route) | routes
         if self.uses_external and self.external is not None:
             url = self.external.base_url
-            own = {m.name: Route(slot=DEFAULT_SLOT, model=m.name, base_url=url) for m in self.external.models}
+            own = {
+                m.name: Route(slot=DEFAULT_SLOT, model=m.name, base_url=url, max_model_len=m.max_model_len)
+                for m in self.external.models
+            }
             for model in self.external.models[:1]:
                 own |= dict.fromkeys(CURRENT_NAMES, own[model.name])
             routes = own | routes

@@ -1,0 +1,128 @@
+"""Records turns after checking them: what cannot fit the model's context, or a bound, is never stored."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import uuid
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from chat.token_count import count_tokens
+from chat.upstream import EngineGateway
+from conversations.models import ROW_BYTES
+from conversations.new_turns import NewTurn, PreparedPrompt, Turn
+from conversations.prompt_sizes import LIGHT
+from conversations.repeats import RepeatKey
+from conversations.stored_bytes import check_account, sum_stored_bytes
+from conversations.turns import begin_turns, find_answers, prepare_turns
+from gateway.batching import BatchWorker
+from gateway.errors import ConversationBusy, StorageFull
+from modelops.serving.routes import Route
+
+LARGE_TURNS_AT_A_TIME = 4
+"""Prompts of megabytes that this process holds while it checks them."""
+
+COUNT_AGE_S = 60.0
+"""How old the sum of an account's bytes may be; what this process adds is counted at once."""
+REFUSAL_AGE_S = 2.0
+"""How old it may be when a turn is refused for it, so that deleting helps at once."""
+MOST_ACCOUNTS = 10_000
+"""Whose sums are kept."""
+
+
+@dataclass(slots=True)
+class _Count:
+    stored_bytes: int
+    read_at: float
+
+
+class AccountStorage:
+    """What accounts have stored, to be asked before each turn without a query for each."""
+
+    def __init__(
+        self, worker: BatchWorker, *, limit_bytes: int, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._worker = worker
+        self._limit_bytes = limit_bytes
+        self._clock = clock
+        self._counts: OrderedDict[uuid.UUID, _Count] = OrderedDict()
+
+    async def reserve(self, owner_id: uuid.UUID, new_bytes: int) -> None:
+        """Count `new_bytes` for the account. Raises StorageFull when it would hold more than it may."""
+        if not self._limit_bytes:
+            return
+        count = self._counts.get(owner_id)
+        if count is None or self._clock() - count.read_at > COUNT_AGE_S:
+            count = await self._read(owner_id)
+        try:
+            check_account(count.stored_bytes, new_bytes, self._limit_bytes)
+        except StorageFull:
+            if self._clock() - count.read_at <= REFUSAL_AGE_S:
+                raise
+            count = await self._read(owner_id)
+            check_account(count.stored_bytes, new_bytes, self._limit_bytes)
+        count.stored_bytes += new_bytes
+
+    async def _read(self, owner_id: uuid.UUID) -> _Count:
+        stored_bytes = await self._worker.submit(sum_stored_bytes, owner_id)
+        count = self._counts[owner_id] = _Count(stored_bytes, self._clock())
+        self._counts.move_to_end(owner_id)
+        if len(self._counts) > MOST_ACCOUNTS:
+            self._counts.popitem(last=False)
+        return count
+
+
+class TurnRecorder:
+    """Begins turns; one per web process.
+
+    Small turns share batches with other users' turns on `worker`. One that is large, or so near the end of
+    the context that its tokens have to be counted, is prepared and recorded on a worker that small turns do
+    not wait for; accounts are summed on a third.
+    """
+
+    def __init__(self, worker: BatchWorker, engine: EngineGateway, *, account_bytes: int) -> None:
+        self._worker = worker
+        self._engine = engine
+        self._large_worker = BatchWorker("large-turns-worker")
+        self._storage_worker = BatchWorker("storage-worker")
+        self._storage = AccountStorage(self._storage_worker, limit_bytes=account_bytes)
+        self._large_turns = asyncio.Semaphore(LARGE_TURNS_AT_A_TIME)
+
+    async def stop(self) -> None:
+        """Finish what was submitted, then end the threads."""
+        await self._large_worker.stop()
+        await self._storage_worker.stop()
+
+    async def find_answer(self, key: RepeatKey) -> Turn | None:
+        """The stored answer to a message that is being repeated. Raises as AskedMessage.check_repeat."""
+        return await self._worker.submit(find_answers, key)
+
+    async def begin(self, turn: NewTurn, route: Route) -> Turn:
+        """Record the turn if it fits; `route` is where it goes. Raises as `begin_turns`, or StorageFull."""
+        size_bytes = turn.size_bytes
+        turn.limits.check_prompt(size_bytes)
+        await self._storage.reserve(turn.owner_id, size_bytes + ROW_BYTES * (len(turn.messages) + 1))
+        if size_bytes <= LIGHT.size_bytes:
+            begun = await self._worker.submit(begin_turns, turn)
+            if isinstance(begun, Turn):
+                return begun
+        async with self._large_turns:
+            return await self._begin_large(turn, route)
+
+    async def _begin_large(self, turn: NewTurn, route: Route) -> Turn:
+        prepared = await self._large_worker.submit(prepare_turns, turn)
+        await self._check_tokens(turn, prepared, route)
+        begun = await self._large_worker.submit(begin_turns, replace(turn, prepared=prepared))
+        if not isinstance(begun, Turn):
+            raise ConversationBusy
+        return begun
+
+    async def _check_tokens(self, turn: NewTurn, prepared: PreparedPrompt, route: Route) -> None:
+        """Raises ContextLengthExceeded for a prompt that the engine counts as longer than the context."""
+        if route.must_wait or turn.limits.surely_fits(prepared.size_bytes, len(prepared.prompt)):
+            return
+        count = await count_tokens(self._engine, route, prepared.prompt)
+        if count is not None:
+            turn.limits.check_tokens(count)

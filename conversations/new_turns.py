@@ -1,0 +1,96 @@
+"""Turns that are to begin, and what becomes of them."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from conversations.branches import Prompt
+from conversations.models import Message, MessageRole
+from conversations.prompt_sizes import TurnLimits, count_bytes
+from conversations.repeats import RepeatKey
+
+TITLE_LENGTH = 60
+NO_LIMITS = TurnLimits()
+
+
+@dataclass(frozen=True, slots=True)
+class NewMessage:
+    role: MessageRole
+    content: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class PreparedPrompt:
+    """The prompt of a turn that is too large for a batch, as `prepare_turns` found it."""
+
+    end_id: uuid.UUID | None
+    """The message that its branch ended in."""
+    prompt: Prompt
+    size_bytes: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewTurn:
+    """A turn to begin. Without `conversation_id` a new conversation is created."""
+
+    owner_id: uuid.UUID
+    messages: tuple[NewMessage, ...]
+    model: str
+    conversation_id: uuid.UUID | None = None
+    parent_id: uuid.UUID | None = None
+    system_prompt: str = ""
+    """Of the new conversation; an existing one keeps its own."""
+    client_message_id: str | None = None
+    request_digest: str = ""
+    may_read: bool = True
+    """Whether the credential may reach what is stored; see RepeatKey."""
+    request_id: str = ""
+    lease_s: float = 30.0
+    limits: TurnLimits = NO_LIMITS
+    prepared: PreparedPrompt | None = None
+
+    @property
+    def size_bytes(self) -> int:
+        """The text that it adds to what is stored."""
+        said = sum(count_bytes(message.content) for message in self.messages)
+        return said if self.conversation_id else said + count_bytes(self.system_prompt)
+
+    @property
+    def repeat_key(self) -> RepeatKey | None:
+        if self.client_message_id is None:
+            return None
+        return RepeatKey(
+            owner_id=self.owner_id,
+            client_message_id=self.client_message_id,
+            request_digest=self.request_digest,
+            conversation_id=self.conversation_id,
+            may_read=self.may_read,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Turn:
+    """A stored turn: the prompt for the engine, and the row of the answer."""
+
+    conversation_id: uuid.UUID
+    message_id: uuid.UUID
+    prompt: Prompt
+    replay: Message | None = None
+    """The stored answer to a message that was answered before; then nothing has to be generated."""
+
+
+@dataclass(frozen=True)
+class LargeTurn:
+    """Nothing was recorded: the turn is too large for a batch, or to be counted. `prepare_turns` is next."""
+
+
+def make_title(messages: Sequence[NewMessage]) -> str:
+    """The first line that the user wrote, cut at a word to TITLE_LENGTH characters."""
+    first = next((m.content for m in messages if m.role == MessageRole.USER), "")
+    line = " ".join(first.split())
+    if len(line) <= TITLE_LENGTH:
+        return line
+    cut = line[:TITLE_LENGTH]
+    return (cut.rpartition(" ")[0] or cut) + "…"
