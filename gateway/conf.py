@@ -31,7 +31,7 @@ from gateway.env import (
     read_value,
     seconds,
     setting,
-    url_with_scheme,
+    url_with_password,
     whole_number,
 )
 from gateway.secrets import load_or_create_secrets
@@ -53,13 +53,16 @@ class GatewayConfig(AccountConfig, EngineConfig, RequestConfig):
         "DATABASE_URL",
         "",
         "postgres://user:password@host:port/name; empty means SQLite in the data folder.",
-        url_with_scheme("postgres", "postgresql", "sqlite"),
+        url_with_password("postgres", "postgresql", "sqlite"),
+    )
+    postgres_password: str = setting(
+        "POSTGRES_PASSWORD", "", "Password of the database, as it is, where DATABASE_URL holds none."
     )
     redis_url: str = setting(
         "REDIS_URL",
         "",
         "redis://host:port/0; empty means in-process state, which allows a single web process.",
-        url_with_scheme("redis", "rediss", "unix"),
+        url_with_password("redis", "rediss", "unix"),
     )
     allowed_hosts: tuple[str, ...] = setting(
         "ALLOWED_HOSTS",
