@@ -185,7 +185,7 @@ class Generation:
             self._opened_at = self._active_at = time.monotonic()
             call = self._make_call(route)
             self.sent_bytes = len(call.body)
-            async with self._engine.open(route.base_url, call) as answer:
+            async with self._engine.open(route.base_url, call, api_key=route.api_key) as answer:
                 yield answer
 
     async def _wait_for_admission(self) -> AdmittedRequest:

@@ -60,10 +60,7 @@ class EngineAnswer:
 class EngineGateway:
     """Opens completions on the engine that a request was admitted to; one per web process."""
 
-    def __init__(self, *, api_key: str = "", connect_timeout_s: float) -> None:
-        self._headers = {"Content-Type": "application/json"}
-        if api_key:
-            self._headers["Authorization"] = f"Bearer {api_key}"
+    def __init__(self, *, connect_timeout_s: float) -> None:
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEP_ALIVE_S),
             # How long to wait for the answer is the generation's decision: see chat.generation.
@@ -74,13 +71,16 @@ class EngineGateway:
         )
 
     @asynccontextmanager
-    async def open(self, base_url: str, call: EngineCall) -> AsyncIterator[EngineAnswer]:
-        """The answer of the engine at `base_url`; leaving the context closes it, which aborts the generation.
+    async def open(self, base_url: str, call: EngineCall, *, api_key: str) -> AsyncIterator[EngineAnswer]:
+        """The answer of the engine at `base_url`, which takes `api_key`; leaving the context closes it.
 
+        Closing it aborts the generation.
         Raises UpstreamUnavailable, UpstreamTimeout (connecting), or what the engine's error status means.
         """
         # An id of our own, never the client's: vLLM confuses two running requests with the same one.
-        headers = {**self._headers, "X-Request-Id": uuid.uuid4().hex}
+        headers = {"Content-Type": "application/json", "X-Request-Id": uuid.uuid4().hex}
+        if api_key:
+            headers["Authorization"] = f"Bearer {api_key}"
         if call.traceparent:
             headers["traceparent"] = call.traceparent
         try:

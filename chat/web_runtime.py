@@ -193,9 +193,7 @@ def _build_runtime(config: GatewayConfig) -> WebRuntime:
         board=board,
         engine_admission=EngineAdmission(board, _wait_limits(config), on_change=presence.announce),
         presence=presence,
-        engine=EngineGateway(
-            api_key=config.vllm_api_key, connect_timeout_s=config.upstream_connect_timeout_s
-        ),
+        engine=EngineGateway(connect_timeout_s=config.upstream_connect_timeout_s),
         authenticator=authenticator,
         limiter=limiter,
         usage=usage,

@@ -29,6 +29,7 @@ class Route:
     model: str
     """What the engine calls its model; while waiting, what is expected to answer."""
     base_url: str = ""
+    api_key: str = field(default="", repr=False)
     max_concurrent_requests: int | None = None
     max_output_tokens: int | None = None
     switch_to: str = ""
@@ -44,6 +45,7 @@ class ExternalRoute:
     """The engine of VLLM_BASE_URL: it serves for the default slot while that has none of its own."""
 
     base_url: str
+    api_key: str = field(default="", repr=False)
     models: Sequence[ServedModel] = ()
     serves_nothing: bool = False
     """It answers, and has no model."""
@@ -108,14 +110,18 @@ class RouteTable:
                 slot=slot.slug,
                 model=engine.model_name,
                 base_url=engine.base_url,
+                api_key=engine.api_key,
                 max_concurrent_requests=engine.max_concurrent_requests,
                 max_output_tokens=engine.max_output_tokens,
             )
             names = (*engine.names, *CURRENT_NAMES) if slot.slug == DEFAULT_SLOT else engine.names
             routes = dict.fromkeys(names, route) | routes
         if self.uses_external and self.external is not None:
-            url = self.external.base_url
-            own = {m.name: Route(slot=DEFAULT_SLOT, model=m.name, base_url=url) for m in self.external.models}
+            url, key = self.external.base_url, self.external.api_key
+            own = {
+                m.name: Route(slot=DEFAULT_SLOT, model=m.name, base_url=url, api_key=key)
+                for m in self.external.models
+            }
             for model in self.external.models[:1]:
                 own |= dict.fromkeys(CURRENT_NAMES, own[model.name])
             routes = own | routes
