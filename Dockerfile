@@ -11,7 +11,7 @@ RUN SECRET_KEY=only-used-while-the-image-is-being-built-1 \
     /venv/bin/python manage.py collectstatic --noinput
 
 FROM python:3.11-slim
-RUN useradd --uid 10001 --no-create-home gateway && install -d -o gateway /data
+RUN useradd --uid 10001 --no-create-home gateway && install -d -o gateway -m 0700 /data
 COPY --from=build /venv /venv
 COPY --from=build /app /app
 WORKDIR /app
@@ -21,7 +21,6 @@ ENV PATH=/venv/bin:$PATH \
     DJANGO_SETTINGS_MODULE=gateway.settings \
     GATEWAY_DATA_DIR=/data \
     LOG_FORMAT=json
-VOLUME /data
 EXPOSE 8080
 HEALTHCHECK --interval=10s --timeout=3s --start-period=20s \
     CMD ["python", "-c", "import httpx; httpx.get('http://127.0.0.1:8080/health/ready').raise_for_status()"]

@@ -215,7 +215,7 @@ class Generation:
             call = self._make_call(route)
             self._call = call
             self.sent_bytes = len(call.body)
-            async with self._engine.open(route.base_url, call) as answer:
+            async with self._engine.open(route.base_url, call, api_key=route.api_key) as answer:
                 yield answer
             if (usage := self.transcript.usage) is not None:
                 tokens = (usage.completion_tokens or 0) // call.choices

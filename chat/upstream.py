@@ -28,6 +28,10 @@ from gateway.errors import (
 )
 
 MAX_ERROR_BYTES = 64 * 1024
+
+COMMON_HEADERS = {"Content-Type": "application/json", "Accept-Encoding": "identity"}
+"""Compression only costs time here. What is compressed all the same, by a proxy, aiohttp decodes."""
+
 MAX_REPORTED = 500
 """Characters of the message of an engine that failed."""
 
@@ -70,12 +74,8 @@ class EngineAnswer:
 class EngineGateway:
     """Opens completions on the engine that a request was admitted to; one per web process."""
 
-    def __init__(self, *, api_key: str = "", connect_timeout_s: float) -> None:
+    def __init__(self, *, connect_timeout_s: float) -> None:
         self.pace = Pace()
-        # Compression only costs time here. What is compressed all the same, by a proxy, aiohttp decodes.
-        self._headers = {"Content-Type": "application/json", "Accept-Encoding": "identity"}
-        if api_key:
-            self._headers["Authorization"] = f"Bearer {api_key}"
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEP_ALIVE_S),
             # How long to wait for the answer is the generation's decision: see chat.generation.
@@ -85,13 +85,16 @@ class EngineGateway:
         )
 
     @asynccontextmanager
-    async def open(self, base_url: str, call: EngineCall) -> AsyncIterator[EngineAnswer]:
-        """The answer of the engine at `base_url`; leaving the context closes it, which aborts the generation.
+    async def open(self, base_url: str, call: EngineCall, *, api_key: str) -> AsyncIterator[EngineAnswer]:
+        """The answer of the engine at `base_url`, which takes `api_key`; leaving the context closes it.
 
+        Closing it aborts the generation.
         Raises UpstreamUnavailable, UpstreamTimeout (connecting), or what the engine's error status means.
         """
         # An id of our own, never the client's: vLLM confuses two running requests with the same one.
-        headers = {**self._headers, "X-Request-Id": uuid.uuid4().hex}
+        headers = {**COMMON_HEADERS, "X-Request-Id": uuid.uuid4().hex}
+        if api_key:
+            headers["Authorization"] = f"Bearer {api_key}"
         if call.traceparent:
             headers["traceparent"] = call.traceparent
         try:

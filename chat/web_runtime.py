@@ -193,7 +193,7 @@ def _build_runtime(config: GatewayConfig) -> WebRuntime:
     authenticator = Authenticator(worker, open_stamps(batch))
     usage = UsageLog()
     limiter = Limiter(open_limits(batch, config), usage)
-    engine = EngineGateway(api_key=config.vllm_api_key, connect_timeout_s=config.upstream_connect_timeout_s)
+    engine = EngineGateway(connect_timeout_s=config.upstream_connect_timeout_s)
     return WebRuntime(
         config=config,
         worker=worker,

@@ -66,6 +66,12 @@ def _find_weaknesses(config: GatewayConfig) -> Iterator[tuple[str, str]]:
         yield "W006", "METRICS_NETWORKS lets public addresses read /metrics."
     if config.database_url and not config.redis_url:
         yield "W007", "DATABASE_URL is set without REDIS_URL: a second process would count limits by itself."
+    if config.secure_cookies and not config.trusted_proxy_hops:
+        yield (
+            "W008",
+            "SECURE_COOKIES is set without TRUSTED_PROXY_HOPS: behind a proxy all clients share one address, "
+            "and the limits that go by it.",
+        )
 
 
 def is_guessable(secret: str) -> bool:

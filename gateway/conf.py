@@ -33,7 +33,7 @@ from gateway.env import (
     read_value,
     seconds,
     setting,
-    url_with_scheme,
+    url_with_password,
     whole_number,
 )
 from gateway.secrets import load_or_create_secrets
@@ -61,6 +61,9 @@ class GatewayConfig(AccountConfig, EngineConfig, RequestConfig):
         "postgres://user:password@host:port/name; empty means SQLite in the data folder.",
         parse_database_url,
     )
+    postgres_password: str = setting(
+        "POSTGRES_PASSWORD", "", "Password of the database, as it is, where DATABASE_URL holds none."
+    )
     database_timeout_s: float = setting(
         "DATABASE_TIMEOUT",
         10.0,
@@ -71,7 +74,7 @@ class GatewayConfig(AccountConfig, EngineConfig, RequestConfig):
         "REDIS_URL",
         "",
         "redis://host:port/0; empty means in-process state, which allows a single web process.",
-        url_with_scheme("redis", "rediss", "unix"),
+        url_with_password("redis", "rediss", "unix"),
     )
     allowed_hosts: tuple[str, ...] = setting(
         "ALLOWED_HOSTS",

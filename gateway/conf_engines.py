@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gateway.env import one_of, seconds, setting, url_with_scheme, whole_number
+from gateway.env import one_of, parse_names, seconds, setting, url_with_scheme, whole_number
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,6 +73,12 @@ class EngineConfig:
         "The Docker engine; empty: its socket on this machine.",
         url_with_scheme("unix", "tcp", "ssh"),
     )
+    engine_images: tuple[str, ...] = setting(
+        "ENGINE_IMAGES",
+        ("vllm/vllm-openai:*", "vllm-chat-gateway:*"),
+        "Images that engines may run, comma-separated, with * for any characters; whatever profiles say.",
+        parse_names,
+    )
     engine_network: str = setting(
         "ENGINE_NETWORK", "vllm-gateway", "Docker network of the engines; made if it does not exist."
     )
@@ -104,4 +110,6 @@ class EngineConfig:
     vllm_command: str = setting(
         "VLLM_COMMAND", "vllm", "The `vllm` program, for profiles that run as a child process."
     )
-    hf_token: str = setting("HF_TOKEN", "", "Given to engines, for gated repositories.")
+    hf_token: str = setting(
+        "HF_TOKEN", "", "Given to what fetches weights, for gated repositories; no engine gets it."
+    )

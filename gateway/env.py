@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import field
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl, urlencode, urlsplit
+from urllib.parse import SplitResult, parse_qsl, urlencode, urlsplit
 
 import environ
 
@@ -164,6 +164,39 @@ def url_with_scheme(*schemes: str) -> Callable[[str, str], str]:
     return parse
 
 
+def url_with_password(*schemes: str) -> Callable[[str, str], str]:
+    """The same for URLs of stores, in which an unescaped password would be taken for host, port or path."""
+    parse_url = url_with_scheme(*schemes)
+
+    def parse(name: str, raw: str) -> str:
+        url = parse_url(name, raw)
+        parts = urlsplit(url)
+        if parts.scheme not in _WITHOUT_HOST and not _is_unambiguous(parts):
+            # Neither the value nor urlsplit's own words, which repeat a part of the password.
+            raise ConfigurationError(
+                name,
+                "cannot be read: within a URL, characters such as / : @ # ? % of a password are written "
+                "percent-encoded (for PostgreSQL, POSTGRES_PASSWORD takes it as it is)",
+            ) from None
+        return url
+
+    return parse
+
+
+_WITHOUT_HOST = frozenset({"sqlite", "unix"})
+
+
+def _is_unambiguous(parts: SplitResult) -> bool:
+    try:
+        has_port = parts.port != 0
+    except ValueError:
+        return False
+    rest = f"{parts.path}{parts.query}{parts.fragment}"
+    password = parts.password or ""
+    is_encoded = len(re.findall(r"%[0-9A-Fa-f]{2}", password)) == password.count("%")
+    return has_port and "@" not in rest and is_encoded and parts.path.count("/") <= 1
+
+
 DRIVER = re.compile(r"^(postgres|postgresql|sqlite)\+\w+(?=:)")
 
 
@@ -172,7 +205,7 @@ def parse_database_url(name: str, raw: str) -> str:
 
     asyncpg's option `ssl` becomes libpq's `sslmode`.
     """
-    url = url_with_scheme("postgres", "postgresql", "sqlite")(name, DRIVER.sub(r"\1", raw))
+    url = url_with_password("postgres", "postgresql", "sqlite")(name, DRIVER.sub(r"\1", raw))
     base, mark, query = url.partition("?")
     options = [
         ("sslmode", {"true": "require", "false": "disable"}.get(value.lower(), value))
@@ -226,7 +259,7 @@ def parse_engine_url(name: str, raw: str) -> str:
 SECRETS = frozenset(
     {
         *("SECRET_KEY", "JWT_SECRET", "DATABASE_URL", "REDIS_URL", "VLLM_API_KEY", "HF_TOKEN"),
-        "API_KEY_SECRET",
+        *("API_KEY_SECRET", "POSTGRES_PASSWORD"),
         *("GATEWAY_ADMIN_PASSWORD", "GATEWAY_USER_PASSWORD"),
     }
 )

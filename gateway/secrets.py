@@ -8,12 +8,14 @@ import os
 import secrets
 from pathlib import Path
 
+from gateway.data_folder import make_private
+
 FILE_NAME = "secrets.json"
 
 
 def load_or_create_secrets(folder: Path) -> dict[str, str]:
     """`secret_key` and `jwt_secret` of this data folder; the same on every call and in every process."""
-    folder.mkdir(parents=True, exist_ok=True)
+    make_private(folder)
     path = folder / FILE_NAME
     if not path.exists():
         candidate = folder / f".{FILE_NAME}.{os.getpid()}"

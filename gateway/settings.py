@@ -9,6 +9,7 @@ from typing import Any
 import environ
 
 from gateway.conf import BASE_DIR, get_config, own_origins, secret_values
+from gateway.data_folder import make_private, touch_private
 from gateway.database.bounds import BACKEND, connection_options
 from gateway.logging import configure_logging
 
@@ -95,12 +96,18 @@ def _database() -> dict[str, Any]:
     url = CONFIG.database_url or f"sqlite:///{Path(CONFIG.data_dir).resolve() / 'gateway.sqlite3'}"
     database: dict[str, Any] = environ.Env.db_url_config(url)
     if database["ENGINE"].endswith("sqlite3"):
-        Path(database["NAME"]).parent.mkdir(parents=True, exist_ok=True)
+        path = Path(database["NAME"])
+        if CONFIG.database_url:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        else:
+            make_private(path.parent)
+        touch_private(path)
         database["OPTIONS"] = SQLITE_OPTIONS
         # A file in tests too: threads do not share a connection to a database in memory.
         database["TEST"] = {"NAME": str(Path(database["NAME"]).with_name("test.sqlite3"))}
     else:
         database["ENGINE"] = BACKEND
+        database["PASSWORD"] = database["PASSWORD"] or CONFIG.postgres_password
         database["OPTIONS"] = connection_options(CONFIG.database_timeout_s) | database.get("OPTIONS", {})
     return database
 

@@ -38,6 +38,11 @@ class Engine(models.Model):
     gpu_name = models.CharField(max_length=100, blank=True)
     reference = models.CharField(max_length=100, blank=True)
     base_url = models.CharField(max_length=200, blank=True)
+    has_own_key = models.BooleanField(
+        default=False,
+        db_default=False,
+        help_text="Started with a key of its own instead of VLLM_API_KEY.",
+    )
 
     created_at = models.DateTimeField(db_default=Now())
     ready_at = models.DateTimeField(null=True, blank=True)

@@ -34,9 +34,13 @@ class Workload:
     """`serve MODEL --flag value …`; host and port are the runtime's to add."""
     environment: Mapping[str, str] = field(default_factory=dict)
     secret_environment: Mapping[str, str] = field(default_factory=dict, repr=False)
-    """HF_TOKEN, VLLM_API_KEY: given to the engine, never logged, labelled or stored."""
+    """VLLM_API_KEY: given to the engine, never logged, labelled or stored."""
+    hub_environment: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """HF_TOKEN: given to what fetches the weights and never to the engine, which serves strangers."""
     image: str = ""
     """As the profile writes it, or `name@sha256:…` for exactly what ran before."""
+    image_name: str = ""
+    """As the profile writes it, where `image` is exactly what ran before."""
     gpu_uuids: tuple[str, ...] = ()
     """Empty: the engine gets no card."""
 
@@ -96,6 +100,14 @@ class RuntimeFailure(Exception):
         self.code = code
 
 
+class ImageRefused(RuntimeFailure):
+    """The image is none of ENGINE_IMAGES."""
+
+    def __init__(self, image: str) -> None:
+        super().__init__(f"{image} is none of ENGINE_IMAGES.", code="image_refused")
+        self.image = image
+
+
 class RuntimeUnavailable(RuntimeFailure):
     """The runtime itself does not answer: nothing is known of its workloads. Passes, as a rule.
 
@@ -125,7 +137,8 @@ class Runtime(Protocol):
         """What a plan needs to know, as plain JSON values. Never raises: `{"problem": "…"}` instead.
 
         Keys: `problem` (empty when usable) and then its `code`, `version`, `images` (tags, digests and ids
-        present), `can_use_gpus` (None where nothing tells), `free_bytes` (disk for images or weights),
+        present), `allowed_images` (ENGINE_IMAGES), `can_use_gpus` (None where nothing tells), `free_bytes`
+        (disk for images or weights),
         `has_hf_token`, `vllm` (path of the program, empty without); those that apply.
         """
 

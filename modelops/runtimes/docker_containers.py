@@ -14,6 +14,7 @@ from docker.types import DeviceRequest, LogConfig
 
 from gateway.conf_engines import EngineConfig
 from modelops.runtimes.base import Instance, InstanceState, Workload
+from modelops.runtimes.weights import is_served_from_cache
 
 ENGINE_PORT = 8000
 REMOVE_TIMEOUT_S = 30.0
@@ -27,6 +28,10 @@ _VLLM = ["vllm"]
 _SIMULATOR = ["python3", "-m", "modelops.simulator"]
 _UNSPECIFIED = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - read, not bound
 _LOG = LogConfig(type=LogConfig.types.JSON, config={"max-size": "32m", "max-file": "3"})
+_MOST_PROCESSES = 16_384
+"""Processes and threads of one container: about twice what eight cards and 256 cores come to."""
+_NO_HEALTH_CHECK = {"test": ["NONE"]}
+"""The image's own may ask another kind of process; the switcher asks the engine itself."""
 _STATES = {
     "created": InstanceState.CREATED,
     "running": InstanceState.RUNNING,
@@ -44,7 +49,6 @@ class ContainerOptions:
     def engine(self, api: APIClient, workload: Workload, network: str) -> dict[str, Any]:
         """Started by hand never again: a dead engine is the switcher's to restart."""
         environment = {
-            "HF_HOME": HUGGINGFACE_CACHE,
             "VLLM_CACHE_ROOT": VLLM_CACHE,
             # The image asks for every card, which a default runtime of NVIDIA's would grant.
             **({} if workload.gpu_uuids else {"NVIDIA_VISIBLE_DEVICES": "void"}),
@@ -53,7 +57,11 @@ class ContainerOptions:
         }
         address = self.config.engine_publish_address
         most_memory = f"{self.config.engine_memory_gib}g" if self.config.engine_memory_gib else None
-        volumes = {self.config.huggingface_cache: HUGGINGFACE_CACHE, self.config.vllm_cache: VLLM_CACHE}
+        volumes = {self.config.vllm_cache: VLLM_CACHE}
+        if is_served_from_cache(workload):
+            # Read only: what serves strangers must not change the weights that the next engine loads.
+            volumes[self.config.huggingface_cache] = f"{HUGGINGFACE_CACHE}:ro"
+            environment = {"HF_HOME": HUGGINGFACE_CACHE} | environment | {"HF_HUB_OFFLINE": "1"}
         return {
             "image": workload.image,
             "name": workload.name,
@@ -63,6 +71,7 @@ class ContainerOptions:
             "labels": workload.labels,
             "ports": [ENGINE_PORT],
             "stop_signal": "SIGTERM",
+            "healthcheck": _NO_HEALTH_CHECK,
             "host_config": api.create_host_config(
                 **self._host(volumes, network),
                 port_bindings={ENGINE_PORT: (address,)} if address else None,
@@ -79,7 +88,7 @@ class ContainerOptions:
         self, api: APIClient, workload: Workload, network: str, command: list[str]
     ) -> dict[str, Any]:
         """A container that runs `python3 -c …` with the hub's settings, the token and the cache."""
-        settings = {**workload.environment, **workload.secret_environment}
+        settings = {**workload.environment, **workload.hub_environment}
         return {
             "image": workload.image,
             "name": download_name(workload),
@@ -91,6 +100,7 @@ class ContainerOptions:
                 **{name: value for name, value in settings.items() if is_for_hub(name)},
             },
             "labels": {DOWNLOAD_LABEL: workload.slot_id},
+            "healthcheck": _NO_HEALTH_CHECK,
             "host_config": api.create_host_config(
                 **self._host({self.config.huggingface_cache: HUGGINGFACE_CACHE}, network)
             ),
@@ -104,6 +114,12 @@ class ContainerOptions:
             "log_config": _LOG,
             # A first process that passes signals on: vLLM's own ignores them until it has loaded.
             "init": True,
+            "cap_drop": ["ALL"],
+            # A folder of the host belongs to whom it will, and root without this may not enter it. Volumes
+            # are root's own.
+            "cap_add": ["DAC_OVERRIDE"] if any(source.startswith("/") for source in volumes) else [],
+            "security_opt": ["no-new-privileges:true"],
+            "pids_limit": _MOST_PROCESSES,
         }
 
 

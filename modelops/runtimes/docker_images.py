@@ -39,6 +39,15 @@ def find_digest(api: APIClient, image: str) -> str | None:
     return digest_of(attributes, image)
 
 
+def list_names(api: APIClient, image: str) -> list[str] | None:
+    """The tags and digests of a present image; None where it is absent."""
+    try:
+        attributes = inspect_image(api, image)
+    except ImageNotFound:
+        return None
+    return [*(attributes.get("RepoTags") or []), *(attributes.get("RepoDigests") or [])]
+
+
 def inspect_image(api: APIClient, image: str) -> dict[str, Any]:
     """Raises ImageNotFound and other errors of the SDK's."""
     attributes: dict[str, Any] = api.inspect_image(image)  # type: ignore[no-untyped-call]

@@ -13,9 +13,11 @@ from urllib.parse import urlsplit
 from docker.errors import APIError, NotFound
 
 from gateway.conf_engines import EngineConfig
+from modelops.domain.images import is_allowed_image, is_allowed_repository
 from modelops.runtimes.base import (
     SLOT_LABEL,
     FetchProgress,
+    ImageRefused,
     Instance,
     InstanceState,
     LogFollower,
@@ -26,11 +28,18 @@ from modelops.runtimes.docker_connection import DockerConnection
 from modelops.runtimes.docker_containers import ContainerOptions, read_instance, remove_container
 from modelops.runtimes.docker_downloads import download_weights
 from modelops.runtimes.docker_errors import translated_errors
-from modelops.runtimes.docker_images import digest_of, find_digest, inspect_image, list_images, pull
+from modelops.runtimes.docker_images import (
+    digest_of,
+    find_digest,
+    inspect_image,
+    list_images,
+    list_names,
+    pull,
+)
 from modelops.runtimes.docker_logs import DockerLogFollower
 from modelops.runtimes.docker_networks import find_or_create_network
 from modelops.runtimes.pid_cache import PidCache
-from modelops.runtimes.weights import find_weights
+from modelops.runtimes.weights import find_downloads
 
 CREATE_TIMEOUT_S = 10.0
 _HOOK = "nvidia-container-runtime-hook"
@@ -54,6 +63,7 @@ class DockerRuntime:
                     "problem": "",
                     "version": info["ServerVersion"],
                     "images": list_images(api),
+                    "allowed_images": list(self._config.engine_images),
                     "can_use_gpus": self._can_use_gpus(info),
                     "has_hf_token": bool(self._config.hf_token),
                     **self._free_space(info["DockerRootDir"]),
@@ -64,6 +74,7 @@ class DockerRuntime:
     def prefetch(
         self, workload: Workload, report: Callable[[FetchProgress], None], stop: threading.Event
     ) -> str:
+        self._check_image(workload)
         with translated_errors(f"to look for {workload.image}"):
             digest = find_digest(self._connection.api(), workload.image)
         if digest is None:
@@ -74,12 +85,12 @@ class DockerRuntime:
             return ""
         if digest is None:
             raise RuntimeFailure(f"The pull of {workload.image} broke off.", code="registry_unreachable")
-        weights = find_weights(workload)
-        if weights is not None:
+        for weights in find_downloads(workload):
             download_weights(self._connection, self._options, workload, weights, report, stop)
         return digest
 
     def start(self, workload: Workload) -> Instance:
+        self._check_image(workload)
         instance = self.status(workload.name)
         if instance.state is InstanceState.ABSENT:
             instance = self._create(workload)
@@ -130,6 +141,20 @@ class DockerRuntime:
 
     def close(self) -> None:
         self._connection.close()
+
+    def _check_image(self, workload: Workload) -> None:
+        """Raises ImageRefused unless ENGINE_IMAGES allows it, by the profile's name and by its own."""
+        allowed = self._config.engine_images
+        name = workload.image_name or workload.image
+        if not is_allowed_image(name, allowed):
+            raise ImageRefused(name)
+        if workload.image == name or is_allowed_repository([workload.image], allowed):
+            return
+        with translated_errors(f"to look for {workload.image}"):
+            names = list_names(self._connection.api(), workload.image)
+        # One without any name was built here, and had one until a newer build took it.
+        if names is None or (names and not is_allowed_repository(names, allowed)):
+            raise ImageRefused(workload.image)
 
     def _read(self, attributes: Mapping[str, Any]) -> Instance:
         host, container_id = self._connection.host, attributes["Id"]

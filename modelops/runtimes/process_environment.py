@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
 from gateway.conf_engines import EngineConfig
 from modelops.runtimes.base import Workload
+from modelops.runtimes.weights import is_served_from_cache
 
 _ROOT = Path(__file__).resolve().parents[2]
 # A list of what may pass, so that a secret nobody thought of stays behind.
@@ -32,7 +34,24 @@ _SECRET_WORDS = ("TOKEN", "SECRET", "PASSWORD", "KEY")
 _PATHS_OF_SECRETS = frozenset({"HF_TOKEN_PATH"})
 
 
-def build_environment(config: EngineConfig, workload: Workload, ours: Mapping[str, str]) -> dict[str, str]:
+def build_engine_environment(
+    config: EngineConfig, workload: Workload, ours: Mapping[str, str]
+) -> dict[str, str]:
+    """Without the hub's token, and where everything was fetched already without the hub."""
+    environment = _build(config, workload, {name: ours[name] for name in ours.keys() - _PATHS_OF_SECRETS})
+    if is_served_from_cache(workload, is_folder=os.path.isdir):
+        environment["HF_HUB_OFFLINE"] = "1"
+    return environment | dict(workload.secret_environment)
+
+
+def build_download_environment(
+    config: EngineConfig, workload: Workload, ours: Mapping[str, str]
+) -> dict[str, str]:
+    """With the hub's token, and without the key of the engine."""
+    return _build(config, workload, ours) | dict(workload.hub_environment)
+
+
+def _build(config: EngineConfig, workload: Workload, ours: Mapping[str, str]) -> dict[str, str]:
     """Tokens and keys come from the workload alone, which says what is secret."""
     environment = {name: value for name, value in ours.items() if _may_pass(name)}
     if config.huggingface_cache.startswith("/"):
@@ -46,7 +65,6 @@ def build_environment(config: EngineConfig, workload: Workload, ours: Mapping[st
         "PYTHONUNBUFFERED": "1",
         "CUDA_VISIBLE_DEVICES": ",".join(workload.gpu_uuids),
         **workload.environment,
-        **workload.secret_environment,
     }
 
 

@@ -16,6 +16,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from gateway.data_folder import make_private
 from modelops.runtimes.process_keeper import write_record
 
 KEPT_LOGS = 10
@@ -84,7 +85,8 @@ class RecordFolder:
     @contextlib.contextmanager
     def try_lock(self, name: str) -> Iterator[int | None]:
         """The descriptor of the lock; None where somebody else has it, if only to look: try again."""
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private(self._folder.parent)
+        self._folder.mkdir(mode=0o700, exist_ok=True)
         descriptor = os.open(self._lock_path(name), os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

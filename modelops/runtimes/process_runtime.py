@@ -29,12 +29,16 @@ from modelops.runtimes.base import (
 )
 from modelops.runtimes.pid_cache import PidCache
 from modelops.runtimes.process_downloads import download_weights
-from modelops.runtimes.process_environment import build_environment, find_hub_cache
+from modelops.runtimes.process_environment import (
+    build_download_environment,
+    build_engine_environment,
+    find_hub_cache,
+)
 from modelops.runtimes.process_keeper import read_start_ticks
 from modelops.runtimes.process_logs import ProcessLogFollower
 from modelops.runtimes.process_records import Record, RecordFolder
 from modelops.runtimes.process_sessions import find_members, identify_host, kill_orphans
-from modelops.runtimes.weights import find_weights
+from modelops.runtimes.weights import find_downloads
 
 HOST = "127.0.0.1"
 START_TIMEOUT_S = 15.0
@@ -69,9 +73,8 @@ class ProcessRuntime:
     def prefetch(
         self, workload: Workload, report: Callable[[FetchProgress], None], stop: threading.Event
     ) -> str:
-        weights = find_weights(workload, is_folder=os.path.isdir)
-        if weights is not None:
-            environment = build_environment(self._config, workload, os.environ)
+        environment = build_download_environment(self._config, workload, os.environ)
+        for weights in find_downloads(workload, is_folder=os.path.isdir):
             download_weights(weights, environment, report, stop)
         return ""
 
@@ -179,7 +182,7 @@ class ProcessRuntime:
             os.posix_spawn(
                 sys.executable,
                 [*command, *argv, "--host", HOST, "--port", str(port)],
-                build_environment(self._config, workload, os.environ),
+                build_engine_environment(self._config, workload, os.environ),
                 file_actions=actions,
                 setsid=True,
             )

@@ -17,6 +17,7 @@ _REPOSITORY = re.compile(r"[\w-][\w.-]*(/[\w.-]+)?")
 _UNLIKE_A_SNAPSHOT = frozenset(
     {"dummy", "gguf", "runai_streamer", "runai_streamer_sharded", "sharded_state", "tensorizer"}
 )
+_OFFLINE = frozenset({"1", "true", "True", "ON", "YES"})
 _TAIL_LINES = 20
 _ADVICE = {
     "gated_repo": "The repository is gated: accept its licence on the hub, and set HF_TOKEN",
@@ -33,6 +34,8 @@ class Weights:
     repository: str
     revision: str | None = None
     cache_dir: str | None = None
+    is_tokenizer: bool = False
+    """Of a repository that is named for its tokenizer alone: everything but its weights."""
 
     def as_json(self) -> str:
         return json.dumps(asdict(self))
@@ -47,7 +50,7 @@ def find_weights(workload: Workload, *, is_folder: Callable[[str], bool] = lambd
     model = flags.get("--model") or _model_argument(workload.arguments)
     is_fetched_otherwise = (
         workload.is_simulated
-        or workload.environment.get("HF_HUB_OFFLINE", "") in {"1", "true", "True", "ON", "YES"}
+        or is_offline(workload)
         or bool(workload.environment.get("VLLM_USE_MODELSCOPE"))
         or flags.get("--load-format", "auto") in _UNLIKE_A_SNAPSHOT
     )
@@ -61,11 +64,37 @@ def find_weights(workload: Workload, *, is_folder: Callable[[str], bool] = lambd
     return Weights(model, flags.get("--revision"), flags.get("--download-dir"))
 
 
+def find_downloads(
+    workload: Workload, *, is_folder: Callable[[str], bool] = lambda _: False
+) -> tuple[Weights, ...]:
+    """Everything to have in the cache before the engine starts, so that it need not ask the hub: the weights,
+    and the tokenizer where it is another repository's. Empty where `find_weights` is None."""
+    weights = find_weights(workload, is_folder=is_folder)
+    if weights is None:
+        return ()
+    flags = _read_flags(workload.arguments)
+    tokenizer = flags.get("--tokenizer", weights.repository)
+    if tokenizer == weights.repository or not _REPOSITORY.fullmatch(tokenizer) or is_folder(tokenizer):
+        return (weights,)
+    revision = flags.get("--tokenizer-revision")
+    return weights, Weights(tokenizer, revision, weights.cache_dir, is_tokenizer=True)
+
+
+def is_served_from_cache(workload: Workload, *, is_folder: Callable[[str], bool] = lambda _: False) -> bool:
+    """Whether all that the engine loads is in the cache once it was prefetched: it needs no hub then."""
+    return is_offline(workload) or bool(find_downloads(workload, is_folder=is_folder))
+
+
+def is_offline(workload: Workload) -> bool:
+    """Whether the profile itself says that the cache holds everything."""
+    return workload.environment.get("HF_HUB_OFFLINE", "") in _OFFLINE
+
+
 class DownloadOutput:
     """Understands what `weights_download.py` prints."""
 
     def __init__(self, weights: Weights, report: Callable[[FetchProgress], None]) -> None:
-        self._what = f"weights of {weights.repository}"
+        self._what = f"{'tokenizer' if weights.is_tokenizer else 'weights'} of {weights.repository}"
         self._report = report
         self._error: Mapping[str, Any] | None = None
         self._tail: list[str] = []

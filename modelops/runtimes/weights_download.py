@@ -79,11 +79,12 @@ def count_bytes(folder: str) -> int:
     return total
 
 
-def choose_files(info: Any) -> tuple[list[str], int | None]:
+def choose_files(info: Any, is_tokenizer: bool) -> tuple[list[str], int | None]:
     """Patterns to leave out, and the size of what stays (None where the hub does not tell)."""
     files = info.siblings or []
     has_safetensors = any(file.rfilename.endswith(".safetensors") for file in files)
-    left_out = NEVER_READ + (OTHER_WEIGHTS if has_safetensors else [])
+    left_out = NEVER_READ + (OTHER_WEIGHTS if has_safetensors or is_tokenizer else [])
+    left_out += ["*.safetensors"] if is_tokenizer else []
     sizes = [f.size for f in files if not any(fnmatch(f.rfilename, pattern) for pattern in left_out)]
     return left_out, (None if None in sizes else sum(sizes))
 
@@ -95,9 +96,11 @@ def report_progress(folder: str, total_bytes: int | None, stop: threading.Event)
         say(done_bytes=min(done_bytes, total_bytes or done_bytes), total_bytes=total_bytes)
 
 
-def download(hub: Any, repository: str, revision: str | None, cache_dir: str | None) -> None:
+def download(
+    hub: Any, repository: str, revision: str | None, cache_dir: str | None, is_tokenizer: bool
+) -> None:
     info = hub.HfApi().model_info(repository, revision=revision, files_metadata=True)
-    left_out, total_bytes = choose_files(info)
+    left_out, total_bytes = choose_files(info, is_tokenizer)
     cache = cache_dir or hub.constants.HF_HUB_CACHE
     blobs = os.path.join(cache, "models--" + repository.replace("/", "--"), "blobs")
     stop = threading.Event()
@@ -111,9 +114,12 @@ def download(hub: Any, repository: str, revision: str | None, cache_dir: str | N
     say(done_bytes=total_bytes or count_bytes(blobs), total_bytes=total_bytes)
 
 
-def is_cached(hub: Any, repository: str, revision: str | None, cache_dir: str | None) -> bool:
+def is_cached(
+    hub: Any, repository: str, revision: str | None, cache_dir: str | None, is_tokenizer: bool
+) -> bool:
     """Whether a whole snapshot is here, as far as this version tells: the engine starts without the hub."""
-    for left_out in (NEVER_READ, NEVER_READ + OTHER_WEIGHTS):
+    no_weights = [*NEVER_READ, *OTHER_WEIGHTS, "*.safetensors"]
+    for left_out in [no_weights] if is_tokenizer else [NEVER_READ, NEVER_READ + OTHER_WEIGHTS]:
         try:
             folder = hub.snapshot_download(
                 repository,
@@ -124,7 +130,9 @@ def is_cached(hub: Any, repository: str, revision: str | None, cache_dir: str | 
             )
         except Exception:  # noqa: S112 - then it is not
             continue
-        if left_out is NEVER_READ or any(name.endswith(".safetensors") for name in os.listdir(folder)):
+        if left_out in (NEVER_READ, no_weights) or any(
+            name.endswith(".safetensors") for name in os.listdir(folder)
+        ):
             return True
     return False
 
@@ -135,9 +143,12 @@ def main() -> int:
         import huggingface_hub as hub
         import huggingface_hub.constants
     except ImportError:
-        print("no huggingface_hub here: the engine downloads its weights itself", flush=True)
+        print("no huggingface_hub here: the engine will find only what is in the cache already", flush=True)
         return 0
-    arguments = (hub, wanted["repository"], wanted["revision"], wanted["cache_dir"])
+    arguments = (
+        *(hub, wanted["repository"], wanted["revision"], wanted["cache_dir"]),
+        wanted.get("is_tokenizer", False),
+    )
     try:
         download(*arguments)
     except Exception as exc:

@@ -16,9 +16,11 @@ from typing import Any
 from django.db import connection
 from django.db.models import QuerySet
 
+from gateway.conf import get_config
 from modelops.domain.switching.readiness import expect_ready_at
 from modelops.domain.switching.states import SwitchState
 from modelops.models import DEFAULT_SLOT, Engine, Gate, ModelProfile, Slot, Switch
+from modelops.serving.engine_keys import find_engine_key
 
 PROFILES_AGE_S = 2.0
 """How old the profiles' names may be: they change when an admin edits a profile."""
@@ -33,6 +35,7 @@ class ServingEngine:
     model_name: str
     names: tuple[str, ...]
     base_url: str
+    api_key: str = field(default="", repr=False)
     cards: tuple[Mapping[str, Any], ...] = ()
     max_model_len: int | None = None
     max_concurrent_requests: int | None = None
@@ -274,6 +277,7 @@ def _view_engine(row: Engine) -> ServingEngine:
         model_name=row.model_name,
         names=tuple(dict.fromkeys((row.model_name, *row.names))),
         base_url=row.base_url,
+        api_key=find_engine_key(row, get_config()),
         cards=tuple(row.cards),
         max_model_len=row.max_model_len,
         max_concurrent_requests=row.spec.get("max_concurrent_requests"),

@@ -122,7 +122,7 @@ class LiveBoard:
         self._external_url = external_url
         self._api_key = api_key
         self._listeners: list[Callable[[BoardSnapshot], None]] = []
-        self._probed_url = ""
+        self._probed_url = self._probed_key = ""
         self._probe: EngineDirectory | None = None
         self._probe_moved = asyncio.Event()
         self.snapshot: BoardSnapshot | None = None
@@ -241,6 +241,7 @@ class LiveBoard:
             seen = self._probe.snapshot
         return ExternalRoute(
             base_url=self._external_url,
+            api_key=self._api_key,
             models=seen.models,
             serves_nothing=seen.state is EngineHealth.NO_MODEL,
         )
@@ -248,11 +249,12 @@ class LiveBoard:
     def _aim_probe(self) -> None:
         """Ask whichever engine serves the default slot from now on."""
         slot = self.snapshot.default if self.snapshot else None
-        url = slot.engine.base_url if slot is not None and slot.engine is not None else self._external_url
-        if url == self._probed_url:
+        engine = slot.engine if slot is not None else None
+        url, key = (engine.base_url, engine.api_key) if engine else (self._external_url, self._api_key)
+        if (url, key) == (self._probed_url, self._probed_key):
             return
-        self._probed_url = url
-        self._probe = EngineDirectory(EngineClient(url, api_key=self._api_key)) if url else None
+        self._probed_url, self._probed_key = url, key
+        self._probe = EngineDirectory(EngineClient(url, api_key=key)) if url else None
         self._probe_moved.set()
 
 

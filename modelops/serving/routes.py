@@ -30,6 +30,7 @@ class Route:
     model: str
     """What the engine calls its model; while waiting, what is expected to answer."""
     base_url: str = ""
+    api_key: str = field(default="", repr=False)
     max_concurrent_requests: int | None = None
     max_output_tokens: int | None = None
     max_model_len: int | None = None
@@ -47,6 +48,7 @@ class ExternalRoute:
     """The engine of VLLM_BASE_URL: it serves for the default slot while that has none of its own."""
 
     base_url: str
+    api_key: str = field(default="", repr=False)
     models: Sequence[ServedModel] = ()
     serves_nothing: bool = False
     """It answers, and has no model."""
@@ -111,6 +113,7 @@ class RouteTable:
                 slot=slot.slug,
                 model=engine.model_name,
                 base_url=engine.base_url,
+                api_key=engine.api_key,
                 max_concurrent_requests=engine.max_concurrent_requests,
                 max_output_tokens=engine.max_output_tokens,
                 max_model_len=engine.max_model_len,
@@ -118,9 +121,15 @@ class RouteTable:
             names = (*engine.names, *CURRENT_NAMES) if slot.slug == DEFAULT_SLOT else engine.names
             routes = dict.fromkeys(names, route) | routes
         if self.uses_external and self.external is not None:
-            url = self.external.base_url
+            url, key = self.external.base_url, self.external.api_key
             own = {
-                m.name: Route(slot=DEFAULT_SLOT, model=m.name, base_url=url, max_model_len=m.max_model_len)
+                m.name: Route(
+                    slot=DEFAULT_SLOT,
+                    model=m.name,
+                    base_url=url,
+                    api_key=key,
+                    max_model_len=m.max_model_len,
+                )
                 for m in self.external.models
             }
             for model in self.external.models[:1]:

@@ -9,8 +9,11 @@ from typing import Any
 
 import httpx
 
+from gateway.conf import GatewayConfig
 from modelops.domain.engine_log.causes import Cause, RootCause
 from modelops.domain.engine_log.failures import describe_cause
+from modelops.models import Engine
+from modelops.serving.engine_keys import find_engine_key
 
 HEALTH_TIMEOUT_S = 2.0
 CANARY_TIMEOUT_S = 60.0
@@ -30,24 +33,24 @@ class EngineMismatch(Exception):
 class EngineControl:
     """One for all engines of a switcher; safe to use from several threads."""
 
-    def __init__(self, *, api_key: str = "") -> None:
-        headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
-        self._client = httpx.Client(
-            headers=headers, timeout=HEALTH_TIMEOUT_S, trust_env=False, follow_redirects=False
-        )
+    def __init__(self, config: GatewayConfig) -> None:
+        self._config = config
+        self._client = httpx.Client(timeout=HEALTH_TIMEOUT_S, trust_env=False, follow_redirects=False)
 
-    def is_healthy(self, base_url: str) -> bool:
-        """Whether /health answers 200. Refused at once while the model loads."""
+    def is_healthy(self, engine: Engine) -> bool:
+        """Whether /health answers 200, and the engine takes the key that web processes send: one that refuses
+        it serves nobody. Refused at once while the model loads."""
         try:
-            return self._client.get(f"{base_url}/health").status_code == 200
+            if self._get(engine, "/health").status_code != 200:
+                return False
+            return not engine.has_own_key or self._get(engine, "/v1/models").status_code not in (401, 403)
         except httpx.HTTPError:
             return False
 
-    def verify(
-        self, base_url: str, *, model_name: str, least_context: int | None, is_pooling: bool
-    ) -> list[dict[str, Any]]:
+    def verify(self, engine: Engine, *, least_context: int | None, is_pooling: bool) -> list[dict[str, Any]]:
         """The engine's model cards. Raises EngineMismatch where name, context or completion is wrong."""
-        cards = self._list_cards(base_url)
+        model_name = engine.model_name
+        cards = self._list_cards(engine)
         served = [str(card.get("id")) for card in cards]
         if model_name not in served:
             raise EngineMismatch(
@@ -58,44 +61,53 @@ class EngineControl:
             raise EngineMismatch(
                 describe_cause(Cause.CONTEXT_TOO_SHORT, expected=least_context, found=context)
             )
-        self._complete_canary(base_url, model_name, is_pooling=is_pooling)
+        self._complete_canary(engine, is_pooling=is_pooling)
         return cards
 
-    def sleep(self, base_url: str) -> None:
+    def sleep(self, engine: Engine) -> None:
         """Level 1: the weights move to host memory. Raises EngineMismatch."""
-        self._post(base_url, "/sleep?level=1", None, SLEEP_TIMEOUT_S)
+        self._post(engine, "/sleep?level=1", None, SLEEP_TIMEOUT_S)
 
-    def wake_up(self, base_url: str) -> None:
+    def wake_up(self, engine: Engine) -> None:
         """Raises EngineMismatch."""
-        self._post(base_url, "/wake_up", None, SLEEP_TIMEOUT_S)
+        self._post(engine, "/wake_up", None, SLEEP_TIMEOUT_S)
 
     def close(self) -> None:
         self._client.close()
 
-    def _list_cards(self, base_url: str) -> list[dict[str, Any]]:
+    def _list_cards(self, engine: Engine) -> list[dict[str, Any]]:
         try:
-            response = self._client.get(f"{base_url}/v1/models")
+            response = self._get(engine, "/v1/models")
             cards = response.raise_for_status().json()["data"]
         except (httpx.HTTPError, ValueError, KeyError, TypeError) as exc:
             raise EngineMismatch(describe_cause(Cause.NOT_HEALTHY, error=str(exc))) from exc
         return [card for card in cards if isinstance(card, dict)]
 
-    def _complete_canary(self, base_url: str, model_name: str, *, is_pooling: bool) -> None:
+    def _complete_canary(self, engine: Engine, *, is_pooling: bool) -> None:
         """One token of one completion; a pooling model embeds one word instead."""
         if is_pooling:
-            body: dict[str, Any] = {"model": model_name, "input": "canary"}
-            answer = self._post(base_url, "/v1/embeddings", body, CANARY_TIMEOUT_S)
+            body: dict[str, Any] = {"model": engine.model_name, "input": "canary"}
+            answer = self._post(engine, "/v1/embeddings", body, CANARY_TIMEOUT_S)
             is_answer = bool(answer.get("data"))
         else:
-            body = {"model": model_name, "prompt": "1", "max_tokens": 1, "temperature": 0}
-            answer = self._post(base_url, "/v1/completions", body, CANARY_TIMEOUT_S)
+            body = {"model": engine.model_name, "prompt": "1", "max_tokens": 1, "temperature": 0}
+            answer = self._post(engine, "/v1/completions", body, CANARY_TIMEOUT_S)
             is_answer = bool(answer.get("choices"))
         if not is_answer:
             raise EngineMismatch(describe_cause(Cause.CANARY_FAILED, error="its answer holds no completion"))
 
-    def _post(self, base_url: str, path: str, body: Any, timeout_s: float) -> dict[str, Any]:
+    def _get(self, engine: Engine, path: str) -> httpx.Response:
+        return self._client.get(f"{engine.base_url}{path}", headers=self._authorize(engine))
+
+    def _authorize(self, engine: Engine) -> dict[str, str]:
+        key = find_engine_key(engine, self._config)
+        return {"Authorization": f"Bearer {key}"} if key else {}
+
+    def _post(self, engine: Engine, path: str, body: Any, timeout_s: float) -> dict[str, Any]:
         try:
-            response = self._client.post(f"{base_url}{path}", json=body, timeout=timeout_s)
+            response = self._client.post(
+                f"{engine.base_url}{path}", json=body, headers=self._authorize(engine), timeout=timeout_s
+            )
             if response.status_code != 200:
                 raise EngineMismatch(_describe_refusal(path, response))
             answer = response.json() if response.content else {}

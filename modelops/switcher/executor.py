@@ -16,6 +16,7 @@ from modelops.domain.profiles.reading import read_profile
 from modelops.domain.switching.states import Action, Check, Step, SwitchState
 from modelops.models import Engine, EngineState, Gate, Slot, Switch
 from modelops.runtimes.base import Instance, RuntimeUnavailable
+from modelops.serving.engine_keys import find_engine_key
 from modelops.switcher.dependencies import SwitcherDependencies
 from modelops.switcher.ledger import Ledger, ended
 from modelops.switcher.observing import Observer
@@ -132,7 +133,7 @@ class StepExecutor:
         if engine is None:
             return
         outcome = self._dependencies.effects.attempt(
-            ("sleep", engine.name), partial(self._dependencies.control.sleep, engine.base_url)
+            ("sleep", engine.name), partial(self._dependencies.control.sleep, engine)
         )
         if outcome is None:
             return
@@ -176,16 +177,9 @@ class StepExecutor:
         if engine is None:
             return
         if engine.state == EngineState.ASLEEP:
-            work: Callable[[], Any] = partial(self._dependencies.control.wake_up, engine.base_url)
+            work: Callable[[], Any] = partial(self._dependencies.control.wake_up, engine)
         else:
-            workload = to_workload(
-                read_engine_recipe(engine),
-                self._dependencies.config,
-                name=engine.name,
-                slot=slot,
-                generation=engine.generation,
-            )
-            work = partial(self._dependencies.runtime_of(engine.runtime).start, workload)
+            work = partial(start_engine, self._dependencies, slot, engine)
         outcome = self._dependencies.effects.attempt(("start", engine.name), work)
         if outcome is None or isinstance(outcome.error, RuntimeUnavailable):
             return
@@ -211,8 +205,7 @@ class StepExecutor:
         recipe = planned or read_engine_recipe(engine)
         work = partial(
             self._dependencies.control.verify,
-            engine.base_url,
-            model_name=engine.model_name,
+            engine,
             least_context=recipe.least_context,
             is_pooling=recipe.is_pooling,
         )
@@ -246,6 +239,19 @@ class StepExecutor:
         watch = self._working_state.read_log(engine.name) if engine is not None else None
         tail = watch.log.tail(60) if watch is not None else []
         self._ledger.record_failure(switch, cause, log_tail=tail, is_restore=is_restore)
+
+
+def start_engine(dependencies: SwitcherDependencies, slot: Slot, engine: Engine) -> Instance:
+    """Start what the row says, once it has passed the lists again. Raises RuntimeFailure."""
+    workload = to_workload(
+        read_engine_recipe(engine),
+        dependencies.config,
+        name=engine.name,
+        slot=slot,
+        generation=engine.generation,
+        api_key=find_engine_key(engine, dependencies.config),
+    )
+    return dependencies.runtime_of(engine.runtime).start(workload)
 
 
 def remove_orphans(dependencies: SwitcherDependencies, orphans: list[tuple[str, str]]) -> None:

@@ -12,6 +12,7 @@ from django.db.models import F, QuerySet
 from django.utils import timezone
 
 from modelops.domain.engine_log.causes import RootCause
+from modelops.domain.runtimes import get_traits
 from modelops.domain.switching.recipe import Recipe
 from modelops.domain.switching.states import FINAL_STATES, DrainPolicy, SwitchState
 from modelops.models import Engine, EngineState, Gate, Slot, Switch, SwitchEvent
@@ -92,6 +93,7 @@ class Ledger:
             slot=slot,
             generation=generation,
             name=name_engine(slot, generation),
+            has_own_key=get_traits(recipe.runtime).is_managed,
             **recipe.to_engine_values(),
         )
         engine.save(force_insert=True)

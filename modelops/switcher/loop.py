@@ -44,7 +44,7 @@ class Switcher:
         self._dependencies = SwitcherDependencies(
             config=config,
             runtimes=build_runtimes(config),
-            control=EngineControl(api_key=config.vllm_api_key),
+            control=EngineControl(config),
             effects=effects,
             gpus=GpuSampler(effects),
         )

@@ -215,9 +215,7 @@ class Observer:
             return EngineObservation(has_failed=failure is not None)
         status = self.read_status(engine)
         is_ready = (
-            is_live
-            and status is WorkloadStatus.RUNNING
-            and self._dependencies.control.is_healthy(engine.base_url)
+            is_live and status is WorkloadStatus.RUNNING and self._dependencies.control.is_healthy(engine)
         )
         return EngineObservation(
             status=status,
@@ -248,7 +246,7 @@ class Observer:
     def _find_stall(self, watch: EngineLogWatch, engine: Engine) -> RootCause | None:
         scale = self._dependencies.config.stall_scale
         silent_s = watch.find_stall(scale=scale)
-        if watch.log.is_complete and not self._dependencies.control.is_healthy(engine.base_url):
+        if watch.log.is_complete and not self._dependencies.control.is_healthy(engine):
             waited_s = watch.seconds_since_complete()
             if waited_s > NOT_HEALTHY_S * scale:
                 return describe_cause(Cause.NOT_HEALTHY, seconds=waited_s, error="/health is not 200")

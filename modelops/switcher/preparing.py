@@ -13,11 +13,11 @@ from modelops.domain.engine_log.causes import Cause, RootCause
 from modelops.domain.engine_log.failures import describe_cause
 from modelops.domain.profiles.spec import EngineKind, ProfileSpec
 from modelops.domain.switching.plan import Plan
-from modelops.domain.switching.recipe import build_recipe
+from modelops.domain.switching.recipe import Recipe, build_recipe
 from modelops.domain.switching.states import Check
 from modelops.fit.profile_fits import get_profile
 from modelops.models import Slot, Switch
-from modelops.runtimes.base import FetchProgress, RuntimeFailure, RuntimeUnavailable
+from modelops.runtimes.base import FetchProgress, ImageRefused, RuntimeFailure, RuntimeUnavailable
 from modelops.switcher.dependencies import SwitcherDependencies
 from modelops.switcher.engine_control import EngineMismatch
 from modelops.switcher.gpu_sampling import FIRST_READING_S
@@ -121,12 +121,8 @@ class Preparer:
         if recipe.wakes:
             self._working_state.prefetched = Check.PASSED
             return
-        workload = to_workload(
-            recipe, self._dependencies.config, name=f"prefetch-{switch.pk.hex[-12:]}", slot=slot, generation=0
-        )
-        runtime = self._dependencies.runtime_of(recipe.runtime)
-        prefetch = partial(runtime.prefetch, workload, self._prefetch.note, self._prefetch.stop)
-        outcome = self._dependencies.effects.attempt(("prefetch", switch.pk), prefetch)
+        work = partial(self._fetch, recipe, slot, f"prefetch-{switch.pk.hex[-12:]}", self._prefetch.stop)
+        outcome = self._dependencies.effects.attempt(("prefetch", switch.pk), work)
         if outcome is None:
             self._show_fetched(switch)
         elif outcome.error is not None:
@@ -136,6 +132,11 @@ class Preparer:
             recipe = replace(recipe, image_digest=outcome.value or "")
             self._ledger.update_switch(switch, recipe=recipe.to_json())
             self._working_state.prefetched = Check.PASSED
+
+    def _fetch(self, recipe: Recipe, slot: Slot, name: str, stop: threading.Event) -> str:
+        workload = to_workload(recipe, self._dependencies.config, name=name, slot=slot, generation=0)
+        runtime = self._dependencies.runtime_of(recipe.runtime)
+        return runtime.prefetch(workload, self._prefetch.note, stop)
 
     def _show_fetched(self, switch: Switch) -> None:
         fetched = self._prefetch.progress
@@ -157,7 +158,8 @@ def explain(error: Exception) -> RootCause:
     if isinstance(error, EngineMismatch):
         return error.cause
     if isinstance(error, RuntimeFailure):
-        cause = describe_cause(error.code, error=str(error), evidence=str(error)[:600])
+        image = error.image if isinstance(error, ImageRefused) else None
+        cause = describe_cause(error.code, error=str(error), image=image, evidence=str(error)[:600])
         advice = error.advice if isinstance(error, RuntimeUnavailable) else ""
         return replace(cause, advice=advice) if advice else cause
     log.error("effect_failed", exc_info=error)

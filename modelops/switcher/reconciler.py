@@ -235,7 +235,7 @@ class SlotReconciler:
 
     def _check_health(self, slot: Slot, engine: Engine) -> None:
         outcome = self._dependencies.effects.attempt(
-            ("health", engine.name), lambda: self._dependencies.control.is_healthy(engine.base_url)
+            ("health", engine.name), lambda: self._dependencies.control.is_healthy(engine)
         )
         if outcome is None:
             self._due["health"] = 0.0

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from gateway.conf import GatewayConfig
+from modelops.domain.engine_log.causes import Cause
+from modelops.domain.profiles.stored_arguments import find_stored_problems
 from modelops.domain.switching.recipe import ENGINE_FIELDS, Recipe
 from modelops.models import Engine, Slot, Switch
-from modelops.runtimes.base import Workload
+from modelops.runtimes.base import RuntimeFailure, Workload
 
 
 def find_recipe(switch: Switch) -> Recipe | None:
@@ -31,9 +33,15 @@ def name_engine(slot: Slot, generation: int) -> str:
     return f"vllm-{slot.slug}-{slot.id.hex[-8:]}-{generation}"
 
 
-def to_workload(recipe: Recipe, config: GatewayConfig, *, name: str, slot: Slot, generation: int) -> Workload:
-    """What a runtime is given to start: the recipe with the slot's labels and the secrets of `config`."""
-    secrets = {"HF_TOKEN": config.hf_token, "VLLM_API_KEY": config.vllm_api_key}
+def to_workload(
+    recipe: Recipe, config: GatewayConfig, *, name: str, slot: Slot, generation: int, api_key: str = ""
+) -> Workload:
+    """What a runtime is given to start: the recipe with the slot's labels, the engine's key, the hub's token.
+
+    Raises RuntimeFailure where the recipe, which a row held, is not what a profile may set.
+    """
+    if problems := find_stored_problems(recipe.arguments, recipe.environment):
+        raise RuntimeFailure("; ".join(str(each) for each in problems[:3]), code=Cause.RECIPE_REFUSED)
     return Workload(
         name=name,
         slot_id=str(slot.id),
@@ -42,7 +50,9 @@ def to_workload(recipe: Recipe, config: GatewayConfig, *, name: str, slot: Slot,
         is_simulated=recipe.is_simulated,
         arguments=recipe.arguments,
         environment=recipe.environment,
-        secret_environment={key: value for key, value in secrets.items() if value},
+        secret_environment={"VLLM_API_KEY": api_key} if api_key else {},
+        hub_environment={"HF_TOKEN": config.hf_token} if config.hf_token else {},
         image=recipe.image_digest or recipe.image,
+        image_name=recipe.image,
         gpu_uuids=recipe.gpus,
     )

@@ -58,6 +58,7 @@ def test_production_settings_are_clean(tmp_path: Path) -> None:
         ({"REDIS_URL": "", "WEB_CONCURRENCY": "1"}, "gateway.W007"),
         ({"SECURE_COOKIES": "false"}, "security.W012"),
         ({"HSTS_SECONDS": "0"}, "security.W004"),
+        ({"TRUSTED_PROXY_HOPS": "0"}, "gateway.W008"),
     ],
     ids=lambda value: value if isinstance(value, str) else "-".join(value),
 )

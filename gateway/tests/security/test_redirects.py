@@ -76,10 +76,12 @@ def redirecting(inner: Server) -> Iterator[Server]:
 
 
 async def test_completion_does_not_follow_the_engine_elsewhere(redirecting: Server, inner: Server) -> None:
-    engine = EngineGateway(api_key="engine-key", connect_timeout_s=5)
+    engine = EngineGateway(connect_timeout_s=5)
     try:
         with pytest.raises(UpstreamUnavailable):
-            async with engine.open(redirecting.url, EngineCall("/v1/completions", b"{}")):
+            async with engine.open(
+                redirecting.url, EngineCall("/v1/completions", b"{}"), api_key="engine-key"
+            ):
                 pass
     finally:
         await engine.close()

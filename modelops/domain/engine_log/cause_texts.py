@@ -57,6 +57,8 @@ MESSAGES: Mapping[Cause, str] = {
     Cause.ENGINE_DIED: "The engine ended while it served (exit code {exit_code}): {error}.",
     Cause.RUNTIME_ERROR: "The engine could not be started: {error}.",
     Cause.IMAGE_MISSING: "There is no {image}.",
+    Cause.IMAGE_REFUSED: "Engines may not run {image}.",
+    Cause.RECIPE_REFUSED: "What is stored of the engine to start is not what a profile may set: {error}.",
     Cause.GPU_UNAVAILABLE: "The engine gets no access to a GPU: {error}.",
     Cause.PORT_IN_USE: "The port is in use by something else: {port}.",
     Cause.NAME_TAKEN: "Something that is not ours has the name of the engine to start: {name}.",
@@ -115,6 +117,9 @@ ADVICE: Mapping[Cause, str] = {
     Cause.EXITED: "The end of its log is kept with the switch.",
     Cause.ENGINE_DIED: "It is started again; its log tells more.",
     Cause.IMAGE_MISSING: "Pull it, or correct the profile's image.",
+    Cause.IMAGE_REFUSED: "Name another image in the profile, or have ENGINE_IMAGES of the switcher allow it.",
+    Cause.RECIPE_REFUSED: "Switch to the profile again. If no update of the gateway explains it, find out "
+    "who wrote to the database.",
     Cause.GPU_UNAVAILABLE: "Install the driver and the NVIDIA Container Toolkit, then restart Docker.",
     Cause.PORT_IN_USE: "End what listens there, or let a free port be chosen.",
     Cause.NAME_TAKEN: "Remove it: docker rm.",

@@ -50,6 +50,8 @@ class Cause(StrEnum):
     # Found by a runtime
     RUNTIME_ERROR = "runtime_error"
     IMAGE_MISSING = "image_missing"
+    IMAGE_REFUSED = "image_refused"
+    RECIPE_REFUSED = "recipe_refused"
     GPU_UNAVAILABLE = "gpu_unavailable"
     PORT_IN_USE = "port_in_use"
     NAME_TAKEN = "name_taken"

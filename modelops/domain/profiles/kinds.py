@@ -25,7 +25,7 @@ class Kind:
 
     What it returns for a wrong value means nothing. `label` is what the documentation says. `max_length`
     and `choices` are given where a text is bounded or has to be one of a few words; with `has_auto` the word
-    `auto` is read too, and stored as None.
+    `auto` is read too, and stored as None. A switch is a flag without a value.
     """
 
     label: str
@@ -33,6 +33,7 @@ class Kind:
     max_length: int | None = None
     choices: tuple[str, ...] = ()
     has_auto: bool = False
+    is_switch: bool = False
 
 
 def text(
@@ -119,7 +120,7 @@ def boolean() -> Kind:
             problems.append(FieldError(field, f"must be true or false, not {describe(value)}"))
         return bool(value)
 
-    return Kind("`true` or `false`", read)
+    return Kind("`true` or `false`", read, is_switch=True)
 
 
 def words(item: Kind, most: int) -> Kind:

@@ -6,7 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from modelops.domain.engine_log.causes import Cause
+from modelops.domain.engine_log.failures import describe_cause
 from modelops.domain.fit.report import FitReport, Verdict
+from modelops.domain.images import is_allowed_image
 from modelops.domain.profiles.spec import EngineKind, ProfileSpec
 from modelops.domain.runtimes import get_traits
 
@@ -105,6 +108,10 @@ def _find_resource_problems(spec: ProfileSpec, described: Mapping[str, Any]) -> 
             )
         )
     traits = get_traits(spec.runtime)
+    allowed = described.get("allowed_images")
+    if traits.needs_image and allowed is not None and not is_allowed_image(spec.image, allowed):
+        cause = describe_cause(Cause.IMAGE_REFUSED, image=spec.image)
+        problems.append(PlanProblem(cause.code, cause.message, cause.advice))
     needs_gpu = spec.engine != EngineKind.SIMULATOR
     if needs_gpu and described.get("can_use_gpus") is False:
         problems.append(

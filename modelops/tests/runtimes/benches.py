@@ -19,7 +19,8 @@ from modelops.runtimes.docker_runtime import DockerRuntime
 from modelops.runtimes.process_runtime import ProcessRuntime
 
 SCRIPT = Path(__file__).with_name("scripted_vllm.py")
-SECRETS = {"HF_TOKEN": "hf_secret-of-the-test", "VLLM_API_KEY": "key-secret-of-the-test"}
+SECRETS = {"VLLM_API_KEY": "key-secret-of-the-test"}
+HUB_SECRETS = {"HF_TOKEN": "hf_secret-of-the-test"}
 
 
 class Bench(ABC):
@@ -106,7 +107,7 @@ class ProcessBench(Bench):
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.config = GatewayConfig(
-            data_dir=str(folder), vllm_command=str(_write_command(folder)), hf_token=SECRETS["HF_TOKEN"]
+            data_dir=str(folder), vllm_command=str(_write_command(folder)), hf_token=HUB_SECRETS["HF_TOKEN"]
         )
         super().__init__()
 
@@ -129,9 +130,10 @@ class DockerBench(Bench):
         defaults = {
             "docker_host": engine.host,
             "engine_network": self.network,
+            "engine_images": ("*",),
             "huggingface_cache": "gateway-test-huggingface",
             "vllm_cache": "gateway-test-vllm",
-            "hf_token": SECRETS["HF_TOKEN"],
+            "hf_token": HUB_SECRETS["HF_TOKEN"],
         }
         self.config = GatewayConfig(**(defaults | settings))
         super().__init__()

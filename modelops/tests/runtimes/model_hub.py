@@ -22,6 +22,8 @@ class ModelHub:
     url: str
     repository: str
     files: dict[str, bytes]
+    also: str = ""
+    """A second repository with the same files."""
     needed_token: str = ""
     failure: int = 0
     """A status to answer everything with."""
@@ -30,10 +32,9 @@ class ModelHub:
     requests: list[str] = field(default_factory=list)
     tokens: set[str | None] = field(default_factory=set)
 
-    def fetched_files(self) -> list[str]:
-        fetched = [
-            request for request in self.requests if request.startswith(f"GET /{self.repository}/resolve/")
-        ]
+    def fetched_files(self, repository: str = "") -> list[str]:
+        start = f"GET /{repository or self.repository}/resolve/"
+        fetched = [request for request in self.requests if request.startswith(start)]
         return sorted(request.split("/", 5)[-1] for request in fetched)
 
 
@@ -66,6 +67,8 @@ class _Handler(BaseHTTPRequestHandler):
         hub: ModelHub = self.server.hub  # type: ignore[attr-defined]
         path = urlsplit(self.path).path
         hub.requests.append(f"{self.command} {path}")
+        if hub.also:
+            path = path.replace(hub.also, hub.repository)
         token = self.headers.get("Authorization")
         if hub.repository in path:  # the library's own questions are nobody's business
             hub.tokens.add(token)

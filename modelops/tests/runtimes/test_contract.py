@@ -13,7 +13,7 @@ import pytest
 
 from gateway.tests.live import wait_until
 from modelops.runtimes.base import InstanceState, RuntimeFailure, Workload
-from modelops.tests.runtimes.benches import SECRETS, Bench, read_until
+from modelops.tests.runtimes.benches import HUB_SECRETS, SECRETS, Bench, read_until
 
 
 def is_alive(pid: int) -> bool:
@@ -231,7 +231,10 @@ def test_an_engine_gets_its_own_environment_and_secrets_but_not_ours(
     monkeypatch.setenv("VLLM_API_KEY", "the-gateways-own")
     monkeypatch.setenv("SOME_PASSWORD", "hunter2")
     name = bench.start(
-        "print-environment", environment={"NCCL_P2P_DISABLE": "1"}, secret_environment=SECRETS
+        "print-environment",
+        environment={"NCCL_P2P_DISABLE": "1"},
+        secret_environment=SECRETS,
+        hub_environment=HUB_SECRETS,
     ).name
 
     bench.wait_for(name, InstanceState.EXITED)
@@ -241,11 +244,22 @@ def test_an_engine_gets_its_own_environment_and_secrets_but_not_ours(
     assert environment["NCCL_P2P_DISABLE"] == "1"
     assert environment["PYTHONUNBUFFERED"] == "1"
     assert {key: environment[key] for key in SECRETS} == SECRETS
+    assert environment.keys().isdisjoint(HUB_SECRETS)
     assert not environment.keys() & {"SECRET_KEY", "JWT_SECRET", "DATABASE_URL", "SOME_PASSWORD"}
 
 
+def test_engine_whose_weights_were_fetched_asks_the_hub_nothing(bench: Bench) -> None:
+    fetched = bench.start("print-environment", environment={"HF_HUB_OFFLINE": "0"}).name
+    unknown = bench.start(arguments=("serve", "print-environment", "--load-format", "dummy")).name
+    for name in (fetched, unknown):
+        bench.wait_for(name, InstanceState.EXITED)
+
+    assert "HF_HUB_OFFLINE=1" in bench.wait_for_line(fetched, "PYTHONUNBUFFERED")
+    assert not any("HF_HUB_OFFLINE" in line for line in bench.wait_for_line(unknown, "PYTHONUNBUFFERED"))
+
+
 def test_secrets_appear_nowhere_but_in_the_engine(bench: Bench) -> None:
-    workload = bench.workload(secret_environment=SECRETS)
+    workload = bench.workload(secret_environment=SECRETS, hub_environment=HUB_SECRETS)
     instance = bench.runtime.start(workload)
     bench.wait_for_line(workload.name, "waiting")
 
@@ -256,7 +270,7 @@ def test_secrets_appear_nowhere_but_in_the_engine(bench: Bench) -> None:
         *bench.follow(workload.name).read(),
     ]
 
-    assert not any(secret in text for secret in SECRETS.values() for text in told)
+    assert not any(secret in text for secret in (SECRETS | HUB_SECRETS).values() for text in told)
     assert bench.runtime.describe()["has_hf_token"] is True
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from gateway.tests.live import wait_until
 from modelops.runtimes.base import FetchProgress, InstanceState, RuntimeFailure, Workload
-from modelops.tests.runtimes.benches import SECRETS, Bench, DockerBench, ProcessBench
+from modelops.tests.runtimes.benches import HUB_SECRETS, SECRETS, Bench, DockerBench, ProcessBench
 from modelops.tests.runtimes.model_hub import ModelHub, start_model_hub
 
 REPOSITORY = "team/model"
@@ -27,7 +27,7 @@ def hub(bench: Bench) -> Iterator[ModelHub]:
         yield running
 
 
-def make_workload(bench: Bench, hub_url: str, repository: str = REPOSITORY) -> Workload:
+def make_workload(bench: Bench, hub_url: str, repository: str = REPOSITORY, *flags: str) -> Workload:
     home = str(bench.folder) if isinstance(bench, ProcessBench) else "/root/.cache/huggingface"
     environment = {
         "HF_ENDPOINT": hub_url,
@@ -35,7 +35,10 @@ def make_workload(bench: Bench, hub_url: str, repository: str = REPOSITORY) -> W
         "HF_HOME": f"{home}/{bench.slot_id}",
     }
     return bench.workload(
-        arguments=("serve", repository), environment=environment, secret_environment=SECRETS
+        arguments=("serve", repository, *flags),
+        environment=environment,
+        secret_environment=SECRETS,
+        hub_environment=HUB_SECRETS,
     )
 
 
@@ -82,7 +85,7 @@ def test_a_download_that_fails_is_told_by_its_code(
         prefetch(bench, workload)
 
     assert caught.value.code == code
-    assert not any(secret in str(caught.value) for secret in SECRETS.values())
+    assert not any(secret in str(caught.value) for secret in (SECRETS | HUB_SECRETS).values())
 
 
 def test_what_is_cached_is_enough_when_the_hub_is_away(bench: Bench, hub: ModelHub) -> None:
@@ -95,11 +98,24 @@ def test_what_is_cached_is_enough_when_the_hub_is_away(bench: Bench, hub: ModelH
 
 
 def test_the_token_reaches_the_hub(bench: Bench, hub: ModelHub) -> None:
-    hub.needed_token = SECRETS["HF_TOKEN"]
+    hub.needed_token = HUB_SECRETS["HF_TOKEN"]
 
     prefetch(bench, make_workload(bench, hub.url))
 
-    assert hub.tokens == {f"Bearer {SECRETS['HF_TOKEN']}"}
+    assert hub.tokens == {f"Bearer {HUB_SECRETS['HF_TOKEN']}"}
+
+
+def test_tokenizer_of_another_repository_is_fetched_without_its_weights(bench: Bench, hub: ModelHub) -> None:
+    """So that the engine, which may not ask the hub, has both."""
+    hub.also = "another/words"
+    workload = make_workload(bench, hub.url, REPOSITORY, "--tokenizer", hub.also)
+
+    reports = prefetch(bench, workload)
+
+    size = len(READ["config.json"])
+    assert reports[-1] == FetchProgress(f"tokenizer of {hub.also}", size, size)
+    assert hub.fetched_files() == sorted(READ)
+    assert hub.fetched_files(hub.also) == ["config.json"]
 
 
 def test_a_download_is_given_up_when_told_to_stop(bench: Bench, hub: ModelHub) -> None:

@@ -16,10 +16,10 @@ import pytest
 from gateway.conf import BASE_DIR
 from gateway.tests.live import wait_until
 from modelops.runtimes.base import InstanceState, RuntimeFailure, Workload
-from modelops.runtimes.process_environment import build_environment
+from modelops.runtimes.process_environment import build_download_environment, build_engine_environment
 from modelops.runtimes.process_records import KEPT_LOGS
 from modelops.runtimes.process_runtime import ProcessRuntime
-from modelops.tests.runtimes.benches import SECRETS, ProcessBench
+from modelops.tests.runtimes.benches import HUB_SECRETS, SECRETS, ProcessBench
 
 pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="NOT TESTED: there is no /proc"),
@@ -242,8 +242,8 @@ def test_an_engine_sees_only_its_own_gpus(process_bench: ProcessBench) -> None:
     some = process_bench.workload(gpu_uuids=("GPU-1", "GPU-2"))
     none = process_bench.workload()
 
-    assert build_environment(process_bench.config, some, {})["CUDA_VISIBLE_DEVICES"] == "GPU-1,GPU-2"
-    assert build_environment(process_bench.config, none, {})["CUDA_VISIBLE_DEVICES"] == ""
+    assert build_engine_environment(process_bench.config, some, {})["CUDA_VISIBLE_DEVICES"] == "GPU-1,GPU-2"
+    assert build_engine_environment(process_bench.config, none, {})["CUDA_VISIBLE_DEVICES"] == ""
 
 
 def test_of_our_environment_only_what_is_known_and_no_secret_is_passed_on(
@@ -261,9 +261,14 @@ def test_of_our_environment_only_what_is_known_and_no_secret_is_passed_on(
         **{"VLLM_BASE_URL": "x", "GATEWAY_ADMIN_PASSWORD": "x", "REDIS_URL": "x"},
     }
 
-    passed = build_environment(process_bench.config, process_bench.workload(), ours)
+    workload = process_bench.workload(secret_environment=SECRETS, hub_environment=HUB_SECRETS)
+    engine = build_engine_environment(process_bench.config, workload, ours)
+    download = build_download_environment(process_bench.config, workload, ours)
 
-    assert passed.keys() == {
-        *("PATH", "HF_HOME", "HF_TOKEN_PATH", "NCCL_DEBUG", "https_proxy"),
+    known = {
+        *("PATH", "HF_HOME", "NCCL_DEBUG", "https_proxy"),
         *("PYTHONUNBUFFERED", "CUDA_VISIBLE_DEVICES"),
     }
+    assert engine.keys() == {*known, "HF_HUB_OFFLINE", "VLLM_API_KEY"}
+    assert download.keys() == {*known, "HF_TOKEN_PATH", "HF_TOKEN"}
+    assert "x" not in {*engine.values(), *download.values()}

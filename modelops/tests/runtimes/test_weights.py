@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from modelops.runtimes.base import FetchProgress, RuntimeFailure, Workload
-from modelops.runtimes.weights import DownloadOutput, Weights, find_weights
+from modelops.runtimes.weights import DownloadOutput, Weights, find_downloads, find_weights
 
 
 def workload(*arguments: str, **values: Any) -> Workload:
@@ -53,6 +53,25 @@ def test_nothing_is_fetched_when_simulated_offline_or_a_folder() -> None:
     assert find_weights(workload("a/b", is_simulated=True)) is None
     assert find_weights(workload("a/b", environment={"HF_HUB_OFFLINE": "1"})) is None
     assert find_weights(workload("a/b"), is_folder=lambda name: name == "a/b") is None
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (("a/b",), (Weights("a/b"),)),
+        (("a/b", "--tokenizer", "a/b"), (Weights("a/b"),)),
+        (("a/b", "--tokenizer", "/words"), (Weights("a/b"),)),
+        (("a/b", "--load-format", "dummy", "--tokenizer", "c/d"), ()),
+        (
+            ("a/b", "--tokenizer", "c/d", "--tokenizer-revision", "v2"),
+            (Weights("a/b"), Weights("c/d", revision="v2", is_tokenizer=True)),
+        ),
+    ],
+)
+def test_tokenizer_of_another_repository_is_fetched_too(
+    arguments: tuple[str, ...], expected: tuple[Weights, ...]
+) -> None:
+    assert find_downloads(workload(*arguments)) == expected
 
 
 def test_progress_lines_are_reported_and_others_kept_for_an_error() -> None:

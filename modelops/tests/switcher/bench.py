@@ -169,6 +169,7 @@ def open_bench(stores: Stores, folder: Path, **settings: str) -> Iterator[Switch
         "AUTOSTART_PROFILE": "none",
         "SWITCHER_LEASE": LEASE_S,
         "SWITCH_DRAIN_TIMEOUT": "2",
+        "ENGINE_IMAGES": "gateway-test/*:*,*/team/*:*",
         **OUT_OF_REACH,
         "LOG_FORMAT": "json",
         "PYTHONPATH": str(BASE_DIR),

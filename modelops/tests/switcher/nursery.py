@@ -113,6 +113,23 @@ def request(profile: str, **options: Any) -> dict[str, Any]:
     return {"outcome": asked.outcome, "switch": asked.switch and str(asked.switch.pk)}
 
 
+def insert_switch(profile: str, force: bool) -> dict[str, Any]:
+    """A switch whose plan nobody has seen yet, as if what it found had changed since it was asked for."""
+    from modelops.models import Slot, Switch
+
+    slot = Slot.objects.get(slug="default")
+    switch = Switch.objects.create(
+        slot=slot,
+        to_profile=profile,
+        via=Switch.Via.COMMAND,
+        actor_name="test",
+        drain_timeout_s=0,
+        drain_policy="cut",
+        force=force,
+    )
+    return {"switch": str(switch.pk)}
+
+
 def cancel() -> dict[str, Any]:
     from modelops.models import Switch
     from modelops.switching.actor import Actor
@@ -188,6 +205,14 @@ def remember_start(profile: str, seconds: float) -> dict[str, Any]:
     return {}
 
 
+def change_engine(name: str, **values: Any) -> dict[str, Any]:
+    """As whoever may write to the database would change what is stored of an engine."""
+    from modelops.models import Engine
+
+    Engine.objects.filter(name=name).update(**values)
+    return {}
+
+
 def spoil_engine(name: str) -> dict[str, Any]:
     """Whatever is started from this engine's record fails for want of disk."""
     from modelops.models import Engine
@@ -228,12 +253,14 @@ ORDERS = {
         delete_profile,
         add_slot_in_trouble,
         request,
+        insert_switch,
         cancel,
         states,
         look,
         find_gpus,
         show_busy_web,
         remember_start,
+        change_engine,
         spoil_engine,
         end_engines,
     )

@@ -1,0 +1,61 @@
+"""What the compose file gives each service, and what it keeps from it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import yaml
+
+from gateway.conf import BASE_DIR
+
+OURS = ("migrate", "web", "switcher")
+
+
+@pytest.fixture(scope="module")
+def services() -> dict[str, Any]:
+    found: dict[str, Any] = yaml.safe_load((BASE_DIR / "docker-compose.yml").read_text())["services"]
+    return found
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_service_of_ours_can_neither_write_its_root_nor_gain_rights(
+    services: dict[str, Any], name: str
+) -> None:
+    service = services[name]
+
+    assert service["read_only"] is True
+    assert service["tmpfs"] == ["/tmp", "/data:uid=10001,mode=0700"]
+    assert service["cap_drop"] == ["ALL"]
+    assert "cap_add" not in service
+    assert service["security_opt"] == ["no-new-privileges:true"]
+
+
+def test_only_the_switcher_is_given_the_hubs_token(services: dict[str, Any]) -> None:
+    """Each reads `.env`; what stands here comes before it."""
+    given = {name: services[name]["environment"]["HF_TOKEN"] for name in OURS}
+
+    assert given == {"migrate": "", "web": "", "switcher": "${HF_TOKEN:-}"}
+
+
+def test_port_is_published_to_this_machine_unless_asked_otherwise(services: dict[str, Any]) -> None:
+    published = {name: service["ports"] for name, service in services.items() if "ports" in service}
+
+    assert published == {"web": ["${GATEWAY_BIND:-127.0.0.1}:${GATEWAY_PORT:-8080}:8080"]}
+
+
+def test_password_of_the_database_is_pasted_into_no_url(services: dict[str, Any]) -> None:
+    for name in OURS:
+        environment = services[name]["environment"]
+        assert environment["DATABASE_URL"] == "postgres://gateway@postgres:5432/gateway"
+        assert environment["POSTGRES_PASSWORD"].startswith("${POSTGRES_PASSWORD:?")
+
+
+def test_logs_of_every_service_are_bounded_and_built_images_have_a_name(services: dict[str, Any]) -> None:
+    for service in services.values():
+        assert set(service["logging"]["options"]) == {"max-size", "max-file"}
+        assert service["image"]
+
+
+def test_image_leaves_no_volume_without_a_name_behind() -> None:
+    assert "VOLUME" not in (BASE_DIR / "Dockerfile").read_text()

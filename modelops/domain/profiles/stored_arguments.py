@@ -1,0 +1,95 @@
+"""The command line and environment that a row holds, put to the lists of what a profile may set once more.
+
+They passed when they were made; since then anybody who can write to the database may have changed them, and
+the lists may have become shorter.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cache
+from typing import Any
+
+from modelops.domain.errors import FieldError
+from modelops.domain.profiles.environment import read_environment
+from modelops.domain.profiles.extra_flags import EXTRA_FLAGS
+from modelops.domain.profiles.kinds import Kind, Problems, boolean
+from modelops.domain.profiles.setting import list_settings
+from modelops.domain.profiles.spec import ProfileSpec
+from modelops.domain.profiles.syntax import REPOSITORY, SERVED_NAME, SLUG
+
+_NAMES = "--served-model-name"
+_DEVELOPMENT = "VLLM_SERVER_DEV_MODE"
+_SWITCH = boolean()
+_Convert = Callable[[Any], Any]
+
+
+def find_stored_problems(arguments: Sequence[str], environment: Mapping[str, str]) -> list[FieldError]:
+    """What of it a profile may not set; empty where all of it passes."""
+    variables = dict(environment)
+    if "--enable-sleep-mode" in arguments and variables.get(_DEVELOPMENT) == "1":
+        del variables[_DEVELOPMENT]
+    problems: Problems = []
+    read_environment("environment", variables, problems)
+    return [*_find_argument_problems(list(arguments)), *problems]
+
+
+def _find_argument_problems(arguments: list[str]) -> Iterator[FieldError]:
+    command, model, *words = [*arguments, "", ""] if len(arguments) < 2 else arguments
+    if command != "serve":
+        yield FieldError("arguments", f"do not begin with serve but with {command!r}")
+    if not (_passes(REPOSITORY, model) or _passes(SLUG, model)):
+        yield FieldError("arguments", f"serve {model!r}, which is no repository")
+    while words:
+        flag = words.pop(0)
+        if flag == _NAMES:
+            while words and not words[0].startswith("--"):
+                yield from _check(flag, SERVED_NAME, words.pop(0), None)
+            continue
+        kind, convert = _list_flags().get(flag, (None, None))
+        if kind is None:
+            yield FieldError("arguments", f"hold {flag!r}, which a profile may not set")
+        elif not kind.is_switch:
+            yield from _check(flag, kind, words.pop(0) if words else "", convert)
+
+
+@cache
+def _list_flags() -> Mapping[str, tuple[Kind, _Convert | None]]:
+    """Kind and conversion by flag, with the dashes in front."""
+    flags: dict[str, tuple[Kind, _Convert | None]] = {}
+    for each in list_settings(ProfileSpec):
+        if each.flag is not None:
+            flags[f"--{each.flag.name}"] = each.kind, each.flag.convert
+            if each.flag.needs_switch is not None:
+                flags[f"--{each.flag.needs_switch}"] = _SWITCH, None
+    flags |= {f"--{extra.name}": (extra.kind, None) for extra in EXTRA_FLAGS}
+    switches = {name: entry for name, entry in flags.items() if entry[0].is_switch}
+    return flags | {f"--no-{name.removeprefix('--')}": entry for name, entry in switches.items()}
+
+
+def _check(flag: str, kind: Kind, word: str, convert: _Convert | None) -> Iterator[FieldError]:
+    if not any(_passes(kind, value, convert) for value in _read_word(word)):
+        yield FieldError("arguments", f"give {flag} the value {word[:60]!r}, which a profile may not")
+
+
+def _read_word(word: str) -> Iterator[Any]:
+    """What a word of the command line may have been in the profile: a text, one of a list, a number."""
+    yield word
+    yield [word]
+    try:
+        value = json.loads(word)
+    except ValueError:
+        return
+    if not isinstance(value, str):
+        yield value
+
+
+def _passes(kind: Kind, value: Any, convert: _Convert | None = None) -> bool:
+    problems: Problems = []
+    read = kind.read("", value, problems)
+    if problems:
+        return False
+    written = read if convert is None else convert(read)
+    # The engine gets the word itself, not what was made of it in reading.
+    return not isinstance(value, str) or read is None or written == value
