@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import timedelta
 from statistics import median
 from typing import Any
 
 from django.core.exceptions import ValidationError
-from django.db.models.functions import Now
 
 from gateway.errors import SwitchRefused
 from modelops.domain.fit.report import Verdict
@@ -19,10 +17,9 @@ from modelops.domain.switching.plan_problems import Placement, PlanFacts, Runnin
 from modelops.fit.gpu_choice import GpuChoice, restrict
 from modelops.fit.profile_fits import ProfileFit, check_profile, describe_invalid, get_gpu_choice
 from modelops.fit.summary import summarise_fit
-from modelops.models import Engine, EngineState, ModelProfile, Slot, SwitcherPresence
+from modelops.models import Engine, EngineState, ModelProfile, Slot
+from modelops.switching.switchers import describe_box, find_present
 
-PRESENCE_TIMEOUT = timedelta(seconds=30)
-"""A switcher not heard of for longer is gone."""
 TYPICAL_TIME_STARTS = 5
 """How many of the last good starts the typical time is the median of."""
 
@@ -59,7 +56,8 @@ def plan_switch(
         environment=build_environment(spec),
         placement=placement,
         report=fit.report,
-        runtime=runtime_facts if runtime_facts is not None else find_runtime_facts(),
+        runtime=runtime_facts if runtime_facts is not None else find_runtime_facts(slot),
+        box=describe_box(slot.box, slot.box_host),
         running=to_running_engine(slot.active_engine),
         sleeping_engine=find_sleeping_engine(slot, spec),
         typical_seconds=find_typical_seconds(spec.slug),
@@ -114,10 +112,9 @@ def to_running_engine(engine: Engine | None) -> RunningEngine | None:
     )
 
 
-def find_runtime_facts() -> Mapping[str, Any] | None:
-    """What the acting switcher, or else any, said of its runtimes; None when none was heard of lately."""
-    present = SwitcherPresence.objects.filter(seen_at__gte=Now() - PRESENCE_TIMEOUT)
-    switcher = present.order_by("-is_acting", "-seen_at").first()
+def find_runtime_facts(slot: Slot | None = None) -> Mapping[str, Any] | None:
+    """What the switcher of the slot's box said of its runtimes; None when none was heard of lately."""
+    switcher = find_present(slot)
     return switcher.facts if switcher else None
 
 

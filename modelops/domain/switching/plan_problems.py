@@ -60,22 +60,18 @@ class PlanFacts:
     running: RunningEngine | None
     sleeping_engine: str = ""
     """Name of the target's engine where it sleeps in this slot."""
+    box: str = ""
+    """Of the slot, in words; empty while it is no box's."""
     typical_seconds: float | None = None
     """How long earlier starts of the profile took, in the median."""
 
 
-def find_runtime_problems(spec: ProfileSpec, runtime: Mapping[str, Any] | None) -> list[PlanProblem]:
-    problems = []
+def find_runtime_problems(spec: ProfileSpec, facts: PlanFacts) -> list[PlanProblem]:
+    problems, runtime = [], facts.runtime
     if not spec.is_enabled:
         problems.append(PlanProblem("disabled", "The profile is disabled.", "Enable it first."))
     if runtime is None:
-        problems.append(
-            PlanProblem(
-                "no_switcher",
-                "No switcher has been heard of, so nothing could carry the switch out.",
-                "Start one: manage.py run_switcher.",
-            )
-        )
+        problems.append(_explain_no_switcher(facts.box))
         return problems
     described = runtime.get(spec.runtime)
     if described is None:
@@ -92,6 +88,16 @@ def find_runtime_problems(spec: ProfileSpec, runtime: Mapping[str, Any] | None) 
     else:
         problems += _find_resource_problems(spec, described)
     return problems
+
+
+def _explain_no_switcher(box: str) -> PlanProblem:
+    where = f" on {box}, where the slot is" if box else ""
+    there = " there, or move the slot to a box that has one: manage.py move_slot" if box else ""
+    return PlanProblem(
+        "no_switcher",
+        f"No switcher has been heard of{where}, so nothing could carry the switch out.",
+        f"Start one{there or ': manage.py run_switcher'}.",
+    )
 
 
 def _find_resource_problems(spec: ProfileSpec, described: Mapping[str, Any]) -> list[PlanProblem]:
