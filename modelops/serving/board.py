@@ -19,6 +19,7 @@ from django.db.models import QuerySet
 from modelops.domain.switching.readiness import expect_ready_at
 from modelops.domain.switching.states import SwitchState
 from modelops.models import DEFAULT_SLOT, Engine, Gate, ModelProfile, Slot, Switch
+from modelops.serving.start_history import Restart, find_restart
 
 PROFILES_AGE_S = 2.0
 """How old the profiles' names may be: they change when an admin edits a profile."""
@@ -90,6 +91,10 @@ class SlotView:
     engine: ServingEngine | None = None
     switches: tuple[LiveSwitch, ...] = ()
     problem: Mapping[str, Any] | None = None
+    restart: Restart | None = None
+    """Of an engine that served and ended, until it is under way; None for one that failed to start."""
+    retry_at: datetime | None = None
+    """When what should serve is tried again, while nothing does."""
 
     @property
     def switch(self) -> LiveSwitch | None:
@@ -183,13 +188,17 @@ def _read_slots(last: BoardSnapshot, profiles: Mapping[str, str]) -> tuple[SlotV
             engine=engines.get(engine_id),
             switches=tuple(switches.get(slot_id, ())),
             problem=problem,
+            restart=find_restart(slot_id, desired)
+            if problem and desired and engine_id is None and slot_id not in switches
+            else None,
+            retry_at=retry_at if engine_id is None else None,
         )
-        for slot_id, slug, epoch, gate, desired, engine_id, problem in slots
+        for slot_id, slug, epoch, gate, desired, engine_id, problem, retry_at in slots
     )
 
 
 def _slot_rows() -> QuerySet[Slot, tuple[Any, ...]]:
-    columns = ("id", "slug", "epoch", "gate", "desired_profile", "active_engine_id", "problem")
+    columns = ("id", "slug", "epoch", "gate", "desired_profile", "active_engine_id", "problem", "retry_at")
     return Slot.objects.order_by("slug").values_list(*columns)
 
 
@@ -256,7 +265,7 @@ def _read_engines(
     """The active engines by id, those of an unchanged epoch as they were read last."""
     known: dict[uuid.UUID, ServingEngine] = {}
     wanted: list[uuid.UUID] = []
-    for slot_id, _slug, epoch, _gate, _desired, engine_id, _problem in slots:
+    for slot_id, _slug, epoch, _gate, _desired, engine_id, *_ in slots:
         old = before.get(slot_id)
         if old is not None and old.engine is not None and (old.epoch, old.engine.id) == (epoch, engine_id):
             known[engine_id] = old.engine

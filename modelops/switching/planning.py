@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from statistics import median
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -18,10 +17,8 @@ from modelops.fit.gpu_choice import GpuChoice, restrict
 from modelops.fit.profile_fits import ProfileFit, check_profile, describe_invalid, get_gpu_choice
 from modelops.fit.summary import summarise_fit
 from modelops.models import Engine, EngineState, ModelProfile, Slot
+from modelops.serving.start_history import find_typical_seconds
 from modelops.switching.switchers import describe_box, find_present
-
-TYPICAL_TIME_STARTS = 5
-"""How many of the last good starts the typical time is the median of."""
 
 
 def plan_switch(
@@ -122,14 +119,3 @@ def find_sleeping_engine(slot: Slot, spec: ProfileSpec) -> str:
     """The one that was started with just these settings: an edited profile is not what sleeps."""
     sleepers = Engine.objects.filter(slot=slot, state=EngineState.ASLEEP, profile=spec.slug)
     return next((engine.name for engine in sleepers if engine.spec == to_values(spec)), "")
-
-
-def find_typical_seconds(profile: str) -> float | None:
-    """The median of the profile's last good starts, from its container's start to ready."""
-    starts = Engine.objects.filter(profile=profile, ready_at__isnull=False).order_by("-created_at")
-    seconds = [
-        sum(float(value) for value in phases.values())
-        for phases in starts.values_list("phase_seconds", flat=True)[:TYPICAL_TIME_STARTS]
-        if phases
-    ]
-    return round(median(seconds), 1) if seconds else None

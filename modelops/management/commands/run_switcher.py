@@ -1,4 +1,4 @@
-"""`manage.py run_switcher`: the process that starts and stops engines. Any number may run; one acts per box."""
+"""`manage.py run_switcher`: the process that starts and stops engines. On each box one of them acts."""
 
 from __future__ import annotations
 

@@ -198,6 +198,14 @@ def remember_start(profile: str, seconds: float) -> dict[str, Any]:
     return {}
 
 
+def remember_failures(count: int) -> dict[str, Any]:
+    """As if so many restarts in a row had failed."""
+    from modelops.models import Slot
+
+    Slot.objects.update(failed_restarts=count)
+    return {}
+
+
 def spoil_engine(name: str) -> dict[str, Any]:
     """Whatever is started from this engine's record fails for want of disk."""
     from modelops.models import Engine
@@ -245,6 +253,7 @@ ORDERS = {
         find_gpus,
         show_busy_web,
         remember_start,
+        remember_failures,
         spoil_engine,
         end_engines,
     )
