@@ -45,6 +45,17 @@ class WebPresence(models.Model):
     slots = models.JSONField(
         default=dict, help_text='By slot id: {"epoch": …, "open": …, "waiting": …} (requests).'
     )
+    network = models.CharField(
+        max_length=255,
+        blank=True,
+        db_default="",
+        help_text="Whoever has the same one shares its loopback address.",
+    )
+    reached = models.JSONField(
+        null=True,
+        help_text="By id of an engine that is being verified: why this process does not reach it; empty if "
+        "it does. Null from a version that did not look.",
+    )
 
     class Meta:
         ordering = ["-seen_at"]

@@ -58,6 +58,9 @@ class LiveSwitch:
     """As the switcher wrote it down; ask `expect_ready_at`."""
     typical_seconds: float | None = None
     state_since: datetime | None = None
+    engine_id: uuid.UUID | None = None
+    engine_url: str = ""
+    """Of the new engine, as soon as it has an address."""
 
     def expect_ready_at(self, now: datetime) -> datetime | None:
         """When it is expected to serve; None where there is no estimate."""
@@ -206,7 +209,7 @@ def _switch_rows() -> QuerySet[Switch, dict[str, Any]]:
     columns = (
         *("id", "slot_id", "state", "from_profile", "to_profile", "phase", "detail", "percent"),
         *("ready_expected_at", "state_since", "old_engine__names", "new_engine__names"),
-        "plan__typical_seconds",
+        *("plan__typical_seconds", "new_engine_id", "new_engine__base_url"),
     )
     rows: QuerySet[Switch, dict[str, Any]] = Switch.objects.live().order_by("id").values(*columns)
     return rows
@@ -244,6 +247,8 @@ def _read_switches(names: Mapping[str, tuple[str, ...]]) -> dict[uuid.UUID, list
             ready_expected_at=row["ready_expected_at"],
             typical_seconds=row["plan__typical_seconds"],
             state_since=row["state_since"],
+            engine_id=row["new_engine_id"],
+            engine_url=row["new_engine__base_url"] or "",
         )
         found.setdefault(row["slot_id"], []).append(view)
     for views in found.values():

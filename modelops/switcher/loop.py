@@ -7,6 +7,7 @@ import socket
 import time
 import uuid
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -162,8 +163,9 @@ class Switcher:
         """Ask each runtime what it can do, beside the loop."""
         if not self._is_due("describe", DESCRIBE_PERIOD_S):
             return
-        for name, runtime in self._dependencies.runtimes.items():
-            outcome = self._dependencies.effects.attempt(("facts", name), runtime.describe)
+        for name in self._dependencies.runtimes:
+            describe = partial(self._dependencies.describe, name)
+            outcome = self._dependencies.effects.attempt(("facts", name), describe)
             if outcome is None:
                 # Begun; its outcome comes soon.
                 self._done_at["describe"] = 0.0

@@ -145,7 +145,10 @@ class SlotReconciler:
             log.info("switch_state", switch=str(switch.pk), to=str(step.to), profile=switch.to_profile)
         self._lease.check_age()
         self._executor.carry_out(slot, switch, step)
-        if step.to is not None or step.action in (Action.VERIFY_NEW, Action.MAKE_PLAN):
+        is_waiting = switch.new_engine is not None and self._working_state.web_reach.is_waiting(
+            switch.new_engine.name
+        )
+        if step.to is not None or (step.action in (Action.VERIFY_NEW, Action.MAKE_PLAN) and not is_waiting):
             return True
         self._show_progress(switch)
         return False

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from django.core.exceptions import ValidationError
+from django.db.models.functions import Now
 
 from gateway.errors import SwitchRefused
 from modelops.domain.fit.report import Verdict
@@ -16,8 +17,9 @@ from modelops.domain.switching.plan_problems import Placement, PlanFacts, Runnin
 from modelops.fit.gpu_choice import GpuChoice, restrict
 from modelops.fit.profile_fits import ProfileFit, check_profile, describe_invalid, get_gpu_choice
 from modelops.fit.summary import summarise_fit
-from modelops.models import Engine, EngineState, ModelProfile, Slot
+from modelops.models import Engine, EngineState, ModelProfile, Slot, WebPresence
 from modelops.serving.start_history import find_typical_seconds
+from modelops.serving.web_presence import SILENT_FOR
 from modelops.switching.switchers import describe_box, find_present
 
 
@@ -42,6 +44,7 @@ def plan_switch(
         choice = restrict(choice, slot.gpus)
     fit = check_profile(profile, choice, spec=spec)
     placement = place_engine(slot, spec, fit, choice)
+    described = runtime_facts if runtime_facts is not None else find_runtime_facts(slot)
     facts = PlanFacts(
         arguments=tuple(
             build_serve_arguments(
@@ -53,7 +56,8 @@ def plan_switch(
         environment=build_environment(spec),
         placement=placement,
         report=fit.report,
-        runtime=runtime_facts if runtime_facts is not None else find_runtime_facts(slot),
+        runtime=described,
+        distant_web=find_distant_web((described or {}).get(spec.runtime) or {}),
         box=describe_box(slot.box, slot.box_host),
         running=to_running_engine(slot.active_engine),
         sleeping_engine=find_sleeping_engine(slot, spec),
@@ -113,6 +117,14 @@ def find_runtime_facts(slot: Slot | None = None) -> Mapping[str, Any] | None:
     """What the switcher of the slot's box said of its runtimes; None when none was heard of lately."""
     switcher = find_present(slot)
     return switcher.facts if switcher else None
+
+
+def find_distant_web(runtime: Mapping[str, Any]) -> str:
+    """The host of a web process that runs in another network than the switcher; empty for none."""
+    if not runtime.get("network"):
+        return ""
+    present = WebPresence.objects.filter(seen_at__gte=Now() - SILENT_FOR).exclude(network="")
+    return present.exclude(network=runtime["network"]).values_list("host", flat=True).first() or ""
 
 
 def find_sleeping_engine(slot: Slot, spec: ProfileSpec) -> str:

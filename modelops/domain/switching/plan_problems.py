@@ -60,6 +60,8 @@ class PlanFacts:
     running: RunningEngine | None
     sleeping_engine: str = ""
     """Name of the target's engine where it sleeps in this slot."""
+    distant_web: str = ""
+    """A host whose web process does not share the switcher's loopback address; empty where all do."""
     box: str = ""
     """Of the slot, in words; empty while it is no box's."""
     typical_seconds: float | None = None
@@ -73,6 +75,8 @@ def find_runtime_problems(spec: ProfileSpec, facts: PlanFacts) -> list[PlanProbl
     if runtime is None:
         problems.append(_explain_no_switcher(facts.box))
         return problems
+    if facts.distant_web and get_traits(spec.runtime).is_on_loopback:
+        problems.append(_explain_distant_web(facts.distant_web))
     described = runtime.get(spec.runtime)
     if described is None:
         problems.append(
@@ -88,6 +92,15 @@ def find_runtime_problems(spec: ProfileSpec, facts: PlanFacts) -> list[PlanProbl
     else:
         problems += _find_resource_problems(spec, described)
     return problems
+
+
+def _explain_distant_web(host: str) -> PlanProblem:
+    return PlanProblem(
+        "unreachable_from_web",
+        "The engine would be a child process of the switcher, on 127.0.0.1 where that runs, which the web "
+        f"process on {host} does not reach.",
+        "Use a profile that runs in Docker, or run web and switcher on one machine, outside of containers.",
+    )
 
 
 def _explain_no_switcher(box: str) -> PlanProblem:

@@ -190,6 +190,17 @@ def show_busy_web(is_busy: bool) -> dict[str, Any]:
     return {}
 
 
+def show_web(reached: dict[str, str]) -> dict[str, Any]:
+    """A web process's row that never grows old, of one without requests that says this of engines."""
+    from modelops.models import Slot, WebPresence
+
+    WebPresence.objects.all().delete()
+    entry = {str(Slot.objects.get(slug="default").pk): {"epoch": 10**9, "open": 0, "waiting": 0}}
+    later = timezone.now() + timedelta(hours=1)
+    WebPresence.objects.create(host="test", pid=1, seen_at=later, slots=entry, reached=reached)
+    return {}
+
+
 def remember_start(profile: str, seconds: float) -> dict[str, Any]:
     """As if the profile's starts so far had taken this long."""
     from modelops.models import Engine
@@ -252,6 +263,7 @@ ORDERS = {
         look,
         find_gpus,
         show_busy_web,
+        show_web,
         remember_start,
         remember_failures,
         spoil_engine,
