@@ -11,7 +11,8 @@ from chat.engine_admission import EngineAdmission
 from gateway.batching import BatchWorker
 from gateway.errors import DependencyUnavailable
 from gateway.ids import new_id
-from modelops.serving.web_presence import Presence, remove_presence, write_presence
+from modelops.serving.candidates import CandidateWatch
+from modelops.serving.web_presence import Presence, identify_network, remove_presence, write_presence
 
 HEARTBEAT_S = 2.0
 MINIMUM_PERIOD_S = 0.05
@@ -25,8 +26,10 @@ class PresenceKeeper:
     admitted before an epoch was acknowledged is in the count that is written with that epoch.
     """
 
-    def __init__(self, worker: BatchWorker) -> None:
+    def __init__(self, worker: BatchWorker, candidates: CandidateWatch) -> None:
         self.id = new_id()
+        self._network = identify_network()
+        self._candidates = candidates
         self._worker = worker
         self._has_news = asyncio.Event()
 
@@ -42,6 +45,8 @@ class PresenceKeeper:
             host=socket.gethostname(),
             pid=os.getpid(),
             slots=admission.presence() if admission is not None else {},
+            network=self._network,
+            reached=self._candidates.reached,
         )
         await self._worker.submit(write_presence, presence)
 

@@ -42,6 +42,7 @@ from gateway.conf import GatewayConfig, get_config
 from gateway.errors import GatewayError
 from gateway.locks import lock_folder
 from gateway.request_id import current_request_id
+from modelops.serving.candidates import CandidateWatch
 from modelops.serving.live import LiveBoard
 
 log = structlog.get_logger()
@@ -63,6 +64,7 @@ class WebRuntime:
     """Reads the board and writes this process's presence; apart, so that it never waits for chats."""
     board: LiveBoard
     engine_admission: EngineAdmission
+    candidates: CandidateWatch
     presence: PresenceKeeper
     engine: EngineGateway
     authenticator: Authenticator
@@ -84,6 +86,7 @@ class WebRuntime:
             (self.board.watch, RESTART_PERIOD_S),
             (self.board.watch_engine, RESTART_PERIOD_S),
             (self._keep_presence, RESTART_PERIOD_S),
+            (self._watch_candidates, RESTART_PERIOD_S),
             (self._save_running, self.config.checkpoint_interval_s),
             (self._sweep, SWEEP_PERIOD_S),
             (self._follow_limits, LIMITS_PERIOD_S),
@@ -97,6 +100,9 @@ class WebRuntime:
 
     async def _keep_presence(self) -> None:
         await self.presence.keep(self.engine_admission)
+
+    async def _watch_candidates(self) -> None:
+        await self.candidates.watch(on_change=self.presence.announce)
 
     async def switch_to(self, profile: str, principal: Principal, request: Request) -> None:
         """Request a switch of the default slot, and refresh the board. Raises GatewayError."""
@@ -186,7 +192,8 @@ def _build_runtime(config: GatewayConfig) -> WebRuntime:
     redis = _connect_redis(config.redis_url) if config.redis_url else None
     board_worker = BatchWorker("board-worker", timeout_s=config.database_timeout_s)
     board = LiveBoard(board_worker, external_url=config.vllm_base_url, api_key=config.vllm_api_key)
-    presence = PresenceKeeper(board_worker)
+    candidates = CandidateWatch(board)
+    presence = PresenceKeeper(board_worker, candidates)
     registry = Registry()
     recorder = Recorder(worker, lease_s=config.message_lease_s)
     batch = RedisBatch(redis) if redis else None
@@ -201,6 +208,7 @@ def _build_runtime(config: GatewayConfig) -> WebRuntime:
         board_worker=board_worker,
         board=board,
         engine_admission=EngineAdmission(board, _wait_limits(config), on_change=presence.announce),
+        candidates=candidates,
         presence=presence,
         engine=engine,
         authenticator=authenticator,

@@ -113,7 +113,7 @@ def show_switch_request(request: HttpRequest, site: AdminSite, profile: ModelPro
         "plan": plan,
         "status": status,
         "joins": bool(status.live) and leads_to(status.live[-1], profile.slug),
-        "is_switcher_alive": find_switcher().is_alive,
+        "is_switcher_alive": find_switcher(status.slot).is_alive,
         "default_drain_timeout_s": get_config().drain_timeout_s,
         **(_describe_plan(plan) if plan else {}),
     }
@@ -228,7 +228,7 @@ def _render_parts(switch: Switch, now: datetime) -> dict[str, str]:
         "rival": _find_rival(switch),
         "remaining_s": count_remaining_s(switch, now),
         "steps": list_steps(switch, now),
-        "is_switcher_alive": find_switcher().is_alive,
+        "is_switcher_alive": find_switcher(switch.slot).is_alive,
         "cause": RootCause.parse(switch.root_cause) if switch.root_cause else None,
         "restore_cause": RootCause.parse(switch.restore_cause) if switch.restore_cause else None,
         "retry_link": _find_retry_link(switch),

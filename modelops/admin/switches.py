@@ -24,7 +24,7 @@ from modelops.domain.profiles.spec import EngineKind
 from modelops.models import DEFAULT_SLOT, Engine, Slot, Switch
 from modelops.switching.cancelling import cancel_switch
 from modelops.switching.selectors import read_log_tail
-from modelops.switching.status import find_default_status, find_slot_status
+from modelops.switching.status import find_default_status, find_retry_at, find_slot_status
 
 NOT_KNOWN = "–"
 SHOWN_LOG_LINES = 500
@@ -162,11 +162,20 @@ class EngineAdmin(ReadOnlyAdmin):
 class SlotAdmin(ReadOnlyAdmin):
     """Sets of GPUs and what they serve."""
 
-    list_display = ["slug", "status", "serves", "desired_profile", "gate", "problem_message", "gpus"]
+    list_display = [
+        "slug",
+        "status",
+        "serves",
+        "desired_profile",
+        "gate",
+        "problem_message",
+        "box_name",
+        "gpus",
+    ]
     list_select_related = ["active_engine"]
     readonly_fields = ["status", "serves"]
     fieldsets = [
-        (None, {"fields": ["slug", "status", "serves", "desired_profile", "gpus"]}),
+        (None, {"fields": ["slug", "status", "serves", "desired_profile", "box", "box_host", "gpus"]}),
         ("Engines", {"fields": ["active_engine", "last_good_engine", "generation"]}),
         ("Gate", {"fields": ["gate", "epoch", "changed_at"]}),
         ("Trouble", {"fields": ["problem", "failed_restarts", "retry_at"]}),
@@ -184,8 +193,15 @@ class SlotAdmin(ReadOnlyAdmin):
         return found.current_profile or NOT_KNOWN
 
     @admin.display(description="problem")
-    def problem_message(self, row: Slot) -> str:
-        return RootCause.parse(row.problem).message if row.problem else NOT_KNOWN
+    def problem_message(self, row: Slot) -> SafeString:
+        """With the time of the next try, while one is waited for."""
+        message = RootCause.parse(row.problem).message if row.problem else NOT_KNOWN
+        retry_at = find_retry_at(row)
+        return _stack(message, f"next try at {retry_at:%Y-%m-%d %H:%M:%S} UTC" if retry_at else "")
+
+    @admin.display(description="box", ordering="box")
+    def box_name(self, row: Slot) -> str:
+        return row.box_host or row.box or NOT_KNOWN
 
 
 def _colour(state: str, text: str) -> SafeString:

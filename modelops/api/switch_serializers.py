@@ -206,6 +206,11 @@ class SlotStatusSerializer(serializers.Serializer[Any]):
     switch = BriefSwitchSerializer(allow_null=True)
     waiting = BriefSwitchSerializer(allow_null=True, help_text="The wish whose turn comes after `switch`.")
     last_error = LastErrorSerializer(allow_null=True)
+    retry_at = serializers.DateTimeField(
+        allow_null=True,
+        help_text="When what should serve is started again, while nothing does; asking for it starts it now.",
+    )
+    box = serializers.CharField(allow_null=True, help_text=f"The host that the slot is on. {FOR_ADMINS}")
 
 
 class NamedSlotStatusSerializer(SlotStatusSerializer):
@@ -216,6 +221,10 @@ class SwitcherSerializer(serializers.Serializer[Any]):
     alive = serializers.BooleanField()
     seen_at = serializers.DateTimeField(allow_null=True)
     host = serializers.CharField(allow_null=True, help_text=FOR_ADMINS)
+    notices = serializers.ListField(
+        child=serializers.CharField(),
+        help_text=f"Switchers that leave slots alone, as those are on other boxes. {FOR_ADMINS}",
+    )
 
 
 TOLD_TO_ANYBODY = ("state", "current_profile")

@@ -33,6 +33,8 @@ class RuntimeTraits:
     """The weights are fetched before the old engine is stopped."""
     brings_simulator: bool = False
     """The simulated engine starts whatever else the runtime lacks."""
+    is_on_loopback: bool = False
+    """Its engines listen on 127.0.0.1 where the switcher runs, and are reached only from there."""
     ends_with_gateway: bool = False
     """Its engines are children of a gateway on one machine, and are ended when that stops."""
     gpu_problem: str = "The runtime gives no engine access to a GPU."
@@ -53,6 +55,7 @@ RUNTIMES: Mapping[RuntimeKind, RuntimeTraits] = {
     RuntimeKind.PROCESS: RuntimeTraits(
         label="Child process",
         brings_simulator=True,
+        is_on_loopback=True,
         ends_with_gateway=True,
         overdue_advice="See the switcher's log, and whether this machine is short of memory or processes.",
     ),

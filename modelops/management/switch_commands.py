@@ -141,7 +141,7 @@ def watch_switch(
             line.show(switch, timezone.now())
             if not switch.is_live:
                 return switch
-            if not find_switcher().is_alive:
+            if not find_switcher(switch.slot).is_alive:
                 return ExitCode.NO_SWITCHER
         if deadline is not None and time.monotonic() >= deadline:
             return ExitCode.TIMED_OUT

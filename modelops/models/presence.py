@@ -1,4 +1,4 @@
-"""The processes that run now: switchers with what they know of their machine, and web processes."""
+"""The processes that run now: switchers with what they know of their box, and web processes."""
 
 from __future__ import annotations
 
@@ -17,6 +17,15 @@ class SwitcherPresence(models.Model):
     started_at = models.DateTimeField(db_default=Now())
     seen_at = models.DateTimeField(db_default=Now())
     is_acting = models.BooleanField(default=False)
+    box = models.CharField(max_length=255, blank=True, db_default="", help_text="As in `Slot.box`.")
+    machine = models.CharField(
+        max_length=255, blank=True, db_default="", help_text="As in `Slot.box_machine`."
+    )
+    box_host = models.CharField(max_length=255, blank=True, db_default="", help_text="As in `Slot.box_host`.")
+    slots = models.JSONField(
+        null=True, help_text="Ids of the slots of its box; null from a version that knew no boxes."
+    )
+    notice = models.TextField(blank=True, db_default="", help_text="Which slots it leaves alone, and why.")
     facts = models.JSONField(default=dict)
 
     class Meta:
@@ -35,6 +44,17 @@ class WebPresence(models.Model):
     seen_at = models.DateTimeField(db_default=Now())
     slots = models.JSONField(
         default=dict, help_text='By slot id: {"epoch": …, "open": …, "waiting": …} (requests).'
+    )
+    network = models.CharField(
+        max_length=255,
+        blank=True,
+        db_default="",
+        help_text="Whoever has the same one shares its loopback address.",
+    )
+    reached = models.JSONField(
+        null=True,
+        help_text="By id of an engine that is being verified: why this process does not reach it; empty if "
+        "it does. Null from a version that did not look.",
     )
 
     class Meta:

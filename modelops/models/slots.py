@@ -15,7 +15,7 @@ class Gate(models.TextChoices):
 
 
 class Slot(models.Model):
-    """A set of GPUs that serves one model at a time.
+    """A set of GPUs of one box that serves one model at a time.
 
     Web processes act on `epoch`, `gate` and `active_engine`, which change together; `active_engine` never
     points to an engine that is being stopped. Whoever holds the lease acts for the slot, and every write of
@@ -24,6 +24,30 @@ class Slot(models.Model):
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     slug = models.SlugField(max_length=40, unique=True)
+    box = models.CharField(
+        max_length=255,
+        blank=True,
+        db_default="",
+        help_text="Docker's engine that it runs on, or the machine where there is no Docker. Only switchers "
+        "of this box act for it; empty until the first one does.",
+    )
+    box_machine = models.CharField(
+        max_length=255,
+        blank=True,
+        db_default="",
+        editable=False,
+        help_text="The box while its Docker does not answer.",
+    )
+    box_host = models.CharField(
+        max_length=255, blank=True, db_default="", help_text="What the box is called."
+    )
+    box_boot = models.CharField(
+        max_length=64,
+        blank=True,
+        db_default="",
+        editable=False,
+        help_text="The start of the machine in which a switcher acted for it last.",
+    )
     gpus = models.JSONField(
         default=list, blank=True, help_text="UUIDs or numbers of its cards; empty means every card."
     )

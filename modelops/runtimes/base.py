@@ -136,9 +136,10 @@ class Runtime(Protocol):
     def describe(self) -> dict[str, Any]:
         """What a plan needs to know, as plain JSON values. Never raises: `{"problem": "…"}` instead.
 
-        Keys: `problem` (empty when usable) and then its `code`, `version`, `images` (tags, digests and ids
-        present), `allowed_images` (ENGINE_IMAGES), `can_use_gpus` (None where nothing tells), `free_bytes`
-        (disk for images or weights),
+        Keys: `problem` (empty when usable) and then its `code`, `id` and `host` of what holds the workloads
+        where that is not this machine, `version`, `images` (tags, digests and ids present),
+        `allowed_images` (ENGINE_IMAGES), `can_use_gpus` (None where nothing tells), `free_bytes` (disk for
+        images or weights),
         `has_hf_token`, `vllm` (path of the program, empty without); those that apply.
         """
 

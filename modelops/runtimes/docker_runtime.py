@@ -61,6 +61,7 @@ class DockerRuntime:
                 info = api.info()
                 return {
                     "problem": "",
+                    **_identify(info),
                     "version": info["ServerVersion"],
                     "images": list_images(api),
                     "allowed_images": list(self._config.engine_images),
@@ -222,6 +223,13 @@ class DockerRuntime:
         except OSError:
             return {}
         return {"free_bytes": found.f_bavail * found.f_frsize}
+
+
+def _identify(info: Mapping[str, Any]) -> dict[str, str]:
+    """Before Docker 23 the engines of one machine share the id, which lies in /etc/docker; never a folder."""
+    if not info.get("ID"):
+        return {}
+    return {"id": f"{info['ID']} {info['DockerRootDir']}", "host": str(info.get("Name") or "")}
 
 
 def _check_is_ours(instance: Instance, workload: Workload) -> None:

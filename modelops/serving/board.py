@@ -21,6 +21,7 @@ from modelops.domain.switching.readiness import expect_ready_at
 from modelops.domain.switching.states import SwitchState
 from modelops.models import DEFAULT_SLOT, Engine, Gate, ModelProfile, Slot, Switch
 from modelops.serving.engine_keys import find_engine_key
+from modelops.serving.start_history import Restart, find_restart
 
 PROFILES_AGE_S = 2.0
 """How old the profiles' names may be: they change when an admin edits a profile."""
@@ -60,6 +61,9 @@ class LiveSwitch:
     """As the switcher wrote it down; ask `expect_ready_at`."""
     typical_seconds: float | None = None
     state_since: datetime | None = None
+    engine_id: uuid.UUID | None = None
+    engine_url: str = ""
+    """Of the new engine, as soon as it has an address."""
 
     def expect_ready_at(self, now: datetime) -> datetime | None:
         """When it is expected to serve; None where there is no estimate."""
@@ -93,6 +97,10 @@ class SlotView:
     engine: ServingEngine | None = None
     switches: tuple[LiveSwitch, ...] = ()
     problem: Mapping[str, Any] | None = None
+    restart: Restart | None = None
+    """Of an engine that served and ended, until it is under way; None for one that failed to start."""
+    retry_at: datetime | None = None
+    """When what should serve is tried again, while nothing does."""
 
     @property
     def switch(self) -> LiveSwitch | None:
@@ -186,13 +194,17 @@ def _read_slots(last: BoardSnapshot, profiles: Mapping[str, str]) -> tuple[SlotV
             engine=engines.get(engine_id),
             switches=tuple(switches.get(slot_id, ())),
             problem=problem,
+            restart=find_restart(slot_id, desired)
+            if problem and desired and engine_id is None and slot_id not in switches
+            else None,
+            retry_at=retry_at if engine_id is None else None,
         )
-        for slot_id, slug, epoch, gate, desired, engine_id, problem in slots
+        for slot_id, slug, epoch, gate, desired, engine_id, problem, retry_at in slots
     )
 
 
 def _slot_rows() -> QuerySet[Slot, tuple[Any, ...]]:
-    columns = ("id", "slug", "epoch", "gate", "desired_profile", "active_engine_id", "problem")
+    columns = ("id", "slug", "epoch", "gate", "desired_profile", "active_engine_id", "problem", "retry_at")
     return Slot.objects.order_by("slug").values_list(*columns)
 
 
@@ -200,7 +212,7 @@ def _switch_rows() -> QuerySet[Switch, dict[str, Any]]:
     columns = (
         *("id", "slot_id", "state", "from_profile", "to_profile", "phase", "detail", "percent"),
         *("ready_expected_at", "state_since", "old_engine__names", "new_engine__names"),
-        "plan__typical_seconds",
+        *("plan__typical_seconds", "new_engine_id", "new_engine__base_url"),
     )
     rows: QuerySet[Switch, dict[str, Any]] = Switch.objects.live().order_by("id").values(*columns)
     return rows
@@ -238,6 +250,8 @@ def _read_switches(names: Mapping[str, tuple[str, ...]]) -> dict[uuid.UUID, list
             ready_expected_at=row["ready_expected_at"],
             typical_seconds=row["plan__typical_seconds"],
             state_since=row["state_since"],
+            engine_id=row["new_engine_id"],
+            engine_url=row["new_engine__base_url"] or "",
         )
         found.setdefault(row["slot_id"], []).append(view)
     for views in found.values():
@@ -259,7 +273,7 @@ def _read_engines(
     """The active engines by id, those of an unchanged epoch as they were read last."""
     known: dict[uuid.UUID, ServingEngine] = {}
     wanted: list[uuid.UUID] = []
-    for slot_id, _slug, epoch, _gate, _desired, engine_id, _problem in slots:
+    for slot_id, _slug, epoch, _gate, _desired, engine_id, *_ in slots:
         old = before.get(slot_id)
         if old is not None and old.engine is not None and (old.epoch, old.engine.id) == (epoch, engine_id):
             known[engine_id] = old.engine

@@ -62,17 +62,14 @@ class EngineClient:
             raise EngineError("its /v1/models is not a model list") from exc
         return models, round((time.perf_counter() - started) * 1000, 1)
 
+    async def check_health(self) -> None:
+        """Raises EngineError unless /health, which needs no key, answers 200."""
+        response = await self._get("/health")
+        if response.status_code != 200:
+            raise EngineError(f"it answered /health with {response.status_code}")
+
     async def _get_json(self, path: str) -> Any:
-        try:
-            # httpx bounds each read; this bounds them all.
-            async with asyncio.timeout(self._timeout_s):
-                response = await self._client.get(path)
-        except httpx.ConnectError as exc:
-            raise EngineRefusedConnection("it does not accept connections") from exc
-        except (httpx.TimeoutException, TimeoutError) as exc:
-            raise EngineError("it did not answer in time") from exc
-        except httpx.HTTPError as exc:
-            raise EngineError(f"the connection failed ({type(exc).__name__})") from exc
+        response = await self._get(path)
         if response.status_code in {401, 403}:
             raise EngineError("it refused the gateway's key: check VLLM_API_KEY")
         if response.status_code != 200:
@@ -81,6 +78,18 @@ class EngineClient:
             return msgspec.json.decode(response.content)
         except NOT_JSON as exc:
             raise EngineError(f"its {path} is not JSON") from exc
+
+    async def _get(self, path: str) -> httpx.Response:
+        try:
+            # httpx bounds each read; this bounds them all.
+            async with asyncio.timeout(self._timeout_s):
+                return await self._client.get(path)
+        except httpx.ConnectError as exc:
+            raise EngineRefusedConnection("it does not accept connections") from exc
+        except (httpx.TimeoutException, TimeoutError) as exc:
+            raise EngineError("it did not answer in time") from exc
+        except httpx.HTTPError as exc:
+            raise EngineError(f"the connection failed ({type(exc).__name__})") from exc
 
     async def close(self) -> None:
         await self._client.aclose()

@@ -196,7 +196,11 @@ def explain_empty(slot: SlotView) -> GatewayError:
     """Why a slot serves nothing, and nothing is under way."""
     if slot.problem is not None:
         reason = str(slot.problem.get("message") or "its engine failed").rstrip(".")
-        return NoModel(f"No model is being served: {reason}.")
+        wait_s = _seconds_to_restart(slot)
+        if slot.restart is not None:
+            message = f"`{slot.desired_profile}` is about to be started again: {reason}."
+            return ModelLoading(message, retry_after_s=wait_s)
+        return NoModel(f"No model is being served: {reason}.", retry_after_s=wait_s)
     if slot.desired_profile:
         return ModelLoading(f"`{slot.desired_profile}` is about to be started.")
     return NoModel("No model is being served. An admin can switch to one.")
@@ -248,3 +252,12 @@ def _seconds_to_ready(switch: LiveSwitch) -> float | None:
     now = timezone.now()
     moment = switch.expect_ready_at(now)
     return None if moment is None else (moment - now).total_seconds()
+
+
+def _seconds_to_restart(slot: SlotView) -> float | None:
+    """Until what should serve is expected to, if its next start goes as those before; None for no idea."""
+    until_try_s = 0.0
+    if slot.retry_at is not None:
+        until_try_s = max((slot.retry_at - timezone.now()).total_seconds(), 0.0)
+    typical_s = slot.restart.typical_seconds if slot.restart else None
+    return until_try_s + (typical_s or 0.0) or None

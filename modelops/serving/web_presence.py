@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import socket
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
+from pathlib import Path
 
 from django.db.models.functions import Now
 
 from modelops.models import WebPresence
 
+BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+NETWORK_NAMESPACE = "/proc/self/ns/net"
 SILENT_FOR = timedelta(seconds=30)
 """A web process not heard of for longer, by the database's clock, may be dead. One that was only stopped for
 a while, or could not reach the database, has answers that go on."""
@@ -25,15 +31,30 @@ class Presence:
     host: str
     pid: int
     slots: Mapping[str, Mapping[str, int]]
+    network: str = ""
+    reached: Mapping[str, str] = field(default_factory=dict)
+    """As in `WebPresence.reached`."""
+
+
+def identify_network() -> str:
+    """Two processes with the same one reach each other on the loopback address."""
+    with contextlib.suppress(OSError):
+        return f"{BOOT_ID.read_text().strip()} {os.readlink(NETWORK_NAMESPACE)}"
+    return socket.gethostname()
 
 
 def write_presence(items: Sequence[Presence]) -> list[None]:
     """Say that these processes live, by the database's clock."""
     for item in items:
-        slots = {slot_id: dict(counts) for slot_id, counts in item.slots.items()}
-        if not WebPresence.objects.filter(pk=item.id).update(slots=slots, seen_at=Now()):
+        values = {
+            "slots": {slot_id: dict(counts) for slot_id, counts in item.slots.items()},
+            "reached": dict(item.reached),
+            "seen_at": Now(),
+        }
+        if not WebPresence.objects.filter(pk=item.id).update(**values):
             WebPresence.objects.filter(seen_at__lt=Now() - FORGET_PRESENCE_AFTER).delete()
-            WebPresence.objects.create(id=item.id, host=item.host, pid=item.pid, slots=slots, seen_at=Now())
+            own = {"id": item.id, "host": item.host, "pid": item.pid, "network": item.network}
+            WebPresence.objects.create(**own, **values)
     return [None] * len(items)
 
 

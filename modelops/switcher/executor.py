@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -201,6 +202,9 @@ class StepExecutor:
     def _verify(self, slot: Slot, switch: Switch, engine: Engine | None) -> None:
         if engine is None:
             return
+        if self._working_state.web_reach.is_waiting(engine.name):
+            self._look_from_web(switch, engine)
+            return
         planned = find_recipe(switch) if engine == switch.old_engine else None
         recipe = planned or read_engine_recipe(engine)
         work = partial(
@@ -214,10 +218,20 @@ class StepExecutor:
             return
         if outcome.error is None:
             self._working_state.cards[engine.name] = outcome.value
-            self._working_state.verified[engine.name] = Check.PASSED
+            self._look_from_web(switch, engine)
             return
         self._fail(switch, explain(outcome.error), is_restore=engine == switch.restored_engine)
         self._working_state.verified[engine.name] = Check.FAILED
+
+    def _look_from_web(self, switch: Switch, engine: Engine) -> None:
+        """What the switcher found good counts once web processes reach it. What served before comes back
+        without: requests that hear why it is not reached are better off than with nothing."""
+        check, cause = Check.PASSED, None
+        if engine == switch.new_engine:
+            check, cause = self._working_state.web_reach.look(engine, time.monotonic())
+        if cause is not None:
+            self._fail(switch, cause)
+        self._working_state.verified[engine.name] = check
 
     def _retry(self, slot: Slot, switch: Switch) -> None:
         cause = RootCause.parse(switch.root_cause or {})

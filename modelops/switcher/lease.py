@@ -20,10 +20,14 @@ class LeaseLost(Exception):
 
 
 class SlotLease:
-    """The lease to act for one slot, by the database's clock. Its fencing token grows with each holder."""
+    """The lease to act for one slot, by the database's clock. Its fencing token grows with each holder.
 
-    def __init__(self, slot_id: uuid.UUID, *, holder: str, length_s: float) -> None:
+    Only while the slot is on `box` is it taken: a slot that was moved is let go of at once.
+    """
+
+    def __init__(self, slot_id: uuid.UUID, *, holder: str, length_s: float, box: str = "") -> None:
         self._slot_id = slot_id
+        self._box = box
         self._holder = holder
         self._length_s = length_s
         self._renew_at = self._valid_until = 0.0
@@ -66,7 +70,7 @@ class SlotLease:
 
     def _take(self, expires: object) -> int | None:
         is_free = Q(lease_holder="") | Q(lease_expires_at=None) | Q(lease_expires_at__lt=Now())
-        slot = Slot.objects.filter(pk=self._slot_id)
+        slot = Slot.objects.filter(pk=self._slot_id, box=self._box)
         taken = slot.filter(is_free).update(
             lease_holder=self._holder, lease_expires_at=expires, fence=F("fence") + 1
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from modelops.domain.engine_log.causes import RootCause
 from modelops.domain.runtimes import get_traits
+from modelops.domain.switching.maintenance import shorten_backoff
 from modelops.domain.switching.recipe import Recipe
 from modelops.domain.switching.states import FINAL_STATES, DrainPolicy, SwitchState
 from modelops.models import Engine, EngineState, Gate, Slot, Switch, SwitchEvent
@@ -42,6 +43,18 @@ class Ledger:
     def __init__(self, slot_id: Any, lease: SlotLease) -> None:
         self._slot_id = slot_id
         self._lease = lease
+
+    def begin(self, boot: str) -> None:
+        """Begin to act for the slot, in this start of the machine, with what is left of its back-off."""
+        slot = Slot.objects.get(pk=self._slot_id)
+        now = timezone.now()
+        failures, retry_in_s = shorten_backoff(
+            slot.failed_restarts,
+            (slot.retry_at - now).total_seconds() if slot.retry_at else None,
+            is_rebooted=bool(boot and slot.box_boot) and slot.box_boot != boot,
+        )
+        retry_at = None if retry_in_s is None else now + timedelta(seconds=retry_in_s)
+        self.update_slot(box_boot=boot, failed_restarts=failures, retry_at=retry_at)
 
     def load(self) -> SlotRows:
         slot = Slot.objects.select_related("active_engine", "last_good_engine").get(pk=self._slot_id)

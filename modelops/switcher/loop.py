@@ -7,6 +7,8 @@ import socket
 import time
 import uuid
 from collections.abc import Callable
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import structlog
@@ -16,8 +18,10 @@ from django.db.models.functions import Now
 from gateway.conf import GatewayConfig
 from gateway.ids import new_id
 from gateway.stop_signal import StopSignal
+from modelops.domain.runtimes import RuntimeKind
 from modelops.models import DEFAULT_SLOT, ModelProfile, Slot, SwitcherPresence
 from modelops.runtimes.registry import build_runtimes
+from modelops.switcher.boxes import Box, claim_slot, describe_foreign, find_box
 from modelops.switcher.dependencies import SwitcherDependencies
 from modelops.switcher.effects import Effects
 from modelops.switcher.engine_control import EngineControl
@@ -53,6 +57,8 @@ class Switcher:
         self._reconcilers: dict[uuid.UUID, SlotReconciler] = {}
         self._paused_until: dict[uuid.UUID, float] = {}
         self._facts: dict[str, Any] = {}
+        self._box: Box | None = None
+        self._notice = ""
         self._done_at: dict[str, float] = {}
 
     def run(self, stop: StopSignal) -> None:
@@ -68,11 +74,13 @@ class Switcher:
         """Seconds until the next one."""
         try:
             close_old_connections()
+            self._describe()
             self._find_slots()
             pace = max((self._tick_slot(slot_id) for slot_id in self._reconcilers), default=PollUrgency.IDLE)
             own_pids = {pid for reconciler in self._reconcilers.values() for pid in reconciler.own_pids}
-            self._dependencies.gpus.refresh(own_pids, is_urgent=pace > PollUrgency.IDLE)
-            self._describe()
+            if self._reconcilers:
+                # The cards of a box without a slot are nobody's to plan with.
+                self._dependencies.gpus.refresh(own_pids, is_urgent=pace > PollUrgency.IDLE)
             self._show_presence()
         except DatabaseError as exc:
             # Nothing is decided without the rows; engines serve on meanwhile.
@@ -97,14 +105,46 @@ class Switcher:
             return PollUrgency.IDLE
 
     def _find_slots(self) -> None:
-        if not self._is_due("slots", SLOTS_PERIOD_S):
+        if not self._is_described or not self._is_due("slots", SLOTS_PERIOD_S):
             return
+        self._box = self._find_box()
         Slot.objects.get_or_create(slug=DEFAULT_SLOT)
-        for slot in Slot.objects.all():
+        claimed: list[Slot] = []
+        foreign: list[Slot] = []
+        for slot in Slot.objects.select_related("active_engine"):
+            is_ours = claim_slot(slot, self._box, self._dependencies.runtimes)
+            (claimed if is_ours else foreign).append(slot)
+        self._leave_all_but({slot.pk: slot.box for slot in claimed})
+        for slot in claimed:
             if slot.pk not in self._reconcilers:
-                self._reconcilers[slot.pk] = SlotReconciler(slot, self._dependencies, holder=self._holder)
+                self._reconcilers[slot.pk] = SlotReconciler(
+                    slot, self._dependencies, holder=self._holder, boot=self._box.boot
+                )
             if not slot.desired_profile and slot.slug == DEFAULT_SLOT:
                 self._choose_first(slot)
+        self._note_foreign(foreign)
+
+    def _find_box(self) -> Box:
+        """A Docker engine that stopped answering is still this box's; another one is another box."""
+        docker = self._facts[RuntimeKind.DOCKER]
+        if self._box is not None and not docker.get("id"):
+            return self._box
+        return find_box(docker, Path(self._config.data_dir))
+
+    def _leave_all_but(self, ours: dict[uuid.UUID, str]) -> None:
+        """Stop acting for slots that were moved to another box, or are gone."""
+        gone = [key for key, each in self._reconcilers.items() if ours.get(key) != each.box]
+        for slot_id in gone:
+            reconciler = self._reconcilers.pop(slot_id)
+            reconciler.wind_down()
+            reconciler.release()
+
+    def _note_foreign(self, slots: list[Slot]) -> None:
+        """Say which slots are left alone, here and in the presence row."""
+        notice = "\n".join(describe_foreign(slot) for slot in slots)
+        if notice != self._notice and notice:
+            log.warning("slots_of_other_boxes", notice=notice, box=self._box and self._box.name)
+        self._notice = notice
 
     def _choose_first(self, slot: Slot) -> None:
         """Start AUTOSTART_PROFILE, or else the default profile, in a slot that never served one."""
@@ -123,8 +163,9 @@ class Switcher:
         """Ask each runtime what it can do, beside the loop."""
         if not self._is_due("describe", DESCRIBE_PERIOD_S):
             return
-        for name, runtime in self._dependencies.runtimes.items():
-            outcome = self._dependencies.effects.attempt(("facts", name), runtime.describe)
+        for name in self._dependencies.runtimes:
+            describe = partial(self._dependencies.describe, name)
+            outcome = self._dependencies.effects.attempt(("facts", name), describe)
             if outcome is None:
                 # Begun; its outcome comes soon.
                 self._done_at["describe"] = 0.0
@@ -133,20 +174,25 @@ class Switcher:
             else:
                 self._facts[name] = outcome.value
 
+    @property
+    def _is_described(self) -> bool:
+        """Whether every runtime has said what it is: before that nothing is known of this box."""
+        return len(self._facts) == len(self._dependencies.runtimes)
+
     def _show_presence(self) -> None:
-        is_complete = len(self._facts) == len(self._dependencies.runtimes)
-        if not is_complete or not self._is_due("presence", PRESENCE_PERIOD_S):
+        if self._box is None or not self._is_due("presence", PRESENCE_PERIOD_S):
             return
-        is_acting = any(reconciler.is_acting for reconciler in self._reconcilers.values())
-        values = {"seen_at": Now(), "is_acting": is_acting, "facts": self._facts}
-        if not SwitcherPresence.objects.filter(pk=self._id).update(**values):
-            SwitcherPresence.objects.create(
-                id=self._id,
-                host=socket.gethostname(),
-                pid=os.getpid(),
-                is_acting=is_acting,
-                facts=self._facts,
-            )
+        values: dict[str, Any] = {
+            "is_acting": any(reconciler.is_acting for reconciler in self._reconcilers.values()),
+            "box": self._box.name,
+            "machine": self._box.machine,
+            "box_host": self._box.host,
+            "slots": [str(slot_id) for slot_id in self._reconcilers],
+            "notice": self._notice,
+            "facts": self._facts,
+        }
+        if not SwitcherPresence.objects.filter(pk=self._id).update(seen_at=Now(), **values):
+            SwitcherPresence.objects.create(id=self._id, host=socket.gethostname(), pid=os.getpid(), **values)
 
     def _is_due(self, what: str, period_s: float) -> bool:
         now = time.monotonic()

@@ -75,7 +75,7 @@ class Preparer:
             if profile.engine != EngineKind.SIMULATOR and not self._knows_gpus(switch):
                 return
             outcome = self._dependencies.effects.attempt(
-                ("describe", profile.runtime), self._dependencies.runtime_of(profile.runtime).describe
+                ("describe", profile.runtime), partial(self._dependencies.describe, profile.runtime)
             )
             if outcome is None:
                 return

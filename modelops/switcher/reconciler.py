@@ -57,10 +57,16 @@ class PollUrgency(IntEnum):
 class SlotReconciler:
     """Holds a slot's lease and acts for it; does nothing while another switcher does."""
 
-    def __init__(self, slot: Slot, dependencies: SwitcherDependencies, *, holder: str) -> None:
+    def __init__(
+        self, slot: Slot, dependencies: SwitcherDependencies, *, holder: str, boot: str = ""
+    ) -> None:
         self._dependencies = dependencies
         self._slot_id = slot.pk
-        self._lease = SlotLease(slot.pk, holder=holder, length_s=dependencies.config.switcher_lease_s)
+        self._boot = boot
+        """As `Slot.box_boot`."""
+        self.box = slot.box
+        length_s = dependencies.config.switcher_lease_s
+        self._lease = SlotLease(slot.pk, holder=holder, length_s=length_s, box=slot.box)
         self._ledger = Ledger(slot.pk, self._lease)
         self._working_state = WorkingState()
         self._prefetch = Prefetch()
@@ -93,9 +99,10 @@ class SlotReconciler:
         was_held = self._lease.is_held
         if not self._lease.hold():
             return PollUrgency.IDLE
-        if not was_held:
-            self._reset()
         try:
+            if not was_held:
+                self._reset()
+                self._ledger.begin(self._boot)
             rows = self._ledger.load()
             if rows.switch is None:
                 self._maintain(rows)
@@ -138,7 +145,10 @@ class SlotReconciler:
             log.info("switch_state", switch=str(switch.pk), to=str(step.to), profile=switch.to_profile)
         self._lease.check_age()
         self._executor.carry_out(slot, switch, step)
-        if step.to is not None or step.action in (Action.VERIFY_NEW, Action.MAKE_PLAN):
+        is_waiting = switch.new_engine is not None and self._working_state.web_reach.is_waiting(
+            switch.new_engine.name
+        )
+        if step.to is not None or (step.action in (Action.VERIFY_NEW, Action.MAKE_PLAN) and not is_waiting):
             return True
         self._show_progress(switch)
         return False

@@ -222,20 +222,23 @@ class Transitions:
             self._ledger.move(switch, SwitchState.REJECTED)
             return
         wait_s = backoff_s(slot.failed_restarts)
+        retry_at = timezone.now() + timedelta(seconds=wait_s)
         self._ledger.move(
             switch,
             SwitchState.REJECTED,
             message=f"nothing serves; next try in {wait_s:g} s",
+            data={"retry_at": retry_at.isoformat()},
             slot={
                 "problem": switch.root_cause,
                 "failed_restarts": slot.failed_restarts + 1,
-                "retry_at": timezone.now() + timedelta(seconds=wait_s),
+                "retry_at": retry_at,
             },
         )
 
     def _give_up(self, slot: Slot, switch: Switch) -> None:
         """Nothing serves. What should serve is tried again, ever later."""
         wait_s = backoff_s(slot.failed_restarts)
+        retry_at = timezone.now() + timedelta(seconds=wait_s)
         engines = [
             (engine, ended("failed"))
             for engine in (switch.new_engine, switch.restored_engine, switch.old_engine)
@@ -245,12 +248,13 @@ class Transitions:
             switch,
             SwitchState.DEGRADED,
             message=f"nothing serves; next try in {wait_s:g} s" if slot.desired_profile else "nothing serves",
+            data={"retry_at": retry_at.isoformat()} if slot.desired_profile else {},
             slot={
                 "active_engine": None,
                 "gate": Gate.CLOSED,
                 "problem": switch.restore_cause or switch.root_cause,
                 "failed_restarts": slot.failed_restarts + 1,
-                "retry_at": timezone.now() + timedelta(seconds=wait_s),
+                "retry_at": retry_at,
             },
             engines=engines,
         )

@@ -9,6 +9,7 @@ from modelops.domain.switching.states import Check
 from modelops.runtimes.base import Instance
 from modelops.switcher.draining import WebProcessWatch
 from modelops.switcher.watching import EngineLogWatch
+from modelops.switcher.web_reach import WebReach
 
 
 @dataclass
@@ -18,18 +19,21 @@ class WorkingState:
     prefetched: Check = Check.PENDING
     instances: dict[str, Instance] = field(default_factory=dict)
     cards: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    web_reach: WebReach = field(default_factory=WebReach)
     web_processes: WebProcessWatch = field(default_factory=WebProcessWatch)
 
     def forget_switch(self) -> None:
         """Drop what was observed for the switch before."""
         self.prefetched = Check.PENDING
         self.verified.clear()
+        self.web_reach = WebReach()
 
     def forget_engine(self, name: str) -> None:
         """Drop what was observed of an engine that has ended, saving the rest of its log."""
         self.verified.pop(name, None)
         self.instances.pop(name, None)
         self.cards.pop(name, None)
+        self.web_reach.forget(name)
         if (watch := self.read_log(name)) is not None:
             del self.watches[name]
             watch.save()

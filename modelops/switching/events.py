@@ -15,7 +15,10 @@ from modelops.models import SwitchEvent
 PAGE_SIZE = 500
 
 PUBLIC_DATA = frozenset(
-    {"profile", "phase", "percent", "ready_expected_at", "eta_s", "code", "done_bytes", "total_bytes"}
+    {
+        *("profile", "phase", "percent", "ready_expected_at", "eta_s", "retry_at", "code"),
+        *("done_bytes", "total_bytes"),
+    }
 )
 """What everybody may know of an event's data. The rest (who asked, a log line as evidence) is for admins,
 as is the message, which may name people; the REST views draw the same line."""

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import timedelta
-from statistics import median
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -19,12 +17,10 @@ from modelops.domain.switching.plan_problems import Placement, PlanFacts, Runnin
 from modelops.fit.gpu_choice import GpuChoice, restrict
 from modelops.fit.profile_fits import ProfileFit, check_profile, describe_invalid, get_gpu_choice
 from modelops.fit.summary import summarise_fit
-from modelops.models import Engine, EngineState, ModelProfile, Slot, SwitcherPresence
-
-PRESENCE_TIMEOUT = timedelta(seconds=30)
-"""A switcher not heard of for longer is gone."""
-TYPICAL_TIME_STARTS = 5
-"""How many of the last good starts the typical time is the median of."""
+from modelops.models import Engine, EngineState, ModelProfile, Slot, WebPresence
+from modelops.serving.start_history import find_typical_seconds
+from modelops.serving.web_presence import SILENT_FOR
+from modelops.switching.switchers import describe_box, find_present
 
 
 def plan_switch(
@@ -48,6 +44,7 @@ def plan_switch(
         choice = restrict(choice, slot.gpus)
     fit = check_profile(profile, choice, spec=spec)
     placement = place_engine(slot, spec, fit, choice)
+    described = runtime_facts if runtime_facts is not None else find_runtime_facts(slot)
     facts = PlanFacts(
         arguments=tuple(
             build_serve_arguments(
@@ -59,7 +56,9 @@ def plan_switch(
         environment=build_environment(spec),
         placement=placement,
         report=fit.report,
-        runtime=runtime_facts if runtime_facts is not None else find_runtime_facts(),
+        runtime=described,
+        distant_web=find_distant_web((described or {}).get(spec.runtime) or {}),
+        box=describe_box(slot.box, slot.box_host),
         running=to_running_engine(slot.active_engine),
         sleeping_engine=find_sleeping_engine(slot, spec),
         typical_seconds=find_typical_seconds(spec.slug),
@@ -114,25 +113,21 @@ def to_running_engine(engine: Engine | None) -> RunningEngine | None:
     )
 
 
-def find_runtime_facts() -> Mapping[str, Any] | None:
-    """What the acting switcher, or else any, said of its runtimes; None when none was heard of lately."""
-    present = SwitcherPresence.objects.filter(seen_at__gte=Now() - PRESENCE_TIMEOUT)
-    switcher = present.order_by("-is_acting", "-seen_at").first()
+def find_runtime_facts(slot: Slot | None = None) -> Mapping[str, Any] | None:
+    """What the switcher of the slot's box said of its runtimes; None when none was heard of lately."""
+    switcher = find_present(slot)
     return switcher.facts if switcher else None
+
+
+def find_distant_web(runtime: Mapping[str, Any]) -> str:
+    """The host of a web process that runs in another network than the switcher; empty for none."""
+    if not runtime.get("network"):
+        return ""
+    present = WebPresence.objects.filter(seen_at__gte=Now() - SILENT_FOR).exclude(network="")
+    return present.exclude(network=runtime["network"]).values_list("host", flat=True).first() or ""
 
 
 def find_sleeping_engine(slot: Slot, spec: ProfileSpec) -> str:
     """The one that was started with just these settings: an edited profile is not what sleeps."""
     sleepers = Engine.objects.filter(slot=slot, state=EngineState.ASLEEP, profile=spec.slug)
     return next((engine.name for engine in sleepers if engine.spec == to_values(spec)), "")
-
-
-def find_typical_seconds(profile: str) -> float | None:
-    """The median of the profile's last good starts, from its container's start to ready."""
-    starts = Engine.objects.filter(profile=profile, ready_at__isnull=False).order_by("-created_at")
-    seconds = [
-        sum(float(value) for value in phases.values())
-        for phases in starts.values_list("phase_seconds", flat=True)[:TYPICAL_TIME_STARTS]
-        if phases
-    ]
-    return round(median(seconds), 1) if seconds else None

@@ -7,13 +7,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models.functions import Now
-
 from gateway.errors import InvalidRequest, NotFound
 from gateway.shortening import shorten
 from modelops.domain.switching.states import SwitchState
 from modelops.models import DEFAULT_SLOT, Engine, EngineLog, Slot, Switch, SwitcherPresence, SwitchEvent
-from modelops.switching.planning import PRESENCE_TIMEOUT
+from modelops.switching.switchers import find_present
 
 SHOWN_EVENTS = 200
 CANCELLED_CODE = "cancelled"
@@ -88,13 +86,14 @@ def count_state_seconds(switch: Switch, now: datetime) -> dict[str, float]:
     return {str(state): round(seconds[state], 1) for state in SwitchState if state in seconds}
 
 
-def find_switcher() -> SwitcherView:
-    """The switcher that would carry a switch out; `is_alive` is False where none has reported lately."""
-    present = SwitcherPresence.objects.filter(seen_at__gte=Now() - PRESENCE_TIMEOUT)
-    switcher = present.order_by("-is_acting", "-seen_at").first()
+def find_switcher(slot: Slot | None = None) -> SwitcherView:
+    """The switcher that would carry a switch of the slot out; `is_alive` is False where none has reported
+    lately."""
+    switcher = find_present(slot)
     if switcher is not None:
         return SwitcherView(True, switcher.host, switcher.seen_at)
-    last = SwitcherPresence.objects.order_by("-seen_at").first()
+    rows = SwitcherPresence.objects.order_by("-seen_at")
+    last = (rows.filter(box=slot.box) if slot is not None and slot.box else rows).first()
     return SwitcherView(False, last.host, last.seen_at) if last else SwitcherView(False)
 
 

@@ -23,6 +23,7 @@ from modelops.serving.external_engine import ExternalView, get_external_engine
 from modelops.switching.draining import Draining, describe_draining, find_draining
 from modelops.switching.selectors import find_last_error, find_switcher, list_live_switches, list_slots
 from modelops.switching.slots import find_slot
+from modelops.switching.switchers import describe_box, list_present
 
 
 class ServiceState(StrEnum):
@@ -143,14 +144,19 @@ def reduce_status(status: SlotStatus) -> dict[str, Any]:
 
 def serialise_status(*, for_admin: bool) -> dict[str, Any]:
     """Everything that a user may know; admins see evidence and machines besides. Plain JSON values."""
-    switcher = find_switcher()
+    statuses = list_slot_statuses()
+    switcher = find_switcher(statuses[0].slot)
+    notices = [
+        f"{describe_box(each.box, each.box_host)}: {each.notice}" for each in list_present() if each.notice
+    ]
     return {
-        **serialise_slots(list_slot_statuses(), for_admin=for_admin),
+        **serialise_slots(statuses, for_admin=for_admin),
         "hardware": serialise_hardware(get_gpu_choice(), for_admin=for_admin),
         "switcher": {
             "alive": switcher.is_alive,
             "seen_at": _write_time(switcher.seen_at),
             "host": (switcher.host or None) if for_admin else None,
+            "notices": notices if for_admin else [],
         },
     }
 
@@ -192,7 +198,15 @@ def _serialise_slot(status: SlotStatus, now: datetime, *, for_admin: bool) -> di
         "switch": _brief_switch(switch) if switch else None,
         "waiting": _brief_switch(status.waiting) if status.waiting else None,
         "last_error": _serialise_last_error(status, for_admin=for_admin),
+        "retry_at": _write_time(find_retry_at(status.slot)) if switch is None else None,
+        "box": (describe_box(status.slot.box, status.slot.box_host) or None) if for_admin else None,
     }
+
+
+def find_retry_at(slot: Slot) -> datetime | None:
+    """When what should serve is started again; None where nothing is waited for."""
+    is_waiting = slot.active_engine_id is None and slot.desired_profile
+    return slot.retry_at if is_waiting else None
 
 
 def _brief_switch(switch: Switch) -> dict[str, Any]:

@@ -77,6 +77,7 @@ MESSAGES: Mapping[Cause, str] = {
     Cause.CONTEXT_TOO_SHORT: "The engine serves a context of {found} tokens instead of {expected}.",
     Cause.CANARY_FAILED: "The model did not answer a first question: {error}.",
     Cause.NOT_HEALTHY: "The engine said it was ready but was not healthy within {seconds} s: {error}.",
+    Cause.UNREACHABLE_FROM_WEB: "The engine works, and a web process does not reach it: {error}.",
 }
 
 ADVICE: Mapping[Cause, str] = {
@@ -139,4 +140,6 @@ ADVICE: Mapping[Cause, str] = {
     Cause.CONTEXT_TOO_SHORT: "Lower the profile's max_model_len to what fits.",
     Cause.CANARY_FAILED: "See its log; the model or its chat template may be broken.",
     Cause.NOT_HEALTHY: "See its log.",
+    Cause.UNREACHABLE_FROM_WEB: "Connect the web processes to the engines' network (ENGINE_NETWORK), or "
+    "publish the engines' port where they reach it (ENGINE_PUBLISH_ADDRESS).",
 }

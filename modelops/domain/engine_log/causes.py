@@ -71,6 +71,7 @@ class Cause(StrEnum):
     CONTEXT_TOO_SHORT = "context_too_short"
     CANARY_FAILED = "canary_failed"
     NOT_HEALTHY = "not_healthy"
+    UNREACHABLE_FROM_WEB = "unreachable_from_web"
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ LONGEST_CHECK_S = 5.0
 """From one check to the next, its time-out included."""
 STABLE_S = 120.0
 """An engine that served for this long ends a row of failures."""
+LONGEST_INHERITED_S = 60.0
 _BACKOFF_S = (0.0, 5.0, 15.0, 30.0, 60.0, 120.0, 300.0)
 
 
@@ -76,6 +77,19 @@ def next_maintenance(seen: SlotObservation) -> Maintenance:
         return Maintenance.REMOVE_ORPHANS
     is_due = seen.active is WorkloadStatus.NONE and seen.desires and seen.retry_in_s <= 0
     return Maintenance.START_DESIRED if is_due else Maintenance.NOTHING
+
+
+def shorten_backoff(
+    failures: int, retry_in_s: float | None, *, is_rebooted: bool
+) -> tuple[int, float | None]:
+    """What is left of a back-off, as failures in a row and seconds, for a switcher that begins to act.
+
+    What failed before the machine was started again says little about now; a switcher that was only replaced
+    goes on, and waits no longer than LONGEST_INHERITED_S.
+    """
+    if is_rebooted:
+        return 0, None
+    return failures, None if retry_in_s is None else min(retry_in_s, LONGEST_INHERITED_S)
 
 
 def backoff_s(failures: int) -> float:

@@ -90,7 +90,7 @@ class Plan:
 def make_plan(spec: ProfileSpec, facts: PlanFacts, *, fit: Mapping[str, Any], force: bool = False) -> Plan:
     """The plan for serving `spec`. `fit` is the report in its public form, which the plan carries along."""
     kind = _choose_kind(spec, facts)
-    problems = list(find_runtime_problems(spec, facts.runtime))
+    problems = list(find_runtime_problems(spec, facts))
     warnings: list[str] = []
     if kind is PlanKind.START:
         problems += find_fit_problems(facts)

@@ -63,23 +63,23 @@ class PlanFacts:
     running: RunningEngine | None
     sleeping_engine: str = ""
     """Name of the target's engine where it sleeps in this slot."""
+    distant_web: str = ""
+    """A host whose web process does not share the switcher's loopback address; empty where all do."""
+    box: str = ""
+    """Of the slot, in words; empty while it is no box's."""
     typical_seconds: float | None = None
     """How long earlier starts of the profile took, in the median."""
 
 
-def find_runtime_problems(spec: ProfileSpec, runtime: Mapping[str, Any] | None) -> list[PlanProblem]:
-    problems = []
+def find_runtime_problems(spec: ProfileSpec, facts: PlanFacts) -> list[PlanProblem]:
+    problems, runtime = [], facts.runtime
     if not spec.is_enabled:
         problems.append(PlanProblem("disabled", "The profile is disabled.", "Enable it first."))
     if runtime is None:
-        problems.append(
-            PlanProblem(
-                "no_switcher",
-                "No switcher has been heard of, so nothing could carry the switch out.",
-                "Start one: manage.py run_switcher.",
-            )
-        )
+        problems.append(_explain_no_switcher(facts.box))
         return problems
+    if facts.distant_web and get_traits(spec.runtime).is_on_loopback:
+        problems.append(_explain_distant_web(facts.distant_web))
     described = runtime.get(spec.runtime)
     if described is None:
         problems.append(
@@ -95,6 +95,25 @@ def find_runtime_problems(spec: ProfileSpec, runtime: Mapping[str, Any] | None) 
     else:
         problems += _find_resource_problems(spec, described)
     return problems
+
+
+def _explain_distant_web(host: str) -> PlanProblem:
+    return PlanProblem(
+        "unreachable_from_web",
+        "The engine would be a child process of the switcher, on 127.0.0.1 where that runs, which the web "
+        f"process on {host} does not reach.",
+        "Use a profile that runs in Docker, or run web and switcher on one machine, outside of containers.",
+    )
+
+
+def _explain_no_switcher(box: str) -> PlanProblem:
+    where = f" on {box}, where the slot is" if box else ""
+    there = " there, or move the slot to a box that has one: manage.py move_slot" if box else ""
+    return PlanProblem(
+        "no_switcher",
+        f"No switcher has been heard of{where}, so nothing could carry the switch out.",
+        f"Start one{there or ': manage.py run_switcher'}.",
+    )
 
 
 def _find_resource_problems(spec: ProfileSpec, described: Mapping[str, Any]) -> list[PlanProblem]:

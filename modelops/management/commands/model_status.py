@@ -68,6 +68,8 @@ def _list_lines(status: Mapping[str, Any]) -> Iterator[str]:
     for slot in status["slots"]:
         since = f", since {slot['since']}" if slot["since"] else ""
         yield f"{slot['slot']}: {slot['state']}, serves {slot['current_profile'] or 'nothing'}{since}"
+        if slot["box"]:
+            yield f"  on {slot['box']}"
         if slot["switch"]:
             yield f"  {_describe_switch(slot)}"
         elif slot["detail"]:
@@ -81,12 +83,16 @@ def _list_lines(status: Mapping[str, Any]) -> Iterator[str]:
                 for line in (f"last error: {slot['last_error']['message']}", slot["last_error"]["advice"])
                 if line
             )
+        if slot["retry_at"]:
+            yield f"  next try at {slot['retry_at']}; at once with manage.py switch_model"
     yield f"on {status['hardware']['description']} ({status['hardware']['source']})"
     switcher = status["switcher"]
     if switcher["alive"]:
         yield f"switcher: running on {switcher['host']}"
     else:
-        yield "switcher: none has been heard of; start one with manage.py run_switcher"
+        where = f" on {status['slots'][0]['box']}" if status["slots"][0]["box"] else ""
+        yield f"switcher: none has been heard of{where}; start one with manage.py run_switcher"
+    yield from (f"another switcher, on {notice}" for notice in switcher["notices"])
 
 
 def _describe_switch(slot: Mapping[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""`manage.py run_switcher`: the process that starts and stops engines. Any number may run; one acts."""
+"""`manage.py run_switcher`: the process that starts and stops engines. On each box one of them acts."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from modelops.switcher.loop import Switcher
 class Command(BaseCommand):
     help = (
         "Carry out switches, keep what should serve serving, and record what the GPUs do, until SIGTERM or "
-        "Ctrl-C. Engines keep running when it ends; the next one adopts them. Several may run: one acts."
+        "Ctrl-C. Engines keep running when it ends; the next one adopts them. Several may run: one "
+        "acts, and only for the slots of its own box (docs/switching.md)."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:

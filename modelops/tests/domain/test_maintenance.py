@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from modelops.domain.switching.maintenance import Maintenance, SlotObservation, backoff_s, next_maintenance
+from modelops.domain.switching.maintenance import (
+    Maintenance,
+    SlotObservation,
+    backoff_s,
+    next_maintenance,
+    shorten_backoff,
+)
 from modelops.domain.switching.states import (
     WorkloadStatus,
 )
@@ -59,3 +65,18 @@ def test_tries_come_ever_later_and_never_stop() -> None:
     assert waits == sorted(waits)
     assert waits[0] == 0
     assert waits[-1] == waits[-2] == 300
+
+
+@pytest.mark.parametrize(
+    ("retry_in_s", "is_rebooted", "left"),
+    [
+        (300.0, False, (6, 60.0)),
+        (20.0, False, (6, 20.0)),
+        (None, False, (6, None)),
+        (300.0, True, (0, None)),
+    ],
+)
+def test_backoff_is_a_minute_at_most_for_a_new_switcher_and_none_after_a_reboot(
+    retry_in_s: float | None, is_rebooted: bool, left: tuple[int, float | None]
+) -> None:
+    assert shorten_backoff(6, retry_in_s, is_rebooted=is_rebooted) == left

@@ -11,6 +11,7 @@ from modelops.domain.switching.states import SwitchState
 from modelops.models import Engine, Gate, ModelProfile, Slot, Switch
 from modelops.serving import board as board_module
 from modelops.serving.board import BoardSnapshot, SlotView, read_board
+from modelops.serving.start_history import Restart
 from modelops.tests.serving.slot_rows import flip, make_engine, make_slot, make_switch, move_gate, move_switch
 
 pytestmark = pytest.mark.django_db
@@ -172,3 +173,25 @@ def test_whatever_matters_to_requests_makes_another_board(change: Any) -> None:
     change(row)
 
     assert read(before) != before
+
+
+@pytest.mark.parametrize(
+    ("last", "restart"),
+    [
+        (SwitchState.ACTIVE, Restart(12.0)),
+        (SwitchState.ROLLED_BACK, Restart(12.0)),
+        (SwitchState.DEGRADED, None),
+        (SwitchState.REJECTED, None),
+    ],
+)
+def test_a_restart_is_expected_of_what_served_and_not_of_what_failed_to_start(
+    last: SwitchState, restart: Restart | None
+) -> None:
+    retry_at = timezone.now()
+    row = make_slot(desired_profile="a", problem={"message": "it ended"}, retry_at=retry_at)
+    make_engine(row, "a", phase_seconds={"weights": 10.0, "warmup": 2.0})
+    move_switch(make_switch(row, None, "a"), last)
+
+    slot = read_slot()
+
+    assert (slot.restart, slot.retry_at) == (restart, retry_at)

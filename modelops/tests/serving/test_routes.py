@@ -13,6 +13,7 @@ from modelops.models import Gate
 from modelops.serving.board import BoardSnapshot
 from modelops.serving.engine_client import ServedModel
 from modelops.serving.routes import ExternalRoute, RouteTable, cut_error
+from modelops.serving.start_history import Restart
 from modelops.tests.serving.board_views import board, engine, slot, switch
 
 URL = "http://127.0.0.1:9000"
@@ -184,6 +185,26 @@ def test_a_failed_slot_says_why() -> None:
             table.resolve(name)
     with pytest.raises(ModelNotFound, match="Served now: nothing"):
         table.resolve("b")
+
+
+@pytest.mark.parametrize(
+    ("retry_in_s", "typical_s", "expected"),
+    [(5, 20.0, (24, 25)), (-3, 20.0, (20, 20)), (5, None, (4, 5)), (300, 20.0, (60, 60)), (-3, None, (5, 5))],
+)
+def test_engine_that_ended_is_model_loading_with_the_wait_that_its_starts_took(
+    retry_in_s: float, typical_s: float | None, expected: tuple[int, int]
+) -> None:
+    retry_at = timezone.now() + timedelta(seconds=retry_in_s)
+    problem = {"code": "killed", "message": "It was killed."}
+    dead = slot(None, desired_profile="a", problem=problem, retry_at=retry_at, restart=Restart(typical_s))
+    table = RouteTable(board(dead, profiles=("a",)))
+
+    for name in ("current", "a"):
+        with pytest.raises(
+            ModelLoading, match=r"^`a` is about to be started again: It was killed\.$"
+        ) as caught:
+            table.resolve(name)
+        assert int(caught.value.headers["Retry-After"]) in expected
 
 
 @pytest.mark.parametrize(

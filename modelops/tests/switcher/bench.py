@@ -60,9 +60,10 @@ class SwitchBench:
         known |= {"extra_flags": {"load-format": "dummy"}, "max_model_len": 4096}
         self.order("save_profile", slug=slug, **{**known, **values})
 
-    def start_switcher(self) -> int:
-        """The process id of a new switcher."""
-        pid: int = self.order("fork_switcher", log=str(self._folder / "switcher.log"))["pid"]
+    def start_switcher(self, **settings: str) -> int:
+        """The process id of a new switcher; `settings` are in place of the bench's own."""
+        log = str(self._folder / "switcher.log")
+        pid: int = self.order("fork_switcher", log=log, environment=settings)["pid"]
         self._alive.append(pid)
         return pid
 
@@ -81,6 +82,10 @@ class SwitchBench:
     def request(self, profile: str, **options: Any) -> str:
         switch: str = self.order("request", profile=profile, **options)["switch"]
         return switch
+
+    def find_switcher(self, pid: int) -> dict[str, Any] | None:
+        """What this switcher says of itself; None before it has said anything."""
+        return next((each for each in self.order("read_rows")["switchers"] if each["pid"] == pid), None)
 
     def look(self) -> dict[str, Any]:
         return self.order("look")

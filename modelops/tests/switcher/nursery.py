@@ -44,7 +44,7 @@ def carry_out(do: str, **options: Any) -> dict[str, Any]:
         return ORDERS[do](**options)
 
 
-def fork_switcher(log: str) -> dict[str, Any]:
+def fork_switcher(log: str, environment: dict[str, str]) -> dict[str, Any]:
     """A switcher as `manage.py run_switcher` starts it, in a child of ours."""
     _close_connections()
     pid = os.fork()
@@ -57,6 +57,10 @@ def fork_switcher(log: str) -> dict[str, Any]:
         os.dup2(here, there)
     from django.core.management import call_command
 
+    from gateway.conf import get_config
+
+    os.environ.update(environment)
+    get_config.cache_clear()
     try:
         call_command("run_switcher")
     finally:
@@ -153,26 +157,32 @@ def states() -> dict[str, Any]:
     return {"live": list(Switch.objects.live().values_list("state", flat=True))}
 
 
+def read_rows() -> dict[str, Any]:
+    """Every row."""
+    from modelops.models import Engine, Slot, Switch, SwitcherPresence, SwitchEvent
+
+    return {
+        "slot": Slot.objects.filter(slug="default").values().first(),
+        "switches": list(Switch.objects.order_by("created_at").values()),
+        "engines": list(Engine.objects.order_by("generation").values()),
+        "events": list(SwitchEvent.objects.values("switch_id", "kind", "state", "message")),
+        "switchers": list(SwitcherPresence.objects.values()),
+    }
+
+
 def look() -> dict[str, Any]:
     """Every row, and every workload that carries the slot's label."""
     from gateway.conf import get_config
-    from modelops.models import Engine, Slot, Switch, SwitchEvent
 
-    slot = Slot.objects.filter(slug="default").values().first()
+    rows = read_rows()
     found = []
     for runtime in open_runtimes(get_config()):
-        instances = runtime.list_instances(str(slot["id"])) if slot else []
+        instances = runtime.list_instances(str(rows["slot"]["id"])) if rows["slot"] else []
         found += [
             {"name": each.name, "state": str(each.state), "pids": list(each.pids)} for each in instances
         ]
         runtime.close()
-    return {
-        "slot": slot,
-        "switches": list(Switch.objects.order_by("created_at").values()),
-        "engines": list(Engine.objects.order_by("generation").values()),
-        "events": list(SwitchEvent.objects.values("switch_id", "kind", "state", "message")),
-        "workloads": found,
-    }
+    return rows | {"workloads": found}
 
 
 def find_gpus(used_mib: int) -> dict[str, Any]:
@@ -197,6 +207,17 @@ def show_busy_web(is_busy: bool) -> dict[str, Any]:
     return {}
 
 
+def show_web(reached: dict[str, str]) -> dict[str, Any]:
+    """A web process's row that never grows old, of one without requests that says this of engines."""
+    from modelops.models import Slot, WebPresence
+
+    WebPresence.objects.all().delete()
+    entry = {str(Slot.objects.get(slug="default").pk): {"epoch": 10**9, "open": 0, "waiting": 0}}
+    later = timezone.now() + timedelta(hours=1)
+    WebPresence.objects.create(host="test", pid=1, seen_at=later, slots=entry, reached=reached)
+    return {}
+
+
 def remember_start(profile: str, seconds: float) -> dict[str, Any]:
     """As if the profile's starts so far had taken this long."""
     from modelops.models import Engine
@@ -210,6 +231,14 @@ def change_engine(name: str, **values: Any) -> dict[str, Any]:
     from modelops.models import Engine
 
     Engine.objects.filter(name=name).update(**values)
+    return {}
+
+
+def remember_failures(count: int) -> dict[str, Any]:
+    """As if so many restarts in a row had failed."""
+    from modelops.models import Slot
+
+    Slot.objects.update(failed_restarts=count)
     return {}
 
 
@@ -256,11 +285,14 @@ ORDERS = {
         insert_switch,
         cancel,
         states,
+        read_rows,
         look,
         find_gpus,
         show_busy_web,
+        show_web,
         remember_start,
         change_engine,
+        remember_failures,
         spoil_engine,
         end_engines,
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from django.db.models.functions import Now
 from django.utils import timezone
@@ -73,3 +75,21 @@ def test_progress_ends_with_what_it_was_of(
         switch.ready_expected_at is not None,
     ]
     assert told == [is_kept] * 4
+
+
+@pytest.mark.parametrize(("boot", "longest_s"), [("this boot", 60.0), ("the next boot", 0.0)])
+def test_switcher_that_begins_inherits_a_minute_of_backoff_at_most_and_none_after_a_reboot(
+    boot: str, longest_s: float
+) -> None:
+    retry_at = timezone.now() + timedelta(seconds=300)
+    slot = Slot.objects.create(slug="waiting", box_boot="this boot", failed_restarts=6, retry_at=retry_at)
+    lease = SlotLease(slot.pk, holder="next", length_s=10.0)
+    lease.hold()
+
+    Ledger(slot.pk, lease).begin(boot)
+
+    slot.refresh_from_db()
+    left_s = (slot.retry_at - timezone.now()).total_seconds() if slot.retry_at else 0.0
+    assert left_s <= longest_s
+    assert slot.failed_restarts == (0 if boot == "the next boot" else 6)
+    assert slot.box_boot == boot

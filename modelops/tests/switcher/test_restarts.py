@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from gateway.tests.databases import Stores
@@ -55,3 +56,51 @@ def test_a_first_start_whose_plan_is_refused_is_tried_again_ever_later(
     assert rows["slot"]["problem"]["code"] == "program_missing"
     assert rows["slot"]["failed_restarts"] == 2
     assert rows["slot"]["retry_at"] > rows["switches"][-1]["ended_at"]
+
+
+def test_asking_for_the_profile_again_tries_at_once_whatever_is_left_of_the_backoff(
+    bench: SwitchBench,
+) -> None:
+    bench.save_profile("a")
+    bench.start_switcher()
+    bench.switch_and_settle("a")
+    bench.order("remember_failures", count=6)
+    bench.kill_workload(bench.look()["workloads"][0])
+    bench.wait_until(lambda: bench.look()["slot"]["problem"])
+    waiting = bench.look()["slot"]
+
+    switch = bench.switch_and_settle("a")
+
+    assert waiting["retry_at"] > switch["ended_at"]
+    assert (switch["state"], switch["via"]) == ("active", "command")
+    assert bench.look()["slot"]["retry_at"] is None
+
+
+def test_requests_after_the_death_of_an_engine_hear_that_it_is_loading_and_for_how_long(
+    bench: SwitchBench,
+) -> None:
+    bench.save_profile("a")
+    bench.start_switcher()
+    bench.switch_and_settle("a")
+    bench.order("remember_start", profile="a", seconds=40)
+    bench.order("remember_failures", count=1)
+    body = {"model": "current", "messages": [{"role": "user", "content": "hi"}], "max_tokens": 2}
+    with bench.web_process(SWITCH_WAIT="0.1") as gateway, gateway.client() as client:
+        assert client.post("/v1/chat/completions", json=body).status_code == 200
+        bench.kill_workload(bench.look()["workloads"][0])
+        bench.wait_until(lambda: bench.look()["slot"]["problem"])
+        answers: list[httpx.Response] = []
+
+        def is_back() -> bool:
+            answers.append(client.post("/v1/chat/completions", json=body))
+            return answers[-1].status_code == 200
+
+        bench.wait_until(is_back)
+
+    refused = [each for each in answers if each.status_code != 200]
+    codes = [each.json()["error"]["code"] for each in refused]
+    # Until the web process has seen it, the engine is one that just does not answer.
+    seen = codes.index("model_loading")
+    assert set(codes[:seen]) <= {"upstream_unavailable"}
+    assert set(codes[seen:]) == {"model_loading"}
+    assert 40 < int(refused[seen].headers["retry-after"]) <= 45

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 import threading
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.db import connection
+from django.utils import timezone
 
 from gateway.errors import DoesNotFit, NotFound, SwitchRefused
 from modelops.domain.switching.request import SwitchRequest
 from modelops.domain.switching.states import SwitchState
-from modelops.models import ModelProfile, Slot, Switch, SwitchEvent
+from modelops.models import ModelProfile, Slot, Switch, SwitchEvent, WebPresence
 from modelops.switching import requests as switch_requests
 from modelops.switching.cancelling import cancel_switch
 from modelops.switching.planning import plan_switch
@@ -240,3 +242,31 @@ def test_of_two_at_once_one_leads(targets: tuple[str, str]) -> None:
         assert {outcome for outcome, _target in outcomes} == {RequestOutcome.ACCEPTED, RequestOutcome.JOINED}
     else:
         assert sorted(states().values()) == ["cancelled", "requested"]
+
+
+@pytest.mark.parametrize(
+    ("runtime", "web", "is_accepted"),
+    [
+        ("process", "elsewhere", False),
+        ("process", "here", True),
+        ("process", None, True),
+        ("docker", "elsewhere", True),
+    ],
+)
+def test_runtime_on_loopback_is_refused_where_a_web_process_does_not_share_it(
+    runtime: str, web: str | None, is_accepted: bool
+) -> None:
+    described = {"problem": "", "images": [], "network": "here"}
+    announce_switcher(facts={"process": described, "docker": described})
+    image = "vllm:1" if runtime == "docker" else ""
+    save_profile("a", engine="simulator", runtime=runtime, image=image, repository="", config={})
+    if web is not None:
+        later = timezone.now() + timedelta(hours=1)
+        WebPresence.objects.create(host="web-1", pid=1, seen_at=later, network=web)
+
+    plan = preview_switch(SwitchRequest("a", force=True))
+
+    assert plan.is_accepted is is_accepted
+    assert [each.code for each in plan.refusals] == ([] if is_accepted else ["unreachable_from_web"])
+    if not is_accepted:
+        assert "web process on web-1 does not reach" in plan.refusals[0].message

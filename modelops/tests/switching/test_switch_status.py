@@ -7,9 +7,11 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.contrib.admin import site
 from django.utils import timezone
 
 from gateway.conf import get_config
+from modelops.admin.switches import SlotAdmin
 from modelops.domain.engine_log.failures import describe_cause
 from modelops.domain.switching.states import LIVE_STATES, SwitchState
 from modelops.models import Slot, Switch
@@ -17,8 +19,15 @@ from modelops.serving.external_engine import ANSWER_AGE_S, ExternalEngine, get_e
 from modelops.simulator.process import find_free_port, start_simulator
 from modelops.switching import status as switch_status
 from modelops.switching.slots import get_slot
-from modelops.switching.status import ServiceState, find_default_status, serialise_status
+from modelops.switching.status import (
+    ServiceState,
+    StatusQuery,
+    find_default_status,
+    read_statuses,
+    serialise_status,
+)
 from modelops.tests.fit_rows import save_profile
+from modelops.tests.management.command_runs import run
 from modelops.tests.switch_rows import advance, announce_switcher, ask, begin, make_ready, serve
 
 pytestmark = pytest.mark.django_db
@@ -232,3 +241,34 @@ def test_without_its_address_there_is_no_external_engine() -> None:
     assert get_config().vllm_base_url == ""
     assert get_external_engine(get_config()) is None
     assert get_slot().slug == "default"
+
+
+def test_time_of_the_next_try_is_shown_wherever_the_state_is() -> None:
+    make_ready("first")
+    serve("first")
+    retry_at = timezone.now() + timedelta(seconds=40)
+    Slot.objects.update(active_engine=None, desired_profile="first", problem=CAUSE, retry_at=retry_at)
+    written = retry_at.isoformat().replace("+00:00", "Z")
+
+    seen = [serialise_status(for_admin=for_admin)["retry_at"] for for_admin in (True, False)]
+    seen += [
+        each["retry_at"]
+        for each in read_statuses([StatusQuery(is_admin, None) for is_admin in (True, False)])
+    ]
+    seen += [serialise_status(for_admin=False)["slots"][0]["retry_at"]]
+    page = SlotAdmin(Slot, site).problem_message(Slot.objects.get())
+
+    assert seen == [written] * 5
+    assert f"next try at {written}; at once with manage.py switch_model" in run("model_status")[1]
+    assert f"next try at {retry_at:%Y-%m-%d %H:%M:%S} UTC" in page
+
+
+def test_no_next_try_is_shown_where_none_is_waited_for() -> None:
+    make_ready("first")
+    serve("first")
+    Slot.objects.update(desired_profile="first", retry_at=timezone.now())
+    serving = serialise_status(for_admin=True)["retry_at"]
+    Slot.objects.update(active_engine=None)
+    ask("first")
+
+    assert (serving, serialise_status(for_admin=True)["retry_at"]) == (None, None)

@@ -1,0 +1,40 @@
+"""What earlier starts tell of the next one: how long it takes, and whether one is to be expected."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from statistics import median
+
+from modelops.domain.switching.states import SwitchState
+from modelops.models import Engine, Switch
+
+TYPICAL_TIME_STARTS = 5
+"""How many of the last good starts the typical time is the median of."""
+
+
+@dataclass(frozen=True)
+class Restart:
+    """An engine that served ended, and is about to be started again."""
+
+    typical_seconds: float | None = None
+    """How long earlier starts of the profile took, in the median."""
+
+
+def find_restart(slot_id: uuid.UUID, profile: str) -> Restart | None:
+    """Of a slot that should serve the profile and has a problem; None where the last start failed."""
+    ended = Switch.objects.filter(slot=slot_id, ended_at__isnull=False).exclude(state=SwitchState.CANCELLED)
+    last = ended.order_by("-ended_at", "-id").values_list("state", flat=True).first()
+    served = last in (SwitchState.ACTIVE, SwitchState.ROLLED_BACK)
+    return Restart(find_typical_seconds(profile)) if served else None
+
+
+def find_typical_seconds(profile: str) -> float | None:
+    """The median of the profile's last good starts, from its container's start to ready."""
+    starts = Engine.objects.filter(profile=profile, ready_at__isnull=False).order_by("-created_at")
+    seconds = [
+        sum(float(value) for value in phases.values())
+        for phases in starts.values_list("phase_seconds", flat=True)[:TYPICAL_TIME_STARTS]
+        if phases
+    ]
+    return round(median(seconds), 1) if seconds else None

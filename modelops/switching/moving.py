@@ -1,0 +1,58 @@
+"""Moves a slot to another box, on record in the audit trail."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from django.db import transaction
+from django.db.models import F
+
+from gateway.audit import record_change
+from gateway.errors import SwitchRefused
+from modelops.models import Slot, SwitcherPresence
+from modelops.switching.actor import Actor
+from modelops.switching.slots import get_slot
+from modelops.switching.switchers import describe_box, list_present
+
+
+def move_slot(slug: str, actor: Actor, *, to: str = "", force: bool = False) -> Slot:
+    """Have the switchers of another box act for the slot from now on.
+
+    `to` is a box or its host, and may be left out where only one other box has a switcher. Whoever acts for
+    the slot writes nothing more. Engines on the old box stay as they are, and are nobody's. Raises NotFound
+    for no such slot, and SwitchRefused: for a box without a switcher, and while the slot's own box has one,
+    unless `force`.
+    """
+    with transaction.atomic():
+        slot = Slot.objects.select_for_update(of=("self",)).get(pk=get_slot(slug).pk)
+        present = [each for each in list_present() if each.box]
+        target = _choose(slot, present, to)
+        own = next((each for each in present if each.box == slot.box), None)
+        if own is not None and not force:
+            raise SwitchRefused(
+                f"A switcher runs on {describe_box(slot.box, slot.box_host)}, where the slot is, and would "
+                "leave the slot's engines behind: stop it first, or use --force."
+            )
+        before = slot.box
+        # As with any new holder the fence grows, so that a write under way finds nothing.
+        Slot.objects.filter(pk=slot.pk).update(
+            box=target.box,
+            box_machine=target.machine,
+            box_host=target.box_host,
+            lease_holder="",
+            lease_expires_at=None,
+            fence=F("fence") + 1,
+        )
+        record_change("slot_moved", slot, request=actor.request, changes={"box": [before, target.box]})
+    slot.refresh_from_db()
+    return slot
+
+
+def _choose(slot: Slot, present: Sequence[SwitcherPresence], to: str) -> SwitcherPresence:
+    others = {each.box: each for each in present if each.box != slot.box}
+    fitting = [each for each in others.values() if to in ("", each.box, each.host, each.box_host)]
+    if len(fitting) == 1:
+        return fitting[0]
+    known = "; ".join(describe_box(each.box, each.box_host) for each in others.values()) or "none"
+    what = f"Which box is {to!r}?" if to else "To which box?"
+    raise SwitchRefused(f"{what} Other boxes whose switcher has been heard of: {known}.")

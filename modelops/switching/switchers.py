@@ -1,0 +1,34 @@
+"""The switchers that were heard of lately, and for which slots each of them acts."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from django.db.models.functions import Now
+
+from modelops.models import Slot, SwitcherPresence
+
+PRESENCE_TIMEOUT = timedelta(seconds=30)
+"""A switcher not heard of for longer is gone."""
+
+
+def list_present() -> list[SwitcherPresence]:
+    """Those that run now; the ones that hold a lease first, then by when they were heard of."""
+    present = SwitcherPresence.objects.filter(seen_at__gte=Now() - PRESENCE_TIMEOUT)
+    return list(present.order_by("-is_acting", "-seen_at"))
+
+
+def find_present(slot: Slot | None) -> SwitcherPresence | None:
+    """The switcher that acts for the slot, or would; without a slot, the first one there is.
+
+    A slot that is no box's yet is any switcher's.
+    """
+    present = list_present()
+    if slot is None or not slot.box:
+        return present[0] if present else None
+    return next((each for each in present if each.slots is None or str(slot.pk) in each.slots), None)
+
+
+def describe_box(box: str, host: str) -> str:
+    """`gpu-1 (docker:QX7K…)`."""
+    return f"{host} ({box})" if host else box

@@ -1,0 +1,124 @@
+"""Two real Docker engines on one database: nobody judges what runs on the other one."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from gateway.tests.databases import Stores
+from gateway.tests.docker_engine.daemon import DockerEngine
+from gateway.tests.docker_engine.fixtures import SIMULATOR_IMAGE, run_docker_engine
+from gateway.tests.docker_engine.root_filesystem import import_image
+from gateway.tests.live import wait_until
+from modelops.switcher.loop import SLOTS_PERIOD_S
+from modelops.tests.switcher.bench import SwitchBench, open_bench
+
+pytestmark = [pytest.mark.docker]
+
+
+@dataclass
+class TwoBoxes:
+    """`bench` is on the first engine; a switcher of the second shares its database and data folder."""
+
+    bench: SwitchBench
+    first: DockerEngine
+    second: DockerEngine
+
+    def start_second_switcher(self) -> int:
+        """The process id, once it has said of itself that it leaves the slot alone."""
+        pid = self.bench.start_switcher(DOCKER_HOST=self.second.host)
+        found: dict[str, Any] = wait_until(lambda: self.bench.find_switcher(pid), what="the second switcher")
+        assert found["slots"] == []
+        return pid
+
+    def wait_for_harm(self, pid: int) -> None:
+        """Until nobody has held the slot for longer than that switcher takes to look for slots again."""
+        expires = self.bench.order("read_rows")["slot"]["lease_expires_at"]
+        free_at = datetime.fromisoformat(expires) if expires else None
+        begun: dict[str, Any] = self.bench.find_switcher(pid) or {}
+        since = max(filter(None, (free_at, datetime.fromisoformat(begun["seen_at"]))))
+        late = since + timedelta(seconds=SLOTS_PERIOD_S + 1)
+
+        def has_looked() -> bool:
+            found = self.bench.find_switcher(pid)
+            return found is not None and datetime.fromisoformat(found["seen_at"]) > late
+
+        wait_until(has_looked, timeout_s=30, what="the second switcher to have looked for slots again")
+
+
+@pytest.fixture(scope="module")
+def boxes(
+    stores: Stores,
+    tmp_path_factory: pytest.TempPathFactory,
+    gpu_docker_engine: DockerEngine,
+    simulator_root: Path,
+) -> Iterator[TwoBoxes]:
+    folder = tmp_path_factory.mktemp("boxes")
+    with run_docker_engine(is_live_restoring=True) as first:
+        image = import_image(first.client(), simulator_root, SIMULATOR_IMAGE)
+        with open_bench(stores, folder, DOCKER_HOST=first.host, SWITCHER_LEASE="1") as bench:
+            bench.save_profile("a", runtime="docker", image=image)
+            yield TwoBoxes(bench, first, gpu_docker_engine)
+
+
+@pytest.mark.parametrize("end", ["stops", "is killed", "loses its Docker engine"])
+def test_second_switcher_on_another_docker_engine_harms_nothing_when_the_first(
+    boxes: TwoBoxes, end: str
+) -> None:
+    bench = boxes.bench
+    first = bench.start_switcher()
+    bench.switch_and_settle("a")
+    before = bench.look()
+    second = boxes.start_second_switcher()
+
+    if end == "loses its Docker engine":
+        boxes.first.stop()
+    bench.end_switcher(first, signal.SIGTERM if end == "stops" else signal.SIGKILL)
+    boxes.wait_for_harm(second)
+    if end == "loses its Docker engine":
+        boxes.first.start()
+    after = bench.look()
+    notice = (bench.find_switcher(second) or {})["notice"]
+    bench.end_switcher(second)
+
+    assert serving(after) == serving(before)
+    assert after["slot"]["problem"] is None
+    assert httpx.get(f"{after['engines'][-1]['base_url']}/health").status_code == 200
+    assert boxes.second.client().containers.list(all=True) == []
+    assert notice.startswith("default belongs to ")
+    assert before["slot"]["box"] in notice
+
+
+def serving(rows: dict[str, Any]) -> tuple[Any, ...]:
+    """What the slot points to, every engine that was ever started, and what runs."""
+    return (
+        rows["slot"]["active_engine_id"],
+        [(each["id"], each["state"]) for each in rows["engines"]],
+        [(each["name"], each["state"]) for each in rows["workloads"]],
+    )
+
+
+def test_switcher_that_begins_without_its_docker_engine_goes_on_when_that_is_back(boxes: TwoBoxes) -> None:
+    bench = boxes.bench
+    first = bench.start_switcher()
+    bench.switch_and_settle("a")
+    before = bench.look()
+    bench.end_switcher(first)
+    boxes.first.stop()
+
+    first = bench.start_switcher()
+    alone: dict[str, Any] = wait_until(lambda: bench.find_switcher(first), what="the switcher")
+    boxes.first.start()
+    wait_until(lambda: (bench.find_switcher(first) or {})["is_acting"], timeout_s=40, what="it to act again")
+    after = bench.look()
+    bench.end_switcher(first)
+
+    assert alone["slots"] == []
+    assert serving(after) == serving(before)
