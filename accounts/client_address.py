@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from functools import lru_cache
 from typing import Protocol
 
 from django.conf import settings
@@ -43,6 +44,7 @@ def address_bucket(address: str | None) -> str:
     return str(ipaddress.ip_network(f"{address}/64", strict=False).network_address)
 
 
+@lru_cache(maxsize=4096)  # every request asks, and few peers ask often
 def _parse_address(text: str) -> str | None:
     """The address in canonical form, without a port; an IPv4-mapped IPv6 address as IPv4."""
     host = text[1:].partition("]")[0] if text.startswith("[") else text
