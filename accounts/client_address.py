@@ -8,6 +8,9 @@ from typing import Protocol
 
 from django.conf import settings
 
+LONGEST_ADDRESS = 100
+"""Characters of IPv6 with a zone and a port; more is no address, and not to be remembered."""
+
 
 class HasMeta(Protocol):
     """Django's requests and Django REST framework's."""
@@ -33,7 +36,7 @@ def find_address(*, peer: str, forwarded_for: str, trusted_hops: int) -> str | N
     """
     entries = forwarded_for.split(",")
     if 0 < trusted_hops <= len(entries):
-        return _parse_address(entries[-trusted_hops].strip()) or _parse_address(peer)
+        return _parse_address(entries[-trusted_hops].strip()[:LONGEST_ADDRESS]) or _parse_address(peer)
     return _parse_address(peer)
 
 
