@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import ipaddress
+from functools import lru_cache
 from typing import Protocol
 
 from django.conf import settings
+
+LONGEST_ADDRESS = 100
+"""Characters of IPv6 with a zone and a port; more is no address, and not to be remembered."""
 
 
 class HasMeta(Protocol):
@@ -32,7 +36,7 @@ def find_address(*, peer: str, forwarded_for: str, trusted_hops: int) -> str | N
     """
     entries = forwarded_for.split(",")
     if 0 < trusted_hops <= len(entries):
-        return _parse_address(entries[-trusted_hops].strip()) or _parse_address(peer)
+        return _parse_address(entries[-trusted_hops].strip()[:LONGEST_ADDRESS]) or _parse_address(peer)
     return _parse_address(peer)
 
 
@@ -43,6 +47,7 @@ def address_bucket(address: str | None) -> str:
     return str(ipaddress.ip_network(f"{address}/64", strict=False).network_address)
 
 
+@lru_cache(maxsize=4096)  # every request asks, and few peers ask often
 def _parse_address(text: str) -> str | None:
     """The address in canonical form, without a port; an IPv4-mapped IPv6 address as IPv4."""
     host = text[1:].partition("]")[0] if text.startswith("[") else text
