@@ -116,7 +116,7 @@ class GatewayConfig(AccountConfig, EngineConfig, RequestConfig):
         "The engine, e.g. http://127.0.0.1:8000; empty means `make run` starts the simulated engine.",
         parse_engine_url,
     )
-    vllm_api_key: str = setting("VLLM_API_KEY", "", "Sent to the engine as its bearer key.")
+    vllm_api_key: str = setting("VLLM_API_KEY", "", "Bearer key of an engine that was started elsewhere.")
     upstream_connect_timeout_s: float = setting(
         "UPSTREAM_CONNECT_TIMEOUT", 5.0, "Longest wait for a connection to the engine.", seconds(0.01)
     )
