@@ -128,7 +128,7 @@ def build_chat_plane() -> ChatPlane:
             ),
             Route(MODEL_EVENTS_PATH, stream_model_events),
             Route(MODELS_PATH, views.list_models),
-            Route(f"{MODELS_PATH}/", views.list_models),
+            Route(f"{MODELS_PATH}/", views.list_models, include_in_schema=False),
             Route(MODEL_PATH, views.get_model),
             Route(CANCEL_PATH, views.cancel_message, methods=["POST"]),
         ]
