@@ -33,7 +33,10 @@ async def count_tokens(engine: EngineGateway, route: Route, prompt: Prompt) -> i
     call = EngineCall("/tokenize", msgspec.json.encode(body))
     received = bytearray()
     try:
-        async with asyncio.timeout(TIMEOUT_S), engine.open(route.base_url, call) as answer:
+        async with (
+            asyncio.timeout(TIMEOUT_S),
+            engine.open(route.base_url, call, api_key=route.api_key) as answer,
+        ):
             async for chunk in answer.chunks():
                 received += chunk
                 if len(received) > MAX_ANSWER_BYTES:

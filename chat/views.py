@@ -153,7 +153,6 @@ async def admit_generation(runtime: WebRuntime, request: Request, scope: Scope) 
     Raises AuthenticationFailed, PermissionDenied or one of the 429s.
     """
     principal, admission = await runtime.request_admission.admit_generation(request, scope)
-    request.scope["gateway.log"]["user_id"] = principal.user_id
     return principal, [(name.encode(), value.encode()) for name, value in admission.headers.items()]
 
 

@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('modelops', '0004_switching'),
+        ('modelops', '0006_web_reach'),
     ]
 
     operations = [
