@@ -9,11 +9,7 @@ from pathlib import Path
 from typing import IO
 
 import structlog
-from django.conf import settings
-from redis.asyncio import BlockingConnectionPool, Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
-from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.asyncio import Redis
 from starlette.requests import Request
 
 from accounts.authentication import Authenticator
@@ -31,6 +27,7 @@ from chat.generation import Timeouts
 from chat.model_events import ModelEvents
 from chat.presence import PresenceKeeper
 from chat.recording import Recorder
+from chat.redis_connection import connect_redis
 from chat.registry import Registry
 from chat.stop_notice import call_at_stop
 from chat.switching import ChatSwitchRequest, request_switches
@@ -47,7 +44,6 @@ from modelops.serving.live import LiveBoard
 
 log = structlog.get_logger()
 
-REDIS_CONNECTIONS = 16
 SWEEP_PERIOD_S = 5.0
 LIMITS_PERIOD_S = 2.0
 USAGE_PERIOD_S = 5.0
@@ -189,7 +185,7 @@ async def start_runtime(config: GatewayConfig) -> WebRuntime:
 def _build_runtime(config: GatewayConfig) -> WebRuntime:
     """The parts of a runtime, connected but not started."""
     worker = BatchWorker(timeout_s=config.database_timeout_s)
-    redis = _connect_redis(config.redis_url) if config.redis_url else None
+    redis = connect_redis(config.redis_url) if config.redis_url else None
     board_worker = BatchWorker("board-worker", timeout_s=config.database_timeout_s)
     board = LiveBoard(board_worker, external_url=config.vllm_base_url, api_key=config.vllm_api_key)
     candidates = CandidateWatch(board)
@@ -280,21 +276,6 @@ async def _close_orphans(recorder: Recorder, *, everything: bool) -> None:
         await recorder.sweep(everything=everything)
     except GatewayError as exc:
         log.warning("first_sweep_failed", error=exc.code)
-
-
-def _connect_redis(url: str) -> Redis:
-    # Blocking: a burst waits for a connection instead of failing.
-    pool = BlockingConnectionPool.from_url(
-        url,
-        max_connections=REDIS_CONNECTIONS,
-        timeout=settings.REDIS_TIMEOUT_S,
-        socket_timeout=settings.REDIS_TIMEOUT_S,
-        socket_connect_timeout=settings.REDIS_TIMEOUT_S,
-        # A pooled connection that Redis has closed costs a second try, not a client's request.
-        retry=Retry(NoBackoff(), 1),
-        retry_on_error=[RedisConnectionError],
-    )
-    return Redis(connection_pool=pool)
 
 
 _runtime: asyncio.Future[WebRuntime] | None = None

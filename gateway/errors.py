@@ -10,7 +10,7 @@ import math
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from gateway.shortening import LONGEST_ECHO, LONGEST_MESSAGE, shorten, shorten_quoted
+from gateway.shortening import shorten_echoes
 
 MAXIMUM_RETRY_AFTER_S = 60
 
@@ -291,15 +291,7 @@ def status_of(error: GatewayError) -> int:
 
 
 def to_envelope(error: GatewayError) -> dict[str, Any]:
-    """`{"error": {"message", "type", "param", "code"}}`, OpenAI's shape, for every face of the gateway.
-
-    A message repeats its `param`, and what it quotes, only so far as LONGEST_ECHO goes.
-    """
-    message, param = error.message, error.param
-    if param and len(param) > LONGEST_ECHO:
-        param = shorten(param)
-        message = message.replace(error.param or "", param)
-    if len(message) > LONGEST_ECHO:
-        message = shorten(shorten_quoted(message), LONGEST_MESSAGE)
+    """`{"error": {"message", "type", "param", "code"}}`, OpenAI's shape, for every face of the gateway."""
+    message, param = shorten_echoes(error.message, error.param)
     described = {"message": message, "type": error.type, "param": param, "code": error.code}
     return {**error.details, "error": described}

@@ -24,3 +24,12 @@ def shorten(text: str, longest: int = LONGEST_ECHO) -> str:
 def shorten_quoted(message: str) -> str:
     """`message` with all that stands between quotation marks shortened."""
     return _quoted.sub(lambda found: f"{found[1]}{shorten(found[2])}{found[1]}", message)
+
+
+def shorten_echoes(message: str, param: str | None) -> tuple[str, str | None]:
+    """Both, with `param` and all that the message quotes repeated only so far as LONGEST_ECHO goes."""
+    if param and len(param) > LONGEST_ECHO:
+        message, param = message.replace(param, shorten(param)), shorten(param)
+    if len(message) > LONGEST_ECHO:
+        message = shorten(shorten_quoted(message), LONGEST_MESSAGE)
+    return message, param
