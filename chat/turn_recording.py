@@ -85,8 +85,8 @@ class TurnRecorder:
     def __init__(self, worker: BatchWorker, engine: EngineGateway, *, account_bytes: int) -> None:
         self._worker = worker
         self._engine = engine
-        self._large_worker = BatchWorker("large-turns-worker")
-        self._storage_worker = BatchWorker("storage-worker")
+        self._large_worker = BatchWorker("large-turns-worker", timeout_s=worker.timeout_s)
+        self._storage_worker = BatchWorker("storage-worker", timeout_s=worker.timeout_s)
         self._storage = AccountStorage(self._storage_worker, limit_bytes=account_bytes)
         self._large_turns = asyncio.Semaphore(LARGE_TURNS_AT_A_TIME)
 
