@@ -108,11 +108,16 @@ def _explain_distant_web(host: str) -> PlanProblem:
 
 def _explain_no_switcher(box: str) -> PlanProblem:
     where = f" on {box}, where the slot is" if box else ""
-    there = " there, or move the slot to a box that has one: manage.py move_slot" if box else ""
+    advice = "Start one: manage.py run_switcher."
+    if box:
+        advice = (
+            "Start one there (manage.py run_switcher), or move the slot to a box that has one "
+            "(manage.py move_slot)."
+        )
     return PlanProblem(
         "no_switcher",
         f"No switcher has been heard of{where}, so nothing could carry the switch out.",
-        f"Start one{there or ': manage.py run_switcher'}.",
+        advice,
     )
 
 

@@ -49,7 +49,7 @@ STORED_RECIPE: dict[str, Any] = {
     "model_name": "somebody/a",
     "names": ["somebody/a", "a", "first"],
     "runtime": "process",
-    "arguments": ["serve", "a", "--served-model-name", "somebody/a", "a", "first", "--max-model-len", "4096"],
+    "arguments": ["serve", "a", "--served-model-name", "somebody/a", "a", "first", "--enable-sleep-mode"],
     "environment": {"VLLM_SERVER_DEV_MODE": "1"},
     "image": "",
     "image_digest": "",
