@@ -152,7 +152,8 @@ PLACES: dict[str, Callable[[User], Any]] = {
         "/admin/password_change/", {"old_password": PASSWORD, **new_passwords("new_password")}
     ),
     "somebody's password in the admin": lambda user: admin_of(user).post(
-        f"/admin/accounts/user/{user.pk}/password/", {"usable_password": "true", **new_passwords()}
+        f"/admin/accounts/user/{User.objects.exclude(pk=user.pk).get().pk}/password/",
+        {"usable_password": "true", **new_passwords()},
     ),
     "new account in the admin": lambda user: admin_of(user).post(
         "/admin/accounts/user/add/",
@@ -165,6 +166,7 @@ PLACES: dict[str, Callable[[User], Any]] = {
 def test_every_place_that_hashes_waits_for_its_turn(
     mina: User, monkeypatch: pytest.MonkeyPatch, ask: Callable[[User], Any], registration_is_on: None
 ) -> None:
+    User.objects.create_user("somebody", None, PASSWORD)
     before = mina.password
     monkeypatch.setattr(hashing, "hashing_gate", lambda: gate(places=0, queue=0))
 

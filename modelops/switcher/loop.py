@@ -112,8 +112,7 @@ class Switcher:
         claimed: list[Slot] = []
         foreign: list[Slot] = []
         for slot in Slot.objects.select_related("active_engine"):
-            is_ours = claim_slot(slot, self._box, self._dependencies.runtimes)
-            (claimed if is_ours else foreign).append(slot)
+            (claimed if self._claim(slot, self._box) else foreign).append(slot)
         self._leave_all_but({slot.pk: slot.box for slot in claimed})
         for slot in claimed:
             if slot.pk not in self._reconcilers:
@@ -123,6 +122,16 @@ class Switcher:
             if not slot.desired_profile and slot.slug == DEFAULT_SLOT:
                 self._choose_first(slot)
         self._note_foreign(foreign)
+
+    def _claim(self, slot: Slot, box: Box) -> bool:
+        """Whether the slot is ours; not where its rows make no sense, which is no other slot's trouble."""
+        try:
+            return claim_slot(slot, box, self._dependencies.runtimes)
+        except (OperationalError, InterfaceError):
+            raise
+        except Exception:
+            log.exception("slot_tick_failed", slot=str(slot.pk))
+            return False
 
     def _find_box(self) -> Box:
         """A Docker engine that stopped answering is still this box's; another one is another box."""
