@@ -9,7 +9,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 PRIVATE = 0o700
-_OURS = ("*.sqlite3*", "secrets.json", ".secrets.json.*", "engines", "*.lock", "*.log")
+_OURS = ("*.sqlite3*", "secrets.json", ".secrets.json.*", "engines", "box-id", ".box-id.*", "*.lock", "*.log")
 """What a gateway puts into its data folder."""
 
 
@@ -32,8 +32,13 @@ def make_private(folder: Path) -> None:
 
 
 def touch_private(path: Path) -> None:
-    """Make the file readable for its owner alone; SQLite gives its further files the same rights."""
+    """Make the file readable for its owner alone; SQLite gives its further files the same rights.
+
+    In a private folder one that is not there yet stays away: commands that need no database leave none.
+    """
     if not path.exists():
+        if not stat.S_IMODE(path.parent.stat().st_mode) & ~PRIVATE:
+            return
         path.touch(mode=0o600)
     found = path.stat()
     if stat.S_IMODE(found.st_mode) & 0o077 and found.st_uid == os.geteuid():

@@ -206,14 +206,13 @@ def parse_database_url(name: str, raw: str) -> str:
     asyncpg's option `ssl` becomes libpq's `sslmode`.
     """
     url = url_with_password("postgres", "postgresql", "sqlite")(name, DRIVER.sub(r"\1", raw))
-    base, mark, query = url.partition("?")
-    options = [
-        ("sslmode", {"true": "require", "false": "disable"}.get(value.lower(), value))
-        if option == "ssl"
-        else (option, value)
-        for option, value in parse_qsl(query, keep_blank_values=True)
-    ]
-    return f"{base}?{urlencode(options)}" if mark and base.startswith("postgres") else url
+    base, _, query = url.partition("?")
+    options = dict(parse_qsl(query, keep_blank_values=True))
+    if not base.startswith("postgres") or "ssl" not in options:
+        return url
+    ssl = options.pop("ssl")
+    mode = {"true": "require", "false": "disable"}.get(ssl.lower(), ssl)
+    return f"{base}?{urlencode({'sslmode': mode} | options)}"
 
 
 def parse_origins(name: str, raw: str) -> tuple[str, ...]:

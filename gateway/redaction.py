@@ -23,6 +23,7 @@ LOGGED_FIELDS = frozenset(
         # of what runs beside requests
         *(
             "advice",
+            "box",
             "cause",
             "count",
             "detail",
@@ -34,7 +35,18 @@ LOGGED_FIELDS = frozenset(
             "holder",
             "host",
         ),
-        *("message", "message_id", "probe", "problem", "problems", "profile", "retry_in_s", "running"),
+        *(
+            "message",
+            "message_id",
+            "notice",
+            "probe",
+            "problem",
+            "problems",
+            "profile",
+            "reason",
+            "retry_in_s",
+            "running",
+        ),
         *("sample", "slot", "state", "status_code", "switch", "to", "work"),
     }
 )

@@ -112,7 +112,7 @@ def test_local_file_works_without_a_common_one(tmp_path: Path) -> None:
     [
         ("postgres://u:p@h:1/n", "postgres://u:p@h:1/n"),
         ("postgresql+asyncpg://u:p@h/n", "postgresql://u:p@h/n"),
-        ("postgres+psycopg2://u:p+q://@h/n", "postgres://u:p+q://@h/n"),
+        ("postgres+psycopg2://u:p+q@h/n", "postgres://u:p+q@h/n"),
         ("sqlite+aiosqlite:////tmp/x.sqlite3", "sqlite:////tmp/x.sqlite3"),
         ("postgresql+asyncpg://u:p@h/n?ssl=true&x=1", "postgresql://u:p@h/n?sslmode=require&x=1"),
         ("postgresql://u:p@h/n?ssl=verify-full", "postgresql://u:p@h/n?sslmode=verify-full"),
