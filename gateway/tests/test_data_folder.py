@@ -32,7 +32,7 @@ def test_new_data_folder_and_its_database_are_private_whatever_the_umask(tmp_pat
 
     done = run_python("manage.py", "migrate", "--skip-checks", environment=inherited | own)
     mode_at_first = mode_of(folder)
-    again = run_python("manage.py", "migrate", "--skip-checks", environment=inherited | own)
+    again = run_python("manage.py", "check", environment=inherited | own)
 
     assert done.returncode == again.returncode == 0, done.stderr + again.stderr
     # Nobody gets at the file that SQLite made; the next start gives it rights of its own.
