@@ -239,17 +239,18 @@ def _check_length(body: Mapping[str, Any], name: str, limit: int) -> None:
     value = body.get(name)
     if isinstance(value, list | dict) and len(value) > limit:
         raise InvalidRequest(f"{name}: this gateway allows {limit} entries at most.", param=name)
-    entries = (
-        value
-        if isinstance(value, list)
-        else [*value, *value.values()]
-        if isinstance(value, dict)
-        else [value]
-    )
+    entries = _entries_of(value)
     if any(isinstance(entry, list | dict) for entry in entries):
         raise InvalidRequest(f"{name}: expected numbers and texts.", param=name)
     if any(map(_is_long, entries)):
         raise InvalidRequest(f"{name}: an entry has {LONGEST_ENTRY} characters at most.", param=name)
+
+
+def _entries_of(value: object) -> list[Any]:
+    """Of a list; of an object, names and values; anything else is one."""
+    if isinstance(value, dict):
+        return [*value, *value.values()]
+    return value if isinstance(value, list) else [value]
 
 
 def _check_arguments(body: Mapping[str, Any], name: str) -> None:

@@ -42,11 +42,12 @@ async def chat(request: Request) -> Response:
     body = parse_chat_request(await request.body(), runtime.config)
     if body.conversation_id is not None:
         principal.require(Scope.HISTORY)  # its answers may repeat what the conversation holds
-    if (answered := await find_repeat(runtime, principal, body)) is not None:
+    digest = digest_request(body) if body.client_message_id else ""
+    if (answered := await find_repeat(runtime, principal, body, digest)) is not None:
         return repeat_answer(answered, headers + ids_of(answered), principal, body)
     route = await find_route(runtime, request, principal, body.model)
     limit_output({"max_tokens": body.max_tokens}, route)  # before anything is recorded
-    turn = await record(runtime, principal, body, route)
+    turn = await record(runtime, principal, body, route, digest)
     if turn is not None:
         headers += ids_of(turn)
     if turn is not None and turn.replay is not None:
@@ -197,7 +198,9 @@ def may_switch(config: GatewayConfig, principal: Principal) -> bool:
     return config.switch_on_request == "user" or (config.switch_on_request == "admin" and principal.is_admin)
 
 
-async def find_repeat(runtime: WebRuntime, principal: Principal, body: ChatRequest) -> Turn | None:
+async def find_repeat(
+    runtime: WebRuntime, principal: Principal, body: ChatRequest, digest: str
+) -> Turn | None:
     """The turn that this request repeats, whose stored answer needs no engine; None for a new message.
 
     Raises PermissionDenied for a credential without HISTORY where the message is stored, and
@@ -209,7 +212,7 @@ async def find_repeat(runtime: WebRuntime, principal: Principal, body: ChatReque
         RepeatKey(
             owner_id=principal.user_id,
             client_message_id=body.client_message_id,
-            request_digest=digest_request(body),
+            request_digest=digest,
             conversation_id=body.conversation_id,
             may_read=principal.has(Scope.HISTORY),
         )
@@ -234,7 +237,9 @@ def ids_of(turn: Turn) -> Headers:
     ]
 
 
-async def record(runtime: WebRuntime, principal: Principal, body: ChatRequest, route: Route) -> Turn | None:
+async def record(
+    runtime: WebRuntime, principal: Principal, body: ChatRequest, route: Route, digest: str
+) -> Turn | None:
     """Store the user's message and the answer's row, if they fit; None when the request turns storing off."""
     if not body.store:
         return None
@@ -252,7 +257,7 @@ async def record(runtime: WebRuntime, principal: Principal, body: ChatRequest, r
         system_prompt=system_prompt,
         model=route.model,
         client_message_id=body.client_message_id,
-        request_digest=digest_request(body) if body.client_message_id else "",
+        request_digest=digest,
         may_read=principal.has(Scope.HISTORY),
         request_id=current_request_id.get(),
         lease_s=runtime.config.message_lease_s,
