@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 import pytest
+from pytest_django import Settings
 from redis.asyncio import Redis
 
 from accounts.authentication import Authenticator
@@ -12,6 +13,12 @@ from accounts.redis_batch import RedisBatch
 from accounts.stamps import open_stamps
 from accounts.tests.chat_plane import CountingWorker
 from gateway.tests.databases import Stores
+
+
+@pytest.fixture
+def many_logins(settings: Settings) -> None:
+    """As many attempts to log in as a test needs."""
+    settings.LOGIN_RATE = "0/m"
 
 
 @pytest.fixture

@@ -9,20 +9,13 @@ from typing import Any
 import pytest
 from django.test import Client
 from django.utils import timezone
-from pytest_django import Settings
 
 from accounts.models import Role, Session, User
 from accounts.tests.rest import PASSWORD, client_at, client_of
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("many_logins")]
 
 PAGE = "/admin/accounts/user/"
-
-
-@pytest.fixture(autouse=True)
-def quick_hashes_and_many_attempts(settings: Settings) -> None:
-    settings.LOGIN_RATE = "0/m"
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 
 @pytest.fixture

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from django.test import Client
 from django.utils import timezone
-from pytest_django import Settings
 
 from accounts import login_trail
 from accounts.change_origin import ChangeOrigin
@@ -17,15 +16,9 @@ from accounts.login_trail import record_failed_login
 from accounts.models import AuditEvent, Role, User, Via
 from accounts.tests.rest import PASSWORD, client_at, log_in, log_out, me
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("many_logins")]
 
 TYPED = "my-Secret-Passw0rd"
-
-
-@pytest.fixture(autouse=True)
-def quick_hashes_and_many_attempts(settings: Settings) -> None:
-    settings.LOGIN_RATE = "0/m"
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 
 @pytest.fixture
