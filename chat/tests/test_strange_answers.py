@@ -22,17 +22,11 @@ DONE = b"data: [DONE]\n\n"
 
 
 @pytest.fixture(scope="module")
-def engine() -> Iterator[ScriptedEngine]:
-    with start_scripted_engine() as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
 def strange_gateway(
-    stores: Stores, tmp_path_factory: pytest.TempPathFactory, engine: ScriptedEngine
+    stores: Stores, tmp_path_factory: pytest.TempPathFactory, scripted_engine: ScriptedEngine
 ) -> Iterator[GatewayProcess]:
     with start_gateway(
-        stores, tmp_path_factory.mktemp("strange"), engine.url, CHECKPOINT_INTERVAL="0.2"
+        stores, tmp_path_factory.mktemp("strange"), scripted_engine.url, CHECKPOINT_INTERVAL="0.2"
     ) as process:
         yield process
 
@@ -68,9 +62,9 @@ COMPLETE = [
 
 @pytest.mark.parametrize(("body", "text"), COMPLETE)
 def test_what_cannot_be_stored_does_not_cost_the_answer(
-    client: httpx.Client, engine: ScriptedEngine, body: bytes, text: str
+    client: httpx.Client, scripted_engine: ScriptedEngine, body: bytes, text: str
 ) -> None:
-    engine.body = body
+    scripted_engine.body = body
 
     reply = read_stream(client, "/api/chat", {"content": "x"})
 
@@ -91,9 +85,9 @@ BROKEN = [
 
 @pytest.mark.parametrize("body", BROKEN)
 def test_what_is_no_completion_is_the_engines_failure(
-    client: httpx.Client, engine: ScriptedEngine, body: bytes
+    client: httpx.Client, scripted_engine: ScriptedEngine, body: bytes
 ) -> None:
-    engine.body = body
+    scripted_engine.body = body
 
     answer = client.post("/api/chat", json={"content": "x", "stream": True})
 
@@ -149,11 +143,11 @@ def test_a_stored_answer_is_repeated_without_an_engine(
 
 
 def test_repeating_a_failed_message_does_not_rewind_the_conversation(
-    client: httpx.Client, engine: ScriptedEngine
+    client: httpx.Client, scripted_engine: ScriptedEngine
 ) -> None:
-    engine.body = b""
+    scripted_engine.body = b""
     client.post("/api/chat", json={"content": "fails", "client_message_id": "failed-once"})
-    engine.body = delta_event("fine") + DONE
+    scripted_engine.body = delta_event("fine") + DONE
     conversation = client.get("/api/conversations", params={"limit": 1}).json()["first_id"]
     client.post("/api/chat", json={"conversation_id": conversation, "content": "next"})
     before = client.get(f"/api/conversations/{conversation}").json()["messages"]
