@@ -6,11 +6,10 @@ import uuid
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any, Protocol
-
-from django.db import connection
+from typing import NamedTuple, Protocol
 
 from conversations.models import Message, MessageRole
+from gateway.database.rows import from_ids, id_list, is_postgresql, prepared_cursor
 
 Prompt = list[dict[str, str]]
 """Messages in OpenAI's shape: role and content."""
@@ -26,11 +25,11 @@ class Said(Protocol):
     def content(self) -> str: ...
 
 
-@dataclass(frozen=True, slots=True)
-class BranchMessage:
+class BranchMessage(NamedTuple):
     """A message as a prompt needs it: a model instance costs ten times as much, for every message."""
 
-    id: uuid.UUID
+    id: str
+    """As the database spells it: thousands of UUID objects would cost more than all the rest."""
     role: str
     content: str
 
@@ -63,65 +62,52 @@ def load_branches(ends: Collection[uuid.UUID], limits: BranchLimits) -> dict[uui
     if not ends:
         return {}
     branches: dict[uuid.UUID, Branch] = {}
-    with connection.cursor() as cursor:
-        cursor.execute(
-            _branch_sql(connection.vendor, len(ends)),
-            [
-                *(_ID.get_db_prep_value(end, connection) for end in ends),
-                limits.messages,
-                limits.size_bytes,
-                limits.size_bytes,
-            ],
-        )
-        for end, size_bytes, parent_id, id_, conversation_id, role, content in cursor:
-            key = _as_id(end)
-            if (branch := branches.get(key)) is None:
+    last_end = branch = None
+    with prepared_cursor() as cursor:
+        cursor.execute(_branch_sql(), [id_list(ends), limits.messages, limits.size_bytes, limits.size_bytes])
+        for end, size_bytes, is_root, id_, conversation_id, role, content in cursor:
+            if branch is None or end != last_end:
                 # The first row is the one farthest from the end: the root, unless a limit came before.
-                is_whole = parent_id is None and size_bytes <= limits.size_bytes
-                branch = branches[key] = Branch(conversation_id=_as_id(conversation_id), is_whole=is_whole)
-                branch.size_bytes = size_bytes
+                branch = branches[uuid.UUID(end)] = Branch(
+                    conversation_id=uuid.UUID(conversation_id),
+                    size_bytes=size_bytes,
+                    is_whole=bool(is_root) and size_bytes <= limits.size_bytes,
+                )
+                last_end = end
             if content is not None:
-                branch.messages.append(BranchMessage(_as_id(id_), role, content))
+                branch.messages.append(BranchMessage(id_, role, content))
     return branches
 
 
-_ID = Message._meta.pk
-
-
-def _as_id(value: Any) -> uuid.UUID:
-    return value if isinstance(value, uuid.UUID) else uuid.UUID(value)
-
-
 @cache
-def _branch_sql(vendor: str, count: int) -> str:
-    """The recursive query, from `count` ends towards their roots.
+def _branch_sql() -> str:
+    """The recursive query, from all ends towards their roots.
 
     `LATERAL … LIMIT 1` keeps PostgreSQL to one look into the index per message: it cannot know how long
     branches are, and would rather read the whole table for many of them at a time.
     """
-    table = connection.ops.quote_name(Message._meta.db_table)
-    if vendor == "postgresql":
+    table = Message._meta.db_table
+    if is_postgresql():
         # The length of a text that is kept out of line is known without reading it.
-        columns = "id, parent_id, conversation_id, role, content, OCTET_LENGTH(content) AS size_bytes"
-        message = f"CROSS JOIN LATERAL (SELECT {columns} FROM {table} WHERE id = %s LIMIT 1) AS message"  # noqa: S608
+        size = "OCTET_LENGTH(message.content)"
+        message = f"CROSS JOIN LATERAL (SELECT * FROM {table} WHERE id = %s LIMIT 1) AS message"  # noqa: S608
     else:
-        columns = "id, parent_id, conversation_id, role, content, LENGTH(CAST(content AS BLOB)) AS size_bytes"
-        message = f"JOIN (SELECT {columns} FROM {table}) AS message ON message.id = %s"  # noqa: S608
-    marks = ", ".join(["%s"] * count)
+        size = "LENGTH(CAST(message.content AS BLOB))"
+        message = f"JOIN {table} AS message ON message.id = %s"
+    most_bytes = "(SELECT CAST(%s AS integer))"  # a plan for each value would not be better
     return f"""
         WITH RECURSIVE branch (end_id, id, parent_id, depth, size_bytes) AS (
-            SELECT id, id, parent_id, 1, size_bytes FROM (SELECT {columns} FROM {table}) AS message
-            WHERE id IN ({marks})
+            SELECT message.id, message.id, message.parent_id, 1, {size} FROM {from_ids(table, "message")}
             UNION ALL
             SELECT branch.end_id, message.id, message.parent_id, branch.depth + 1,
-                   branch.size_bytes + message.size_bytes
-            FROM branch {message % "branch.parent_id"}
-            WHERE branch.depth < %s AND branch.size_bytes <= %s
+                   branch.size_bytes + {size}
+            FROM branch {message.replace("%s", "branch.parent_id")}
+            WHERE branch.depth < (SELECT CAST(%s AS integer)) AND branch.size_bytes <= {most_bytes}
         )
-        SELECT branch.end_id, branch.size_bytes, branch.parent_id, message.id,
-               message.conversation_id, message.role,
-               CASE WHEN branch.size_bytes <= %s THEN message.content END
-        FROM branch {message % "branch.id"}
+        SELECT CAST(branch.end_id AS text), branch.size_bytes, branch.parent_id IS NULL,
+               CAST(message.id AS text), CAST(message.conversation_id AS text), message.role,
+               CASE WHEN branch.size_bytes <= {most_bytes} THEN message.content END
+        FROM branch {message.replace("%s", "branch.id")}
         ORDER BY branch.end_id, branch.depth DESC
     """  # noqa: S608 - names of our own columns
 

@@ -65,7 +65,7 @@ def load_page(
     branch = load_branches([end_id], BranchLimits(messages=limit, size_bytes=PAGE_BYTES)).get(end_id)
     if branch is None:
         return [], False
-    ids = [message.id for message in branch.messages] or [end_id]
+    ids = [uuid.UUID(message.id) for message in branch.messages] or [end_id]
     rows = Message.objects.in_bulk(ids)
     page = [rows[id_] for id_ in ids if id_ in rows]
     return page, not branch.is_whole and page[0].parent_id is not None

@@ -4,53 +4,11 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import cache
 
-from django.db import connection
 from django.db.models import Count, Sum
 
-from conversations.models import ROW_BYTES, Conversation, Message, MessageStatus, OctetLength
+from conversations.models import ROW_BYTES, Conversation, Message, OctetLength
 from gateway.errors import StorageFull
-
-
-@dataclass
-class ConversationFacts:
-    """What a turn has to know of a conversation beside its branch."""
-
-    stored_bytes: int = 0
-    is_busy: bool = False
-    """An answer is streaming."""
-
-
-def load_facts(conversation_ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, ConversationFacts]:
-    """By conversation, those without messages left out. One statement, answered from an index alone."""
-    if not conversation_ids:
-        return {}
-    key = Message._meta.pk
-    with connection.cursor() as cursor:
-        cursor.execute(
-            _facts_sql(len(conversation_ids)),
-            [
-                ROW_BYTES,
-                MessageStatus.STREAMING.value,
-                *(key.get_db_prep_value(id_, connection) for id_ in conversation_ids),
-            ],
-        )
-        return {
-            id_ if isinstance(id_, uuid.UUID) else uuid.UUID(id_): ConversationFacts(int(size), bool(running))
-            for id_, size, running in cursor
-        }
-
-
-@cache
-def _facts_sql(count: int) -> str:
-    table = connection.ops.quote_name(Message._meta.db_table)
-    marks = ", ".join(["%s"] * count)
-    return f"""
-        SELECT conversation_id, SUM(size_bytes) + %s * COUNT(*), SUM(CASE WHEN status = %s THEN 1 ELSE 0 END)
-        FROM {table} WHERE conversation_id IN ({marks}) GROUP BY conversation_id
-    """  # noqa: S608
 
 
 def sum_stored_bytes(items: Sequence[uuid.UUID]) -> list[int]:

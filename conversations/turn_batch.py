@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Any
 
 from django.utils import timezone
 
 from conversations.branches import Branch, BranchLimits, load_branches, to_prompt
-from conversations.models import Conversation, Message, MessageRole, MessageStatus
+from conversations.models import Message, MessageRole, MessageStatus
 from conversations.new_turns import LargeTurn, NewTurn, PreparedPrompt, Turn, make_title
+from conversations.places import Place, load_places
 from conversations.prompt_sizes import LIGHT, count_bytes
 from conversations.repeats import AskedByKey, AskedMessage, load_asked
-from conversations.stored_bytes import ConversationFacts, load_facts
+from conversations.turn_rows import (
+    NewConversation,
+    NewMessageRow,
+    TakenConversation,
+    TurnRows,
+    write_turns,
+)
 from gateway.errors import (
     ConversationBusy,
     ConversationFull,
@@ -25,30 +32,17 @@ from gateway.errors import (
 from gateway.ids import new_id
 
 
-@dataclass
-class _Place:
-    """A conversation, as far as this batch knows it."""
-
-    conversation: Conversation
-    facts: ConversationFacts = field(default_factory=ConversationFacts)
-    is_new: bool = False
-
-
 class TurnBatch:
     """Loads what all turns of a batch need in a constant number of queries, and writes likewise."""
 
-    def __init__(
-        self, items: Sequence[NewTurn], *, is_locked: bool = True, limits: BranchLimits = LIGHT
-    ) -> None:
+    def __init__(self, items: Sequence[NewTurn], *, limits: BranchLimits = LIGHT) -> None:
         self._now = timezone.now()
-        self._new_conversations: list[Conversation] = []
-        self._new_messages: list[Message] = []
-        self._touched: dict[uuid.UUID, Conversation] = {}
+        self._rows = TurnRows()
         self._asked = load_asked([key for item in items if (key := item.repeat_key)])
         self._replays = load_replays(self._asked)
         wanted = {i.conversation_id for i in items if i.conversation_id}
         wanted |= {asked.conversation_id for asked in self._asked.values()}
-        self._places = _load_places(wanted, is_locked=is_locked)
+        self._places = load_places(wanted)
         ends = {end for item in items if item.prepared is None and (end := self._find_end(item))}
         self._branches = load_branches(ends, limits)
 
@@ -73,22 +67,24 @@ class TurnBatch:
 
     def _begin_new(self, item: NewTurn) -> Turn | LargeTurn:
         place = self._place_of(item)
-        if place is not None and place.facts.is_busy:
+        if place is not None and place.is_busy:
             raise ConversationBusy
-        stored_bytes = place.facts.stored_bytes if place else 0
+        stored_bytes = place.stored_bytes if place else 0
         item.limits.check_conversation(stored_bytes, item.size_bytes, len(item.messages) + 1)
         parent_id = self._find_end(item)
         prepared = self._prompt_of(item, None, parent_id)
         if isinstance(prepared, LargeTurn):
             return prepared
-        place = place or self._new_place(item)
+        conversation_id = place.id if place else new_id()
         for message in item.messages:
-            row = self._add(place, item, parent_id=parent_id, role=message.role, content=message.content)
+            row = self._add(
+                conversation_id, item, parent_id=parent_id, role=message.role, content=message.content
+            )
             parent_id = row.id
         if item.client_message_id:
             # A repeat is recognised by the message that asks, the last one.
             row.client_message_id, row.request_digest = item.client_message_id, item.request_digest
-        turn = self._await_answer(place, item, parent_id, prepared)
+        turn = self._await_answer(conversation_id, item, parent_id, prepared)
         if item.client_message_id:
             self._asked[(item.owner_id, item.client_message_id)] = AskedMessage(
                 row.id,
@@ -101,7 +97,7 @@ class TurnBatch:
 
     def _repeat(self, item: NewTurn, asked: AskedMessage) -> Turn | LargeTurn:
         place = self._places[asked.conversation_id]
-        if place.conversation.deleted_at is not None:
+        if place.is_deleted:
             raise NotFound(
                 "The conversation of this client_message_id was deleted.", param="client_message_id"
             )
@@ -109,15 +105,15 @@ class TurnBatch:
             raise IdempotencyInProgress
         if (answered := replay(asked, self._replays)) is not None:
             return answered
-        if place.facts.is_busy:
+        if place.is_busy:
             raise ConversationBusy
-        item.limits.check_conversation(place.facts.stored_bytes, 0, 1)
+        item.limits.check_conversation(place.stored_bytes, 0, 1)
         prepared = self._prompt_of(item, asked, asked.id)
         if isinstance(prepared, LargeTurn):
             return prepared
         # Where the conversation has gone on meanwhile, the new answer is a sibling beside its branch.
-        is_at_head = place.conversation.head_id in {asked.id, asked.answer_id}
-        return self._await_answer(place, item, asked.id, prepared, becomes_head=is_at_head)
+        is_at_head = place.head_id in {asked.id, asked.answer_id}
+        return self._await_answer(place.id, item, asked.id, prepared, becomes_head=is_at_head)
 
     def _prompt_of(
         self, item: NewTurn, asked: AskedMessage | None, end_id: uuid.UUID | None
@@ -138,7 +134,7 @@ class TurnBatch:
     ) -> PreparedPrompt:
         system_prompt = item.system_prompt
         if (conversation_id := _conversation_id_of(item, asked)) is not None:
-            system_prompt = self._places[conversation_id].conversation.system_prompt
+            system_prompt = self._places[conversation_id].system_prompt
         said = [*(branch.messages if branch else ()), *(() if asked else item.messages)]
         prompt = to_prompt(system_prompt, said)
         size_bytes = sum(count_bytes(message["content"]) for message in prompt)
@@ -147,7 +143,7 @@ class TurnBatch:
 
     def _await_answer(
         self,
-        place: _Place,
+        conversation_id: uuid.UUID,
         item: NewTurn,
         parent_id: uuid.UUID | None,
         prepared: PreparedPrompt,
@@ -155,7 +151,7 @@ class TurnBatch:
         becomes_head: bool = True,
     ) -> Turn:
         answer = self._add(
-            place,
+            conversation_id,
             item,
             parent_id=parent_id,
             role=MessageRole.ASSISTANT,
@@ -163,26 +159,46 @@ class TurnBatch:
             model=item.model,
             lease_expires_at=self._now + timedelta(seconds=item.lease_s),
         )
-        place.facts.is_busy = True
-        conversation = place.conversation
-        if becomes_head:
-            conversation.head_id = answer.id
-        conversation.model = item.model
-        conversation.updated_at = self._now
-        if not place.is_new:
-            conversation.version += 1
-            self._touched[conversation.id] = conversation
-        return Turn(conversation_id=conversation.id, message_id=answer.id, prompt=prepared.prompt)
+        place = self._places.get(conversation_id)
+        if place is None:
+            self._start_conversation(conversation_id, item, answer.id)
+        else:
+            self._take_conversation(place, item, answer.id if becomes_head else place.head_id)
+        return Turn(conversation_id=conversation_id, message_id=answer.id, prompt=prepared.prompt)
 
-    def _add(self, place: _Place, item: NewTurn, **columns: object) -> Message:
-        row = Message(
-            conversation_id=place.conversation.id,
+    def _start_conversation(self, conversation_id: uuid.UUID, item: NewTurn, head_id: uuid.UUID) -> None:
+        place = self._places[conversation_id] = Place(
+            conversation_id, item.owner_id, head_id=head_id, system_prompt=item.system_prompt, is_busy=True
+        )
+        self._rows.started.append(
+            NewConversation(
+                id=place.id,
+                owner_id=place.owner_id,
+                title=make_title(item.messages),
+                system_prompt=place.system_prompt,
+                model=item.model,
+                head_id=head_id,
+                created_at=self._now,
+                updated_at=self._now,
+            )
+        )
+
+    def _take_conversation(self, place: Place, item: NewTurn, head_id: uuid.UUID | None) -> None:
+        place.is_busy, place.head_id, place.version = True, head_id, place.version + 1
+        self._rows.taken[place.id] = TakenConversation(
+            id=place.id, head_id=head_id, model=item.model, updated_at=self._now, version=place.version
+        )
+
+    def _add(self, conversation_id: uuid.UUID, item: NewTurn, **columns: Any) -> NewMessageRow:
+        row = NewMessageRow(
+            id=new_id(),
+            conversation_id=conversation_id,
             owner_id=item.owner_id,
             request_id=item.request_id,
             created_at=self._now,
             **columns,
         )
-        self._new_messages.append(row)
+        self._rows.messages.append(row)
         return row
 
     def _asked_by(self, item: NewTurn) -> AskedMessage | None:
@@ -200,9 +216,9 @@ class TurnBatch:
         if asked is not None:
             return asked.id
         place = self._places.get(item.conversation_id) if item.conversation_id else None
-        if place is None or place.conversation.owner_id != item.owner_id:
+        if place is None or place.owner_id != item.owner_id:
             return None
-        return item.parent_id or place.conversation.head_id
+        return item.parent_id or place.head_id
 
     def _branch_to(self, end_id: uuid.UUID | None, conversation_id: uuid.UUID | None) -> Branch | None:
         if end_id is None:
@@ -212,56 +228,24 @@ class TurnBatch:
             raise NotFound("There is no such parent message.", param="parent_id")
         return branch
 
-    def _place_of(self, item: NewTurn) -> _Place | None:
+    def _place_of(self, item: NewTurn) -> Place | None:
         """The existing conversation of the item; None for a new one. Raises NotFound."""
         if item.conversation_id is None:
             if item.parent_id:
                 raise NotFound("There is no such parent message.", param="parent_id")
             return None
         place = self._places.get(item.conversation_id)
-        if place is None or place.conversation.owner_id != item.owner_id or place.conversation.deleted_at:
+        if place is None or place.owner_id != item.owner_id or place.is_deleted:
             raise NotFound("There is no such conversation.", param="conversation_id")
         return place
 
-    def _new_place(self, item: NewTurn) -> _Place:
-        conversation = Conversation(
-            id=new_id(),
-            owner_id=item.owner_id,
-            title=make_title(item.messages),
-            system_prompt=item.system_prompt,
-            created_at=self._now,
-        )
-        place = self._places[conversation.id] = _Place(conversation, is_new=True)
-        self._new_conversations.append(conversation)
-        return place
-
-    def write(self) -> None:
-        # Conversations point at their head before it is inserted: foreign keys are checked at commit.
-        if self._new_conversations:
-            Conversation.objects.bulk_create(self._new_conversations)
-        if self._new_messages:
-            Message.objects.bulk_create(self._new_messages)
-        if self._touched:
-            Conversation.objects.bulk_update(
-                self._touched.values(), ["head", "model", "updated_at", "version"]
-            )
+    def write(self) -> set[uuid.UUID]:
+        """Store it all; see `write_turns`."""
+        return write_turns(self._rows)
 
 
 def _conversation_id_of(item: NewTurn, asked: AskedMessage | None) -> uuid.UUID | None:
     return asked.conversation_id if asked else item.conversation_id
-
-
-def _load_places(conversation_ids: set[uuid.UUID], *, is_locked: bool) -> dict[uuid.UUID, _Place]:
-    if not conversation_ids:
-        return {}
-    rows = Conversation.objects.filter(pk__in=conversation_ids)
-    if is_locked:
-        # The row lock makes "is it busy?" and "take it" one step; ordered, so that batches cannot deadlock.
-        rows = rows.select_for_update().order_by("pk")
-    places = {conversation.id: _Place(conversation) for conversation in rows}
-    for conversation_id, facts in load_facts(list(places)).items():
-        places[conversation_id].facts = facts
-    return places
 
 
 def load_replays(asked: AskedByKey) -> dict[uuid.UUID, Message]:

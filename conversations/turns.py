@@ -9,13 +9,17 @@ from __future__ import annotations
 import uuid
 from collections.abc import Sequence
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError
 
 from conversations.models import Message
 from conversations.new_turns import LargeTurn, NewTurn, PreparedPrompt, Turn
 from conversations.repeats import AskedByKey, RepeatKey, load_asked
 from conversations.turn_batch import TurnBatch, load_replays, replay
+from conversations.turn_rows import turn_transaction
 from gateway.errors import AuthenticationFailed, ConversationBusy, GatewayError, IdempotencyInProgress
+
+MOST_TRIES = 3
+"""For a conversation that others go on with meanwhile, or change."""
 
 
 def begin_turns(items: Sequence[NewTurn]) -> list[Turn | LargeTurn | Exception]:
@@ -26,16 +30,33 @@ def begin_turns(items: Sequence[NewTurn]) -> list[Turn | LargeTurn | Exception]:
     ClientMessageIdReused, PermissionDenied: see AskedMessage.check_repeat. ContextLengthExceeded and
     ConversationFull: it cannot fit, and is not stored.
     """
+    results = _begin(items)
+    for _ in range(MOST_TRIES - 1):
+        stale = [n for n, result in enumerate(results) if isinstance(result, _Stale)]
+        if not stale:
+            return results
+        for n, result in zip(stale, _begin([items[n] for n in stale]), strict=True):
+            results[n] = result
+    return [ConversationBusy() if isinstance(result, _Stale) else result for result in results]
+
+
+class _Stale(Exception):
+    """The conversation changed between the batch's reading it and its writing."""
+
+
+def _begin(items: Sequence[NewTurn]) -> list[Turn | LargeTurn | Exception]:
     try:
-        with transaction.atomic():
+        with turn_transaction():
             batch = TurnBatch(items)
             results = [batch.begin(item) for item in items]
-            batch.write()
+            stale = batch.write()
     except IntegrityError as exc:
         if len(items) > 1:
             raise  # the worker tries them one by one
         return [_as_conflict(exc)]
-    return results
+    if not stale:
+        return results
+    return [_Stale() if isinstance(r, Turn) and r.conversation_id in stale else r for r in results]
 
 
 def find_answers(items: Sequence[RepeatKey]) -> list[Turn | Exception | None]:
@@ -72,8 +93,7 @@ def prepare_turns(items: Sequence[NewTurn]) -> list[PreparedPrompt | Exception]:
 
 def _prepare(item: NewTurn) -> PreparedPrompt | Exception:
     try:
-        with transaction.atomic():
-            return TurnBatch([item], is_locked=False, limits=item.limits.branch).prepare(item)
+        return TurnBatch([item], limits=item.limits.branch).prepare(item)
     except GatewayError as exc:
         return exc
 

@@ -70,6 +70,13 @@ class GatewayConfig(AccountConfig, EngineConfig, RequestConfig):
         "Longest wait for the database, in seconds; then a request gets 503.",
         seconds(1),
     )
+    database_prepares: bool = setting(
+        "DATABASE_PREPARED_STATEMENTS",
+        True,
+        "Whether PostgreSQL keeps statements that come often prepared. Turn it off behind a PgBouncer older "
+        "than 1.21 whose pools are by transaction.",
+        parse_boolean,
+    )
     redis_url: str = setting(
         "REDIS_URL",
         "",

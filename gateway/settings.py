@@ -10,7 +10,7 @@ import environ
 
 from gateway.conf import BASE_DIR, get_config, own_origins, secret_values
 from gateway.data_folder import make_private, touch_private
-from gateway.database.bounds import BACKEND, connection_options
+from gateway.database.bounds import BACKEND, connection_options, preparation_options
 from gateway.logging import configure_logging
 
 CONFIG = get_config()
@@ -108,7 +108,11 @@ def _database() -> dict[str, Any]:
     else:
         database["ENGINE"] = BACKEND
         database["PASSWORD"] = database["PASSWORD"] or CONFIG.postgres_password
-        database["OPTIONS"] = connection_options(CONFIG.database_timeout_s) | database.get("OPTIONS", {})
+        database["OPTIONS"] = {
+            **connection_options(CONFIG.database_timeout_s),
+            **preparation_options(CONFIG.database_prepares),
+            **database.get("OPTIONS", {}),
+        }
     return database
 
 

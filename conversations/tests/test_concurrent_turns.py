@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import threading
+import uuid
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 from django.db import connection, connections
+from django.db.models import F
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from accounts.models import User
+from conversations import turn_batch
 from conversations.models import Conversation, Message
 from conversations.new_turns import NewTurn, Turn
 from conversations.tests.turn_items import begin, close, stored, turn_of
-from conversations.turns import begin_turns
+from conversations.turn_rows import TurnRows, write_turns
+from conversations.turns import MOST_TRIES, begin_turns
 from gateway.errors import ConversationBusy, IdempotencyInProgress, NotFound
 
 pytestmark = pytest.mark.django_db
@@ -83,6 +88,87 @@ def test_batch_of_twenty_takes_as_many_queries_as_one_of_two(mina: User, is_new:
 
     assert counts[0] == counts[1]
     assert counts[0] <= 8
+
+
+@pytest.mark.services
+def test_turn_is_one_statement_to_write_and_reads_only_what_it_needs(mina: User) -> None:
+    with CaptureQueriesContext(connection) as starting:
+        turn = begin(turn_of(mina))
+    with CaptureQueriesContext(connection) as closing:
+        close(turn)
+    with CaptureQueriesContext(connection) as going_on:
+        begin(turn_of(mina, conversation_id=turn.conversation_id))
+
+    assert (len(starting), len(closing)) == (1, 1)
+    kinds = [query["sql"].split()[0] for query in going_on.captured_queries]
+    assert kinds == ["SELECT", "WITH", "WITH"]  # the conversation, its branch; all that is written
+
+
+class Meanwhile:
+    """Something that happens once, after a batch has read a conversation and before it writes."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, change: Callable[[], Any], *, times: int = 1) -> None:
+        def write(rows: TurnRows) -> set[uuid.UUID]:
+            if self.left:
+                self.left -= 1
+                change()
+            return write_turns(rows)
+
+        self.left = times
+        monkeypatch.setattr(turn_batch, "write_turns", write)
+
+
+def go_on_elsewhere(turn: Turn) -> None:
+    Conversation.objects.filter(pk=turn.conversation_id).update(version=F("version") + 1, title="elsewhere")
+
+
+@pytest.mark.services
+def test_turn_of_a_conversation_that_changed_meanwhile_begins_anew_from_what_it_is_by_then(
+    mina: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done = begin(turn_of(mina))
+    close(done)
+    Meanwhile(monkeypatch, lambda: go_on_elsewhere(done))
+
+    stale, other = begin_turns([turn_of(mina, "next", conversation_id=done.conversation_id), turn_of(mina)])
+
+    assert isinstance(stale, Turn)
+    assert isinstance(other, Turn)
+    assert [content for _role, _status, content in stored(done)] == ["Hello", "Hi!", "next", ""]
+    conversation = Conversation.objects.get(pk=done.conversation_id)
+    assert (conversation.version, conversation.title) == (3, "elsewhere")
+    assert conversation.head_id == stale.message_id
+    assert [m["content"] for m in stale.prompt] == ["Hello", "Hi!", "next"]
+
+
+@pytest.mark.services
+def test_turn_of_a_conversation_that_was_deleted_meanwhile_is_not_stored(
+    mina: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done = begin(turn_of(mina))
+    close(done)
+    here = Conversation.objects.filter(pk=done.conversation_id)
+    Meanwhile(monkeypatch, lambda: here.update(deleted_at=timezone.now()))
+
+    (result,) = begin_turns([turn_of(mina, "late", conversation_id=done.conversation_id)])
+
+    assert isinstance(result, NotFound)
+    assert len(stored(done)) == 2
+
+
+@pytest.mark.services
+def test_turn_of_a_conversation_that_changes_all_the_time_is_refused_as_busy(
+    mina: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done = begin(turn_of(mina))
+    close(done)
+    meanwhile = Meanwhile(monkeypatch, lambda: go_on_elsewhere(done), times=100)
+
+    (result,) = begin_turns([turn_of(mina, "late", conversation_id=done.conversation_id)])
+
+    assert isinstance(result, ConversationBusy)
+    assert meanwhile.left == 100 - MOST_TRIES
+    assert len(stored(done)) == 2
 
 
 def race(*calls: Callable[[], Any]) -> list[Any]:

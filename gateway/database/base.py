@@ -50,3 +50,13 @@ class DatabaseWrapper(base.DatabaseWrapper):
         connection = super().get_new_connection(conn_params)
         connection.query_timeout_s = query_timeout_s
         return connection
+
+    def prepared_cursor(self) -> Any:
+        """A cursor that has the server bind its parameters, and prepare a statement that comes often.
+
+        Others of Django's put the values into the text, which the server then parses and plans each time.
+        """
+        self.close_if_health_check_failed()
+        self.ensure_connection()
+        with self.wrap_database_errors:
+            return self._prepare_cursor(base.ServerBindingCursor(self.connection))  # type: ignore[attr-defined, call-arg]

@@ -36,3 +36,12 @@ def bound_queries(timeout_s: float) -> None:
     options[QUERY_TIMEOUT] = timeout_s
     bound = f"-c statement_timeout={int(timeout_s * SERVERS_SHARE * 1000)}"
     options["options"] = f"{options.get('options', '')} {bound}".strip()
+
+
+PREPARE_AFTER = 5
+"""Executions of one statement on one connection, as psycopg's own default."""
+
+
+def preparation_options(may_prepare: bool) -> dict[str, int]:
+    """Of statements whose parameters the server binds; Django's default is not to prepare any."""
+    return {"prepare_threshold": PREPARE_AFTER} if may_prepare else {}
