@@ -29,6 +29,7 @@ from chat.spending import spent_by
 from chat.sse import DONE, error_event
 from gateway import metrics
 from gateway.errors import DependencyUnavailable, GatewayError
+from gateway.http import WRITE_NOW
 
 log = structlog.get_logger()
 
@@ -62,6 +63,7 @@ class Answer(Response):
             self._answer_headers,
             is_stream=self.is_stream,
             timeouts=self.generation.timeouts,
+            write_now=scope.get(WRITE_NOW),
         )
         async with self._accounted(scope):
             with self._registry.running(self._message_id, self.generation):
@@ -140,14 +142,14 @@ class StreamedAnswer(Answer):
 
     async def produce(self, client: Client) -> None:
         if (introduce := self._introduce) is None:
-            await self.generation.stream(client.deliver)
+            await self.generation.stream(client.pass_on)
             return
 
         def deliver(block: bytes) -> Coroutine[Any, Any, None] | None:
             nonlocal introduce
             if introduce is not None:
                 block, introduce = introduce(block), None
-            return client.deliver(block)
+            return client.pass_on(block)
 
         await self.generation.stream(deliver)
 
