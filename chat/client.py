@@ -6,13 +6,15 @@ import asyncio
 import contextlib
 import math
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
+from typing import Any
 
 from starlette.types import Receive, Send
 
 from chat.generation import Generation, Timeouts
 from chat.sse import EVENT_STREAM_HEADERS, PING
+from gateway.http import WriteNow
 
 Headers = list[tuple[bytes, bytes]]
 
@@ -23,18 +25,34 @@ class Client:
     """Sends one answer. It starts with the first bytes, so that an early failure keeps its status."""
 
     def __init__(
-        self, receive: Receive, send: Send, headers: Headers, *, is_stream: bool, timeouts: Timeouts
+        self,
+        receive: Receive,
+        send: Send,
+        headers: Headers,
+        *,
+        is_stream: bool,
+        timeouts: Timeouts,
+        write_now: WriteNow | None = None,
     ) -> None:
+        """`write_now` is the server's short way for pieces of the body, where it has one."""
         self._receive = receive
         self._send = send
         self._headers = headers
         self._timeouts = timeouts
         self._is_stream = is_stream
+        self._write_now = write_now
         self._sending: asyncio.Timeout | None = None
         self._sent_at = time.monotonic()
         self._watching: asyncio.Timeout | None = None
         self.has_started = False
         self.has_left = False
+
+    def pass_on(self, data: bytes) -> Coroutine[Any, Any, None] | None:
+        """Send a piece of the stream: at once where the client keeps up, else by what this returns."""
+        if self._write_now is not None and self.has_started and self._write_now(data):
+            self._sent_at = time.monotonic()
+            return None
+        return self.deliver(data)
 
     async def deliver(self, data: bytes, *, is_last: bool = False) -> None:
         """Send a piece of the stream; does nothing when the client has left.

@@ -5,24 +5,25 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any
 
 from chat.engine_admission import AdmittedRequest, EngineAdmission, RouteRequest, Ticket
-from chat.odd_answers import check_for_error, read_odd_event
-from chat.sse import DONE_PAYLOAD, join_events, payload_of
-from chat.transcript import Chunk, Transcript, decode_chunk
+from chat.sse import join_events
+from chat.stream_reading import StreamEnded, StreamRead, StreamReader
+from chat.transcript import Transcript
 from chat.upstream import EngineAnswer, EngineCall, EngineGateway
-from chat.whole_answers import GAVE_UP, read_completion, reader_for
-from gateway.bodies import NOT_JSON
+from chat.whole_answers import read_completion
 from gateway.errors import GatewayError, UpstreamTimeout, UpstreamUnavailable
 from modelops.serving.routes import Route
 
 DRAIN_S = 0.05
 BYTES_PER_TOKEN = 4
-MAX_EVENT_BYTES = 16 * 2**20
+
+Deliver = Callable[[bytes], Coroutine[Any, Any, None] | None]
+"""Takes a piece of the answer. What it returns is awaited before it is given the next piece."""
 
 
 @dataclass(frozen=True)
@@ -142,47 +143,38 @@ class Generation:
                 UpstreamTimeout(f"The engine sent nothing within {self.timeouts.first_byte_s:g} seconds.")
             )
 
-    async def blocks(self) -> AsyncGenerator[bytes]:
-        """The answer's events as bytes for the client, whole events each time, without the final `[DONE]`.
+    async def stream(self, deliver: Deliver) -> None:
+        """Give the answer's events to `deliver`, whole events each time, without the final `[DONE]`.
 
         Raises GatewayError when the engine fails, also when its stream ends without `[DONE]`.
         """
+        reader = StreamReader(self.transcript, keep_usage=self._keep_usage)
+
+        def take(data: bytes) -> Coroutine[Any, Any, None] | None:
+            self._note_data(data)
+            return self._pass_on(reader.read(data), deliver)
+
         async with self._at_engine() as answer:
-            beginning = b""
-            reader = None
-            async for data in answer.chunks():
-                self._note_data(data)
-                if reader is None:
-                    data = beginning = beginning + data
-                    if (reader := reader_for(beginning)) is None:
-                        continue
-                folded = self._fold(reader.feed(data))
-                if folded.kept:
-                    yield join_events(folded.kept)
-                if folded.error is not None:
-                    raise folded.error
-                if folded.is_done:
-                    await _drain(answer)
-                    return
-                if reader.pending_bytes > MAX_EVENT_BYTES:
-                    raise UpstreamUnavailable("The engine sent an event without end.")
-            folded = self._fold(reader.finish() if reader else [])
-            if folded.kept:
-                yield join_events(folded.kept)
-            if folded.error is not None:
-                raise folded.error
-            if folded.is_done:
+            try:
+                await answer.relay(take)
+                if (busy := self._pass_on(reader.finish(), deliver)) is not None:
+                    await busy
+            except StreamEnded:
+                await _drain(answer)
                 return
         raise UpstreamUnavailable("The engine broke off its answer.")
 
     async def read(self) -> bytes:
         """The answer's whole body, for calls that do not stream. Raises GatewayError."""
-        pieces = []
+        pieces: list[bytes] = []
         self._comes_whole = True
+
+        def take(data: bytes) -> None:
+            self._note_data(data)
+            pieces.append(data)
+
         async with self._at_engine() as answer:
-            async for data in answer.chunks():
-                self._note_data(data)
-                pieces.append(data)
+            await answer.relay(take)
             completion = read_completion(b"".join(pieces))
             self.transcript.usage = completion.usage
             self.transcript.is_unfinished = completion.is_unfinished
@@ -238,58 +230,27 @@ class Generation:
         if self._received_bytes > self._max_bytes:
             raise UpstreamUnavailable(f"The engine's answer is longer than {self._max_bytes} bytes.")
 
-    def _fold(self, events: list[bytes]) -> _Folded:
-        kept: list[bytes] = []
-        try:
-            for event in events:
-                payload = payload_of(event)
-                if payload == DONE_PAYLOAD:
-                    return self._end(kept)
-                if not payload:
-                    continue  # a comment of the engine's: the gateway sends pings of its own
-                try:
-                    chunk = decode_chunk(payload)
-                except NOT_JSON:
-                    if payload.strip() == DONE_PAYLOAD:
-                        return self._end(kept)
-                    event, chunk = read_odd_event(event, payload)
-                if chunk.error or not chunk.choices:
-                    check_for_error(event, payload, chunk)
-                self._take(chunk)
-                if self.transcript.has_failed:
-                    kept += [event] if any(choice.carries_something for choice in chunk.choices) else []
-                    raise UpstreamUnavailable(GAVE_UP)
-                if chunk.choices or self._keep_usage:
-                    kept.append(event)
-        except GatewayError as exc:
-            return _Folded(kept, error=exc)
-        return _Folded(kept)
-
-    def _end(self, kept: list[bytes]) -> _Folded:
-        """The engine sent `[DONE]`: the end of an answer, if there was one."""
-        transcript = self.transcript
-        if not transcript.pieces and not transcript.finish_reason:
-            return _Folded(kept, error=UpstreamUnavailable("The engine ended its answer without any."))
-        transcript.is_unfinished = not transcript.finish_reason
-        return _Folded(kept, is_done=True)
-
-    def _take(self, chunk: Chunk) -> None:
-        self.transcript.add(chunk)
+    def _pass_on(self, read: StreamRead, deliver: Deliver) -> Coroutine[Any, Any, None] | None:
+        """Deliver what was read. Raises what ends the stream, once everything before it is delivered."""
         if self.first_token_at is None and self.transcript.pieces:
             self.first_token_at = time.perf_counter()
+        busy = deliver(join_events(read.kept)) if read.kept else None
+        if read.ending is None:
+            return busy
+        if busy is None:
+            raise read.ending
+        return _raise_after(busy, read.ending)
 
 
-class _Folded(NamedTuple):
-    """The result of one read of the engine's stream. A NamedTuple, as one is made for every read."""
-
-    kept: list[bytes]
-    error: GatewayError | None = None
-    is_done: bool = False
+async def _raise_after(busy: Coroutine[Any, Any, None], ending: GatewayError | type[StreamEnded]) -> None:
+    await busy
+    raise ending
 
 
 async def _drain(answer: EngineAnswer) -> None:
     """Read to the end after `[DONE]`, so that the connection can be used again."""
+    if answer.is_complete:
+        return
     with contextlib.suppress(TimeoutError, UpstreamUnavailable):
         async with asyncio.timeout(DRAIN_S):
-            async for _rest in answer.chunks():
-                pass
+            await answer.relay(lambda _rest: None)

@@ -10,8 +10,9 @@ import asyncio
 import contextlib
 import time
 import uuid
-from collections.abc import AsyncIterator, Callable
-from contextlib import aclosing, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from typing import Any
 
 import msgspec
 import structlog
@@ -28,6 +29,7 @@ from chat.spending import spent_by
 from chat.sse import DONE, error_event
 from gateway import metrics
 from gateway.errors import DependencyUnavailable, GatewayError
+from gateway.http import WRITE_NOW
 
 log = structlog.get_logger()
 
@@ -61,6 +63,7 @@ class Answer(Response):
             self._answer_headers,
             is_stream=self.is_stream,
             timeouts=self.generation.timeouts,
+            write_now=scope.get(WRITE_NOW),
         )
         async with self._accounted(scope):
             with self._registry.running(self._message_id, self.generation):
@@ -138,12 +141,17 @@ class StreamedAnswer(Answer):
         self._introduce = introduce
 
     async def produce(self, client: Client) -> None:
-        introduce = self._introduce
-        async with aclosing(self.generation.blocks()) as blocks:
-            async for block in blocks:
-                if introduce is not None:
-                    block, introduce = introduce(block), None
-                await client.deliver(block)
+        if (introduce := self._introduce) is None:
+            await self.generation.stream(client.pass_on)
+            return
+
+        def deliver(block: bytes) -> Coroutine[Any, Any, None] | None:
+            nonlocal introduce
+            if introduce is not None:
+                block, introduce = introduce(block), None
+            return client.pass_on(block)
+
+        await self.generation.stream(deliver)
 
     async def conclude(self, client: Client, error: GatewayError | None) -> None:
         await client.deliver(error_event(error) + DONE if error else DONE, is_last=True)
@@ -162,9 +170,7 @@ class CollectedAnswer(Answer):
         self._render = render
 
     async def produce(self, client: Client) -> None:
-        async with aclosing(self.generation.blocks()) as blocks:
-            async for _block in blocks:
-                pass
+        await self.generation.stream(lambda _block: None)
 
     async def conclude(self, client: Client, error: GatewayError | None) -> None:
         await client.answer(msgspec.json.encode(self._render(self)))

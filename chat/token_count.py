@@ -9,7 +9,7 @@ import msgspec
 from chat.upstream import EngineCall, EngineGateway
 from conversations.branches import Prompt
 from gateway.bodies import NOT_JSON
-from gateway.errors import ContextLengthExceeded, GatewayError
+from gateway.errors import ContextLengthExceeded, GatewayError, UpstreamUnavailable
 from modelops.serving.routes import Route
 
 TIMEOUT_S = 10.0
@@ -32,15 +32,18 @@ async def count_tokens(engine: EngineGateway, route: Route, prompt: Prompt) -> i
     body = {"model": route.model, "messages": prompt, "add_generation_prompt": True}
     call = EngineCall("/tokenize", msgspec.json.encode(body))
     received = bytearray()
+
+    def take(data: bytes) -> None:
+        received.extend(data)
+        if len(received) > MAX_ANSWER_BYTES:
+            raise UpstreamUnavailable("The engine's count is too long.")
+
     try:
         async with (
             asyncio.timeout(TIMEOUT_S),
             engine.open(route.base_url, call, api_key=route.api_key) as answer,
         ):
-            async for chunk in answer.chunks():
-                received += chunk
-                if len(received) > MAX_ANSWER_BYTES:
-                    return None
+            await answer.relay(take)
         return msgspec.json.decode(received, type=_Count).count
     except ContextLengthExceeded:
         raise

@@ -1,19 +1,22 @@
 """Calls to the engine: opens completions, and translates its failures into errors for the client.
 
-aiohttp instead of httpx here, by measurement (docs/adr/0002). Its exceptions do not leave this module.
+A client of our own instead of aiohttp or httpx here, by measurement (docs/adr/0009).
 """
 
 from __future__ import annotations
 
+import contextlib
 import uuid
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
-import aiohttp
 import msgspec
 
+from chat.content_coding import Decoder
+from chat.engine_connection import BrokenOff, EngineConnection, Take
+from chat.engine_connections import BaseUrl, EngineConnections, parse_base_url
 from chat.pace import Pace
 from gateway.bodies import NOT_JSON
 from gateway.errors import (
@@ -29,18 +32,14 @@ from gateway.errors import (
 
 MAX_ERROR_BYTES = 64 * 1024
 
-COMMON_HEADERS = {"Content-Type": "application/json", "Accept-Encoding": "identity"}
-"""Compression only costs time here. What is compressed all the same, by a proxy, aiohttp decodes."""
+COMMON_HEADERS = ("Content-Type: application/json", "Accept-Encoding: identity")
+"""Compression only costs time here. What is compressed all the same, by a proxy, is decoded."""
 
 MAX_REPORTED = 500
 """Characters of the message of an engine that failed."""
 
 CODE_FIELDS = ("code", "status", "status_code")
 """Where servers write the HTTP status of an error that they report under a 200."""
-
-KEEP_ALIVE_S = 3.0
-"""Shorter than the 5 s after which uvicorn, which vLLM runs on, closes an idle connection: reusing one
-that is being closed would fail a request that never reached the engine."""
 
 CONTEXT_PHRASES = ("maximum context length", "longer than the maximum model length", "max_model_len")
 
@@ -61,14 +60,45 @@ class EngineCall:
 class EngineAnswer:
     """The engine's 200, whose body is still to be read."""
 
-    def __init__(self, response: aiohttp.ClientResponse) -> None:
-        self._response = response
+    def __init__(self, connection: EngineConnection) -> None:
+        self._connection = connection
 
-    async def chunks(self) -> AsyncIterator[bytes]:
-        """The body's bytes as they arrive. Raises UpstreamUnavailable when the engine breaks off."""
-        with _broken_off_is_unavailable():
-            while data := await self._response.content.readany():
-                yield data
+    @property
+    def is_complete(self) -> bool:
+        """Whether all of it has arrived."""
+        return self._connection.is_complete
+
+    async def relay(self, take: Take) -> None:
+        """Give the body to `take` as it arrives, piece by piece; returns at its end.
+
+        Raises what `take` raises, and UpstreamUnavailable when the engine breaks off.
+        """
+        encoding = self._connection.content_encoding
+        try:
+            if encoding in {"", "identity"}:
+                await self._connection.relay(take)
+            else:
+                decoder = Decoder(encoding, take)
+                await self._connection.relay(decoder.take)
+                decoder.finish()
+        except BrokenOff as exc:
+            raise UpstreamUnavailable("The engine broke off its answer.") from exc
+
+    async def read_beginning(self) -> bytes:
+        """The first piece of the body, at most MAX_ERROR_BYTES of it."""
+        pieces: list[bytes] = []
+
+        def take(data: bytes) -> None:
+            pieces.append(data)
+            raise _Enough
+
+        with contextlib.suppress(_Enough):
+            await self.relay(take)
+        return b"".join(pieces)[:MAX_ERROR_BYTES]
+
+
+class _Enough(Exception):
+    """Nothing more is wanted."""
 
 
 class EngineGateway:
@@ -76,63 +106,64 @@ class EngineGateway:
 
     def __init__(self, *, connect_timeout_s: float) -> None:
         self.pace = Pace()
-        self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEP_ALIVE_S),
-            # How long to wait for the answer is the generation's decision: see chat.generation.
-            timeout=aiohttp.ClientTimeout(total=None, sock_connect=connect_timeout_s),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            skip_auto_headers=("User-Agent", "Accept"),
-        )
+        self._connections = EngineConnections(connect_timeout_s=connect_timeout_s)
 
     @asynccontextmanager
     async def open(self, base_url: str, call: EngineCall, *, api_key: str) -> AsyncIterator[EngineAnswer]:
         """The answer of the engine at `base_url`, which takes `api_key`; leaving the context closes it.
 
-        Closing it aborts the generation.
+        Closing it aborts the generation. How long to wait for the answer is the generation's decision.
         Raises UpstreamUnavailable, UpstreamTimeout (connecting), or what the engine's error status means.
         """
-        # An id of our own, never the client's: vLLM confuses two running requests with the same one.
-        headers = {**COMMON_HEADERS, "X-Request-Id": uuid.uuid4().hex}
-        if api_key:
-            headers["Authorization"] = f"Bearer {api_key}"
-        if call.traceparent:
-            headers["traceparent"] = call.traceparent
         try:
-            response = await self._session.post(
-                base_url + call.path, data=call.body, headers=headers, allow_redirects=False
-            )
-        except aiohttp.ConnectionTimeoutError as exc:
+            url = parse_base_url(base_url)
+        except ValueError as exc:
+            raise UpstreamUnavailable("The engine's address is no URL.") from exc
+        head = _head_of(url, call, api_key)
+        try:
+            connection = await self._connections.get(url.origin)
+        except TimeoutError as exc:
             raise UpstreamTimeout("The engine did not accept a connection in time.") from exc
-        except (aiohttp.ClientError, OSError) as exc:
-            raise UpstreamUnavailable(_describe(exc)) from exc
+        except OSError as exc:
+            raise UpstreamUnavailable(
+                "The engine does not accept connections: it is down, or still loading its model."
+            ) from exc
         try:
-            if response.status != 200:
-                with _broken_off_is_unavailable():
-                    # The beginning of an error's body is all that is passed on.
-                    body = await response.content.read(MAX_ERROR_BYTES)
-                raise error_from_answer(response.status, body)
-            yield EngineAnswer(response)
+            try:
+                await connection.request(head, call.body)
+            except BrokenOff as exc:
+                raise UpstreamUnavailable("The engine closed the connection without an answer.") from exc
+            answer = EngineAnswer(connection)
+            if connection.status != 200:
+                # The beginning of an error's body is all that is passed on.
+                raise error_from_answer(connection.status, await answer.read_beginning())
+            yield answer
         finally:
-            # Not release(): that would keep the connection and let the engine go on generating.
-            if not response.content.at_eof():
-                response.close()
+            # One whose answer has not ended is closed: else the engine would go on generating.
+            self._connections.give_back(connection, url.origin)
 
     async def close(self) -> None:
-        await self._session.close()
+        self._connections.close()
 
 
-@contextmanager
-def _broken_off_is_unavailable() -> Iterator[None]:
-    try:
-        yield
-    except (aiohttp.ClientError, OSError) as exc:
-        raise UpstreamUnavailable("The engine broke off its answer.") from exc
-
-
-def _describe(exc: Exception) -> str:
-    if isinstance(exc, aiohttp.ClientConnectorError):
-        return "The engine does not accept connections: it is down, or still loading its model."
-    return "The engine closed the connection without an answer."
+def _head_of(url: BaseUrl, call: EngineCall, api_key: str) -> bytes:
+    """The head of the request. Raises ValueError for a header that would be more than one."""
+    lines = [
+        f"POST {url.path}{call.path} HTTP/1.1",
+        f"Host: {url.host_header}",
+        *COMMON_HEADERS,
+        # An id of our own, never the client's: vLLM confuses two running requests with the same one.
+        f"X-Request-Id: {uuid.uuid4().hex}",
+        f"Content-Length: {len(call.body)}",
+    ]
+    if authorization := f"Bearer {api_key}" if api_key else url.authorization:
+        lines.append(f"Authorization: {authorization}")
+    if call.traceparent:
+        lines.append(f"traceparent: {call.traceparent}")
+    for line in lines:
+        if "\n" in line or "\r" in line:
+            raise ValueError("A header of the request to the engine holds a line end.")
+    return "\r\n".join([*lines, "", ""]).encode()
 
 
 def error_from_answer(status: int, body: bytes) -> GatewayError:

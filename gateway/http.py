@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 
 import msgspec
@@ -23,6 +23,12 @@ from gateway.errors import (
 
 SLOWEST_BODY_BYTES_PER_S = 16 * 1024
 """Slower than a phone on a bad line: a client below it for long holds its request open on purpose."""
+
+WRITE_NOW = "gateway.write_now"
+"""Where a scope may hold a `WriteNow`, which `gateway.server_protocol` puts there."""
+
+WriteNow = Callable[[bytes], bool]
+"""Writes a piece of the body of a streamed answer. False when it has to go through `send`, which waits."""
 
 JSON_CONTENT_TYPE = (b"content-type", b"application/json")
 

@@ -120,6 +120,34 @@ async def test_whole_answer_is_sent_in_pieces_which_a_stuck_reader_stops() -> No
     assert len(taken) == 4
 
 
+async def test_piece_takes_the_short_way_once_the_answer_has_begun_and_its_reader_keeps_up() -> None:
+    sent: list[Message] = []
+    written: list[bytes] = []
+    keeps_up = True
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    def write_now(data: bytes) -> bool:
+        if keeps_up:
+            written.append(data)
+        return keeps_up
+
+    timeouts = timeouts_of(send_s=PATIENT_S)
+    client = Client(stay, send, [], is_stream=True, timeouts=timeouts, write_now=write_now)
+    first = client.pass_on(b"1")
+    assert first is not None
+    await first
+    assert client.pass_on(b"2") is None
+    keeps_up = False
+    third = client.pass_on(b"3")
+    assert third is not None
+    await third
+
+    assert [message.get("body") for message in sent] == [None, b"1", b"3"]
+    assert written == [b"2"]
+
+
 class EndlessAnswer(StreamedAnswer):
     """One that waits for its engine for ever."""
 

@@ -1,0 +1,93 @@
+"""Reads the engine's stream: cuts it into events, and folds a copy of each into the transcript."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from chat.odd_answers import check_for_error, read_odd_event
+from chat.sse import DONE_PAYLOAD, EventSplitter, payload_of
+from chat.transcript import Transcript, decode_chunk
+from chat.whole_answers import GAVE_UP, DocumentReader, reader_for
+from gateway.bodies import NOT_JSON
+from gateway.errors import GatewayError, UpstreamUnavailable
+
+MAX_EVENT_BYTES = 16 * 2**20
+
+
+class StreamEnded(Exception):
+    """The engine sent `[DONE]`: the end of a good answer."""
+
+
+class StreamRead(NamedTuple):
+    """The result of one read of the engine's stream. A NamedTuple, as one is made for every read."""
+
+    kept: list[bytes]
+    """Events for the client."""
+    ending: GatewayError | type[StreamEnded] | None = None
+    """What to raise after them. Not an instance of StreamEnded: its traceback would refer to this."""
+
+
+class StreamReader:
+    """Reads one answer, whether it comes as events or as one JSON document."""
+
+    __slots__ = ("_beginning", "_keep_usage", "_reader", "_transcript")
+
+    def __init__(self, transcript: Transcript, *, keep_usage: bool) -> None:
+        self._transcript = transcript
+        self._keep_usage = keep_usage
+        self._beginning = b""
+        self._reader: EventSplitter | DocumentReader | None = None
+
+    def read(self, data: bytes) -> StreamRead:
+        """What the events say that `data` completes."""
+        reader = self._reader
+        if reader is None:
+            data = self._beginning = self._beginning + data
+            self._reader = reader = reader_for(data)
+            if reader is None:
+                return StreamRead([])
+            self._beginning = b""
+        read = self._fold(reader.feed(data))
+        if reader.pending_bytes > MAX_EVENT_BYTES and read.ending is None:
+            return StreamRead(read.kept, UpstreamUnavailable("The engine sent an event without end."))
+        return read
+
+    def finish(self) -> StreamRead:
+        """What the last event says, of a stream that ends without the blank line after it."""
+        return self._fold(self._reader.finish() if self._reader else [])
+
+    def _fold(self, events: list[bytes]) -> StreamRead:
+        kept: list[bytes] = []
+        transcript = self._transcript
+        try:
+            for event in events:
+                payload = payload_of(event)
+                if payload == DONE_PAYLOAD:
+                    return self._end(kept)
+                if not payload:
+                    continue  # a comment of the engine's: the gateway sends pings of its own
+                try:
+                    chunk = decode_chunk(payload)
+                except NOT_JSON:
+                    if payload.strip() == DONE_PAYLOAD:
+                        return self._end(kept)
+                    event, chunk = read_odd_event(event, payload)
+                if chunk.error or not chunk.choices:
+                    check_for_error(event, payload, chunk)
+                transcript.add(chunk)
+                if transcript.has_failed:
+                    kept += [event] if any(choice.carries_something for choice in chunk.choices) else []
+                    raise UpstreamUnavailable(GAVE_UP)
+                if chunk.choices or self._keep_usage:
+                    kept.append(event)
+        except GatewayError as exc:
+            return StreamRead(kept, exc)
+        return StreamRead(kept)
+
+    def _end(self, kept: list[bytes]) -> StreamRead:
+        """The engine sent `[DONE]`: the end of an answer, if there was one."""
+        transcript = self._transcript
+        if not transcript.pieces and not transcript.finish_reason:
+            return StreamRead(kept, UpstreamUnavailable("The engine ended its answer without any."))
+        transcript.is_unfinished = not transcript.finish_reason
+        return StreamRead(kept, StreamEnded)
