@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from modelops.domain.engine_log.causes import Cause, RootCause
 from modelops.domain.engine_log.failures import describe_cause
-from modelops.domain.engine_log.progress import PHASE_HISTORY_STARTS, estimate
+from modelops.domain.engine_log.progress import estimate
 from modelops.domain.runtimes import get_traits
 from modelops.domain.switching.maintenance import (
     STABLE_S,
@@ -38,7 +38,7 @@ from modelops.switcher.working_state import WorkingState
 
 log = structlog.get_logger()
 
-INSPECT_PERIOD_S = 0.25
+INSPECT_PERIOD_S = 1.0
 HEALTH_PERIOD_S = 2.0
 ORPHAN_PERIOD_S = 10.0
 WEB_PERIOD_S = 1.0
@@ -83,6 +83,7 @@ class SlotReconciler:
         self._health = HealthRecord()
         self._due = {"inspect": 0.0, "health": 0.0, "orphans": 0.0, "web_processes": 0.0}
         self._active_status = WorkloadStatus.UNKNOWN
+        self._retry_in_s: float | None = None
         self._orphans: list[tuple[str, str]] = []
 
     @property
@@ -94,6 +95,12 @@ class SlotReconciler:
         """Processes of this slot's engines, so that their GPU memory counts as ours."""
         return {pid for instance in self._working_state.instances.values() for pid in instance.pids}
 
+    @property
+    def wait_s(self) -> float | None:
+        """Until something is due that a tick has to be in time for; None for nothing known."""
+        known = [wait_s for wait_s in (self._lease.wait_s, self._retry_in_s) if wait_s is not None]
+        return min(known, default=None)
+
     def tick(self) -> PollUrgency:
         """Observe once and take at most one step."""
         was_held = self._lease.is_held
@@ -104,9 +111,9 @@ class SlotReconciler:
                 self._reset()
                 self._ledger.begin(self._boot)
             rows = self._ledger.load()
+            self._retry_in_s = None
             if rows.switch is None:
-                self._maintain(rows)
-                return PollUrgency.IDLE if rows.waiting is None else PollUrgency.MOVING
+                return PollUrgency.MOVING if self._maintain(rows) else PollUrgency.IDLE
             has_moved = self._advance(rows.slot, rows.switch)
             return PollUrgency.MOVING if has_moved else PollUrgency.WAITING
         except StateMoved:
@@ -171,8 +178,7 @@ class SlotReconciler:
         watch.read()
         now = time.monotonic()
         read = watch.log
-        history = list_phase_history(engine)
-        progress = estimate(read.phase, read.phase_percent, now - read.phase_started_at, history)
+        progress = estimate(read.phase, read.phase_percent, now - read.phase_started_at, watch.phase_history)
         expected_at = None
         if progress.remaining_s is not None:
             expected_at = timezone.now() + timedelta(seconds=progress.remaining_s)
@@ -184,7 +190,8 @@ class SlotReconciler:
             expected_at=expected_at,
         )
 
-    def _maintain(self, rows: SlotRows) -> None:
+    def _maintain(self, rows: SlotRows) -> bool:
+        """True when there is more to do at once."""
         slot = rows.slot
         self._observe_idle(slot)
         seen = SlotObservation(
@@ -199,11 +206,13 @@ class SlotReconciler:
             retry_in_s=(slot.retry_at - timezone.now()).total_seconds() if slot.retry_at else 0.0,
             has_orphans=bool(self._orphans),
         )
-        match next_maintenance(seen):
+        self._retry_in_s = seen.retry_in_s if seen.retry_in_s > 0 else None
+        maintenance = next_maintenance(seen)
+        match maintenance:
             case Maintenance.CLAIM if rows.waiting is not None:
                 self._executor.claim(slot, rows.waiting)
             case Maintenance.DECLARE_DEAD if slot.active_engine is not None:
-                self._declare_dead(slot, slot.active_engine)
+                return self._declare_dead(slot, slot.active_engine)
             case Maintenance.START_DESIRED:
                 reason = "nothing serves" if slot.problem is None else f"again: {slot.problem.get('message')}"
                 self._ledger.start_system_switch(slot, slot.desired_profile, reason=reason)
@@ -211,6 +220,7 @@ class SlotReconciler:
                 self._lease.check_age()
                 remove_orphans(self._dependencies, self._orphans)
                 self._due["orphans"] = 0.0
+        return maintenance in (Maintenance.CLAIM, Maintenance.START_DESIRED)
 
     def _observe_idle(self, slot: Slot) -> None:
         """The active engine, its health, and what should not be here; each as often as it needs."""
@@ -256,11 +266,12 @@ class SlotReconciler:
             if slot.failed_restarts and served_s > STABLE_S:
                 self._ledger.update_slot(failed_restarts=0)
 
-    def _declare_dead(self, slot: Slot, engine: Engine) -> None:
-        """Nothing points to it any more; its restart is a switch like any other."""
+    def _declare_dead(self, slot: Slot, engine: Engine) -> bool:
+        """Nothing points to it any more; its restart is a switch like any other. False while its runtime does
+        not answer."""
         instance = self._observer.inspect(engine)
         if instance is None:
-            return
+            return False
         watch = self._observer.watch(engine)
         cause = explain_death(watch.classify(instance), instance)
         log.error("engine_died", engine=engine.name, cause=cause.code, message=cause.message)
@@ -274,6 +285,7 @@ class SlotReconciler:
         )
         self._working_state.forget_engine(engine.name)
         self._due = dict.fromkeys(self._due, 0.0)
+        return True
 
 
 def explain_death(cause: RootCause, instance: Instance) -> RootCause:
@@ -283,9 +295,3 @@ def explain_death(cause: RootCause, instance: Instance) -> RootCause:
     if instance.state is InstanceState.RUNNING:
         return describe_cause(Cause.NOT_HEALTHY, error="it runs and does not answer /health any more")
     return cause
-
-
-def list_phase_history(engine: Engine) -> list[dict[str, float]]:
-    """Phase seconds of the profile's last good starts, newest first."""
-    starts = Engine.objects.filter(profile=engine.profile, ready_at__isnull=False).exclude(pk=engine.pk)
-    return list(starts.order_by("-created_at").values_list("phase_seconds", flat=True)[:PHASE_HISTORY_STARTS])
