@@ -39,9 +39,10 @@ from modelops.switcher.working_state import WorkingState
 log = structlog.get_logger()
 
 INSPECT_PERIOD_S = 1.0
-HEALTH_PERIOD_S = 2.0
-ORPHAN_PERIOD_S = 10.0
-WEB_PERIOD_S = 1.0
+HEALTH_PERIOD_S, WELL_PERIOD_S = 2.0, 5.0
+"""The second one after a check that found it well."""
+ORPHAN_PERIOD_S, LOG_PERIOD_S = 10.0, 60.0
+WEB_PERIOD_S = 2.0
 
 
 class PollUrgency(IntEnum):
@@ -81,7 +82,7 @@ class SlotReconciler:
             self._dependencies, self._ledger, self._observer, self._working_state, self._prefetch
         )
         self._health = HealthRecord()
-        self._due = {"inspect": 0.0, "health": 0.0, "orphans": 0.0, "web_processes": 0.0}
+        self._due = {"inspect": 0.0, "health": 0.0, "orphans": 0.0, "web_processes": 0.0, "logs": 0.0}
         self._active_status = WorkloadStatus.UNKNOWN
         self._retry_in_s: float | None = None
         self._orphans: list[tuple[str, str]] = []
@@ -236,13 +237,13 @@ class SlotReconciler:
             self._executor.end_lost_sleepers(slot)
             self._orphans = self._observer.list_orphans(slot, None) or []
             self._forget_ended(slot)
+        if self._is_due("logs", LOG_PERIOD_S):
             prune_logs(slot.pk)
 
     def _forget_ended(self, slot: Slot) -> None:
         """Save the rest of the logs of engines whose removal ended after their switch had moved on."""
-        ended_engines = slot.engines.filter(
-            name__in=list(self._working_state.watches), ended_at__isnull=False
-        )
+        names = set(self._working_state.watches) - {slot.active_engine.name if slot.active_engine else ""}
+        ended_engines = slot.engines.filter(name__in=names, ended_at__isnull=False)
         for name in ended_engines.values_list("name", flat=True):
             self._working_state.forget_engine(name)
 
@@ -262,6 +263,7 @@ class SlotReconciler:
             return
         self._health.note(engine.name, is_healthy=bool(outcome.value), at=time.monotonic())
         if outcome.value:
+            self._due["health"] = time.monotonic() + WELL_PERIOD_S
             served_s = (timezone.now() - engine.ready_at).total_seconds() if engine.ready_at else 0.0
             if slot.failed_restarts and served_s > STABLE_S:
                 self._ledger.update_slot(failed_restarts=0)
