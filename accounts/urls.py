@@ -1,6 +1,10 @@
 from django.urls import path
 
-from accounts import session_views, views
+from accounts import (
+    openapi,  # noqa: F401 - drf-spectacular finds it once it is imported
+    session_views,
+    views,
+)
 
 urlpatterns = [
     path("login", views.LoginView.as_view()),

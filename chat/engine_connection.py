@@ -1,6 +1,6 @@
 """One HTTP/1.1 connection to an engine: sends a request, and hands its answer on as it arrives.
 
-A piece of the answer goes from the socket to who takes it in one call, without waking a task: docs/adr/0009.
+A piece of the answer goes from the socket to who takes it in one call, without waking a task: docs/adr/0010.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Calls to the engine: opens completions, and translates its failures into errors for the client.
 
-A client of our own instead of aiohttp or httpx here, by measurement (docs/adr/0009).
+A client of our own instead of aiohttp or httpx here, by measurement (docs/adr/0010).
 """
 
 from __future__ import annotations

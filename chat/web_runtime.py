@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
@@ -36,6 +36,7 @@ from chat.upstream import EngineGateway
 from gateway.audit import ChatCaller
 from gateway.batching import BatchWorker
 from gateway.conf import GatewayConfig, get_config
+from gateway.database.changes import listening
 from gateway.errors import GatewayError
 from gateway.locks import lock_folder
 from gateway.request_id import current_request_id
@@ -73,13 +74,13 @@ class WebRuntime:
     cancellation: Cancellation
     model_events: ModelEvents
     timeouts: Timeouts
-    tasks: list[asyncio.Task[None]]
+    tasks: list[asyncio.Task[None]] = field(default_factory=list)
     lock: IO[str] | None = None
     """Held while this is the only web process on its data folder, as it has to be without Redis."""
 
     def start_background_tasks(self) -> None:
         background: list[tuple[Callable[[], Awaitable[None]], float]] = [
-            (self.board.watch, RESTART_PERIOD_S),
+            (self._watch_board, RESTART_PERIOD_S),
             (self.board.watch_engine, RESTART_PERIOD_S),
             (self._keep_presence, RESTART_PERIOD_S),
             (self._watch_candidates, RESTART_PERIOD_S),
@@ -93,6 +94,10 @@ class WebRuntime:
             background.append((self.cancellation.listen, RESTART_PERIOD_S))
             background.append((self._announce_forced_changes, LIMITS_PERIOD_S))
         self.tasks = [asyncio.create_task(self._repeat(work, period_s)) for work, period_s in background]
+
+    async def _watch_board(self) -> None:
+        with listening(self.board.look_soon):
+            await self.board.watch()
 
     async def _keep_presence(self) -> None:
         await self.presence.keep(self.engine_admission)
@@ -217,7 +222,6 @@ def _build_runtime(config: GatewayConfig) -> WebRuntime:
         cancellation=Cancellation(registry=registry, recorder=recorder, redis=redis),
         model_events=ModelEvents(board_worker),
         timeouts=_timeouts(config),
-        tasks=[],
     )
 
 

@@ -14,8 +14,11 @@ from django.core.exceptions import ValidationError
 from accounts.models import User
 from gateway.conf import MINIMUM_SECRET_BYTES, GatewayConfig, get_config
 
+OWN_CHECKS = "gateway"
+"""The tag of the gateway's own checks."""
 
-@register()
+
+@register(OWN_CHECKS)
 def check_shared_state(**_options: Any) -> Sequence[CheckMessage]:
     """Several web processes need Redis, to share limits and cancel signals."""
     try:
@@ -33,7 +36,7 @@ def check_shared_state(**_options: Any) -> Sequence[CheckMessage]:
     return []
 
 
-@register(deploy=True)
+@register(OWN_CHECKS, deploy=True)
 def check_production_settings(**_options: Any) -> Sequence[CheckMessage]:
     """Warns of settings that are fine on a laptop and unsafe on a network, with `check --deploy`."""
     config = get_config()

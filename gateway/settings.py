@@ -33,7 +33,7 @@ ADDRESS_RATE = CONFIG.address_rate
 TRUSTED_PROXY_HOPS = CONFIG.trusted_proxy_hops
 
 INSTALLED_APPS = [
-    "daphne",  # first: it replaces runserver with one that speaks ASGI
+    "gateway",  # first: its runserver speaks ASGI
     "accounts.apps.AccountsAdminConfig",  # Django's admin, with a site of ours
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -44,7 +44,6 @@ INSTALLED_APPS = [
     "rest_framework",
     "drf_spectacular",
     "drf_spectacular_sidecar",
-    "gateway",
     "accounts",
     "conversations",
     "modelops",

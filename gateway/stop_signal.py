@@ -1,4 +1,4 @@
-"""Waits that SIGTERM and SIGINT end at once, for loops of commands."""
+"""Waits that SIGTERM, SIGINT and other threads end at once, for loops of commands."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import contextlib
 import os
 import select
 import signal
+import threading
 from collections.abc import Iterator
 from types import FrameType
 
@@ -18,13 +19,27 @@ class StopSignal:
     def __init__(self, read_end: int, write_end: int) -> None:
         self._read_end = read_end
         self._write_end = write_end
+        self._closing = threading.Lock()
+        self._is_closed = False
         self.is_set = False
 
     def wait(self, timeout_s: float) -> bool:
-        """Wait for a signal, at most `timeout_s`. True when it came, now or before."""
-        if not self.is_set:
-            select.select([self._read_end], [], [], timeout_s)
+        """Wait for a signal or for `wake`, at most `timeout_s`. True when a signal came, now or before."""
+        if not self.is_set and select.select([self._read_end], [], [], timeout_s)[0]:
+            os.read(self._read_end, select.PIPE_BUF)
         return self.is_set
+
+    def wake(self) -> None:
+        """End the wait that goes on, or else the next one. From any thread, at any time."""
+        with self._closing, contextlib.suppress(BlockingIOError):
+            if not self._is_closed:
+                os.write(self._write_end, b"\0")
+
+    def close(self) -> None:
+        with self._closing:
+            self._is_closed = True
+            os.close(self._read_end)
+            os.close(self._write_end)
 
     def notice(self, _number: int, _frame: FrameType | None) -> None:
         self.is_set = True
@@ -44,5 +59,4 @@ def catch_stop_signal() -> Iterator[StopSignal]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-        os.close(read_end)
-        os.close(write_end)
+        stop.close()

@@ -7,9 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.db import connections
 
 from chat import web_runtime as runtime_module
 from chat.web_runtime import WebRuntime, get_runtime, hold_alone
+from gateway.batching import BatchWorker
+from gateway.database.changes import announce_change
+from modelops.models import Slot
+from modelops.serving import live
+from modelops.serving.board import BoardSnapshot
+from modelops.serving.live import LiveBoard
 
 
 async def test_background_work_goes_on_after_an_unexpected_failure() -> None:
@@ -51,6 +58,33 @@ async def test_a_start_that_failed_is_tried_again(monkeypatch: pytest.MonkeyPatc
 
     assert (str(second), str(third)) == ("running", "running")
     assert len(attempts) == 2
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_the_board_hears_of_changes_that_are_announced(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live, "SETTLED_PERIOD_S", 3600)
+    runtime = object.__new__(WebRuntime)
+    worker = BatchWorker("board-worker-under-test")
+    runtime.board = LiveBoard(worker)
+    boards: asyncio.Queue[BoardSnapshot] = asyncio.Queue()
+    runtime.board.subscribe(boards.put_nowait)
+    watching = asyncio.create_task(runtime._watch_board())
+    try:
+        async with asyncio.timeout(10):
+            assert (await boards.get()).slots == ()
+
+            await asyncio.to_thread(add_slot)
+
+            assert [slot.slug for slot in (await boards.get()).slots] == ["new"]
+    finally:
+        watching.cancel()
+        await worker.stop()
+
+
+def add_slot() -> None:
+    Slot.objects.create(slug="new")
+    announce_change()
+    connections.close_all()
 
 
 def test_a_data_folder_is_held_by_one_process_at_a_time(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
@@ -20,8 +20,11 @@ from modelops.domain.profiles.spec import ProfileSpec, to_values
 from modelops.fit.gpu_choice import GpuChoice
 from modelops.fit.profile_fits import describe_invalid
 from modelops.models import ModelProfile
-from modelops.profiles.hub import RepositoryFacts
 from modelops.profiles.seed_yaml import write_document
+
+if TYPE_CHECKING:
+    # The hub's library takes most of a second to import: only the command that asks the hub needs it.
+    from modelops.profiles.hub import RepositoryFacts
 
 MOST_SLUG_CHARACTERS = 50  # of the original's in a copy's
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-LAST_S = 1.0
+LAST_S = 5.0
 
 
 class PidCache:
-    """Remembers for LAST_S, so that a look every 50 ms stays cheap."""
+    """Remembers for LAST_S, so that a look stays cheap: GPUs are read less often."""
 
     def __init__(self) -> None:
         self._known: dict[str, tuple[float, tuple[int, ...]]] = {}

@@ -10,20 +10,14 @@ from pathlib import Path
 from modelops.runtimes.process_keeper import read_start_ticks
 
 PROC = Path("/proc")
-_AFTER_NAME_SESSION = 3
 
 
 def find_members(leader: int) -> list[int]:
     """Living processes of that session, zombies left out. Without /proc just the leader."""
     if not PROC.is_dir():
         return [leader]
-    return [
-        int(folder.name)
-        for folder in PROC.glob("[0-9]*")
-        if (fields := _read_stat(folder))
-        and fields[0] not in "ZX"
-        and fields[_AFTER_NAME_SESSION] == str(leader)
-    ]
+    pids = [int(name) for name in os.listdir(PROC) if name.isdigit()]
+    return [pid for pid in pids if _is_in_session(pid, leader) and _is_alive(pid)]
 
 
 def identify_host() -> str:
@@ -48,10 +42,16 @@ def kill_orphans(leader: int, start_ticks: int | None) -> list[int]:
     return members
 
 
-def _read_stat(folder: Path) -> list[str]:
-    """proc_pid_stat(5) from the state on, which follows a name that may hold spaces and brackets."""
-    try:
-        stat = (folder / "stat").read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return []
-    return stat.rpartition(")")[2].split()
+def _is_in_session(pid: int, leader: int) -> bool:
+    # A system call instead of a file for each process of the machine.
+    with contextlib.suppress(OSError):
+        return os.getsid(pid) == leader
+    return False
+
+
+def _is_alive(pid: int) -> bool:
+    """False for a zombie. By proc_pid_stat(5), whose name may hold spaces and brackets."""
+    with contextlib.suppress(OSError):
+        stat = (PROC / str(pid) / "stat").read_text(encoding="utf-8", errors="replace")
+        return stat.rpartition(")")[2].split()[0] not in "ZX"
+    return False

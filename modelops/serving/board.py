@@ -5,10 +5,9 @@
 
 from __future__ import annotations
 
-import time
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
 from typing import Any
@@ -22,9 +21,6 @@ from modelops.domain.switching.states import SwitchState
 from modelops.models import DEFAULT_SLOT, Engine, Gate, ModelProfile, Slot, Switch
 from modelops.serving.engine_keys import find_engine_key
 from modelops.serving.start_history import Restart, find_restart
-
-PROFILES_AGE_S = 2.0
-"""How old the profiles' names may be: they change when an admin edits a profile."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,8 +124,6 @@ class BoardSnapshot:
     slots: tuple[SlotView, ...] = ()
     profiles: Mapping[str, str] = field(default_factory=dict)
     """Slug by name, of the enabled profiles."""
-    profiles_read_at: float = field(default=0.0, compare=False)
-    """In `time.monotonic` seconds."""
     raw: object = field(default=None, compare=False, repr=False)
     """The rows it was made from, or older ones, as the database driver gave them."""
 
@@ -151,19 +145,16 @@ def read_board(items: Sequence[BoardSnapshot | None]) -> list[BoardSnapshot]:
 
 
 def _read(last: BoardSnapshot) -> BoardSnapshot:
-    """Two small queries while nothing changes, of prepared SQL: the ORM would take ten times their CPU."""
-    profiles, read_at = last.profiles, last.profiles_read_at
-    now = time.monotonic()
-    if not read_at or now - read_at > PROFILES_AGE_S:
-        profiles, read_at = _read_profiles(), now
+    """Three small queries while nothing changes, of prepared SQL: the ORM would take ten times their CPU."""
     raw = _read_raw()
-    if (raw, profiles) == (last.raw, last.profiles):
-        return last if read_at == last.profiles_read_at else replace(last, profiles_read_at=read_at)
-    return BoardSnapshot(_read_slots(last, profiles), profiles, read_at, raw)
+    if raw == last.raw:
+        return last
+    profiles = _read_profiles()
+    return BoardSnapshot(_read_slots(last, profiles), profiles, raw)
 
 
 def _read_raw() -> object:
-    """What `_read_slots` would read of slots and switches, uninterpreted."""
+    """What `_read_slots` and `_read_profiles` would read, uninterpreted."""
     rows = []
     with connection.cursor() as cursor:
         for sql, parameters in _prepare_sql(connection.vendor):
@@ -175,7 +166,7 @@ def _read_raw() -> object:
 @cache
 def _prepare_sql(vendor: str) -> list[tuple[str, Sequence[Any]]]:
     """The board's queries in this vendor's SQL."""
-    return [rows.query.sql_with_params() for rows in (_slot_rows(), _switch_rows())]
+    return [rows.query.sql_with_params() for rows in (_slot_rows(), _switch_rows(), _profile_rows())]
 
 
 def _read_slots(last: BoardSnapshot, profiles: Mapping[str, str]) -> tuple[SlotView, ...]:
@@ -218,9 +209,13 @@ def _switch_rows() -> QuerySet[Switch, dict[str, Any]]:
     return rows
 
 
+def _profile_rows() -> QuerySet[ModelProfile, tuple[Any, ...]]:
+    return ModelProfile.objects.enabled().order_by("slug").values_list("slug", "served_model_name", "aliases")
+
+
 def _read_profiles() -> Mapping[str, str]:
     """Slug by name. A slug names its own profile even where another one has it as an alias."""
-    rows = list(ModelProfile.objects.enabled().values_list("slug", "served_model_name", "aliases"))
+    rows = list(_profile_rows())
     names = {name: slug for slug, served, aliases in rows for name in (served, *aliases) if name}
     return names | {slug: slug for slug, _served, _aliases in rows}
 

@@ -23,8 +23,8 @@ from modelops.serving.routes import ExternalRoute, Route, RouteTable
 
 log = structlog.get_logger()
 
-SETTLED_PERIOD_S = 0.2
-"""How often the board is read while nothing happens."""
+SETTLED_PERIOD_S = 1.0
+"""How often the board is read while nothing happens: the word of a change may get lost."""
 UNSETTLED_PERIOD_S = 0.05
 """How often while a switch goes on."""
 AWAY_PERIOD_S = 1.0
@@ -125,6 +125,7 @@ class LiveBoard:
         self._probed_url = self._probed_key = ""
         self._probe: EngineDirectory | None = None
         self._probe_moved = asyncio.Event()
+        self._is_stale = asyncio.Event()
         self.snapshot: BoardSnapshot | None = None
         self.routes = RouteTable(external=self._external)
         self._aim_probe()
@@ -149,15 +150,22 @@ class LiveBoard:
         if is_new:
             self._tell()
 
+    def look_soon(self) -> None:
+        """Have `watch` read the board now: something has changed."""
+        self._is_stale.set()
+
     async def watch(self) -> None:
-        """Read the board for ever."""
+        """Read the board for ever: every now and then, and after each `look_soon`."""
         while True:
+            self._is_stale.clear()
             period_s = AWAY_PERIOD_S
             with contextlib.suppress(DependencyUnavailable):  # the worker has logged it
                 await self.refresh()
                 is_settled = self.snapshot is None or self.snapshot.is_settled
                 period_s = SETTLED_PERIOD_S if is_settled else UNSETTLED_PERIOD_S
-            await asyncio.sleep(period_s)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(period_s):
+                    await self._is_stale.wait()
 
     async def watch_engine(self) -> None:
         """Ask the default slot's engine for ever how it is."""

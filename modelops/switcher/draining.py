@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import uuid
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from functools import cache
+from typing import Any
 
+from django.db import connection
 from django.db.models import BooleanField, Case, Value, When
 from django.db.models.functions import Now
 
@@ -16,7 +18,7 @@ from modelops.serving.web_presence import SILENT_FOR
 WATCHED_FOR_S = 5.0
 """A web process is dead if it writes nothing for this long while the switcher reads without a gap. After an
 outage of the database every process seems silent, and writes again within two seconds."""
-LONGEST_PAUSE_S = 2.0
+LONGEST_PAUSE_S = 4.0
 """The longest gap between two reads that still counts as reading without a gap."""
 
 
@@ -24,8 +26,9 @@ LONGEST_PAUSE_S = 2.0
 class WebProcess:
     """A web process as its row last described it."""
 
-    id: uuid.UUID
-    seen_at: datetime
+    id: Any
+    """The row's key as the driver gives it, as is `seen_at`: good for comparing, and for queries."""
+    seen_at: Any
     is_silent: bool
     slots: Mapping[str, Mapping[str, int]]
 
@@ -35,9 +38,9 @@ class WebProcessWatch:
 
     def __init__(self) -> None:
         self._looked_at = 0.0
-        self._since: dict[tuple[uuid.UUID, datetime], float] = {}
+        self._since: dict[tuple[Any, Any], float] = {}
 
-    def find_dead(self, web_processes: list[WebProcess], now: float) -> set[uuid.UUID]:
+    def find_dead(self, web_processes: list[WebProcess], now: float) -> set[Any]:
         """At seconds of a clock that never goes back."""
         if now - self._looked_at > LONGEST_PAUSE_S:
             self._since = {}
@@ -67,7 +70,22 @@ def forget_dead_web_processes(watch: WebProcessWatch, now: float) -> None:
 
 
 def list_webs() -> list[WebProcess]:
-    """Every web process with a row: each writes one while it runs and deletes it when it stops."""
+    """Every web process with a row: each writes one while it runs and deletes it when it stops.
+
+    By prepared SQL: it is asked at each look while a slot drains.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(*_prepare_sql(connection.vendor))
+        rows = cursor.fetchall()
+    return [
+        WebProcess(key, seen_at, bool(is_silent), json.loads(slots))
+        for key, seen_at, is_silent, slots in rows
+    ]
+
+
+@cache
+def _prepare_sql(vendor: str) -> tuple[str, Sequence[Any]]:
+    """The query in this vendor's SQL."""
     is_silent = Case(
         When(seen_at__lt=Now() - SILENT_FOR, then=Value(True)),
         default=Value(False),
@@ -76,7 +94,8 @@ def list_webs() -> list[WebProcess]:
     rows = WebPresence.objects.annotate(is_silent=is_silent).values_list(
         "id", "seen_at", "is_silent", "slots"
     )
-    return [WebProcess(*row) for row in rows]
+    prepared: tuple[str, Sequence[Any]] = rows.query.sql_with_params()
+    return prepared
 
 
 def _has_drained(entry: Mapping[str, int] | None, epoch: int) -> bool:

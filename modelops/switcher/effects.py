@@ -23,6 +23,8 @@ class Effects:
     """Runs each piece of work once, by its key. No work here touches the database."""
 
     def __init__(self) -> None:
+        self.on_done: Callable[[], None] = lambda: None
+        """Called from a thread when work has ended that `attempt` did not wait for."""
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="switcher")
         self._running: dict[Hashable, Future[Any]] = {}
 
@@ -33,11 +35,14 @@ class Effects:
         The outcome is given once: asking again after that begins anew.
         """
         future = self._running.get(key)
+        is_new = future is None
         if future is None:
             future = self._running[key] = self._pool.submit(work)
         # Most work takes a moment: waiting for that long spares a round of the loop.
         wait((future,), timeout=MOMENT_S)
         if not future.done():
+            if is_new:
+                future.add_done_callback(lambda _: self.on_done())
             return None
         del self._running[key]
         error = future.exception()

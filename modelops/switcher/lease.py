@@ -9,8 +9,10 @@ from datetime import timedelta
 from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Now
 
+from gateway.database.changes import announce_change
 from modelops.models import Slot
 
+EXPIRY_MARGIN_S = 0.01
 RENEWALS = 3
 """Renewed this often within its length, so that one late renewal costs nothing."""
 
@@ -30,12 +32,18 @@ class SlotLease:
         self._box = box
         self._holder = holder
         self._length_s = length_s
-        self._renew_at = self._valid_until = 0.0
+        self._renew_at = self._valid_until = self._free_at = 0.0
         self.fence: int | None = None
 
     @property
     def is_held(self) -> bool:
         return self.fence is not None
+
+    @property
+    def wait_s(self) -> float | None:
+        """Until it is to be renewed, or until another holder's lease expires; None for nothing known."""
+        due_at = self._renew_at if self.is_held else self._free_at
+        return max(0.0, due_at - time.monotonic()) if due_at else None
 
     def check_age(self) -> None:
         """Before anything is done to an engine. Raises LeaseLost when this process was away for too long."""
@@ -67,6 +75,7 @@ class SlotLease:
         if self.fence is not None:
             self.held_slot().update(lease_holder="", lease_expires_at=None)
             self.fence = None
+            announce_change()
 
     def _take(self, expires: object) -> int | None:
         is_free = Q(lease_holder="") | Q(lease_expires_at=None) | Q(lease_expires_at__lt=Now())
@@ -75,5 +84,13 @@ class SlotLease:
             lease_holder=self._holder, lease_expires_at=expires, fence=F("fence") + 1
         )
         if not taken:
+            self._free_at = self._find_end(slot)
             return None
         return slot.filter(lease_holder=self._holder).values_list("fence", flat=True).first()
+
+    def _find_end(self, slot: QuerySet[Slot]) -> float:
+        """When the present holder's lease expires, by our clock; 0 where nobody holds it."""
+        expires, now = slot.values_list("lease_expires_at", Now()).first() or (None, None)
+        return (
+            0.0 if expires is None else time.monotonic() + (expires - now).total_seconds() + EXPIRY_MARGIN_S
+        )

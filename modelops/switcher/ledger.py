@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import Any
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import F, QuerySet
 from django.utils import timezone
 
+from gateway.database.changes import announce_change
 from modelops.domain.engine_log.causes import RootCause
 from modelops.domain.runtimes import get_traits
 from modelops.domain.switching.maintenance import shorten_backoff
@@ -43,6 +45,8 @@ class Ledger:
     def __init__(self, slot_id: Any, lease: SlotLease) -> None:
         self._slot_id = slot_id
         self._lease = lease
+        self._raw: object = None
+        self._rows: SlotRows | None = None
 
     def begin(self, boot: str) -> None:
         """Begin to act for the slot, in this start of the machine, with what is left of its back-off."""
@@ -57,9 +61,45 @@ class Ledger:
         self.update_slot(box_boot=boot, failed_restarts=failures, retry_at=retry_at)
 
     def load(self) -> SlotRows:
-        slot = Slot.objects.select_related("active_engine", "last_good_engine").get(pk=self._slot_id)
+        """The rows now; the same objects as last time while nothing in the database has changed.
+
+        Two prepared queries then: the ORM takes ten times their CPU to build queries and objects.
+        """
+        raw = self._read_raw()
+        if self._rows is None or raw != self._raw:
+            self._rows = self._read()
+            self._raw = raw
+        return self._rows
+
+    @cached_property
+    def _slots(self) -> QuerySet[Slot]:
+        # A renewed lease is no change.
+        lease = ("lease_holder", "lease_expires_at", "fence")
+        slots = Slot.objects.select_related("active_engine", "last_good_engine").defer(*lease)
+        return slots.filter(pk=self._slot_id)
+
+    @cached_property
+    def _switches(self) -> QuerySet[Switch]:
         engines = ("old_engine", "new_engine", "restored_engine")
-        live = list(slot.switches.live().select_related(*engines).order_by("created_at"))
+        live = Switch.objects.filter(slot_id=self._slot_id).live()
+        return live.select_related(*engines).order_by("created_at")
+
+    @cached_property
+    def _sql(self) -> list[tuple[str, Sequence[Any]]]:
+        return [rows.query.sql_with_params() for rows in (self._slots, self._switches)]
+
+    def _read_raw(self) -> list[Any]:
+        """What `_read` would read, as the database driver gives it."""
+        raw = []
+        with connection.cursor() as cursor:
+            for sql, parameters in self._sql:
+                cursor.execute(sql, parameters)
+                raw.append(cursor.fetchall())
+        return raw
+
+    def _read(self) -> SlotRows:
+        slot = self._slots.all().get()
+        live = list(self._switches.all())
         acting = next((switch for switch in live if switch.state != SwitchState.REQUESTED), None)
         waiting = next((switch for switch in live if switch.state == SwitchState.REQUESTED), None)
         return SlotRows(slot, acting, waiting)
@@ -219,6 +259,7 @@ class Ledger:
             changes |= {"epoch": F("epoch") + 1, "changed_at": timezone.now()}
         if not self._lease.held_slot().update(**(changes or {"lease_holder": F("lease_holder")})):
             raise LeaseLost
+        announce_change()
 
     def _log(
         self,

@@ -16,6 +16,7 @@ from django.db import DatabaseError, InterfaceError, OperationalError, close_old
 from django.db.models.functions import Now
 
 from gateway.conf import GatewayConfig
+from gateway.database.changes import ChangeListener
 from gateway.ids import new_id
 from gateway.stop_signal import StopSignal
 from modelops.domain.runtimes import RuntimeKind
@@ -30,7 +31,9 @@ from modelops.switcher.reconciler import PollUrgency, SlotReconciler
 
 log = structlog.get_logger()
 
-PERIODS_S = {PollUrgency.IDLE: 0.1, PollUrgency.WAITING: 0.03, PollUrgency.MOVING: 0.0}
+POLL_PERIOD_S = 1.0
+"""How often the rows are read while nothing happens: announcements of changes may get lost."""
+PERIODS_S = {PollUrgency.WAITING: 0.03, PollUrgency.MOVING: 0.0}
 PRESENCE_PERIOD_S = 3.0
 DESCRIBE_PERIOD_S = 10.0
 SLOTS_PERIOD_S = 5.0
@@ -63,17 +66,19 @@ class Switcher:
 
     def run(self, stop: StopSignal) -> None:
         log.info("switcher_started", holder=self._holder)
+        self._dependencies.effects.on_done = stop.wake
+        listener = ChangeListener(stop.wake)
         try:
             while not stop.is_set:
                 stop.wait(self._tick())
         finally:
+            listener.stop()
             self._close()
         log.info("switcher_stopped")
 
     def _tick(self) -> float:
         """Seconds until the next one."""
         try:
-            close_old_connections()
             self._describe()
             self._find_slots()
             pace = max((self._tick_slot(slot_id) for slot_id in self._reconcilers), default=PollUrgency.IDLE)
@@ -85,11 +90,16 @@ class Switcher:
         except DatabaseError as exc:
             # Nothing is decided without the rows; engines serve on meanwhile.
             log.warning("switcher_waits_for_database", error=str(exc))
+            close_old_connections()
             return TROUBLE_PERIOD_S
         except Exception:
             log.exception("switcher_tick_failed")
             return TROUBLE_PERIOD_S
-        return PERIODS_S[pace]
+        return PERIODS_S[pace] if pace > PollUrgency.IDLE else self._find_idle_period()
+
+    def _find_idle_period(self) -> float:
+        known = [reconciler.wait_s for reconciler in self._reconcilers.values()]
+        return min([POLL_PERIOD_S, *(wait_s for wait_s in known if wait_s is not None)])
 
     def _tick_slot(self, slot_id: uuid.UUID) -> PollUrgency:
         """One slot's trouble is not another's, nor the switcher's own."""
@@ -213,6 +223,7 @@ class Switcher:
     def _close(self) -> None:
         """Leases go as soon as nothing is under way, so that another switcher can begin; engines stay."""
         reconcilers = self._reconcilers.values()
+        close_old_connections()
         self._despite_database(*(reconciler.wind_down for reconciler in reconcilers))
         while not self._dependencies.effects.finish(CLOSE_PERIOD_S):
             self._despite_database(*(reconciler.keep_lease for reconciler in reconcilers))

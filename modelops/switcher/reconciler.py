@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from modelops.domain.engine_log.causes import Cause, RootCause
 from modelops.domain.engine_log.failures import describe_cause
-from modelops.domain.engine_log.progress import PHASE_HISTORY_STARTS, estimate
+from modelops.domain.engine_log.progress import estimate
 from modelops.domain.runtimes import get_traits
 from modelops.domain.switching.maintenance import (
     STABLE_S,
@@ -38,10 +38,11 @@ from modelops.switcher.working_state import WorkingState
 
 log = structlog.get_logger()
 
-INSPECT_PERIOD_S = 0.25
-HEALTH_PERIOD_S = 2.0
-ORPHAN_PERIOD_S = 10.0
-WEB_PERIOD_S = 1.0
+INSPECT_PERIOD_S = 1.0
+HEALTH_PERIOD_S, WELL_PERIOD_S = 2.0, 5.0
+"""The second one after a check that found it well."""
+ORPHAN_PERIOD_S, LOG_PERIOD_S = 10.0, 60.0
+WEB_PERIOD_S = 2.0
 
 
 class PollUrgency(IntEnum):
@@ -81,8 +82,9 @@ class SlotReconciler:
             self._dependencies, self._ledger, self._observer, self._working_state, self._prefetch
         )
         self._health = HealthRecord()
-        self._due = {"inspect": 0.0, "health": 0.0, "orphans": 0.0, "web_processes": 0.0}
+        self._due = {"inspect": 0.0, "health": 0.0, "orphans": 0.0, "web_processes": 0.0, "logs": 0.0}
         self._active_status = WorkloadStatus.UNKNOWN
+        self._retry_in_s: float | None = None
         self._orphans: list[tuple[str, str]] = []
 
     @property
@@ -94,6 +96,12 @@ class SlotReconciler:
         """Processes of this slot's engines, so that their GPU memory counts as ours."""
         return {pid for instance in self._working_state.instances.values() for pid in instance.pids}
 
+    @property
+    def wait_s(self) -> float | None:
+        """Until something is due that a tick has to be in time for; None for nothing known."""
+        known = [wait_s for wait_s in (self._lease.wait_s, self._retry_in_s) if wait_s is not None]
+        return min(known, default=None)
+
     def tick(self) -> PollUrgency:
         """Observe once and take at most one step."""
         was_held = self._lease.is_held
@@ -104,9 +112,9 @@ class SlotReconciler:
                 self._reset()
                 self._ledger.begin(self._boot)
             rows = self._ledger.load()
+            self._retry_in_s = None
             if rows.switch is None:
-                self._maintain(rows)
-                return PollUrgency.IDLE if rows.waiting is None else PollUrgency.MOVING
+                return PollUrgency.MOVING if self._maintain(rows) else PollUrgency.IDLE
             has_moved = self._advance(rows.slot, rows.switch)
             return PollUrgency.MOVING if has_moved else PollUrgency.WAITING
         except StateMoved:
@@ -171,8 +179,7 @@ class SlotReconciler:
         watch.read()
         now = time.monotonic()
         read = watch.log
-        history = list_phase_history(engine)
-        progress = estimate(read.phase, read.phase_percent, now - read.phase_started_at, history)
+        progress = estimate(read.phase, read.phase_percent, now - read.phase_started_at, watch.phase_history)
         expected_at = None
         if progress.remaining_s is not None:
             expected_at = timezone.now() + timedelta(seconds=progress.remaining_s)
@@ -184,7 +191,8 @@ class SlotReconciler:
             expected_at=expected_at,
         )
 
-    def _maintain(self, rows: SlotRows) -> None:
+    def _maintain(self, rows: SlotRows) -> bool:
+        """True when there is more to do at once."""
         slot = rows.slot
         self._observe_idle(slot)
         seen = SlotObservation(
@@ -199,11 +207,13 @@ class SlotReconciler:
             retry_in_s=(slot.retry_at - timezone.now()).total_seconds() if slot.retry_at else 0.0,
             has_orphans=bool(self._orphans),
         )
-        match next_maintenance(seen):
+        self._retry_in_s = seen.retry_in_s if seen.retry_in_s > 0 else None
+        maintenance = next_maintenance(seen)
+        match maintenance:
             case Maintenance.CLAIM if rows.waiting is not None:
                 self._executor.claim(slot, rows.waiting)
             case Maintenance.DECLARE_DEAD if slot.active_engine is not None:
-                self._declare_dead(slot, slot.active_engine)
+                return self._declare_dead(slot, slot.active_engine)
             case Maintenance.START_DESIRED:
                 reason = "nothing serves" if slot.problem is None else f"again: {slot.problem.get('message')}"
                 self._ledger.start_system_switch(slot, slot.desired_profile, reason=reason)
@@ -211,6 +221,7 @@ class SlotReconciler:
                 self._lease.check_age()
                 remove_orphans(self._dependencies, self._orphans)
                 self._due["orphans"] = 0.0
+        return maintenance in (Maintenance.CLAIM, Maintenance.START_DESIRED)
 
     def _observe_idle(self, slot: Slot) -> None:
         """The active engine, its health, and what should not be here; each as often as it needs."""
@@ -226,13 +237,13 @@ class SlotReconciler:
             self._executor.end_lost_sleepers(slot)
             self._orphans = self._observer.list_orphans(slot, None) or []
             self._forget_ended(slot)
+        if self._is_due("logs", LOG_PERIOD_S):
             prune_logs(slot.pk)
 
     def _forget_ended(self, slot: Slot) -> None:
         """Save the rest of the logs of engines whose removal ended after their switch had moved on."""
-        ended_engines = slot.engines.filter(
-            name__in=list(self._working_state.watches), ended_at__isnull=False
-        )
+        names = set(self._working_state.watches) - {slot.active_engine.name if slot.active_engine else ""}
+        ended_engines = slot.engines.filter(name__in=names, ended_at__isnull=False)
         for name in ended_engines.values_list("name", flat=True):
             self._working_state.forget_engine(name)
 
@@ -252,15 +263,17 @@ class SlotReconciler:
             return
         self._health.note(engine.name, is_healthy=bool(outcome.value), at=time.monotonic())
         if outcome.value:
+            self._due["health"] = time.monotonic() + WELL_PERIOD_S
             served_s = (timezone.now() - engine.ready_at).total_seconds() if engine.ready_at else 0.0
             if slot.failed_restarts and served_s > STABLE_S:
                 self._ledger.update_slot(failed_restarts=0)
 
-    def _declare_dead(self, slot: Slot, engine: Engine) -> None:
-        """Nothing points to it any more; its restart is a switch like any other."""
+    def _declare_dead(self, slot: Slot, engine: Engine) -> bool:
+        """Nothing points to it any more; its restart is a switch like any other. False while its runtime does
+        not answer."""
         instance = self._observer.inspect(engine)
         if instance is None:
-            return
+            return False
         watch = self._observer.watch(engine)
         cause = explain_death(watch.classify(instance), instance)
         log.error("engine_died", engine=engine.name, cause=cause.code, message=cause.message)
@@ -274,6 +287,7 @@ class SlotReconciler:
         )
         self._working_state.forget_engine(engine.name)
         self._due = dict.fromkeys(self._due, 0.0)
+        return True
 
 
 def explain_death(cause: RootCause, instance: Instance) -> RootCause:
@@ -283,9 +297,3 @@ def explain_death(cause: RootCause, instance: Instance) -> RootCause:
     if instance.state is InstanceState.RUNNING:
         return describe_cause(Cause.NOT_HEALTHY, error="it runs and does not answer /health any more")
     return cause
-
-
-def list_phase_history(engine: Engine) -> list[dict[str, float]]:
-    """Phase seconds of the profile's last good starts, newest first."""
-    starts = Engine.objects.filter(profile=engine.profile, ready_at__isnull=False).exclude(pk=engine.pk)
-    return list(starts.order_by("-created_at").values_list("phase_seconds", flat=True)[:PHASE_HISTORY_STARTS])

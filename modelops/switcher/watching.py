@@ -7,13 +7,14 @@ import time
 import uuid
 from collections import deque
 from datetime import datetime
+from functools import cached_property
 
 import structlog
 from django.db.models import Max
 
 from modelops.domain.engine_log.causes import RootCause
 from modelops.domain.engine_log.failures import classify_failure
-from modelops.domain.engine_log.progress import STALL_TIMEOUT_S
+from modelops.domain.engine_log.progress import PHASE_HISTORY_STARTS, STALL_TIMEOUT_S
 from modelops.domain.engine_log.startup_log import StartupLog
 from modelops.models import Engine, EngineLog
 from modelops.runtimes.base import Instance, LogFollower, Runtime, RuntimeFailure
@@ -42,6 +43,7 @@ class EngineLogWatch:
 
     def __init__(self, engine: Engine, runtime: Runtime, *, started_at: datetime) -> None:
         self._engine_id = engine.pk
+        self._profile = engine.profile
         self._runtime = runtime
         self._name = engine.name
         self._follower: LogFollower | None = None
@@ -83,6 +85,13 @@ class EngineLogWatch:
         # Not before: while the database is away they wait.
         self._unsaved = []
         self._prune()
+
+    @cached_property
+    def phase_history(self) -> list[dict[str, float]]:
+        """Phase seconds of the profile's good starts before this one, newest first."""
+        starts = Engine.objects.filter(profile=self._profile, ready_at__isnull=False)
+        newest = starts.exclude(pk=self._engine_id).order_by("-created_at")
+        return list(newest.values_list("phase_seconds", flat=True)[:PHASE_HISTORY_STARTS])
 
     def find_stall(self, *, scale: float) -> float | None:
         """Seconds without a sign of life, once they are too many for this phase."""

@@ -8,6 +8,7 @@ from django.db import transaction
 from django.db.models.functions import Now
 
 from gateway.audit import record_change
+from gateway.database.changes import announce_change
 from gateway.errors import NotFound, SwitchRefused
 from modelops.domain.switching.states import LIVE_STATES, SwitchState
 from modelops.models import DEFAULT_SLOT, Slot, Switch, SwitchEvent
@@ -33,6 +34,7 @@ def cancel_switch(switch_id: uuid.UUID | None, actor: Actor, *, slot: str = DEFA
             ask_to_cancel(switch, by=actor.name)
         switch.refresh_from_db()
         record_change("switch_cancelled", switch, request=actor.request)
+        announce_change()
     return switch
 
 

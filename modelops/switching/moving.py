@@ -8,6 +8,7 @@ from django.db import transaction
 from django.db.models import F
 
 from gateway.audit import record_change
+from gateway.database.changes import announce_change
 from gateway.errors import SwitchRefused
 from modelops.models import Slot, SwitcherPresence
 from modelops.switching.actor import Actor
@@ -44,6 +45,7 @@ def move_slot(slug: str, actor: Actor, *, to: str = "", force: bool = False) -> 
             fence=F("fence") + 1,
         )
         record_change("slot_moved", slot, request=actor.request, changes={"box": [before, target.box]})
+        announce_change()
     slot.refresh_from_db()
     return slot
 

@@ -10,6 +10,7 @@ from django.db import transaction
 
 from gateway.audit import record_change
 from gateway.conf import get_config
+from gateway.database.changes import announce_change
 from gateway.errors import DoesNotFit, SwitchRefused
 from modelops.domain.switching.plan import Plan, PlanKind
 from modelops.domain.switching.request import SwitchRequest
@@ -70,6 +71,7 @@ def request_switch(request: SwitchRequest, actor: Actor, *, guard: Guard | None 
         newest = live[-1] if live else None
         if newest is not None and leads_to(newest, profile.slug, request.max_model_len):
             taken_over = _take_over(newest, request, actor)
+            announce_change()
             return RequestedSwitch(RequestOutcome.JOINED, plan, newest, taken_over)
         if newest is None and plan.kind is PlanKind.NOTHING:
             return RequestedSwitch(RequestOutcome.ALREADY_ACTIVE, plan)
@@ -77,6 +79,7 @@ def request_switch(request: SwitchRequest, actor: Actor, *, guard: Guard | None 
             guard(locked, live)
         refuse_unless_accepted(plan)
         switch = _insert_switch(locked, request, actor, plan, superseded=live)
+        announce_change()
     return RequestedSwitch(RequestOutcome.ACCEPTED, plan, switch)
 
 

@@ -19,6 +19,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from accounts.models import User
 from accounts.tokens import issue_passing_token
+from gateway.checks import OWN_CHECKS
 from gateway.conf import GatewayConfig, get_config
 from gateway.locks import lock_folder
 from gateway.supervisor import Child, Supervisor, is_port_free
@@ -36,6 +37,8 @@ class Command(BaseCommand):
         "Migrate, seed profiles and the users admin and demo, then run the web process and the switcher, "
         "which starts the simulated engine unless VLLM_BASE_URL is set. Ctrl-C ends everything."
     )
+    # All of them would import all pages; the web process, which needs those, checks itself.
+    requires_system_checks = (OWN_CHECKS,)
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--host", default="127.0.0.1", help="Address to listen on (default 127.0.0.1).")

@@ -20,6 +20,7 @@ class Command(BaseCommand):
         "End a switch: what served before goes on, or is started again where the switch got too far. "
         "Exit codes: 0: asked for; 2: there is no such switch, or it has ended."
     )
+    requires_system_checks: list[str] = []  # they would import all pages
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(

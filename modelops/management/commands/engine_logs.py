@@ -28,6 +28,7 @@ class Command(BaseCommand):
         "Show the log of the slot's newest engine, or of the one named. With -f and without --engine it "
         "follows from one engine to the next. Exit code 2: there is no such engine."
     )
+    requires_system_checks: list[str] = []  # they would import all pages
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("-f", "--follow", action="store_true", help="go on until Ctrl-C")

@@ -13,6 +13,7 @@ from modelops.profiles.seeding import export_profiles, list_exports
 
 class Command(BaseCommand):
     help = "Write profiles as YAML: those named, else all of them and the hardware profiles."
+    requires_system_checks: list[str] = []  # they would import all pages
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("slugs", nargs="*", metavar="SLUG")

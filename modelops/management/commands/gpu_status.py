@@ -26,6 +26,7 @@ class Command(BaseCommand):
         "Show memory, load, temperature, power and processes of each GPU, and what to do about problems. "
         "Exit code 0: there is a GPU to use; 3: there is none."
     )
+    requires_system_checks: list[str] = []  # they would import all pages
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(

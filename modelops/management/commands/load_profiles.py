@@ -18,6 +18,7 @@ class Command(BaseCommand):
         "Load model profiles and hardware profiles. All or nothing: with any mistake in the file nothing "
         "changes and the exit code is 1. Rows that were changed by hand are kept, unless --force."
     )
+    requires_system_checks: list[str] = []  # they would import all pages
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("path", nargs="?", type=Path, default=PROFILES_PATH, metavar="PATH")

@@ -24,6 +24,7 @@ class Command(BaseCommand):
         "Show what each slot serves, the switch under way and the last failure. "
         "Exit code 0: the default slot serves a model; 3: it serves none."
     )
+    requires_system_checks: list[str] = []  # they would import all pages
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(

@@ -21,6 +21,7 @@ class Command(BaseCommand):
         "serve. Engines that still run on the old box stay as they are: end them there with docker rm -f. "
         "Exit codes: 0: moved; 2: there is no such slot or box, or the slot's own box has a switcher."
     )
+    requires_system_checks: list[str] = []  # they would import all pages
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("slot", nargs="?", default=DEFAULT_SLOT, metavar="SLOT")

@@ -22,6 +22,7 @@ SHOWN_NEEDS = 12
 
 class Command(BaseCommand):
     help = "Rank the enabled profiles by how they suit the GPUs here; with --for, find GPUs for one profile."
+    requires_system_checks: list[str] = []  # they would import all pages
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         add_hardware_options(parser)

@@ -19,6 +19,7 @@ class Command(BaseCommand):
         "Ctrl-C. Engines keep running when it ends; the next one adopts them. Several may run: one "
         "acts, and only for the slots of its own box (docs/switching.md)."
     )
+    requires_system_checks: list[str] = []  # they would import all pages
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(

@@ -22,6 +22,7 @@ log = structlog.get_logger()
 
 class Command(BaseCommand):
     help = "Read the GPUs of this machine again and again and store what was read, until SIGTERM or Ctrl-C."
+    requires_system_checks: list[str] = []  # they would import all pages
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(

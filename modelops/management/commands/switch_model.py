@@ -36,6 +36,7 @@ class Command(BaseCommand):
         "Serve another profile: plan, drain, stop the old engine, start the new one, and go back if that "
         f"fails. Exit codes: {describe_exit_codes()}."
     )
+    requires_system_checks: list[str] = []  # they would import all pages
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("profile", metavar="PROFILE", help="slug of the profile to serve")

@@ -9,7 +9,6 @@ from django.utils import timezone
 
 from modelops.domain.switching.states import SwitchState
 from modelops.models import Engine, Gate, ModelProfile, Slot, Switch
-from modelops.serving import board as board_module
 from modelops.serving.board import BoardSnapshot, SlotView, read_board
 from modelops.serving.start_history import Restart
 from modelops.tests.serving.slot_rows import flip, make_engine, make_slot, make_switch, move_gate, move_switch
@@ -108,19 +107,18 @@ def test_an_unchanged_board_takes_two_queries_and_is_the_same(django_assert_num_
     make_switch(rows[0], None, "a")
     before = read()
 
-    with django_assert_num_queries(2):
+    with django_assert_num_queries(3):
         now = read(before)
 
     assert now is before
     assert read() == before
 
 
-def test_names_of_profiles_are_read_again_when_they_are_old(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_names_of_profiles_are_those_of_now() -> None:
     before = read()
     make_profile("new")
 
-    assert read(before).profiles == {}
-    monkeypatch.setattr(board_module, "PROFILES_AGE_S", 0)
+    assert before.profiles == {}
     assert read(before).profiles == {"new": "new"}
 
 

@@ -182,6 +182,22 @@ async def test_the_board_is_watched_through_an_outage(monkeypatch: pytest.Monkey
     assert watched.resolve("current").model == "b"
 
 
+async def test_the_board_is_read_at_once_when_something_has_changed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live, "SETTLED_PERIOD_S", 3600)
+    watched = live_board(monkeypatch, SERVING, board(slot(engine("b"))))
+    boards: asyncio.Queue[BoardSnapshot] = asyncio.Queue()
+    watched.subscribe(boards.put_nowait)
+
+    watching = asyncio.create_task(watched.watch())
+    async with asyncio.timeout(DEADLINE_S):
+        await boards.get()
+        watched.look_soon()
+        await boards.get()
+    watching.cancel()
+
+    assert watched.resolve("current").model == "b"
+
+
 FAILED = slot(None, problem={"message": "Out of memory."}, desired_profile="a")
 
 

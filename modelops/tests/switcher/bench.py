@@ -60,10 +60,10 @@ class SwitchBench:
         known |= {"extra_flags": {"load-format": "dummy"}, "max_model_len": 4096}
         self.order("save_profile", slug=slug, **{**known, **values})
 
-    def start_switcher(self, **settings: str) -> int:
+    def start_switcher(self, *, poll_s: float | None = None, **settings: str) -> int:
         """The process id of a new switcher; `settings` are in place of the bench's own."""
         log = str(self._folder / "switcher.log")
-        pid: int = self.order("fork_switcher", log=log, environment=settings)["pid"]
+        pid: int = self.order("fork_switcher", log=log, environment=settings, poll_s=poll_s)["pid"]
         self._alive.append(pid)
         return pid
 

@@ -44,8 +44,8 @@ def carry_out(do: str, **options: Any) -> dict[str, Any]:
         return ORDERS[do](**options)
 
 
-def fork_switcher(log: str, environment: dict[str, str]) -> dict[str, Any]:
-    """A switcher as `manage.py run_switcher` starts it, in a child of ours."""
+def fork_switcher(log: str, environment: dict[str, str], poll_s: float | None = None) -> dict[str, Any]:
+    """A switcher as `manage.py run_switcher` starts it, in a child of ours; polls every `poll_s` if given."""
     _close_connections()
     pid = os.fork()
     if pid:
@@ -58,7 +58,9 @@ def fork_switcher(log: str, environment: dict[str, str]) -> dict[str, Any]:
     from django.core.management import call_command
 
     from gateway.conf import get_config
+    from modelops.switcher import loop
 
+    loop.POLL_PERIOD_S = poll_s or loop.POLL_PERIOD_S
     os.environ.update(environment)
     get_config.cache_clear()
     try:

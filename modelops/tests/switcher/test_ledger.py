@@ -9,7 +9,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from modelops.domain.switching.states import SwitchState
-from modelops.models import Slot, Switch
+from modelops.models import Engine, Slot, Switch
 from modelops.switcher.lease import SlotLease
 from modelops.switcher.ledger import Ledger, StateMoved
 
@@ -52,6 +52,21 @@ def test_a_cancel_that_was_seen_is_followed(switch: Switch, ledger: Ledger) -> N
 
     switch.refresh_from_db()
     assert switch.state == SwitchState.CANCELLED
+
+
+def test_rows_are_built_anew_only_when_one_of_them_has_changed(switch: Switch, ledger: Ledger) -> None:
+    engine = Engine.objects.create(slot=switch.slot, generation=1, name="a-1", runtime="process", spec={})
+    Slot.objects.update(active_engine=engine)
+    first = ledger.load()
+
+    Slot.objects.update(lease_expires_at=Now())
+    after_a_renewal = ledger.load()
+    Engine.objects.update(base_url="http://elsewhere")
+    after_a_change = ledger.load()
+
+    assert after_a_renewal is first
+    assert after_a_change.slot.active_engine is not None
+    assert after_a_change.slot.active_engine.base_url == "http://elsewhere"
 
 
 @pytest.mark.parametrize(
