@@ -24,10 +24,10 @@ from benchmarks.children import (
 )
 from benchmarks.children import running as running_process
 from benchmarks.figures import Round, collect_figures
-from benchmarks.gateway_process import running_gateway
+from benchmarks.gateway_process import running_gateway, store_conversations
 from benchmarks.measuring import LoadGenerator, OpenStreams
 from benchmarks.native import build_programs
-from benchmarks.proxies import find_nginx, running_litellm, running_nginx
+from benchmarks.proxies import find_nginx, running_litellm, running_nginx, running_vllm_router
 from benchmarks.report import as_json, as_markdown
 from benchmarks.scenarios import (
     CHAT,
@@ -37,10 +37,11 @@ from benchmarks.scenarios import (
     OPEN_STREAMS,
     OPENAI,
     SCENARIOS,
+    VLLM_ROUTER,
     Scenario,
     Target,
 )
-from benchmarks.stores import Stores, running_stores
+from benchmarks.stores import running_stores
 from modelops.simulator.process import find_free_port
 
 WARM_UP_S = 0.7
@@ -53,7 +54,6 @@ class Bench:
 
     load: LoadGenerator
     targets: Sequence[Target]
-    stores: Stores
 
 
 def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespace:
@@ -62,11 +62,19 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
     parser.add_argument("--rounds", type=int, default=3, help="how often everything is measured")
     parser.add_argument("--seconds", type=float, default=3.0, help="length of one measurement")
     parser.add_argument("--scenarios", default=",".join(names), help="some of: %(default)s")
-    parser.add_argument("--targets", default="", help="some of: engine,/api/chat,/v1,nginx,LiteLLM")
+    parser.add_argument(
+        "--targets", default="", help="some of: engine,/api/chat,/v1,nginx,vLLM router,LiteLLM"
+    )
     parser.add_argument("--quick", action="store_true", help="one round of one second each")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every measurement there")
     parser.add_argument(
         "--litellm", metavar="PROGRAM", default=shutil.which("litellm"), help="LiteLLM's program, to compare"
+    )
+    parser.add_argument(
+        "--vllm-router",
+        metavar="PROGRAM",
+        default=shutil.which("vllm-router"),
+        help="the same of vLLM's router",
     )
     options = parser.parse_args(arguments)
     options.scenarios = options.scenarios.split(",")
@@ -100,25 +108,31 @@ def started(folder: Path, options: argparse.Namespace) -> Iterator[Bench]:
             running_gateway(stores, engine_port=engine_port, folder=folder, core=core)
         )
         pid, tokens = gateway.process.pid, gateway.token_file
+        stored = store_conversations(gateway)
         targets = [
             Target(DIRECT, engine_port),
-            Target(CHAT, gateway.port, path="/api/chat", pid=pid, token_file=tokens),
+            Target(CHAT, gateway.port, path="/api/chat", pid=pid, token_file=tokens, conversations=stored),
             Target(OPENAI, gateway.port, pid=pid, token_file=tokens),
-            *_start_proxies(stack, engine_port, folder=folder, core=core, litellm=options.litellm),
+            *_start_proxies(stack, engine_port, folder=folder, core=core, options=options),
         ]
         wanted = [t for t in targets if not options.targets or t.name in options.targets.split(",")]
-        yield Bench(LoadGenerator(programs.load_generator, folder), wanted, stores)
+        yield Bench(LoadGenerator(programs.load_generator, folder, stores), wanted)
 
 
 def _start_proxies(
-    stack: ExitStack, engine_port: int, *, folder: Path, core: int | None, litellm: str | None
+    stack: ExitStack, engine_port: int, *, folder: Path, core: int | None, options: argparse.Namespace
 ) -> Iterator[Target]:
-    for name, program, run in ((NGINX, find_nginx(), running_nginx), (LITELLM, litellm, running_litellm)):
+    peers = (
+        (NGINX, find_nginx(), running_nginx),
+        (VLLM_ROUTER, options.vllm_router, running_vllm_router),
+        (LITELLM, options.litellm, running_litellm),
+    )
+    for name, program, run in peers:
         if program is None:
             say(f"{name} is not installed, so there is no comparison with it.")
             continue
         proxy = stack.enter_context(run(program, engine_port=engine_port, folder=folder, core=core))
-        skips = ("paced256",) if name == LITELLM else ()
+        skips = ("paced256", "paced64") if name == LITELLM else ()
         yield Target(name, proxy.port, pid=proxy.process.pid, token_file=proxy.token_file, skips=skips)
 
 
@@ -145,7 +159,7 @@ def measure_rounds(
 def _pairs(scenarios: Sequence[Scenario], targets: Sequence[Target]) -> Iterator[tuple[Scenario, Target]]:
     for scenario in scenarios:
         for target in targets:
-            if scenario.name not in target.skips:
+            if scenario.is_for(target):
                 yield scenario, target
 
 
@@ -158,7 +172,7 @@ def measure_open_streams(bench: Bench) -> OpenStreams | None:
         return None
     bench.load.measure(SCENARIOS[0], chat, seconds=WARM_UP_S)
     say("2,000 open streams")
-    return bench.load.measure_open_streams(chat, bench.stores)
+    return bench.load.measure_open_streams(chat)
 
 
 def run(options: argparse.Namespace, folder: Path) -> int:

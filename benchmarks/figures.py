@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from benchmarks.measuring import Measurement, OpenStreams
-from benchmarks.scenarios import CHAT, DIRECT, LITELLM, NGINX
+from benchmarks.scenarios import CHAT, DIRECT, LITELLM, NGINX, OPENAI, VLLM_ROUTER
 
 Round = dict[tuple[str, str], Measurement]
 """What one round measured, by scenario and target."""
@@ -72,16 +72,36 @@ def cpu_us_per_token(measurement: Measurement) -> float | None:
     return measurement.cpu_us_per_token
 
 
+def times_cpu_of_router(measured: Round) -> float | None:
+    ours, theirs = measured.get(("json", OPENAI)), measured.get(("json", VLLM_ROUTER))
+    if ours is None or theirs is None or not ours.cpu_us_per_request or not theirs.cpu_us_per_request:
+        return None
+    return ours.cpu_us_per_request / theirs.cpu_us_per_request
+
+
+def gap_p99_ms(measurement: Measurement) -> float | None:
+    return measurement.token_gap_p99_ms
+
+
 FIGURES: tuple[tuple[str, str, OfRound, Bound], ...] = (
     ("plain JSON request", "CPU µs", of("json", CHAT, cpu_us_per_request), Bound(1000, 650)),
     ("stream of 8 tokens", "CPU µs", of("short", CHAT, cpu_us_per_request), Bound(1400, 1000)),
     ("token of a burst", "CPU µs", of("burst", CHAT, cpu_us_per_token), Bound(15, 10)),
     ("token of 256 paced streams", "CPU µs", of("paced256", CHAT, cpu_us_per_token), Bound(75, 50)),
     ("added time to first token, 1 client", "ms", added_first_token_ms, Bound(5, 3)),
-    ("JSON requests/s ÷ LiteLLM", "×", ratio("json", CHAT, LITELLM), Bound(10, 14, True)),
-    ("short streams/s ÷ LiteLLM", "×", ratio("short", CHAT, LITELLM), Bound(15, 22, True)),
-    ("burst tokens/s ÷ LiteLLM", "×", ratio("burst", CHAT, LITELLM), Bound(30, 45, True)),
+    ("JSON requests/s ÷ LiteLLM", "×", ratio("json", CHAT, LITELLM), Bound(10, 18, True)),
+    ("JSON of 100 tokens, requests/s ÷ LiteLLM", "×", ratio("json100", CHAT, LITELLM), Bound(6, 12, True)),
+    ("short streams/s ÷ LiteLLM", "×", ratio("short", CHAT, LITELLM), Bound(15, 27, True)),
+    ("burst tokens/s ÷ LiteLLM", "×", ratio("burst", CHAT, LITELLM), Bound(30, 55, True)),
     ("burst tokens/s ÷ nginx", "×", ratio("burst", CHAT, NGINX), Bound(0.65, 0.85, True)),
+    ("256 paced streams, tokens/s ÷ engine", "×", ratio("paced256", CHAT, DIRECT), Bound(0.65, 0.85, True)),
+    ("CPU of /v1 JSON ÷ vLLM's router", "×", times_cpu_of_router, Bound(10, 5)),
+    (
+        "64 streams beside a conversation of 2,000 turns: p99 between tokens",
+        "ms",
+        of("beside2000", CHAT, gap_p99_ms),
+        Bound(100, 30),
+    ),
 )
 
 

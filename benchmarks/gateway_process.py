@@ -8,7 +8,7 @@ import os
 import secrets
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +20,7 @@ from benchmarks.children import (
     running,
     wait_until_ready,
 )
+from benchmarks.scenarios import StoredConversation
 from benchmarks.stores import Stores
 from modelops.simulator.process import find_free_port
 
@@ -33,6 +34,7 @@ class GatewayProcess:
     process: Process
     port: int
     token_file: Path
+    environment: Mapping[str, str]
 
 
 def gateway_environment(stores: Stores, *, engine_port: int, folder: Path, password: str) -> dict[str, str]:
@@ -47,6 +49,7 @@ def gateway_environment(stores: Stores, *, engine_port: int, folder: Path, passw
         "JWT_SECRET": secrets.token_hex(32),
         "VLLM_BASE_URL": f"http://127.0.0.1:{engine_port}",
         "RATE_LIMIT_REQUESTS": "1000000000",
+        "TOKEN_LIMIT": "1000000000000",
         "MAX_CONCURRENT_STREAMS": "1000000",
         "LOGIN_RATE": "1000/m",
         "REGISTRATION": "true",
@@ -72,20 +75,30 @@ def running_gateway(
         wait_until_ready(process, lambda: accepts_connections(port), log=log)
         token_file = folder / "tokens"
         token_file.write_text("\n".join(_log_in(port, password) for _ in range(TOKENS)))
-        yield GatewayProcess(process, port, token_file)
+        yield GatewayProcess(process, port, token_file, environment)
+
+
+def store_conversations(gateway: GatewayProcess) -> dict[int, list[StoredConversation]]:
+    """Conversations that clients go on with, by their number of turns."""
+    made = _run(
+        [sys.executable, "-m", "benchmarks.seeding", USERNAME, "32x20", "1x2000"], gateway.environment
+    )
+    return {
+        int(turns): [StoredConversation(*ids) for ids in kind] for turns, kind in json.loads(made).items()
+    }
 
 
 def _manage(project: Path, environment: Mapping[str, str], *arguments: str) -> None:
+    _run([sys.executable, "manage.py", *arguments], environment, project)
+
+
+def _run(command: Sequence[str], environment: Mapping[str, str], folder: Path = PROJECT) -> str:
     result = subprocess.run(
-        [sys.executable, "manage.py", *arguments],
-        cwd=project,
-        env=dict(environment),
-        capture_output=True,
-        text=True,
-        timeout=300,
+        command, cwd=folder, env=dict(environment), capture_output=True, text=True, timeout=300
     )
     if result.returncode:
-        raise BenchmarkError(f"manage.py {arguments[0]} failed:\n{result.stdout}{result.stderr}")
+        raise BenchmarkError(f"{' '.join(command[1:3])} failed:\n{result.stdout}{result.stderr}")
+    return result.stdout
 
 
 def _log_in(port: int, password: str) -> str:

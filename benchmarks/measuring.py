@@ -5,15 +5,15 @@ from __future__ import annotations
 import json
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from benchmarks.children import BenchmarkError, Process, running, tail
 from benchmarks.process_usage import read_cpu_s, read_memory
-from benchmarks.scenarios import OPEN_STREAMS, Scenario, Target
-from benchmarks.stores import Stores
+from benchmarks.scenarios import OPEN_STREAMS, STORED, Scenario, Target
+from benchmarks.stores import Stores, StoresCpu
 
 GRACE_S = 30.0
 RAMP_S = 6.0
@@ -39,7 +39,11 @@ class Measurement:
     answer_p99_ms: float
     token_transit_p50_ms: float
     token_transit_p99_ms: float
+    token_gap_p50_ms: float
+    token_gap_p99_ms: float
     first_error: str
+    stores: StoresCpu | None = None
+    """Of PostgreSQL and Redis meanwhile; None for a target that stores nothing there."""
 
     @property
     def failures(self) -> int:
@@ -61,9 +65,37 @@ class Measurement:
     def cpu_us_per_token(self) -> float | None:
         return None if self.cpu_s is None else self.cpu_s * 1e6 / max(1, self.tokens)
 
+    @property
+    def postgres_us_per_request(self) -> float | None:
+        return None if self.stores is None else self.stores.postgres_s * 1e6 / max(1, self.answers)
+
+    @property
+    def redis_us_per_request(self) -> float | None:
+        return None if self.stores is None else self.stores.redis_s * 1e6 / max(1, self.answers)
+
+    @property
+    def all_us_per_request(self) -> float | None:
+        """With the stores' share."""
+        own = self.cpu_us_per_request
+        return own and own + (self.postgres_us_per_request or 0) + (self.redis_us_per_request or 0)
+
     def as_json(self) -> dict[str, Any]:
-        derived = ("requests_per_s", "tokens_per_s", "cpu_us_per_request", "cpu_us_per_token")
+        derived = (
+            "requests_per_s",
+            "tokens_per_s",
+            "cpu_us_per_request",
+            "cpu_us_per_token",
+            "all_us_per_request",
+        )
         return asdict(self) | {name: getattr(self, name) for name in derived}
+
+
+@dataclass(frozen=True)
+class CpuReading:
+    """What had been used at one moment."""
+
+    own_s: float | None
+    stores: StoresCpu
 
 
 @dataclass(frozen=True)
@@ -81,24 +113,54 @@ class OpenStreams:
 
 
 class LoadGenerator:
-    def __init__(self, program: Path, folder: Path) -> None:
+    def __init__(self, program: Path, folder: Path, stores: Stores) -> None:
         self._program = program
+        self._stores = stores
         self._folder = folder
 
     def measure(self, scenario: Scenario, target: Target, *, seconds: float) -> Measurement:
         """Load `target` for this long and wait for its last answers. Raises BenchmarkError if it died."""
-        cpu_before = _cpu_s(target)
-        with self._loading(scenario, target, seconds=seconds) as (process, log):
-            if not _has_ended_within(process, seconds + GRACE_S + 30):
-                raise BenchmarkError(f"{scenario.name} on {target.name} did not end.")
-        return _to_measurement(scenario, target, log, cpu_before)
+        before = self._read_cpu(target)
+        together = [scenario, *filter(None, [scenario.beside])]
+        with ExitStack() as stack:
+            loads = [
+                (each, *stack.enter_context(self._loading(each, target, seconds=seconds)))
+                for each in together
+            ]
+            for each, process, _log in loads:
+                if not _has_ended_within(process, seconds + GRACE_S + 30):
+                    raise BenchmarkError(f"{each.name} on {target.name} did not end.")
+        measured, *others = [self._to_measurement(each, target, log, before) for each, _p, log in loads]
+        for other in others:
+            if other.failures or not other.answers:
+                raise BenchmarkError(f"{other.scenario} beside {scenario.name} failed: {other.first_error}")
+        return measured
 
-    def measure_open_streams(self, target: Target, stores: Stores) -> OpenStreams:
+    def _read_cpu(self, target: Target) -> CpuReading:
+        return CpuReading(None if target.pid is None else read_cpu_s(target.pid), self._stores.read_cpu_s())
+
+    def _to_measurement(
+        self, scenario: Scenario, target: Target, log: Path, before: CpuReading
+    ) -> Measurement:
+        try:
+            counted = json.loads(log.read_text())
+            after = self._read_cpu(target)
+        except (ValueError, OSError) as exc:
+            raise BenchmarkError(f"{scenario.name} on {target.name} failed: {exc}\n{tail(log)}") from exc
+        return Measurement(
+            scenario=scenario.name,
+            target=target.name,
+            cpu_s=None if before.own_s is None or after.own_s is None else after.own_s - before.own_s,
+            stores=after.stores.since(before.stores) if target.name in STORED else None,
+            **counted,
+        )
+
+    def measure_open_streams(self, target: Target) -> OpenStreams:
         """Open all the streams, and watch `target`'s process while they are."""
         if target.pid is None:
             raise BenchmarkError("Only a process can be watched.")
-        before = read_memory(target.pid)
-        cpu_before = _cpu_s(target)
+        stores, before = self._stores, read_memory(target.pid)
+        cpu_before = self._read_cpu(target)
         peak_kb, peak_threads, peak_connections = (
             before.resident_kb,
             before.threads,
@@ -114,7 +176,7 @@ class LoadGenerator:
                 if connections is not None and peak_connections is not None:
                     peak_connections = max(peak_connections, connections)
         return OpenStreams(
-            load=_to_measurement(OPEN_STREAMS, target, log, cpu_before),
+            load=self._to_measurement(OPEN_STREAMS, target, log, cpu_before),
             streams=OPEN_STREAMS.connections,
             kb_per_stream=(peak_kb - before.resident_kb) / OPEN_STREAMS.connections,
             threads=peak_threads,
@@ -125,12 +187,12 @@ class LoadGenerator:
     def _loading(
         self, scenario: Scenario, target: Target, *, seconds: float, ramp_s: float = 0
     ) -> Iterator[tuple[Process, Path]]:
-        body, log = self._folder / "body.json", self._folder / "load.json"
-        body.write_text(scenario.body)
+        bodies, log = (self._folder / f"{scenario.name}.{kind}" for kind in ("bodies", "json"))
+        bodies.write_text("\n".join(scenario.list_bodies(target)))
         options: dict[str, object] = {
             "-p": target.port,
             "-u": target.path,
-            "-b": body,
+            "-b": bodies,
             "-c": scenario.connections,
             "-d": seconds,
             "-g": GRACE_S,
@@ -150,17 +212,3 @@ def _has_ended_within(process: Process, seconds: float) -> bool:
     except subprocess.TimeoutExpired:
         return False
     return True
-
-
-def _cpu_s(target: Target) -> float | None:
-    return None if target.pid is None else read_cpu_s(target.pid)
-
-
-def _to_measurement(scenario: Scenario, target: Target, log: Path, cpu_before: float | None) -> Measurement:
-    try:
-        counted = json.loads(log.read_text())
-        cpu_after = _cpu_s(target)
-    except (ValueError, OSError) as exc:
-        raise BenchmarkError(f"{scenario.name} on {target.name} failed: {exc}\n{tail(log)}") from exc
-    cpu_s = None if cpu_before is None or cpu_after is None else cpu_after - cpu_before
-    return Measurement(scenario=scenario.name, target=target.name, cpu_s=cpu_s, **counted)

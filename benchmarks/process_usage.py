@@ -1,14 +1,11 @@
-"""What a process has used, from /proc: all its threads, those that ended included."""
+"""What processes have used, from /proc: all their threads, those that ended included."""
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
-TICKS_PER_S = os.sysconf("SC_CLK_TCK")
-USER_TICKS, SYSTEM_TICKS = 11, 12
-"""Positions in /proc/PID/stat after the command's name, which may hold spaces (proc(5))."""
+import psutil
 
 
 @dataclass(frozen=True)
@@ -18,8 +15,20 @@ class MemoryUse:
 
 
 def read_cpu_s(pid: int) -> float:
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[USER_TICKS]) + int(fields[SYSTEM_TICKS])) / TICKS_PER_S
+    """Of the process and all that it started, children that have ended included. OSError when it is gone."""
+    try:
+        process = psutil.Process(pid)
+        return sum(_own_cpu_s(each) for each in [process, *process.children(recursive=True)])
+    except psutil.NoSuchProcess as exc:
+        raise ProcessLookupError(str(exc)) from exc
+
+
+def _own_cpu_s(process: psutil.Process) -> float:
+    try:
+        times = process.cpu_times()
+    except psutil.NoSuchProcess:  # its parent counts it from now on
+        return 0.0
+    return float(times.user + times.system + times.children_user + times.children_system)
 
 
 def read_memory(pid: int) -> MemoryUse:

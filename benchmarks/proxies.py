@@ -1,4 +1,4 @@
-"""Other servers in front of the same engine, to compare with in the same run: nginx and LiteLLM."""
+"""Other servers in front of the same engine, to compare with: nginx, vLLM's router and LiteLLM."""
 
 from __future__ import annotations
 
@@ -63,6 +63,19 @@ def running_nginx(
     )
     command = [program, "-p", str(folder), "-c", str(config), "-e", str(folder / "nginx-errors.log")]
     with running(command, log=log, core=core) as process:
+        wait_until_ready(process, lambda: accepts_connections(port), log=log)
+        yield ProxyProcess(process, port)
+
+
+@contextmanager
+def running_vllm_router(
+    program: str, *, engine_port: int, folder: Path, core: int | None
+) -> Iterator[ProxyProcess]:
+    """vLLM's router (Rust), one worker, no authentication."""
+    port, log = find_free_port(), folder / "vllm-router.log"
+    command = [program, "--worker-urls", f"http://127.0.0.1:{engine_port}", "--policy", "round_robin"]
+    command += ["--host", "127.0.0.1", "--port", str(port), "--prometheus-port", str(find_free_port())]
+    with running([*command, "--log-level", "warning"], log=log, core=core) as process:
         wait_until_ready(process, lambda: accepts_connections(port), log=log)
         yield ProxyProcess(process, port)
 

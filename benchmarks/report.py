@@ -20,9 +20,15 @@ COLUMNS: tuple[tuple[str, OfMeasurement], ...] = (
     ("tokens/s", lambda m: m.tokens_per_s),
     ("CPU µs/request", lambda m: m.cpu_us_per_request),
     ("CPU µs/token", lambda m: m.cpu_us_per_token),
+    ("PostgreSQL µs/request", lambda m: m.postgres_us_per_request),
+    ("Redis µs/request", lambda m: m.redis_us_per_request),
+    ("all µs/request", lambda m: m.all_us_per_request),
+    ("answer p50 ms", lambda m: m.answer_p50_ms),
+    ("p99 ms", lambda m: m.answer_p99_ms),
     ("first token p50 ms", lambda m: m.first_token_p50_ms),
     ("p99 ms", lambda m: m.first_token_p99_ms),
     ("token transit p50 ms", lambda m: m.token_transit_p50_ms),
+    ("between tokens p99 ms", lambda m: m.token_gap_p99_ms),
 )
 
 

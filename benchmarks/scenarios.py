@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 INSTANT = "current"
@@ -23,29 +24,59 @@ class Scenario:
     tokens: int
     model: str = INSTANT
     is_stream: bool = True
+    turns: int = 0
+    """Of the stored conversation that each client goes on with, after its last answer; 0: a new one."""
+    beside: Scenario | None = None
+    """What another client does meanwhile, unmeasured."""
 
-    @property
-    def body(self) -> str:
-        """The same for every target: /api/chat takes what /v1/chat/completions takes."""
-        return json.dumps(
-            {
-                "model": self.model,
-                "messages": [{"role": "user", "content": PROMPT}],
-                "stream": self.is_stream,
-                "max_tokens": self.tokens,
-            }
-        )
+    def list_bodies(self, target: Target) -> list[str]:
+        """One for all clients (/api/chat takes what /v1 takes), or one for each stored conversation."""
+        asked = {"model": self.model, "stream": self.is_stream, "max_tokens": self.tokens}
+        if not self.turns:
+            return [json.dumps(asked | {"messages": [{"role": "user", "content": PROMPT}]})]
+        return [
+            json.dumps(asked | {"content": PROMPT, "conversation_id": each.id, "parent_id": each.last_id})
+            for each in target.conversations.get(self.turns, ())
+        ]
+
+    def is_for(self, target: Target) -> bool:
+        """Stored conversations are the gateway's alone."""
+        needed = {self.turns, self.beside.turns if self.beside else 0} - {0}
+        return self.name not in target.skips and needed <= set(target.conversations)
 
 
 SCENARIOS = (
     Scenario("json", "32 clients, whole answers", 32, 1, is_stream=False),
+    Scenario("json100", "32 clients, whole answers of 100 tokens", 32, 100, is_stream=False),
+    Scenario(
+        "json20turns",
+        "the same as json, in stored conversations of 20 turns",
+        32,
+        1,
+        is_stream=False,
+        turns=20,
+    ),
     Scenario("short", "32 clients, streams of 8 tokens", 32, 8),
     Scenario("burst", "32 clients, streams of 200 tokens without a pause", 32, 200),
     Scenario("one", "1 client, streams of 20 tokens, 10 ms apart", 1, 20, model=EVERY_10_MS),
     Scenario("paced256", "256 clients, streams of 100 tokens, 10 ms apart", 256, 100, model=EVERY_10_MS),
+    Scenario("paced64", "64 clients, streams of 100 tokens, 10 ms apart", 64, 100, model=EVERY_10_MS),
+    Scenario(
+        "beside2000",
+        "the same as paced64, beside a client that loops on a conversation of 2,000 turns",
+        *(64, 100, EVERY_10_MS),
+        beside=Scenario("loop2000", "", 1, 1, is_stream=False, turns=2000),
+    ),
 )
 
 OPEN_STREAMS = Scenario("open2000", "2,000 open streams, a token a second", 2000, 12, model=EVERY_SECOND)
+
+
+@dataclass(frozen=True)
+class StoredConversation:
+    id: str
+    last_id: str
+    """Of its last answer."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +88,8 @@ class Target:
     path: str = "/v1/chat/completions"
     pid: int | None = None
     token_file: Path | None = None
+    conversations: Mapping[int, Sequence[StoredConversation]] = field(default_factory=dict)
+    """By their number of turns."""
     skips: tuple[str, ...] = ()
     """Scenarios that it could not finish in their time."""
 
@@ -66,3 +99,6 @@ CHAT = "/api/chat"
 OPENAI = "/v1"
 NGINX = "nginx"
 LITELLM = "LiteLLM"
+VLLM_ROUTER = "vLLM router"
+STORED = (CHAT, OPENAI)
+"""Where the stores' CPU time belongs to the target."""

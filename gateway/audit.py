@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from django.conf import settings
-from django.contrib import admin
 from django.db import transaction
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 from django.utils.module_loading import import_string
 from rest_framework.request import Request
+
+from gateway.admin_lists import DeclaredFilters
 
 SHOWN_LENGTH = 200
 
@@ -71,7 +72,7 @@ def operating_system_user() -> str:
         return f"uid {os.getuid()}"
 
 
-class AuditedAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not subscriptable
+class AuditedAdmin(DeclaredFilters):
     """Rows that the admin adds, changes and deletes on record."""
 
     def save_model(self, request: HttpRequest, obj: Model, form: Any, change: bool) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ipaddress
-import os
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -21,14 +20,11 @@ OWN_CHECKS = "gateway"
 @register(OWN_CHECKS)
 def check_shared_state(**_options: Any) -> Sequence[CheckMessage]:
     """Several web processes need Redis, to share limits and cancel signals."""
-    try:
-        workers = int(os.environ.get("WEB_CONCURRENCY", "1"))
-    except ValueError:
-        return [Error("WEB_CONCURRENCY is not a whole number.", id="gateway.E002")]
-    if workers > 1 and not get_config().redis_url:
+    config = get_config()
+    if config.web_concurrency > 1 and not config.redis_url:
         return [
             Error(
-                f"WEB_CONCURRENCY is {workers}, but REDIS_URL is not set.",
+                f"WEB_CONCURRENCY is {config.web_concurrency}, but REDIS_URL is not set.",
                 hint="More than one web process needs Redis for rate limits and cancel signals.",
                 id="gateway.E001",
             )

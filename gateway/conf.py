@@ -29,6 +29,7 @@ from gateway.env import (
     parse_names,
     parse_networks,
     parse_origins,
+    parse_process_count,
     parse_rate,
     read_value,
     seconds,
@@ -108,6 +109,14 @@ class GatewayConfig(AccountConfig, EngineConfig, RequestConfig):
         "GATEWAY_DATA_DIR", str(BASE_DIR / "var"), "Folder of the SQLite file and of generated secrets."
     )
     port: int = setting("GATEWAY_PORT", 8080, "Port that `make run` listens on.", whole_number(1, 65535))
+
+    web_concurrency: int = setting(
+        "WEB_CONCURRENCY",
+        1,
+        "Web processes that `run_web` keeps running, or `auto`: one for each core, at most 4. More than one "
+        "needs REDIS_URL.",
+        parse_process_count,
+    )
 
     admin_password: str = setting(
         "GATEWAY_ADMIN_PASSWORD", "", "Password of the seeded user `admin`; empty means one is made up."

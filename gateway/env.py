@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import json
+import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import field
@@ -15,6 +16,7 @@ import environ
 
 TRUE_WORDS = frozenset({"1", "true", "yes", "on"})
 FALSE_WORDS = frozenset({"0", "false", "no", "off"})
+MOST_AUTO_PROCESSES, MOST_PROCESSES = 4, 64
 
 
 class ConfigurationError(Exception):
@@ -90,6 +92,18 @@ def whole_number(minimum: int, maximum: int | None = None) -> Callable[[str, str
         return value
 
     return parse
+
+
+def parse_process_count(name: str, raw: str) -> int:
+    """A number of processes. `auto`: one for each core, up to MOST_AUTO_PROCESSES."""
+    if raw.strip().lower() == "auto":
+        return min(MOST_AUTO_PROCESSES, count_cores())
+    return whole_number(1, MOST_PROCESSES)(name, raw)
+
+
+def count_cores() -> int:
+    """The cores that this process may use. A container's bound on CPU time is not among what says so."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def seconds(minimum: float) -> Callable[[str, str], float]:

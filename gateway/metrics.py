@@ -25,4 +25,8 @@ CHAT_FIRST_TOKEN = Histogram(
     buckets=FIRST_TOKEN_BUCKETS_S,
 )
 CHAT_TOKENS = Counter("chat_tokens", "Tokens by model and kind: prompt, completion.", ["model", "kind"])
-OPEN_GENERATIONS = Gauge("chat_open_generations", "Answers being generated now.")
+OPEN_GENERATIONS = Gauge(
+    "chat_open_generations",
+    "Answers being generated now.",
+    multiprocess_mode="livesum",
+)

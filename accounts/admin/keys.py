@@ -12,6 +12,7 @@ from django.utils import timezone
 from accounts.admin.base import admin_origin
 from accounts.api_keys import revoke_api_key
 from accounts.models import ApiKey
+from gateway.admin_lists import UncountedAdmin
 from gateway.audit import ReadOnlyAdmin
 
 
@@ -34,20 +35,18 @@ class WorkingFilter(admin.SimpleListFilter):
 
 
 @admin.register(ApiKey)
-class ApiKeyAdmin(ReadOnlyAdmin):
-    show_full_result_count = False
+class ApiKeyAdmin(UncountedAdmin, ReadOnlyAdmin):
     list_display = ["name", "shown_prefix", "user", "scope_names", "created_at", "last_used_at", "ends_at"]
     list_filter = [WorkingFilter]
     list_select_related = ["user"]
     search_fields = ["name", "prefix", "user__username", "user__email"]
-    date_hierarchy = "created_at"
     actions = ["revoke"]
     fields = [
         *("name", "shown_prefix", "user", "scopes", "allowed_models"),
         *("created_at", "last_used_at", "expires_at", "replaced_by", "overlap_until", "revoked_at"),
     ]
 
-    @admin.display(description="prefix", ordering="prefix")
+    @admin.display(description="prefix")
     def shown_prefix(self, key: ApiKey) -> str:
         return key.shown_prefix
 

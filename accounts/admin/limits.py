@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from typing import Any
 
 from django.contrib import admin
@@ -11,11 +12,12 @@ from django.http import HttpRequest
 from accounts.admin.base import admin_origin
 from accounts.limits.rows import delete_limit, save_limit
 from accounts.models import DailyUsage, Limit
+from gateway.admin_lists import DeclaredFilters, UncountedAdmin, UntilFilter
 from gateway.audit import ReadOnlyAdmin
 
 
 @admin.register(Limit)
-class LimitAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not subscriptable
+class LimitAdmin(DeclaredFilters):
     list_display = ["target", "kind", "amount", "subject", "updated_at"]
     list_filter = ["subject", "kind", "role"]
     list_select_related = ["user", "api_key"]
@@ -45,10 +47,18 @@ class LimitAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not subscriptab
             delete_limit(limit=limit, origin=admin_origin(request))
 
 
+class UsageUntilFilter(UntilFilter):
+    """By the day itself: rows of usage have numbers for ids."""
+
+    @classmethod
+    def before(cls, queryset: QuerySet[Any], day: datetime.date) -> QuerySet[Any]:
+        return queryset.filter(day__lt=day)
+
+
 @admin.register(DailyUsage)
-class DailyUsageAdmin(ReadOnlyAdmin):
-    show_full_result_count = False
+class DailyUsageAdmin(UncountedAdmin, ReadOnlyAdmin):
     list_display = ["day", "user", "requests", "prompt_tokens", "completion_tokens"]
     list_select_related = ["user"]
     search_fields = ["user__username", "user__email"]
-    date_hierarchy = "day"
+    search_ids = []
+    until_filter = UsageUntilFilter

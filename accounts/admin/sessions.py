@@ -9,12 +9,12 @@ from django.http import HttpRequest
 from accounts.admin.base import admin_origin
 from accounts.models import Session
 from accounts.sessions import end_session
+from gateway.admin_lists import UncountedAdmin
 from gateway.audit import ReadOnlyAdmin
 
 
 @admin.register(Session)
-class SessionAdmin(ReadOnlyAdmin):
-    show_full_result_count = False
+class SessionAdmin(UncountedAdmin, ReadOnlyAdmin):
     list_display = [
         "user",
         "kind",
@@ -28,8 +28,7 @@ class SessionAdmin(ReadOnlyAdmin):
     ]
     list_filter = [("revoked_at", admin.EmptyFieldListFilter), "kind", "revoked_reason"]
     list_select_related = ["user"]
-    search_fields = ["user__username", "user__email", "=address", "=id"]
-    date_hierarchy = "created_at"
+    search_fields = ["user__username", "user__email", "=address"]
     actions = ["end"]
     fields = [
         *("id", "user", "kind", "user_agent", "address", "created_at", "last_used_at", "expires_at"),

@@ -23,6 +23,7 @@ from accounts.models.users import COMPARED_FORMS
 from accounts.services import record_password_reset, record_rights, set_active
 from accounts.sessions import end_sessions
 from accounts.stamps import account_change
+from gateway.admin_lists import UncountedAdmin
 
 RIGHTS = ["role", "is_active"]
 OWN_PAGE = "Your own password is changed here, with the old one."
@@ -32,14 +33,14 @@ admin.site.unregister(Group)  # rights come from the role alone
 
 
 @admin.register(User)
-class UserAdmin(DjangoUserAdmin):  # type: ignore[type-arg]  # not subscriptable
+class UserAdmin(UncountedAdmin, DjangoUserAdmin):  # type: ignore[type-arg]  # not subscriptable
     form = UserChangeForm
     add_form = AdminUserCreationForm
     list_display = ["username", "email", "role", "is_active", "last_login", "created_at"]
     list_filter = ["role", "is_active", "last_login"]
-    search_fields = ["username", "email", "=id"]
-    date_hierarchy = "created_at"
+    search_fields = ["username", "email"]
     ordering = ["username"]
+    searched_rows = None  # accounts are few beside what they write
     filter_horizontal = []
     readonly_fields = ["last_login", "created_at"]
     actions = ["end_all_sessions", "deactivate", "activate"]

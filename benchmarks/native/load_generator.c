@@ -5,8 +5,9 @@
  * An answer is an error unless its status is 200 and it holds exactly the expected number of tokens.
  * One thread, one epoll set. Prints one JSON object.
  *
- * usage: load_generator -p PORT -u PATH -b BODY_FILE [-t TOKEN_FILE] -c CONNECTIONS -d SECONDS
+ * usage: load_generator -p PORT -u PATH -b BODIES [-t TOKEN_FILE] -c CONNECTIONS -d SECONDS
  *                       -g GRACE_SECONDS -e EXPECTED_TOKENS [-r RAMP_SECONDS]
+ *   -b  bodies, one a line, dealt out to the connections in turn
  *   -t  bearer tokens, one a line, dealt out to the connections in turn
  *   -d  no new request after this long; -g: how long the last answers may then still take
  *   -r  open the connections evenly over this long
@@ -26,12 +27,12 @@
 
 #include "http_answer.h"
 
-enum { EVENTS = 512, SAMPLES = 1 << 20, MAX_TOKENS = 1024, DIALS_PER_TURN = 64 };
+enum { EVENTS = 512, SAMPLES = 1 << 20, MAX_LINES = 1024, DIALS_PER_TURN = 64 };
 
 struct connection {
     int fd;
     bool is_busy;
-    uint64_t started_us;
+    uint64_t started_us, last_token_us;
     struct answer answer;
     char *request;
     int request_bytes;
@@ -48,7 +49,7 @@ static struct options {
     const char *path, *body_file, *token_file;
 } options;
 
-static struct samples first_token, whole_answer, token_transit;
+static struct samples first_token, whole_answer, token_transit, token_gap;
 static long answers, errors, unfinished, tokens;
 static char first_error[160];
 static bool is_stopping;
@@ -146,6 +147,9 @@ static void take_token(void *context, uint64_t sent_us)
     uint64_t now = now_us();
     if (c->answer.tokens == 1)
         note(&first_token, c->started_us, now);
+    else
+        note(&token_gap, c->last_token_us, now);
+    c->last_token_us = now;
     note(&token_transit, sent_us, now);
     tokens++;
 }
@@ -178,16 +182,22 @@ static char *read_file(const char *name)
     return strdup(text);
 }
 
+static int read_lines(const char *name, char **lines)
+{
+    int count = 0;
+    for (char *line = strtok(read_file(name), "\n"); line && count < MAX_LINES; line = strtok(NULL, "\n"))
+        lines[count++] = line;
+    return count;
+}
+
 static struct connection *prepare_connections(void)
 {
-    char *body = read_file(options.body_file), *bearers[MAX_TOKENS];
-    int known = 0;
-    if (options.token_file)
-        for (char *line = strtok(read_file(options.token_file), "\n"); line && known < MAX_TOKENS;
-             line = strtok(NULL, "\n"))
-            bearers[known++] = line;
+    char *bodies[MAX_LINES], *bearers[MAX_LINES];
+    int bodies_known = read_lines(options.body_file, bodies);
+    int known = options.token_file ? read_lines(options.token_file, bearers) : 0;
     struct connection *all = calloc(options.connections, sizeof *all);
     for (int i = 0; i < options.connections; i++) {
+        const char *body = bodies[i % bodies_known];
         all[i].fd = -1;
         all[i].request_bytes =
             asprintf(&all[i].request,
@@ -268,6 +278,7 @@ int main(int count, char **arguments)
     print_samples("first_token", &first_token);
     print_samples("answer", &whole_answer);
     print_samples("token_transit", &token_transit);
+    print_samples("token_gap", &token_gap);
     printf(",\"first_error\":\"%s\"}\n", first_error);
     return 0;
 }

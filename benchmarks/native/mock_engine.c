@@ -1,6 +1,6 @@
 /* mock_engine: an engine that costs next to nothing and speaks vLLM's wire on 127.0.0.1.
  *
- * Answers GET /v1/models and POST /v1/chat/completions (SSE or JSON). The model asked for sets the pace
+ * Answers GET /health, /v1/models and POST /v1/chat/completions (SSE or JSON). The model asked for sets the pace
  * of a stream: see `paces`. Every token carries the moment it was sent, as " tok@" and 16 digits of
  * CLOCK_MONOTONIC in microseconds, so that load_generator can count tokens and time each on its way.
  * One thread, one epoll set, keep-alive. Usage: mock_engine PORT
@@ -21,7 +21,7 @@
 
 #include "vllm_wire.h"
 
-enum { REQUEST_BYTES = 32768, EVENTS = 512, DEFAULT_TOKENS = 16 };
+enum { REQUEST_BYTES = 1 << 20, EVENTS = 512, DEFAULT_TOKENS = 16 };
 
 struct connection {
     int fd;
@@ -192,6 +192,8 @@ static void start_next_request(struct connection *c)
         start_completion(c, body);
     else if (!strncmp(c->request, "GET /v1/models ", 15))
         answer_models(c);
+    else if (!strncmp(c->request, "GET /health ", 12))
+        add_json(&c->reply, "200 OK", "{}");
     else
         add_json(&c->reply, "404 Not Found", "{\"error\":{\"message\":\"Not Found\",\"type\":\"NotFoundError\","
                                              "\"param\":null,\"code\":404}}");

@@ -4,7 +4,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { REPLY_BYTES = 2048, CREATED = 1790000000 };
+enum { REPLY_BYTES = 4096, CREATED = 1790000000, MAX_WHOLE_TOKENS = 100, MAX_MODEL_LEN = 1 << 20 };
 
 /* Bytes on their way to a client. */
 struct reply {
@@ -97,19 +97,22 @@ static void add_json(struct reply *reply, const char *status, const char *body)
     add(reply, body);
 }
 
-/* A whole answer of one token. */
+/* A whole answer of up to MAX_WHOLE_TOKENS. */
 static void add_completion(struct reply *reply, struct answer answer)
 {
-    char body[1200];
+    char content[24 * MAX_WHOLE_TOKENS + 1] = "", body[sizeof content + 1200];
+    int tokens = answer.tokens < MAX_WHOLE_TOKENS ? answer.tokens : MAX_WHOLE_TOKENS, length = 0;
+    for (int i = 0; i < tokens; i++)
+        length += sprintf(content + length, " tok@%016llu", (unsigned long long)now_us());
     snprintf(body, sizeof body,
              "{\"id\":\"chatcmpl-%032x\",\"object\":\"chat.completion\",\"created\":%d,\"model\":\"%s\","
-             "\"choices\":[{\"index\":0,\"message\":{\"role\":\"assistant\",\"content\":\" tok@%016llu\","
+             "\"choices\":[{\"index\":0,\"message\":{\"role\":\"assistant\",\"content\":\"%s\","
              "\"refusal\":null,\"annotations\":null,\"audio\":null,\"function_call\":null,\"tool_calls\":[],"
              "\"reasoning\":null},\"logprobs\":null,\"finish_reason\":\"stop\",\"stop_reason\":null,"
              "\"token_ids\":null}],\"service_tier\":null,\"system_fingerprint\":null,\"usage\":"
-             "{\"prompt_tokens\":12,\"total_tokens\":13,\"completion_tokens\":1,\"prompt_tokens_details\":null},"
+             "{\"prompt_tokens\":12,\"total_tokens\":%d,\"completion_tokens\":%d,\"prompt_tokens_details\":null},"
              "\"prompt_logprobs\":null,\"prompt_token_ids\":null,\"kv_transfer_params\":null}",
-             answer.id, CREATED, answer.model, (unsigned long long)now_us());
+             answer.id, CREATED, answer.model, content, 12 + tokens, tokens);
     add_json(reply, "200 OK", body);
 }
 
@@ -118,6 +121,6 @@ static void write_model_card(char *card, const char *model)
 {
     snprintf(card, 240,
              "{\"id\":\"%s\",\"object\":\"model\",\"created\":%d,\"owned_by\":\"vllm\",\"root\":\"%s\","
-             "\"parent\":null,\"max_model_len\":32768,\"permission\":[]}",
-             model, CREATED, model);
+             "\"parent\":null,\"max_model_len\":%d,\"permission\":[]}",
+             model, CREATED, model, MAX_MODEL_LEN);
 }

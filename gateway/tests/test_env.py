@@ -15,6 +15,7 @@ from gateway.env import (
     parse_boolean,
     parse_names,
     parse_origins,
+    parse_process_count,
     read_value,
     seconds,
     url_with_scheme,
@@ -144,6 +145,16 @@ def test_ipv6_address_in_brackets_is_a_name() -> None:
     assert parse_names("HOSTS", "[::1],a.example") == ("[::1]", "a.example")
 
 
+def test_number_of_processes_may_follow_the_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    counts = []
+    for cores in (1, 3, 64):
+        monkeypatch.setattr("gateway.env.count_cores", lambda cores=cores: cores)
+        counts.append(parse_process_count("WEB_CONCURRENCY", "auto"))
+
+    assert counts == [1, 3, 4]
+    assert parse_process_count("WEB_CONCURRENCY", "12") == 12
+
+
 def test_url_loses_its_trailing_slash() -> None:
     assert url_with_scheme("http")("URL", "http://engine:8000/") == "http://engine:8000"
 
@@ -163,6 +174,9 @@ def test_origins_are_kept_as_browsers_send_them() -> None:
         (whole_number(1, 10), "11"),
         (whole_number(1), "1.5"),
         (whole_number(1), "many"),
+        (parse_process_count, "0"),
+        (parse_process_count, "65"),
+        (parse_process_count, "many"),
         (seconds(0.1), "0"),
         (seconds(0), "-1"),
         (seconds(0), "nan"),

@@ -14,6 +14,7 @@ from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
+from gateway.admin_lists import UncountedAdmin, typed
 from gateway.audit import ReadOnlyAdmin
 from gateway.errors import GatewayError
 from modelops.admin.switch_pages import cancel, find_actor, send_progress, show_switch
@@ -43,11 +44,12 @@ LISTED_SIZES = {"weights_bytes": "weights", "kv_cache_bytes": "KV cache", "kv_ca
 
 
 @admin.register(Switch)
-class SwitchAdmin(ReadOnlyAdmin):
+class SwitchAdmin(UncountedAdmin, ReadOnlyAdmin):
     """The history; the page of a switch shows how it goes, or went."""
 
+    change_list_template = "admin/modelops/switch/change_list.html"
     list_display = ["change", "outcome", "asked", "started"]
-    list_filter = ["state", "via", "to_profile", "slot"]
+    list_filter = ["state", "via", typed("to_profile"), "slot"]
     search_fields = ["to_profile", "from_profile", "actor_name", "reason"]
     list_select_related = ["slot"]
     list_per_page = 50
@@ -75,16 +77,16 @@ class SwitchAdmin(ReadOnlyAdmin):
         slot = "" if row.slot.slug == DEFAULT_SLOT else f"in {row.slot}"
         return _stack(row, slot)
 
-    @admin.display(ordering="state")
+    @admin.display
     def outcome(self, row: Switch) -> SafeString:
         cause = RootCause.parse(row.root_cause).message if row.root_cause else ""
         return _stack(_colour(row.state, row.get_state_display()), cause)
 
-    @admin.display(description="asked for by", ordering="actor_name")
+    @admin.display(description="asked for by")
     def asked(self, row: Switch) -> SafeString:
         return _stack(f"{row.actor_name or 'somebody'}, {row.get_via_display()}", row.reason)
 
-    @admin.display(description="started (UTC)", ordering="created_at")
+    @admin.display(description="started (UTC)")
     def started(self, row: Switch) -> SafeString:
         seconds = ((row.ended_at or timezone.now()) - row.created_at).total_seconds()
         return _stack(f"{row.created_at:%Y-%m-%d %H:%M:%S}", f"{seconds:.1f} s")
@@ -101,11 +103,12 @@ class SwitchAdmin(ReadOnlyAdmin):
 
 
 @admin.register(Engine)
-class EngineAdmin(ReadOnlyAdmin):
+class EngineAdmin(UncountedAdmin, ReadOnlyAdmin):
     """What was started, what was expected of its memory, and what its log reported."""
 
+    change_list_template = "admin/modelops/engine/change_list.html"
     list_display = ["engine", "state", "memory", "context", "started"]
-    list_filter = ["state", "profile", "slot", "runtime"]
+    list_filter = ["state", typed("profile"), "slot", typed("runtime")]
     search_fields = ["name", "profile", "model_name"]
     list_select_related = ["slot"]
     list_per_page = 50
@@ -124,7 +127,7 @@ class EngineAdmin(ReadOnlyAdmin):
         ("Log", {"fields": ["log_lines"]}),
     ]
 
-    @admin.display(ordering="name")
+    @admin.display
     def engine(self, row: Engine) -> SafeString:
         slot = "" if row.slot.slug == DEFAULT_SLOT else f", in {row.slot}"
         return _stack(row.name, f"{row.profile}{slot}")
@@ -137,11 +140,11 @@ class EngineAdmin(ReadOnlyAdmin):
         known = [line for line in listed if line[1:] != (NOT_KNOWN, NOT_KNOWN)]
         return format_html_join("", "<div>{}: {} / {}</div>", known) or _stack(NOT_KNOWN)
 
-    @admin.display(ordering="max_model_len")
+    @admin.display
     def context(self, row: Engine) -> str:
         return NOT_KNOWN if row.max_model_len is None else f"{row.max_model_len:,}"
 
-    @admin.display(description="started (UTC)", ordering="created_at")
+    @admin.display(description="started (UTC)")
     def started(self, row: Engine) -> SafeString:
         took_s = (row.ready_at - row.created_at).total_seconds() if row.ready_at else None
         ready = "" if took_s is None else f"ready in {took_s:.1f} s"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import multiprocessing
 import socket
 import sys
 from argparse import ArgumentParser
@@ -10,13 +10,26 @@ from typing import Any
 
 import uvicorn
 from django.core.management.base import BaseCommand
-from uvicorn.supervisors import ChangeReload, Multiprocess
+from uvicorn.supervisors import ChangeReload
 
 from gateway.conf import BASE_DIR, get_config
 from gateway.server_protocol import GatewayHttpProtocol
+from gateway.supervisor import end_with_parent
+from gateway.web_processes import WebProcesses, shared_metrics
 
 START_FAILED = 3
 PACKAGES = ("gateway", "accounts", "conversations", "chat", "modelops")
+HUNG_S = 30
+"""A process whose interpreter does nothing for that long is replaced."""
+
+
+class ServerConfig(uvicorn.Config):
+    """uvicorn's, whose processes end when the one that started them does, however that happens."""
+
+    def load(self) -> None:
+        if multiprocessing.parent_process() is not None:
+            end_with_parent()
+        super().load()
 
 
 class Command(BaseCommand):
@@ -42,11 +55,12 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         config = get_config()
         shutdown_timeout_s = options["shutdown_timeout"]
-        server_config = uvicorn.Config(
+        server_config = ServerConfig(
             "gateway.asgi:application",
             host=options["host"],
             port=options["port"] or config.port,
-            workers=int(os.environ.get("WEB_CONCURRENCY", "1")),
+            workers=config.web_concurrency,
+            timeout_worker_healthcheck=HUNG_S,
             reload=options["reload"],
             # Not the project folder: it holds virtual environments and data.
             reload_dirs=[str(BASE_DIR / name) for name in PACKAGES] if options["reload"] else None,
@@ -80,7 +94,11 @@ def serve(server_config: uvicorn.Config, *, stuck_reader_timeout_s: float) -> No
             ChangeReload(server_config, target=server.run, sockets=[listener]).run()
             return
         if server_config.workers > 1:
-            Multiprocess(server_config, sockets=[listener]).run()
+            with shared_metrics():
+                processes = WebProcesses(server_config, sockets=[listener])
+                processes.run()
+            if processes.have_failed:
+                sys.exit(START_FAILED)
             return
         server.run(sockets=[listener])
     if not server.started:

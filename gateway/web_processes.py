@@ -1,0 +1,48 @@
+"""Several web processes on one socket, replaced when they end, with one set of metrics."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from prometheus_client.multiprocess import mark_process_dead
+from uvicorn.config import STARTUP_FAILURE
+from uvicorn.supervisors import Multiprocess
+
+METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
+"""The variable by which prometheus_client learns, when it is imported, where processes share their values."""
+
+MEMORY_FOLDER = Path("/dev/shm")  # noqa: S108 - ours is private, and a new one at each start
+
+
+class WebProcesses(Multiprocess):
+    """uvicorn's supervisor, which also takes the gauges of a process that ended out of the metrics."""
+
+    def keep_subprocess_alive(self) -> None:
+        before = {process.pid for process in self.processes}
+        super().keep_subprocess_alive()
+        for pid in before - {process.pid for process in self.processes}:
+            mark_process_dead(pid)  # type: ignore[no-untyped-call]
+
+    @property
+    def have_failed(self) -> bool:
+        """Whether one of them could not start, which ends the whole."""
+        return any(process.exitcode == STARTUP_FAILURE for process in self.processes)
+
+
+@contextlib.contextmanager
+def shared_metrics() -> Iterator[None]:
+    """While inside, processes that are started count together: in a private folder, empty at the start.
+
+    In memory where there is /dev/shm, as each count is a write; containers have it on a read-only root too.
+    """
+    place = MEMORY_FOLDER if os.access(MEMORY_FOLDER, os.W_OK) else None
+    with tempfile.TemporaryDirectory(prefix="gateway-metrics-", dir=place) as folder:
+        os.environ[METRICS_FOLDER] = folder
+        try:
+            yield
+        finally:
+            del os.environ[METRICS_FOLDER]
