@@ -33,14 +33,19 @@ class Client:
         is_stream: bool,
         timeouts: Timeouts,
         write_now: WriteNow | None = None,
+        storing: asyncio.Task[None] | None = None,
     ) -> None:
-        """`write_now` is the server's short way for pieces of the body, where it has one."""
+        """`write_now` is the server's short way for pieces of the body, where it has one.
+
+        Nothing is sent before `storing` has ended well.
+        """
         self._receive = receive
         self._send = send
         self._headers = headers
         self._timeouts = timeouts
         self._is_stream = is_stream
         self._write_now = write_now
+        self._storing = storing
         self._sending: asyncio.Timeout | None = None
         self._sent_at = time.monotonic()
         self._watching: asyncio.Timeout | None = None
@@ -90,6 +95,8 @@ class Client:
                     await self._send(message)
 
     async def _start(self, status: int, headers: Headers) -> None:
+        if self._storing is not None:
+            await asyncio.shield(self._storing)
         self.has_started = True
         await self._send({"type": "http.response.start", "status": status, "headers": headers})
 
@@ -122,10 +129,13 @@ class Client:
                 generation.client_left()
 
     async def _ping(self) -> bool:
-        """Send a ping; False when the client does not accept it within `send_s`.
+        """Send a ping, if anything may be sent; False when the client does not accept it within `send_s`.
 
         It has a timer of its own, because the attendant task sends it.
         """
+        if self._storing is not None and (not self._storing.done() or self._storing.exception()):
+            self._sent_at = time.monotonic()
+            return True
         try:
             async with asyncio.timeout(self._timeouts.send_s):
                 if not self.has_started:

@@ -12,7 +12,7 @@ import time
 import uuid
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 import structlog
@@ -33,6 +33,8 @@ from gateway.http import WRITE_NOW
 
 log = structlog.get_logger()
 
+Raised = TypeVar("Raised", bound=BaseException)
+
 
 class Answer(Response):
     """Generates and sends an answer. The row of a stored one, `message_id`, is closed whatever happens."""
@@ -47,13 +49,18 @@ class Answer(Response):
         registry: Registry,
         recorder: Recorder | None = None,
         message_id: uuid.UUID | None = None,
+        storing: asyncio.Task[None] | None = None,
     ) -> None:
+        """`storing` writes that row: nothing is sent before it has, and its failure is the answer's."""
         self.generation = generation
         self.background = None
         self._answer_headers = headers
         self._registry = registry
         self._recorder = recorder
         self._message_id = message_id
+        self._storing = storing
+        if storing is not None:
+            storing.add_done_callback(self._note_stored)
         self.ended_by: BaseException | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -64,6 +71,7 @@ class Answer(Response):
             is_stream=self.is_stream,
             timeouts=self.generation.timeouts,
             write_now=scope.get(WRITE_NOW),
+            storing=self._storing,
         )
         async with self._accounted(scope):
             with self._registry.running(self._message_id, self.generation):
@@ -105,8 +113,23 @@ class Answer(Response):
         if admission is not None:
             admission.end(spent)
 
+    def _note_stored(self, storing: asyncio.Task[None]) -> None:
+        if not storing.cancelled() and isinstance(failure := storing.exception(), Exception):
+            self.generation.stop(without_frames(failure))
+
+    async def _is_stored(self) -> bool:
+        """Whether there is a row to close. Where there is none, that is how the answer ended."""
+        if self._storing is None:
+            return True
+        try:
+            await asyncio.shield(self._storing)
+        except Exception as exc:
+            self.ended_by = without_frames(exc)
+            return False
+        return True
+
     async def _record(self) -> None:
-        if self._recorder is None or self._message_id is None:
+        if self._recorder is None or self._message_id is None or not await self._is_stored():
             return
         try:
             await self._recorder.close(outcome_of(self._message_id, self.generation, self.ended_by))
@@ -188,7 +211,7 @@ class PassedThroughAnswer(Answer):
         await client.answer(self.body_from_engine)
 
 
-def without_frames(exc: BaseException) -> BaseException:
+def without_frames(exc: Raised) -> Raised:
     """The exception without the frames that it came through.
 
     They hold the answer, which holds the exception: a cycle that would keep the buffers of an answer whose

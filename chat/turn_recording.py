@@ -11,8 +11,9 @@ from dataclasses import dataclass, replace
 
 from chat.token_count import count_tokens
 from chat.upstream import EngineGateway
+from conversations.branches import Prompt, to_prompt
 from conversations.models import ROW_BYTES
-from conversations.new_turns import NewTurn, PreparedPrompt, Turn
+from conversations.new_turns import NewTurn, PreparedPrompt, Turn, TurnIds
 from conversations.prompt_sizes import LIGHT
 from conversations.repeats import RepeatKey
 from conversations.stored_bytes import check_account, sum_stored_bytes
@@ -74,6 +75,13 @@ class AccountStorage:
         return count
 
 
+@dataclass(frozen=True, slots=True)
+class BegunTurn:
+    turn: Turn
+    storing: asyncio.Task[None] | None = None
+    """Ends when the turn is stored, or raises why it is not; None for one that is."""
+
+
 class TurnRecorder:
     """Begins turns; one per web process.
 
@@ -89,6 +97,7 @@ class TurnRecorder:
         self._storage_worker = BatchWorker("storage-worker", timeout_s=worker.timeout_s)
         self._storage = AccountStorage(self._storage_worker, limit_bytes=account_bytes)
         self._large_turns = asyncio.Semaphore(LARGE_TURNS_AT_A_TIME)
+        self._storing: set[asyncio.Task[None]] = set()
 
     async def stop(self) -> None:
         """Finish what was submitted, then end the threads."""
@@ -99,11 +108,38 @@ class TurnRecorder:
         """The stored answer to a message that is being repeated. Raises as AskedMessage.check_repeat."""
         return await self._worker.submit(find_answers, key)
 
-    async def begin(self, turn: NewTurn, route: Route) -> Turn:
-        """Record the turn if it fits; `route` is where it goes. Raises as `begin_turns`, or StorageFull."""
+    async def begin(self, turn: NewTurn, route: Route) -> BegunTurn:
+        """Record the turn if it fits; `route` is where it goes. Raises as `begin_turns`, or StorageFull.
+
+        A small turn that depends on nothing stored is still being stored when this returns: the engine may be
+        called meanwhile. Nothing may reach the client before that has ended.
+        """
         size_bytes = turn.size_bytes
         turn.limits.check_prompt(size_bytes)
         await self._storage.reserve(turn.owner_id, size_bytes + ROW_BYTES * (len(turn.messages) + 1))
+        if turn.starts_alone and size_bytes <= LIGHT.size_bytes:
+            prompt = to_prompt(turn.system_prompt, turn.messages)
+            if turn.limits.surely_fits(size_bytes, len(prompt)):
+                return self._begin_early(turn, prompt)
+        return BegunTurn(await self._begin(turn, route, size_bytes))
+
+    def _begin_early(self, turn: NewTurn, prompt: Prompt) -> BegunTurn:
+        ids = TurnIds.make(len(turn.messages))
+        storing = asyncio.create_task(self._store(replace(turn, ids=ids)))
+        self._storing.add(storing)
+        storing.add_done_callback(self._forget)
+        begun = Turn(conversation_id=ids.conversation_id, message_id=ids.answer_id, prompt=prompt)
+        return BegunTurn(begun, storing)
+
+    async def _store(self, turn: NewTurn) -> None:
+        await self._worker.submit(begin_turns, turn)
+
+    def _forget(self, storing: asyncio.Task[None]) -> None:
+        self._storing.discard(storing)
+        if not storing.cancelled():
+            storing.exception()  # asyncio logs one that nobody has looked at
+
+    async def _begin(self, turn: NewTurn, route: Route, size_bytes: int) -> Turn:
         if size_bytes <= LIGHT.size_bytes:
             begun = await self._worker.submit(begin_turns, turn)
             if isinstance(begun, Turn):

@@ -21,6 +21,7 @@ from chat.request_digest import digest_request
 from chat.responses import CollectedAnswer, PassedThroughAnswer, StreamedAnswer
 from chat.routing import call_for_chat, call_for_openai, limit_output, list_model_cards, wants_usage
 from chat.schemas import ChatRequest, parse_chat_request, parse_openai_request
+from chat.turn_recording import BegunTurn
 from chat.upstream import EngineCall
 from chat.web_runtime import WebRuntime, get_runtime
 from conversations.models import MessageRole
@@ -47,7 +48,8 @@ async def chat(request: Request) -> Response:
         return repeat_answer(answered, headers + ids_of(answered), principal, body)
     route = await find_route(runtime, request, principal, body.model)
     limit_output({"max_tokens": body.max_tokens}, route)  # before anything is recorded
-    turn = await record(runtime, principal, body, route, digest)
+    begun = await record(runtime, principal, body, route, digest)
+    turn = begun.turn if begun else None
     if turn is not None:
         headers += ids_of(turn)
     if turn is not None and turn.replay is not None:
@@ -78,6 +80,7 @@ async def chat(request: Request) -> Response:
         "registry": runtime.registry,
         "recorder": runtime.recorder if turn else None,
         "message_id": turn.message_id if turn else None,
+        "storing": begun.storing if begun else None,
     }
     if body.stream:
         return StreamedAnswer(generation, introduce=partial(introduce_ids, turn) if turn else None, **common)
@@ -239,7 +242,7 @@ def ids_of(turn: Turn) -> Headers:
 
 async def record(
     runtime: WebRuntime, principal: Principal, body: ChatRequest, route: Route, digest: str
-) -> Turn | None:
+) -> BegunTurn | None:
     """Store the user's message and the answer's row, if they fit; None when the request turns storing off."""
     if not body.store:
         return None

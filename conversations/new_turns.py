@@ -10,6 +10,7 @@ from conversations.branches import Prompt
 from conversations.models import Message, MessageRole
 from conversations.prompt_sizes import TurnLimits, count_bytes
 from conversations.repeats import RepeatKey
+from gateway.ids import new_id
 
 TITLE_LENGTH = 60
 NO_LIMITS = TurnLimits()
@@ -31,6 +32,20 @@ class PreparedPrompt:
     size_bytes: int
 
 
+@dataclass(frozen=True, slots=True)
+class TurnIds:
+    """The ids of the rows of a turn, in the order of their making."""
+
+    conversation_id: uuid.UUID
+    """Of the conversation, if the turn starts it."""
+    message_ids: tuple[uuid.UUID, ...]
+    answer_id: uuid.UUID
+
+    @classmethod
+    def make(cls, messages: int) -> TurnIds:
+        return cls(new_id(), tuple(new_id() for _ in range(messages)), new_id())
+
+
 @dataclass(frozen=True, kw_only=True)
 class NewTurn:
     """A turn to begin. Without `conversation_id` a new conversation is created."""
@@ -50,6 +65,13 @@ class NewTurn:
     lease_s: float = 30.0
     limits: TurnLimits = NO_LIMITS
     prepared: PreparedPrompt | None = None
+    ids: TurnIds | None = None
+    """Where somebody has to know them before the turn is stored."""
+
+    @property
+    def starts_alone(self) -> bool:
+        """Whether it depends on nothing that is stored: a new conversation, and no repeat of a message."""
+        return self.conversation_id is None and self.parent_id is None and self.client_message_id is None
 
     @property
     def size_bytes(self) -> int:

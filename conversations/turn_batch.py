@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from conversations.branches import Branch, BranchLimits, load_branches, to_prompt
 from conversations.models import Message, MessageRole, MessageStatus
-from conversations.new_turns import LargeTurn, NewTurn, PreparedPrompt, Turn, make_title
+from conversations.new_turns import LargeTurn, NewTurn, PreparedPrompt, Turn, TurnIds, make_title
 from conversations.places import Place, load_places
 from conversations.prompt_sizes import LIGHT, count_bytes
 from conversations.repeats import AskedByKey, AskedMessage, load_asked
@@ -75,16 +75,20 @@ class TurnBatch:
         prepared = self._prompt_of(item, None, parent_id)
         if isinstance(prepared, LargeTurn):
             return prepared
-        conversation_id = place.id if place else new_id()
-        for message in item.messages:
+        ids = item.ids or TurnIds.make(len(item.messages))
+        conversation_id = place.id if place else ids.conversation_id
+        for id_, message in zip(ids.message_ids, item.messages, strict=True):
             row = self._add(
-                conversation_id, item, parent_id=parent_id, role=message.role, content=message.content
+                *(id_, conversation_id, item),
+                parent_id=parent_id,
+                role=message.role,
+                content=message.content,
             )
-            parent_id = row.id
+            parent_id = id_
         if item.client_message_id:
             # A repeat is recognised by the message that asks, the last one.
             row.client_message_id, row.request_digest = item.client_message_id, item.request_digest
-        turn = self._await_answer(conversation_id, item, parent_id, prepared)
+        turn = self._await_answer(ids.answer_id, conversation_id, item, parent_id, prepared)
         if item.client_message_id:
             self._asked[(item.owner_id, item.client_message_id)] = AskedMessage(
                 row.id,
@@ -113,7 +117,7 @@ class TurnBatch:
             return prepared
         # Where the conversation has gone on meanwhile, the new answer is a sibling beside its branch.
         is_at_head = place.head_id in {asked.id, asked.answer_id}
-        return self._await_answer(place.id, item, asked.id, prepared, becomes_head=is_at_head)
+        return self._await_answer(new_id(), place.id, item, asked.id, prepared, becomes_head=is_at_head)
 
     def _prompt_of(
         self, item: NewTurn, asked: AskedMessage | None, end_id: uuid.UUID | None
@@ -143,6 +147,7 @@ class TurnBatch:
 
     def _await_answer(
         self,
+        id_: uuid.UUID,
         conversation_id: uuid.UUID,
         item: NewTurn,
         parent_id: uuid.UUID | None,
@@ -151,8 +156,7 @@ class TurnBatch:
         becomes_head: bool = True,
     ) -> Turn:
         answer = self._add(
-            conversation_id,
-            item,
+            *(id_, conversation_id, item),
             parent_id=parent_id,
             role=MessageRole.ASSISTANT,
             status=MessageStatus.STREAMING,
@@ -189,9 +193,11 @@ class TurnBatch:
             id=place.id, head_id=head_id, model=item.model, updated_at=self._now, version=place.version
         )
 
-    def _add(self, conversation_id: uuid.UUID, item: NewTurn, **columns: Any) -> NewMessageRow:
+    def _add(
+        self, id_: uuid.UUID, conversation_id: uuid.UUID, item: NewTurn, **columns: Any
+    ) -> NewMessageRow:
         row = NewMessageRow(
-            id=new_id(),
+            id=id_,
             conversation_id=conversation_id,
             owner_id=item.owner_id,
             request_id=item.request_id,
