@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
+import select
 import signal
 import socket
 import subprocess
@@ -18,7 +19,6 @@ from typing import IO
 
 from gateway.conf import BASE_DIR
 
-POLL_S = 0.1
 STOP_TIMEOUT_S = 4.0
 RESTART_DELAYS_S = (0.5, 1.0, 2.0, 5.0, 10.0)
 PR_SET_PDEATHSIG = 1
@@ -67,10 +67,12 @@ class Supervisor:
         self._children = children
         self._say = say
         self._is_stopping = False
+        self._news, self._notify = os.pipe()
+        os.set_blocking(self._notify, False)
 
     def run(self, *, when_started: Callable[[], None]) -> int:
         """Run until a signal (exit code 0) or the end of an essential child (1)."""
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGCHLD):
             signal.signal(number, self._on_signal)
         try:
             for child in self._children:
@@ -81,7 +83,9 @@ class Supervisor:
             self._stop_all()
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
-        self._is_stopping = True
+        self._is_stopping = self._is_stopping or number != signal.SIGCHLD
+        with contextlib.suppress(BlockingIOError):
+            os.write(self._notify, b"\0")
 
     @property
     def is_stopping(self) -> bool:
@@ -97,8 +101,15 @@ class Supervisor:
                     self._schedule_restart(child, child.process.returncode)
                 elif child.process is None and time.monotonic() >= child.restart_at:
                     child.start()
-            time.sleep(POLL_S)
+            self._wait()
         return 0
+
+    def _wait(self) -> None:
+        """Until a signal comes, that of an ended child included, or a child is to be started again."""
+        due_at = min((child.restart_at for child in self._children if child.process is None), default=None)
+        timeout_s = None if due_at is None else max(0.0, due_at - time.monotonic())
+        if select.select([self._news], [], [], timeout_s)[0]:
+            os.read(self._news, select.PIPE_BUF)
 
     def _schedule_restart(self, child: Child, code: int) -> None:
         delay_s = RESTART_DELAYS_S[min(child.restarts, len(RESTART_DELAYS_S) - 1)]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import http.client
 import io
+import json
 import os
 import sys
 import time
@@ -12,8 +14,8 @@ from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
-import httpx
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 
@@ -117,16 +119,21 @@ def _wait_until_ready(supervisor: Supervisor, url: str) -> str | None:
     started = time.monotonic()
     status = "the web process does not answer"
     while not supervisor.is_stopping:
-        try:
-            services = httpx.get(f"{url}/health", timeout=2.0, trust_env=False).json()["services"]
-            status = str(services["vllm"]["status"])
-        except (httpx.HTTPError, ValueError, KeyError):
-            pass
+        with contextlib.suppress(OSError, http.client.HTTPException, ValueError, KeyError):
+            status = _ask_for_status(url)
         patience_s = READY_TIMEOUT_S if status.startswith("the web") else ENGINE_PATIENCE_S
         if status == "ready" or time.monotonic() - started > patience_s:
             return status
         time.sleep(0.1)
     return None
+
+
+def _ask_for_status(url: str) -> str:
+    """The engine's, of /health. By the standard library: each call of httpx would cost 0.16 s of CPU."""
+    connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=2.0)
+    with contextlib.closing(connection):
+        connection.request("GET", "/health")
+        return str(json.loads(connection.getresponse().read())["services"]["vllm"]["status"])
 
 
 def _curl(url: str, user: User) -> str:
