@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,8 +14,14 @@ from prometheus_client.multiprocess import mark_process_dead
 from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
 
+from gateway.locks import lock_folder
+
 METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 """The variable by which prometheus_client learns, when it is imported, where processes share their values."""
+
+FOLDER_PREFIX = "gateway-metrics-"
+LEFT_BEHIND_S = 60
+"""A folder of that age whose lock nobody holds belongs to a gateway that was killed."""
 
 MEMORY_FOLDER = Path("/dev/shm")  # noqa: S108 - ours is private, and a new one at each start
 
@@ -39,10 +47,24 @@ def shared_metrics() -> Iterator[None]:
 
     In memory where there is /dev/shm, as each count is a write; containers have it on a read-only root too.
     """
-    place = MEMORY_FOLDER if os.access(MEMORY_FOLDER, os.W_OK) else None
-    with tempfile.TemporaryDirectory(prefix="gateway-metrics-", dir=place) as folder:
+    place = MEMORY_FOLDER if os.access(MEMORY_FOLDER, os.W_OK) else Path(tempfile.gettempdir())
+    remove_left_behind(place)
+    with (
+        tempfile.TemporaryDirectory(prefix=FOLDER_PREFIX, dir=place) as folder,
+        lock_folder(Path(folder), "lock") or contextlib.nullcontext(),
+    ):
         os.environ[METRICS_FOLDER] = folder
         try:
             yield
         finally:
             del os.environ[METRICS_FOLDER]
+
+
+def remove_left_behind(place: Path) -> None:
+    """What gateways that were killed, and so could not tidy up, have left there."""
+    for folder in place.glob(f"{FOLDER_PREFIX}*"):
+        with contextlib.suppress(OSError):  # another user's, or just gone
+            is_old = time.time() - folder.stat().st_mtime > LEFT_BEHIND_S
+            if is_old and (lock := lock_folder(folder, "lock")):
+                with lock:
+                    shutil.rmtree(folder)

@@ -16,11 +16,11 @@ import psutil
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from gateway.locks import lock_folder
 from gateway.tests.databases import Stores
 from gateway.tests.live import GatewayProcess, start_gateway, wait_until
+from gateway.web_processes import FOLDER_PREFIX, METRICS_FOLDER, shared_metrics
 from modelops.simulator.process import start_simulator
-
-pytestmark = pytest.mark.services
 
 REQUESTS = 30
 START_TIMEOUT_S = 60
@@ -95,6 +95,7 @@ def read_message(client: httpx.Client, conversation_id: str, message_id: str) ->
     return next(message for message in messages if message["id"] == message_id)
 
 
+@pytest.mark.services
 def test_limit_holds_over_both(gateway: GatewayProcess) -> None:
     refused = {"content": "x", "temperature": 99}
     with clients_of_both(gateway) as clients, ThreadPoolExecutor(4) as pool:
@@ -106,6 +107,7 @@ def test_limit_holds_over_both(gateway: GatewayProcess) -> None:
     assert (statuses.count(400), statuses.count(429)) == (REQUESTS, REQUESTS)
 
 
+@pytest.mark.services
 def test_cancel_sent_to_one_stops_a_stream_of_the_other(gateway: GatewayProcess) -> None:
     with clients_of_both(gateway) as clients:
         one, other = clients.values()
@@ -120,6 +122,7 @@ def test_cancel_sent_to_one_stops_a_stream_of_the_other(gateway: GatewayProcess)
         assert read_message(other, *ids)["status"] == "cancelled"
 
 
+@pytest.mark.services
 def test_metrics_of_either_are_those_of_both(gateway: GatewayProcess) -> None:
     with clients_of_both(gateway) as clients:
         one, other = clients.values()
@@ -134,6 +137,7 @@ def test_metrics_of_either_are_those_of_both(gateway: GatewayProcess) -> None:
         assert open_ones == [1, 1]
 
 
+@pytest.mark.services
 def test_killed_process_is_replaced_and_its_answers_are_closed(gateway: GatewayProcess) -> None:
     with clients_of_both(gateway) as clients:
         (victim, one), (_survivor, other) = clients.items()
@@ -152,6 +156,7 @@ def test_killed_process_is_replaced_and_its_answers_are_closed(gateway: GatewayP
         assert victim not in clients
 
 
+@pytest.mark.services
 def test_sigterm_lets_both_finish_their_answers(gateway: GatewayProcess) -> None:
     with clients_of_both(gateway) as clients, ExitStack() as stack:
         answers = [
@@ -168,6 +173,7 @@ def test_sigterm_lets_both_finish_their_answers(gateway: GatewayProcess) -> None
     assert gateway.process.wait(15) == 0
 
 
+@pytest.mark.services
 def test_processes_end_with_the_one_that_started_them(gateway: GatewayProcess) -> None:
     processes = web_processes(gateway)
 
@@ -177,6 +183,7 @@ def test_processes_end_with_the_one_that_started_them(gateway: GatewayProcess) -
     assert not alive
 
 
+@pytest.mark.services
 def test_folder_of_the_metrics_is_private_and_gone_afterwards(gateway: GatewayProcess) -> None:
     [folder] = {
         Path(mapped.path).parent
@@ -189,3 +196,24 @@ def test_folder_of_the_metrics_is_private_and_gone_afterwards(gateway: GatewayPr
     gateway.stop()
 
     assert not folder.exists()
+
+
+def test_folders_of_killed_gateways_are_removed_and_no_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.web_processes.MEMORY_FOLDER", tmp_path)
+    left, held, new = (tmp_path / f"{FOLDER_PREFIX}{name}" for name in ("left", "held", "new"))
+    for folder in (left, held, new):
+        folder.mkdir()
+    lock = lock_folder(held, "lock")
+    assert lock is not None
+    with lock:
+        for folder in (left, held):
+            os.utime(folder, (0, 0))
+
+        with shared_metrics():
+            own = Path(os.environ[METRICS_FOLDER])
+            assert set(tmp_path.iterdir()) == {held, new, own}
+
+    assert not own.exists()
+    assert METRICS_FOLDER not in os.environ
