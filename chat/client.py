@@ -14,7 +14,7 @@ from starlette.types import Receive, Send
 
 from chat.generation import Generation, Timeouts
 from chat.sse import EVENT_STREAM_HEADERS, PING
-from gateway.http import WriteNow
+from gateway.http import ShortWay
 
 Headers = list[tuple[bytes, bytes]]
 
@@ -32,38 +32,41 @@ class Client:
         *,
         is_stream: bool,
         timeouts: Timeouts,
-        write_now: WriteNow | None = None,
+        short_way: ShortWay | None = None,
         storing: asyncio.Task[None] | None = None,
     ) -> None:
-        """`write_now` is the server's short way for pieces of the body, where it has one.
-
-        Nothing is sent before `storing` has ended well.
-        """
+        """Nothing is sent before `storing` has ended well."""
         self._receive = receive
         self._send = send
         self._headers = headers
         self._timeouts = timeouts
         self._is_stream = is_stream
-        self._write_now = write_now
+        self._short_way = short_way
         self._storing = storing
         self._sending: asyncio.Timeout | None = None
         self._sent_at = time.monotonic()
-        self._watching: asyncio.Timeout | None = None
+        self._generation: Generation | None = None
+        self._alarm: asyncio.TimerHandle | None = None
+        self._watching: asyncio.Task[None] | None = None
+        self._pinging: asyncio.Task[None] | None = None
         self.has_started = False
         self.has_left = False
 
     def pass_on(self, data: bytes) -> Coroutine[Any, Any, None] | None:
         """Send a piece of the stream: at once where the client keeps up, else by what this returns."""
-        if self._write_now is not None and self.has_started and self._write_now(data):
+        if self._write_now(data):
             self._sent_at = time.monotonic()
             return None
         return self.deliver(data)
 
+    def _write_now(self, data: bytes) -> bool:
+        return self._short_way is not None and self.has_started and self._short_way.write(data)
+
     async def deliver(self, data: bytes, *, is_last: bool = False) -> None:
         """Send a piece of the stream; does nothing when the client has left.
 
-        A client that accepts nothing for `send_s` counts as gone. While the answer runs its attendant task
-        enforces that, which saves a timer for every piece; the last piece has a timer of its own.
+        A client that accepts nothing for `send_s` counts as gone. While the answer is attended, that is
+        checked now and then, which saves a timer for every piece; the last piece has a timer of its own.
         """
         if self.has_left:
             return
@@ -102,83 +105,100 @@ class Client:
 
     @asynccontextmanager
     async def attended(self, generation: Generation) -> AsyncIterator[None]:
-        """Inside the context, a task stops the generation on disconnects and deadlines, and sends pings."""
-        attendant = asyncio.create_task(self._attend(generation))
-        generation.on_admission = self._look_again
+        """Inside the context, disconnects and deadlines stop the generation, and pings fill silence."""
+        self._generation = generation
+        generation.on_admission = self._set_alarm
+        self._watch()
+        self._set_alarm()
         try:
             async with generation.stoppable():
                 yield
         finally:
-            attendant.cancel()
+            # What refers to one another here would be garbage to collect.
+            self._generation = generation.on_admission = None
+            if self._alarm is not None:
+                self._alarm.cancel()
+                self._alarm = None
+            if self._short_way is not None:
+                self._short_way.watch(None)
+            for task in (self._watching, self._pinging):
+                if task is not None:
+                    task.cancel()
 
-    async def _attend(self, generation: Generation) -> None:
-        timeouts = self._timeouts
-        while True:
-            if await self._leaves_before(min(generation.deadline, self._next_check())):
-                generation.client_left()
-            now = time.monotonic()
-            generation.check_deadline(now)
-            if self.has_left or not self._is_stream:
-                continue
+    def _watch(self) -> None:
+        """Have `_leave` called when the client disconnects: by the server, or by a task that waits."""
+        if self._short_way is not None:
+            self._short_way.watch(self._leave)
+        else:
+            self._watching = asyncio.create_task(self._wait_for_disconnect())
+
+    async def _wait_for_disconnect(self) -> None:
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+        self._leave()
+
+    def _leave(self) -> None:
+        self.has_left = True
+        if self._generation is not None:
+            self._generation.client_left()
+            self._set_alarm()
+
+    def _set_alarm(self) -> None:
+        """Have `_look` called at the next time at which there may be something to do."""
+        if self._generation is None:
+            return
+        if self._alarm is not None:
+            self._alarm.cancel()
+        delay_s = min(self._generation.deadline, self._next_check()) - time.monotonic()
+        self._alarm = asyncio.get_running_loop().call_later(max(0.0, delay_s), self._look)
+
+    def _look(self) -> None:
+        generation, now = self._generation, time.monotonic()
+        if generation is None:
+            return
+        generation.check_deadline(now)
+        if self._is_stream and not self.has_left and self._pinging is None:
             if self._sending is not None:
-                if now >= self._sent_at + timeouts.send_s:
+                if now >= self._sent_at + self._timeouts.send_s:
                     self._give_up()
-                    generation.client_left()
-            elif now >= self._sent_at + timeouts.ping_s and not await self._ping():
-                self._give_up()
-                generation.client_left()
+            elif now >= self._sent_at + self._timeouts.ping_s:
+                self._ping()
+        self._set_alarm()
 
-    async def _ping(self) -> bool:
-        """Send a ping, if anything may be sent; False when the client does not accept it within `send_s`.
-
-        It has a timer of its own, because the attendant task sends it.
-        """
-        if self._storing is not None and (not self._storing.done() or self._storing.exception()):
+    def _ping(self) -> None:
+        if not self._is_stored() or self._write_now(PING):
             self._sent_at = time.monotonic()
-            return True
+        else:
+            self._pinging = asyncio.create_task(self._send_ping())
+
+    def _is_stored(self) -> bool:
+        storing = self._storing
+        return storing is None or (storing.done() and not storing.cancelled() and storing.exception() is None)
+
+    async def _send_ping(self) -> None:
+        """Send a ping; a client that does not accept it within `send_s` counts as gone."""
         try:
             async with asyncio.timeout(self._timeouts.send_s):
                 if not self.has_started:
                     await self._start(200, [*EVENT_STREAM_HEADERS, *self._headers])
                 await self._send({"type": "http.response.body", "body": PING, "more_body": True})
         except TimeoutError:
-            return False
+            self._give_up()
         self._sent_at = time.monotonic()
-        return True
+        self._pinging = None
+        self._set_alarm()
 
     def _next_check(self) -> float:
         """When to check again whether the client is stuck, or a ping is due."""
         timeouts = self._timeouts
-        if self.has_left or not self._is_stream:
+        if self.has_left or not self._is_stream or self._pinging is not None:
             return math.inf
         if self._sending is not None:
             return self._sent_at + timeouts.send_s
         return min(self._sent_at + timeouts.ping_s, time.monotonic() + timeouts.send_s)
 
-    async def _leaves_before(self, deadline: float) -> bool:
-        """True when the client leaves before `deadline` (`time.monotonic`), False at the deadline."""
-        wait_s = max(0.0, deadline - time.monotonic())
-        if self.has_left:
-            await asyncio.sleep(wait_s)
-            return False
-        try:
-            async with asyncio.timeout(wait_s) as self._watching:
-                while (await self._receive())["type"] != "http.disconnect":
-                    pass
-        except TimeoutError:
-            return False
-        finally:
-            self._watching = None
-        self.has_left = True
-        return True
-
-    def _look_again(self) -> None:
-        """Wake the attendant task, because the generation's deadline has changed."""
-        if self._watching is not None and not self._watching.expired():
-            self._watching.reschedule(asyncio.get_running_loop().time())
-
     def _give_up(self) -> None:
         """The client accepted nothing for too long: cancel the send that waits for it."""
-        self.has_left = True
         if self._sending is not None:
             self._sending.reschedule(asyncio.get_running_loop().time())
+        self._leave()

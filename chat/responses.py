@@ -29,7 +29,7 @@ from chat.spending import spent_by
 from chat.sse import DONE, error_event
 from gateway import metrics
 from gateway.errors import DependencyUnavailable, GatewayError
-from gateway.http import WRITE_NOW
+from gateway.http import SHORT_WAY
 
 log = structlog.get_logger()
 
@@ -70,7 +70,7 @@ class Answer(Response):
             self._answer_headers,
             is_stream=self.is_stream,
             timeouts=self.generation.timeouts,
-            write_now=scope.get(WRITE_NOW),
+            short_way=scope.get(SHORT_WAY),
             storing=self._storing,
         )
         async with self._accounted(scope):

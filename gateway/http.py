@@ -7,6 +7,7 @@ import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
+from typing import Protocol
 
 import msgspec
 from django.http.request import split_domain_port, validate_host
@@ -24,13 +25,20 @@ from gateway.errors import (
 SLOWEST_BODY_BYTES_PER_S = 16 * 1024
 """Slower than a phone on a bad line: a client below it for long holds its request open on purpose."""
 
-WRITE_NOW = "gateway.write_now"
-"""Where a scope may hold a `WriteNow`, which `gateway.server_protocol` puts there."""
-
-WriteNow = Callable[[bytes], bool]
-"""Writes a piece of the body of a streamed answer. False when it has to go through `send`, which waits."""
+SHORT_WAY = "gateway.short_way"
+"""Where a scope may hold a `ShortWay`, which `gateway.server_protocol` puts there."""
 
 JSON_CONTENT_TYPE = (b"content-type", b"application/json")
+
+
+class ShortWay(Protocol):
+    """What ASGI's `send` and `receive` do for a streamed answer, without coroutines."""
+
+    def write(self, data: bytes) -> bool:
+        """Write a piece of the body. False when it has to go through `send`, which may wait."""
+
+    def watch(self, on_gone: Callable[[], None] | None) -> None:
+        """Have this called once, soon after the client is gone; nothing any more with None."""
 
 
 def header_value(scope: Scope, name: bytes) -> str | None:

@@ -10,6 +10,7 @@ import asyncio
 import socket
 import uuid
 import weakref
+from collections.abc import Callable
 from typing import cast
 
 import msgspec
@@ -18,7 +19,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from gateway.conf import get_config
 from gateway.errors import InvalidRequest, to_envelope
-from gateway.http import WRITE_NOW
+from gateway.http import SHORT_WAY
 
 log = structlog.get_logger()
 
@@ -28,17 +29,18 @@ LONGEST_LOOK_S = 1.0
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
-class DirectBody:
-    """The short way for the pieces of a streamed body: past `send` and its middleware, which pass them on.
+class DirectAnswer:
+    """The short way for a streamed answer: past `send` and `receive`, and what the front wraps them in.
 
-    It does what uvicorn's `send` does for such a piece, without a coroutine.
+    It does what uvicorn's `send` does for a piece of a body, and tells when the client is gone.
     """
 
-    __slots__ = ("_cycle",)
+    __slots__ = ("_cycle", "_on_gone")
 
     def __init__(self, cycle: RequestResponseCycle) -> None:
         # The cycle holds the scope, which holds this: a strong reference would be garbage to collect.
         self._cycle = weakref.ref(cycle)
+        self._on_gone: Callable[[], None] | None = None
 
     def write(self, data: bytes) -> bool:
         """False when nothing was written: the client is slow or gone, or its answer is not being streamed."""
@@ -56,6 +58,18 @@ class DirectBody:
         cycle.transport.write(b"%x\r\n%b\r\n" % (len(data), data))
         return True
 
+    def watch(self, on_gone: Callable[[], None] | None) -> None:
+        self._on_gone = on_gone
+        cycle = self._cycle()
+        if on_gone is not None and (cycle is None or cycle.disconnected):
+            asyncio.get_running_loop().call_soon(self.note_gone)
+
+    def note_gone(self) -> None:
+        """The connection is lost."""
+        if (on_gone := self._on_gone) is not None:
+            self._on_gone = None
+            on_gone()
+
 
 class GatewayHttpProtocol(HttpToolsProtocol):
     """Closes a connection whose request head is not there in BODY_TIMEOUT seconds or MAX_HEAD_BYTES.
@@ -68,6 +82,7 @@ class GatewayHttpProtocol(HttpToolsProtocol):
     _head_timer: asyncio.TimerHandle | None = None
     _head_bytes = 0
     _is_in_head = False
+    _short_way: DirectAnswer | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -78,6 +93,8 @@ class GatewayHttpProtocol(HttpToolsProtocol):
         if self._look_timer is not None:
             self._look_timer.cancel()
         super().connection_lost(exc)
+        if self._short_way is not None:
+            self._short_way.note_gone()
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
@@ -100,7 +117,8 @@ class GatewayHttpProtocol(HttpToolsProtocol):
         self._stop_timer()
         super().on_headers_complete()
         if self.cycle is not None and self.cycle.scope is self.scope:
-            cast("dict[str, object]", self.scope)[WRITE_NOW] = DirectBody(self.cycle).write
+            self._short_way = DirectAnswer(self.cycle)
+            cast("dict[str, object]", self.scope)[SHORT_WAY] = self._short_way
 
     def _start_timer(self) -> None:
         self._head_timer = self.loop.call_later(get_config().body_timeout_s, self._give_up)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import weakref
+from collections.abc import Callable
 from typing import cast
 
 import pytest
@@ -15,6 +16,7 @@ from chat.engine_admission import EngineAdmission, RouteRequest
 from chat.generation import ClientLeft, Generation, Timeouts
 from chat.registry import Registry
 from chat.responses import StreamedAnswer
+from chat.sse import PING
 from chat.upstream import EngineGateway
 
 PATIENT_S = 60.0
@@ -32,6 +34,15 @@ async def get_stuck(message: Message) -> None:
     """Takes the head of the answer, and nothing of its body."""
     if message["type"] == "http.response.body":
         await asyncio.Event().wait()
+
+
+class FakeShortWay:
+    def __init__(self, write: Callable[[bytes], bool]) -> None:
+        self.write = write
+        self.on_gone: Callable[[], None] | None = None
+
+    def watch(self, on_gone: Callable[[], None] | None) -> None:
+        self.on_gone = on_gone
 
 
 def stuck_client(timeouts: Timeouts) -> Client:
@@ -134,7 +145,7 @@ async def test_piece_takes_the_short_way_once_the_answer_has_begun_and_its_reade
         return keeps_up
 
     timeouts = timeouts_of(send_s=PATIENT_S)
-    client = Client(stay, send, [], is_stream=True, timeouts=timeouts, write_now=write_now)
+    client = Client(stay, send, [], is_stream=True, timeouts=timeouts, short_way=FakeShortWay(write_now))
     first = client.pass_on(b"1")
     assert first is not None
     await first
@@ -146,6 +157,40 @@ async def test_piece_takes_the_short_way_once_the_answer_has_begun_and_its_reade
 
     assert [message.get("body") for message in sent] == [None, b"1", b"3"]
     assert written == [b"2"]
+
+
+async def test_client_that_the_server_saw_leave_ends_the_answer() -> None:
+    timeouts = timeouts_of(send_s=PATIENT_S)
+    short_way = FakeShortWay(lambda _data: True)
+    client = Client(stay, get_stuck, [], is_stream=True, timeouts=timeouts, short_way=short_way)
+
+    with pytest.raises(ClientLeft):
+        async with asyncio.timeout(BOUND_S), client.attended(generation_with(timeouts)):
+            assert short_way.on_gone is not None
+            short_way.on_gone()
+            await stay()
+
+    assert client.has_left
+    assert short_way.on_gone is None
+
+
+async def test_silence_is_filled_with_pings_by_the_short_way() -> None:
+    timeouts = timeouts_of(send_s=PATIENT_S, ping_s=0.01)
+    pings: asyncio.Queue[bytes] = asyncio.Queue()
+
+    def write_now(data: bytes) -> bool:
+        pings.put_nowait(data)
+        return True
+
+    async def send(_message: Message) -> None:
+        pass
+
+    client = Client(stay, send, [], is_stream=True, timeouts=timeouts, short_way=FakeShortWay(write_now))
+    async with asyncio.timeout(BOUND_S), client.attended(generation_with(timeouts)):
+        await client.deliver(b"data: {}\n\n")
+        written = [await pings.get(), await pings.get()]
+
+    assert written == [PING, PING]
 
 
 class EndlessAnswer(StreamedAnswer):
@@ -170,7 +215,7 @@ async def test_answer_whose_reader_left_is_freed_without_the_garbage_collector()
             assert isinstance(answer.ended_by, ClientLeft)
             del answer
             for _ in range(5):
-                await asyncio.sleep(0)  # the attendant task ends
+                await asyncio.sleep(0)  # the task that waited for the client ends
 
         assert still_there() is None
     finally:

@@ -1,14 +1,15 @@
-"""The short way for pieces of a streamed body, at the server."""
+"""The short way for a streamed answer, at the server."""
 
 from __future__ import annotations
 
+import asyncio
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
-from gateway.server_protocol import DirectBody
+from gateway.server_protocol import DirectAnswer
 
 
 class Cycle(SimpleNamespace):
@@ -27,14 +28,14 @@ class Cycle(SimpleNamespace):
         )
 
 
-def direct_body(cycle: Any) -> DirectBody:
-    return DirectBody(cast("RequestResponseCycle", cycle))
+def direct_answer(cycle: Any) -> DirectAnswer:
+    return DirectAnswer(cast("RequestResponseCycle", cycle))
 
 
 def test_piece_is_written_as_a_chunk() -> None:
     cycle = Cycle()
 
-    assert direct_body(cycle).write(b"data: twelve bytes and more\n\n")
+    assert direct_answer(cycle).write(b"data: twelve bytes and more\n\n")
 
     assert cycle.written == [b"1d\r\ndata: twelve bytes and more\n\n\r\n"]
 
@@ -54,7 +55,7 @@ def test_nothing_is_written_where_the_long_way_has_to_decide(name: str, value: o
     cycle = Cycle()
     setattr(cycle, name, value)
 
-    assert not direct_body(cycle).write(b"data")
+    assert not direct_answer(cycle).write(b"data")
 
     assert cycle.written == []
 
@@ -62,12 +63,47 @@ def test_nothing_is_written_where_the_long_way_has_to_decide(name: str, value: o
 def test_empty_piece_does_not_end_the_body() -> None:
     cycle = Cycle()
 
-    assert not direct_body(cycle).write(b"")
+    assert not direct_answer(cycle).write(b"")
 
     assert cycle.written == []
 
 
 def test_answer_is_not_kept_by_its_short_way() -> None:
-    body = direct_body(Cycle())
+    body = direct_answer(Cycle())
 
     assert not body.write(b"data")
+
+
+async def test_loss_of_the_connection_is_told_once() -> None:
+    told: list[str] = []
+    cycle = Cycle()
+    answer = direct_answer(cycle)
+    answer.watch(lambda: told.append("gone"))
+
+    answer.note_gone()
+    answer.note_gone()
+
+    assert told == ["gone"]
+
+
+async def test_nothing_is_told_to_who_does_not_watch_any_more() -> None:
+    told: list[str] = []
+    cycle = Cycle()
+    answer = direct_answer(cycle)
+    answer.watch(lambda: told.append("gone"))
+    answer.watch(None)
+
+    answer.note_gone()
+
+    assert told == []
+
+
+async def test_client_that_was_gone_before_is_told_at_once() -> None:
+    gone = asyncio.Event()
+    cycle = Cycle()
+    cycle.disconnected = True
+
+    direct_answer(cycle).watch(gone.set)
+
+    async with asyncio.timeout(10):
+        await gone.wait()
