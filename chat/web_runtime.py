@@ -46,7 +46,7 @@ from modelops.serving.live import LiveBoard
 log = structlog.get_logger()
 
 SWEEP_PERIOD_S = 5.0
-LIMITS_PERIOD_S = 2.0
+LIMITS_PERIOD_S = 4.0
 USAGE_PERIOD_S = 5.0
 RESTART_PERIOD_S = 1.0
 STOP_TIMEOUT_S = 5.0

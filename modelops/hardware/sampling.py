@@ -36,19 +36,30 @@ class SampledReading:
 
 
 def record_reading(
-    reading: HardwareReading, *, host: str | None = None, bound: HistoryBound | None = None
+    reading: HardwareReading,
+    *,
+    host: str | None = None,
+    bound: HistoryBound | None = None,
+    prunes: bool = True,
 ) -> HardwareSample:
-    """Store a reading of `host` (default: this machine) and remove what the bound has no room for."""
+    """Store a reading of `host` (default: this machine) and remove what the bound has no room for.
+
+    With `prunes` false nothing is removed: often enough is every few readings.
+    """
     bound = bound or HistoryBound()
     host = host or socket.gethostname()
-    oldest = reading.taken_at - bound.age
     with transaction.atomic():
         sample = HardwareSample.objects.create(
             taken_at=reading.taken_at, host=host, reading=reading.to_json()
         )
-        HardwareSample.objects.on_host(host).beyond(newest=bound.samples, oldest=oldest).delete()
-        HardwareSample.objects.filter(taken_at__lt=oldest).delete()
+        if prunes:
+            _prune(host, bound, oldest=reading.taken_at - bound.age)
     return sample
+
+
+def _prune(host: str, bound: HistoryBound, *, oldest: datetime) -> None:
+    HardwareSample.objects.on_host(host).beyond(newest=bound.samples, oldest=oldest).delete()
+    HardwareSample.objects.filter(taken_at__lt=oldest).delete()
 
 
 def latest_reading(

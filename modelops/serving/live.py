@@ -30,7 +30,7 @@ UNSETTLED_PERIOD_S = 0.05
 AWAY_PERIOD_S = 1.0
 """How often while the database does not answer."""
 
-READY_PERIOD_S = 2.0
+READY_PERIOD_S = 4.0
 """How often a ready engine is asked again."""
 UNREADY_PERIOD_S = 0.3
 """How often one that is not: so that its readiness is seen soon."""

@@ -18,6 +18,7 @@ from modelops.switcher.effects import Effects
 log = structlog.get_logger()
 
 RECORD_PERIOD_S = 10.0
+PRUNE_PERIOD_S = 300.0
 READ_PERIOD_S = 0.5
 """The period while a switch waits for memory to become free."""
 FIRST_READING_S = 30.0
@@ -34,6 +35,7 @@ class GpuSampler:
         self._read = read
         self._changes = ChangeLog()
         self._recorded_at = self._read_at = -RECORD_PERIOD_S
+        self._pruned_at = -PRUNE_PERIOD_S
         self._begun_at = time.monotonic()
         self.reading: HardwareReading | None = None
 
@@ -75,8 +77,11 @@ class GpuSampler:
 
     def _record(self, reading: HardwareReading) -> None:
         self._changes.note(reading)
+        now = time.monotonic()
+        prunes = now - self._pruned_at >= PRUNE_PERIOD_S
         try:
-            record_reading(reading)
+            record_reading(reading, prunes=prunes)
+            self._pruned_at = now if prunes else self._pruned_at
         except DatabaseError as exc:
             # The next reading finds it again.
             log.warning("hardware_sample_not_stored", error=str(exc))
