@@ -107,7 +107,7 @@ class Client:
     async def attended(self, generation: Generation) -> AsyncIterator[None]:
         """Inside the context, disconnects and deadlines stop the generation, and pings fill silence."""
         self._generation = generation
-        generation.on_admission = self._set_alarm
+        generation.on_new_deadline = self._set_alarm
         self._watch()
         self._set_alarm()
         try:
@@ -115,7 +115,7 @@ class Client:
                 yield
         finally:
             # What refers to one another here would be garbage to collect.
-            self._generation = generation.on_admission = None
+            self._generation = generation.on_new_deadline = None
             if self._alarm is not None:
                 self._alarm.cancel()
                 self._alarm = None

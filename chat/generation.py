@@ -77,8 +77,8 @@ class Generation:
         """The size of the request to the engine; 0 until admission."""
         self._call: EngineCall | None = None
         self._comes_whole = False
-        self.on_admission: Callable[[], None] | None = None
-        """Called when the wait in the queue is over."""
+        self.on_new_deadline: Callable[[], None] | None = None
+        """Called when `deadline` may have become an earlier one."""
         self._admission = admission
         self._request = request
         self._ticket: Ticket | None = None
@@ -215,17 +215,23 @@ class Generation:
 
     async def _wait_for_admission(self) -> AdmittedRequest:
         self._ticket = self._admission.enqueue(self._request, self.stop)
+        self._announce_deadline()
         try:
             return await self._admission.wait_for_admission(self._ticket)
         finally:
             self._ticket = None
-            if self.on_admission is not None:
-                self.on_admission()
+            self._announce_deadline()
+
+    def _announce_deadline(self) -> None:
+        if self.on_new_deadline is not None:
+            self.on_new_deadline()
 
     def _note_data(self, data: bytes) -> None:
         """Raises UpstreamUnavailable for an answer that exceeds `max_bytes`."""
-        self._has_data = True
         self._active_at = time.monotonic()
+        if not self._has_data:
+            self._has_data = True
+            self._announce_deadline()
         self._received_bytes += len(data)
         if self._received_bytes > self._max_bytes:
             raise UpstreamUnavailable(f"The engine's answer is longer than {self._max_bytes} bytes.")

@@ -156,6 +156,26 @@ def test_a_plain_answer_that_is_cut_short_keeps_its_text(
     assert row["content"] != ""
 
 
+def test_plain_answer_of_an_engine_that_falls_silent_does_not_wait_as_for_a_first_byte(
+    stores: Stores, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    stall = ("--sim-fault", "stall_mid_stream", "--sim-after", "6")
+    with (
+        start_simulator("--served-model-name", "simulated", *stall) as engine,
+        start_gateway(
+            stores,
+            tmp_path_factory.mktemp("patient"),
+            engine.base_url,
+            UPSTREAM_FIRST_BYTE_TIMEOUT="3600",
+            UPSTREAM_IDLE_TIMEOUT=IDLE_TIMEOUT_S,
+        ) as gateway,
+        gateway.client() as client,
+    ):
+        answer = client.post("/api/chat", json={"content": "Tell me more"})
+
+    assert (answer.status_code, error_of(answer)["code"]) == (504, "upstream_timeout")
+
+
 def test_an_engine_that_went_away_is_unavailable_and_then_back(bench: Bench, client: httpx.Client) -> None:
     with bench.engine():
         bench.await_state("ready")

@@ -7,7 +7,6 @@ import re
 from typing import Any
 
 import pytest
-from django.contrib import admin
 from django.db import connection
 from django.db.models import ForeignObjectRel, Model
 from django.test import Client
@@ -23,12 +22,13 @@ from accounts.tokens import issue_pair
 from conversations.models import Conversation, Message
 from gateway.admin_lists import UncountedAdmin
 from gateway.ids import first_id_at
+from gateway.tests.admin_pages import registered_pages
 from modelops.models import Engine, HardwareSample, Switch
 
 pytestmark = pytest.mark.django_db
 
 GROWING = [User, ApiKey, AuditEvent, DailyUsage, Session, Conversation, Message, Switch, Engine]
-REGISTERED = sorted(admin.site._registry, key=lambda model: model._meta.label)
+REGISTERED = sorted(registered_pages(), key=lambda model: model._meta.label)
 SECRETS = [
     *((ApiKey, "digest"), (Session, "refresh_jti"), (Session, "previous_jti"), (User, "password")),
     *((Message, "request_digest"), (Message, "content"), (Conversation, "title"), (Engine, "environment")),
@@ -70,11 +70,11 @@ def rows_of(page: Any) -> list[Any]:
 def narrow(monkeypatch: pytest.MonkeyPatch, **attributes: object) -> None:
     """Set these of the messages' admin."""
     for name, value in attributes.items():
-        monkeypatch.setattr(type(admin.site._registry[Message]), name, value)
+        monkeypatch.setattr(type(registered_pages()[Message]), name, value)
 
 
 def test_every_list_that_grows_is_an_uncounted_one() -> None:
-    uncounted = {model for model, page in admin.site._registry.items() if isinstance(page, UncountedAdmin)}
+    uncounted = {model for model, page in registered_pages().items() if isinstance(page, UncountedAdmin)}
 
     assert uncounted == set(GROWING)
 
@@ -199,7 +199,7 @@ def test_typed_filter_keeps_what_else_was_chosen(web: Client, mina: User) -> Non
 
 def undeclared_fields(model: type[Model]) -> list[str]:
     declared = set()
-    for each in admin.site._registry[model].list_filter:
+    for each in registered_pages()[model].list_filter:
         name: Any = each[0] if isinstance(each, tuple) else each
         declared.add(getattr(name, "parameter_name", name))
     fields = [each for each in model._meta.get_fields() if not isinstance(each, ForeignObjectRel)]

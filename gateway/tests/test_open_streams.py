@@ -70,10 +70,12 @@ def test_forty_open_streams_hold_no_database_connection(gateway_of_slow_engine: 
             return int(row[0])
 
     with open_streams(gateway_of_slow_engine, STREAMS):
-        # One reads the board several times a second, for all streams together. The sweeper comes by every
-        # few seconds with another one that it does not keep.
+        # One reads the board once a second, for all streams together, and one hears of changes. The sweeper
+        # comes by every few seconds with another one that it does not keep.
         wait_until(
-            lambda: connections_of_the_gateway() == 1, timeout_s=15, what="only the board's to be held"
+            lambda: connections_of_the_gateway() == 2,
+            timeout_s=15,
+            what="only the board's to be held, and the listener's",
         )
 
 

@@ -6,8 +6,8 @@ import re
 from collections.abc import Mapping
 
 import httpx
-from django.contrib import admin
 
+from gateway.tests.admin_pages import registered_pages
 from gateway.tests.databases import ADMIN_PASSWORD
 
 ROWS_OF_A_LIST = 3
@@ -35,7 +35,7 @@ class AdminTour:
 
     def look_around(self, *, search: str) -> None:
         """Every list, a search in it, and the pages of its first rows."""
-        for model in admin.site._registry:
+        for model in registered_pages():
             path = f"/admin/{model._meta.app_label}/{model._meta.model_name}/"
             self._look(f"{path}?q={search}")
             for row in self._rows(path)[:ROWS_OF_A_LIST]:

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import httpx
 import pytest
-from django.contrib import admin
 
 from gateway.page_security import PAGE_POLICY, write_policy
+from gateway.tests.admin_pages import registered_pages
 from gateway.tests.databases import ADMIN_PASSWORD, Stores
 from gateway.tests.live import GatewayProcess, start_gateway
 from gateway.tests.security.conftest import MAX_BODY_BYTES
@@ -65,7 +65,7 @@ def signed_in(browser_page: Page, busy_gateway: GatewayProcess) -> Page:
 
 
 def admin_lists() -> list[str]:
-    return [f"/admin/{m._meta.app_label}/{m._meta.model_name}/" for m in admin.site._registry]
+    return [f"/admin/{m._meta.app_label}/{m._meta.model_name}/" for m in registered_pages()]
 
 
 def visit_admin(page: Page, url: str) -> dict[str, int]:

@@ -107,13 +107,13 @@ def add_slot_in_trouble() -> dict[str, Any]:
 
 def request(profile: str, **options: Any) -> dict[str, Any]:
     from modelops.domain.switching.request import SwitchRequest
-    from modelops.models import Switch
+    from modelops.models import Slot, Switch
     from modelops.switching.actor import Actor
     from modelops.switching.planning import find_runtime_facts
     from modelops.switching.requests import request_switch
 
-    while find_runtime_facts() is None:
-        # A switcher that has just begun says so in a moment.
+    while find_runtime_facts(Slot.objects.filter(slug="default").first()) is None:
+        # A switcher that has just begun says so in a moment, and what it acts for.
         time.sleep(0.02)
     asked = request_switch(SwitchRequest(profile, **options), Actor(Switch.Via.COMMAND, None, "test"))
     return {"outcome": asked.outcome, "switch": asked.switch and str(asked.switch.pk)}
