@@ -132,6 +132,8 @@ class Generation:
         """Stop the answer when its wait, the engine's silence or the whole answer exceeded its time-out."""
         if now < self.deadline:
             return
+        if self._ticket is not None and self._ticket.future.done():
+            return  # it was admitted, or refused, in this moment
         if self._ticket is not None:
             self.stop(self._admission.overdue_error(self._ticket))
         elif now >= self._opened_at + self.timeouts.total_s:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from functools import partial
+from typing import cast
 
 import pytest
 
 from chat.engine_admission import AdmittedRequest, RouteRequest
+from chat.generation import Generation, Timeouts
 from chat.tests.admission_bench import Bench
+from chat.upstream import EngineCall, EngineGateway
 from gateway.errors import (
     GatewayError,
     ModelLoading,
@@ -20,6 +24,7 @@ from gateway.errors import (
 )
 from modelops.models import Gate
 from modelops.serving.board import SlotView
+from modelops.serving.routes import Route
 from modelops.tests.serving.board_views import engine, slot, switch
 
 DRAINING = slot(engine("a"), switch("a", "b"), gate=Gate.CLOSED, epoch=2)
@@ -244,3 +249,32 @@ async def test_who_waits_for_a_model_to_come_holds_up_nobody_else() -> None:
     assert not for_b.done()
     admitted.leave()
     for_b.cancel()
+
+
+async def test_request_that_is_admitted_in_the_moment_of_its_deadline_goes_on() -> None:
+    class AskedEngine(Exception):
+        pass
+
+    def ask(_route: Route) -> EngineCall:
+        raise AskedEngine
+
+    bench = Bench(LOADING)
+    generation = Generation(
+        admission=bench.admission,
+        request=RouteRequest("current", is_stream=False),
+        engine=cast("EngineGateway", None),
+        make_call=ask,
+        timeouts=Timeouts(first_byte_s=60, idle_s=60, total_s=60, send_s=60, ping_s=60),
+        model="b",
+        max_bytes=1,
+    )
+    reading = asyncio.create_task(generation.read())
+    while bench.counts[2] == 0:
+        await asyncio.sleep(0)
+
+    bench.board.show(ON_B)
+    generation.check_deadline(math.inf)
+
+    with pytest.raises(AskedEngine):
+        async with generation.stoppable():
+            await reading
