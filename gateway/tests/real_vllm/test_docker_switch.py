@@ -45,6 +45,7 @@ TOO_LONG = 65_536
 SMALL_CACHE_BYTES = 1 << 24
 BLOCK_TOKENS = 16
 # Weights that are made up are not loaded, and nothing is compiled, profiled or captured without a GPU.
+COMPLETE = "Application startup complete"
 PHASES = ["boot", "distributed", "download", "kv_cache", "done"]
 
 
@@ -231,6 +232,8 @@ def test_a_forced_switch_says_what_it_was_forced_over(deployment: Deployment, pr
 def test_phases_and_sizes_are_those_of_the_engines_own_log(deployment: Deployment, profile: str) -> None:
     [engine] = deployment.list_engines(profile)
 
+    # What the engine said last is stored a moment after it serves.
+    wait_until(lambda: COMPLETE in deployment.read_log(engine), what="the whole log of the start")
     log = deployment.read_log(engine)
     tokens, context, concurrency = re.findall(
         r"KV cache size: ([\d,]+) tokens, Maximum concurrency for ([\d,]+) tokens per request: ([\d.]+)x", log
@@ -240,7 +243,6 @@ def test_phases_and_sizes_are_those_of_the_engines_own_log(deployment: Deploymen
     assert engine["actual"]["max_concurrency"] == float(concurrency)
     assert engine["actual"]["kv_cache_bytes"] == CACHE_GIB * GIB
     assert list(engine["phase_seconds"]) == PHASES
-    assert "Application startup complete" in log
 
 
 @pytest.mark.usefixtures("clients")
