@@ -44,8 +44,8 @@ TOO_LONG = 65_536
 """Within the model's positions, and more tokens than SMALL_CACHE_BYTES hold."""
 SMALL_CACHE_BYTES = 1 << 24
 BLOCK_TOKENS = 16
-# Weights that are made up are not loaded, and nothing is compiled, profiled or captured without a GPU.
 COMPLETE = "Application startup complete"
+# Weights that are made up are not loaded, and nothing is compiled, profiled or captured without a GPU.
 PHASES = ["boot", "distributed", "download", "kv_cache", "done"]
 
 
