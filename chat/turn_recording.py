@@ -14,7 +14,7 @@ from chat.upstream import EngineGateway
 from conversations.branches import Prompt, to_prompt
 from conversations.models import ROW_BYTES
 from conversations.new_turns import NewTurn, PreparedPrompt, Turn, TurnIds
-from conversations.prompt_sizes import LIGHT
+from conversations.prompt_sizes import LIGHT, count_prompt_bytes
 from conversations.repeats import RepeatKey
 from conversations.stored_bytes import check_account, sum_stored_bytes
 from conversations.turns import begin_turns, find_answers, prepare_turns
@@ -119,8 +119,9 @@ class TurnRecorder:
         await self._storage.reserve(turn.owner_id, size_bytes + ROW_BYTES * (len(turn.messages) + 1))
         if turn.starts_alone and size_bytes <= LIGHT.size_bytes:
             prompt = to_prompt(turn.system_prompt, turn.messages)
-            if turn.limits.surely_fits(size_bytes, len(prompt)):
-                return self._begin_early(turn, prompt)
+            prepared = PreparedPrompt(end_id=None, prompt=prompt, size_bytes=count_prompt_bytes(prompt))
+            if turn.limits.surely_fits(prepared.size_bytes, len(prompt)):
+                return self._begin_early(replace(turn, prepared=prepared), prompt)
         return BegunTurn(await self._begin(turn, route, size_bytes))
 
     def _begin_early(self, turn: NewTurn, prompt: Prompt) -> BegunTurn:

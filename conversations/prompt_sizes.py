@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from conversations.branches import BranchLimits
+from conversations.branches import BranchLimits, Prompt
 from conversations.models import ROW_BYTES
 from gateway.errors import ContextLengthExceeded, ConversationFull
 
@@ -78,3 +78,8 @@ class TurnLimits:
 def count_bytes(text: str) -> int:
     """The length of `text` in UTF-8."""
     return len(text) if text.isascii() else len(text.encode())
+
+
+def count_prompt_bytes(prompt: Prompt) -> int:
+    """Of the texts that the engine gets, which are more than those stored where messages were joined."""
+    return sum(count_bytes(message["content"]) for message in prompt)

@@ -13,7 +13,7 @@ from conversations.branches import Branch, BranchLimits, load_branches, to_promp
 from conversations.models import Message, MessageRole, MessageStatus
 from conversations.new_turns import LargeTurn, NewTurn, PreparedPrompt, Turn, TurnIds, make_title
 from conversations.places import Place, load_places
-from conversations.prompt_sizes import LIGHT, count_bytes
+from conversations.prompt_sizes import LIGHT, count_prompt_bytes
 from conversations.repeats import AskedByKey, AskedMessage, load_asked
 from conversations.turn_rows import (
     NewConversation,
@@ -141,7 +141,7 @@ class TurnBatch:
             system_prompt = self._places[conversation_id].system_prompt
         said = [*(branch.messages if branch else ()), *(() if asked else item.messages)]
         prompt = to_prompt(system_prompt, said)
-        size_bytes = sum(count_bytes(message["content"]) for message in prompt)
+        size_bytes = count_prompt_bytes(prompt)
         item.limits.check_prompt(size_bytes)
         return PreparedPrompt(end_id=end_id, prompt=prompt, size_bytes=size_bytes)
 

@@ -163,3 +163,14 @@ def asker(client: httpx.Client, content: str) -> Callable[[], bool]:
 
 def shape(body: dict[str, Any]) -> str:
     return "asked" if body.get("stream") else "counted"
+
+
+def test_turn_whose_joined_messages_just_do_not_surely_fit_is_stored(person: httpx.Client) -> None:
+    said = ["a" * 864, "b" * 864]  # with the template 2,000; joined by two line ends, 2,002
+    messages = [{"role": "user", "content": text} for text in said]
+
+    answer = person.post("/api/chat", json={"messages": messages, "max_tokens": 2})
+
+    assert answer.status_code == 200
+    assert [m["content"] for m in stored(person)][:2] == said
+    assert stored(person)[-1]["id"] == answer.headers["x-message-id"]
