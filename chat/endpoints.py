@@ -16,6 +16,8 @@ MODEL_EVENTS_PATH = "/api/models/events"
 MODELS_PATH = "/v1/models"
 MODEL_PATH = "/v1/models/{model_id:path}"
 CANCEL_PATH = "/api/conversations/{conversation_id:uuid}/messages/{message_id:uuid}/cancel"
+CONVERSATION_PATHS = (CANCEL_PATH,)
+"""Those of this plane among the paths of conversations; Django answers the others."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,6 +17,7 @@ from chat import views
 from chat.endpoints import (
     CANCEL_PATH,
     CHAT_PATH,
+    CONVERSATION_PATHS,
     MODEL_EVENTS_PATH,
     MODEL_PATH,
     MODELS_PATH,
@@ -34,7 +35,7 @@ View = Callable[[Request], Awaitable[Response]]
 
 OTHER_MODEL = "other"
 
-_cancel_path = re.compile(re.sub(r"{[^}]+}", "[^/]+", CANCEL_PATH))
+_conversation_path = re.compile("|".join(re.sub(r"{[^}]+}", "[^/]+", path) for path in CONVERSATION_PATHS))
 
 
 def is_chat_path(path: str) -> bool:
@@ -43,7 +44,7 @@ def is_chat_path(path: str) -> bool:
         path in {CHAT_PATH, MODEL_EVENTS_PATH}
         or path.startswith("/v1/")
         or path == "/v1"
-        or (path.startswith("/api/conversations/") and _cancel_path.fullmatch(path) is not None)
+        or (path.startswith("/api/conversations/") and _conversation_path.fullmatch(path) is not None)
         or (is_untidy(path) and is_chat_path(tidy_path(path)))
     )
 

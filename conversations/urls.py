@@ -1,6 +1,6 @@
 from django.urls import path
 
-from conversations import views
+from conversations.api import conversation_views as views
 
 urlpatterns = [
     path("", views.ConversationsView.as_view()),

@@ -16,6 +16,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from gateway.conf_accounts import AccountConfig
+from gateway.conf_conversations import ConversationConfig
 from gateway.conf_engines import EngineConfig
 from gateway.conf_requests import RequestConfig
 from gateway.env import (
@@ -46,7 +47,7 @@ VLLM_DEFAULT_URL = "http://127.0.0.1:8000"
 
 
 @dataclass(frozen=True, kw_only=True)
-class GatewayConfig(AccountConfig, EngineConfig, RequestConfig):
+class GatewayConfig(AccountConfig, ConversationConfig, EngineConfig, RequestConfig):
     """Everything an operator can set. Times are in seconds, sizes in bytes."""
 
     # What a deployment sets first

@@ -183,7 +183,7 @@ def _literal(field: Field[Any, Any]) -> str:
             return "TRUE" if value else "FALSE"
         case int(value):
             return str(value)
-        case "":
-            return "''"
+        case str(value) if not {"'", "%", "\\"} & set(value):
+            return f"'{value}'"
         case other:
             raise TypeError(f"{field} has a default that is no plain value: {other!r}")

@@ -1,13 +1,8 @@
-"""Saved conversations: each a tree of messages, one row a message.
-
-A conversation's `head` is the message that its active branch ends in; the branch is the path from the
-root to it. Only the server writes messages.
-"""
+"""Messages: one row each, a tree by `parent`."""
 
 from __future__ import annotations
 
-import uuid
-from typing import Any, Self
+from typing import Any
 
 from django.conf import settings
 from django.db import models
@@ -16,12 +11,10 @@ from django.utils import timezone
 
 from gateway.ids import new_id
 
-MAX_TITLE = 200
-MAX_SYSTEM_PROMPT = 32_000
 MAX_MODEL_NAME = 200
 MAX_FINISH_REASON = 50
+MAX_TOOL_CALL_ID = 200
 """Characters that the columns take."""
-
 
 ROW_BYTES = 1024
 """What each message counts beside its text, so that a bound in bytes is one on rows as well."""
@@ -56,61 +49,11 @@ class UsageSource(models.TextChoices):
     ESTIMATED = "estimated", "Estimated from the pieces received"
 
 
-class ConversationQuerySet(models.QuerySet["Conversation"]):
-    def visible_to(self, user_id: uuid.UUID) -> Self:
-        """What this user may read: their own, not deleted."""
-        return self.filter(owner_id=user_id, deleted_at__isnull=True)
-
-    def after(self, conversation: Conversation) -> Self:
-        """What follows `conversation` in the order newest first, ties broken by id."""
-        return self.filter(
-            Q(updated_at__lt=conversation.updated_at)
-            | Q(updated_at=conversation.updated_at, id__lt=conversation.id)
-        )
-
-
-class Conversation(models.Model):
-    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
-    owner = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="conversations"
-    )
-    title = models.CharField(max_length=MAX_TITLE, blank=True)
-    system_prompt = models.TextField(blank=True, max_length=MAX_SYSTEM_PROMPT)
-    model = models.CharField(
-        max_length=MAX_MODEL_NAME,
-        blank=True,
-        help_text="Name of the model that answered last, or the one asked for.",
-    )
-    head = models.ForeignKey(
-        "Message", null=True, blank=True, on_delete=models.SET_NULL, related_name="+", editable=False
-    )
-    version = models.PositiveIntegerField(default=1, editable=False)
-    is_archived = models.BooleanField(default=False)
-    deleted_at = models.DateTimeField(null=True, blank=True, editable=False)
-    created_at = models.DateTimeField(default=timezone.now, editable=False)
-    updated_at = models.DateTimeField(default=timezone.now, editable=False)
-
-    objects = ConversationQuerySet.as_manager()
-
-    class Meta:
-        ordering = ["-updated_at", "-id"]
-        indexes = [
-            models.Index(
-                fields=["owner", "-updated_at", "-id"],
-                condition=Q(deleted_at__isnull=True),
-                name="conversation_of_owner_by_age",
-            )
-        ]
-
-    def __str__(self) -> str:
-        return f"Conversation {self.pk}"
-
-
 class Message(models.Model):
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     # No index of their own: each is the beginning of one below.
     conversation = models.ForeignKey(
-        Conversation, on_delete=models.CASCADE, related_name="messages", db_index=False
+        "Conversation", on_delete=models.CASCADE, related_name="messages", db_index=False
     )
     owner = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+", db_index=False
@@ -126,7 +69,15 @@ class Message(models.Model):
         output_field=models.IntegerField(),
         db_persist=True,
     )
+    parts = models.JSONField(
+        null=True,
+        blank=True,
+        help_text="Of a message that is more than a text: its texts, images and files in order.",
+    )
     tool_calls = models.JSONField(null=True, blank=True)
+    tool_call_id = models.CharField(
+        max_length=MAX_TOOL_CALL_ID, blank=True, help_text="Of a tool's message: the call that it answers."
+    )
     status = models.CharField(max_length=10, choices=MessageStatus, default=MessageStatus.COMPLETE)
     error_code = models.CharField(max_length=50, blank=True)
     model = models.CharField(max_length=MAX_MODEL_NAME, blank=True)
@@ -137,6 +88,9 @@ class Message(models.Model):
     ttft_ms = models.PositiveIntegerField(null=True, blank=True, help_text="Time to the first token.")
     latency_ms = models.PositiveIntegerField(
         null=True, blank=True, help_text="Time to the end of the answer."
+    )
+    omitted_messages = models.PositiveIntegerField(
+        default=0, help_text="Messages of its branch that the prompt left out, as they did not fit."
     )
     request_id = models.CharField(max_length=128, blank=True)
     client_message_id = models.CharField(max_length=128, null=True, blank=True)  # noqa: DJ001 - unique when given
@@ -178,6 +132,7 @@ class Message(models.Model):
             ),
             models.Index(fields=["conversation", "status", "size_bytes"], name="message_of_conversation"),
             models.Index(fields=["owner", "size_bytes"], name="message_of_owner"),
+            models.Index(fields=["owner"], condition=Q(parts__isnull=False), name="message_with_parts"),
         ]
 
     def __str__(self) -> str:

@@ -10,9 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from conversations.models import Conversation, Message
-from conversations.selectors import get_conversation, list_conversations, load_page
-from conversations.serializers import (
+from conversations.api.conversation_serializers import (
     ConversationDetailSerializer,
     ConversationListSerializer,
     ConversationQuerySerializer,
@@ -20,6 +18,8 @@ from conversations.serializers import (
     MessagePageSerializer,
     NewConversationSerializer,
 )
+from conversations.models import Conversation, Message
+from conversations.selectors import get_conversation, list_conversations, load_page
 from conversations.services import create_conversation
 from gateway.rest import caller_id
 

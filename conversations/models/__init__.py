@@ -1,0 +1,52 @@
+"""Saved conversations: each a tree of messages, one row a message, and what people keep beside them.
+
+Only the server writes messages.
+"""
+
+from conversations.models.conversations import (
+    MAX_SYSTEM_PROMPT,
+    MAX_TITLE,
+    Conversation,
+    ConversationQuerySet,
+    TitleSource,
+)
+from conversations.models.feedback import Feedback, Rating
+from conversations.models.files import FileKind, StoredFile
+from conversations.models.folders import Folder
+from conversations.models.messages import (
+    MAX_FINISH_REASON,
+    MAX_MODEL_NAME,
+    ROW_BYTES,
+    Message,
+    MessageRole,
+    MessageStatus,
+    OctetLength,
+    UsageSource,
+)
+from conversations.models.prompts import SavedPrompt
+from conversations.models.retention import RetentionRule
+from conversations.models.shared_links import SharedLink
+
+__all__ = [
+    "MAX_FINISH_REASON",
+    "MAX_MODEL_NAME",
+    "MAX_SYSTEM_PROMPT",
+    "MAX_TITLE",
+    "ROW_BYTES",
+    "Conversation",
+    "ConversationQuerySet",
+    "Feedback",
+    "FileKind",
+    "Folder",
+    "Message",
+    "MessageRole",
+    "MessageStatus",
+    "OctetLength",
+    "Rating",
+    "RetentionRule",
+    "SavedPrompt",
+    "SharedLink",
+    "StoredFile",
+    "TitleSource",
+    "UsageSource",
+]

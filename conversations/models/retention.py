@@ -1,0 +1,22 @@
+"""How long conversations are kept."""
+
+from __future__ import annotations
+
+from django.core.validators import MinValueValidator
+from django.db import models
+
+MAX_ROLE = 10
+
+
+class RetentionRule(models.Model):
+    """Conversations of accounts with this role are deleted when nothing was said in them for so long."""
+
+    role = models.CharField(max_length=MAX_ROLE, unique=True)
+    days = models.PositiveIntegerField(validators=[MinValueValidator(1)])
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        ordering = ["role"]
+
+    def __str__(self) -> str:
+        return f"{self.role}: {self.days} days"
