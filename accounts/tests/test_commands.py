@@ -76,6 +76,13 @@ def test_user_that_cannot_be_is_refused_with_the_reason(
     assert User.objects.count() == 1
 
 
+def test_superuser_with_a_name_that_nobody_gets_is_refused_with_the_reason(mina: User) -> None:
+    with pytest.raises(CommandError, match=r"looks like|already"):
+        run("createsuperuser", "--noinput", "--username", "MINA", "--email", "other@example.com")
+
+    assert not User.objects.filter(role=Role.ADMIN).exists()
+
+
 def test_key_is_printed_once_and_nothing_else_for_scripts(mina: User) -> None:
     key = run("create_api_key", "mina@example.com", "--scope", "history", "--quiet").strip()
 

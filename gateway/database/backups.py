@@ -12,6 +12,8 @@ from typing import Any
 
 from django.db import connection
 
+from gateway.database.rows import is_postgresql
+
 LIBPQ_VARIABLES = {
     "sslmode": "PGSSLMODE",
     "sslrootcert": "PGSSLROOTCERT",
@@ -40,7 +42,7 @@ def back_up(target: Path) -> None:
     try:
         partial.unlink(missing_ok=True)
         partial.touch(mode=0o600)
-        if connection.vendor == "postgresql":
+        if is_postgresql():
             _dump_postgres(connection.settings_dict, partial)
         else:
             _copy_sqlite(connection.settings_dict["NAME"], partial)

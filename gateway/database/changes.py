@@ -22,6 +22,7 @@ import psycopg
 import structlog
 from django.db import DEFAULT_DB_ALIAS, DatabaseError, connection, connections, transaction
 
+from gateway.database.rows import is_postgresql
 from gateway.ids import new_id
 
 log = structlog.get_logger()
@@ -36,7 +37,7 @@ PRIVATE_FOLDER, PRIVATE_FILE = 0o700, 0o600
 
 def announce_change() -> None:
     """Wake every process that listens, once the transaction under way has committed."""
-    if connection.vendor == "postgresql":
+    if is_postgresql():
         with connection.cursor() as cursor:
             cursor.execute(f"NOTIFY {CHANNEL}")
     else:

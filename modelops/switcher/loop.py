@@ -13,7 +13,6 @@ from typing import Any
 
 import structlog
 from django.db import DatabaseError, InterfaceError, OperationalError, close_old_connections
-from django.db.models.functions import Now
 
 from gateway.conf import GatewayConfig
 from gateway.database.changes import ChangeListener
@@ -28,6 +27,7 @@ from modelops.switcher.effects import Effects
 from modelops.switcher.engine_control import EngineControl
 from modelops.switcher.gpu_sampling import GpuSampler
 from modelops.switcher.reconciler import PollUrgency, SlotReconciler
+from modelops.switching.switchers import record_presence
 
 log = structlog.get_logger()
 
@@ -210,8 +210,7 @@ class Switcher:
             "notice": self._notice,
             "facts": self._facts,
         }
-        if not SwitcherPresence.objects.filter(pk=self._id).update(seen_at=Now(), **values):
-            SwitcherPresence.objects.create(id=self._id, host=socket.gethostname(), pid=os.getpid(), **values)
+        record_presence(self._id, values)
 
     def _is_due(self, what: str, period_s: float) -> bool:
         now = time.monotonic()

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import socket
+import uuid
+from collections.abc import Mapping
 from datetime import timedelta
+from typing import Any
 
 from django.db.models.functions import Now
 
@@ -10,6 +15,16 @@ from modelops.models import Slot, SwitcherPresence
 
 PRESENCE_TIMEOUT = timedelta(seconds=30)
 """A switcher not heard of for longer is gone."""
+
+FORGET_PRESENCE_AFTER = timedelta(days=7)
+"""Of switchers that were killed: until then the status tells when they were heard of last."""
+
+
+def record_presence(switcher_id: uuid.UUID, values: Mapping[str, Any]) -> None:
+    """Note that this process lives, as the switcher with this id, by the database's clock."""
+    if not SwitcherPresence.objects.filter(pk=switcher_id).update(seen_at=Now(), **values):
+        SwitcherPresence.objects.filter(seen_at__lt=Now() - FORGET_PRESENCE_AFTER).delete()
+        SwitcherPresence.objects.create(id=switcher_id, host=socket.gethostname(), pid=os.getpid(), **values)
 
 
 def list_present() -> list[SwitcherPresence]:
