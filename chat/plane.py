@@ -13,7 +13,7 @@ from starlette.routing import Match, Route
 from starlette.types import Receive, Scope, Send
 
 from accounts.request_admission import ADMISSION
-from chat import views
+from chat import openai_views, views
 from chat.endpoints import (
     CANCEL_PATH,
     CHAT_PATH,
@@ -124,13 +124,13 @@ def build_chat_plane() -> ChatPlane:
         [
             Route(CHAT_PATH, views.chat, methods=["POST"]),
             *(
-                Route(endpoint.path, partial(views.call_engine, endpoint=endpoint), methods=["POST"])
+                Route(endpoint.path, partial(openai_views.call_engine, endpoint=endpoint), methods=["POST"])
                 for endpoint in OPENAI_ENDPOINTS
             ),
             Route(MODEL_EVENTS_PATH, stream_model_events),
-            Route(MODELS_PATH, views.list_models),
-            Route(f"{MODELS_PATH}/", views.list_models, include_in_schema=False),
-            Route(MODEL_PATH, views.get_model),
+            Route(MODELS_PATH, openai_views.list_models),
+            Route(f"{MODELS_PATH}/", openai_views.list_models, include_in_schema=False),
+            Route(MODEL_PATH, openai_views.get_model),
             Route(CANCEL_PATH, views.cancel_message, methods=["POST"]),
         ]
     )

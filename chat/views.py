@@ -1,8 +1,7 @@
-"""The chat plane's endpoints, each a pipeline of stages. Errors are raised, never caught here."""
+"""The endpoints of stored chats, each a pipeline of stages. Errors are raised, never caught here."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -12,28 +11,23 @@ from starlette.responses import JSONResponse, Response
 from accounts.principals import Principal
 from accounts.scopes import Scope
 from chat.client import Headers
-from chat.endpoints import Endpoint
 from chat.engine_admission import RouteRequest
 from chat.generation import Generation
-from chat.prompt_cache import private_media_id, salt_fields
 from chat.rendering import introduce_ids, render_answer, replay_answer
 from chat.request_digest import digest_request
-from chat.responses import CollectedAnswer, PassedThroughAnswer, StreamedAnswer
-from chat.routing import call_for_chat, call_for_openai, limit_output, list_model_cards, wants_usage
-from chat.schemas import ChatRequest, parse_chat_request, parse_openai_request
+from chat.responses import CollectedAnswer, StreamedAnswer
+from chat.routing import call_for_chat, limit_output
+from chat.schemas import ChatRequest, parse_chat_request
+from chat.stages import admit_generation, call_if_allowed, find_route, salt_of
 from chat.turn_recording import BegunTurn
-from chat.upstream import EngineCall
 from chat.web_runtime import WebRuntime, get_runtime
 from conversations.models import MessageRole
 from conversations.new_turns import NewMessage, NewTurn, Turn
 from conversations.prompt_sizes import TurnLimits
 from conversations.repeats import RepeatKey
 from conversations.replies import CancelRequest
-from gateway.conf import GatewayConfig
-from gateway.errors import ModelNotFound
 from gateway.request_id import current_request_id
-from gateway.shortening import shorten
-from modelops.serving.routes import Route, find_spelling, misspelled_message
+from modelops.serving.routes import Route
 
 
 async def chat(request: Request) -> Response:
@@ -87,59 +81,6 @@ async def chat(request: Request) -> Response:
     return CollectedAnswer(generation, render=partial(render_answer, turn), **common)
 
 
-async def call_engine(request: Request, *, endpoint: Endpoint) -> Response:
-    """POST to one of OpenAI's paths: nothing is stored, and a client that leaves ends the answer at once."""
-    runtime = await get_runtime()
-    principal, headers = await admit_generation(runtime, request, endpoint.scope)
-    body = parse_openai_request(
-        await request.body(),
-        endpoint.caps,
-        runtime.config,
-        make_private=partial(private_media_id, secret=runtime.config.secret_key, user_id=principal.user_id),
-    )
-    is_stream = endpoint.can_stream and bool(body.get("stream"))
-    route = await find_route(runtime, request, principal, body["model"])
-    generation = Generation(
-        admission=runtime.engine_admission,
-        request=RouteRequest(body["model"], is_stream=is_stream),
-        engine=runtime.engine,
-        make_call=partial(
-            call_if_allowed,
-            principal=principal,
-            make_call=partial(
-                call_for_openai,
-                endpoint=endpoint,
-                body=body,
-                salt=salt_of(runtime.config, principal),
-                traceparent=request.headers.get("traceparent"),
-            ),
-        ),
-        timeouts=runtime.timeouts,
-        max_bytes=runtime.config.max_answer_bytes,
-        model=route.model,
-        keep_usage=wants_usage(body),
-    )
-    answer = StreamedAnswer if is_stream else PassedThroughAnswer
-    return answer(generation, headers=headers, registry=runtime.registry)
-
-
-async def list_models(request: Request) -> Response:
-    """GET /v1/models."""
-    return JSONResponse({"object": "list", "data": await list_usable_cards(request)})
-
-
-async def get_model(request: Request) -> Response:
-    """GET /v1/models/{id}."""
-    wanted = request.path_params["model_id"]
-    cards = {card["id"]: card for card in await list_usable_cards(request)}
-    if wanted in cards:
-        return JSONResponse(cards[wanted])
-    spelling = find_spelling(wanted, cards)
-    if spelling is not None:
-        raise ModelNotFound(misspelled_message(wanted, spelling), param="model")
-    raise ModelNotFound(f"The model `{shorten(wanted)}` is not served.", param="model")
-
-
 async def cancel_message(request: Request) -> Response:
     """POST /api/conversations/{id}/messages/{id}/cancel: the stop button, from any replica. Idempotent."""
     runtime = await get_runtime()
@@ -149,56 +90,6 @@ async def cancel_message(request: Request) -> Response:
         CancelRequest(principal.user_id, request.path_params["conversation_id"], message_id)
     )
     return JSONResponse({"id": str(message_id), "status": status}, status_code=202)
-
-
-async def admit_generation(runtime: WebRuntime, request: Request, scope: Scope) -> tuple[Principal, Headers]:
-    """The caller, whose credential has `scope`, and the rate headers of the answer.
-
-    Raises AuthenticationFailed, PermissionDenied or one of the 429s.
-    """
-    principal, admission = await runtime.request_admission.admit_generation(request, scope)
-    return principal, [(name.encode(), value.encode()) for name, value in admission.headers.items()]
-
-
-async def list_usable_cards(request: Request) -> list[dict[str, Any]]:
-    """The served models that the caller's credential may use."""
-    runtime = await get_runtime()
-    principal = await runtime.request_admission.authenticate(
-        request, Scope.MODELS_READ, Scope.CHAT, Scope.EMBEDDINGS
-    )
-    cards = list_model_cards(runtime.board)
-    return [card for card in cards if principal.may_use_model(card.get("parent", card["id"]))]
-
-
-def call_if_allowed(
-    route: Route, *, principal: Principal, make_call: Callable[[Route], EngineCall]
-) -> EngineCall:
-    """The call, unless the caller may not use the model, which a switch may have changed during a wait.
-
-    Raises PermissionDenied.
-    """
-    principal.require_model(route.model)
-    return make_call(route)
-
-
-async def find_route(runtime: WebRuntime, request: Request, principal: Principal, model: str) -> Route:
-    """The route of the request, resolved before anything is recorded; switches the profile where allowed.
-
-    Raises PermissionDenied, ModelNotFound, ModelSwitching, ModelLoading or NoModel.
-    """
-    route = runtime.board.resolve(model, may_switch=may_switch(runtime.config, principal))
-    principal.require_model(route.model)
-    if route.switch_to:
-        await runtime.switch_to(route.switch_to, principal, request)
-        route = runtime.board.resolve(model)
-        principal.require_model(route.model)
-    runtime.engine_admission.check_queue_space(route)
-    return route
-
-
-def may_switch(config: GatewayConfig, principal: Principal) -> bool:
-    """Whether this caller's request for a profile that is not served switches to it."""
-    return config.switch_on_request == "user" or (config.switch_on_request == "admin" and principal.is_admin)
 
 
 async def find_repeat(
@@ -227,10 +118,6 @@ def repeat_answer(turn: Turn, headers: Headers, principal: Principal, body: Chat
     if turn.replay is not None:
         principal.require_model(turn.replay.model)
     return replay_answer(turn, headers, is_stream=body.stream)
-
-
-def salt_of(config: GatewayConfig, principal: Principal) -> dict[str, str]:
-    return salt_fields(config, secret=config.secret_key, user_id=principal.user_id)
 
 
 def ids_of(turn: Turn) -> Headers:

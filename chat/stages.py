@@ -1,0 +1,60 @@
+"""The stages of every request for an answer, stored or not. Errors are raised, never caught here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from starlette.requests import Request
+
+from accounts.principals import Principal
+from accounts.scopes import Scope
+from chat.client import Headers
+from chat.prompt_cache import salt_fields
+from chat.upstream import EngineCall
+from chat.web_runtime import WebRuntime
+from gateway.conf import GatewayConfig
+from modelops.serving.routes import Route
+
+
+async def admit_generation(runtime: WebRuntime, request: Request, scope: Scope) -> tuple[Principal, Headers]:
+    """The caller, whose credential has `scope`, and the rate headers of the answer.
+
+    Raises AuthenticationFailed, PermissionDenied or one of the 429s.
+    """
+    principal, admission = await runtime.request_admission.admit_generation(request, scope)
+    return principal, [(name.encode(), value.encode()) for name, value in admission.headers.items()]
+
+
+def call_if_allowed(
+    route: Route, *, principal: Principal, make_call: Callable[[Route], EngineCall]
+) -> EngineCall:
+    """The call, unless the caller may not use the model, which a switch may have changed during a wait.
+
+    Raises PermissionDenied.
+    """
+    principal.require_model(route.model)
+    return make_call(route)
+
+
+async def find_route(runtime: WebRuntime, request: Request, principal: Principal, model: str) -> Route:
+    """The route of the request, resolved before anything is recorded; switches the profile where allowed.
+
+    Raises PermissionDenied, ModelNotFound, ModelSwitching, ModelLoading or NoModel.
+    """
+    route = runtime.board.resolve(model, may_switch=may_switch(runtime.config, principal))
+    principal.require_model(route.model)
+    if route.switch_to:
+        await runtime.switch_to(route.switch_to, principal, request)
+        route = runtime.board.resolve(model)
+        principal.require_model(route.model)
+    runtime.engine_admission.check_queue_space(route)
+    return route
+
+
+def may_switch(config: GatewayConfig, principal: Principal) -> bool:
+    """Whether this caller's request for a profile that is not served switches to it."""
+    return config.switch_on_request == "user" or (config.switch_on_request == "admin" and principal.is_admin)
+
+
+def salt_of(config: GatewayConfig, principal: Principal) -> dict[str, str]:
+    return salt_fields(config, secret=config.secret_key, user_id=principal.user_id)
