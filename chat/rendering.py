@@ -9,9 +9,11 @@ import msgspec
 from starlette.responses import Response
 
 from chat.client import Headers
+from chat.continuation import tokens_of
 from chat.responses import CollectedAnswer
 from chat.sse import DONE, EVENT_STREAM_HEADERS, data_event
-from chat.transcript import REFUSAL
+from chat.transcript import REFUSAL, Usage
+from conversations.known_messages import KnownMessage
 from conversations.models import MessageStatus
 from conversations.new_turns import Turn
 from gateway.request_id import current_request_id
@@ -33,7 +35,8 @@ def introduce_ids(turn: Turn, block: bytes) -> bytes:
 def render_answer(turn: Turn | None, answer: CollectedAnswer) -> dict[str, Any]:
     """The body of POST /api/chat without `stream`."""
     transcript = answer.generation.transcript
-    usage = transcript.usage
+    continued = answer.generation.continued
+    usage = _usage_of(transcript.usage, continued)
     is_cancelled = answer.ended_by is not None
     return _answer(
         turn,
@@ -43,8 +46,18 @@ def render_answer(turn: Turn | None, answer: CollectedAnswer) -> dict[str, Any]:
         reasoning=transcript.reasoning,
         tool_calls=transcript.tool_calls,
         finish_reason="cancelled" if is_cancelled else transcript.finish_reason or None,
-        usage=_usage(usage.prompt_tokens or 0, usage.completion_tokens or 0) if usage else None,
+        usage=usage,
     )
+
+
+def _usage_of(usage: Usage | None, continued: KnownMessage | None) -> dict[str, int] | None:
+    """The engine's count, of all requests where the answer went on."""
+    if usage is None:
+        return None
+    prompt, completion = usage.prompt_tokens or 0, usage.completion_tokens or 0
+    if continued is not None:
+        prompt, completion = prompt + (continued.prompt_tokens or 0), completion + tokens_of(continued)
+    return _usage(prompt, completion)
 
 
 def replay_answer(turn: Turn, headers: Headers, *, is_stream: bool) -> Response:

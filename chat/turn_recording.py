@@ -116,7 +116,7 @@ class TurnRecorder:
         """
         size_bytes = turn.size_bytes
         turn.limits.check_prompt(size_bytes)
-        await self._storage.reserve(turn.owner_id, size_bytes + ROW_BYTES * (len(turn.messages) + 1))
+        await self._storage.reserve(turn.owner_id, size_bytes + ROW_BYTES * turn.new_rows)
         if turn.starts_alone and size_bytes <= LIGHT.size_bytes:
             prompt = to_prompt(turn.system_prompt, turn.messages)
             prepared = PreparedPrompt(end_id=None, prompt=prompt, size_bytes=count_prompt_bytes(prompt))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 from typing import Any
+from uuid import UUID
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -17,10 +18,11 @@ from chat.rendering import introduce_ids, render_answer, replay_answer
 from chat.request_digest import digest_request
 from chat.responses import CollectedAnswer, StreamedAnswer
 from chat.routing import call_for_chat, limit_output
-from chat.schemas import ChatRequest, parse_chat_request
+from chat.schemas import AnswerRequest, ChatRequest, parse_answer_request, parse_chat_request
 from chat.stages import admit_generation, call_if_allowed, find_route, salt_of
 from chat.turn_recording import BegunTurn
 from chat.web_runtime import WebRuntime, get_runtime
+from conversations.branches import Prompt
 from conversations.models import MessageRole
 from conversations.new_turns import NewMessage, NewTurn, Turn
 from conversations.prompt_sizes import TurnLimits
@@ -31,10 +33,12 @@ from modelops.serving.routes import Route
 
 
 async def chat(request: Request) -> Response:
-    """POST /api/chat: authenticate, admit, parse, route, record, then answer."""
+    """POST /api/chat and …/messages of a conversation: authenticate, admit, parse, route, record, answer."""
     runtime = await get_runtime()
     principal, headers = await admit_generation(runtime, request, Scope.CHAT)
-    body = parse_chat_request(await request.body(), runtime.config)
+    body = parse_chat_request(
+        await request.body(), runtime.config, conversation_id=request.path_params.get("conversation_id")
+    )
     if body.conversation_id is not None:
         principal.require(Scope.HISTORY)  # its answers may repeat what the conversation holds
     digest = digest_request(body) if body.client_message_id else ""
@@ -49,6 +53,57 @@ async def chat(request: Request) -> Response:
     if turn is not None and turn.replay is not None:
         return repeat_answer(turn, headers, principal, body)
     prompt = turn.prompt if turn else plain_prompt(body, principal)
+    return answer_turn(runtime, request, principal, body, route, begun, prompt=prompt, headers=headers)
+
+
+async def regenerate_message(request: Request) -> Response:
+    """POST …/messages/{id}/regenerate: another answer beside this one, or an answer to this question."""
+    return await answer_again(request, regenerates=request.path_params["message_id"])
+
+
+async def continue_message(request: Request) -> Response:
+    """POST …/messages/{id}/continue: an answer that was cut goes on, in its own row."""
+    return await answer_again(request, continues=request.path_params["message_id"])
+
+
+async def answer_again(
+    request: Request, *, regenerates: UUID | None = None, continues: UUID | None = None
+) -> Response:
+    """The stages of an answer to what is stored already. It needs a credential that may read that."""
+    runtime = await get_runtime()
+    principal, headers = await admit_generation(runtime, request, Scope.CHAT)
+    principal.require(Scope.HISTORY)
+    body = parse_answer_request(await request.body(), runtime.config)
+    route = await find_route(runtime, request, principal, body.model)
+    limit_output({"max_tokens": body.max_tokens}, route)
+    turn = NewTurn(
+        messages=(),
+        conversation_id=request.path_params["conversation_id"],
+        regenerates=regenerates,
+        continues=continues,
+        **settings_of(runtime, principal, route),
+    )
+    begun = await runtime.turns.begin(turn, route)
+    headers += ids_of(begun.turn)
+    return answer_turn(
+        runtime, request, principal, body, route, begun, prompt=begun.turn.prompt, headers=headers
+    )
+
+
+def answer_turn(
+    runtime: WebRuntime,
+    request: Request,
+    principal: Principal,
+    body: AnswerRequest,
+    route: Route,
+    begun: BegunTurn | None,
+    *,
+    prompt: Prompt,
+    headers: Headers,
+) -> Response:
+    """The response that generates the answer. `begun` is None for one that is not stored."""
+    turn = begun.turn if begun else None
+    continued = turn.continued if turn else None
     generation = Generation(
         admission=runtime.engine_admission,
         request=RouteRequest(body.model, is_stream=body.stream),
@@ -60,6 +115,7 @@ async def chat(request: Request) -> Response:
                 call_for_chat,
                 request=body,
                 prompt=prompt,
+                continues=continued is not None,
                 salt=salt_of(runtime.config, principal),
                 traceparent=request.headers.get("traceparent"),
             ),
@@ -68,6 +124,8 @@ async def chat(request: Request) -> Response:
         max_bytes=runtime.config.max_answer_bytes,
         model=route.model,
         finish_without_client=turn is not None and body.on_disconnect == "finish",
+        continued=continued,
+        request_id=current_request_id.get(),
     )
     common: dict[str, Any] = {
         "headers": headers,
@@ -140,27 +198,34 @@ async def record(
     if body.content is not None:
         said = [NewMessage(MessageRole.USER, body.content)]
     turn = NewTurn(
-        owner_id=principal.user_id,
         conversation_id=body.conversation_id,
         parent_id=body.parent_id,
         messages=tuple(said),
         system_prompt=system_prompt,
-        model=route.model,
         client_message_id=body.client_message_id,
         request_digest=digest,
         may_read=principal.has(Scope.HISTORY),
-        request_id=current_request_id.get(),
-        lease_s=runtime.config.message_lease_s,
-        limits=TurnLimits(
-            model=route.model,
-            context_tokens=route.max_model_len,
-            conversation_bytes=runtime.config.max_conversation_bytes,
-        ),
+        **settings_of(runtime, principal, route),
     )
     return await runtime.turns.begin(turn, route)
 
 
-def plain_prompt(body: ChatRequest, principal: Principal) -> list[dict[str, str]]:
+def settings_of(runtime: WebRuntime, principal: Principal, route: Route) -> dict[str, Any]:
+    """What every turn of this caller at this route has."""
+    return {
+        "owner_id": principal.user_id,
+        "model": route.model,
+        "request_id": current_request_id.get(),
+        "lease_s": runtime.config.message_lease_s,
+        "limits": TurnLimits(
+            model=route.model,
+            context_tokens=route.max_model_len,
+            conversation_bytes=runtime.config.max_conversation_bytes,
+        ),
+    }
+
+
+def plain_prompt(body: ChatRequest, principal: Principal) -> Prompt:
     """The prompt of a chat that is not stored."""
     if body.messages is not None:
         return [{"role": m.role, "content": m.content} for m in body.messages]

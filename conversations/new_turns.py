@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from conversations.branches import Prompt
+from conversations.known_messages import KnownMessage
 from conversations.models import Message, MessageRole
 from conversations.prompt_sizes import TurnLimits, count_bytes
 from conversations.repeats import RepeatKey
@@ -55,6 +56,10 @@ class NewTurn:
     model: str
     conversation_id: uuid.UUID | None = None
     parent_id: uuid.UUID | None = None
+    regenerates: uuid.UUID | None = None
+    """An answer that gets another one beside it, or a question that is answered; then nothing is said."""
+    continues: uuid.UUID | None = None
+    """An answer that was cut, to be gone on with; then nothing is said."""
     system_prompt: str = ""
     """Of the new conversation; an existing one keeps its own."""
     client_message_id: str | None = None
@@ -72,6 +77,14 @@ class NewTurn:
     def starts_alone(self) -> bool:
         """Whether it depends on nothing that is stored: a new conversation, and no repeat of a message."""
         return self.conversation_id is None and self.parent_id is None and self.client_message_id is None
+
+    @property
+    def known_id(self) -> uuid.UUID | None:
+        return self.regenerates or self.continues
+
+    @property
+    def new_rows(self) -> int:
+        return len(self.messages) + (self.continues is None)
 
     @property
     def size_bytes(self) -> int:
@@ -101,6 +114,8 @@ class Turn:
     prompt: Prompt
     replay: Message | None = None
     """The stored answer to a message that was answered before; then nothing has to be generated."""
+    continued: KnownMessage | None = None
+    """The answer as it was, where it goes on."""
 
 
 @dataclass(frozen=True)

@@ -10,14 +10,17 @@ from typing import Any
 from django.utils import timezone
 
 from conversations.branches import Branch, BranchLimits, load_branches, to_prompt
-from conversations.models import Message, MessageRole, MessageStatus
+from conversations.known_messages import KnownMessage, load_known_messages
+from conversations.models import MessageRole, MessageStatus
 from conversations.new_turns import LargeTurn, NewTurn, PreparedPrompt, Turn, TurnIds, make_title
 from conversations.places import Place, load_places
-from conversations.prompt_sizes import LIGHT, count_prompt_bytes
-from conversations.repeats import AskedByKey, AskedMessage, load_asked
+from conversations.prompt_sizes import LIGHT, count_bytes, count_prompt_bytes
+from conversations.repeats import AskedMessage, load_asked
+from conversations.replays import load_replays, replay
 from conversations.turn_rows import (
     NewConversation,
     NewMessageRow,
+    ReopenedAnswer,
     TakenConversation,
     TurnRows,
     write_turns,
@@ -27,6 +30,7 @@ from gateway.errors import (
     ConversationFull,
     GatewayError,
     IdempotencyInProgress,
+    InvalidRequest,
     NotFound,
 )
 from gateway.ids import new_id
@@ -43,6 +47,7 @@ class TurnBatch:
         wanted = {i.conversation_id for i in items if i.conversation_id}
         wanted |= {asked.conversation_id for asked in self._asked.values()}
         self._places = load_places(wanted)
+        self._known = load_known_messages({known_id for i in items if (known_id := i.known_id)})
         ends = {end for item in items if item.prepared is None and (end := self._find_end(item))}
         self._branches = load_branches(ends, limits)
 
@@ -58,6 +63,7 @@ class TurnBatch:
         asked = self._asked_by(item)
         if asked is None:
             self._place_of(item)
+            self._known_of(item)
         end_id = self._find_end(item)
         branch = self._branch_to(end_id, _conversation_id_of(item, asked))
         if branch is not None and not branch.is_whole:
@@ -69,12 +75,15 @@ class TurnBatch:
         place = self._place_of(item)
         if place is not None and place.is_busy:
             raise ConversationBusy
+        known = self._known_of(item)
         stored_bytes = place.stored_bytes if place else 0
-        item.limits.check_conversation(stored_bytes, item.size_bytes, len(item.messages) + 1)
+        item.limits.check_conversation(stored_bytes, item.size_bytes, item.new_rows)
         parent_id = self._find_end(item)
         prepared = self._prompt_of(item, None, parent_id)
         if isinstance(prepared, LargeTurn):
             return prepared
+        if place is not None and known is not None and item.continues:
+            return self._reopen(place, item, known, prepared)
         ids = item.ids or TurnIds.make(len(item.messages))
         conversation_id = place.id if place else ids.conversation_id
         for id_, message in zip(ids.message_ids, item.messages, strict=True):
@@ -125,6 +134,8 @@ class TurnBatch:
         if item.prepared is not None:
             if item.prepared.end_id != end_id:
                 raise ConversationBusy  # it went on since the prompt was prepared
+            if item.continues and item.prepared.prompt[-1]["content"] != self._known[item.continues].content:
+                raise ConversationBusy  # so did the answer
             return item.prepared
         branch = self._branch_to(end_id, _conversation_id_of(item, asked))
         if branch is not None and not branch.is_whole:
@@ -142,6 +153,9 @@ class TurnBatch:
         said = [*(branch.messages if branch else ()), *(() if asked else item.messages)]
         prompt = to_prompt(system_prompt, said)
         size_bytes = count_prompt_bytes(prompt)
+        if item.continues and (reasoning := self._known[item.continues].reasoning):
+            prompt[-1]["reasoning"] = reasoning  # the model goes on with its own thought
+            size_bytes += count_bytes(reasoning)
         item.limits.check_prompt(size_bytes)
         return PreparedPrompt(end_id=end_id, prompt=prompt, size_bytes=size_bytes)
 
@@ -169,6 +183,22 @@ class TurnBatch:
         else:
             self._take_conversation(place, item, answer.id if becomes_head else place.head_id)
         return Turn(conversation_id=conversation_id, message_id=answer.id, prompt=prepared.prompt)
+
+    def _reopen(self, place: Place, item: NewTurn, known: KnownMessage, prepared: PreparedPrompt) -> Turn:
+        """The answer's own row streams again, from the text that it has."""
+        self._rows.reopened.append(
+            ReopenedAnswer(
+                id=known.id,
+                conversation_id=place.id,
+                size_bytes=known.size_bytes,
+                error_code=known.error_code,
+                finish_reason=known.finish_reason,
+                request_id=item.request_id,
+                lease_expires_at=self._now + timedelta(seconds=item.lease_s),
+            )
+        )
+        self._take_conversation(place, item, known.id)
+        return Turn(conversation_id=place.id, message_id=known.id, prompt=prepared.prompt, continued=known)
 
     def _start_conversation(self, conversation_id: uuid.UUID, item: NewTurn, head_id: uuid.UUID) -> None:
         place = self._places[conversation_id] = Place(
@@ -224,6 +254,11 @@ class TurnBatch:
         place = self._places.get(item.conversation_id) if item.conversation_id else None
         if place is None or place.owner_id != item.owner_id:
             return None
+        if item.known_id:
+            known = self._known.get(item.known_id)
+            if known is None or known.conversation_id != place.id:
+                return None
+            return known.parent_id if item.regenerates and known.is_answer else known.id
         return item.parent_id or place.head_id
 
     def _branch_to(self, end_id: uuid.UUID | None, conversation_id: uuid.UUID | None) -> Branch | None:
@@ -233,6 +268,19 @@ class TurnBatch:
         if branch is None or branch.conversation_id != conversation_id:
             raise NotFound("There is no such parent message.", param="parent_id")
         return branch
+
+    def _known_of(self, item: NewTurn) -> KnownMessage | None:
+        """The message that the item answers again or goes on with. Raises NotFound, AnswerNotContinuable."""
+        if item.known_id is None:
+            return None
+        known = self._known.get(item.known_id)
+        if known is None or known.conversation_id != item.conversation_id:
+            raise NotFound("There is no such message.")
+        if item.continues:
+            known.check_continuable()
+        elif known.role == MessageRole.SYSTEM or (known.is_answer and known.parent_id is None):
+            raise InvalidRequest("There is no question that this message answers, or is.")
+        return known
 
     def _place_of(self, item: NewTurn) -> Place | None:
         """The existing conversation of the item; None for a new one. Raises NotFound."""
@@ -252,15 +300,3 @@ class TurnBatch:
 
 def _conversation_id_of(item: NewTurn, asked: AskedMessage | None) -> uuid.UUID | None:
     return asked.conversation_id if asked else item.conversation_id
-
-
-def load_replays(asked: AskedByKey) -> dict[uuid.UUID, Message]:
-    ids = [a.answer_id for a in asked.values() if a.is_answered and a.answer_id is not None]
-    return Message.objects.in_bulk(ids) if ids else {}
-
-
-def replay(asked: AskedMessage, replays: dict[uuid.UUID, Message]) -> Turn | None:
-    answer = replays.get(asked.answer_id) if asked.answer_id else None
-    if answer is None:
-        return None
-    return Turn(conversation_id=answer.conversation_id, message_id=answer.id, prompt=[], replay=answer)
