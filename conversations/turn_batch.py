@@ -9,14 +9,15 @@ from typing import Any
 
 from django.utils import timezone
 
-from conversations.branches import Branch, BranchLimits, load_branches, to_prompt
+from conversations.branches import BranchLimits, load_branches
 from conversations.known_messages import KnownMessage, load_known_messages
 from conversations.models import MessageRole, MessageStatus
 from conversations.new_turns import LargeTurn, NewTurn, PreparedPrompt, Turn, TurnIds, make_title
 from conversations.places import Place, load_places
-from conversations.prompt_sizes import LIGHT, count_bytes, count_prompt_bytes
+from conversations.prompt_sizes import LIGHT
 from conversations.repeats import AskedMessage, load_asked
 from conversations.replays import load_replays, replay
+from conversations.turn_prompts import TurnPrompts
 from conversations.turn_rows import (
     NewConversation,
     NewMessageRow,
@@ -27,7 +28,6 @@ from conversations.turn_rows import (
 )
 from gateway.errors import (
     ConversationBusy,
-    ConversationFull,
     GatewayError,
     IdempotencyInProgress,
     InvalidRequest,
@@ -49,7 +49,7 @@ class TurnBatch:
         self._places = load_places(wanted)
         self._known = load_known_messages({known_id for i in items if (known_id := i.known_id)})
         ends = {end for item in items if item.prepared is None and (end := self._find_end(item))}
-        self._branches = load_branches(ends, limits)
+        self._prompts = TurnPrompts(self._places, self._known, load_branches(ends, limits))
 
     def begin(self, item: NewTurn) -> Turn | LargeTurn | Exception:
         try:
@@ -64,12 +64,7 @@ class TurnBatch:
         if asked is None:
             self._place_of(item)
             self._known_of(item)
-        end_id = self._find_end(item)
-        branch = self._branch_to(end_id, _conversation_id_of(item, asked))
-        if branch is not None and not branch.is_whole:
-            item.limits.check_prompt(branch.size_bytes)
-            raise ConversationFull
-        return self._make_prompt(item, asked, branch, end_id)
+        return self._prompts.prepare(item, asked, self._find_end(item))
 
     def _begin_new(self, item: NewTurn) -> Turn | LargeTurn:
         place = self._place_of(item)
@@ -79,7 +74,7 @@ class TurnBatch:
         stored_bytes = place.stored_bytes if place else 0
         item.limits.check_conversation(stored_bytes, item.size_bytes, item.new_rows)
         parent_id = self._find_end(item)
-        prepared = self._prompt_of(item, None, parent_id)
+        prepared = self._prompts.find(item, None, parent_id)
         if isinstance(prepared, LargeTurn):
             return prepared
         if place is not None and known is not None and item.continues:
@@ -121,43 +116,12 @@ class TurnBatch:
         if place.is_busy:
             raise ConversationBusy
         item.limits.check_conversation(place.stored_bytes, 0, 1)
-        prepared = self._prompt_of(item, asked, asked.id)
+        prepared = self._prompts.find(item, asked, asked.id)
         if isinstance(prepared, LargeTurn):
             return prepared
         # Where the conversation has gone on meanwhile, the new answer is a sibling beside its branch.
         is_at_head = place.head_id in {asked.id, asked.answer_id}
         return self._await_answer(new_id(), place.id, item, asked.id, prepared, becomes_head=is_at_head)
-
-    def _prompt_of(
-        self, item: NewTurn, asked: AskedMessage | None, end_id: uuid.UUID | None
-    ) -> PreparedPrompt | LargeTurn:
-        if item.prepared is not None:
-            if item.prepared.end_id != end_id:
-                raise ConversationBusy  # it went on since the prompt was prepared
-            if item.continues and item.prepared.prompt[-1]["content"] != self._known[item.continues].content:
-                raise ConversationBusy  # so did the answer
-            return item.prepared
-        branch = self._branch_to(end_id, _conversation_id_of(item, asked))
-        if branch is not None and not branch.is_whole:
-            return LargeTurn()
-        prepared = self._make_prompt(item, asked, branch, end_id)
-        fits = item.limits.surely_fits(prepared.size_bytes, len(prepared.prompt))
-        return prepared if fits else LargeTurn()
-
-    def _make_prompt(
-        self, item: NewTurn, asked: AskedMessage | None, branch: Branch | None, end_id: uuid.UUID | None
-    ) -> PreparedPrompt:
-        system_prompt = item.system_prompt
-        if (conversation_id := _conversation_id_of(item, asked)) is not None:
-            system_prompt = self._places[conversation_id].system_prompt
-        said = [*(branch.messages if branch else ()), *(() if asked else item.messages)]
-        prompt = to_prompt(system_prompt, said)
-        size_bytes = count_prompt_bytes(prompt)
-        if item.continues and (reasoning := self._known[item.continues].reasoning):
-            prompt[-1]["reasoning"] = reasoning  # the model goes on with its own thought
-            size_bytes += count_bytes(reasoning)
-        item.limits.check_prompt(size_bytes)
-        return PreparedPrompt(end_id=end_id, prompt=prompt, size_bytes=size_bytes)
 
     def _await_answer(
         self,
@@ -261,14 +225,6 @@ class TurnBatch:
             return known.parent_id if item.regenerates and known.is_answer else known.id
         return item.parent_id or place.head_id
 
-    def _branch_to(self, end_id: uuid.UUID | None, conversation_id: uuid.UUID | None) -> Branch | None:
-        if end_id is None:
-            return None
-        branch = self._branches.get(end_id)
-        if branch is None or branch.conversation_id != conversation_id:
-            raise NotFound("There is no such parent message.", param="parent_id")
-        return branch
-
     def _known_of(self, item: NewTurn) -> KnownMessage | None:
         """The message that the item answers again or goes on with. Raises NotFound, AnswerNotContinuable."""
         if item.known_id is None:
@@ -296,7 +252,3 @@ class TurnBatch:
     def write(self) -> set[uuid.UUID]:
         """Store it all; see `write_turns`."""
         return write_turns(self._rows)
-
-
-def _conversation_id_of(item: NewTurn, asked: AskedMessage | None) -> uuid.UUID | None:
-    return asked.conversation_id if asked else item.conversation_id

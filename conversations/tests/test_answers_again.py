@@ -272,7 +272,7 @@ def test_another_answer_counts_for_the_conversation_and_going_on_adds_no_row(min
 
 def test_process_that_lost_an_answer_changes_nothing_after_another_went_on_with_it(mina: User) -> None:
     first = begin(turn_of(mina, request_id="r1"))
-    late = {"message_id": first.message_id, "request_id": "r1"}
+    late: dict[str, Any] = {"message_id": first.message_id, "request_id": "r1"}
     save_checkpoints([Checkpoint(**late, content="Half an", reasoning="", lease_s=-1)])
     sweep_orphans([Sweep()])
     begin(again(mina, first, continues=first.message_id, request_id="r2"))
@@ -322,7 +322,7 @@ def test_answer_that_ends_otherwise_meanwhile_is_read_again_before_it_goes_on(
     mina: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = begin(turn_of(mina, request_id="r1"))
-    late = {"message_id": first.message_id, "request_id": "r1"}
+    late: dict[str, Any] = {"message_id": first.message_id, "request_id": "r1"}
     save_checkpoints([Checkpoint(**late, content="Half an", reasoning="", lease_s=-1)])
     sweep_orphans([Sweep()])
     outcome = ReplyOutcome(**late, content="Half an answer.", status=MessageStatus.COMPLETE)
