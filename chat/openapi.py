@@ -46,6 +46,7 @@ CHAT_ANSWER = {
         },
         "finish_reason": {"type": "string"},
         "usage": {"type": ["object", "null"]},
+        "omitted_messages": {"type": "integer", "description": "That the prompt left out (`truncation`)."},
         "request_id": {"type": "string"},
     },
 }

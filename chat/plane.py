@@ -13,7 +13,7 @@ from starlette.routing import Match, Route
 from starlette.types import Receive, Scope, Send
 
 from accounts.request_admission import ADMISSION
-from chat import openai_views, views
+from chat import message_views, openai_views, views
 from chat.endpoints import (
     CANCEL_PATH,
     CHAT_PATH,
@@ -147,9 +147,9 @@ def build_chat_plane() -> ChatPlane:
             Route(f"{MODELS_PATH}/", openai_views.list_models, include_in_schema=False),
             Route(MODEL_PATH, openai_views.get_model),
             Route(MESSAGES_PATH, views.chat, methods=["POST"]),
-            Route(REGENERATE_PATH, views.regenerate_message, methods=["POST"]),
-            Route(CONTINUE_PATH, views.continue_message, methods=["POST"]),
-            Route(CANCEL_PATH, views.cancel_message, methods=["POST"]),
+            Route(REGENERATE_PATH, message_views.regenerate_message, methods=["POST"]),
+            Route(CONTINUE_PATH, message_views.continue_message, methods=["POST"]),
+            Route(CANCEL_PATH, message_views.cancel_message, methods=["POST"]),
         ]
     )
 

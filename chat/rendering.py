@@ -32,7 +32,7 @@ def introduce_ids(turn: Turn, block: bytes) -> bytes:
     return block[:place] + ids + (b"" if found["end"] else b",") + block[place:]
 
 
-def render_answer(turn: Turn | None, answer: CollectedAnswer) -> dict[str, Any]:
+def render_answer(turn: Turn | None, omitted_messages: int, answer: CollectedAnswer) -> dict[str, Any]:
     """The body of POST /api/chat without `stream`."""
     transcript = answer.generation.transcript
     continued = answer.generation.continued
@@ -47,6 +47,7 @@ def render_answer(turn: Turn | None, answer: CollectedAnswer) -> dict[str, Any]:
         tool_calls=transcript.tool_calls,
         finish_reason="cancelled" if is_cancelled else transcript.finish_reason or None,
         usage=usage,
+        omitted_messages=omitted_messages,
     )
 
 
@@ -92,6 +93,7 @@ def replay_answer(turn: Turn, headers: Headers, *, is_stream: bool) -> Response:
         tool_calls=stored.tool_calls,
         finish_reason=finish_reason,
         usage=usage,
+        omitted_messages=stored.omitted_messages,
     )
     return _respond(msgspec.json.encode(content), [(b"content-type", b"application/json"), *headers])
 
@@ -103,7 +105,14 @@ def _respond(body: bytes, headers: Headers) -> Response:
 
 
 def _answer(
-    turn: Turn | None, *, answer_id: str, model: str, finish_reason: str | None, usage: Any, **said: Any
+    turn: Turn | None,
+    *,
+    answer_id: str,
+    model: str,
+    finish_reason: str | None,
+    usage: Any,
+    omitted_messages: int,
+    **said: Any,
 ) -> dict[str, Any]:
     return {
         "id": answer_id,
@@ -113,6 +122,7 @@ def _answer(
         "message": _message(said["content"], said["reasoning"], said["tool_calls"], finish_reason),
         "finish_reason": finish_reason,
         "usage": usage,
+        "omitted_messages": omitted_messages,
         "request_id": current_request_id.get(),
     }
 

@@ -44,6 +44,8 @@ class AnswerRequest(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_
     stop: StopSequence | Annotated[list[StopSequence], Meta(max_length=4)] | None = None
     seed: Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)] | None = None
     on_disconnect: Literal["finish", "cancel"] = "finish"
+    truncation: Literal["error", "oldest"] = "error"
+    """What becomes of a prompt that does not fit the context: refused, or without its oldest turns."""
 
 
 class ChatRequest(AnswerRequest, forbid_unknown_fields=True, frozen=True, kw_only=True):

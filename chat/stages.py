@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from starlette.requests import Request
 
@@ -10,10 +11,16 @@ from accounts.principals import Principal
 from accounts.scopes import Scope
 from chat.client import Headers
 from chat.prompt_cache import salt_fields
+from chat.schemas import AnswerRequest
 from chat.upstream import EngineCall
 from chat.web_runtime import WebRuntime
+from conversations.prompt_sizes import TurnLimits
 from gateway.conf import GatewayConfig
+from gateway.request_id import current_request_id
 from modelops.serving.routes import Route
+
+MOST_ANSWER_TOKENS = 1024
+"""Left free for an answer of which no limit is known, up to a quarter of the context."""
 
 
 async def admit_generation(runtime: WebRuntime, request: Request, scope: Scope) -> tuple[Principal, Headers]:
@@ -58,3 +65,30 @@ def may_switch(config: GatewayConfig, principal: Principal) -> bool:
 
 def salt_of(config: GatewayConfig, principal: Principal) -> dict[str, str]:
     return salt_fields(config, secret=config.secret_key, user_id=principal.user_id)
+
+
+def settings_of(
+    runtime: WebRuntime, principal: Principal, body: AnswerRequest, route: Route
+) -> dict[str, Any]:
+    """What every turn of this caller at this route has."""
+    return {
+        "owner_id": principal.user_id,
+        "model": route.model,
+        "request_id": current_request_id.get(),
+        "lease_s": runtime.config.message_lease_s,
+        "limits": limits_of(runtime, body, route),
+    }
+
+
+def limits_of(runtime: WebRuntime, body: AnswerRequest, route: Route) -> TurnLimits:
+    """What bounds the turn. A prompt that may be shortened leaves room for the answer."""
+    context_tokens = route.max_model_len
+    return TurnLimits(
+        model=route.model,
+        context_tokens=context_tokens,
+        conversation_bytes=runtime.config.max_conversation_bytes,
+        keeps_newest=body.truncation == "oldest",
+        answer_tokens=body.max_tokens
+        or route.max_output_tokens
+        or min(MOST_ANSWER_TOKENS, (context_tokens or 0) // 4),
+    )

@@ -10,6 +10,7 @@ from conversations.branches import Prompt
 from conversations.known_messages import KnownMessage
 from conversations.models import Message, MessageRole
 from conversations.prompt_sizes import TurnLimits, count_bytes
+from conversations.prompt_sources import PromptSource
 from conversations.repeats import RepeatKey
 from gateway.ids import new_id
 
@@ -31,6 +32,10 @@ class PreparedPrompt:
     """The message that its branch ended in."""
     prompt: Prompt
     size_bytes: int
+    source: PromptSource | None = None
+    """What it was made of, where the oldest turns may be left out."""
+    omitted_messages: int = 0
+    """Messages of the branch that it leaves out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +98,13 @@ class NewTurn:
         return said if self.conversation_id else said + count_bytes(self.system_prompt)
 
     @property
+    def least_bytes(self) -> int:
+        """The text that its prompt holds at least."""
+        if not self.limits.keeps_newest:
+            return self.size_bytes
+        return count_bytes(self.messages[-1].content) if self.messages else 0
+
+    @property
     def repeat_key(self) -> RepeatKey | None:
         if self.client_message_id is None:
             return None
@@ -114,6 +126,8 @@ class Turn:
     prompt: Prompt
     replay: Message | None = None
     """The stored answer to a message that was answered before; then nothing has to be generated."""
+    omitted_messages: int = 0
+    """Messages of the branch that the prompt leaves out, as they do not fit."""
     continued: KnownMessage | None = None
     """The answer as it was, where it goes on."""
 

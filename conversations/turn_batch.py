@@ -140,13 +140,19 @@ class TurnBatch:
             status=MessageStatus.STREAMING,
             model=item.model,
             lease_expires_at=self._now + timedelta(seconds=item.lease_s),
+            omitted_messages=prepared.omitted_messages,
         )
         place = self._places.get(conversation_id)
         if place is None:
             self._start_conversation(conversation_id, item, answer.id)
         else:
             self._take_conversation(place, item, answer.id if becomes_head else place.head_id)
-        return Turn(conversation_id=conversation_id, message_id=answer.id, prompt=prepared.prompt)
+        return Turn(
+            conversation_id=conversation_id,
+            message_id=answer.id,
+            prompt=prepared.prompt,
+            omitted_messages=prepared.omitted_messages,
+        )
 
     def _reopen(self, place: Place, item: NewTurn, known: KnownMessage, prepared: PreparedPrompt) -> Turn:
         """The answer's own row streams again, from the text that it has."""
@@ -159,10 +165,17 @@ class TurnBatch:
                 finish_reason=known.finish_reason,
                 request_id=item.request_id,
                 lease_expires_at=self._now + timedelta(seconds=item.lease_s),
+                omitted_messages=prepared.omitted_messages,
             )
         )
         self._take_conversation(place, item, known.id)
-        return Turn(conversation_id=place.id, message_id=known.id, prompt=prepared.prompt, continued=known)
+        return Turn(
+            conversation_id=place.id,
+            message_id=known.id,
+            prompt=prepared.prompt,
+            omitted_messages=prepared.omitted_messages,
+            continued=known,
+        )
 
     def _start_conversation(self, conversation_id: uuid.UUID, item: NewTurn, head_id: uuid.UUID) -> None:
         place = self._places[conversation_id] = Place(

@@ -5,11 +5,12 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping
 
-from conversations.branches import Branch, to_prompt
+from conversations.branches import Branch, count_unloaded
 from conversations.known_messages import KnownMessage
 from conversations.new_turns import LargeTurn, NewTurn, PreparedPrompt
 from conversations.places import Place
 from conversations.prompt_sizes import count_bytes, count_prompt_bytes
+from conversations.prompt_sources import PromptSource
 from conversations.repeats import AskedMessage
 from gateway.errors import ConversationBusy, ConversationFull, NotFound
 
@@ -42,10 +43,12 @@ class TurnPrompts:
     def prepare(self, item: NewTurn, asked: AskedMessage | None, end_id: uuid.UUID | None) -> PreparedPrompt:
         """The prompt of a turn that is too large for a batch. Raises GatewayError."""
         branch = self._branch_to(end_id, _conversation_id_of(item, asked))
-        if branch is not None and not branch.is_whole:
+        if branch is None or branch.is_whole:
+            return self._make(item, asked, branch, end_id)
+        if not item.limits.keeps_newest:
             item.limits.check_prompt(branch.size_bytes)
             raise ConversationFull
-        return self._make(item, asked, branch, end_id)
+        return self._make(item, asked, branch, end_id, earlier=count_unloaded(branch, end_id))
 
     def _check_prepared(self, item: NewTurn, prepared: PreparedPrompt, end_id: uuid.UUID | None) -> None:
         """Raises ConversationBusy when the conversation, or its last answer, went on since then."""
@@ -55,17 +58,27 @@ class TurnPrompts:
             raise ConversationBusy
 
     def _make(
-        self, item: NewTurn, asked: AskedMessage | None, branch: Branch | None, end_id: uuid.UUID | None
+        self,
+        item: NewTurn,
+        asked: AskedMessage | None,
+        branch: Branch | None,
+        end_id: uuid.UUID | None,
+        *,
+        earlier: int = 0,
     ) -> PreparedPrompt:
         system_prompt = item.system_prompt
         if (conversation_id := _conversation_id_of(item, asked)) is not None:
             system_prompt = self._places[conversation_id].system_prompt
-        said = [*(branch.messages if branch else ()), *(() if asked else item.messages)]
-        prompt = to_prompt(system_prompt, said)
-        size_bytes = count_prompt_bytes(prompt)
-        if item.continues and (reasoning := self._known[item.continues].reasoning):
-            prompt[-1]["reasoning"] = reasoning  # the model goes on with its own thought
-            size_bytes += count_bytes(reasoning)
+        source = PromptSource(
+            system_prompt=system_prompt,
+            said=[*(branch.messages if branch else ()), *(() if asked else item.messages)],
+            reasoning=self._known[item.continues].reasoning if item.continues else "",
+            earlier=earlier,
+        )
+        prompt = source.make_prompt()
+        size_bytes = count_prompt_bytes(prompt) + count_bytes(source.reasoning)
+        if item.limits.keeps_newest:
+            return PreparedPrompt(end_id=end_id, prompt=prompt, size_bytes=size_bytes, source=source)
         item.limits.check_prompt(size_bytes)
         return PreparedPrompt(end_id=end_id, prompt=prompt, size_bytes=size_bytes)
 

@@ -56,6 +56,7 @@ class NewMessageRow:
     lease_expires_at: datetime | None = None
     client_message_id: str | None = None
     request_digest: str = ""
+    omitted_messages: int = 0
 
 
 @dataclass(slots=True, kw_only=True)
@@ -69,6 +70,7 @@ class ReopenedAnswer:
     finish_reason: str
     request_id: str
     lease_expires_at: datetime
+    omitted_messages: int
 
 
 @dataclass(slots=True)

@@ -48,6 +48,7 @@ EXPOSED_HEADERS = [
     "x-request-id",
     "x-conversation-id",
     "x-message-id",
+    "x-omitted-messages",
     "retry-after",
     "x-ratelimit-limit-requests",
     "x-ratelimit-remaining-requests",
