@@ -15,9 +15,15 @@ CHAT_PATH = "/api/chat"
 MODEL_EVENTS_PATH = "/api/models/events"
 MODELS_PATH = "/v1/models"
 MODEL_PATH = "/v1/models/{model_id:path}"
-CANCEL_PATH = "/api/conversations/{conversation_id:uuid}/messages/{message_id:uuid}/cancel"
-CONVERSATION_PATHS = (CANCEL_PATH,)
+MESSAGES_PATH = "/api/conversations/{conversation_id:uuid}/messages"
+MESSAGE_PATH = MESSAGES_PATH + "/{message_id:uuid}"
+CANCEL_PATH = MESSAGE_PATH + "/cancel"
+REGENERATE_PATH = MESSAGE_PATH + "/regenerate"
+CONTINUE_PATH = MESSAGE_PATH + "/continue"
+CONVERSATION_PATHS = (CANCEL_PATH, REGENERATE_PATH, CONTINUE_PATH)
 """Those of this plane among the paths of conversations; Django answers the others."""
+POSTED_CONVERSATION_PATHS = (MESSAGES_PATH,)
+"""Those of which this plane answers POST, and Django the rest."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,6 +16,7 @@ from chat.stream_reading import StreamEnded, StreamRead, StreamReader
 from chat.transcript import Transcript
 from chat.upstream import EngineAnswer, EngineCall, EngineGateway
 from chat.whole_answers import read_completion
+from conversations.known_messages import KnownMessage
 from gateway.errors import GatewayError, UpstreamTimeout, UpstreamUnavailable
 from modelops.serving.routes import Route
 
@@ -67,10 +68,15 @@ class Generation:
         max_bytes: int,
         finish_without_client: bool = False,
         keep_usage: bool = True,
+        continued: KnownMessage | None = None,
+        request_id: str = "",
     ) -> None:
+        """`continued` is the answer that goes on. `request_id` is the one that its row has."""
         self.model = model
         self.timeouts = timeouts
-        self.transcript = Transcript()
+        self.continued = continued
+        self.request_id = request_id
+        self.transcript = Transcript(continued.content, continued.reasoning) if continued else Transcript()
         self.started_at = time.perf_counter()
         self.first_token_at: float | None = None
         self.sent_bytes = 0

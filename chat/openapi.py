@@ -10,13 +10,16 @@ import msgspec
 from chat.endpoints import (
     CANCEL_PATH,
     CHAT_PATH,
+    CONTINUE_PATH,
+    MESSAGES_PATH,
     MODEL_EVENTS_PATH,
     MODEL_PATH,
     MODELS_PATH,
     OPENAI_ENDPOINTS,
+    REGENERATE_PATH,
     Endpoint,
 )
-from chat.schemas import ChatRequest
+from chat.schemas import AnswerRequest, ChatRequest
 from gateway.openapi import ERROR_RESPONSE
 
 EVENT_STREAM = {"schema": {"type": "string", "description": "chat.completion.chunk events, then [DONE]"}}
@@ -43,9 +46,13 @@ CHAT_ANSWER = {
         },
         "finish_reason": {"type": "string"},
         "usage": {"type": ["object", "null"]},
+        "omitted_messages": {"type": "integer", "description": "That the prompt left out (`truncation`)."},
         "request_id": {"type": "string"},
     },
 }
+NAMED_BY_THE_PATH = ("conversation_id", "messages", "store")
+"""Fields of a chat that a message to a conversation does not have."""
+
 MODEL_CARD = {
     "type": "object",
     "properties": {
@@ -61,10 +68,11 @@ MODEL_CARD = {
 def add_chat_paths(result: dict[str, Any], **_options: Any) -> dict[str, Any]:
     """A drf-spectacular hook."""
     _roots, components = msgspec.json.schema_components(
-        [ChatRequest], ref_template="#/components/schemas/{name}"
+        [ChatRequest, AnswerRequest], ref_template="#/components/schemas/{name}"
     )
     schemas = result["components"]["schemas"]
     schemas.update(components)
+    schemas.update(MessageRequest=_without(schemas["ChatRequest"], *NAMED_BY_THE_PATH))
     schemas.update(ChatAnswer=CHAT_ANSWER, ModelCard=MODEL_CARD, OpenAIRequest=OPENAI_BODY)
     result["paths"].update(
         {
@@ -89,7 +97,15 @@ def add_chat_paths(result: dict[str, Any], **_options: Any) -> dict[str, Any]:
             },
         }
     )
+    for path, operation in _CONVERSATION_PATHS.items():
+        result["paths"].setdefault(_plain(path), {}).update(operation)  # Django answers GET of the same
     return result
+
+
+def _without(schema: dict[str, Any], *names: str) -> dict[str, Any]:
+    """The schema of an object that does not have these fields."""
+    properties = {name: kind for name, kind in schema["properties"].items() if name not in names}
+    return schema | {"title": "MessageRequest", "description": "As ChatRequest.", "properties": properties}
 
 
 def _plain(path: str) -> str:
@@ -144,6 +160,30 @@ def _post(tag: str, summary: str, body: str, answer: dict[str, Any], *, stream: 
             "responses": _responses(answer, stream=stream),
         }
     }
+
+
+def _post_to_message(path: str, operation_id: str, summary: str, body: str) -> dict[str, Any]:
+    names = re.findall(r"{([a-z_]+)", path)
+    operation = _post("chat", summary, body, _ref("ChatAnswer"), stream=True)["post"]
+    operation |= {"operationId": operation_id, "parameters": [_parameter(name) for name in names]}
+    operation["requestBody"]["required"] = body == "MessageRequest"
+    return {"post": operation}
+
+
+_CONVERSATION_PATHS = {
+    MESSAGES_PATH: _post_to_message(
+        MESSAGES_PATH, "create_message", "Go on with a conversation", "MessageRequest"
+    ),
+    REGENERATE_PATH: _post_to_message(
+        REGENERATE_PATH,
+        "regenerate_message",
+        "Another answer beside this one, or an answer to this question",
+        "AnswerRequest",
+    ),
+    CONTINUE_PATH: _post_to_message(
+        CONTINUE_PATH, "continue_message", "Go on with an answer that was cut", "AnswerRequest"
+    ),
+}
 
 
 def _post_to_engine(endpoint: Endpoint) -> dict[str, Any]:

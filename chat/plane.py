@@ -13,15 +13,19 @@ from starlette.routing import Match, Route
 from starlette.types import Receive, Scope, Send
 
 from accounts.request_admission import ADMISSION
-from chat import views
+from chat import message_views, openai_views, views
 from chat.endpoints import (
     CANCEL_PATH,
     CHAT_PATH,
+    CONTINUE_PATH,
     CONVERSATION_PATHS,
+    MESSAGES_PATH,
     MODEL_EVENTS_PATH,
     MODEL_PATH,
     MODELS_PATH,
     OPENAI_ENDPOINTS,
+    POSTED_CONVERSATION_PATHS,
+    REGENERATE_PATH,
 )
 from chat.model_event_stream import stream_model_events
 from gateway import metrics
@@ -35,18 +39,29 @@ View = Callable[[Request], Awaitable[Response]]
 
 OTHER_MODEL = "other"
 
-_conversation_path = re.compile("|".join(re.sub(r"{[^}]+}", "[^/]+", path) for path in CONVERSATION_PATHS))
+
+def _pattern_of(paths: Sequence[str]) -> re.Pattern[str]:
+    return re.compile("|".join(re.sub(r"{[^}]+}", "[^/]+", path) for path in paths))
 
 
-def is_chat_path(path: str) -> bool:
-    """True for the paths that this plane answers, whatever their method."""
+_conversation_path = _pattern_of(CONVERSATION_PATHS)
+_posted_path = _pattern_of([*CONVERSATION_PATHS, *POSTED_CONVERSATION_PATHS])
+
+
+def is_chat_path(path: str, method: str) -> bool:
+    """True for what this plane answers: most of its paths whatever the method."""
     return (
         path in {CHAT_PATH, MODEL_EVENTS_PATH}
         or path.startswith("/v1/")
         or path == "/v1"
-        or (path.startswith("/api/conversations/") and _conversation_path.fullmatch(path) is not None)
-        or (is_untidy(path) and is_chat_path(tidy_path(path)))
+        or (path.startswith("/api/conversations/") and _is_own(path, method))
+        or (is_untidy(path) and is_chat_path(tidy_path(path), method))
     )
+
+
+def _is_own(path: str, method: str) -> bool:
+    """Whether a path of conversations is this plane's."""
+    return (_posted_path if method == "POST" else _conversation_path).fullmatch(path) is not None
 
 
 def is_untidy(path: str) -> bool:
@@ -124,14 +139,17 @@ def build_chat_plane() -> ChatPlane:
         [
             Route(CHAT_PATH, views.chat, methods=["POST"]),
             *(
-                Route(endpoint.path, partial(views.call_engine, endpoint=endpoint), methods=["POST"])
+                Route(endpoint.path, partial(openai_views.call_engine, endpoint=endpoint), methods=["POST"])
                 for endpoint in OPENAI_ENDPOINTS
             ),
             Route(MODEL_EVENTS_PATH, stream_model_events),
-            Route(MODELS_PATH, views.list_models),
-            Route(f"{MODELS_PATH}/", views.list_models, include_in_schema=False),
-            Route(MODEL_PATH, views.get_model),
-            Route(CANCEL_PATH, views.cancel_message, methods=["POST"]),
+            Route(MODELS_PATH, openai_views.list_models),
+            Route(f"{MODELS_PATH}/", openai_views.list_models, include_in_schema=False),
+            Route(MODEL_PATH, openai_views.get_model),
+            Route(MESSAGES_PATH, views.chat, methods=["POST"]),
+            Route(REGENERATE_PATH, message_views.regenerate_message, methods=["POST"]),
+            Route(CONTINUE_PATH, message_views.continue_message, methods=["POST"]),
+            Route(CANCEL_PATH, message_views.cancel_message, methods=["POST"]),
         ]
     )
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import structlog
 
+from chat.continuation import add_up, outcome_before
 from chat.generation import Generation, GenerationStopped
 from conversations.models import MAX_FINISH_REASON, MessageStatus, UsageSource
 from conversations.replies import (
@@ -86,6 +87,7 @@ class Recorder:
                     save_checkpoints,
                     Checkpoint(
                         message_id=message_id,
+                        request_id=generation.request_id,
                         content=storable_text(generation.transcript.content),
                         reasoning=storable_text(generation.transcript.reasoning),
                         lease_s=self._lease_s,
@@ -143,8 +145,9 @@ def outcome_of(message_id: uuid.UUID, generation: Generation, ended_by: BaseExce
     elif ended_by is not None:
         status = MessageStatus.CANCELLED
     usage = transcript.usage
-    return ReplyOutcome(
+    outcome = ReplyOutcome(
         message_id=message_id,
+        request_id=generation.request_id,
         status=status,
         content=storable_text(transcript.content),
         reasoning=storable_text(transcript.reasoning),
@@ -158,12 +161,18 @@ def outcome_of(message_id: uuid.UUID, generation: Generation, ended_by: BaseExce
         ttft_ms=_ms(generation, generation.first_token_at),
         latency_ms=_ms(generation, time.perf_counter()),
     )
+    if generation.continued is None:
+        return outcome
+    if ended_by is not None and not transcript.pieces:
+        return outcome_before(generation.continued, request_id=generation.request_id)
+    return add_up(generation.continued, outcome)
 
 
 def failed_outcome(message_id: uuid.UUID, generation: Generation) -> ReplyOutcome:
     """The outcome of an answer whose full outcome could not be stored: its text alone."""
     return ReplyOutcome(
         message_id=message_id,
+        request_id=generation.request_id,
         status=MessageStatus.ERROR,
         content=storable_text(generation.transcript.content),
         error_code=InternalError.code,

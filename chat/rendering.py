@@ -9,9 +9,11 @@ import msgspec
 from starlette.responses import Response
 
 from chat.client import Headers
+from chat.continuation import tokens_of
 from chat.responses import CollectedAnswer
 from chat.sse import DONE, EVENT_STREAM_HEADERS, data_event
-from chat.transcript import REFUSAL
+from chat.transcript import REFUSAL, Usage
+from conversations.known_messages import KnownMessage
 from conversations.models import MessageStatus
 from conversations.new_turns import Turn
 from gateway.request_id import current_request_id
@@ -30,10 +32,11 @@ def introduce_ids(turn: Turn, block: bytes) -> bytes:
     return block[:place] + ids + (b"" if found["end"] else b",") + block[place:]
 
 
-def render_answer(turn: Turn | None, answer: CollectedAnswer) -> dict[str, Any]:
+def render_answer(turn: Turn | None, omitted_messages: int, answer: CollectedAnswer) -> dict[str, Any]:
     """The body of POST /api/chat without `stream`."""
     transcript = answer.generation.transcript
-    usage = transcript.usage
+    continued = answer.generation.continued
+    usage = _usage_of(transcript.usage, continued)
     is_cancelled = answer.ended_by is not None
     return _answer(
         turn,
@@ -43,8 +46,19 @@ def render_answer(turn: Turn | None, answer: CollectedAnswer) -> dict[str, Any]:
         reasoning=transcript.reasoning,
         tool_calls=transcript.tool_calls,
         finish_reason="cancelled" if is_cancelled else transcript.finish_reason or None,
-        usage=_usage(usage.prompt_tokens or 0, usage.completion_tokens or 0) if usage else None,
+        usage=usage,
+        omitted_messages=omitted_messages,
     )
+
+
+def _usage_of(usage: Usage | None, continued: KnownMessage | None) -> dict[str, int] | None:
+    """The engine's count, of all requests where the answer went on."""
+    if usage is None:
+        return None
+    prompt, completion = usage.prompt_tokens or 0, usage.completion_tokens or 0
+    if continued is not None:
+        prompt, completion = prompt + (continued.prompt_tokens or 0), completion + tokens_of(continued)
+    return _usage(prompt, completion)
 
 
 def replay_answer(turn: Turn, headers: Headers, *, is_stream: bool) -> Response:
@@ -79,6 +93,7 @@ def replay_answer(turn: Turn, headers: Headers, *, is_stream: bool) -> Response:
         tool_calls=stored.tool_calls,
         finish_reason=finish_reason,
         usage=usage,
+        omitted_messages=stored.omitted_messages,
     )
     return _respond(msgspec.json.encode(content), [(b"content-type", b"application/json"), *headers])
 
@@ -90,7 +105,14 @@ def _respond(body: bytes, headers: Headers) -> Response:
 
 
 def _answer(
-    turn: Turn | None, *, answer_id: str, model: str, finish_reason: str | None, usage: Any, **said: Any
+    turn: Turn | None,
+    *,
+    answer_id: str,
+    model: str,
+    finish_reason: str | None,
+    usage: Any,
+    omitted_messages: int,
+    **said: Any,
 ) -> dict[str, Any]:
     return {
         "id": answer_id,
@@ -100,6 +122,7 @@ def _answer(
         "message": _message(said["content"], said["reasoning"], said["tool_calls"], finish_reason),
         "finish_reason": finish_reason,
         "usage": usage,
+        "omitted_messages": omitted_messages,
         "request_id": current_request_id.get(),
     }
 

@@ -14,8 +14,9 @@ from modelops.serving.routes import CURRENT
 def digest_request(request: ChatRequest) -> str:
     """A digest of all that decides what is asked: the text, where it stands, the model and the sampling.
 
-    How the answer is sent (`stream`, `on_disconnect`) is left out: a client may change that when it tries
-    again. Which conversation is asked in is compared apart: the first answer may have said which it became.
+    How the answer is sent (`stream`, `on_disconnect`), and what becomes of a prompt that is too long
+    (`truncation`), are left out: a client may change that when it tries again. Which conversation is asked in
+    is compared apart: the first answer may have said which it became.
     """
     asked = [
         request.model or CURRENT,

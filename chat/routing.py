@@ -8,11 +8,15 @@ from typing import Any
 import msgspec
 
 from chat.endpoints import CHAT_COMPLETIONS, Endpoint
-from chat.schemas import SAMPLING_FIELDS, ChatRequest
+from chat.schemas import SAMPLING_FIELDS, AnswerRequest
 from chat.upstream import EngineCall
+from conversations.branches import Prompt
 from gateway.errors import InvalidRequest
 from modelops.serving.live import LiveBoard
 from modelops.serving.routes import CURRENT, Route
+
+CONTINUE_FIELDS = {"continue_final_message": True, "add_generation_prompt": False}
+"""By which vLLM goes on with the last message instead of answering it."""
 
 OUTPUT_FIELDS = ("max_tokens", "max_completion_tokens")
 
@@ -22,14 +26,16 @@ _traceparent = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 def call_for_chat(
     route: Route,
     *,
-    request: ChatRequest,
-    prompt: list[dict[str, str]],
+    request: AnswerRequest,
+    prompt: Prompt,
+    continues: bool,
     salt: dict[str, str],
     traceparent: str | None,
 ) -> EngineCall:
     """Always a stream, with usage: an answer that is cut short keeps its text, and a whole one its counts.
 
-    `salt` is from `chat.prompt_cache`.
+    With `continues`, the last message of the prompt is an answer to go on with. `salt` is from
+    `chat.prompt_cache`.
     """
     payload: dict[str, Any] = {
         **salt,
@@ -38,6 +44,8 @@ def call_for_chat(
         "stream": True,
         "stream_options": {"include_usage": True},
     }
+    if continues:
+        payload |= CONTINUE_FIELDS
     for name in SAMPLING_FIELDS:
         if (value := getattr(request, name)) is not None:
             payload[name] = value

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 from uuid import UUID
 
 import msgspec
@@ -33,44 +33,73 @@ class ChatMessage(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     content: Text
 
 
-class ChatRequest(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
-    """The body of POST /api/chat: either `messages`, or `content` with or without `conversation_id`."""
+class AnswerRequest(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
+    """How an answer is generated and sent: the body of `/regenerate` and `/continue`."""
 
     model: Annotated[str, Meta(max_length=MAX_MODEL_NAME)] = "current"
-    messages: Annotated[list[ChatMessage], Meta(min_length=1, max_length=1000)] | None = None
-    content: Text | None = None
-    conversation_id: UUID | None = None
-    parent_id: UUID | None = None
-    client_message_id: Annotated[str, Meta(pattern=r"^[A-Za-z0-9._:-]{1,128}$(?!\n)")] | None = None
     stream: bool = False
     temperature: Annotated[float, Meta(ge=0, le=2)] | None = None
     top_p: Annotated[float, Meta(gt=0, le=1)] | None = None
     max_tokens: Annotated[int, Meta(ge=1)] | None = None
     stop: StopSequence | Annotated[list[StopSequence], Meta(max_length=4)] | None = None
     seed: Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)] | None = None
-    store: bool = True
     on_disconnect: Literal["finish", "cancel"] = "finish"
+    truncation: Literal["error", "oldest"] = "error"
+    """What becomes of a prompt that does not fit the context: refused, or without its oldest turns."""
+
+
+class ChatRequest(AnswerRequest, forbid_unknown_fields=True, frozen=True, kw_only=True):
+    """The body of POST /api/chat: either `messages`, or `content` with or without `conversation_id`."""
+
+    messages: Annotated[list[ChatMessage], Meta(min_length=1, max_length=1000)] | None = None
+    content: Text | None = None
+    conversation_id: UUID | None = None
+    parent_id: UUID | None = None
+    client_message_id: Annotated[str, Meta(pattern=r"^[A-Za-z0-9._:-]{1,128}$(?!\n)")] | None = None
+    store: bool = True
 
 
 SAMPLING_FIELDS = ("temperature", "top_p", "max_tokens", "stop", "seed")
 
+Parsed = TypeVar("Parsed", bound=AnswerRequest)
+
 _chat_decoder = msgspec.json.Decoder(ChatRequest)
+_answer_decoder = msgspec.json.Decoder(AnswerRequest)
 _location = re.compile(r"(?P<problem>.*?) - at `\$\.?(?P<path>[^`]*)`$", re.DOTALL)
 _unknown_field = re.compile(r"unknown field `(?P<name>.*)`", re.DOTALL)
 _missing_field = re.compile(r"missing required field `(?P<name>[^`]*)`")
 
 
-def parse_chat_request(body: bytes, config: RequestConfig) -> ChatRequest:
-    """Raises InvalidRequest that names the field."""
+def parse_chat_request(
+    body: bytes, config: RequestConfig, *, conversation_id: UUID | None = None
+) -> ChatRequest:
+    """The request, which goes on with `conversation_id` where its path names one.
+
+    Raises InvalidRequest that names the field.
+    """
+    request = _decode(body, _chat_decoder, config)
+    if conversation_id is not None:
+        if request.conversation_id is not None:
+            raise InvalidRequest("The path names the conversation already.", param="conversation_id")
+        request = msgspec.structs.replace(request, conversation_id=conversation_id)
+    _check_combination(request)
+    return request
+
+
+def parse_answer_request(body: bytes, config: RequestConfig) -> AnswerRequest:
+    """A request that says nothing new; its body may be empty. Raises InvalidRequest, naming the field."""
+    return _decode(body or b"{}", _answer_decoder, config)
+
+
+def _decode(body: bytes, decoder: msgspec.json.Decoder[Parsed], config: RequestConfig) -> Parsed:
     if holds_nul(body):
         raise InvalidRequest("The body holds a NUL character, which cannot be stored.")
     try:
-        request = _chat_decoder.decode(body)
+        request = decoder.decode(body)
     except msgspec.ValidationError as exc:
         raise _name_field(str(exc)) from exc
     except NOT_JSON as exc:
         raise InvalidRequest(not_json_message(body, exc)) from exc
-    _check_combination(request)
     if request.max_tokens is not None and request.max_tokens > config.max_output_tokens:
         message = f"max_tokens: this gateway allows {config.max_output_tokens} at most."
         raise InvalidRequest(message, param="max_tokens")

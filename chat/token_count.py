@@ -6,6 +6,7 @@ import asyncio
 
 import msgspec
 
+from chat.routing import CONTINUE_FIELDS
 from chat.upstream import EngineCall, EngineGateway
 from conversations.branches import Prompt
 from gateway.bodies import NOT_JSON
@@ -23,13 +24,16 @@ class _Count(msgspec.Struct):
     count: int
 
 
-async def count_tokens(engine: EngineGateway, route: Route, prompt: Prompt) -> int | None:
+async def count_tokens(
+    engine: EngineGateway, route: Route, prompt: Prompt, *, continues: bool = False
+) -> int | None:
     """The tokens of the prompt as the model's chat template renders it; None where the engine does not say.
 
     Then it has no /tokenize, or is busy, and judges the prompt itself. Raises ContextLengthExceeded when it
-    refuses to count for that reason.
+    refuses to count for that reason. With `continues`, the last message is an answer to go on with.
     """
-    body = {"model": route.model, "messages": prompt, "add_generation_prompt": True}
+    ending = CONTINUE_FIELDS if continues else {"add_generation_prompt": True}
+    body = {"model": route.model, "messages": prompt, **ending}
     call = EngineCall("/tokenize", msgspec.json.encode(body))
     received = bytearray()
 

@@ -62,6 +62,7 @@ class Transcript:
 
     __slots__ = (
         "_content",
+        "_earlier_bytes",
         "_reasoning",
         "_tool_calls",
         "finish_reason",
@@ -72,7 +73,8 @@ class Transcript:
         "usage",
     )
 
-    def __init__(self) -> None:
+    def __init__(self, content: str = "", reasoning: str = "") -> None:
+        """`content` and `reasoning` are what was said before, of an answer that goes on."""
         self.id = ""
         self.finish_reason = ""
         self.usage: Usage | None = None
@@ -82,8 +84,9 @@ class Transcript:
         """The engine ended the answer without a finish_reason."""
         self.pieces = 0
         """Pieces that carried something; vLLM sends a token in each, so this estimates the tokens."""
-        self._content: list[str] = []
-        self._reasoning: list[str] = []
+        self._content = [content] if content else []
+        self._reasoning = [reasoning] if reasoning else []
+        self._earlier_bytes = self._whole_bytes if content or reasoning else 0
         self._tool_calls: dict[int, dict[str, Any]] = {}
 
     def add(self, chunk: Chunk) -> None:
@@ -150,7 +153,11 @@ class Transcript:
 
     @property
     def text_bytes(self) -> int:
-        """The size of the first choice's text and reasoning."""
+        """The size of the first choice's text and reasoning, without what was said before."""
+        return self._whole_bytes - self._earlier_bytes
+
+    @property
+    def _whole_bytes(self) -> int:
         return len(self.content.encode()) + len(self.reasoning.encode())
 
     @property

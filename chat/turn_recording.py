@@ -8,13 +8,16 @@ import uuid
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 
 from chat.token_count import count_tokens
+from chat.truncation import find_start
 from chat.upstream import EngineGateway
 from conversations.branches import Prompt, to_prompt
 from conversations.models import ROW_BYTES
 from conversations.new_turns import NewTurn, PreparedPrompt, Turn, TurnIds
-from conversations.prompt_sizes import LIGHT, count_prompt_bytes
+from conversations.prompt_sizes import LIGHT, TurnLimits, count_bytes, count_prompt_bytes
+from conversations.prompt_sources import PromptSource
 from conversations.repeats import RepeatKey
 from conversations.stored_bytes import check_account, sum_stored_bytes
 from conversations.turns import begin_turns, find_answers, prepare_turns
@@ -115,8 +118,8 @@ class TurnRecorder:
         called meanwhile. Nothing may reach the client before that has ended.
         """
         size_bytes = turn.size_bytes
-        turn.limits.check_prompt(size_bytes)
-        await self._storage.reserve(turn.owner_id, size_bytes + ROW_BYTES * (len(turn.messages) + 1))
+        turn.limits.check_prompt(turn.least_bytes)
+        await self._storage.reserve(turn.owner_id, size_bytes + ROW_BYTES * turn.new_rows)
         if turn.starts_alone and size_bytes <= LIGHT.size_bytes:
             prompt = to_prompt(turn.system_prompt, turn.messages)
             prepared = PreparedPrompt(end_id=None, prompt=prompt, size_bytes=count_prompt_bytes(prompt))
@@ -150,16 +153,42 @@ class TurnRecorder:
 
     async def _begin_large(self, turn: NewTurn, route: Route) -> Turn:
         prepared = await self._large_worker.submit(prepare_turns, turn)
-        await self._check_tokens(turn, prepared, route)
-        begun = await self._large_worker.submit(begin_turns, replace(turn, prepared=prepared))
+        fitting = await self._fit(turn, prepared, route)
+        begun = await self._large_worker.submit(begin_turns, replace(turn, prepared=fitting))
         if not isinstance(begun, Turn):
             raise ConversationBusy
         return begun
+
+    async def _fit(self, turn: NewTurn, prepared: PreparedPrompt, route: Route) -> PreparedPrompt:
+        """The prompt, without the turns that do not fit where these may be left out."""
+        if prepared.source is None:
+            await self._check_tokens(turn, prepared, route)
+            return prepared
+        continues = turn.continues is not None
+        prompt, omitted = await self.shorten(prepared.source, turn.limits, route, continues=continues)
+        return replace(prepared, prompt=prompt, omitted_messages=omitted, source=None)
+
+    async def shorten(
+        self, source: PromptSource, limits: TurnLimits, route: Route, *, continues: bool = False
+    ) -> tuple[Prompt, int]:
+        """The prompt of the newest turns that fit, and how many messages it leaves out.
+
+        Raises ContextLengthExceeded when the newest turn alone does not fit.
+        """
+        if not source.earlier:
+            prompt = source.make_prompt()
+            size_bytes = count_prompt_bytes(prompt) + count_bytes(source.reasoning)
+            if limits.surely_fits(size_bytes, len(prompt)):
+                return prompt, 0
+        count = None if route.must_wait else partial(count_tokens, self._engine, route, continues=continues)
+        start = await find_start(source, limits, count)
+        return source.make_prompt(start), source.count_omitted(start)
 
     async def _check_tokens(self, turn: NewTurn, prepared: PreparedPrompt, route: Route) -> None:
         """Raises ContextLengthExceeded for a prompt that the engine counts as longer than the context."""
         if route.must_wait or turn.limits.surely_fits(prepared.size_bytes, len(prepared.prompt)):
             return
-        count = await count_tokens(self._engine, route, prepared.prompt)
+        continues = turn.continues is not None
+        count = await count_tokens(self._engine, route, prepared.prompt, continues=continues)
         if count is not None:
             turn.limits.check_tokens(count)

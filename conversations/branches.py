@@ -112,6 +112,47 @@ def _branch_sql() -> str:
     """  # noqa: S608 - names of our own columns
 
 
+MOST_COUNTED = 1000
+
+
+def count_unloaded(branch: Branch, end_id: uuid.UUID | None) -> int:
+    """How many messages of a branch come before those that were loaded.
+
+    Beyond MOST_COUNTED it is all that the conversation has besides, other branches included: to count them
+    one by one would make each turn of a long conversation dearer than the one before.
+    """
+    first_id = uuid.UUID(branch.messages[0].id) if branch.messages else end_id
+    with prepared_cursor() as cursor:
+        cursor.execute(_ancestors_sql(), [id_list([first_id] if first_id else []), MOST_COUNTED])
+        ((ancestors,),) = cursor
+    unloaded = (ancestors or 0) + (not branch.messages)
+    if (ancestors or 0) < MOST_COUNTED:
+        return unloaded
+    stored = Message.objects.filter(conversation_id=branch.conversation_id).count()
+    return max(unloaded, stored - len(branch.messages))
+
+
+@cache
+def _ancestors_sql() -> str:
+    """How many messages one follows, counted up to a bound."""
+    table = Message._meta.db_table
+    if is_postgresql():
+        parent = f"CROSS JOIN LATERAL (SELECT parent_id FROM {table} WHERE id = branch.parent_id LIMIT 1)"  # noqa: S608
+    else:
+        parent = f"JOIN {table}"
+    condition = "" if is_postgresql() else " ON message.id = branch.parent_id"
+    return f"""
+        WITH RECURSIVE branch (parent_id, depth) AS (
+            SELECT message.parent_id, 0 FROM {from_ids(table, "message")}
+            UNION ALL
+            SELECT message.parent_id, branch.depth + 1
+            FROM branch {parent} AS message{condition}
+            WHERE branch.depth < (SELECT CAST(%s AS integer))
+        )
+        SELECT MAX(depth) FROM branch
+    """  # noqa: S608 - names of our own columns
+
+
 def to_prompt(system_prompt: str, branch: Iterable[Said]) -> Prompt:
     """The messages to send to the engine for this branch.
 

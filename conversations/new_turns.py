@@ -7,8 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from conversations.branches import Prompt
+from conversations.known_messages import KnownMessage
 from conversations.models import Message, MessageRole
 from conversations.prompt_sizes import TurnLimits, count_bytes
+from conversations.prompt_sources import PromptSource
 from conversations.repeats import RepeatKey
 from gateway.ids import new_id
 
@@ -30,6 +32,10 @@ class PreparedPrompt:
     """The message that its branch ended in."""
     prompt: Prompt
     size_bytes: int
+    source: PromptSource | None = None
+    """What it was made of, where the oldest turns may be left out."""
+    omitted_messages: int = 0
+    """Messages of the branch that it leaves out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +61,10 @@ class NewTurn:
     model: str
     conversation_id: uuid.UUID | None = None
     parent_id: uuid.UUID | None = None
+    regenerates: uuid.UUID | None = None
+    """An answer that gets another one beside it, or a question that is answered; then nothing is said."""
+    continues: uuid.UUID | None = None
+    """An answer that was cut, to be gone on with; then nothing is said."""
     system_prompt: str = ""
     """Of the new conversation; an existing one keeps its own."""
     client_message_id: str | None = None
@@ -74,10 +84,25 @@ class NewTurn:
         return self.conversation_id is None and self.parent_id is None and self.client_message_id is None
 
     @property
+    def known_id(self) -> uuid.UUID | None:
+        return self.regenerates or self.continues
+
+    @property
+    def new_rows(self) -> int:
+        return len(self.messages) + (self.continues is None)
+
+    @property
     def size_bytes(self) -> int:
         """The text that it adds to what is stored."""
         said = sum(count_bytes(message.content) for message in self.messages)
         return said if self.conversation_id else said + count_bytes(self.system_prompt)
+
+    @property
+    def least_bytes(self) -> int:
+        """The text that its prompt holds at least."""
+        if not self.limits.keeps_newest:
+            return self.size_bytes
+        return count_bytes(self.messages[-1].content) if self.messages else 0
 
     @property
     def repeat_key(self) -> RepeatKey | None:
@@ -101,6 +126,10 @@ class Turn:
     prompt: Prompt
     replay: Message | None = None
     """The stored answer to a message that was answered before; then nothing has to be generated."""
+    omitted_messages: int = 0
+    """Messages of the branch that the prompt leaves out, as they do not fit."""
+    continued: KnownMessage | None = None
+    """The answer as it was, where it goes on."""
 
 
 @dataclass(frozen=True)

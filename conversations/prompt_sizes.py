@@ -14,6 +14,13 @@ TEMPLATE_TOKENS = 256
 TEMPLATE_TOKENS_PER_MESSAGE = 16
 """What a chat template may add: once with the default system prompt that some have, and for each message."""
 
+LOADED_BYTES_PER_TOKEN = 8
+LEAST_TOKENS_PER_MESSAGE = 4
+"""What of a branch is loaded that may be shortened: more would hardly fit, whatever it says."""
+BYTES_PER_TOKEN = 4
+TOKENS_PER_MESSAGE = 6
+"""For estimates: of English, and of a chat template."""
+
 LIGHT = BranchLimits(messages=500, size_bytes=128 * 1024)
 """What a turn may load in a batch with other users' turns; one that needs more is prepared apart."""
 
@@ -30,10 +37,24 @@ class TurnLimits:
     context_tokens: int | None = None
     conversation_bytes: int = 0
     """0: no limit."""
+    keeps_newest: bool = False
+    """The oldest turns that do not fit are left out, instead of refusing the turn."""
+    answer_tokens: int = 0
+    """To leave free for the answer, where turns are left out."""
+
+    @property
+    def prompt_tokens(self) -> int | None:
+        """How long a prompt may be that is shortened."""
+        return None if self.context_tokens is None else max(0, self.context_tokens - self.answer_tokens)
 
     @property
     def branch(self) -> BranchLimits:
-        """How much of a branch can matter: what is longer is refused whatever it holds."""
+        """How much of a branch can matter: what is longer is refused whatever it holds, or left out."""
+        if self.keeps_newest and (tokens := self.prompt_tokens) is not None:
+            return BranchLimits(
+                messages=min(MOST_MESSAGES, tokens // LEAST_TOKENS_PER_MESSAGE + 1),
+                size_bytes=min(MOST_BYTES, tokens * LOADED_BYTES_PER_TOKEN),
+            )
         return BranchLimits(messages=MOST_MESSAGES, size_bytes=self._prompt_bytes)
 
     @property
@@ -42,10 +63,10 @@ class TurnLimits:
 
     def surely_fits(self, size_bytes: int, messages: int) -> bool:
         """Whether a prompt of so many bytes fits whatever it says: a token has one byte at least."""
-        if self.context_tokens is None:
+        if (tokens := self.prompt_tokens if self.keeps_newest else self.context_tokens) is None:
             return True
         template_tokens = TEMPLATE_TOKENS + TEMPLATE_TOKENS_PER_MESSAGE * messages
-        return size_bytes + template_tokens <= self.context_tokens
+        return size_bytes + template_tokens <= tokens
 
     def check_prompt(self, size_bytes: int) -> None:
         """Raises ContextLengthExceeded for a prompt that cannot fit whatever it says."""
@@ -59,11 +80,20 @@ class TurnLimits:
     def check_tokens(self, count: int) -> None:
         """Raises ContextLengthExceeded for a prompt of more tokens than the context has."""
         if self.context_tokens is not None and count > self.context_tokens:
-            raise ContextLengthExceeded(
-                f"The prompt has {count} tokens with all that was said before. The context of "
-                f"`{self.model}` is {self.context_tokens} tokens.",
-                param="messages",
+            what = (
+                "The newest turn alone has {} tokens."
+                if self.keeps_newest
+                else "The prompt has {} tokens with all that was said before."
             )
+            raise self._exceeded(what.format(count))
+
+    def refuse_newest(self) -> ContextLengthExceeded:
+        """The error for a newest turn that is larger than what is loaded of a branch."""
+        return self._exceeded(f"The newest turn alone has more than {self.branch.size_bytes} bytes.")
+
+    def _exceeded(self, what: str) -> ContextLengthExceeded:
+        context = f"The context of `{self.model}` is {self.context_tokens} tokens."
+        return ContextLengthExceeded(f"{what} {context}", param="messages")
 
     def check_conversation(self, stored_bytes: int, new_bytes: int, new_messages: int) -> None:
         """Raises ConversationFull when the conversation would hold more than it may."""
@@ -78,6 +108,13 @@ class TurnLimits:
 def count_bytes(text: str) -> int:
     """The length of `text` in UTF-8."""
     return len(text) if text.isascii() else len(text.encode())
+
+
+def estimate_tokens(text: str) -> float:
+    """About how many tokens a message has: four letters are one, and a letter that is not Latin is one."""
+    letters = len(text)
+    wide = 0 if text.isascii() else min(letters, (count_bytes(text) - letters) / 2)
+    return TOKENS_PER_MESSAGE + wide + (letters - wide) / BYTES_PER_TOKEN
 
 
 def count_prompt_bytes(prompt: Prompt) -> int:

@@ -9,24 +9,28 @@ from typing import Any
 
 from django.utils import timezone
 
-from conversations.branches import Branch, BranchLimits, load_branches, to_prompt
-from conversations.models import Message, MessageRole, MessageStatus
+from conversations.branches import BranchLimits, load_branches
+from conversations.known_messages import KnownMessage, load_known_messages
+from conversations.models import MessageRole, MessageStatus
 from conversations.new_turns import LargeTurn, NewTurn, PreparedPrompt, Turn, TurnIds, make_title
 from conversations.places import Place, load_places
-from conversations.prompt_sizes import LIGHT, count_prompt_bytes
-from conversations.repeats import AskedByKey, AskedMessage, load_asked
+from conversations.prompt_sizes import LIGHT
+from conversations.repeats import AskedMessage, load_asked
+from conversations.replays import load_replays, replay
+from conversations.turn_prompts import TurnPrompts
 from conversations.turn_rows import (
     NewConversation,
     NewMessageRow,
+    ReopenedAnswer,
     TakenConversation,
     TurnRows,
     write_turns,
 )
 from gateway.errors import (
     ConversationBusy,
-    ConversationFull,
     GatewayError,
     IdempotencyInProgress,
+    InvalidRequest,
     NotFound,
 )
 from gateway.ids import new_id
@@ -43,8 +47,9 @@ class TurnBatch:
         wanted = {i.conversation_id for i in items if i.conversation_id}
         wanted |= {asked.conversation_id for asked in self._asked.values()}
         self._places = load_places(wanted)
+        self._known = load_known_messages({known_id for i in items if (known_id := i.known_id)})
         ends = {end for item in items if item.prepared is None and (end := self._find_end(item))}
-        self._branches = load_branches(ends, limits)
+        self._prompts = TurnPrompts(self._places, self._known, load_branches(ends, limits))
 
     def begin(self, item: NewTurn) -> Turn | LargeTurn | Exception:
         try:
@@ -58,23 +63,22 @@ class TurnBatch:
         asked = self._asked_by(item)
         if asked is None:
             self._place_of(item)
-        end_id = self._find_end(item)
-        branch = self._branch_to(end_id, _conversation_id_of(item, asked))
-        if branch is not None and not branch.is_whole:
-            item.limits.check_prompt(branch.size_bytes)
-            raise ConversationFull
-        return self._make_prompt(item, asked, branch, end_id)
+            self._known_of(item)
+        return self._prompts.prepare(item, asked, self._find_end(item))
 
     def _begin_new(self, item: NewTurn) -> Turn | LargeTurn:
         place = self._place_of(item)
         if place is not None and place.is_busy:
             raise ConversationBusy
+        known = self._known_of(item)
         stored_bytes = place.stored_bytes if place else 0
-        item.limits.check_conversation(stored_bytes, item.size_bytes, len(item.messages) + 1)
+        item.limits.check_conversation(stored_bytes, item.size_bytes, item.new_rows)
         parent_id = self._find_end(item)
-        prepared = self._prompt_of(item, None, parent_id)
+        prepared = self._prompts.find(item, None, parent_id)
         if isinstance(prepared, LargeTurn):
             return prepared
+        if place is not None and known is not None and item.continues:
+            return self._reopen(place, item, known, prepared)
         ids = item.ids or TurnIds.make(len(item.messages))
         conversation_id = place.id if place else ids.conversation_id
         for id_, message in zip(ids.message_ids, item.messages, strict=True):
@@ -112,38 +116,12 @@ class TurnBatch:
         if place.is_busy:
             raise ConversationBusy
         item.limits.check_conversation(place.stored_bytes, 0, 1)
-        prepared = self._prompt_of(item, asked, asked.id)
+        prepared = self._prompts.find(item, asked, asked.id)
         if isinstance(prepared, LargeTurn):
             return prepared
         # Where the conversation has gone on meanwhile, the new answer is a sibling beside its branch.
         is_at_head = place.head_id in {asked.id, asked.answer_id}
         return self._await_answer(new_id(), place.id, item, asked.id, prepared, becomes_head=is_at_head)
-
-    def _prompt_of(
-        self, item: NewTurn, asked: AskedMessage | None, end_id: uuid.UUID | None
-    ) -> PreparedPrompt | LargeTurn:
-        if item.prepared is not None:
-            if item.prepared.end_id != end_id:
-                raise ConversationBusy  # it went on since the prompt was prepared
-            return item.prepared
-        branch = self._branch_to(end_id, _conversation_id_of(item, asked))
-        if branch is not None and not branch.is_whole:
-            return LargeTurn()
-        prepared = self._make_prompt(item, asked, branch, end_id)
-        fits = item.limits.surely_fits(prepared.size_bytes, len(prepared.prompt))
-        return prepared if fits else LargeTurn()
-
-    def _make_prompt(
-        self, item: NewTurn, asked: AskedMessage | None, branch: Branch | None, end_id: uuid.UUID | None
-    ) -> PreparedPrompt:
-        system_prompt = item.system_prompt
-        if (conversation_id := _conversation_id_of(item, asked)) is not None:
-            system_prompt = self._places[conversation_id].system_prompt
-        said = [*(branch.messages if branch else ()), *(() if asked else item.messages)]
-        prompt = to_prompt(system_prompt, said)
-        size_bytes = count_prompt_bytes(prompt)
-        item.limits.check_prompt(size_bytes)
-        return PreparedPrompt(end_id=end_id, prompt=prompt, size_bytes=size_bytes)
 
     def _await_answer(
         self,
@@ -162,13 +140,42 @@ class TurnBatch:
             status=MessageStatus.STREAMING,
             model=item.model,
             lease_expires_at=self._now + timedelta(seconds=item.lease_s),
+            omitted_messages=prepared.omitted_messages,
         )
         place = self._places.get(conversation_id)
         if place is None:
             self._start_conversation(conversation_id, item, answer.id)
         else:
             self._take_conversation(place, item, answer.id if becomes_head else place.head_id)
-        return Turn(conversation_id=conversation_id, message_id=answer.id, prompt=prepared.prompt)
+        return Turn(
+            conversation_id=conversation_id,
+            message_id=answer.id,
+            prompt=prepared.prompt,
+            omitted_messages=prepared.omitted_messages,
+        )
+
+    def _reopen(self, place: Place, item: NewTurn, known: KnownMessage, prepared: PreparedPrompt) -> Turn:
+        """The answer's own row streams again, from the text that it has."""
+        self._rows.reopened.append(
+            ReopenedAnswer(
+                id=known.id,
+                conversation_id=place.id,
+                size_bytes=known.size_bytes,
+                error_code=known.error_code,
+                finish_reason=known.finish_reason,
+                request_id=item.request_id,
+                lease_expires_at=self._now + timedelta(seconds=item.lease_s),
+                omitted_messages=prepared.omitted_messages,
+            )
+        )
+        self._take_conversation(place, item, known.id)
+        return Turn(
+            conversation_id=place.id,
+            message_id=known.id,
+            prompt=prepared.prompt,
+            omitted_messages=prepared.omitted_messages,
+            continued=known,
+        )
 
     def _start_conversation(self, conversation_id: uuid.UUID, item: NewTurn, head_id: uuid.UUID) -> None:
         place = self._places[conversation_id] = Place(
@@ -224,15 +231,25 @@ class TurnBatch:
         place = self._places.get(item.conversation_id) if item.conversation_id else None
         if place is None or place.owner_id != item.owner_id:
             return None
+        if item.known_id:
+            known = self._known.get(item.known_id)
+            if known is None or known.conversation_id != place.id:
+                return None
+            return known.parent_id if item.regenerates and known.is_answer else known.id
         return item.parent_id or place.head_id
 
-    def _branch_to(self, end_id: uuid.UUID | None, conversation_id: uuid.UUID | None) -> Branch | None:
-        if end_id is None:
+    def _known_of(self, item: NewTurn) -> KnownMessage | None:
+        """The message that the item answers again or goes on with. Raises NotFound, AnswerNotContinuable."""
+        if item.known_id is None:
             return None
-        branch = self._branches.get(end_id)
-        if branch is None or branch.conversation_id != conversation_id:
-            raise NotFound("There is no such parent message.", param="parent_id")
-        return branch
+        known = self._known.get(item.known_id)
+        if known is None or known.conversation_id != item.conversation_id:
+            raise NotFound("There is no such message.")
+        if item.continues:
+            known.check_continuable()
+        elif known.role == MessageRole.SYSTEM or (known.is_answer and known.parent_id is None):
+            raise InvalidRequest("There is no question that this message answers, or is.")
+        return known
 
     def _place_of(self, item: NewTurn) -> Place | None:
         """The existing conversation of the item; None for a new one. Raises NotFound."""
@@ -248,19 +265,3 @@ class TurnBatch:
     def write(self) -> set[uuid.UUID]:
         """Store it all; see `write_turns`."""
         return write_turns(self._rows)
-
-
-def _conversation_id_of(item: NewTurn, asked: AskedMessage | None) -> uuid.UUID | None:
-    return asked.conversation_id if asked else item.conversation_id
-
-
-def load_replays(asked: AskedByKey) -> dict[uuid.UUID, Message]:
-    ids = [a.answer_id for a in asked.values() if a.is_answered and a.answer_id is not None]
-    return Message.objects.in_bulk(ids) if ids else {}
-
-
-def replay(asked: AskedMessage, replays: dict[uuid.UUID, Message]) -> Turn | None:
-    answer = replays.get(asked.answer_id) if asked.answer_id else None
-    if answer is None:
-        return None
-    return Turn(conversation_id=answer.conversation_id, message_id=answer.id, prompt=[], replay=answer)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 
 from conversations.models import Conversation, Message, MessageRole, MessageStatus
 from gateway.database.rows import Rows, encode_rows, is_few, is_postgresql, prepared_cursor
@@ -56,6 +56,21 @@ class NewMessageRow:
     lease_expires_at: datetime | None = None
     client_message_id: str | None = None
     request_digest: str = ""
+    omitted_messages: int = 0
+
+
+@dataclass(slots=True, kw_only=True)
+class ReopenedAnswer:
+    """An answer that streams again, if it is still as it was read."""
+
+    id: uuid.UUID
+    conversation_id: uuid.UUID
+    size_bytes: int
+    error_code: str
+    finish_reason: str
+    request_id: str
+    lease_expires_at: datetime
+    omitted_messages: int
 
 
 @dataclass(slots=True)
@@ -65,11 +80,17 @@ class TurnRows:
     started: list[NewConversation] = field(default_factory=list)
     taken: dict[uuid.UUID, TakenConversation] = field(default_factory=dict)
     messages: list[NewMessageRow] = field(default_factory=list)
+    reopened: list[ReopenedAnswer] = field(default_factory=list)
 
 
 STARTED = Rows(Conversation, NewConversation)
 TAKEN = Rows(Conversation, TakenConversation)
 MESSAGES = Rows(Message, NewMessageRow)
+REOPENED = Rows(Message, ReopenedAnswer)
+
+
+class AnswersChanged(IntegrityError):
+    """Answers that were to stream again are not what they were when the batch read them."""
 
 
 def turn_transaction() -> AbstractContextManager[object]:
@@ -85,7 +106,32 @@ def write_turns(rows: TurnRows) -> set[uuid.UUID]:
 
     Raises IntegrityError; then nothing at all is stored.
     """
-    if not rows.messages:
+    if not rows.reopened:
+        return _write_turns(rows)
+    with transaction.atomic():
+        stale = _write_turns(rows)
+        _reopen([answer for answer in rows.reopened if answer.conversation_id not in stale])
+    return stale
+
+
+def _reopen(answers: list[ReopenedAnswer]) -> None:
+    changed = REOPENED.update(
+        answers,
+        where=f"stored.status <> '{MessageStatus.STREAMING.value}'",
+        same=("conversation_id", "size_bytes", "error_code", "finish_reason"),
+        constants={
+            "status": f"'{MessageStatus.STREAMING.value}'",
+            "error_code": "''",
+            "finish_reason": "''",
+            "cancel_requested_at": "NULL",
+        },
+    )
+    if changed != len(answers):
+        raise AnswersChanged("answers changed since they were read")
+
+
+def _write_turns(rows: TurnRows) -> set[uuid.UUID]:
+    if not rows.messages and not rows.taken:
         return set()
     if not is_postgresql():
         _write_each(rows)

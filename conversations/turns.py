@@ -14,8 +14,9 @@ from django.db import IntegrityError
 from conversations.models import Message
 from conversations.new_turns import LargeTurn, NewTurn, PreparedPrompt, Turn
 from conversations.repeats import AskedByKey, RepeatKey, load_asked
-from conversations.turn_batch import TurnBatch, load_replays, replay
-from conversations.turn_rows import turn_transaction
+from conversations.replays import load_replays, replay
+from conversations.turn_batch import TurnBatch
+from conversations.turn_rows import AnswersChanged, turn_transaction
 from gateway.errors import AuthenticationFailed, ConversationBusy, GatewayError, IdempotencyInProgress
 
 MOST_TRIES = 3
@@ -25,6 +26,7 @@ MOST_TRIES = 3
 def begin_turns(items: Sequence[NewTurn]) -> list[Turn | LargeTurn | Exception]:
     """Record each turn, all in one transaction. Each result is its turn, or the GatewayError it met.
 
+    AnswerNotContinuable: see KnownMessage.check_continuable.
     NotFound: no such conversation or parent of this owner. ConversationBusy: an answer is still
     streaming there. IdempotencyInProgress: this client_message_id is being answered right now.
     ClientMessageIdReused, PermissionDenied: see AskedMessage.check_repeat. ContextLengthExceeded and
@@ -99,6 +101,8 @@ def _prepare(item: NewTurn) -> PreparedPrompt | Exception:
 
 
 def _as_conflict(exc: IntegrityError) -> Exception:
+    if isinstance(exc, AnswersChanged):
+        return _Stale()
     text = str(exc)
     if "client_message_id" in text:
         return IdempotencyInProgress()

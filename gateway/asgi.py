@@ -48,6 +48,7 @@ EXPOSED_HEADERS = [
     "x-request-id",
     "x-conversation-id",
     "x-message-id",
+    "x-omitted-messages",
     "retry-after",
     "x-ratelimit-limit-requests",
     "x-ratelimit-remaining-requests",
@@ -76,7 +77,7 @@ class GatewayApplication:
         current_request_id.set(request_id)
         fields: dict[str, Any] = {}
         scope["gateway.log"] = fields
-        is_chat = is_chat_path(scope["path"])
+        is_chat = is_chat_path(scope["path"], scope["method"])
         own_headers = self._chat_headers if is_chat else self._page_headers
         own_headers = [*own_headers, (b"x-request-id", request_id.encode())]
         status = 0

@@ -149,6 +149,11 @@ class ClientMessageIdReused(Conflict):
     default_message = "This client_message_id was sent before with a request that asks for something else."
 
 
+class AnswerNotContinuable(Conflict):
+    code = "answer_not_continuable"
+    default_message = "Only an answer that was cut, and has some text, can be continued."
+
+
 class ConversationFull(Conflict):
     code = "conversation_full"
     default_message = "The conversation holds as much as it may. Start a new one."

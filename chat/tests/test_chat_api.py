@@ -32,7 +32,7 @@ def test_an_answer_is_returned_and_kept_with_its_usage(client: httpx.Client) -> 
     assert answer.status_code == 200
     assert set(body) == {
         *("id", "conversation_id", "message_id", "model"),
-        *("message", "finish_reason", "usage", "request_id"),
+        *("message", "finish_reason", "usage", "omitted_messages", "request_id"),
     }
     assert body["usage"]["completion_tokens"] == 12
     asked, answered = branch_of(client, body["conversation_id"])

@@ -42,6 +42,7 @@ class MessageSerializer(serializers.ModelSerializer[Message]):
             "usage_source",
             "ttft_ms",
             "latency_ms",
+            "omitted_messages",
             "request_id",
             "created_at",
         ]

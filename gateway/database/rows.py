@@ -120,36 +120,45 @@ class Rows:
             _quote(str(column)) for column in [*(f.column for f in self._fields.values()), *self._defaults]
         )
 
-    def update(self, rows: Sequence[Any], *, where: str, constants: Mapping[str, str] | None = None) -> None:
-        """Set all columns of each row, and `constants`, literals in SQL.
+    def update(
+        self,
+        rows: Sequence[Any],
+        *,
+        where: str,
+        same: Sequence[str] = (),
+        constants: Mapping[str, str] | None = None,
+    ) -> int:
+        """Set all columns of each row but those of `same`, and `constants`, literals in SQL.
 
-        Only where the row as it is `stored` meets the condition `where`. All of it happens, or nothing.
+        Only where the row as it is `stored` meets the condition `where` and has the given values of `same`.
+        All of it happens, or nothing. Returns how many rows were changed.
         """
+        names = [name for name in self._names if name != self._key and name not in same]
         if is_postgresql():
             # Within CASE, the condition is no way to find rows by: PostgreSQL looks for the ids.
             key = _quote(self._key)
+            is_same = "".join(f" AND stored.{_quote(name)} = new.{_quote(name)}" for name in same)
             with prepared_cursor() as cursor:
                 cursor.execute(
-                    f"{self._update_to('new.{}', constants)} FROM {self.recordset('%s::json')} "
+                    f"{self._update_to(names, 'new.{}', constants)} FROM {self.recordset('%s::json')} "
                     f"WHERE stored.{self._pk} = new.{key} AND {is_few(key)} "
-                    f"AND CASE WHEN new.{key} IS NOT NULL THEN ({where}) END",
+                    f"AND CASE WHEN new.{key} IS NOT NULL THEN ({where}){is_same} END",
                     [encode_rows(rows)],
                 )
-            return
+                return int(cursor.rowcount)
+        is_same = "".join(f" AND stored.{_quote(name)} = %s" for name in same)
         with transaction.atomic(), prepared_cursor() as cursor:
             cursor.executemany(
-                f"{self._update_to('%s', constants)} WHERE stored.{self._pk} = %s AND ({where})",
-                [self.values_of(row, [*self._changed, self._key]) for row in rows],
+                f"{self._update_to(names, '%s', constants)} "
+                f"WHERE stored.{self._pk} = %s AND ({where}){is_same}",
+                [self.values_of(row, [*names, self._key, *same]) for row in rows],
             )
+            return int(cursor.rowcount)
 
-    def _update_to(self, value: str, constants: Mapping[str, str] | None) -> str:
-        sets = [f"{_quote(name)} = {value.format(_quote(name))}" for name in self._changed]
+    def _update_to(self, names: Sequence[str], value: str, constants: Mapping[str, str] | None) -> str:
+        sets = [f"{_quote(name)} = {value.format(_quote(name))}" for name in names]
         sets += [f"{_quote(name)} = {literal}" for name, literal in (constants or {}).items()]
         return f"UPDATE {self.table} AS stored SET {', '.join(sets)}"  # noqa: S608
-
-    @cached_property
-    def _changed(self) -> list[str]:
-        return [name for name in self._names if name != self._key]
 
     @cached_property
     def _pk(self) -> str:

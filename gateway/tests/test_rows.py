@@ -88,6 +88,7 @@ def test_closed_answer_has_every_value_of_its_outcome(owner: User) -> None:
     write_turns(rows)
     outcome = ReplyOutcome(
         message_id=rows.messages[0].id,
+        request_id=rows.messages[0].request_id,
         status=MessageStatus.CANCELLED,
         content=AWKWARD,
         reasoning=AWKWARD,
@@ -115,7 +116,17 @@ def test_answer_without_tool_calls_has_none_in_sql_as_well(owner: User) -> None:
     rows = new_rows(owner, status=MessageStatus.STREAMING, lease_expires_at=NOW)
     write_turns(rows)
 
-    close_replies([ReplyOutcome(message_id=rows.messages[0].id, status=MessageStatus.COMPLETE, content="x")])
+    answer = rows.messages[0]
+    close_replies(
+        [
+            ReplyOutcome(
+                message_id=answer.id,
+                request_id=answer.request_id,
+                status=MessageStatus.COMPLETE,
+                content="x",
+            )
+        ]
+    )
 
     assert Message.objects.filter(tool_calls__isnull=True).exists()
 
@@ -137,11 +148,18 @@ def test_update_changes_only_rows_in_the_asked_state_and_no_other_row(owner: Use
     for row in rows:
         write_turns(row)
     running, closed, other = (row.messages[0].id for row in rows)
-    close_replies([ReplyOutcome(message_id=closed, status=MessageStatus.COMPLETE, content="done")])
+    request_id = rows[0].messages[0].request_id
+    close_replies(
+        [
+            ReplyOutcome(
+                message_id=closed, request_id=request_id, status=MessageStatus.COMPLETE, content="done"
+            )
+        ]
+    )
 
     save_checkpoints(
         [
-            Checkpoint(message_id=id_, content="so far", reasoning="", lease_s=60)
+            Checkpoint(message_id=id_, request_id=request_id, content="so far", reasoning="", lease_s=60)
             for id_ in (running, closed, uuid.uuid4())
         ]
     )

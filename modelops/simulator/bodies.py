@@ -68,6 +68,15 @@ def read_int(body: Body, name: str) -> int | None:
     raise _wrong_type("int_parsing", body=body, name=name, wanted="integer")
 
 
+def read_generation_prompt(body: Body) -> tuple[bool, bool]:
+    """``add_generation_prompt`` and ``continue_final_message``, which exclude each other."""
+    adds = body.get("add_generation_prompt") is not False
+    continues = read_bool(body, "continue_final_message")
+    if continues and body.get("add_generation_prompt"):
+        raise ApiError("Cannot set both `continue_final_message` and `add_generation_prompt` to True.")
+    return adds, continues
+
+
 def read_float(body: Body, name: str) -> float | None:
     """A number field, or None when absent or null."""
     value = body.get(name)

@@ -9,7 +9,14 @@ from aiohttp import web
 
 from modelops.simulator import tokenizer
 from modelops.simulator.answers import send_answer
-from modelops.simulator.bodies import Body, decode_body, describe, read_object, read_objects
+from modelops.simulator.bodies import (
+    Body,
+    decode_body,
+    describe,
+    read_generation_prompt,
+    read_object,
+    read_objects,
+)
 from modelops.simulator.engine import SimulatedEngine
 from modelops.simulator.errors import ApiError, invalid_value, malformed
 from modelops.simulator.flags import ServeSettings
@@ -30,9 +37,12 @@ async def create_chat_completion(request: web.Request) -> web.StreamResponse:
     tool = _chosen_tool(body, settings)
     check_model(body, settings)
     sampling = parse_sampling(body, max_model_len=settings.max_model_len, default_max_tokens=None)
-    prompt = tokenizer.render_chat(messages)
+    adds, continues = read_generation_prompt(body)
+    prompt = tokenizer.render_chat(messages, add_generation_prompt=adds, continue_final_message=continues)
     meta = make_meta(request, body, settings, prefix="chatcmpl", prompt_tokens=tokenizer.count(prompt))
-    choices = _chat_choices(engine, body, messages, tool=tool, prompt=prompt, sampling=sampling)
+    choices = _chat_choices(
+        engine, body, messages, tool=tool, prompt=prompt, sampling=sampling, continues=continues
+    )
     answer = make_answer(
         engine,
         body,
@@ -113,6 +123,7 @@ def _chat_choices(
     tool: Mapping[str, Any] | None,
     prompt: str,
     sampling: Sampling,
+    continues: bool,
 ) -> list[GeneratedChoice]:
     budget = token_budget(
         prompt_tokens=tokenizer.count(prompt),
@@ -133,7 +144,17 @@ def _chat_choices(
             generate_json(structured, index=i, sampling=sampling, budget=budget) for i in range(sampling.n)
         ]
     user_text = next((tokenizer.message_text(m) for m in reversed(messages) if m["role"] == "user"), "")
-    source = TextSource(prompt=prompt, user_text=user_text, with_reasoning=_wants_reasoning(body, engine))
+    if continues:
+        # As the answer began, so that it ends as if it had never been cut.
+        beginning = tokenizer.render_chat(messages[:-1])
+        source = TextSource(
+            prompt=beginning,
+            user_text=user_text,
+            with_reasoning=False,
+            said=tokenizer.message_text(messages[-1]),
+        )
+    else:
+        source = TextSource(prompt=prompt, user_text=user_text, with_reasoning=_wants_reasoning(body, engine))
     return text_choices(engine, source, sampling=sampling, budget=budget)
 
 

@@ -7,7 +7,7 @@ import itertools
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from modelops.simulator import tokenizer
@@ -68,6 +68,12 @@ class Reply:
     reasoning: str
     content: str
     _filler: str
+
+    def after(self, said: str) -> Reply:
+        """What is still to be said of the reply when ``said`` was; all of it where that began otherwise."""
+        if self.content.startswith(said):
+            return replace(self, content=self.content[len(said) :])
+        return replace(self, content=f" {self.content}")
 
     def filler(self) -> Iterator[str]:
         """Endless further tokens, for requests that demand more than the natural reply."""

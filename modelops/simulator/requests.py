@@ -96,6 +96,8 @@ class TextSource:
     prompt: str
     user_text: str
     with_reasoning: bool
+    said: str = ""
+    """The beginning of the answer, where that is to be continued."""
 
 
 def text_choices(
@@ -109,7 +111,9 @@ def text_choices(
         ]
     return [
         generate_text(
-            compose_reply(prompt=source.prompt, user_text=source.user_text, seed=sampling.seed_of(i)),
+            compose_reply(prompt=source.prompt, user_text=source.user_text, seed=sampling.seed_of(i)).after(
+                source.said
+            ),
             index=first_index + i,
             sampling=sampling,
             budget=budget,

@@ -13,7 +13,7 @@ import msgspec
 from aiohttp import web
 
 from modelops.simulator import tokenizer
-from modelops.simulator.bodies import decode_body, read_bool, read_objects, read_text
+from modelops.simulator.bodies import decode_body, read_bool, read_generation_prompt, read_objects, read_text
 from modelops.simulator.chat import create_chat_completion
 from modelops.simulator.completions import create_completion
 from modelops.simulator.embeddings import create_embedding
@@ -153,8 +153,8 @@ async def _tokenize(request: web.Request) -> web.Response:
         messages = read_objects(body, "messages")
         if not all(isinstance(message.get("role"), str) for message in messages):
             raise malformed("missing", path="body.messages.role", message="Field required", found="None")
-        add_prompt = body.get("add_generation_prompt") is not False
-        text = tokenizer.render_chat(messages, add_generation_prompt=add_prompt)
+        adds, continues = read_generation_prompt(body)
+        text = tokenizer.render_chat(messages, add_generation_prompt=adds, continue_final_message=continues)
     check_model(body, settings)
     tokens = tokenizer.encode(text)
     payload = {

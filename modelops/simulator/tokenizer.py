@@ -52,7 +52,14 @@ def message_text(message: Mapping[str, Any]) -> str:
     return ""
 
 
-def render_chat(messages: Sequence[Mapping[str, Any]], *, add_generation_prompt: bool = True) -> str:
-    """The prompt that the simulated chat template makes of ``messages``."""
+def render_chat(
+    messages: Sequence[Mapping[str, Any]],
+    *,
+    add_generation_prompt: bool = True,
+    continue_final_message: bool = False,
+) -> str:
+    """The prompt that the simulated chat template makes of ``messages``; the last one may be left open."""
     turns = "".join(f"{message['role']}: {message_text(message)}\n" for message in messages)
+    if continue_final_message:
+        return turns.removesuffix("\n")
     return turns + "assistant: " if add_generation_prompt else turns

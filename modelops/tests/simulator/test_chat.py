@@ -274,3 +274,30 @@ async def test_without_a_pace_every_token_is_an_event_of_its_own(client: aiohttp
         chunks = (await response.read()).count(b"\n\n")
 
     assert chunks == 4002
+
+
+CONTINUED = {"continue_final_message": True, "add_generation_prompt": False}
+
+
+@pytest.mark.parametrize("text", ["Hello there", "안녕하세요"])
+async def test_continued_answer_ends_as_if_it_had_never_been_cut(
+    client: aiohttp.ClientSession, text: str
+) -> None:
+    _, whole = await ask(client, chat_body(text, seed=3))
+    _, cut = await ask(client, chat_body(text, seed=3, max_tokens=7))
+    said = cut["choices"][0]["message"]["content"]
+    asked = chat_body(text, seed=3)
+    messages = [*asked["messages"], {"role": "assistant", "content": said}]
+
+    _, rest = await ask(client, asked | CONTINUED | {"messages": messages})
+    _, counted = await ask(client, {"messages": messages} | CONTINUED, "/tokenize")
+
+    assert said + rest["choices"][0]["message"]["content"] == whole["choices"][0]["message"]["content"]
+    assert counted["count"] == rest["usage"]["prompt_tokens"]
+
+
+async def test_answer_cannot_be_continued_and_begun_at_once(client: aiohttp.ClientSession) -> None:
+    status, body = await ask(client, chat_body(continue_final_message=True, add_generation_prompt=True))
+
+    assert status == 400
+    assert body["error"]["message"].startswith("Cannot set both")

@@ -1,0 +1,94 @@
+"""The stages of every request for an answer, stored or not. Errors are raised, never caught here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from starlette.requests import Request
+
+from accounts.principals import Principal
+from accounts.scopes import Scope
+from chat.client import Headers
+from chat.prompt_cache import salt_fields
+from chat.schemas import AnswerRequest
+from chat.upstream import EngineCall
+from chat.web_runtime import WebRuntime
+from conversations.prompt_sizes import TurnLimits
+from gateway.conf import GatewayConfig
+from gateway.request_id import current_request_id
+from modelops.serving.routes import Route
+
+MOST_ANSWER_TOKENS = 1024
+"""Left free for an answer of which no limit is known, up to a quarter of the context."""
+
+
+async def admit_generation(runtime: WebRuntime, request: Request, scope: Scope) -> tuple[Principal, Headers]:
+    """The caller, whose credential has `scope`, and the rate headers of the answer.
+
+    Raises AuthenticationFailed, PermissionDenied or one of the 429s.
+    """
+    principal, admission = await runtime.request_admission.admit_generation(request, scope)
+    return principal, [(name.encode(), value.encode()) for name, value in admission.headers.items()]
+
+
+def call_if_allowed(
+    route: Route, *, principal: Principal, make_call: Callable[[Route], EngineCall]
+) -> EngineCall:
+    """The call, unless the caller may not use the model, which a switch may have changed during a wait.
+
+    Raises PermissionDenied.
+    """
+    principal.require_model(route.model)
+    return make_call(route)
+
+
+async def find_route(runtime: WebRuntime, request: Request, principal: Principal, model: str) -> Route:
+    """The route of the request, resolved before anything is recorded; switches the profile where allowed.
+
+    Raises PermissionDenied, ModelNotFound, ModelSwitching, ModelLoading or NoModel.
+    """
+    route = runtime.board.resolve(model, may_switch=may_switch(runtime.config, principal))
+    principal.require_model(route.model)
+    if route.switch_to:
+        await runtime.switch_to(route.switch_to, principal, request)
+        route = runtime.board.resolve(model)
+        principal.require_model(route.model)
+    runtime.engine_admission.check_queue_space(route)
+    return route
+
+
+def may_switch(config: GatewayConfig, principal: Principal) -> bool:
+    """Whether this caller's request for a profile that is not served switches to it."""
+    return config.switch_on_request == "user" or (config.switch_on_request == "admin" and principal.is_admin)
+
+
+def salt_of(config: GatewayConfig, principal: Principal) -> dict[str, str]:
+    return salt_fields(config, secret=config.secret_key, user_id=principal.user_id)
+
+
+def settings_of(
+    runtime: WebRuntime, principal: Principal, body: AnswerRequest, route: Route
+) -> dict[str, Any]:
+    """What every turn of this caller at this route has."""
+    return {
+        "owner_id": principal.user_id,
+        "model": route.model,
+        "request_id": current_request_id.get(),
+        "lease_s": runtime.config.message_lease_s,
+        "limits": limits_of(runtime, body, route),
+    }
+
+
+def limits_of(runtime: WebRuntime, body: AnswerRequest, route: Route) -> TurnLimits:
+    """What bounds the turn. A prompt that may be shortened leaves room for the answer."""
+    context_tokens = route.max_model_len
+    return TurnLimits(
+        model=route.model,
+        context_tokens=context_tokens,
+        conversation_bytes=runtime.config.max_conversation_bytes,
+        keeps_newest=body.truncation == "oldest",
+        answer_tokens=body.max_tokens
+        or route.max_output_tokens
+        or min(MOST_ANSWER_TOKENS, (context_tokens or 0) // 4),
+    )
