@@ -13,6 +13,7 @@ from starlette.routing import Match, Route
 from starlette.types import Receive, Scope, Send
 
 from accounts.request_admission import ADMISSION
+from accounts.usage.spent import REFUSED
 from chat import views
 from chat.endpoints import (
     CANCEL_PATH,
@@ -72,6 +73,7 @@ class ChatPlane:
         except GatewayError as exc:
             count_refusal(scope, exc)
             if (admission := scope.get(ADMISSION)) is not None:
+                admission.end(REFUSED)
                 exc.headers = admission.headers | exc.headers
             raise
         except ClientDisconnect:
