@@ -12,7 +12,6 @@ from rest_framework.views import APIView
 
 from accounts.limits.rows import limits_of_account
 from accounts.limits.throttle import admit_login
-from accounts.limits.usage import usage_of_today
 from accounts.models import User
 from accounts.rest_caller import caller_of, rest_origin
 from accounts.serializers import (
@@ -26,6 +25,7 @@ from accounts.serializers import (
 )
 from accounts.services import change_own_password, change_profile, log_in, register
 from accounts.tokens import TokenPair
+from accounts.usage.log import usage_of_today
 
 
 def pair_response(user: User, pair: TokenPair, *, status: int = 200) -> Response:

@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from chat.endpoints import CHAT_PATH
 from chat.engine_admission import AdmittedRequest, EngineAdmission, RouteRequest, Ticket
 from chat.sse import join_events
 from chat.stream_reading import StreamEnded, StreamRead, StreamReader
@@ -18,6 +19,7 @@ from chat.upstream import EngineAnswer, EngineCall, EngineGateway
 from chat.whole_answers import read_completion
 from conversations.known_messages import KnownMessage
 from gateway.errors import GatewayError, UpstreamTimeout, UpstreamUnavailable
+from modelops.serving.board import FREE
 from modelops.serving.routes import Route
 
 DRAIN_S = 0.05
@@ -70,9 +72,14 @@ class Generation:
         keep_usage: bool = True,
         continued: KnownMessage | None = None,
         request_id: str = "",
+        endpoint: str = CHAT_PATH,
     ) -> None:
         """`continued` is the answer that goes on. `request_id` is the one that its row has."""
         self.model = model
+        self.endpoint = endpoint
+        """The path that its use is counted under."""
+        self.price = FREE
+        """Of the model that answers; known from admission on."""
         self.timeouts = timeouts
         self.continued = continued
         self.request_id = request_id
@@ -210,7 +217,7 @@ class Generation:
         if admitted is None:
             admitted = await self._wait_for_admission()
         with admitted as route:
-            self.model = route.model
+            self.model, self.price = route.model, route.price
             self._opened_at = self._active_at = time.monotonic()
             call = self._make_call(route)
             self._call = call

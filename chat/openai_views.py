@@ -54,6 +54,7 @@ async def call_engine(request: Request, *, endpoint: Endpoint) -> Response:
         max_bytes=runtime.config.max_answer_bytes,
         model=route.model,
         keep_usage=wants_usage(body),
+        endpoint=endpoint.path,
     )
     answer = StreamedAnswer if is_stream else PassedThroughAnswer
     return answer(generation, headers=headers, registry=runtime.registry)

@@ -13,6 +13,7 @@ from starlette.routing import Match, Route
 from starlette.types import Receive, Scope, Send
 
 from accounts.request_admission import ADMISSION
+from accounts.usage.spent import REFUSED
 from chat import message_views, openai_views, views
 from chat.endpoints import (
     CANCEL_PATH,
@@ -87,6 +88,7 @@ class ChatPlane:
         except GatewayError as exc:
             count_refusal(scope, exc)
             if (admission := scope.get(ADMISSION)) is not None:
+                admission.end(REFUSED)
                 exc.headers = admission.headers | exc.headers
             raise
         except ClientDisconnect:

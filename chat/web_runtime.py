@@ -15,12 +15,12 @@ from starlette.requests import Request
 from accounts.authentication import Authenticator
 from accounts.limits.limiter import Limiter
 from accounts.limits.rules import parse_rate
-from accounts.limits.usage import UsageLog
 from accounts.limits.without_redis import open_limits
 from accounts.principals import Principal
 from accounts.redis_batch import RedisBatch
 from accounts.request_admission import RequestAdmission
 from accounts.stamps import announce_forced_changes, open_stamps
+from accounts.usage.log import UsageLog
 from chat.cancellation import Cancellation
 from chat.engine_admission import EngineAdmission, WaitLimits
 from chat.generation import Timeouts

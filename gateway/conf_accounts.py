@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gateway.env import one_of, parse_boolean, parse_rate, seconds, setting, whole_number
+from gateway.env import one_of, parse_boolean, parse_currency, parse_rate, seconds, setting, whole_number
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,4 +109,10 @@ class AccountConfig:
         0,
         "Proxies in front of the gateway that each add to X-Forwarded-For; 0: the header counts for nothing.",
         whole_number(0, 10),
+    )
+    cost_currency: str = setting(
+        "COST_CURRENCY",
+        "USD",
+        "The currency of the prices in profiles, as reports of usage name it.",
+        parse_currency,
     )

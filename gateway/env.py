@@ -244,6 +244,13 @@ def parse_origins(name: str, raw: str) -> tuple[str, ...]:
     return origins
 
 
+def parse_currency(name: str, raw: str) -> str:
+    """The code of a currency by ISO 4217, such as `USD`."""
+    if not re.fullmatch(r"[A-Z]{3}", raw):
+        raise ConfigurationError(name, "expected a currency's code of three capitals, such as USD")
+    return raw
+
+
 def parse_networks(name: str, raw: str) -> tuple[str, ...]:
     networks = parse_names(name, raw)
     for network in networks:

@@ -157,6 +157,8 @@ REST_FRAMEWORK = {
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["gateway.rest.StrictJSONParser"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    # `format` is a parameter of calls, and no choice among renderers.
+    "URL_FORMAT_OVERRIDE": None,
     "EXCEPTION_HANDLER": "gateway.error_handlers.handle_rest_exception",
 }
 

@@ -8,6 +8,7 @@ from django.urls import include, path
 from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
+from accounts.usage.views import UsageView
 from gateway import error_handlers, health, observability
 
 admin.autodiscover()
@@ -20,6 +21,7 @@ urlpatterns = [
     path("metrics", observability.metrics),
     path("api/auth/", include("accounts.urls")),
     path("api/keys", include("accounts.key_urls")),
+    path("api/usage", UsageView.as_view()),
     path("api/conversations", include("conversations.urls")),
     path("api/models/", include("modelops.urls")),
     path("admin", RedirectView.as_view(url="/admin/")),

@@ -1,8 +1,7 @@
-"""Limits, to set, and what was used, to look at."""
+"""Limits, to set."""
 
 from __future__ import annotations
 
-import datetime
 from typing import Any
 
 from django.contrib import admin
@@ -11,9 +10,8 @@ from django.http import HttpRequest
 
 from accounts.admin.base import admin_origin
 from accounts.limits.rows import delete_limit, save_limit
-from accounts.models import DailyUsage, Limit
-from gateway.admin_lists import DeclaredFilters, UncountedAdmin, UntilFilter
-from gateway.audit import ReadOnlyAdmin
+from accounts.models import Limit
+from gateway.admin_lists import DeclaredFilters
 
 
 @admin.register(Limit)
@@ -45,20 +43,3 @@ class LimitAdmin(DeclaredFilters):
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Limit]) -> None:
         for limit in queryset:
             delete_limit(limit=limit, origin=admin_origin(request))
-
-
-class UsageUntilFilter(UntilFilter):
-    """By the day itself: rows of usage have numbers for ids."""
-
-    @classmethod
-    def before(cls, queryset: QuerySet[Any], day: datetime.date) -> QuerySet[Any]:
-        return queryset.filter(day__lt=day)
-
-
-@admin.register(DailyUsage)
-class DailyUsageAdmin(UncountedAdmin, ReadOnlyAdmin):
-    list_display = ["day", "user", "requests", "prompt_tokens", "completion_tokens"]
-    list_select_related = ["user"]
-    search_fields = ["user__username", "user__email"]
-    search_ids = []
-    until_filter = UsageUntilFilter

@@ -6,7 +6,6 @@ import asyncio
 import itertools
 import secrets
 import time
-from dataclasses import dataclass
 
 import structlog
 
@@ -23,27 +22,14 @@ from accounts.limits.rules import (
     refusal_of,
 )
 from accounts.limits.store import AnswerLease, LimitStore
-from accounts.limits.usage import UsageLog
 from accounts.models import LimitKind
+from accounts.usage.log import UsageLog
+from accounts.usage.spent import NOTHING, Spent
 from gateway.batching import BatchWorker
 
 log = structlog.get_logger()
 
 
-@dataclass(frozen=True, slots=True)
-class Spent:
-    """The tokens of one answer."""
-
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-    is_estimated: bool = False
-
-    @property
-    def tokens(self) -> int:
-        return self.prompt_tokens + self.completion_tokens
-
-
-NOTHING = Spent()
 READ_ALL_EVERY_S = 60.0
 
 
@@ -124,7 +110,7 @@ class Limiter:
         """Release the lease and count what was used. Called by `Admission.end`, once."""
         self._held.pop(admission.lease.id, None)
         if caller is not None:
-            self._usage.note(caller.user_id, spent.prompt_tokens, spent.completion_tokens)
+            self._usage.note(caller.user_id, caller.key_id, spent)
         self._settle(admission.lease, spent.tokens)
 
     def _settle(self, lease: AnswerLease, tokens: int) -> None:

@@ -3,11 +3,14 @@
 from accounts.models.announcements import UnannouncedChange
 from accounts.models.audit import AuditEvent, Via
 from accounts.models.keys import ApiKey
-from accounts.models.limits import DailyUsage, Limit, LimitKind, LimitSubject
+from accounts.models.limits import Limit, LimitKind, LimitSubject
 from accounts.models.sessions import Session
+from accounts.models.usage import MAX_MODEL_LABEL, NO_KEY, DailyUsage
 from accounts.models.users import Role, User, UserManager
 
 __all__ = [
+    "MAX_MODEL_LABEL",
+    "NO_KEY",
     "ApiKey",
     "AuditEvent",
     "DailyUsage",

@@ -185,21 +185,3 @@ class Limit(models.Model):
         if not self.value:
             return "no limit"
         return f"{self.value}" if self.window_s is None else f"{self.value} in {self.window_s} s"
-
-
-class DailyUsage(models.Model):
-    """What an account asked of engines in one day (UTC), also where nothing else is stored."""
-
-    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="daily_usage")
-    day = models.DateField(db_index=True)
-    requests = models.PositiveBigIntegerField(default=0)
-    prompt_tokens = models.PositiveBigIntegerField(default=0)
-    completion_tokens = models.PositiveBigIntegerField(default=0)
-
-    class Meta:
-        ordering = ["-day", "user"]
-        verbose_name_plural = "daily usage"
-        constraints = [models.UniqueConstraint(fields=["user", "day"], name="daily_usage_once")]
-
-    def __str__(self) -> str:
-        return f"{self.user}, {self.day}"

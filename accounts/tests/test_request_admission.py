@@ -11,13 +11,13 @@ from accounts.change_origin import COMMAND
 from accounts.limits.limiter import Limiter
 from accounts.limits.rules import Allowance, LimitBook
 from accounts.limits.store import MemoryLimits
-from accounts.limits.usage import UsageLog
 from accounts.models import User
 from accounts.request_admission import ADMISSION, RequestAdmission
 from accounts.scopes import Scope
 from accounts.sessions import log_out
 from accounts.tests.chat_plane import in_thread
 from accounts.tokens import issue_pair
+from accounts.usage.log import UsageLog
 from gateway.errors import (
     AuthenticationFailed,
     ConcurrencyLimitExceeded,

@@ -1,4 +1,4 @@
-"""What answers are charged that ended without the engine's count."""
+"""What answers are charged."""
 
 from __future__ import annotations
 

@@ -134,6 +134,9 @@ class ModelProfile(SeededModel):
     max_concurrent_requests = models.PositiveIntegerField(null=True, blank=True)
     max_output_tokens = models.PositiveIntegerField(null=True, blank=True)
 
+    cost_per_million_prompt_tokens = models.FloatField(null=True, blank=True)
+    cost_per_million_completion_tokens = models.FloatField(null=True, blank=True)
+
     objects = ModelProfileQuerySet.as_manager()
 
     class Meta:

@@ -23,6 +23,21 @@ from modelops.serving.engine_keys import find_engine_key
 from modelops.serving.start_history import Restart, find_restart
 
 
+@dataclass(frozen=True, slots=True)
+class Price:
+    """What a million tokens cost, in the units of COST_CURRENCY."""
+
+    prompt: float = 0.0
+    completion: float = 0.0
+
+    def of(self, prompt_tokens: int, completion_tokens: int) -> float:
+        """The cost in millionths of a unit."""
+        return self.prompt * prompt_tokens + self.completion * completion_tokens
+
+
+FREE = Price()
+
+
 @dataclass(frozen=True, kw_only=True)
 class ServingEngine:
     """An engine that requests go to."""
@@ -37,6 +52,7 @@ class ServingEngine:
     max_model_len: int | None = None
     max_concurrent_requests: int | None = None
     max_output_tokens: int | None = None
+    price: Price = FREE
     since: datetime | None = None
 
 
@@ -291,5 +307,9 @@ def _view_engine(row: Engine) -> ServingEngine:
         max_model_len=row.max_model_len,
         max_concurrent_requests=row.spec.get("max_concurrent_requests"),
         max_output_tokens=row.spec.get("max_output_tokens"),
+        price=Price(
+            row.spec.get("cost_per_million_prompt_tokens") or 0.0,
+            row.spec.get("cost_per_million_completion_tokens") or 0.0,
+        ),
         since=row.ready_at,
     )

@@ -13,7 +13,7 @@ from django.utils import timezone
 from gateway.errors import GatewayError, ModelLoading, ModelNotFound, ModelSwitching, NoModel
 from gateway.shortening import shorten
 from modelops.models import DEFAULT_SLOT
-from modelops.serving.board import BoardSnapshot, LiveSwitch, SlotView
+from modelops.serving.board import FREE, BoardSnapshot, LiveSwitch, Price, SlotView
 from modelops.serving.engine_client import ServedModel
 
 CURRENT = "current"
@@ -35,6 +35,7 @@ class Route:
     max_output_tokens: int | None = None
     max_model_len: int | None = None
     """The context in tokens, where the engine said it."""
+    price: Price = FREE
     switch_to: str = ""
     """The profile to switch to before the wait makes sense."""
 
@@ -117,6 +118,7 @@ class RouteTable:
                 max_concurrent_requests=engine.max_concurrent_requests,
                 max_output_tokens=engine.max_output_tokens,
                 max_model_len=engine.max_model_len,
+                price=engine.price,
             )
             names = (*engine.names, *CURRENT_NAMES) if slot.slug == DEFAULT_SLOT else engine.names
             routes = dict.fromkeys(names, route) | routes

@@ -6,19 +6,19 @@ import asyncio
 import uuid
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import date
 from typing import TypeVar
 
 import pytest
 from django.db import connections
 
 from accounts.change_origin import SYSTEM
-from accounts.limits.limiter import Admission, Limiter, Spent
+from accounts.limits.limiter import Admission, Limiter
 from accounts.limits.rows import default_allowances, load_limits, save_limit
 from accounts.limits.rules import Allowance, Decision, LimitBook
 from accounts.limits.store import AnswerLease, MemoryLimits
-from accounts.limits.usage import DayOfUse, UsageLog, add_usage
-from accounts.models import DailyUsage, Limit, LimitKind, LimitSubject, Role, User
+from accounts.models import Limit, LimitKind, LimitSubject, Role, User
+from accounts.usage.log import UsageLog
+from accounts.usage.spent import Spent
 from gateway.batching import BatchWorker
 from gateway.errors import ConcurrencyLimitExceeded, InsufficientQuota, RateLimitExceeded
 
@@ -218,25 +218,3 @@ def test_nothing_is_read_again_while_nothing_changes(mina: User) -> None:
     assert (first.rows[0].subject, first.rows[0].allowance) == (LimitSubject.DEFAULT, Allowance(3, 0))
     assert again.rows is None
     assert other.rows == first.rows
-
-
-async def test_use_is_added_up_and_written_in_one_go(
-    usage: UsageLog, worker: BatchWorker, mina: User
-) -> None:
-    for _ in range(3):
-        usage.note(mina.pk, 10, 5)
-    await usage.flush(worker)
-    usage.note(mina.pk, 1, 0)
-    await usage.flush(worker)
-    await usage.flush(worker)
-
-    row = await asyncio.to_thread(in_thread, lambda: DailyUsage.objects.get(user=mina))
-    assert (row.requests, row.prompt_tokens, row.completion_tokens) == (4, 31, 15)
-
-
-def test_use_of_an_account_that_is_gone_is_forgotten(mina: User) -> None:
-    day = date(2026, 11, 22)
-
-    add_usage([DayOfUse(uuid.uuid4(), day, 1), DayOfUse(mina.pk, day, 2), DayOfUse(mina.pk, day, 3)])
-
-    assert list(DailyUsage.objects.values_list("user", "requests")) == [(mina.pk, 5)]

@@ -30,6 +30,7 @@ class Section(StrEnum):
     MEMORY = "Memory and parallelism"
     FURTHER_FLAGS = "Further flags"
     LIMITS = "Limits"
+    PRICE = "Price"
     FACTS = "Facts of the model"
 
 

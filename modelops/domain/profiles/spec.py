@@ -271,6 +271,20 @@ class ProfileSpec:
         section=Section.LIMITS,
     )
 
+    # What its use is charged at
+    cost_per_million_prompt_tokens: float | None = setting(
+        number(0.0, 1_000_000.0, is_optional=True),
+        None,
+        "Price of a million prompt tokens in COST_CURRENCY, from the next switch to it; empty is free.",
+        section=Section.PRICE,
+    )
+    cost_per_million_completion_tokens: float | None = setting(
+        number(0.0, 1_000_000.0, is_optional=True),
+        None,
+        "Price of a million tokens of answers.",
+        section=Section.PRICE,
+    )
+
     @property
     def served_names(self) -> tuple[str, ...]:
         """Every name clients may use; the first is the one in responses."""

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from modelops.domain.switching.states import SwitchState
 from modelops.models import Engine, Gate, ModelProfile, Slot, Switch
-from modelops.serving.board import BoardSnapshot, SlotView, read_board
+from modelops.serving.board import BoardSnapshot, Price, SlotView, read_board
 from modelops.serving.start_history import Restart
 from modelops.tests.serving.slot_rows import flip, make_engine, make_slot, make_switch, move_gate, move_switch
 
@@ -37,10 +37,11 @@ def make_profile(slug: str, **values: Any) -> ModelProfile:
     )
 
 
-def test_a_slot_is_seen_with_its_engine_and_its_limits() -> None:
+def test_a_slot_is_seen_with_its_engine_its_limits_and_its_price() -> None:
     row = make_slot(desired_profile="a")
     limits = {"max_output_tokens": 256, "max_concurrent_requests": 4}
-    flip(row, make_engine(row, "a", "http://engine:1", names=["alias"], spec=limits))
+    price = {"cost_per_million_prompt_tokens": 0.5, "cost_per_million_completion_tokens": None}
+    flip(row, make_engine(row, "a", "http://engine:1", names=["alias"], spec=limits | price))
 
     slot = read_slot()
 
@@ -50,6 +51,7 @@ def test_a_slot_is_seen_with_its_engine_and_its_limits() -> None:
     assert (slot.engine.model_name, slot.engine.names) == ("a", ("a", "alias"))
     assert (slot.engine.base_url, slot.engine.max_model_len) == ("http://engine:1", 4096)
     assert (slot.engine.max_output_tokens, slot.engine.max_concurrent_requests) == (256, 4)
+    assert slot.engine.price == Price(0.5, 0.0)
 
 
 def test_an_empty_database_is_an_empty_board() -> None:

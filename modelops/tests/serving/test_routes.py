@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.utils import timezone
@@ -10,7 +11,7 @@ from django.utils import timezone
 from gateway.errors import GatewayError, ModelLoading, ModelNotFound, ModelSwitching, NoModel
 from modelops.domain.switching.states import SwitchState
 from modelops.models import Gate
-from modelops.serving.board import BoardSnapshot
+from modelops.serving.board import BoardSnapshot, Price
 from modelops.serving.engine_client import ServedModel
 from modelops.serving.routes import ExternalRoute, RouteTable, cut_error
 from modelops.serving.start_history import Restart
@@ -26,12 +27,14 @@ def external(*names: str, serves_nothing: bool = False) -> ExternalRoute:
 
 @pytest.mark.parametrize("name", ["", "current", "a", "alias"])
 def test_a_name_of_the_active_engine_goes_to_it_under_its_own_name(name: str) -> None:
-    table = RouteTable(board(slot(engine("a", "alias", max_output_tokens=7, max_concurrent_requests=3))))
+    limits: dict[str, Any] = {"max_output_tokens": 7, "max_concurrent_requests": 3, "price": Price(0.5, 2.0)}
+    table = RouteTable(board(slot(engine("a", "alias", **limits))))
 
     route = table.resolve(name)
 
     assert (route.must_wait, route.base_url, route.model) == (False, "http://a:8000", "a")
     assert (route.max_output_tokens, route.max_concurrent_requests) == (7, 3)
+    assert route.price.of(10, 100) == 205.0
 
 
 def test_current_is_the_default_slots_model_and_names_reach_every_slot() -> None:

@@ -1,0 +1,61 @@
+"""`manage.py usage_report`: what was used, as CSV or JSON."""
+
+from __future__ import annotations
+
+import json
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+from rest_framework.exceptions import ValidationError
+
+from accounts.models import User
+from accounts.usage.csv_lines import write_csv
+from accounts.usage.report import GROUPS, UsageQuery, list_columns, load_page
+from accounts.usage.serializers import DEFAULT_DAYS, MAX_PAGE, UsageQuerySerializer
+
+
+class Command(BaseCommand):
+    help = "What everybody used, or one account: requests, tokens, latencies and cost, by day, user, model …"
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--from", help=f"The first day; {DEFAULT_DAYS} days when left out.")
+        parser.add_argument("--to", help="The last day; today when left out.")
+        parser.add_argument("--group-by", default="user,model", help=f"Some of {','.join(GROUPS)}.")
+        parser.add_argument("--user", help="Name or e-mail address of one account.")
+        parser.add_argument("--format", choices=["csv", "json"], default="csv", help="JSON: a row a line.")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        query = _read_query(options)
+        if options["format"] == "csv":
+            self.stdout.write(write_csv([list_columns(query.group_by)]), ending="")
+        after = None
+        while True:
+            page = load_page(query, limit=MAX_PAGE, after=after)
+            if options["format"] == "csv":
+                self.stdout.write(write_csv(list(row.values()) for row in page.rows), ending="")
+            else:
+                for row in page.rows:
+                    self.stdout.write(json.dumps(row, default=str, ensure_ascii=False))
+            if (after := page.next) is None:
+                return
+
+
+def _read_query(options: dict[str, Any]) -> UsageQuery:
+    """Raises CommandError."""
+    given = {name: options[name] for name in ("from", "to", "group_by") if options[name]}
+    serializer = UsageQuerySerializer(data=given)
+    try:
+        serializer.is_valid(raise_exception=True)
+    except ValidationError as exc:
+        raise CommandError(json.dumps(exc.detail)) from exc
+    user = User.objects.find_by_login(options["user"]) if options["user"] else None
+    if options["user"] and user is None:
+        raise CommandError(f"There is no user {options['user']!r}.")
+    wanted = serializer.validated_data
+    return UsageQuery(
+        first_day=wanted["from"],
+        last_day=wanted["to"],
+        group_by=wanted["group_by"],
+        user_id=user.pk if user else None,
+    )

@@ -1,0 +1,1 @@
+"""What was used: counted as answers end, summed per day, reported."""
