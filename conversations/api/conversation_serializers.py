@@ -16,11 +16,17 @@ MAX_PAGE = 100
 
 
 class ConversationSerializer(serializers.ModelSerializer[Conversation]):
+    folder_id = serializers.UUIDField(read_only=True, allow_null=True)
     archived = serializers.BooleanField(source="is_archived", read_only=True)
+    pinned = serializers.BooleanField(source="is_pinned", read_only=True)
+    updated_at = serializers.DateTimeField(read_only=True, help_text="When a turn began in it last.")
 
     class Meta:
         model = Conversation
-        fields = ["id", "title", "system_prompt", "model", "version", "archived", "created_at", "updated_at"]
+        fields = [
+            *("id", "title", "title_source", "system_prompt", "model", "folder_id", "archived", "pinned"),
+            *("version", "created_at", "updated_at", "deleted_at"),
+        ]
         read_only_fields = fields
 
 
@@ -71,7 +77,12 @@ class ConversationQuerySerializer(StrictSerializer):
     q = serializers.CharField(
         max_length=MAX_TITLE, required=False, allow_blank=True, help_text="Part of the title."
     )
-    archived = serializers.BooleanField(default=False)
+    archived = serializers.BooleanField(
+        required=False, help_text="Left out: those that are not archived; of the deleted ones, all."
+    )
+    pinned = serializers.BooleanField(required=False)
+    folder_id = serializers.UUIDField(required=False)
+    deleted = serializers.BooleanField(default=False, help_text="The trash, by the time of deletion.")
 
 
 class ConversationListSerializer(serializers.Serializer[Any]):
