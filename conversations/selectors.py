@@ -43,8 +43,9 @@ def list_conversations(
 
 
 def _moment_of(conversation_id: uuid.UUID, *, user_id: uuid.UUID, column: str) -> datetime:
-    found = Conversation.objects.filter(owner_id=user_id, pk=conversation_id).values_list(column, flat=True)
-    if (moment := found.first()) is None:
+    own = Conversation.objects.filter(owner_id=user_id, pk=conversation_id)
+    moment: datetime | None = own.values_list(column, flat=True).first()
+    if moment is None:
         raise InvalidRequest("The cursor names none of your conversations.", param="after")
     return moment
 

@@ -43,6 +43,10 @@ class ConversationQuerySet(models.QuerySet["Conversation"]):
         """What this user deleted, until it is purged."""
         return self.filter(owner_id=user_id, deleted_at__isnull=False)
 
+    def lock_in_order(self) -> list[uuid.UUID]:
+        """Lock these rows until the transaction ends, in the order in which turns lock theirs; their ids."""
+        return list(self.select_for_update(no_key=True).order_by("pk").values_list("pk", flat=True))
+
     def after(self, column: str, moment: datetime, id_: uuid.UUID) -> Self:
         """What follows this place in the order newest first by `column`, ties broken by id.
 

@@ -25,6 +25,7 @@ TABLE: list[tuple[type[GatewayError], int, str, dict[str, str]]] = [
     (errors.ModelNotFound, 404, "model_not_found", {}),
     (errors.MethodNotAllowed, 405, "method_not_allowed", {}),
     (errors.ConversationBusy, 409, "conversation_busy", NO_RETRY),
+    (errors.VersionConflict, 409, "version_conflict", NO_RETRY),
     (errors.IdempotencyInProgress, 409, "idempotency_in_progress", NO_RETRY),
     (errors.ClientMessageIdReused, 409, "client_message_id_reused", NO_RETRY),
     (errors.ConversationFull, 409, "conversation_full", NO_RETRY),
