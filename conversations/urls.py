@@ -7,4 +7,5 @@ urlpatterns = [
     path("/bulk", views.BulkView.as_view()),
     path("/<uuid:conversation_id>", views.ConversationView.as_view()),
     path("/<uuid:conversation_id>/restore", views.RestoredConversationView.as_view()),
+    path("/<uuid:conversation_id>/duplicate", views.DuplicatesView.as_view()),
 ]

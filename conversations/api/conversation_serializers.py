@@ -99,6 +99,12 @@ class ChangedConversationSerializer(StrictSerializer):
     )
 
 
+class DuplicationSerializer(StrictSerializer):
+    message_id = serializers.UUIDField(
+        required=False, help_text="Where the copied branch ends; left out: the active one, whole."
+    )
+
+
 class DeletionSerializer(StrictSerializer):
     permanently = serializers.BooleanField(
         default=False, help_text="For a conversation that is in the trash already: remove it."

@@ -19,6 +19,7 @@ from conversations.api.conversation_serializers import (
     ConversationQuerySerializer,
     ConversationSerializer,
     DeletionSerializer,
+    DuplicationSerializer,
     MessagePageSerializer,
     NewConversationSerializer,
 )
@@ -29,6 +30,7 @@ from conversations.changes import (
     delete_permanently,
     restore_conversation,
 )
+from conversations.copies import duplicate_conversation
 from conversations.models import Conversation, Message
 from conversations.selectors import get_conversation, list_conversations, load_page
 from conversations.services import create_conversation
@@ -125,6 +127,20 @@ class RestoredConversationView(APIView):
     def post(self, request: Request, conversation_id: uuid.UUID) -> Response:
         conversation = restore_conversation(owner_id=caller_id(request), conversation_id=conversation_id)
         return Response(ConversationSerializer(conversation).data)
+
+
+class DuplicatesView(APIView):
+    @extend_schema(
+        operation_id="duplicate_conversation",
+        request=DuplicationSerializer,
+        responses={201: ConversationSerializer},
+        tags=["conversations"],
+        summary="A new conversation with a copy of a branch",
+    )
+    def post(self, request: Request, conversation_id: uuid.UUID) -> Response:
+        body = read(DuplicationSerializer(data=request.data))
+        copy = duplicate_conversation(owner_id=caller_id(request), conversation_id=conversation_id, **body)
+        return Response(ConversationSerializer(copy).data, status=201)
 
 
 class BulkView(APIView):
