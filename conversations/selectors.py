@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from datetime import datetime
 
 from conversations.branches import BranchLimits, load_branches
 from conversations.models import Conversation, Message
@@ -13,25 +14,40 @@ def list_conversations(
     *,
     user_id: uuid.UUID,
     limit: int,
-    archived: bool = False,
+    deleted: bool = False,
+    archived: bool | None = None,
+    pinned: bool | None = None,
+    folder_id: uuid.UUID | None = None,
     after: uuid.UUID | None = None,
     q: str = "",
 ) -> tuple[list[Conversation], bool]:
-    """A page of the user's conversations, newest first, and whether more follow.
+    """A page of the user's conversations, and whether more follow: those used last first.
 
-    `after` is the last id of the page before. Raises InvalidRequest when it names no conversation of
-    this user.
+    Those deleted are listed apart, the last deleted first. Without `archived` the list has what is not
+    archived, and that of the deleted ones has both. `after` is the last id of the page before. Raises
+    InvalidRequest when it names no conversation of this user that could be in such a list.
     """
-    rows = Conversation.objects.visible_to(user_id).filter(is_archived=archived)
-    if q:
-        rows = rows.filter(title__icontains=q)
+    own = Conversation.objects.deleted_by(user_id) if deleted else Conversation.objects.visible_to(user_id)
+    order = "deleted_at" if deleted else "updated_at"
+    filters = {
+        "is_archived": False if archived is None and not deleted else archived,
+        "is_pinned": pinned,
+        "folder_id": folder_id,
+        "title__icontains": q or None,
+    }
+    rows = own.filter(**{name: value for name, value in filters.items() if value is not None})
     if after:
-        cursor = Conversation.objects.filter(owner_id=user_id, pk=after).first()
-        if cursor is None:
-            raise InvalidRequest("The cursor names none of your conversations.", param="after")
-        rows = rows.after(cursor)
-    page = list(rows.order_by("-updated_at", "-id")[: limit + 1])
+        rows = rows.after(order, _moment_of(after, user_id=user_id, column=order), after)
+    page = list(rows.order_by(f"-{order}", "-id")[: limit + 1])
     return page[:limit], len(page) > limit
+
+
+def _moment_of(conversation_id: uuid.UUID, *, user_id: uuid.UUID, column: str) -> datetime:
+    own = Conversation.objects.filter(owner_id=user_id, pk=conversation_id)
+    moment: datetime | None = own.values_list(column, flat=True).first()
+    if moment is None:
+        raise InvalidRequest("The cursor names none of your conversations.", param="after")
+    return moment
 
 
 def get_conversation(*, user_id: uuid.UUID, conversation_id: uuid.UUID) -> Conversation:

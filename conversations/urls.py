@@ -4,5 +4,8 @@ from conversations.api import conversation_views as views
 
 urlpatterns = [
     path("", views.ConversationsView.as_view()),
+    path("/bulk", views.BulkView.as_view()),
     path("/<uuid:conversation_id>", views.ConversationView.as_view()),
+    path("/<uuid:conversation_id>/restore", views.RestoredConversationView.as_view()),
+    path("/<uuid:conversation_id>/duplicate", views.DuplicatesView.as_view()),
 ]

@@ -46,6 +46,13 @@ def caller_id(request: Request) -> uuid.UUID:
     return uuid.UUID(str(user_id))
 
 
+def read(serializer: serializers.BaseSerializer[Any]) -> dict[str, Any]:
+    """What a body or a query says. Raises DRF's ValidationError, which names the field."""
+    serializer.is_valid(raise_exception=True)
+    content: dict[str, Any] = serializer.validated_data
+    return content
+
+
 class StrictSerializer(serializers.Serializer[Any]):
     """Refuses fields it does not know, instead of ignoring them."""
 

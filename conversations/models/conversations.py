@@ -7,11 +7,13 @@ root to it.
 from __future__ import annotations
 
 import uuid
+from datetime import datetime
 from typing import Self
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
+from django.db.models.fields.tuple_lookups import TupleLessThan
 from django.utils import timezone
 
 from conversations.models.folders import Folder
@@ -37,12 +39,21 @@ class ConversationQuerySet(models.QuerySet["Conversation"]):
         """What this user may read: their own, not deleted."""
         return self.filter(owner_id=user_id, deleted_at__isnull=True)
 
-    def after(self, conversation: Conversation) -> Self:
-        """What follows `conversation` in the order newest first, ties broken by id."""
-        return self.filter(
-            Q(updated_at__lt=conversation.updated_at)
-            | Q(updated_at=conversation.updated_at, id__lt=conversation.id)
-        )
+    def deleted_by(self, user_id: uuid.UUID) -> Self:
+        """What this user deleted, until it is purged."""
+        return self.filter(owner_id=user_id, deleted_at__isnull=False)
+
+    def lock_in_order(self) -> list[uuid.UUID]:
+        """Lock these rows until the transaction ends, in the order in which turns lock theirs; their ids."""
+        return list(self.select_for_update(no_key=True).order_by("pk").values_list("pk", flat=True))
+
+    def after(self, column: str, moment: datetime, id_: uuid.UUID) -> Self:
+        """What follows this place in the order newest first by `column`, ties broken by id.
+
+        Compared as a pair, as it is the beginning of a range of an index then; of two conditions joined by OR
+        databases read all that comes before as well.
+        """
+        return self.filter(TupleLessThan((F(column), F("id")), (moment, id_)))
 
 
 class Conversation(models.Model):

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import uuid
+from datetime import timedelta
 
 import pytest
 from django.test import Client
 from django.utils import timezone
 
 from accounts.models import User
-from conversations.models import Conversation
-from conversations.tests.rest import add, error_of, page, titles
+from conversations.models import Conversation, Folder
+from conversations.tests.rest import NOON, add, error_of, page, titles
 
 pytestmark = pytest.mark.django_db
 
@@ -44,9 +45,13 @@ def test_row_of_the_list_has_no_messages(api: Client, mina: User) -> None:
         "title": "T",
         "system_prompt": "S",
         "model": "tiny",
+        "title_source": "first",
+        "folder_id": None,
         "version": 1,
         "archived": False,
+        "pinned": False,
         "updated_at": "2026-11-22T12:00:00Z",
+        "deleted_at": None,
     }
 
 
@@ -104,6 +109,49 @@ def test_archived_conversations_are_listed_on_request(api: Client, mina: User) -
     assert titles(page(api, archived="true")) == ["archived"]
 
 
+def test_list_can_be_narrowed_to_a_folder_and_to_what_is_pinned(api: Client, mina: User) -> None:
+    folder, other = (Folder.objects.create(owner=mina, name=name) for name in ("Work", "Home"))
+    add(mina, minutes=3, title="pinned in it", folder=folder, is_pinned=True)
+    add(mina, minutes=2, title="in it", folder=folder)
+    add(mina, minutes=1, title="pinned elsewhere", folder=other, is_pinned=True)
+    add(mina, title="archived in it", folder=folder, is_archived=True)
+
+    assert titles(page(api, folder_id=str(folder.id))) == ["pinned in it", "in it"]
+    assert titles(page(api, folder_id=str(folder.id), archived="true")) == ["archived in it"]
+    assert titles(page(api, pinned="true")) == ["pinned in it", "pinned elsewhere"]
+    assert titles(page(api, pinned="false")) == ["in it"]
+    assert titles(page(api, folder_id=str(folder.id), pinned="true")) == ["pinned in it"]
+
+
+def test_folder_of_somebody_else_is_as_empty_as_one_that_is_not_there(api: Client) -> None:
+    juno = User.objects.create(username="juno")
+    foreign = Folder.objects.create(owner=juno, name="Work")
+    add(juno, folder=foreign)
+
+    assert page(api, folder_id=str(foreign.id)) == page(api, folder_id=str(uuid.uuid4()))
+
+
+def test_trash_is_a_list_of_its_own_with_the_last_deleted_first(api: Client, mina: User) -> None:
+    add(mina, title="kept")
+    for n in range(3):
+        add(mina, minutes=n, title=str(n), deleted_at=NOON - timedelta(minutes=n), is_archived=n == 1)
+    add(User.objects.create(username="juno"), title="foreign", deleted_at=NOON)
+
+    first = page(api, deleted="true", limit=2)
+    rest = page(api, deleted="true", limit=2, after=first["last_id"])
+
+    assert (titles(first), first["has_more"]) == (["0", "1"], True)
+    assert (titles(rest), rest["has_more"]) == (["2"], False)
+    assert first["data"][0]["deleted_at"] == "2026-11-22T12:00:00Z"
+    assert titles(page(api, deleted="true", archived="true")) == ["1"]
+
+
+def test_cursor_of_the_trash_has_to_be_in_it(api: Client, mina: User) -> None:
+    response = api.get("/api/conversations", {"deleted": "true", "after": str(add(mina).id)})
+
+    assert error_of(response) == (400, "invalid_request", "after")
+
+
 def test_list_can_be_narrowed_to_a_part_of_the_title(api: Client, mina: User) -> None:
     add(mina, title="서울 여행 계획", minutes=2)
     add(mina, title="Trip to SEOUL", minutes=1)
@@ -123,6 +171,9 @@ def test_list_can_be_narrowed_to_a_part_of_the_title(api: Client, mina: User) ->
         ({"after": "1"}, "after"),
         ({"after": str(uuid.uuid4())}, "after"),
         ({"archived": "perhaps"}, "archived"),
+        ({"pinned": "perhaps"}, "pinned"),
+        ({"deleted": "perhaps"}, "deleted"),
+        ({"folder_id": "1"}, "folder_id"),
         ({"q": "a\x00b"}, "q"),
         ({"q": "x" * 201}, "q"),
         ({"offset": "10"}, "offset"),

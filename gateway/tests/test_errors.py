@@ -26,6 +26,7 @@ TABLE: list[tuple[type[GatewayError], int, str, dict[str, str]]] = [
     (errors.MethodNotAllowed, 405, "method_not_allowed", {}),
     (errors.ConversationBusy, 409, "conversation_busy", NO_RETRY),
     (errors.AnswerNotContinuable, 409, "answer_not_continuable", NO_RETRY),
+    (errors.VersionConflict, 409, "version_conflict", NO_RETRY),
     (errors.IdempotencyInProgress, 409, "idempotency_in_progress", NO_RETRY),
     (errors.ClientMessageIdReused, 409, "client_message_id_reused", NO_RETRY),
     (errors.ConversationFull, 409, "conversation_full", NO_RETRY),

@@ -18,13 +18,13 @@ from django.urls import URLPattern, URLResolver, get_resolver
 from chat.plane import build_chat_plane
 from gateway.tests.live import GatewayProcess
 
-OWNED = {"conversation_id", "message_id", "key_id", "session_id"}
+OWNED = {"conversation_id", "message_id", "folder_id", "prompt_id", "key_id", "session_id"}
 """Path parameters that name somebody's object."""
 
 FOR_EVERYBODY = {"switch_id", "model_id"}
 """Those that name what everybody may see: what admins alone see of it is tested in modelops.tests.api."""
 
-BODIES: dict[str, dict[str, Any]] = {}
+BODIES: dict[str, dict[str, Any]] = {"PATCH /api/folders/{folder_id}": {"name": "mine"}}
 """What a call needs to be let as far as its object, where `{}` is not enough."""
 
 
@@ -88,6 +88,8 @@ def parties(
             "/api/chat", json={"content": "private", "client_message_id": f"of-{owner}"}
         ).json()
         key = victim.post("/api/keys", json={"name": "private", "scopes": ["chat"]}).json()
+        folder = victim.post("/api/folders", json={"name": "private"}).json()
+        prompt = victim.post("/api/prompts", json={"title": "private", "content": "private"}).json()
         sessions = victim.get("/api/auth/sessions").json()["data"]
         yield (
             client,
@@ -95,6 +97,8 @@ def parties(
                 "conversation_id": chat["conversation_id"],
                 "message_id": chat["message_id"],
                 "client_message_id": f"of-{owner}",
+                "folder_id": folder["id"],
+                "prompt_id": prompt["id"],
                 "key_id": key["id"],
                 "session_id": next(s["id"] for s in sessions if s["is_current"]),
             },
@@ -164,7 +168,9 @@ def test_answer_to_somebody_elses_message_id_is_not_repeated(
     assert answer.json()["conversation_id"] != theirs["conversation_id"]
 
 
-@pytest.mark.parametrize("path", ["/api/conversations", "/api/keys", "/api/auth/sessions"])
+@pytest.mark.parametrize(
+    "path", ["/api/conversations", "/api/folders", "/api/prompts", "/api/keys", "/api/auth/sessions"]
+)
 def test_lists_hold_ones_own_only(parties: tuple[httpx.Client, dict[str, str]], path: str) -> None:
     client, theirs = parties
 
