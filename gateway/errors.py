@@ -139,6 +139,13 @@ class ConversationBusy(Conflict):
     default_message = "The conversation is still receiving an answer. Wait for it or cancel it."
 
 
+class VersionConflict(Conflict):
+    """`version` stands beside the error: what the object is in by now."""
+
+    code = "version_conflict"
+    default_message = "It was changed elsewhere since it was read. Read it again."
+
+
 class IdempotencyInProgress(Conflict):
     code = "idempotency_in_progress"
     default_message = "The first request with this client_message_id is still being answered."

@@ -8,11 +8,10 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from conversations.api.message_serializers import MessageSerializer
+from conversations.api.message_serializers import MessageSerializer, serialise_messages
 from conversations.models import MAX_MODEL_NAME, MAX_SYSTEM_PROMPT, MAX_TITLE, Conversation
+from conversations.selectors import MAX_PAGE
 from gateway.rest import StrictSerializer
-
-MAX_PAGE = 100
 
 
 class ConversationSerializer(serializers.ModelSerializer[Conversation]):
@@ -39,7 +38,7 @@ class ConversationDetailSerializer(ConversationSerializer):
 
     @extend_schema_field(MessageSerializer(many=True))
     def get_messages(self, conversation: Conversation) -> Any:
-        return MessageSerializer(self.context["page"], many=True).data
+        return serialise_messages(self.context["page"])
 
     def get_first_id(self, conversation: Conversation) -> uuid.UUID | None:
         return self.context["page"][0].id if self.context["page"] else None
