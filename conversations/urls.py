@@ -1,7 +1,7 @@
 from django.urls import path
 
 from conversations.api import conversation_views as views
-from conversations.api import message_views
+from conversations.api import feedback_views, message_views
 
 MESSAGE = "/<uuid:conversation_id>/messages/<uuid:message_id>"
 
@@ -11,4 +11,5 @@ urlpatterns = [
     path("/<uuid:conversation_id>/messages", message_views.MessagesView.as_view()),
     path(MESSAGE, message_views.MessageView.as_view()),
     path(f"{MESSAGE}/activate", message_views.ActiveBranchView.as_view()),
+    path(f"{MESSAGE}/feedback", feedback_views.FeedbackView.as_view()),
 ]

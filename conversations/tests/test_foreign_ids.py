@@ -34,6 +34,8 @@ CALLS = [
     Call("patch", MESSAGE, {"content": "!"}),
     Call("delete", MESSAGE),
     Call("post", f"{MESSAGE}/activate"),
+    Call("put", f"{MESSAGE}/feedback", {"rating": "up"}),
+    Call("delete", f"{MESSAGE}/feedback"),
 ]
 
 
