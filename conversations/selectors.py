@@ -5,9 +5,16 @@ from __future__ import annotations
 import uuid
 from datetime import datetime
 
+from django.db.models import QuerySet
+
 from conversations.branches import BranchLimits, load_branches
 from conversations.models import Conversation, Message
 from gateway.errors import InvalidRequest, NotFound
+
+NO_MESSAGE = "There is no such message."
+
+MAX_PAGE = 100
+"""Rows that a page may have."""
 
 
 def list_conversations(
@@ -82,6 +89,42 @@ def load_page(
     if branch is None:
         return [], False
     ids = [uuid.UUID(message.id) for message in branch.messages] or [end_id]
-    rows = Message.objects.in_bulk(ids)
+    rows = messages_to_show().in_bulk(ids)
     page = [rows[id_] for id_ in ids if id_ in rows]
     return page, not branch.is_whole and page[0].parent_id is not None
+
+
+def list_messages(
+    conversation: Conversation, *, limit: int, before: uuid.UUID | None = None
+) -> tuple[list[Message], bool]:
+    """The last messages of the whole tree in the order of ids, oldest first, and whether others come before.
+
+    `before` is the first id of a page: the answer is the page before that one.
+    """
+    rows = Message.objects.filter(conversation=conversation)
+    if before is not None:
+        rows = rows.filter(pk__lt=before)
+    sizes = list(rows.order_by("-pk").values_list("pk", "size_bytes")[: limit + 1])
+    ids: list[uuid.UUID] = []
+    left_bytes = PAGE_BYTES
+    for id_, size_bytes in sizes[:limit]:
+        left_bytes -= size_bytes
+        if ids and left_bytes < 0:
+            break
+        ids.append(id_)
+    page = list(messages_to_show().filter(pk__in=ids).order_by("pk"))
+    return page, len(ids) < len(sizes)
+
+
+def messages_to_show() -> QuerySet[Message]:
+    """Messages with the feedback on them."""
+    return Message.objects.select_related("feedback")
+
+
+def get_message(*, user_id: uuid.UUID, conversation_id: uuid.UUID, message_id: uuid.UUID) -> Message:
+    """Raises NotFound for a message that is missing, elsewhere, or in somebody else's conversation alike."""
+    readable = Conversation.objects.visible_to(user_id).filter(pk=conversation_id)
+    message = messages_to_show().filter(pk=message_id, conversation__in=readable).first()
+    if message is None:
+        raise NotFound(NO_MESSAGE)
+    return message

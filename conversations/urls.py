@@ -1,6 +1,9 @@
 from django.urls import path
 
 from conversations.api import conversation_views as views
+from conversations.api import feedback_views, message_views
+
+MESSAGE = "/<uuid:conversation_id>/messages/<uuid:message_id>"
 
 urlpatterns = [
     path("", views.ConversationsView.as_view()),
@@ -8,4 +11,8 @@ urlpatterns = [
     path("/<uuid:conversation_id>", views.ConversationView.as_view()),
     path("/<uuid:conversation_id>/restore", views.RestoredConversationView.as_view()),
     path("/<uuid:conversation_id>/duplicate", views.DuplicatesView.as_view()),
+    path("/<uuid:conversation_id>/messages", message_views.MessagesView.as_view()),
+    path(MESSAGE, message_views.MessageView.as_view()),
+    path(f"{MESSAGE}/activate", message_views.ActiveBranchView.as_view()),
+    path(f"{MESSAGE}/feedback", feedback_views.FeedbackView.as_view()),
 ]

@@ -8,12 +8,12 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from conversations.api.message_serializers import MessageSerializer
+from conversations.api.message_serializers import MessageSerializer, serialise_messages
 from conversations.bulk_changes import MOST_IDS, BulkAction
 from conversations.models import MAX_MODEL_NAME, MAX_SYSTEM_PROMPT, MAX_TITLE, Conversation
+from conversations.selectors import MAX_PAGE
 from gateway.rest import StrictSerializer
 
-MAX_PAGE = 100
 MAX_VERSION = 2**31 - 1
 """What the column takes."""
 
@@ -48,7 +48,7 @@ class ConversationDetailSerializer(ConversationSerializer):
 
     @extend_schema_field(MessageSerializer(many=True))
     def get_messages(self, conversation: Conversation) -> Any:
-        return MessageSerializer(self.context["page"], many=True).data
+        return serialise_messages(self.context["page"])
 
     def get_first_id(self, conversation: Conversation) -> uuid.UUID | None:
         return self.context["page"][0].id if self.context["page"] else None

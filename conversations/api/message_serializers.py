@@ -1,13 +1,22 @@
-"""Messages, as the conversation calls answer them."""
+"""Messages, as the conversation calls take and answer them."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from conversations.models import Message
+from conversations.api.feedback_serializers import FeedbackSerializer
+from conversations.models import MAX_CONTENT, Feedback, Message
+from conversations.selectors import MAX_PAGE
+from conversations.siblings import load_siblings
+from gateway.rest import StrictSerializer
+
+REFUSAL = "refusal"
+"""The finish_reason of an answer whose content says why there is none."""
 
 
 class UsageSerializer(serializers.Serializer[Any]):
@@ -16,36 +25,57 @@ class UsageSerializer(serializers.Serializer[Any]):
     total_tokens = serializers.IntegerField()
 
 
+class SiblingsSerializer(serializers.Serializer[Any]):
+    count = serializers.IntegerField(help_text="Messages that follow the same one, this one included.")
+    position = serializers.IntegerField(help_text="Among them, oldest first, from 1.")
+    previous_id = serializers.UUIDField(allow_null=True)
+    next_id = serializers.UUIDField(allow_null=True)
+
+
 @extend_schema_field({"type": ["array", "null"], "items": {"type": "object", "additionalProperties": True}})
-class ToolCallsField(serializers.JSONField):
-    """As the engine wrote them."""
+class ObjectsField(serializers.JSONField):
+    """A list of objects, as it is stored: tool calls as the engine wrote them, parts as people sent them."""
 
 
 class MessageSerializer(serializers.ModelSerializer[Message]):
-    tool_calls = ToolCallsField(read_only=True)
+    """`siblings` of the context: the place of each message, by its id."""
+
+    parts = ObjectsField(read_only=True)
+    tool_calls = ObjectsField(read_only=True)
+    refusal = serializers.SerializerMethodField()
     usage = serializers.SerializerMethodField()
+    siblings = serializers.SerializerMethodField()
+    feedback = serializers.SerializerMethodField()
 
     class Meta:
         model = Message
         fields = [
             "id",
             "parent_id",
+            "siblings",
             "role",
             "content",
+            "parts",
             "reasoning",
+            "refusal",
             "tool_calls",
+            "tool_call_id",
             "status",
             "error_code",
             "model",
             "finish_reason",
+            "omitted_messages",
             "usage",
             "usage_source",
             "ttft_ms",
             "latency_ms",
-            "omitted_messages",
+            "feedback",
             "request_id",
             "created_at",
         ]
+
+    def get_refusal(self, message: Message) -> str | None:
+        return message.content if message.finish_reason == REFUSAL else None
 
     @extend_schema_field(UsageSerializer(allow_null=True))
     def get_usage(self, message: Message) -> dict[str, int] | None:
@@ -57,3 +87,53 @@ class MessageSerializer(serializers.ModelSerializer[Message]):
             "completion_tokens": message.completion_tokens,
             "total_tokens": prompt + message.completion_tokens,
         }
+
+    @extend_schema_field(SiblingsSerializer)
+    def get_siblings(self, message: Message) -> dict[str, Any]:
+        return asdict(self.context["siblings"][message.pk])
+
+    @extend_schema_field(FeedbackSerializer(allow_null=True))
+    def get_feedback(self, message: Message) -> Any:
+        try:
+            return FeedbackSerializer(message.feedback).data
+        except Feedback.DoesNotExist:
+            return None
+
+
+def serialise_messages(messages: Sequence[Message]) -> Any:
+    """Messages as a list of answers, with what stands beside each. One query more, for all of them.
+
+    Feedback is read with the messages where they come from `messages_to_show`.
+    """
+    return MessageSerializer(messages, many=True, context={"siblings": load_siblings(messages)}).data
+
+
+class MessageQuerySerializer(StrictSerializer):
+    branch = serializers.ChoiceField(
+        ["active", "all"],
+        default="active",
+        help_text="The active branch, or every message of the tree in the order of ids.",
+    )
+    limit = serializers.IntegerField(min_value=1, max_value=MAX_PAGE, default=MAX_PAGE)
+    before = serializers.UUIDField(required=False, help_text="`first_id` of the page after it.")
+
+
+class MessageListSerializer(serializers.Serializer[Any]):
+    object = serializers.CharField(help_text="Always `list`.")
+    data = MessageSerializer(many=True)  # type: ignore[assignment]  # OpenAI's name for it
+    first_id = serializers.UUIDField(allow_null=True, help_text="`before` it is the next page.")
+    last_id = serializers.UUIDField(allow_null=True)
+    has_more = serializers.BooleanField(help_text="Whether there are earlier messages.")
+
+
+class VersionSerializer(StrictSerializer):
+    version = serializers.IntegerField(
+        min_value=1,
+        max_value=2**31 - 1,
+        required=False,
+        help_text="Of the conversation as it was read: refused with 409 if it changed since.",
+    )
+
+
+class EditSerializer(VersionSerializer):
+    content = serializers.CharField(max_length=MAX_CONTENT, trim_whitespace=False)

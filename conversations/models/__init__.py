@@ -10,10 +10,11 @@ from conversations.models.conversations import (
     ConversationQuerySet,
     TitleSource,
 )
-from conversations.models.feedback import Feedback, Rating
+from conversations.models.feedback import MAX_COMMENT, MAX_REASON, Feedback, Rating
 from conversations.models.files import FileKind, StoredFile
 from conversations.models.folders import Folder
 from conversations.models.messages import (
+    MAX_CONTENT,
     MAX_FINISH_REASON,
     MAX_MODEL_NAME,
     ROW_BYTES,
@@ -28,8 +29,11 @@ from conversations.models.retention import RetentionRule
 from conversations.models.shared_links import SharedLink
 
 __all__ = [
+    "MAX_COMMENT",
+    "MAX_CONTENT",
     "MAX_FINISH_REASON",
     "MAX_MODEL_NAME",
+    "MAX_REASON",
     "MAX_SYSTEM_PROMPT",
     "MAX_TITLE",
     "ROW_BYTES",

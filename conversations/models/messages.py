@@ -16,6 +16,9 @@ MAX_FINISH_REASON = 50
 MAX_TOOL_CALL_ID = 200
 """Characters that the columns take."""
 
+MAX_CONTENT = 1_000_000
+"""Characters of a message that people write; `chat.schemas` has the same bound."""
+
 ROW_BYTES = 1024
 """What each message counts beside its text, so that a bound in bytes is one on rows as well."""
 
@@ -108,6 +111,7 @@ class Message(models.Model):
 
     class Meta:
         ordering = ["created_at", "id"]
+        permissions = [("view_texts", "Can read what people wrote, in the admin")]
         constraints = [
             models.UniqueConstraint(
                 fields=["conversation"],
@@ -130,7 +134,12 @@ class Message(models.Model):
                 condition=Q(status="streaming"),
                 name="streaming_message_by_lease",
             ),
-            models.Index(fields=["conversation", "status", "size_bytes"], name="message_of_conversation"),
+            models.Index(fields=["conversation", "id", "size_bytes"], name="message_of_conversation"),
+            models.Index(
+                fields=["conversation"],
+                condition=Q(parent__isnull=True),
+                name="message_first_of_conversation",
+            ),
             models.Index(fields=["owner", "size_bytes"], name="message_of_owner"),
             models.Index(fields=["owner"], condition=Q(parts__isnull=False), name="message_with_parts"),
         ]

@@ -1,0 +1,173 @@
+"""What is removed for good: deleted conversations, those that no rule keeps, files that nothing uses.
+
+A run is bounded in memory, and in each of its transactions, however much there is.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.core.files.storage import default_storage
+from django.db import transaction
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet
+
+from conversations.models import Conversation, Message, MessageStatus, RetentionRule, StoredFile
+from conversations.removal import remove_conversations
+from gateway.audit import record_change
+from gateway.conf import get_config
+
+MOST_CONVERSATIONS = 100
+MOST_MESSAGES = 10_000
+"""Of one transaction; a conversation that has more is one by itself."""
+MOST_FILES = 1_000
+"""That are looked for at a time among what an account's messages refer to."""
+UNUSED_FILE_AGE = timedelta(days=1)
+"""A file is uploaded before the message that refers to it is sent."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Policy:
+    """Why conversations are removed, and which."""
+
+    name: str
+    conversations: Q
+
+
+@dataclass(frozen=True, kw_only=True)
+class Removed:
+    """What a policy removed, or would remove."""
+
+    policy: str
+    conversations: int
+    messages: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Purge:
+    """What a run removed, or would remove."""
+
+    removed: Sequence[Removed]
+    files: int
+    file_bytes: int
+
+
+def purge(now: datetime, *, is_dry_run: bool) -> Purge:
+    """Remove what is due and put it on record. A dry run changes nothing and answers the same numbers.
+
+    A conversation in which an answer streams is left to the next run.
+    """
+    policies = read_policies(now)
+    removed, earlier = [], Q(pk__in=[])
+    for policy in policies:
+        due = _due(policy.conversations & ~earlier)
+        conversations, messages = _count(due) if is_dry_run else _remove(due)
+        removed.append(Removed(policy=policy.name, conversations=conversations, messages=messages))
+        earlier |= policy.conversations
+    kept = Message.objects.exclude(conversation__in=_due(earlier)) if is_dry_run else Message.objects.all()
+    sizes = [
+        file.size_bytes if is_dry_run else _remove_file(file)
+        for file in _unused_files(now - UNUSED_FILE_AGE, kept)
+    ]
+    done = Purge(removed=removed, files=len(sizes), file_bytes=sum(sizes))
+    if not is_dry_run:
+        _record(done)
+    return done
+
+
+def read_policies(now: datetime) -> list[Policy]:
+    """In the order in which they are applied: what several of them name counts for the first one."""
+    days = get_config().deleted_conversation_days
+    return [
+        Policy(
+            name=f"Deleted more than {days} days ago",
+            conversations=Q(deleted_at__lt=now - timedelta(days=days)),
+        ),
+        *(
+            Policy(
+                name=f"Role {rule.role}, nothing said for {rule.days} days",
+                conversations=Q(owner__role=rule.role, updated_at__lt=now - timedelta(days=rule.days)),
+            )
+            for rule in RetentionRule.objects.order_by("role")
+        ),
+    ]
+
+
+def _due(conversations: Q) -> QuerySet[Conversation]:
+    running = Message.objects.filter(conversation=OuterRef("pk"), status=MessageStatus.STREAMING)
+    return Conversation.objects.filter(conversations, ~Exists(running)).order_by("pk")
+
+
+def _count(due: QuerySet[Conversation]) -> tuple[int, int]:
+    return due.count(), Message.objects.filter(conversation__in=due.order_by()).count()
+
+
+def _remove(due: QuerySet[Conversation]) -> tuple[int, int]:
+    conversations = messages = 0
+    last: uuid.UUID | None = None
+    while ids := _next_batch(due.filter(pk__gt=last) if last else due):
+        with transaction.atomic():
+            # Once more under the lock: somebody may have gone on with one of them meanwhile.
+            locked = list(due.filter(pk__in=ids).select_for_update(of=("self",)).values_list("pk", flat=True))
+            messages += Message.objects.filter(conversation__in=locked).count()
+            remove_conversations(locked)
+        conversations += len(locked)
+        last = ids[-1]
+    return conversations, messages
+
+
+def _next_batch(due: QuerySet[Conversation]) -> list[uuid.UUID]:
+    """The first ones, as many as hold MOST_MESSAGES."""
+    ids = list(due.values_list("pk", flat=True)[:MOST_CONVERSATIONS])
+    counts = Message.objects.filter(conversation__in=ids).order_by().values_list("conversation")
+    messages_of = dict(counts.annotate(Count("pk")))
+    batch: list[uuid.UUID] = []
+    left = MOST_MESSAGES
+    for id_ in ids:
+        left -= messages_of.get(id_, 0)
+        if batch and left < 0:
+            break
+        batch.append(id_)
+    return batch
+
+
+def _unused_files(uploaded_before: datetime, messages: QuerySet[Message]) -> Iterator[StoredFile]:
+    """Files that none of their owner's messages refers to."""
+    old = StoredFile.objects.filter(created_at__lt=uploaded_before).defer("text").order_by("owner_id", "pk")
+    last: StoredFile | None = None
+    while page := list((_after(old, last) if last else old)[:MOST_FILES]):
+        last = page[-1]
+        unused = {(file.owner_id, str(file.pk)): file for file in page}
+        said = messages.filter(owner__in={file.owner_id for file in page}, parts__isnull=False)
+        for owner_id, parts in said.order_by().values_list("owner", "parts").iterator(chunk_size=500):
+            for part in parts:
+                unused.pop((owner_id, part.get("file_id")), None)
+        yield from unused.values()
+
+
+def _after(files: QuerySet[StoredFile], last: StoredFile) -> QuerySet[StoredFile]:
+    return files.filter(Q(owner__gt=last.owner_id) | Q(owner=last.owner_id, pk__gt=last.pk))
+
+
+def _remove_file(file: StoredFile) -> int:
+    """Its row, then its bytes; the number of bytes. A failure in between leaves bytes that nobody sees."""
+    StoredFile.objects.filter(pk=file.pk).delete()
+    same = StoredFile.objects.filter(owner=file.owner_id, sha256=file.sha256).defer("text")
+    if file.storage_name not in {other.storage_name for other in same}:
+        default_storage.delete(file.storage_name)
+    return file.size_bytes
+
+
+def _record(done: Purge) -> None:
+    record_change(
+        "conversations_purged",
+        Conversation,
+        request=None,
+        changes={
+            "conversations": {each.policy: each.conversations for each in done.removed},
+            "messages": sum(each.messages for each in done.removed),
+            "files": done.files,
+        },
+    )
