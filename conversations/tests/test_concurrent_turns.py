@@ -214,7 +214,7 @@ def test_of_a_message_another_answer_and_more_of_one_racing_one_wins_and_nothing
     mina = User.objects.create(username="mina")
     turn = begin(turn_of(mina))
     close(turn, "Half", MessageStatus.CANCELLED)
-    here = {"conversation_id": turn.conversation_id}
+    here: dict[str, Any] = {"conversation_id": turn.conversation_id}
 
     for round_number in range(5):
         rows = Message.objects.count()
