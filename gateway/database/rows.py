@@ -158,9 +158,10 @@ class Rows:
             return f"{update} WHERE {' AND '.join([f'stored.{self._pk} = %s', f'({where})', *is_same])}"
         # Within CASE, the condition is no way to find rows by: PostgreSQL looks for the ids.
         key = _quote(self._key)
+        condition = " AND ".join([f"({where})", *is_same])
         return (
             f"{update} FROM {self.recordset('%s::json')} WHERE stored.{self._pk} = new.{key} "
-            f"AND {is_few(key)} AND CASE WHEN new.{key} IS NOT NULL THEN {' AND '.join([f'({where})', *is_same])} END"
+            f"AND {is_few(key)} AND CASE WHEN new.{key} IS NOT NULL THEN {condition} END"
         )
 
     @cached_property
