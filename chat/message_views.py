@@ -11,7 +11,7 @@ from accounts.scopes import Scope
 from chat.answering import answer_turn
 from chat.routing import limit_output
 from chat.schemas import parse_answer_request
-from chat.stages import admit_generation, find_route, settings_of
+from chat.stages import RoutedRequest, admit_generation, find_route, settings_of
 from chat.web_runtime import get_runtime
 from conversations.new_turns import NewTurn
 from conversations.replies import CancelRequest
@@ -37,15 +37,16 @@ async def answer_again(
     body = parse_answer_request(await request.body(), runtime.config)
     route = await find_route(runtime, request, principal, body.model)
     limit_output({"max_tokens": body.max_tokens}, route)
+    asked = RoutedRequest(runtime, request, principal, headers, body, route)
     turn = NewTurn(
         messages=(),
         conversation_id=request.path_params["conversation_id"],
         regenerates=regenerates,
         continues=continues,
-        **settings_of(runtime, principal, body, route),
+        **settings_of(asked),
     )
     begun = await runtime.turns.begin(turn, route)
-    return answer_turn(runtime, request, principal, body, route, headers, begun)
+    return answer_turn(asked, begun)
 
 
 async def cancel_message(request: Request) -> Response:

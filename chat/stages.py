@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from starlette.requests import Request
@@ -21,6 +22,18 @@ from modelops.serving.routes import Route
 
 MOST_ANSWER_TOKENS = 1024
 """Left free for an answer of which no limit is known, up to a quarter of the context."""
+
+
+@dataclass(frozen=True, slots=True)
+class RoutedRequest:
+    """A request for an answer that was admitted, parsed and routed."""
+
+    runtime: WebRuntime
+    request: Request
+    principal: Principal
+    headers: Headers
+    body: AnswerRequest
+    route: Route
 
 
 async def admit_generation(runtime: WebRuntime, request: Request, scope: Scope) -> tuple[Principal, Headers]:
@@ -67,28 +80,26 @@ def salt_of(config: GatewayConfig, principal: Principal) -> dict[str, str]:
     return salt_fields(config, secret=config.secret_key, user_id=principal.user_id)
 
 
-def settings_of(
-    runtime: WebRuntime, principal: Principal, body: AnswerRequest, route: Route
-) -> dict[str, Any]:
+def settings_of(asked: RoutedRequest) -> dict[str, Any]:
     """What every turn of this caller at this route has."""
     return {
-        "owner_id": principal.user_id,
-        "model": route.model,
+        "owner_id": asked.principal.user_id,
+        "model": asked.route.model,
         "request_id": current_request_id.get(),
-        "lease_s": runtime.config.message_lease_s,
-        "limits": limits_of(runtime, body, route),
+        "lease_s": asked.runtime.config.message_lease_s,
+        "limits": limits_of(asked),
     }
 
 
-def limits_of(runtime: WebRuntime, body: AnswerRequest, route: Route) -> TurnLimits:
+def limits_of(asked: RoutedRequest) -> TurnLimits:
     """What bounds the turn. A prompt that may be shortened leaves room for the answer."""
-    context_tokens = route.max_model_len
+    body, route = asked.body, asked.route
     return TurnLimits(
         model=route.model,
-        context_tokens=context_tokens,
-        conversation_bytes=runtime.config.max_conversation_bytes,
+        context_tokens=route.max_model_len,
+        conversation_bytes=asked.runtime.config.max_conversation_bytes,
         keeps_newest=body.truncation == "oldest",
         answer_tokens=body.max_tokens
         or route.max_output_tokens
-        or min(MOST_ANSWER_TOKENS, (context_tokens or 0) // 4),
+        or min(MOST_ANSWER_TOKENS, (route.max_model_len or 0) // 4),
     )

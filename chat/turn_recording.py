@@ -118,7 +118,7 @@ class TurnRecorder:
         called meanwhile. Nothing may reach the client before that has ended.
         """
         size_bytes = turn.size_bytes
-        turn.limits.check_prompt(turn.least_bytes)
+        turn.limits.check_prompt(turn.newest_bytes if turn.limits.keeps_newest else size_bytes)
         await self._storage.reserve(turn.owner_id, size_bytes + ROW_BYTES * turn.new_rows)
         if turn.starts_alone and size_bytes <= LIGHT.size_bytes:
             prompt = to_prompt(turn.system_prompt, turn.messages)

@@ -7,13 +7,13 @@ from starlette.responses import Response
 
 from accounts.principals import Principal
 from accounts.scopes import Scope
-from chat.answering import answer_turn, answer_with, ids_of, make_generation, note_omitted
+from chat.answering import answer_turn, answer_unstored, ids_of
 from chat.client import Headers
 from chat.rendering import replay_answer
 from chat.request_digest import digest_request
 from chat.routing import limit_output
 from chat.schemas import ChatRequest, parse_chat_request
-from chat.stages import admit_generation, find_route, limits_of, settings_of
+from chat.stages import RoutedRequest, admit_generation, find_route, limits_of, settings_of
 from chat.turn_recording import BegunTurn
 from chat.web_runtime import WebRuntime, get_runtime
 from conversations.branches import Prompt
@@ -21,7 +21,6 @@ from conversations.models import MessageRole
 from conversations.new_turns import NewMessage, NewTurn, Turn
 from conversations.prompt_sources import PromptSource
 from conversations.repeats import RepeatKey
-from modelops.serving.routes import Route
 
 
 async def chat(request: Request) -> Response:
@@ -38,17 +37,16 @@ async def chat(request: Request) -> Response:
         return repeat_answer(answered, headers + ids_of(answered), principal, body)
     route = await find_route(runtime, request, principal, body.model)
     limit_output({"max_tokens": body.max_tokens}, route)  # before anything is recorded
-    begun = await record(runtime, principal, body, route, digest)
+    asked = RoutedRequest(runtime, request, principal, headers, body, route)
+    begun = await record(asked, body, digest)
     if begun is not None:
         if begun.turn.replay is not None:
             return repeat_answer(begun.turn, headers + ids_of(begun.turn), principal, body)
-        return answer_turn(runtime, request, principal, body, route, headers, begun)
+        return answer_turn(asked, begun)
     prompt, omitted = plain_prompt(body, principal), 0
     if body.truncation == "oldest":
-        limits = limits_of(runtime, body, route)
-        prompt, omitted = await runtime.turns.shorten(PromptSource.of(prompt), limits, route)
-    generation = make_generation(runtime, request, principal, body, route, prompt)
-    return answer_with(runtime, body, generation, headers + note_omitted(omitted), omitted_messages=omitted)
+        prompt, omitted = await runtime.turns.shorten(PromptSource.of(prompt), limits_of(asked), route)
+    return answer_unstored(asked, prompt, omitted)
 
 
 async def find_repeat(
@@ -79,12 +77,11 @@ def repeat_answer(turn: Turn, headers: Headers, principal: Principal, body: Chat
     return replay_answer(turn, headers, is_stream=body.stream)
 
 
-async def record(
-    runtime: WebRuntime, principal: Principal, body: ChatRequest, route: Route, digest: str
-) -> BegunTurn | None:
+async def record(asked: RoutedRequest, body: ChatRequest, digest: str) -> BegunTurn | None:
     """Store the user's message and the answer's row, if they fit; None when the request turns storing off."""
     if not body.store:
         return None
+    principal = asked.principal
     messages = body.messages or []
     has_system = bool(messages) and messages[0].role == "system"
     system_prompt = messages[0].content if has_system else "" if messages else principal.default_system_prompt
@@ -99,9 +96,9 @@ async def record(
         client_message_id=body.client_message_id,
         request_digest=digest,
         may_read=principal.has(Scope.HISTORY),
-        **settings_of(runtime, principal, body, route),
+        **settings_of(asked),
     )
-    return await runtime.turns.begin(turn, route)
+    return await asked.runtime.turns.begin(turn, asked.route)
 
 
 def plain_prompt(body: ChatRequest, principal: Principal) -> Prompt:

@@ -112,7 +112,7 @@ def _branch_sql() -> str:
     """  # noqa: S608 - names of our own columns
 
 
-MOST_COUNTED = 1000
+MOST_COUNTED = 200
 
 
 def count_unloaded(branch: Branch, end_id: uuid.UUID | None) -> int:

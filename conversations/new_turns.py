@@ -98,10 +98,8 @@ class NewTurn:
         return said if self.conversation_id else said + count_bytes(self.system_prompt)
 
     @property
-    def least_bytes(self) -> int:
-        """The text that its prompt holds at least."""
-        if not self.limits.keeps_newest:
-            return self.size_bytes
+    def newest_bytes(self) -> int:
+        """The text that its prompt holds at least, whatever is left out."""
         return count_bytes(self.messages[-1].content) if self.messages else 0
 
     @property

@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from accounts.models import User
 from conversations import turn_batch
-from conversations.models import Conversation, Message
+from conversations.models import Conversation, Message, MessageStatus
 from conversations.new_turns import NewTurn, Turn
 from conversations.tests.turn_items import begin, close, stored, turn_of
 from conversations.turn_rows import TurnRows, write_turns
@@ -207,6 +207,32 @@ def test_of_two_turns_racing_for_one_conversation_one_wins() -> None:
         close(next(r for r in results if isinstance(r, Turn)))
 
     assert len(stored(turn)) == 12
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_a_message_another_answer_and_more_of_one_racing_one_wins_and_nothing_is_lost() -> None:
+    mina = User.objects.create(username="mina")
+    turn = begin(turn_of(mina))
+    close(turn, "Half", MessageStatus.CANCELLED)
+    here: dict[str, Any] = {"conversation_id": turn.conversation_id}
+
+    for round_number in range(5):
+        rows = Message.objects.count()
+        cut = begin(turn_of(mina, f"round {round_number}", **here))
+        close(cut, "Half", MessageStatus.CANCELLED)
+        items = [
+            turn_of(mina, "next", **here),
+            turn_of(mina, messages=(), regenerates=cut.message_id, **here),
+            turn_of(mina, messages=(), continues=cut.message_id, **here),
+        ]
+        results = race(*[lambda item=item: begin_turns([item])[0] for item in items])
+
+        assert sorted(type(r).__name__ for r in results) == ["ConversationBusy"] * 2 + ["Turn"]
+        won = next(n for n, result in enumerate(results) if isinstance(result, Turn))
+        assert Message.objects.count() == rows + 2 + (2, 1, 0)[won]
+        assert Message.objects.filter(status="streaming").count() == 1
+        assert Conversation.objects.get().head_id == results[won].message_id
+        close(results[won], "Half and more")
 
 
 @pytest.mark.django_db(transaction=True)

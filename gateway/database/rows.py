@@ -71,6 +71,7 @@ class Rows:
         self._model = model
         self._key = key
         self._names = [field.name for field in dataclasses.fields(row_class)]
+        self._updates: dict[object, str] = {}
 
     @cached_property
     def table(self) -> str:
@@ -134,31 +135,34 @@ class Rows:
         All of it happens, or nothing. Returns how many rows were changed.
         """
         names = [name for name in self._names if name != self._key and name not in same]
+        asked = (where, tuple(same), tuple((constants or {}).items()))
+        if (statement := self._updates.get(asked)) is None:
+            statement = self._updates[asked] = self._update_of(names, where, same, constants or {})
         if is_postgresql():
-            # Within CASE, the condition is no way to find rows by: PostgreSQL looks for the ids.
-            key = _quote(self._key)
-            is_same = "".join(f" AND stored.{_quote(name)} = new.{_quote(name)}" for name in same)
             with prepared_cursor() as cursor:
-                cursor.execute(
-                    f"{self._update_to(names, 'new.{}', constants)} FROM {self.recordset('%s::json')} "
-                    f"WHERE stored.{self._pk} = new.{key} AND {is_few(key)} "
-                    f"AND CASE WHEN new.{key} IS NOT NULL THEN ({where}){is_same} END",
-                    [encode_rows(rows)],
-                )
+                cursor.execute(statement, [encode_rows(rows)])
                 return int(cursor.rowcount)
-        is_same = "".join(f" AND stored.{_quote(name)} = %s" for name in same)
         with transaction.atomic(), prepared_cursor() as cursor:
-            cursor.executemany(
-                f"{self._update_to(names, '%s', constants)} "
-                f"WHERE stored.{self._pk} = %s AND ({where}){is_same}",
-                [self.values_of(row, [*names, self._key, *same]) for row in rows],
-            )
+            cursor.executemany(statement, [self.values_of(row, [*names, self._key, *same]) for row in rows])
             return int(cursor.rowcount)
 
-    def _update_to(self, names: Sequence[str], value: str, constants: Mapping[str, str] | None) -> str:
+    def _update_of(
+        self, names: Sequence[str], where: str, same: Sequence[str], constants: Mapping[str, str]
+    ) -> str:
+        value = "new.{}" if is_postgresql() else "%s"
         sets = [f"{_quote(name)} = {value.format(_quote(name))}" for name in names]
-        sets += [f"{_quote(name)} = {literal}" for name, literal in (constants or {}).items()]
-        return f"UPDATE {self.table} AS stored SET {', '.join(sets)}"  # noqa: S608
+        sets += [f"{_quote(name)} = {literal}" for name, literal in constants.items()]
+        is_same = [f"stored.{_quote(name)} = {value.format(_quote(name))}" for name in same]
+        update = f"UPDATE {self.table} AS stored SET {', '.join(sets)}"  # noqa: S608
+        if not is_postgresql():
+            return f"{update} WHERE {' AND '.join([f'stored.{self._pk} = %s', f'({where})', *is_same])}"
+        # Within CASE, the condition is no way to find rows by: PostgreSQL looks for the ids.
+        key = _quote(self._key)
+        condition = " AND ".join([f"({where})", *is_same])
+        return (
+            f"{update} FROM {self.recordset('%s::json')} WHERE stored.{self._pk} = new.{key} "
+            f"AND {is_few(key)} AND CASE WHEN new.{key} IS NOT NULL THEN {condition} END"
+        )
 
     @cached_property
     def _pk(self) -> str:

@@ -206,3 +206,46 @@ def test_openai_python_frees_vllm_by_closing_early(sdk: openai.OpenAI, vllm_engi
         next(iter(stream))
 
     wait_until(lambda: is_idle(vllm_engine), timeout_s=2, what="vLLM to be free")
+
+
+@pytest.mark.parametrize("is_stream", [False, True], ids=["plain", "stream"])
+def test_answer_that_was_cut_goes_on_from_its_last_token(client: httpx.Client, is_stream: bool) -> None:
+    ask = {"content": "Tell me about licences", "temperature": 0}
+    whole = client.post("/api/chat", json=ask | {"max_tokens": 24}).json()
+    cut = client.post("/api/chat", json=ask | {"max_tokens": 8}).json()
+    path = f"/api/conversations/{cut['conversation_id']}/messages/{cut['message_id']}/continue"
+
+    body = {"max_tokens": 16, "temperature": 0}
+    if is_stream:
+        added = read_stream(client, path, body).text
+    else:
+        answer = client.post(path, json=body).json()["message"]["content"]
+        added = answer.removeprefix(cut["message"]["content"])
+
+    _asked, stored = branch_of(client, cut["conversation_id"])
+    assert added != ""
+    assert stored["content"] == cut["message"]["content"] + added
+    assert (stored["status"], stored["reasoning"]) == ("complete", "")
+    # The prompt of the continuation holds the answer's first tokens, and no end of a message after them.
+    prompt_tokens = stored["usage"]["prompt_tokens"] - cut["usage"]["prompt_tokens"]
+    assert abs(prompt_tokens - cut["usage"]["prompt_tokens"] - 8) <= 4
+    assert stored["usage"]["completion_tokens"] <= whole["usage"]["completion_tokens"]
+
+
+def test_conversation_outgrows_the_context_and_the_prompt_fits_as_vllm_counts_it(
+    client: httpx.Client, vllm_engine: VllmEngine
+) -> None:
+    place: dict[str, Any] = {"truncation": "oldest", "max_tokens": 40}
+    omitted = []
+    for number in range(8):
+        content = f"{number}: " + "A licence is a permission, 그리고 허락입니다. " * 8
+        answer = client.post("/api/chat", json=place | {"content": content})
+        assert answer.status_code == 200, answer.text
+        place["conversation_id"] = answer.json()["conversation_id"]
+        omitted.append(answer.json()["omitted_messages"])
+        assert answer.json()["usage"]["prompt_tokens"] <= vllm_engine.max_model_len - 40
+
+    refused = client.post("/api/chat", json=place | {"content": "And?", "truncation": "error"})
+    assert omitted == sorted(omitted)
+    assert omitted[-1] > 0
+    assert error_of(refused)["code"] == "context_length_exceeded"
