@@ -81,10 +81,16 @@ async def chat(request: Request) -> Response:
         "recorder": runtime.recorder if turn else None,
         "message_id": turn.message_id if turn else None,
         "storing": begun.storing if begun else None,
+        "on_complete": runtime.titles.after(turn, principal) if turn and is_first(body, turn) else None,
     }
     if body.stream:
         return StreamedAnswer(generation, introduce=partial(introduce_ids, turn) if turn else None, **common)
     return CollectedAnswer(generation, render=partial(render_answer, turn), **common)
+
+
+def is_first(body: ChatRequest, turn: Turn) -> bool:
+    """Whether it is the first exchange of its conversation, which may have been started without any."""
+    return body.conversation_id is None or len(turn.prompt) <= 2  # a system prompt, and the message
 
 
 async def call_engine(request: Request, *, endpoint: Endpoint) -> Response:

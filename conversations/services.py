@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 
-from conversations.models import ROW_BYTES, Conversation
+from conversations.models import ROW_BYTES, Conversation, TitleSource
 from conversations.prompt_sizes import count_bytes
 from conversations.stored_bytes import check_account, sum_stored_bytes
 from gateway.conf import get_config
@@ -18,5 +18,9 @@ def create_conversation(
     (stored_bytes,) = sum_stored_bytes([owner_id])
     check_account(stored_bytes, new_bytes, get_config().max_account_bytes)
     return Conversation.objects.create(
-        owner_id=owner_id, title=title, system_prompt=system_prompt, model=model
+        owner_id=owner_id,
+        title=title,
+        title_source=TitleSource.USER if title else TitleSource.FIRST_MESSAGE,
+        system_prompt=system_prompt,
+        model=model,
     )
