@@ -24,7 +24,7 @@ from chat.title_text import ask_for_title, clean_title, first_question
 from chat.transcript import Usage
 from chat.upstream import EngineCall, EngineGateway
 from conversations.new_turns import Turn
-from conversations.titles import FoundTitle, store_titles
+from conversations.titles import FoundTitle, find_untitled, store_titles
 from gateway.batching import BatchWorker
 from gateway.bodies import NOT_JSON
 from gateway.conf import GatewayConfig
@@ -77,6 +77,8 @@ class TitleRequest:
     key_id: uuid.UUID | None
     model: str
     prompt: str
+    is_new: bool = True
+    """Whether its first turn made the conversation; one that was there may have been given a title."""
 
 
 class TitleWriter:
@@ -107,8 +109,8 @@ class TitleWriter:
         self._is_stopped = False
         board.subscribe(self._leave_closed_slots)
 
-    def after(self, turn: Turn, principal: Principal) -> Callable[[Generation], None] | None:
-        """What to call when the answer of a conversation's first turn is complete."""
+    def after(self, turn: Turn, principal: Principal, *, is_new: bool) -> Callable[[Generation], None] | None:
+        """What to call when the answer of a conversation's first turn, which made it or not, is complete."""
         if not self._config.auto_titles:
             return None
 
@@ -121,6 +123,7 @@ class TitleWriter:
                     key_id=principal.key_id,
                     model=generation.model,
                     prompt=ask_for_title(question, answer),
+                    is_new=is_new,
                 )
             )
 
@@ -150,6 +153,8 @@ class TitleWriter:
             log.exception("title_not_written")
 
     async def _write_title(self, request: TitleRequest) -> None:
+        if not request.is_new and not await self._worker.submit(find_untitled, request.conversation_id):
+            return
         task: Any = asyncio.current_task()
         admitted = self._admission.try_admit_spare(
             request.model, lambda _reason: task.cancel(), most_running=MOST_RUNNING

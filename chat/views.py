@@ -81,16 +81,21 @@ async def chat(request: Request) -> Response:
         "recorder": runtime.recorder if turn else None,
         "message_id": turn.message_id if turn else None,
         "storing": begun.storing if begun else None,
-        "on_complete": runtime.titles.after(turn, principal) if turn and is_first(body, turn) else None,
+        "on_complete": offer_title(runtime, principal, body, turn) if turn else None,
     }
     if body.stream:
         return StreamedAnswer(generation, introduce=partial(introduce_ids, turn) if turn else None, **common)
     return CollectedAnswer(generation, render=partial(render_answer, turn), **common)
 
 
-def is_first(body: ChatRequest, turn: Turn) -> bool:
-    """Whether it is the first exchange of its conversation, which may have been started without any."""
-    return body.conversation_id is None or len(turn.prompt) <= 2  # a system prompt, and the message
+def offer_title(
+    runtime: WebRuntime, principal: Principal, body: ChatRequest, turn: Turn
+) -> Callable[[Generation], None] | None:
+    """What gives the conversation a title once the turn is complete; None where it is not the first one."""
+    is_new = body.conversation_id is None
+    if not is_new and len(turn.prompt) > 2:  # more than a system prompt and the message
+        return None
+    return runtime.titles.after(turn, principal, is_new=is_new)
 
 
 async def call_engine(request: Request, *, endpoint: Endpoint) -> Response:

@@ -25,6 +25,13 @@ def store_titles(items: Sequence[FoundTitle]) -> list[bool]:
     return [_store(item) for item in items]
 
 
+def find_untitled(items: Sequence[uuid.UUID]) -> list[bool]:
+    """Whether nobody has named each of them, nor a model. A handler of `gateway.batching`."""
+    rows = Conversation.objects.filter(pk__in=items, title_source=TitleSource.FIRST_MESSAGE)
+    found = set(rows.values_list("pk", flat=True))
+    return [item in found for item in items]
+
+
 def _store(item: FoundTitle) -> bool:
     untitled = Conversation.objects.visible_to(item.owner_id).filter(title_source=TitleSource.FIRST_MESSAGE)
     rows = untitled.filter(pk=item.conversation_id)

@@ -78,6 +78,7 @@ class Desk:
         self.bench = Bench(on)
         self.engine = FakeEngine(*(answers or [completion("Baking bread")]))
         self.stored: list[FoundTitle] = []
+        self.is_untitled = True
         self.usage = Notes()
         self.writer = TitleWriter(
             replace(get_config(), **settings),
@@ -88,13 +89,15 @@ class Desk:
             usage=self.usage,
         )
 
-    async def submit(self, _handler: object, found: FoundTitle) -> bool:
-        self.stored.append(found)
-        return True
+    async def submit(self, _handler: object, item: FoundTitle | uuid.UUID) -> bool:
+        if isinstance(item, FoundTitle):
+            self.stored.append(item)
+            return True
+        return self.is_untitled
 
-    async def offer(self) -> list[str]:
+    async def offer(self, request: TitleRequest = REQUEST) -> list[str]:
         """The titles that are stored once nothing is left to do."""
-        self.writer.offer(REQUEST)
+        self.writer.offer(request)
         while self.writer._tasks:
             await asyncio.wait(set(self.writer._tasks), timeout=10)
         return [found.title for found in self.stored]
@@ -138,6 +141,17 @@ async def test_engine_that_is_not_there_for_it_is_not_asked(on: Any) -> None:
     assert await desk.offer() == []
 
     assert desk.engine.asked == []
+
+
+async def test_conversation_that_was_there_is_looked_at_first() -> None:
+    desk = Desk()
+    desk.is_untitled = False
+    assert await desk.offer(replace(REQUEST, is_new=False)) == []
+    assert desk.engine.asked == []
+
+    desk.is_untitled = True
+
+    assert await desk.offer(replace(REQUEST, is_new=False)) == ["Baking bread"]
 
 
 async def test_busy_engine_is_not_asked() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from accounts.models import User
 from conversations.models import Conversation, TitleSource
 from conversations.services import create_conversation
 from conversations.tests.rest import add
-from conversations.titles import FoundTitle, store_titles
+from conversations.titles import FoundTitle, find_untitled, store_titles
 
 pytestmark = pytest.mark.django_db
 
@@ -60,3 +61,9 @@ def test_title_that_a_conversation_is_made_with_is_its_owners(mina: User) -> Non
     )
 
     assert (named.title_source, unnamed.title_source) == (TitleSource.USER, TitleSource.FIRST_MESSAGE)
+
+
+def test_untitled_are_those_that_nobody_and_no_model_named(mina: User) -> None:
+    untitled, named = add(mina), add(mina, title_source=TitleSource.USER)
+
+    assert find_untitled([named.pk, untitled.pk, uuid.uuid4()]) == [False, True, False]
