@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -13,6 +14,7 @@ from chat.generation import Generation
 from chat.rendering import introduce_ids, render_answer
 from chat.responses import CollectedAnswer, StreamedAnswer
 from chat.routing import call_for_chat
+from chat.schemas import ChatRequest
 from chat.stages import RoutedRequest, call_if_allowed, salt_of
 from chat.turn_recording import BegunTurn
 from conversations.branches import Prompt
@@ -39,7 +41,16 @@ def answer_turn(asked: RoutedRequest, begun: BegunTurn) -> Response:
         recorder=asked.runtime.recorder,
         message_id=turn.message_id,
         storing=begun.storing,
+        on_complete=offer_title(asked, turn),
     )
+
+
+def offer_title(asked: RoutedRequest, turn: Turn) -> Callable[[Generation], None] | None:
+    """What gives the conversation a title once the turn is complete; None where it is not the first one."""
+    is_new = isinstance(asked.body, ChatRequest) and asked.body.conversation_id is None
+    if not is_new and len(turn.prompt) > 2:  # more than a system prompt and the message
+        return None
+    return asked.runtime.titles.after(turn, asked.principal, is_new=is_new)
 
 
 def answer_unstored(asked: RoutedRequest, prompt: Prompt, omitted_messages: int) -> Response:

@@ -132,6 +132,22 @@ class EngineAdmission:
             return None
         return AdmittedRequest(self, queue, route, stop)
 
+    def try_admit_spare(self, model: str, stop: Stop, *, most_running: int) -> AdmittedRequest | None:
+        """Admit what nobody waits for, unless the engine is busy; `stop` as in `try_admit`.
+
+        It is while somebody waits or a switch goes on, while `most_running` requests of this process are at
+        it, and while one more would take the last place of those that its profile allows.
+        """
+        route = self._board.routes.ready.get(model)
+        if route is None:
+            return None
+        queue, slot = self._queue_of(route.slot), self._board.slot(route.slot)
+        if queue.waiting or (slot is not None and not slot.is_settled):
+            return None
+        limit = route.max_concurrent_requests
+        most = most_running if limit is None else min(most_running, limit - 1)
+        return AdmittedRequest(self, queue, route, stop) if len(queue.running) < most else None
+
     def check_queue_space(self, route: Route) -> None:
         """Raises ModelSwitching when the route needs a wait and the queue of its slot is full."""
         if route.must_wait and len(self._queue_of(route.slot).waiting) >= self._limits.queue_size:

@@ -18,6 +18,7 @@ from chat.transcript import Transcript
 from chat.upstream import EngineAnswer, EngineCall, EngineGateway
 from chat.whole_answers import read_completion
 from conversations.known_messages import KnownMessage
+from gateway.conf import GatewayConfig
 from gateway.errors import GatewayError, UpstreamTimeout, UpstreamUnavailable
 from modelops.serving.board import FREE
 from modelops.serving.routes import Route
@@ -38,6 +39,16 @@ class Timeouts:
     total_s: float
     send_s: float
     ping_s: float
+
+    @classmethod
+    def of(cls, config: GatewayConfig) -> Timeouts:
+        return cls(
+            first_byte_s=config.upstream_first_byte_timeout_s,
+            idle_s=config.upstream_idle_timeout_s,
+            total_s=config.generation_timeout_s,
+            send_s=config.send_timeout_s,
+            ping_s=config.ping_interval_s,
+        )
 
 
 class GenerationStopped(Exception):

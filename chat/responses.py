@@ -50,8 +50,12 @@ class Answer(Response):
         recorder: Recorder | None = None,
         message_id: uuid.UUID | None = None,
         storing: asyncio.Task[None] | None = None,
+        on_complete: Callable[[Generation], None] | None = None,
     ) -> None:
-        """`storing` writes that row: nothing is sent before it has, and its failure is the answer's."""
+        """`storing` writes that row: nothing is sent before it has, and its failure is the answer's.
+
+        `on_complete` is called when all of an answer that did not fail has been sent.
+        """
         self.generation = generation
         self.background = None
         self._answer_headers = headers
@@ -59,6 +63,7 @@ class Answer(Response):
         self._recorder = recorder
         self._message_id = message_id
         self._storing = storing
+        self._on_complete = on_complete
         if storing is not None:
             storing.add_done_callback(self._note_stored)
         self.ended_by: BaseException | None = None
@@ -93,6 +98,8 @@ class Answer(Response):
                     del error  # its traceback refers to this frame
             if not client.has_left:
                 await self.conclude(client, error)
+            if self._on_complete is not None and self.ended_by is None:
+                self._on_complete(self.generation)
 
     async def produce(self, client: Client) -> None:
         """Run the generation, and send what can be sent before it has ended."""

@@ -31,6 +31,7 @@ from chat.redis_connection import connect_redis
 from chat.registry import Registry
 from chat.stop_notice import call_at_stop
 from chat.switching import ChatSwitchRequest, request_switches
+from chat.titles import TitleWriter
 from chat.turn_recording import TurnRecorder
 from chat.upstream import EngineGateway
 from gateway.audit import ChatCaller
@@ -73,6 +74,7 @@ class WebRuntime:
     registry: Registry
     cancellation: Cancellation
     model_events: ModelEvents
+    titles: TitleWriter
     timeouts: Timeouts
     tasks: list[asyncio.Task[None]] = field(default_factory=list)
     lock: IO[str] | None = None
@@ -150,6 +152,7 @@ class WebRuntime:
     async def stop(self) -> None:
         """End the background tasks, wait (bounded) for answers to be saved, close the clients."""
         self.model_events.close()
+        await self.titles.stop()
         for task in self.tasks:
             task.cancel()
         await asyncio.gather(*self.tasks, return_exceptions=True)
@@ -202,13 +205,14 @@ def _build_runtime(config: GatewayConfig) -> WebRuntime:
     usage = UsageLog()
     limiter = Limiter(open_limits(batch, config), usage)
     engine = EngineGateway(connect_timeout_s=config.upstream_connect_timeout_s)
+    engine_admission = EngineAdmission(board, _wait_limits(config), on_change=presence.announce)
     return WebRuntime(
         config=config,
         worker=worker,
         redis=redis,
         board_worker=board_worker,
         board=board,
-        engine_admission=EngineAdmission(board, _wait_limits(config), on_change=presence.announce),
+        engine_admission=engine_admission,
         candidates=candidates,
         presence=presence,
         engine=engine,
@@ -221,7 +225,8 @@ def _build_runtime(config: GatewayConfig) -> WebRuntime:
         registry=registry,
         cancellation=Cancellation(registry=registry, recorder=recorder, redis=redis),
         model_events=ModelEvents(board_worker),
-        timeouts=_timeouts(config),
+        titles=TitleWriter(config, board, engine_admission, engine, worker=worker, usage=usage),
+        timeouts=Timeouts.of(config),
     )
 
 
@@ -243,16 +248,6 @@ def _request_admission(
         call_limit=parse_rate(config.rest_rate),
         event_streams=config.max_event_streams,
         trusted_proxy_hops=config.trusted_proxy_hops,
-    )
-
-
-def _timeouts(config: GatewayConfig) -> Timeouts:
-    return Timeouts(
-        first_byte_s=config.upstream_first_byte_timeout_s,
-        idle_s=config.upstream_idle_timeout_s,
-        total_s=config.generation_timeout_s,
-        send_s=config.send_timeout_s,
-        ping_s=config.ping_interval_s,
     )
 
 

@@ -8,8 +8,7 @@ from urllib.parse import urlencode
 
 from django.contrib import admin
 from django.db.models import OuterRef, QuerySet, Subquery
-from django.http import HttpRequest
-from django.http.response import HttpResponseBase
+from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
 from accounts.models import NO_KEY, ApiKey, DailyUsage
@@ -46,7 +45,7 @@ class DailyUsageAdmin(UncountedAdmin, ReadOnlyAdmin):
 
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
-    ) -> HttpResponseBase:
+    ) -> HttpResponse:
         context = {**(extra_context or {}), "download": download_query(request)}
         return super().changelist_view(request, context)
 

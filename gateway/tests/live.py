@@ -117,6 +117,8 @@ def start_gateway(
         "LOG_FORMAT": "json",
         **OUT_OF_REACH,
         "PYTHONUNBUFFERED": "1",
+        # Else engines get calls that no test has made.
+        "AUTO_TITLES": "false",
         **overrides,
     }
     with own_database(stores, folder) as common:

@@ -1,4 +1,4 @@
-"""What the simulated model says. Every reply begins by saying that it is simulated."""
+"""What the simulated model says. Every reply but a title begins by saying that it is simulated."""
 
 from __future__ import annotations
 
@@ -13,6 +13,9 @@ from typing import Any
 from modelops.simulator import tokenizer
 
 _HANGUL = re.compile(r"[\u1100-\u11ff\u3130-\u318f\uac00-\ud7a3]")
+_TITLE_REQUEST = re.compile(r"\AWrite a title for .*?<user>\s*(?P<said>.*?)\s*</user>", re.DOTALL)
+"""How the gateway asks for the title of a conversation."""
+_TITLE_WORDS = 6
 _ECHO_CHARS = 80
 _SENTENCES_PER_REPLY = 3
 _MAX_SCHEMA_DEPTH = 8
@@ -90,6 +93,9 @@ def _pick_sentences(language: _Language, *, prompt: str, seed: int | None) -> st
 def compose_reply(*, prompt: str, user_text: str, seed: int | None) -> Reply:
     """The reply to ``user_text``; the same arguments always give the same reply."""
     language = _KOREAN if _HANGUL.search(user_text) else _ENGLISH
+    if (asked := _TITLE_REQUEST.match(user_text)) is not None:
+        title = " ".join(asked["said"].split()[:_TITLE_WORDS])
+        return Reply(reasoning="", content=title[:1].upper() + title[1:], _filler=language.filler)
     excerpt = " ".join(user_text.split())
     if len(excerpt) > _ECHO_CHARS:
         excerpt = excerpt[:_ECHO_CHARS] + "…"

@@ -68,8 +68,8 @@ def read_csv(response: Any) -> list[list[str]]:
 
 
 def test_report_says_all_about_the_own_days(mina: User, juno: User) -> None:
-    counts = {"failed": 1, "cancelled": 2, "completion_tokens": 5, "estimated_tokens": 3}
-    times = {"latency_ms": 900, "latency_count": 2, "ttft_ms": 50, "ttft_count": 1}
+    counts: dict[str, Any] = {"failed": 1, "cancelled": 2, "completion_tokens": 5, "estimated_tokens": 3}
+    times: dict[str, Any] = {"latency_ms": 900, "latency_count": 2, "ttft_ms": 50, "ttft_count": 1}
     use(mina, DAYS[1], requests=4, cost_micros=1_250_000, **counts, **times)
     use(mina, DAYS[1], "other", requests=2)
     use(mina, date(2026, 11, 19))
