@@ -161,20 +161,27 @@ def check_password_rules(password: str, user: User, *, param: str) -> None:
 
 
 def record_rights(*, user: User, before: Mapping[str, Any], origin: ChangeOrigin) -> None:
-    """Put a change of role or activation on record; ends the sessions of a deactivated account.
+    """Put a change of role, activation or rights on record; ends the sessions of a deactivated account.
 
     To be called inside `account_change`, with the fields as they were before. Raises PermissionDenied when
     the actor means the account it acts with: nobody grants themselves a role, or locks themselves out.
     """
     changes = {name: [old, getattr(user, name)] for name, old in before.items() if getattr(user, name) != old}
     if changes and origin.actor is not None and origin.actor.pk == user.pk:
-        raise PermissionDenied("Nobody changes their own role or activation.")
+        raise PermissionDenied("Nobody changes their own role, activation or rights.")
     if "role" in changes:
         record_audit(
             origin=origin,
             action=AuditEvent.Action.ROLE_CHANGED,
             target=user,
             changes={"role": changes["role"]},
+        )
+    if "may_view_texts" in changes:
+        record_audit(
+            origin=origin,
+            action=AuditEvent.Action.USER_CHANGED,
+            target=user,
+            changes={"may_view_texts": changes["may_view_texts"]},
         )
     if "is_active" in changes:
         action = AuditEvent.Action.USER_ACTIVATED if user.is_active else AuditEvent.Action.USER_DEACTIVATED

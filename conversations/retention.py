@@ -142,7 +142,7 @@ def _unused_files(uploaded_before: datetime, messages: QuerySet[Message]) -> Ite
         unused = {(file.owner_id, str(file.pk)): file for file in page}
         said = messages.filter(owner__in={file.owner_id for file in page}, parts__isnull=False)
         for owner_id, parts in said.order_by().values_list("owner", "parts").iterator(chunk_size=500):
-            for part in parts:
+            for part in parts or ():
                 unused.pop((owner_id, part.get("file_id")), None)
         yield from unused.values()
 

@@ -61,6 +61,14 @@ def is_answered_below(top_id: uuid.UUID) -> bool:
         return cursor.fetchone() is not None
 
 
+def count_below(top_id: uuid.UUID) -> int:
+    """How many messages `remove_below` would remove."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"{BELOW} SELECT COUNT(*) FROM below", [_as_parameter(top_id)])  # noqa: S608 - see BELOW
+        (count,) = cursor.fetchone()
+    return int(count)
+
+
 def remove_below(top_id: uuid.UUID) -> int:
     """Remove the message and everything that follows it, with feedback and links; the number of messages.
 

@@ -25,7 +25,7 @@ from accounts.sessions import end_sessions
 from accounts.stamps import account_change
 from gateway.admin_lists import UncountedAdmin
 
-RIGHTS = ["role", "is_active"]
+RIGHTS = ["role", "is_active", "may_view_texts"]
 OWN_PAGE = "Your own password is changed here, with the old one."
 SHOWN_IN_TRAIL = frozenset({"username", "email", "locale"})
 

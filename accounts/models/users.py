@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, ClassVar
 
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
@@ -24,6 +25,10 @@ COMPARED_FORMS = {"username": ["folded_name", "name_skeleton"], "email": ["folde
 """The columns that follow from another one, to be saved with it."""
 
 
+VIEW_TEXTS = "conversations.view_texts"
+"""The one permission that does not come with the role."""
+
+
 class Role(models.TextChoices):
     USER = "user", "User"
     ADMIN = "admin", "Admin"
@@ -44,8 +49,9 @@ class UserManager(BaseUserManager["User"]):
     def create_superuser(
         self, username: str, email: str | None = None, password: str | None = None, **fields: Any
     ) -> User:
-        """An admin, for `manage.py createsuperuser`."""
-        return self.create_user(username, email, password, **fields | {"role": Role.ADMIN})
+        """An admin with every right, for `manage.py createsuperuser`."""
+        rights = {"role": Role.ADMIN, "may_view_texts": True}
+        return self.create_user(username, email, password, **fields | rights)
 
     def is_address_taken(self, address: str, *, by_other_than: User | None = None) -> bool:
         """Whether somebody logs in by this e-mail address, be it theirs or their user name."""
@@ -81,7 +87,10 @@ class UserManager(BaseUserManager["User"]):
 
 
 class User(AbstractBaseUser):
-    """An account. Rights come from the role alone: an admin may do everything, a user nothing special."""
+    """An account. Rights come from the role: an admin may do everything, a user nothing special.
+
+    What people wrote in their conversations is for those admins only who were granted to see it.
+    """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     username = models.CharField(max_length=150, unique=True, validators=[UnicodeUsernameValidator()])
@@ -92,6 +101,12 @@ class User(AbstractBaseUser):
     email = models.EmailField("e-mail", null=True, blank=True)  # noqa: DJ001 - unique when given
     role = models.CharField(max_length=10, choices=Role, default=Role.USER)
     is_active = models.BooleanField("active", default=True, help_text="Inactive accounts cannot sign in.")
+    may_view_texts = models.BooleanField(
+        "may view texts",
+        default=False,
+        help_text="Of an admin: may read what people wrote in their conversations, for support. Each look is "
+        "on the audit trail. Another admin grants it.",
+    )
     default_system_prompt = models.TextField(blank=True, max_length=32_000)
     locale = models.CharField(max_length=10, blank=True, help_text="Language tag such as ko or en.")
     created_at = models.DateTimeField(default=timezone.now, editable=False)
@@ -197,10 +212,10 @@ class User(AbstractBaseUser):
         return self.is_admin
 
     def has_perm(self, perm: str, obj: object = None) -> bool:
-        return self.is_admin
+        return self.is_admin and (perm != VIEW_TEXTS or self.may_view_texts)
 
-    def has_perms(self, perm_list: object, obj: object = None) -> bool:
-        return self.is_admin
+    def has_perms(self, perm_list: Iterable[str], obj: object = None) -> bool:
+        return self.is_admin and all(self.has_perm(perm, obj) for perm in perm_list)
 
     def has_module_perms(self, app_label: str) -> bool:
         return self.is_admin

@@ -33,4 +33,4 @@ class SavedPrompt(models.Model):
         ]
 
     def __str__(self) -> str:
-        return self.title
+        return f"Saved prompt {self.pk}"

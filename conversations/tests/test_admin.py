@@ -8,7 +8,17 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from accounts.models import AuditEvent, Role, User
-from conversations.models import Conversation, Message
+from conversations.models import (
+    Conversation,
+    Feedback,
+    Folder,
+    Message,
+    RetentionRule,
+    SavedPrompt,
+    SharedLink,
+    StoredFile,
+)
+from conversations.tests.trees import chain, start_streaming
 
 pytestmark = pytest.mark.django_db
 
@@ -30,6 +40,7 @@ def talk(owner: User) -> Message:
         role="assistant",
         content="canary-content",
         reasoning="canary-reasoning",
+        parts=[{"type": "document", "file_id": "canary-file", "name": "canary-name"}],
         tool_calls=[{"id": "canary-call"}],
         model="tiny",
     )
@@ -203,18 +214,148 @@ def pages_of(message: Message) -> dict[str, str]:
     }
 
 
-@pytest.mark.parametrize("kind", ["conversation", "message"])
-def test_look_at_somebodys_messages_is_on_record_with_address(
+TEXTS = {
+    "conversation": ["canary-title", "canary-prompt"],
+    "message": ["canary-content", "canary-reasoning", "canary-call", "canary-name"],
+}
+
+
+@pytest.fixture
+def reader(admin: Client) -> Client:
+    """The administrator, who may now read what people wrote."""
+    User.objects.filter(username="root").update(may_view_texts=True)
+    return admin
+
+
+@pytest.mark.parametrize("kind", TEXTS)
+def test_texts_are_hidden_from_administrators_who_were_not_granted_to_see_them(
     admin: Client, message: Message, kind: str
 ) -> None:
-    page = admin.get(pages_of(message)[kind], REMOTE_ADDR="10.1.2.3")
+    page = admin.get(pages_of(message)[kind]).content.decode()
 
-    assert "canary" in page.content.decode()
+    assert "canary" not in page
+    assert "12 bytes, hidden" in page if kind == "conversation" else "14 bytes, hidden" in page
+    assert AuditEvent.objects.get().changes == {"owner": "mina", "texts": "hidden"}
+
+
+@pytest.mark.parametrize("kind", TEXTS)
+def test_look_at_somebodys_messages_is_on_record_with_address(
+    reader: Client, message: Message, kind: str
+) -> None:
+    page = reader.get(pages_of(message)[kind], REMOTE_ADDR="10.1.2.3").content.decode()
+
+    assert [text for text in TEXTS[kind] if text not in page] == []
     event = AuditEvent.objects.get()
     assert (event.action, event.actor_name, event.via, event.address) == (
         *(f"{kind}_viewed", "root", "admin", "10.1.2.3"),
     )
-    assert event.changes == {"owner": "mina"}
+    assert event.changes == {"owner": "mina", "texts": "shown"}
+
+
+def test_nobody_grants_themselves_to_see_texts_and_grants_are_on_record(admin: Client, mina: User) -> None:
+    root = User.objects.get(username="root")
+    fields = {"username": "mina", "email": "mina@example.com", "role": "admin", "is_active": "on"}
+
+    own = fields | {"username": "root", "may_view_texts": "on"}
+    admin.post(f"{LISTS['user']}{root.pk}/change/", own)
+    admin.post(f"{LISTS['user']}{mina.pk}/change/", fields | {"may_view_texts": "on"})
+
+    granted = {user.username: user.has_perm("conversations.view_texts") for user in User.objects.all()}
+    assert granted == {"root": False, "mina": True}
+    changes = [event.changes for event in AuditEvent.objects.filter(action="user_changed")]
+    assert {"may_view_texts": [False, True]} in changes
+
+
+def test_what_people_keep_beside_conversations_is_found_and_hidden(
+    admin: Client, message: Message, mina: User
+) -> None:
+    rows = [
+        Folder.objects.create(owner=mina, name="canary"),
+        StoredFile.objects.create(owner=mina, sha256="0", kind="document", size_bytes=1, name="canary"),
+        SavedPrompt.objects.create(owner=mina, title="canary", content="canary"),
+        SharedLink.objects.create(owner=mina, conversation=message.conversation, head=message),
+    ]
+    for row in rows:
+        path = f"/admin/conversations/{row._meta.model_name}/"
+        for page in (admin.get(path), admin.get(f"{path}?q=mina"), admin.get(f"{path}{row.pk}/change/")):
+            assert page.status_code == 200, path
+            assert str(row.pk) in page.content.decode()
+            assert "canary" not in page.content.decode()
+
+    SavedPrompt.objects.update(is_shared=True)
+    shared = admin.get(f"/admin/conversations/savedprompt/{rows[2].pk}/change/")
+    assert "canary" in shared.content.decode()
+
+
+def test_link_is_revoked_on_record(admin: Client, message: Message, mina: User) -> None:
+    link = SharedLink.objects.create(owner=mina, conversation=message.conversation, head=message)
+
+    admin.post(f"/admin/conversations/sharedlink/{link.pk}/delete/", {"post": "yes"})
+
+    assert not SharedLink.objects.exists()
+    assert AuditEvent.objects.get().action == "sharedlink_deleted"
+
+
+def test_feedback_is_listed_with_its_comment_and_a_file_of_it(
+    admin: Client, message: Message, mina: User
+) -> None:
+    Feedback.objects.create(message=message, owner=mina, rating=-1, comment="Not so.")
+    path = "/admin/conversations/feedback/"
+
+    with CaptureQueriesContext(connection) as queries:
+        page = admin.get(path).content.decode()
+
+    assert not [q for q in queries if '"content"' in q["sql"]]
+    assert "Not so." in page
+    assert "canary" not in page
+    assert "/api/feedback?format=csv" in page
+    assert admin.get("/api/feedback", {"format": "csv"}).status_code == 200
+    assert "Not so." in admin.get(f"{path}{message.pk}/change/").content.decode()
+
+
+def test_retention_rule_is_for_a_role_and_on_record(admin: Client) -> None:
+    path = "/admin/conversations/retentionrule/"
+
+    for bad in ({"role": "nobody", "days": 3}, {"role": "user", "days": 0}, {"role": "user", "days": 99_999}):
+        assert admin.post(f"{path}add/", bad).status_code == 200
+    assert not RetentionRule.objects.exists()
+
+    assert admin.post(f"{path}add/", {"role": "user", "days": 30}).status_code == 302
+    rule = RetentionRule.objects.get()
+    admin.post(f"{path}{rule.pk}/change/", {"role": "user", "days": 60})
+    admin.post(f"{path}{rule.pk}/delete/", {"post": "yes"})
+
+    events = AuditEvent.objects.order_by("id").values_list("action", "changes")
+    assert [action for action, _ in events] == [
+        *("retentionrule_created", "retentionrule_changed", "retentionrule_deleted"),
+    ]
+    assert events[1][1] == {"days": [30, 60]}
+
+
+def test_long_conversation_is_deleted_in_as_many_queries_as_a_short_one(admin: Client, mina: User) -> None:
+    admin.get("/admin/")  # the first page opens the session of the cookie
+    counts = []
+    for length in (4, 1500):
+        conversation, rows = chain(mina, length)
+        path = f"{LISTS['message']}{rows[2].pk}/delete/"
+        with CaptureQueriesContext(connection) as queries:
+            assert f"Messages: {length - 2}" in " ".join(admin.get(path).content.decode().split())
+            admin.post(path, {"post": "yes"})
+            assert Message.objects.count() == 2
+            admin.post(f"{LISTS['conversation']}{conversation.pk}/delete/", {"post": "yes"})
+        assert (Conversation.objects.count(), Message.objects.count()) == (0, 0)
+        counts.append(len(queries))
+
+    assert counts[0] == counts[1]
+
+
+def test_message_above_a_running_answer_is_not_deleted(admin: Client, message: Message) -> None:
+    start_streaming(message.conversation, message)
+
+    page = admin.post(f"{LISTS['message']}{message.pk}/delete/", {"post": "yes"}, follow=True)
+
+    assert "still receiving an answer" in page.content.decode()
+    assert Message.objects.count() == 2
 
 
 def test_look_at_ones_own_messages_is_nobodys_business(admin: Client) -> None:

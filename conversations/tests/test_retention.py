@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import uuid
 from datetime import timedelta
 from typing import Any
 
@@ -18,6 +19,7 @@ from pytest_django import Settings
 from accounts.models import AuditEvent, Role, User
 from conversations import retention
 from conversations.models import Conversation, Feedback, Message, RetentionRule, SharedLink, StoredFile
+from conversations.removal import remove_conversations
 from conversations.tests.trees import chain, say, start_streaming
 
 pytestmark = pytest.mark.django_db
@@ -177,8 +179,12 @@ def test_removal_goes_in_bounded_steps(
     monkeypatch.setattr(retention, "MOST_CONVERSATIONS", conversations)
     monkeypatch.setattr(retention, "MOST_MESSAGES", messages)
     steps: list[int] = []
-    remove = retention.remove_conversations
-    monkeypatch.setattr(retention, "remove_conversations", lambda ids: (steps.append(len(ids)), remove(ids)))
+
+    def remove(ids: list[uuid.UUID]) -> None:
+        steps.append(len(ids))
+        remove_conversations(ids)
+
+    monkeypatch.setattr(retention, "remove_conversations", remove)
     for n in range(5):
         talk(mina, str(n), deleted_at=days_ago(99))
 

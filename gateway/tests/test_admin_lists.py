@@ -19,7 +19,7 @@ from accounts.api_keys import issue_api_key
 from accounts.change_origin import COMMAND
 from accounts.models import ApiKey, AuditEvent, DailyUsage, Role, Session, User
 from accounts.tokens import issue_pair
-from conversations.models import Conversation, Message
+from conversations.models import Conversation, Feedback, Folder, Message, SavedPrompt, SharedLink, StoredFile
 from gateway.admin_lists import UncountedAdmin
 from gateway.ids import first_id_at
 from gateway.tests.admin_pages import registered_pages
@@ -27,11 +27,15 @@ from modelops.models import Engine, HardwareSample, Switch
 
 pytestmark = pytest.mark.django_db
 
-GROWING = [User, ApiKey, AuditEvent, DailyUsage, Session, Conversation, Message, Switch, Engine]
+GROWING = [
+    *(User, ApiKey, AuditEvent, DailyUsage, Session, Conversation, Message, Switch, Engine),
+    *(Feedback, Folder, SavedPrompt, SharedLink, StoredFile),
+]
 REGISTERED = sorted(registered_pages(), key=lambda model: model._meta.label)
 SECRETS = [
     *((ApiKey, "digest"), (Session, "refresh_jti"), (Session, "previous_jti"), (User, "password")),
     *((Message, "request_digest"), (Message, "content"), (Conversation, "title"), (Engine, "environment")),
+    *((StoredFile, "text"), (SavedPrompt, "content"), (Folder, "name"), (Feedback, "comment")),
 ]
 
 

@@ -24,7 +24,12 @@ OWNED = {"conversation_id", "message_id", "folder_id", "prompt_id", "key_id", "s
 FOR_EVERYBODY = {"switch_id", "model_id"}
 """Those that name what everybody may see: what admins alone see of it is tested in modelops.tests.api."""
 
-BODIES: dict[str, dict[str, Any]] = {"PATCH /api/folders/{folder_id}": {"name": "mine"}}
+MESSAGE = "/api/conversations/{conversation_id}/messages/{message_id}"
+BODIES: dict[str, dict[str, Any]] = {
+    "PATCH /api/folders/{folder_id}": {"name": "mine"},
+    f"PATCH {MESSAGE}": {"content": "!"},
+    f"PUT {MESSAGE}/feedback": {"rating": "up"},
+}
 """What a call needs to be let as far as its object, where `{}` is not enough."""
 
 

@@ -1,0 +1,100 @@
+"""Conversations and messages, which only the server writes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from django.contrib import admin, messages
+from django.db import transaction
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from conversations.admin.texts import WatchedAdmin
+from conversations.models import Conversation, Message
+from conversations.removal import remove_conversations
+from conversations.tree import count_below
+from conversations.tree_changes import remove_branch
+from gateway.admin_lists import typed
+from gateway.errors import ConversationBusy
+
+Deleted = tuple[list[str], dict[str, int], set[str], list[str]]
+"""What a page about a deletion shows: objects, how many rows go, missing permissions, what forbids it."""
+
+
+@admin.register(Conversation)
+class ConversationAdmin(WatchedAdmin):
+    may_delete = True
+    list_display = [
+        "id",
+        "owner",
+        "model",
+        "is_archived",
+        "is_pinned",
+        "created_at",
+        "updated_at",
+        "deleted_at",
+    ]
+    list_filter = ["is_archived", "is_pinned", ("deleted_at", admin.EmptyFieldListFilter), typed("model")]
+    list_select_related = ["owner"]
+    search_fields = ["owner__username", "owner__email"]
+    search_ids = ["pk", "owner"]
+    texts = ["title", "system_prompt"]
+    shown = [
+        *("id", "owner", "message_list", "title", "title_source", "system_prompt", "model", "folder", "head"),
+        *("version", "is_archived", "is_pinned", "created_at", "updated_at", "deleted_at"),
+    ]
+
+    @admin.display(description="messages")
+    def message_list(self, row: Conversation) -> SafeString:
+        path = reverse("admin:conversations_message_changelist")
+        return format_html('<a href="{}?q={}">All messages</a>', path, row.pk)
+
+    def get_deleted_objects(self, objs: Iterable[Conversation], request: HttpRequest) -> Deleted:
+        """Counted: Django's own list has a line for every message."""
+        ids = [row.pk for row in objs]
+        counts = {"conversations": len(ids), "messages": Message.objects.filter(conversation__in=ids).count()}
+        return [f"Conversation {id_}" for id_ in ids], counts, set(), []
+
+    def delete_model(self, request: HttpRequest, obj: Any) -> None:
+        with transaction.atomic():
+            self.record("deleted", obj, request)
+            remove_conversations([obj.pk])
+
+
+@admin.register(Message)
+class MessageAdmin(WatchedAdmin):
+    may_delete = True
+    list_display = [
+        *("id", "conversation_id", "owner", "role", "status", "error_code", "finish_reason", "model"),
+        *("prompt_tokens", "completion_tokens", "ttft_ms", "latency_ms", "created_at"),
+    ]
+    list_filter = ["role", "status", typed("error_code"), typed("model")]
+    list_select_related = ["owner"]
+    search_fields = ["=request_id", "owner__username", "owner__email"]
+    search_ids = ["pk", "conversation"]
+    texts = ["content", "reasoning", "parts", "tool_calls"]
+    shown = [
+        *("id", "conversation", "owner", "parent", "role", "content", "reasoning", "parts", "tool_calls"),
+        *("tool_call_id", "size_bytes", "status", "error_code", "finish_reason", "model"),
+        *("prompt_tokens", "completion_tokens", "usage_source", "omitted_messages", "ttft_ms", "latency_ms"),
+        *("request_id", "client_message_id", "lease_expires_at", "cancel_requested_at", "created_at"),
+    ]
+
+    def get_deleted_objects(self, objs: Iterable[Message], request: HttpRequest) -> Deleted:
+        """Counted, with all that follows them: Django would ask for each level of the tree."""
+        ids = [row.pk for row in objs]
+        counts = {"messages": sum(count_below(id_) for id_ in ids)}
+        return [f"Message {id_}, and what follows it" for id_ in ids], counts, set(), []
+
+    def delete_model(self, request: HttpRequest, obj: Any) -> None:
+        """As its owner would: with everything that follows it."""
+        try:
+            with transaction.atomic():
+                conversation = Conversation.objects.select_for_update().get(pk=obj.conversation_id)
+                self.record("deleted", obj, request)
+                remove_branch(conversation, obj)
+        except ConversationBusy as exc:
+            self.message_user(request, f"{obj} stays: {exc.message}", messages.ERROR)
