@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gateway.env import setting, whole_number
+from gateway.env import parse_boolean, setting, whole_number
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,4 +16,13 @@ class ConversationConfig:
         30,
         "How long a deleted conversation can be restored; then `purge_conversations` removes it.",
         whole_number(0, 3650),
+    )
+    shared_links: bool = setting(
+        "SHARED_LINKS",
+        False,
+        "Lets accounts make links by which anybody who has one reads a conversation of theirs.",
+        parse_boolean,
+    )
+    shared_link_days: int = setting(
+        "SHARED_LINK_DAYS", 30, "How long such a link works at most.", whole_number(1, 3650)
     )
