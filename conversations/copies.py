@@ -10,6 +10,7 @@ from django.db import connection, transaction
 
 from conversations.models import ROW_BYTES, Conversation, Message, MessageStatus
 from conversations.prompt_sizes import MOST_MESSAGES, count_bytes
+from conversations.services import lock_conversation
 from conversations.stored_bytes import check_account, sum_stored_bytes
 from gateway.conf import get_config
 from gateway.database.rows import encode_rows, is_postgresql
@@ -48,11 +49,7 @@ def duplicate_conversation(
     for a branch of more messages than are ever loaded.
     """
     with transaction.atomic():
-        # Locked, so that no message of it is removed meanwhile.
-        own = Conversation.objects.visible_to(owner_id).filter(pk=conversation_id)
-        source = own.select_for_update(no_key=True).first()
-        if source is None:
-            raise NotFound("There is no such conversation.")
+        source = lock_conversation(owner_id=owner_id, conversation_id=conversation_id)
         branch = _find_branch(source, message_id or source.head_id)
         if message_id and not branch.ids:
             raise NotFound("There is no such message.", param="message_id")

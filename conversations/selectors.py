@@ -83,6 +83,11 @@ def load_page(
         if cursor is None:
             raise InvalidRequest("The cursor names no message of this conversation.", param="before")
         (end_id,) = cursor
+    return load_branch_page(end_id, limit=limit)
+
+
+def load_branch_page(end_id: uuid.UUID | None, *, limit: int) -> tuple[list[Message], bool]:
+    """The last messages of the branch that ends there, and whether others come before; see `load_page`."""
     if end_id is None:
         return [], False
     branch = load_branches([end_id], BranchLimits(messages=limit, size_bytes=PAGE_BYTES)).get(end_id)

@@ -11,6 +11,16 @@ from conversations.models import ROW_BYTES, Conversation, TitleSource
 from conversations.prompt_sizes import count_bytes
 from conversations.stored_bytes import check_account, sum_stored_bytes
 from gateway.conf import get_config
+from gateway.errors import NotFound
+
+
+def lock_conversation(*, owner_id: uuid.UUID, conversation_id: uuid.UUID) -> Conversation:
+    """The conversation, kept as it is until the transaction ends. Raises NotFound."""
+    own = Conversation.objects.visible_to(owner_id).filter(pk=conversation_id)
+    conversation = own.select_for_update(no_key=True).first()
+    if conversation is None:
+        raise NotFound("There is no such conversation.")
+    return conversation
 
 
 def create_conversation(

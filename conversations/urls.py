@@ -4,6 +4,7 @@ from conversations.api import conversation_views as views
 from conversations.api import feedback_views, message_views
 
 MESSAGE = "/<uuid:conversation_id>/messages/<uuid:message_id>"
+from conversations.api.share_views import SharesOfConversationView
 
 urlpatterns = [
     path("", views.ConversationsView.as_view()),
@@ -15,4 +16,5 @@ urlpatterns = [
     path(MESSAGE, message_views.MessageView.as_view()),
     path(f"{MESSAGE}/activate", message_views.ActiveBranchView.as_view()),
     path(f"{MESSAGE}/feedback", feedback_views.FeedbackView.as_view()),
+    path("/<uuid:conversation_id>/shares", SharesOfConversationView.as_view()),
 ]

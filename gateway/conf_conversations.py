@@ -23,3 +23,12 @@ class ConversationConfig:
         "New conversations get a title from the model that answered, in the background, unless it is busy.",
         parse_boolean,
     )
+    shared_links: bool = setting(
+        "SHARED_LINKS",
+        False,
+        "Lets accounts make links by which anybody who has one reads a conversation of theirs.",
+        parse_boolean,
+    )
+    shared_link_days: int = setting(
+        "SHARED_LINK_DAYS", 30, "How long such a link works at most.", whole_number(1, 3650)
+    )

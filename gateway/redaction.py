@@ -62,6 +62,7 @@ SECRET_FORMS = re.compile(
     r"""
       \bsk-[A-Za-z0-9_-]{8,}                                   # API keys, ours and other makers'
     | \beyJ[\w-]{8,}\.[\w-]+(?:\.[\w-]*)?                      # JWTs
+    | (?<=/api/shared/)[^/\s?"']+                              # whoever has such a token reads what it shows
     | (?<=://)[^/\s@]*:[^/\s@]+(?=@)                           # user:password in a URL
     | (?i:\bbearer)\s+\S+
     | (?i:\b[\w-]*(?:password|passwd|secret|token|api[_-]?key|authorization)["']?\s*[=:]\s*)
@@ -72,7 +73,19 @@ SECRET_FORMS = re.compile(
 )
 
 
-HINTS = ("sk-", "eyj", "://", "bearer", "passw", "secret", "token", "key", "authorization", "detail:")
+HINTS = (
+    "sk-",
+    "eyj",
+    "://",
+    "/api/shared/",
+    "bearer",
+    "passw",
+    "secret",
+    "token",
+    "key",
+    "authorization",
+    "detail:",
+)
 """One of these is in every text that SECRET_FORMS matches, in lower case; few lines need the closer look."""
 
 

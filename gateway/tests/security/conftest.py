@@ -63,6 +63,7 @@ def open_fort(stores: Stores, folder: Path, recording_engine: ScriptedEngine) ->
         HSTS_SECONDS="31536000",
         ADDRESS_RATE="0/m",
         REST_RATE="0/m",
+        SHARED_LINKS="true",
     ) as gateway:
         wait_until(
             lambda: httpx.get(f"{gateway.url}/health").json()["services"]["vllm"]["status"] == "ready",

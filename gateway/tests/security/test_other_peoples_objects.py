@@ -18,10 +18,10 @@ from django.urls import URLPattern, URLResolver, get_resolver
 from chat.plane import build_chat_plane
 from gateway.tests.live import GatewayProcess
 
-OWNED = {"conversation_id", "message_id", "folder_id", "prompt_id", "key_id", "session_id"}
+OWNED = {"conversation_id", "message_id", "folder_id", "prompt_id", "share_id", "key_id", "session_id"}
 """Path parameters that name somebody's object."""
 
-FOR_EVERYBODY = {"switch_id", "model_id"}
+FOR_EVERYBODY = {"switch_id", "model_id", "token"}
 """Those that name what everybody may see: what admins alone see of it is tested in modelops.tests.api."""
 
 MESSAGE = "/api/conversations/{conversation_id}/messages/{message_id}"
@@ -95,6 +95,7 @@ def parties(
         key = victim.post("/api/keys", json={"name": "private", "scopes": ["chat"]}).json()
         folder = victim.post("/api/folders", json={"name": "private"}).json()
         prompt = victim.post("/api/prompts", json={"title": "private", "content": "private"}).json()
+        share = victim.post(f"/api/conversations/{chat['conversation_id']}/shares", json={}).json()
         sessions = victim.get("/api/auth/sessions").json()["data"]
         yield (
             client,
@@ -104,6 +105,7 @@ def parties(
                 "client_message_id": f"of-{owner}",
                 "folder_id": folder["id"],
                 "prompt_id": prompt["id"],
+                "share_id": share["id"],
                 "key_id": key["id"],
                 "session_id": next(s["id"] for s in sessions if s["is_current"]),
             },
