@@ -2,9 +2,9 @@ from django.urls import path
 
 from conversations.api import conversation_views as views
 from conversations.api import feedback_views, message_views
+from conversations.api.share_views import SharesOfConversationView
 
 MESSAGE = "/<uuid:conversation_id>/messages/<uuid:message_id>"
-from conversations.api.share_views import SharesOfConversationView
 
 urlpatterns = [
     path("", views.ConversationsView.as_view()),

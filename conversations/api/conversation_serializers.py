@@ -69,7 +69,11 @@ class MessagePageSerializer(StrictSerializer):
 class NewConversationSerializer(StrictSerializer):
     title = serializers.CharField(max_length=MAX_TITLE, required=False, allow_blank=True)
     system_prompt = serializers.CharField(
-        max_length=MAX_SYSTEM_PROMPT, required=False, allow_blank=True, trim_whitespace=False
+        max_length=MAX_SYSTEM_PROMPT,
+        required=False,
+        allow_blank=True,
+        trim_whitespace=False,
+        help_text="Left out: the account's own.",
     )
     model = serializers.CharField(max_length=MAX_MODEL_NAME, required=False, allow_blank=True)
     folder_id = serializers.UUIDField(required=False, allow_null=True)

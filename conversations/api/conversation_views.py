@@ -67,6 +67,7 @@ class ConversationsView(APIView):
     )
     def post(self, request: Request) -> Response:
         body = read(NewConversationSerializer(data=request.data))
+        body.setdefault("system_prompt", getattr(request.user, "default_system_prompt", ""))
         conversation = create_conversation(owner_id=caller_id(request), **body)
         return Response(_detail(conversation), status=201)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -14,10 +15,15 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from accounts.models import User
+from conversations.bulk_changes import BulkAction, change_many
+from conversations.changes import change_conversation
+from conversations.folders import delete_folder
 from conversations.models import Conversation, Feedback, Folder, Message, SharedLink
 from conversations.replies import find_cancel_requests
 from conversations.tests.rest import add, error_of, page, titles
+from conversations.tests.test_concurrent_turns import race
 from conversations.tests.turn_items import begin, close, turn_of
+from conversations.turns import begin_turns
 from gateway.errors import NotFound
 
 pytestmark = pytest.mark.django_db
@@ -167,6 +173,48 @@ def test_five_hundred_are_changed_by_as_many_queries_as_one(api: Client, mina: U
 
     assert answer.json()["changed"] == 499
     assert counts[0] == counts[1]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_racing_turns_and_changes_of_many_do_not_deadlock() -> None:
+    mina = User.objects.create(username="mina")
+    done = [begin(turn_of(mina)) for _ in range(6)]
+    for turn in done:
+        close(turn)
+    ids = [turn.conversation_id for turn in done]
+    items = [turn_of(mina, conversation_id=id_) for id_ in ids]
+
+    begun, *changed = race(
+        lambda: begin_turns(items[::-1]),
+        *[
+            partial(change_many, owner_id=mina.id, action=BulkAction.ARCHIVE, ids=some)
+            for some in (ids, None)
+        ],
+    )
+
+    assert {type(result).__name__ for result in begun} == {"Turn"}
+    assert {result.changed for result in changed} <= {0, 6}
+    assert Conversation.objects.filter(is_archived=True).count() == 6
+
+
+@pytest.mark.django_db(transaction=True)
+def test_conversation_is_never_moved_into_a_folder_that_is_deleted_meanwhile() -> None:
+    mina = User.objects.create(username="mina")
+
+    for _ in range(5):
+        folder, row = Folder.objects.create(owner=mina, name="Work"), add(mina)
+        move = partial(
+            change_conversation,
+            owner_id=mina.id,
+            conversation_id=row.id,
+            changes={"folder_id": folder.id},
+        )
+        moved, deleted = race(move, partial(delete_folder, owner_id=mina.id, folder_id=folder.id))
+
+        assert isinstance(moved, Conversation | NotFound)
+        assert deleted is None
+        row.refresh_from_db()
+        assert row.folder_id is None
 
 
 @pytest.mark.parametrize(

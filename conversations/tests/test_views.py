@@ -60,6 +60,19 @@ def test_conversation_needs_nothing_said_beforehand(api: Client) -> None:
     assert (response.status_code, response.json()["title"]) == (201, "")
 
 
+def test_conversation_begins_with_the_system_prompt_of_its_account(mina: User) -> None:
+    mina.default_system_prompt = "반말로 답해."
+    mina.save()
+
+    made = [
+        client_of(mina).post("/api/conversations", body, content_type="application/json").json()
+        for body in ({}, {"system_prompt": ""}, {"title": "Plans"})
+    ]
+
+    assert [row["system_prompt"] for row in made] == ["반말로 답해.", "", "반말로 답해."]
+    assert [row["title_source"] for row in made] == ["first", "first", "user"]
+
+
 @pytest.mark.parametrize(
     ("field", "value"),
     [

@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('accounts', '0011_fill_compared_names'),
+        ('accounts', '0012_usage_by_model'),
     ]
 
     operations = [
