@@ -1,7 +1,7 @@
 """Somebody else's ids answer like missing ones, on each route of conversations; nothing of theirs changes.
 
-`gateway.tests.security.test_other_peoples_objects` finds the routes by itself and asks a running gateway. Here
-the ids are in bodies too.
+`gateway.tests.security.test_other_peoples_objects` finds the routes by itself and asks a running gateway.
+Here the ids are in bodies too.
 """
 
 from __future__ import annotations
