@@ -21,6 +21,7 @@ READING = frozenset({"GET", "HEAD", "OPTIONS"})
 REST_SCOPES: tuple[tuple[str, frozenset[str] | None, Scope], ...] = (
     # path, methods (None: any), the scope that a key needs
     ("/api/conversations", None, Scope.HISTORY),
+    ("/api/files", None, Scope.HISTORY),
     ("/api/usage", READING, Scope.HISTORY),
     ("/api/models", READING, Scope.MODELS_READ),
 )

@@ -77,7 +77,7 @@ class RequestConfig:
     max_account_bytes: int = setting(
         "MAX_ACCOUNT_BYTES",
         2**30,
-        "Stored text of all conversations of one account, counted likewise, once a minute at least; "
+        "Stored text of all conversations of one account, counted likewise, and its files; once a minute at least; "
         "0 switches the limit off.",
         whole_number(0),
     )

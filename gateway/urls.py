@@ -21,6 +21,7 @@ urlpatterns = [
     path("api/auth/", include("accounts.urls")),
     path("api/keys", include("accounts.key_urls")),
     path("api/conversations", include("conversations.urls")),
+    path("api/files", include("conversations.file_urls")),
     path("api/models/", include("modelops.urls")),
     path("admin", RedirectView.as_view(url="/admin/")),
     path("admin/", admin.site.urls),
