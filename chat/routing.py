@@ -8,8 +8,9 @@ from typing import Any
 import msgspec
 
 from chat.endpoints import CHAT_COMPLETIONS, Endpoint
-from chat.schemas import SAMPLING_FIELDS, ChatRequest
+from chat.schemas import SAMPLING_FIELDS, TOOL_FIELDS, ChatRequest
 from chat.upstream import EngineCall
+from conversations.branches import Prompt
 from gateway.errors import InvalidRequest
 from modelops.serving.live import LiveBoard
 from modelops.serving.routes import CURRENT, Route
@@ -23,7 +24,7 @@ def call_for_chat(
     route: Route,
     *,
     request: ChatRequest,
-    prompt: list[dict[str, str]],
+    prompt: Prompt,
     salt: dict[str, str],
     traceparent: str | None,
 ) -> EngineCall:
@@ -38,7 +39,7 @@ def call_for_chat(
         "stream": True,
         "stream_options": {"include_usage": True},
     }
-    for name in SAMPLING_FIELDS:
+    for name in (*SAMPLING_FIELDS, *TOOL_FIELDS):
         if (value := getattr(request, name)) is not None:
             payload[name] = value
     return _call(CHAT_COMPLETIONS, payload, route, traceparent)

@@ -11,15 +11,17 @@ from dataclasses import dataclass, replace
 
 from chat.token_count import count_tokens
 from chat.upstream import EngineGateway
-from conversations.branches import Prompt, to_prompt
+from conversations.branches import Prompt, to_engine_message, to_prompt, without_images
+from conversations.files.attaching import GivenMessages, attach_files
 from conversations.models import ROW_BYTES
-from conversations.new_turns import NewTurn, PreparedPrompt, Turn, TurnIds
+from conversations.new_turns import NewMessage, NewTurn, PreparedPrompt, Turn, TurnIds
 from conversations.prompt_sizes import LIGHT, count_prompt_bytes
 from conversations.repeats import RepeatKey
 from conversations.stored_bytes import check_account, sum_stored_bytes
+from conversations.tool_results import check_results
 from conversations.turns import begin_turns, find_answers, prepare_turns
 from gateway.batching import BatchWorker
-from gateway.errors import ConversationBusy, StorageFull
+from gateway.errors import ContextLengthExceeded, ConversationBusy, StorageFull
 from modelops.serving.routes import Route
 
 LARGE_TURNS_AT_A_TIME = 4
@@ -108,6 +110,23 @@ class TurnRecorder:
         """The stored answer to a message that is being repeated. Raises as AskedMessage.check_repeat."""
         return await self._worker.submit(find_answers, key)
 
+    async def attach(self, given: GivenMessages) -> tuple[NewMessage, ...]:
+        """The messages with their files, which are stored now. Raises as `attach_files`, or StorageFull."""
+        if not given.parts:
+            return given.messages
+        if given.store:
+            await self._storage.reserve(given.owner_id, given.image_bytes)
+        async with self._large_turns:
+            return await self._large_worker.submit(attach_files, given)
+
+    async def make_prompt(self, turn: NewTurn) -> Prompt:
+        """The prompt of a turn that is not recorded: what was said as it was said."""
+        if turn.has_parts:
+            async with self._large_turns:
+                return (await self._large_worker.submit(prepare_turns, turn)).prompt
+        system = [{"role": "system", "content": turn.system_prompt}] if turn.system_prompt else []
+        return [*system, *map(to_engine_message, turn.messages)]
+
     async def begin(self, turn: NewTurn, route: Route) -> BegunTurn:
         """Record the turn if it fits; `route` is where it goes. Raises as `begin_turns`, or StorageFull.
 
@@ -117,7 +136,8 @@ class TurnRecorder:
         size_bytes = turn.size_bytes
         turn.limits.check_prompt(size_bytes)
         await self._storage.reserve(turn.owner_id, size_bytes + ROW_BYTES * (len(turn.messages) + 1))
-        if turn.starts_alone and size_bytes <= LIGHT.size_bytes:
+        if turn.starts_alone and size_bytes <= LIGHT.size_bytes and not turn.has_parts:
+            check_results(turn.messages, turn.messages)
             prompt = to_prompt(turn.system_prompt, turn.messages)
             prepared = PreparedPrompt(end_id=None, prompt=prompt, size_bytes=count_prompt_bytes(prompt))
             if turn.limits.surely_fits(prepared.size_bytes, len(prompt)):
@@ -141,7 +161,7 @@ class TurnRecorder:
             storing.exception()  # asyncio logs one that nobody has looked at
 
     async def _begin(self, turn: NewTurn, route: Route, size_bytes: int) -> Turn:
-        if size_bytes <= LIGHT.size_bytes:
+        if size_bytes <= LIGHT.size_bytes and not turn.has_parts:
             begun = await self._worker.submit(begin_turns, turn)
             if isinstance(begun, Turn):
                 return begun
@@ -150,7 +170,12 @@ class TurnRecorder:
 
     async def _begin_large(self, turn: NewTurn, route: Route) -> Turn:
         prepared = await self._large_worker.submit(prepare_turns, turn)
-        await self._check_tokens(turn, prepared, route)
+        try:
+            await self._check_tokens(turn, prepared, route)
+        except ContextLengthExceeded as exc:
+            raise ContextLengthExceeded(
+                f"{exc.message} {prepared.largest_file}".strip(), param=exc.param
+            ) from exc
         begun = await self._large_worker.submit(begin_turns, replace(turn, prepared=prepared))
         if not isinstance(begun, Turn):
             raise ConversationBusy
@@ -160,6 +185,6 @@ class TurnRecorder:
         """Raises ContextLengthExceeded for a prompt that the engine counts as longer than the context."""
         if route.must_wait or turn.limits.surely_fits(prepared.size_bytes, len(prepared.prompt)):
             return
-        count = await count_tokens(self._engine, route, prepared.prompt)
+        count = await count_tokens(self._engine, route, without_images(prepared.prompt))
         if count is not None:
             turn.limits.check_tokens(count)

@@ -20,12 +20,11 @@ from chat.rendering import introduce_ids, render_answer, replay_answer
 from chat.request_digest import digest_request
 from chat.responses import CollectedAnswer, PassedThroughAnswer, StreamedAnswer
 from chat.routing import call_for_chat, call_for_openai, limit_output, list_model_cards, wants_usage
+from chat.said import read_said
 from chat.schemas import ChatRequest, parse_chat_request, parse_openai_request
-from chat.turn_recording import BegunTurn
 from chat.upstream import EngineCall
 from chat.web_runtime import WebRuntime, get_runtime
-from conversations.models import MessageRole
-from conversations.new_turns import NewMessage, NewTurn, Turn
+from conversations.new_turns import NewTurn, Turn
 from conversations.prompt_sizes import TurnLimits
 from conversations.repeats import RepeatKey
 from conversations.replies import CancelRequest
@@ -48,13 +47,14 @@ async def chat(request: Request) -> Response:
         return repeat_answer(answered, headers + ids_of(answered), principal, body)
     route = await find_route(runtime, request, principal, body.model)
     limit_output({"max_tokens": body.max_tokens}, route)  # before anything is recorded
-    begun = await record(runtime, principal, body, route, digest)
+    asked = await read_turn(runtime, principal, body, route, digest)
+    begun = await runtime.turns.begin(asked, route) if body.store else None
     turn = begun.turn if begun else None
     if turn is not None:
         headers += ids_of(turn)
     if turn is not None and turn.replay is not None:
         return repeat_answer(turn, headers, principal, body)
-    prompt = turn.prompt if turn else plain_prompt(body, principal)
+    prompt = turn.prompt if turn else await runtime.turns.make_prompt(asked)
     generation = Generation(
         admission=runtime.engine_admission,
         request=RouteRequest(body.model, is_stream=body.stream),
@@ -240,23 +240,16 @@ def ids_of(turn: Turn) -> Headers:
     ]
 
 
-async def record(
+async def read_turn(
     runtime: WebRuntime, principal: Principal, body: ChatRequest, route: Route, digest: str
-) -> BegunTurn | None:
-    """Store the user's message and the answer's row, if they fit; None when the request turns storing off."""
-    if not body.store:
-        return None
-    messages = body.messages or []
-    has_system = bool(messages) and messages[0].role == "system"
-    system_prompt = messages[0].content if has_system else "" if messages else principal.default_system_prompt
-    said = [NewMessage(MessageRole(m.role), m.content) for m in messages[has_system:]]
-    if body.content is not None:
-        said = [NewMessage(MessageRole.USER, body.content)]
-    turn = NewTurn(
+) -> NewTurn:
+    """The turn that is asked for, the files of its messages attached. Raises as `read_said` and `attach`."""
+    system_prompt, given = read_said(body, principal)
+    return NewTurn(
         owner_id=principal.user_id,
         conversation_id=body.conversation_id,
         parent_id=body.parent_id,
-        messages=tuple(said),
+        messages=await runtime.turns.attach(given),
         system_prompt=system_prompt,
         model=route.model,
         client_message_id=body.client_message_id,
@@ -264,19 +257,10 @@ async def record(
         may_read=principal.has(Scope.HISTORY),
         request_id=current_request_id.get(),
         lease_s=runtime.config.message_lease_s,
+        name_media=partial(private_media_id, secret=runtime.config.secret_key, user_id=principal.user_id),
         limits=TurnLimits(
             model=route.model,
             context_tokens=route.max_model_len,
             conversation_bytes=runtime.config.max_conversation_bytes,
         ),
     )
-    return await runtime.turns.begin(turn, route)
-
-
-def plain_prompt(body: ChatRequest, principal: Principal) -> list[dict[str, str]]:
-    """The prompt of a chat that is not stored."""
-    if body.messages is not None:
-        return [{"role": m.role, "content": m.content} for m in body.messages]
-    system = principal.default_system_prompt
-    prompt = [{"role": "system", "content": system}] if system else []
-    return [*prompt, {"role": "user", "content": body.content or ""}]

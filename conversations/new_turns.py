@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from conversations.branches import Prompt
+import msgspec
+
+from conversations.branches import Extra, Prompt
 from conversations.models import Message, MessageRole
 from conversations.prompt_sizes import TurnLimits, count_bytes
 from conversations.repeats import RepeatKey
@@ -20,6 +22,14 @@ NO_LIMITS = TurnLimits()
 class NewMessage:
     role: MessageRole
     content: str
+    extra: Extra | None = None
+
+    @property
+    def size_bytes(self) -> int:
+        size_bytes = count_bytes(self.content)
+        if self.extra is not None:
+            size_bytes += len(msgspec.json.encode(self.extra))
+        return size_bytes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +40,9 @@ class PreparedPrompt:
     """The message that its branch ended in."""
     prompt: Prompt
     size_bytes: int
+    """Of its texts, those of documents included."""
+    largest_file: str = ""
+    """The document whose text is the longest, in words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +78,8 @@ class NewTurn:
     lease_s: float = 30.0
     limits: TurnLimits = NO_LIMITS
     prepared: PreparedPrompt | None = None
+    name_media: Callable[[str], str] | None = None
+    """Makes of an image's hash the id by which the engine caches it; None: it goes by the content."""
     ids: TurnIds | None = None
     """Where somebody has to know them before the turn is stored."""
 
@@ -74,9 +89,14 @@ class NewTurn:
         return self.conversation_id is None and self.parent_id is None and self.client_message_id is None
 
     @property
+    def has_parts(self) -> bool:
+        """Whether its prompt has to load files, whatever came before it."""
+        return any(message.extra is not None and message.extra.parts for message in self.messages)
+
+    @property
     def size_bytes(self) -> int:
         """The text that it adds to what is stored."""
-        said = sum(count_bytes(message.content) for message in self.messages)
+        said = sum(message.size_bytes for message in self.messages)
         return said if self.conversation_id else said + count_bytes(self.system_prompt)
 
     @property

@@ -35,5 +35,6 @@ def check_account(stored_bytes: int, new_bytes: int, limit_bytes: int) -> None:
     """Raises StorageFull when an account would hold more than it may. A limit of 0 is none."""
     if limit_bytes and stored_bytes + new_bytes > limit_bytes:
         raise StorageFull(
-            f"Your conversations and files would hold {stored_bytes + new_bytes} bytes; {limit_bytes} are allowed."
+            f"Your conversations and files would hold {stored_bytes + new_bytes} bytes; "
+            f"{limit_bytes} are allowed."
         )

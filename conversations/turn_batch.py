@@ -10,11 +10,13 @@ from typing import Any
 from django.utils import timezone
 
 from conversations.branches import Branch, BranchLimits, load_branches, to_prompt
+from conversations.files.prompts import load_attached
 from conversations.models import Message, MessageRole, MessageStatus
 from conversations.new_turns import LargeTurn, NewTurn, PreparedPrompt, Turn, TurnIds, make_title
 from conversations.places import Place, load_places
 from conversations.prompt_sizes import LIGHT, count_prompt_bytes
 from conversations.repeats import AskedByKey, AskedMessage, load_asked
+from conversations.tool_results import check_results
 from conversations.turn_rows import (
     NewConversation,
     NewMessageRow,
@@ -78,11 +80,13 @@ class TurnBatch:
         ids = item.ids or TurnIds.make(len(item.messages))
         conversation_id = place.id if place else ids.conversation_id
         for id_, message in zip(ids.message_ids, item.messages, strict=True):
+            extra = message.extra._asdict() if message.extra is not None else {}
             row = self._add(
                 *(id_, conversation_id, item),
                 parent_id=parent_id,
                 role=message.role,
                 content=message.content,
+                **extra,
             )
             parent_id = id_
         if item.client_message_id:
@@ -127,7 +131,9 @@ class TurnBatch:
                 raise ConversationBusy  # it went on since the prompt was prepared
             return item.prepared
         branch = self._branch_to(end_id, _conversation_id_of(item, asked))
-        if branch is not None and not branch.is_whole:
+        if branch is not None and (not branch.is_whole or branch.has_parts):
+            return LargeTurn()
+        if item.has_parts:
             return LargeTurn()
         prepared = self._make_prompt(item, asked, branch, end_id)
         fits = item.limits.surely_fits(prepared.size_bytes, len(prepared.prompt))
@@ -140,10 +146,13 @@ class TurnBatch:
         if (conversation_id := _conversation_id_of(item, asked)) is not None:
             system_prompt = self._places[conversation_id].system_prompt
         said = [*(branch.messages if branch else ()), *(() if asked else item.messages)]
-        prompt = to_prompt(system_prompt, said)
+        check_results(item.messages, said)
+        attached = load_attached(item, said) if item.has_parts or (branch and branch.has_parts) else None
+        prompt = to_prompt(system_prompt, said, attached)
         size_bytes = count_prompt_bytes(prompt)
         item.limits.check_prompt(size_bytes)
-        return PreparedPrompt(end_id=end_id, prompt=prompt, size_bytes=size_bytes)
+        largest_file = attached.largest_file if attached else ""
+        return PreparedPrompt(end_id=end_id, prompt=prompt, size_bytes=size_bytes, largest_file=largest_file)
 
     def _await_answer(
         self,

@@ -20,13 +20,13 @@ class ConversationConfig:
     file_storage: str = setting(
         "FILE_STORAGE",
         "django.core.files.storage.FileSystemStorage",
-        "Where attached files are kept: a storage of Django's by its dotted name. The default is the folder `files` "
-        "in the data folder, which several web processes have to share.",
+        "Where attached files are kept: a storage of Django's by its dotted name. The default is the folder "
+        "`files` in the data folder, which all web processes have to share.",
     )
     file_storage_options: str = setting(
         "FILE_STORAGE_OPTIONS",
         "{}",
-        "The storage's options, as an object in JSON. Credentials stay where its library reads them by itself.",
+        "The storage's options, an object in JSON. Credentials stay where its library reads them by itself.",
         parse_json_object,
     )
     max_file_bytes: int = setting(
@@ -40,9 +40,6 @@ class ConversationConfig:
         1_000_000,
         "Longest text of an attached document, in characters.",
         whole_number(1, 2**26),
-    )
-    max_message_files: int = setting(
-        "MAX_MESSAGE_FILES", 16, "Images and documents in one message.", whole_number(0, 1000)
     )
     max_prompt_file_bytes: int = setting(
         "MAX_PROMPT_FILE_BYTES",

@@ -12,7 +12,12 @@ from conversations.files import pdf_reader
 from gateway.errors import ConcurrencyLimitExceeded, InvalidRequest
 
 PDF = "application/pdf"
-MEDIA_TYPES = {"md": "text/markdown", "markdown": "text/markdown", "csv": "text/csv", "json": "application/json"}
+MEDIA_TYPES = {
+    "md": "text/markdown",
+    "markdown": "text/markdown",
+    "csv": "text/csv",
+    "json": "application/json",
+}
 """By the end of the name. Any other text is plain, also HTML: nothing of a user's is ever shown as a page."""
 
 MAX_PAGES = 2_000
@@ -43,7 +48,8 @@ def read_text_file(file: IO[bytes], *, max_chars: int) -> str:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as exc:
         raise InvalidRequest(
-            "The file is none of what may be attached: an image (PNG, JPEG, WebP, GIF), a PDF, or text in UTF-8."
+            "The file is none of what may be attached: an image (PNG, JPEG, WebP, GIF), a PDF, "
+            "or text in UTF-8."
         ) from exc
     if "\0" in text:
         raise InvalidRequest("The file holds NUL characters, so it is no text.")

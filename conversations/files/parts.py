@@ -1,8 +1,8 @@
 """The `parts` of messages that are more than a text, as rows hold them.
 
-A list of objects: {"type": "text", "length"}, {"type": "image", "file_id"} or {"type": "document", "file_id",
-"name"}. The message's `content` holds all its texts with TEXT_GAP between them: a text part is its next `length`
-characters.
+A list of objects: {"type": "text", "length"}, {"type": "image", "file_id"} or {"type": "document",
+"file_id", "name"}. The message's `content` holds all its texts with TEXT_GAP between them: a text part is its
+next `length` characters.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Writes on files: their bytes are stored before the row that refers to them, and removed after it.
 
-What a crash leaves between the two are bytes that no row refers to. Rows have names of their own in the storage,
-so that nothing that is removed can be what somebody has just stored.
+What a crash leaves between the two are bytes that no row refers to. Each row has a name of its own in the
+storage, so that nothing that is removed can be what somebody has just stored.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from conversations.models.files import MAX_FILE_NAME
 from conversations.stored_bytes import check_account, sum_stored_bytes
 from gateway.conf import get_config
 from gateway.conf_conversations import ConversationConfig
-from gateway.errors import FileInUse, RequestTooLarge
+from gateway.errors import FileInUse, InvalidRequest, RequestTooLarge
 
 HEAD_BYTES = 2048
 """In which a file says what it is."""
@@ -44,15 +44,18 @@ class Content:
     text: str = ""
 
 
-def store_upload(owner_id: uuid.UUID, file: IO[bytes], *, name: str) -> tuple[StoredFile, bool]:
+def store_upload(
+    owner_id: uuid.UUID, file: IO[bytes], *, name: str, kind: FileKind | None = None
+) -> tuple[StoredFile, bool]:
     """The file as a row, and whether it is new: the same content is stored once for each account.
 
+    `kind` is what it has to be, if that matters.
     Raises RequestTooLarge, InvalidRequest for what may not be attached, and StorageFull.
     """
     sha256, size_bytes = measure(file)
-    if (known := find_same(owner_id, sha256)) is not None:
+    if (known := find_same(owner_id, sha256)) is not None and kind in (None, known.kind):
         return known, False
-    content = recognise(file, name=name, size_bytes=size_bytes, config=get_config())
+    content = recognise(file, name=name, size_bytes=size_bytes, kind=kind, config=get_config())
     text_bytes = len(content.text.encode())
     (stored_bytes,) = sum_stored_bytes([owner_id])
     check_account(stored_bytes, size_bytes + text_bytes + ROW_BYTES, get_config().max_account_bytes)
@@ -102,7 +105,9 @@ def find_same(owner_id: uuid.UUID, sha256: str) -> StoredFile | None:
     return StoredFile.objects.filter(owner_id=owner_id, sha256=sha256).defer("text").first()
 
 
-def recognise(file: IO[bytes], *, name: str, size_bytes: int, config: ConversationConfig) -> Content:
+def recognise(
+    file: IO[bytes], *, name: str, size_bytes: int, kind: FileKind | None, config: ConversationConfig
+) -> Content:
     """What the file is, by its content. Raises RequestTooLarge or InvalidRequest."""
     if size_bytes > config.max_file_bytes:
         raise RequestTooLarge(f"The file is larger than {config.max_file_bytes} bytes.")
@@ -113,6 +118,8 @@ def recognise(file: IO[bytes], *, name: str, size_bytes: int, config: Conversati
         if size_bytes > config.max_image_bytes:
             raise RequestTooLarge(f"The image is larger than {config.max_image_bytes} bytes.")
         return Content(FileKind.IMAGE, check_image(file))
+    if kind == FileKind.IMAGE:
+        raise InvalidRequest("That is no image: send a PNG, JPEG, WebP or GIF.")
     if looks_like_pdf(head):
         return Content(FileKind.DOCUMENT, PDF, read_pdf(file, max_chars=config.max_file_text_chars))
     text = read_text_file(file, max_chars=config.max_file_text_chars)
@@ -154,7 +161,9 @@ def purge_unused_files(*, before: datetime, is_dry_run: bool = False) -> int:
     owners = StoredFile.objects.filter(created_at__lt=before).order_by("owner_id")
     for owner_id in owners.values_list("owner_id", flat=True).distinct():
         with_parts = Message.objects.filter(owner_id=owner_id, parts__isnull=False).order_by()
-        used = set(chain.from_iterable(map(file_ids_in, with_parts.values_list("parts", flat=True).iterator())))
+        used = set(
+            chain.from_iterable(map(file_ids_in, with_parts.values_list("parts", flat=True).iterator()))
+        )
         rows = StoredFile.objects.filter(owner_id=owner_id, created_at__lt=before).defer("text")
         unused = [row for row in rows if row.pk not in used]
         if not is_dry_run:

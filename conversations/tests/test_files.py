@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 import uuid
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -38,10 +38,10 @@ def folder(settings: Any, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def bounds(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+def bounds(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """Sets settings for the test."""
 
-    def set_bounds(**values: int) -> None:
+    def set_bounds(**values: Any) -> None:
         changed = replace(get_config(), **values)
         monkeypatch.setattr(storing, "get_config", lambda: changed)
 
@@ -53,7 +53,7 @@ def upload(api: Client, content: bytes, name: str = "a.png") -> Any:
 
 
 def content_of(api: Client, file_id: str) -> tuple[Any, bytes]:
-    response = api.get(f"/api/files/{file_id}/content")
+    response: Any = api.get(f"/api/files/{file_id}/content")
 
     async def collect(pieces: AsyncIterator[bytes]) -> bytes:
         return b"".join([piece async for piece in pieces])
@@ -246,7 +246,7 @@ def test_file_is_deleted_once_no_message_refers_to_it(api: Client, mina: User, f
 def test_files_that_no_message_refers_to_are_purged_after_their_days(
     api: Client, mina: User, folder: Path
 ) -> None:
-    used, unused, young = (upload(api, image(colour=n)).json()["id"] for n in range(3))
+    used, _unused, young = (upload(api, image(colour=n)).json()["id"] for n in range(3))
     conversation = Conversation.objects.create(owner=mina)
     parts = [{"type": "text", "length": 0}, {"type": "image", "file_id": used}]
     Message.objects.create(conversation=conversation, owner=mina, role="user", parts=parts)
