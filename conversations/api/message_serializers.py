@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any
 
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from conversations.files.rendering import Files, load_files_of, render_parts
 from conversations.models import Message
 
 
@@ -21,7 +23,19 @@ class ToolCallsField(serializers.JSONField):
     """As the engine wrote them."""
 
 
+class MessagePartSerializer(serializers.Serializer[Any]):
+    type = serializers.ChoiceField(choices=["text", "image", "document"])
+    text = serializers.CharField(required=False, help_text="Of a text.")
+    file_id = serializers.UUIDField(required=False, help_text="Of an image or a document, as `name`.")
+    name = serializers.CharField(required=False, allow_blank=True)
+    media_type = serializers.CharField(required=False, allow_null=True, help_text="Null: it was deleted.")
+    size_bytes = serializers.IntegerField(required=False, allow_null=True)
+
+
 class MessageSerializer(serializers.ModelSerializer[Message]):
+    parts = serializers.SerializerMethodField(
+        help_text="Of a message with images or documents: its texts and files in order."
+    )
     tool_calls = ToolCallsField(read_only=True)
     usage = serializers.SerializerMethodField()
 
@@ -32,8 +46,10 @@ class MessageSerializer(serializers.ModelSerializer[Message]):
             "parent_id",
             "role",
             "content",
+            "parts",
             "reasoning",
             "tool_calls",
+            "tool_call_id",
             "status",
             "error_code",
             "model",
@@ -45,6 +61,16 @@ class MessageSerializer(serializers.ModelSerializer[Message]):
             "request_id",
             "created_at",
         ]
+
+    @cached_property
+    def _files(self) -> Files:
+        """Of all messages that are written together."""
+        page = self.parent.instance if self.parent is not None else self.instance
+        return load_files_of([page] if isinstance(page, Message) else page or ())
+
+    @extend_schema_field(MessagePartSerializer(many=True, allow_null=True))
+    def get_parts(self, message: Message) -> list[dict[str, Any]] | None:
+        return None if message.parts is None else render_parts(message, self._files)
 
     @extend_schema_field(UsageSerializer(allow_null=True))
     def get_usage(self, message: Message) -> dict[str, int] | None:

@@ -14,7 +14,9 @@ from gateway.conf import get_config
 
 
 class Command(BaseCommand):
-    help = "Delete files older than UNUSED_FILE_DAYS that no message refers to. Safe to repeat; for a daily job."
+    help = (
+        "Delete files older than UNUSED_FILE_DAYS that no message refers to. Safe to repeat; for a daily job."
+    )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--dry-run", action="store_true", help="Count, and delete nothing.")
