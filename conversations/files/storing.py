@@ -10,8 +10,6 @@ import hashlib
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from itertools import chain
 from typing import IO
 
 from django.core.files import File
@@ -22,7 +20,6 @@ from django.db.models.functions import Cast
 
 from conversations.files.documents import PDF, looks_like_pdf, media_type_of, read_pdf, read_text_file
 from conversations.files.images import check_image, looks_like_image
-from conversations.files.parts import file_ids_in
 from conversations.files.selectors import get_file
 from conversations.models import ROW_BYTES, FileKind, Message, StoredFile
 from conversations.models.files import MAX_FILE_NAME
@@ -150,23 +147,3 @@ def remove_files(rows: Sequence[StoredFile]) -> None:
     StoredFile.objects.filter(pk__in=[row.pk for row in rows]).delete()
     for row in rows:
         default_storage.delete(row.storage_name)
-
-
-def purge_unused_files(*, before: datetime, is_dry_run: bool = False) -> int:
-    """Remove the files from before then that no message refers to; the result is how many.
-
-    One account after the other, holding the ids of its files alone.
-    """
-    removed = 0
-    owners = StoredFile.objects.filter(created_at__lt=before).order_by("owner_id")
-    for owner_id in owners.values_list("owner_id", flat=True).distinct():
-        with_parts = Message.objects.filter(owner_id=owner_id, parts__isnull=False).order_by()
-        used = set(
-            chain.from_iterable(map(file_ids_in, with_parts.values_list("parts", flat=True).iterator()))
-        )
-        rows = StoredFile.objects.filter(owner_id=owner_id, created_at__lt=before).defer("text")
-        unused = [row for row in rows if row.pk not in used]
-        if not is_dry_run:
-            remove_files(unused)
-        removed += len(unused)
-    return removed

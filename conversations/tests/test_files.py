@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 import stat
+import subprocess
+import sys
+import time
 import uuid
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
@@ -20,7 +23,7 @@ from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
 from accounts.models import User
-from conversations.files import storing
+from conversations.files import documents, pdf_reader, storing
 from conversations.models import ROW_BYTES, Conversation, Message, StoredFile
 from conversations.stored_bytes import sum_stored_bytes
 from conversations.tests.rest import client_of, error_of
@@ -259,6 +262,59 @@ def test_files_that_no_message_refers_to_are_purged_after_their_days(
 
     assert {str(row.pk) for row in StoredFile.objects.all()} == {used, young}
     assert {path.name for path in folder.rglob("*") if path.is_file()} == {used, young}
+
+
+def test_bytes_of_a_deleted_account_and_of_a_broken_upload_are_purged_after_a_day(
+    api: Client, mina: User, juno: User, folder: Path
+) -> None:
+    kept = upload(api, image()).json()["id"]
+    upload(client_of(juno), image())
+    juno.delete()
+    broken, young = (folder / str(mina.id) / str(uuid.uuid4()) for _ in range(2))
+    for path in (broken, young):
+        path.write_bytes(b"half")
+    two_days_ago = time.time() - 2 * 86_400
+    for path in folder.rglob("*"):
+        if path.is_file() and path != young:
+            os.utime(path, (two_days_ago, two_days_ago))
+
+    call_command("purge_files", dry_run=True)
+    assert len([path for path in folder.rglob("*") if path.is_file()]) == 4
+    call_command("purge_files")
+
+    assert {path.name for path in folder.rglob("*") if path.is_file()} == {kept, young.name}
+
+
+def test_pdf_that_takes_too_long_is_given_up_and_the_next_one_read(
+    api: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(documents, "PDF_S", 0.001)  # Python alone takes longer to start
+    refused = [upload(api, pdf(), "a.pdf") for _ in range(3)]
+    monkeypatch.undo()
+
+    assert {error_of(response) for response in refused} == {(400, "invalid_request", "file")}
+    assert upload(api, pdf(), "a.pdf").status_code == 201
+
+
+def test_reader_of_pdfs_can_take_neither_all_memory_nor_all_time() -> None:
+    """What the process says of itself, with more than it may hold in place of a file."""
+    spy = (
+        "import sys, resource as r, importlib.util as u;"
+        "spec = u.spec_from_file_location('reader', sys.argv[1]);"
+        "reader = u.module_from_spec(spec); spec.loader.exec_module(reader); reader.limit_self();"
+        "print(r.getrlimit(r.RLIMIT_AS)[0], r.getrlimit(r.RLIMIT_CPU)[0], flush=True);"
+        "bytearray(2 * reader.MEMORY_BYTES)"
+    )
+
+    done = subprocess.run(
+        [sys.executable, "-I", "-c", spy, str(pdf_reader.__file__)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.stdout.split() == [str(pdf_reader.MEMORY_BYTES), str(pdf_reader.CPU_S)]
+    assert "MemoryError" in done.stderr
 
 
 def test_stored_files_are_their_accounts_alone_also_on_the_disk(api: Client, folder: Path) -> None:
