@@ -113,7 +113,8 @@ class FileContentView(APIView):
         stored = get_file(caller_id(request), file_id)
         return StreamingHttpResponse(
             read_pieces(open_content(stored)),
-            content_type=stored.media_type,
+            content_type=stored.media_type
+            + ("; charset=utf-8" if stored.media_type.startswith("text/") else ""),
             headers={
                 **CONTENT_HEADERS,
                 "Content-Length": str(stored.size_bytes),

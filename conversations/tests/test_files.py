@@ -180,7 +180,7 @@ def test_only_images_are_shown_and_nothing_of_a_file_may_run(api: Client) -> Non
 
     assert shown["Content-Disposition"].startswith("inline")
     assert kept["Content-Disposition"].startswith("attachment")
-    assert kept["Content-Type"] == "text/plain"
+    assert kept["Content-Type"] == "text/plain; charset=utf-8"
     for response in (shown, kept):
         assert response["Content-Security-Policy"] == "default-src 'none'; sandbox"
         assert response["X-Content-Type-Options"] == "nosniff"

@@ -18,7 +18,7 @@ from django.urls import URLPattern, URLResolver, get_resolver
 from chat.plane import build_chat_plane
 from gateway.tests.live import GatewayProcess
 
-OWNED = {"conversation_id", "message_id", "key_id", "session_id"}
+OWNED = {"conversation_id", "message_id", "key_id", "session_id", "file_id"}
 """Path parameters that name somebody's object."""
 
 FOR_EVERYBODY = {"switch_id", "model_id"}
@@ -88,6 +88,7 @@ def parties(
             "/api/chat", json={"content": "private", "client_message_id": f"of-{owner}"}
         ).json()
         key = victim.post("/api/keys", json={"name": "private", "scopes": ["chat"]}).json()
+        file = victim.post("/api/files", files={"file": ("private.txt", b"private")}).json()
         sessions = victim.get("/api/auth/sessions").json()["data"]
         yield (
             client,
@@ -96,6 +97,7 @@ def parties(
                 "message_id": chat["message_id"],
                 "client_message_id": f"of-{owner}",
                 "key_id": key["id"],
+                "file_id": file["id"],
                 "session_id": next(s["id"] for s in sessions if s["is_current"]),
             },
         )
@@ -124,8 +126,9 @@ def ask_with(**fields: Any) -> dict[str, Any]:
     [
         lambda ids: ask_with(conversation_id=ids["conversation_id"]),
         lambda ids: ask_with(conversation_id=ids["conversation_id"], parent_id=ids["message_id"]),
+        lambda ids: ask_with(file_ids=[ids["file_id"]]),
     ],
-    ids=["conversation", "conversation and parent"],
+    ids=["conversation", "conversation and parent", "file"],
 )
 def test_chat_does_not_go_on_with_somebody_elses_conversation(
     parties: tuple[httpx.Client, dict[str, str]], make_body: Callable[[dict[str, str]], dict[str, Any]]
@@ -164,7 +167,7 @@ def test_answer_to_somebody_elses_message_id_is_not_repeated(
     assert answer.json()["conversation_id"] != theirs["conversation_id"]
 
 
-@pytest.mark.parametrize("path", ["/api/conversations", "/api/keys", "/api/auth/sessions"])
+@pytest.mark.parametrize("path", ["/api/conversations", "/api/keys", "/api/auth/sessions", "/api/files"])
 def test_lists_hold_ones_own_only(parties: tuple[httpx.Client, dict[str, str]], path: str) -> None:
     client, theirs = parties
 
