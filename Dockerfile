@@ -11,7 +11,7 @@ RUN SECRET_KEY=only-used-while-the-image-is-being-built-1 \
     /venv/bin/python manage.py collectstatic --noinput
 
 FROM python:3.11-slim
-RUN useradd --uid 10001 --no-create-home gateway && install -d -o gateway -m 0700 /data
+RUN useradd --uid 10001 --no-create-home gateway && install -d -o gateway -m 0700 /data /data/files
 COPY --from=build /venv /venv
 COPY --from=build /app /app
 WORKDIR /app

@@ -24,6 +24,7 @@ REST_SCOPES: tuple[tuple[str, frozenset[str] | None, Scope], ...] = (
     ("/api/folders", None, Scope.HISTORY),
     ("/api/prompts", None, Scope.HISTORY),
     ("/api/shares", None, Scope.HISTORY),
+    ("/api/files", None, Scope.HISTORY),
     ("/api/usage", READING, Scope.HISTORY),
     ("/api/models", READING, Scope.MODELS_READ),
 )

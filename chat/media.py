@@ -110,7 +110,7 @@ class _Parts:
         elif isinstance(value, list):
             for index, inner in enumerate(value):
                 self.check(inner, path=f"{path}.{index}", is_url=is_url)
-        elif is_url and isinstance(value, str) and not _is_allowed(value, self.policy):
+        elif is_url and isinstance(value, str) and not is_allowed_url(value, self.policy):
             wanted = "a data: URL" if self.policy == "off" else "a data: or public https: URL"
             raise InvalidRequest(
                 f"{path}: expected {wanted}. The gateway lets nothing else be fetched.", param=path
@@ -133,7 +133,7 @@ class _Parts:
         return self.make_private(value)
 
 
-def _is_allowed(url: str, policy: str) -> bool:
+def is_allowed_url(url: str, policy: str) -> bool:
     if url.startswith("data:"):
         return True
     return policy == "https" and _public_https.fullmatch(url) is not None and _inner_name.match(url) is None

@@ -6,6 +6,7 @@ import hashlib
 
 import msgspec
 
+from chat.message_schemas import ChatMessage
 from chat.schemas import SAMPLING_FIELDS, ChatRequest
 from conversations.repeats import CONTINUES, STARTS
 from modelops.serving.routes import CURRENT
@@ -20,10 +21,18 @@ def digest_request(request: ChatRequest) -> str:
     """
     asked = [
         request.model or CURRENT,
-        [(message.role, message.content) for message in request.messages or ()],
+        [_said_by(message) for message in request.messages or ()],
         request.content,
         request.parent_id,
         *(getattr(request, name) for name in SAMPLING_FIELDS),
     ]
+    more = [request.file_ids, request.tools, request.tool_choice]
+    if any(more):  # else the digest is that of before there were files and tools
+        asked += more
     where = STARTS if request.conversation_id is None else CONTINUES
     return where + hashlib.sha256(msgspec.json.encode(asked)).hexdigest()
+
+
+def _said_by(message: ChatMessage) -> tuple[object, ...]:
+    said = (message.role, message.content)
+    return said if message.is_plain else (*said, message.tool_calls, message.tool_call_id)

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from chat.endpoints import CHAT_COMPLETIONS, Endpoint
-from chat.schemas import SAMPLING_FIELDS, AnswerRequest
+from chat.schemas import SAMPLING_FIELDS, TOOL_FIELDS, AnswerRequest
 from chat.upstream import EngineCall
 from conversations.branches import Prompt
 from gateway.errors import InvalidRequest
@@ -46,7 +46,7 @@ def call_for_chat(
     }
     if continues:
         payload |= CONTINUE_FIELDS
-    for name in SAMPLING_FIELDS:
+    for name in (*SAMPLING_FIELDS, *TOOL_FIELDS):
         if (value := getattr(request, name)) is not None:
             payload[name] = value
     return _call(CHAT_COMPLETIONS, payload, route, traceparent)

@@ -14,23 +14,19 @@ from uuid import UUID
 import msgspec
 from msgspec import Meta
 
-from chat.caps import LONGEST_ENTRY, FieldCaps, apply_caps
+from chat.caps import GENERATION_CAPS, LONGEST_ENTRY, FieldCaps, apply_caps
 from chat.media import check_media
+from chat.message_schemas import ChatMessage, Text, check_messages
 from conversations.models import MAX_MODEL_NAME
 from gateway.bodies import NOT_JSON, holds_nul, not_json_message
 from gateway.conf_requests import RequestConfig
 from gateway.errors import InvalidRequest
 from gateway.shortening import LONGEST_ECHO, shorten
 
-MAX_TEXT = 1_000_000
+MAX_FILES = 1000
+"""More than MAX_MESSAGE_FILES can be."""
 
-Text = Annotated[str, Meta(min_length=1, max_length=MAX_TEXT)]
 StopSequence = Annotated[str, Meta(min_length=1, max_length=LONGEST_ENTRY)]
-
-
-class ChatMessage(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    role: Literal["system", "user", "assistant"]
-    content: Text
 
 
 class AnswerRequest(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
@@ -43,16 +39,19 @@ class AnswerRequest(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_
     max_tokens: Annotated[int, Meta(ge=1)] | None = None
     stop: StopSequence | Annotated[list[StopSequence], Meta(max_length=4)] | None = None
     seed: Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)] | None = None
+    tools: list[dict[str, Any]] | None = None
+    tool_choice: Literal["none", "auto", "required"] | dict[str, Any] | None = None
     on_disconnect: Literal["finish", "cancel"] = "finish"
     truncation: Literal["error", "oldest"] = "error"
     """What becomes of a prompt that does not fit the context: refused, or without its oldest turns."""
 
 
 class ChatRequest(AnswerRequest, forbid_unknown_fields=True, frozen=True, kw_only=True):
-    """The body of POST /api/chat: either `messages`, or `content` with or without `conversation_id`."""
+    """The body of POST /api/chat: either `messages` or `content`, with or without `conversation_id`."""
 
     messages: Annotated[list[ChatMessage], Meta(min_length=1, max_length=1000)] | None = None
     content: Text | None = None
+    file_ids: Annotated[list[UUID], Meta(max_length=MAX_FILES)] = []
     conversation_id: UUID | None = None
     parent_id: UUID | None = None
     client_message_id: Annotated[str, Meta(pattern=r"^[A-Za-z0-9._:-]{1,128}$(?!\n)")] | None = None
@@ -60,6 +59,7 @@ class ChatRequest(AnswerRequest, forbid_unknown_fields=True, frozen=True, kw_onl
 
 
 SAMPLING_FIELDS = ("temperature", "top_p", "max_tokens", "stop", "seed")
+TOOL_FIELDS = ("tools", "tool_choice")
 
 Parsed = TypeVar("Parsed", bound=AnswerRequest)
 
@@ -82,7 +82,7 @@ def parse_chat_request(
         if request.conversation_id is not None:
             raise InvalidRequest("The path names the conversation already.", param="conversation_id")
         request = msgspec.structs.replace(request, conversation_id=conversation_id)
-    _check_combination(request)
+    _check_combination(request, config)
     return request
 
 
@@ -103,6 +103,9 @@ def _decode(body: bytes, decoder: msgspec.json.Decoder[Parsed], config: RequestC
     if request.max_tokens is not None and request.max_tokens > config.max_output_tokens:
         message = f"max_tokens: this gateway allows {config.max_output_tokens} at most."
         raise InvalidRequest(message, param="max_tokens")
+    if request.tools is not None or request.tool_choice is not None:
+        given = {name: value for name in TOOL_FIELDS if (value := getattr(request, name)) is not None}
+        apply_caps(given, GENERATION_CAPS, config)
     return request
 
 
@@ -118,17 +121,18 @@ def _name_field(text: str) -> InvalidRequest:
     return InvalidRequest(f"{param}: {problem}" if param else problem, param=param or None)
 
 
-def _check_combination(request: ChatRequest) -> None:
+def _check_combination(request: ChatRequest, config: RequestConfig) -> None:
     if (request.messages is None) == (request.content is None):
         raise InvalidRequest("Give either `messages` or `content`.", param="messages")
     if request.messages is not None:
-        if request.conversation_id is not None:
-            raise InvalidRequest(
-                "`messages` starts a new conversation. Use `content` to go on with one.",
-                param="conversation_id",
-            )
-        if request.messages[-1].role != "user":
-            raise InvalidRequest("The last message must have the role `user`.", param="messages")
+        if request.file_ids:
+            raise InvalidRequest("`file_ids` belongs to `content`; `messages` have parts.", param="file_ids")
+        check_messages(
+            request.messages, config, goes_on=request.conversation_id is not None, is_stored=request.store
+        )
+    elif len(request.file_ids) > config.max_message_files:
+        message = f"file_ids: a message has {config.max_message_files} files at most."
+        raise InvalidRequest(message, param="file_ids")
     if request.parent_id is not None and request.conversation_id is None:
         raise InvalidRequest("`parent_id` needs `conversation_id`.", param="parent_id")
     if not request.store:

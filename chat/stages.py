@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from starlette.requests import Request
@@ -11,7 +12,7 @@ from starlette.requests import Request
 from accounts.principals import Principal
 from accounts.scopes import Scope
 from chat.client import Headers
-from chat.prompt_cache import salt_fields
+from chat.prompt_cache import private_media_id, salt_fields
 from chat.schemas import AnswerRequest
 from chat.upstream import EngineCall
 from chat.web_runtime import WebRuntime
@@ -88,6 +89,11 @@ def settings_of(asked: RoutedRequest) -> dict[str, Any]:
         "request_id": current_request_id.get(),
         "lease_s": asked.runtime.config.message_lease_s,
         "limits": limits_of(asked),
+        "name_media": partial(
+            private_media_id,
+            secret=asked.runtime.config.secret_key,
+            user_id=asked.principal.user_id,
+        ),
     }
 
 

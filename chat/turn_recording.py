@@ -13,16 +13,18 @@ from functools import partial
 from chat.token_count import count_tokens
 from chat.truncation import find_start
 from chat.upstream import EngineGateway
-from conversations.branches import Prompt, to_prompt
+from conversations.branches import Prompt, to_engine_message, to_prompt, without_images
+from conversations.files.attaching import GivenMessages, attach_files
 from conversations.models import ROW_BYTES
-from conversations.new_turns import NewTurn, PreparedPrompt, Turn, TurnIds
+from conversations.new_turns import NewMessage, NewTurn, PreparedPrompt, Turn, TurnIds
 from conversations.prompt_sizes import LIGHT, TurnLimits, count_bytes, count_prompt_bytes
 from conversations.prompt_sources import PromptSource
 from conversations.repeats import RepeatKey
 from conversations.stored_bytes import check_account, sum_stored_bytes
+from conversations.tool_results import check_results
 from conversations.turns import begin_turns, find_answers, prepare_turns
 from gateway.batching import BatchWorker
-from gateway.errors import ConversationBusy, StorageFull
+from gateway.errors import ContextLengthExceeded, ConversationBusy, StorageFull
 from modelops.serving.routes import Route
 
 LARGE_TURNS_AT_A_TIME = 4
@@ -111,6 +113,29 @@ class TurnRecorder:
         """The stored answer to a message that is being repeated. Raises as AskedMessage.check_repeat."""
         return await self._worker.submit(find_answers, key)
 
+    async def attach(self, given: GivenMessages) -> tuple[NewMessage, ...]:
+        """The messages with their files, which are stored now. Raises as `attach_files`, or StorageFull."""
+        if not given.parts:
+            return given.messages
+        if given.store:
+            await self._storage.reserve(given.owner_id, given.image_bytes)
+        async with self._large_turns:
+            return await self._large_worker.submit(attach_files, given)
+
+    async def make_prompt(self, turn: NewTurn, route: Route) -> tuple[Prompt, int]:
+        """The prompt of a turn that is not recorded, and how many messages it leaves out.
+
+        What was said stays as it was said, unless some of it may be left out.
+        """
+        source = PromptSource(system_prompt=turn.system_prompt, said=turn.messages)
+        system = [{"role": "system", "content": turn.system_prompt}] if turn.system_prompt else []
+        prompt: Prompt = [*system, *map(to_engine_message, turn.messages)]
+        if turn.has_parts:
+            async with self._large_turns:
+                prepared = await self._large_worker.submit(prepare_turns, turn)
+            prompt, source = prepared.prompt, prepared.source or source
+        return await self.shorten(source, turn.limits, route) if turn.limits.keeps_newest else (prompt, 0)
+
     async def begin(self, turn: NewTurn, route: Route) -> BegunTurn:
         """Record the turn if it fits; `route` is where it goes. Raises as `begin_turns`, or StorageFull.
 
@@ -120,7 +145,8 @@ class TurnRecorder:
         size_bytes = turn.size_bytes
         turn.limits.check_prompt(turn.newest_bytes if turn.limits.keeps_newest else size_bytes)
         await self._storage.reserve(turn.owner_id, size_bytes + ROW_BYTES * turn.new_rows)
-        if turn.starts_alone and size_bytes <= LIGHT.size_bytes:
+        if turn.starts_alone and size_bytes <= LIGHT.size_bytes and not turn.has_parts:
+            check_results(turn.messages, turn.messages)
             prompt = to_prompt(turn.system_prompt, turn.messages)
             prepared = PreparedPrompt(end_id=None, prompt=prompt, size_bytes=count_prompt_bytes(prompt))
             if turn.limits.surely_fits(prepared.size_bytes, len(prompt)):
@@ -144,7 +170,7 @@ class TurnRecorder:
             storing.exception()  # asyncio logs one that nobody has looked at
 
     async def _begin(self, turn: NewTurn, route: Route, size_bytes: int) -> Turn:
-        if size_bytes <= LIGHT.size_bytes:
+        if size_bytes <= LIGHT.size_bytes and not turn.has_parts:
             begun = await self._worker.submit(begin_turns, turn)
             if isinstance(begun, Turn):
                 return begun
@@ -153,7 +179,11 @@ class TurnRecorder:
 
     async def _begin_large(self, turn: NewTurn, route: Route) -> Turn:
         prepared = await self._large_worker.submit(prepare_turns, turn)
-        fitting = await self._fit(turn, prepared, route)
+        try:
+            fitting = await self._fit(turn, prepared, route)
+        except ContextLengthExceeded as exc:
+            message = f"{exc.message} {prepared.largest_file}".strip()
+            raise ContextLengthExceeded(message, param=exc.param) from exc
         begun = await self._large_worker.submit(begin_turns, replace(turn, prepared=fitting))
         if not isinstance(begun, Turn):
             raise ConversationBusy
@@ -189,6 +219,6 @@ class TurnRecorder:
         if route.must_wait or turn.limits.surely_fits(prepared.size_bytes, len(prepared.prompt)):
             return
         continues = turn.continues is not None
-        count = await count_tokens(self._engine, route, prepared.prompt, continues=continues)
+        count = await count_tokens(self._engine, route, without_images(prepared.prompt), continues=continues)
         if count is not None:
             turn.limits.check_tokens(count)

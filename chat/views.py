@@ -12,14 +12,11 @@ from chat.client import Headers
 from chat.rendering import replay_answer
 from chat.request_digest import digest_request
 from chat.routing import limit_output
+from chat.said import read_said
 from chat.schemas import ChatRequest, parse_chat_request
-from chat.stages import RoutedRequest, admit_generation, find_route, limits_of, settings_of
-from chat.turn_recording import BegunTurn
+from chat.stages import RoutedRequest, admit_generation, find_route, settings_of
 from chat.web_runtime import WebRuntime, get_runtime
-from conversations.branches import Prompt
-from conversations.models import MessageRole
-from conversations.new_turns import NewMessage, NewTurn, Turn
-from conversations.prompt_sources import PromptSource
+from conversations.new_turns import NewTurn, Turn
 from conversations.repeats import RepeatKey
 
 
@@ -38,14 +35,13 @@ async def chat(request: Request) -> Response:
     route = await find_route(runtime, request, principal, body.model)
     limit_output({"max_tokens": body.max_tokens}, route)  # before anything is recorded
     asked = RoutedRequest(runtime, request, principal, headers, body, route)
-    begun = await record(asked, body, digest)
-    if begun is not None:
+    turn = await read_turn(asked, body, digest)
+    if body.store:
+        begun = await runtime.turns.begin(turn, route)
         if begun.turn.replay is not None:
             return repeat_answer(begun.turn, headers + ids_of(begun.turn), principal, body)
         return answer_turn(asked, begun)
-    prompt, omitted = plain_prompt(body, principal), 0
-    if body.truncation == "oldest":
-        prompt, omitted = await runtime.turns.shorten(PromptSource.of(prompt), limits_of(asked), route)
+    prompt, omitted = await runtime.turns.make_prompt(turn, route)
     return answer_unstored(asked, prompt, omitted)
 
 
@@ -77,34 +73,16 @@ def repeat_answer(turn: Turn, headers: Headers, principal: Principal, body: Chat
     return replay_answer(turn, headers, is_stream=body.stream)
 
 
-async def record(asked: RoutedRequest, body: ChatRequest, digest: str) -> BegunTurn | None:
-    """Store the user's message and the answer's row, if they fit; None when the request turns storing off."""
-    if not body.store:
-        return None
-    principal = asked.principal
-    messages = body.messages or []
-    has_system = bool(messages) and messages[0].role == "system"
-    system_prompt = messages[0].content if has_system else "" if messages else principal.default_system_prompt
-    said = [NewMessage(MessageRole(m.role), m.content) for m in messages[has_system:]]
-    if body.content is not None:
-        said = [NewMessage(MessageRole.USER, body.content)]
-    turn = NewTurn(
+async def read_turn(asked: RoutedRequest, body: ChatRequest, digest: str) -> NewTurn:
+    """The turn that is asked for, the files of its messages attached. Raises as `read_said` and `attach`."""
+    system_prompt, given = read_said(body, asked.principal)
+    return NewTurn(
         conversation_id=body.conversation_id,
         parent_id=body.parent_id,
-        messages=tuple(said),
+        messages=await asked.runtime.turns.attach(given),
         system_prompt=system_prompt,
         client_message_id=body.client_message_id,
         request_digest=digest,
-        may_read=principal.has(Scope.HISTORY),
+        may_read=asked.principal.has(Scope.HISTORY),
         **settings_of(asked),
     )
-    return await asked.runtime.turns.begin(turn, asked.route)
-
-
-def plain_prompt(body: ChatRequest, principal: Principal) -> Prompt:
-    """The prompt of a chat that is not stored."""
-    if body.messages is not None:
-        return [{"role": m.role, "content": m.content} for m in body.messages]
-    system = principal.default_system_prompt
-    prompt = [{"role": "system", "content": system}] if system else []
-    return [*prompt, {"role": "user", "content": body.content or ""}]

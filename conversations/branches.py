@@ -6,13 +6,24 @@ import uuid
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from functools import cache
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
+
+import msgspec
 
 from conversations.models import Message, MessageRole
 from gateway.database.rows import from_ids, id_list, is_postgresql, prepared_cursor
 
-Prompt = list[dict[str, str]]
-"""Messages in OpenAI's shape: role and content."""
+Prompt = list[dict[str, Any]]
+"""Messages in OpenAI's shape: role and content, which is a text wherever no image is in it."""
+
+
+class Extra(NamedTuple):
+    """What a message has that is more than a text."""
+
+    parts: list[dict[str, Any]] | None = None
+    """Its texts, images and files in order; see `conversations.files.parts`."""
+    tool_calls: list[dict[str, Any]] | None = None
+    tool_call_id: str = ""
 
 
 class Said(Protocol):
@@ -24,6 +35,16 @@ class Said(Protocol):
     @property
     def content(self) -> str: ...
 
+    @property
+    def extra(self) -> Extra | None: ...
+
+
+class Attached(Protocol):
+    """The files of a prompt, which `conversations.files.prompts` loads."""
+
+    def content_of(self, message: Said) -> str | list[dict[str, Any]]:
+        """The content of a message that has parts, as the engine gets it."""
+
 
 class BranchMessage(NamedTuple):
     """A message as a prompt needs it: a model instance costs ten times as much, for every message."""
@@ -32,6 +53,7 @@ class BranchMessage(NamedTuple):
     """As the database spells it: thousands of UUID objects would cost more than all the rest."""
     role: str
     content: str
+    extra: Extra | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +71,9 @@ class Branch:
     conversation_id: uuid.UUID
     messages: list[BranchMessage] = field(default_factory=list)
     size_bytes: int = 0
-    """Of the contents: what answers thought is not repeated by prompts."""
+    """Of contents and calls of tools: what answers thought is not repeated by prompts."""
+    has_parts: bool = False
+    """Whether a message holds images or files, which the prompt has to load."""
     is_whole: bool = True
     """False where a limit was reached: `messages` are then the last ones only."""
 
@@ -64,8 +88,8 @@ def load_branches(ends: Collection[uuid.UUID], limits: BranchLimits) -> dict[uui
     branches: dict[uuid.UUID, Branch] = {}
     last_end = branch = None
     with prepared_cursor() as cursor:
-        cursor.execute(_branch_sql(), [id_list(ends), limits.messages, limits.size_bytes, limits.size_bytes])
-        for end, size_bytes, is_root, id_, conversation_id, role, content in cursor:
+        cursor.execute(_branch_sql(), [id_list(ends), limits.messages, *[limits.size_bytes] * 3])
+        for end, size_bytes, is_root, id_, conversation_id, role, content, more in cursor:
             if branch is None or end != last_end:
                 # The first row is the one farthest from the end: the root, unless a limit came before.
                 branch = branches[uuid.UUID(end)] = Branch(
@@ -75,8 +99,15 @@ def load_branches(ends: Collection[uuid.UUID], limits: BranchLimits) -> dict[uui
                 )
                 last_end = end
             if content is not None:
-                branch.messages.append(BranchMessage(id_, role, content))
+                extra = None
+                if more is not None:
+                    extra = _read_extra(more)
+                    branch.has_parts = branch.has_parts or extra.parts is not None
+                branch.messages.append(BranchMessage(id_, role, content, extra))
     return branches
+
+
+_read_extra = msgspec.json.Decoder(Extra).decode
 
 
 @cache
@@ -89,11 +120,14 @@ def _branch_sql() -> str:
     table = Message._meta.db_table
     if is_postgresql():
         # The length of a text that is kept out of line is known without reading it.
-        size = "OCTET_LENGTH(message.content)"
+        size = "OCTET_LENGTH(message.content) + COALESCE(OCTET_LENGTH(CAST(message.tool_calls AS text)), 0)"
+        extra = "CAST(json_build_array(message.parts, message.tool_calls, message.tool_call_id) AS text)"
         message = f"CROSS JOIN LATERAL (SELECT * FROM {table} WHERE id = %s LIMIT 1) AS message"  # noqa: S608
     else:
-        size = "LENGTH(CAST(message.content AS BLOB))"
+        size = "LENGTH(CAST(message.content AS BLOB)) + COALESCE(LENGTH(CAST(message.tool_calls AS BLOB)), 0)"
+        extra = "json_array(json(message.parts), json(message.tool_calls), message.tool_call_id)"
         message = f"JOIN {table} AS message ON message.id = %s"
+    is_more = "(message.parts IS NOT NULL OR message.tool_calls IS NOT NULL OR message.tool_call_id <> '')"
     most_bytes = "(SELECT CAST(%s AS integer))"  # a plan for each value would not be better
     return f"""
         WITH RECURSIVE branch (end_id, id, parent_id, depth, size_bytes) AS (
@@ -106,7 +140,8 @@ def _branch_sql() -> str:
         )
         SELECT CAST(branch.end_id AS text), branch.size_bytes, branch.parent_id IS NULL,
                CAST(message.id AS text), CAST(message.conversation_id AS text), message.role,
-               CASE WHEN branch.size_bytes <= {most_bytes} THEN message.content END
+               CASE WHEN branch.size_bytes <= {most_bytes} THEN message.content END,
+               CASE WHEN branch.size_bytes <= {most_bytes} AND {is_more} THEN {extra} END
         FROM branch {message.replace("%s", "branch.id")}
         ORDER BY branch.end_id, branch.depth DESC
     """  # noqa: S608 - names of our own columns
@@ -153,18 +188,76 @@ def _ancestors_sql() -> str:
     """  # noqa: S608 - names of our own columns
 
 
-def to_prompt(system_prompt: str, branch: Iterable[Said]) -> Prompt:
-    """The messages to send to the engine for this branch.
+def to_prompt(system_prompt: str, branch: Iterable[Said], attached: Attached | None = None) -> Prompt:
+    """The messages to send to the engine for this branch; `attached` if any of them has parts.
 
     Answers that never said anything are left out, and questions that then follow each other become
-    one: many chat templates refuse two turns of the same role in a row.
+    one: many chat templates refuse two turns of the same role in a row. What answers thought is not repeated.
     """
     prompt: Prompt = [{"role": "system", "content": system_prompt}] if system_prompt else []
     for message in branch:
+        if message.extra is not None:
+            _add_extra(prompt, message, message.extra, attached)
+            continue
         if message.role == MessageRole.ASSISTANT and not message.content:
             continue
-        if prompt and prompt[-1]["role"] == message.role == MessageRole.USER:
-            prompt[-1]["content"] += "\n\n" + message.content
-        else:
-            prompt.append({"role": str(message.role), "content": message.content})
+        _add(prompt, message.role, message.content)
     return prompt
+
+
+def to_engine_message(message: Said) -> dict[str, Any]:
+    """A message without parts in OpenAI's shape."""
+    said: dict[str, Any] = {"role": str(message.role), "content": message.content}
+    if message.extra is not None and message.extra.tool_calls is not None:
+        said |= {"content": message.content or None, "tool_calls": message.extra.tool_calls}
+    if message.extra is not None and message.extra.tool_call_id:
+        said["tool_call_id"] = message.extra.tool_call_id
+    return said
+
+
+def without_images(prompt: Prompt) -> Prompt:
+    """The prompt as far as it is text: an engine counts no image without reading it."""
+    return [
+        {**message, "content": [part for part in message["content"] if part["type"] == "text"]}
+        if isinstance(message["content"], list)
+        else message
+        for message in prompt
+    ]
+
+
+def _add(prompt: Prompt, role: str, content: str | list[dict[str, Any]]) -> None:
+    if not prompt or not prompt[-1]["role"] == role == MessageRole.USER:
+        prompt.append({"role": str(role), "content": content})
+        return
+    before = prompt[-1]["content"]
+    if isinstance(before, str) and isinstance(content, str):
+        prompt[-1]["content"] = f"{before}\n\n{content}"
+    else:
+        prompt[-1]["content"] = [*_as_parts(before), *_as_parts(content)]
+
+
+def _as_parts(content: str | list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [{"type": "text", "text": content}] if isinstance(content, str) else content
+
+
+def _add_extra(prompt: Prompt, message: Said, extra: Extra, attached: Attached | None) -> None:
+    if extra.tool_call_id:
+        prompt.append({"role": "tool", "content": message.content, "tool_call_id": extra.tool_call_id})
+    elif extra.tool_calls is not None:
+        # A call that was cut is no JSON, for which engines refuse the whole prompt.
+        calls = [call for call in extra.tool_calls if _is_whole(call)]
+        if calls:
+            content = message.content or None
+            prompt.append({"role": "assistant", "content": content, "tool_calls": calls})
+        elif message.content:
+            _add(prompt, message.role, message.content)
+    elif attached is not None:
+        _add(prompt, message.role, attached.content_of(message))
+
+
+def _is_whole(call: dict[str, Any]) -> bool:
+    arguments = call["function"]["arguments"]
+    try:
+        return not arguments or isinstance(msgspec.json.decode(arguments), dict)
+    except msgspec.DecodeError:
+        return False

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from conversations.branches import Prompt
+import msgspec
+
+from conversations.branches import Extra, Prompt
 from conversations.known_messages import KnownMessage
 from conversations.models import Message, MessageRole
 from conversations.prompt_sizes import TurnLimits, count_bytes
@@ -22,6 +24,14 @@ NO_LIMITS = TurnLimits()
 class NewMessage:
     role: MessageRole
     content: str
+    extra: Extra | None = None
+
+    @property
+    def size_bytes(self) -> int:
+        size_bytes = count_bytes(self.content)
+        if self.extra is not None:
+            size_bytes += len(msgspec.json.encode(self.extra))
+        return size_bytes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +42,9 @@ class PreparedPrompt:
     """The message that its branch ended in."""
     prompt: Prompt
     size_bytes: int
+    """Of its texts, those of documents included."""
+    largest_file: str = ""
+    """The document whose text is the longest, in words."""
     source: PromptSource | None = None
     """What it was made of, where the oldest turns may be left out."""
     omitted_messages: int = 0
@@ -75,6 +88,8 @@ class NewTurn:
     lease_s: float = 30.0
     limits: TurnLimits = NO_LIMITS
     prepared: PreparedPrompt | None = None
+    name_media: Callable[[str], str] | None = None
+    """Makes of an image's hash the id by which the engine caches it; None: it goes by the content."""
     ids: TurnIds | None = None
     """Where somebody has to know them before the turn is stored."""
 
@@ -92,9 +107,14 @@ class NewTurn:
         return len(self.messages) + (self.continues is None)
 
     @property
+    def has_parts(self) -> bool:
+        """Whether its prompt has to load files, whatever came before it."""
+        return any(message.extra is not None and message.extra.parts for message in self.messages)
+
+    @property
     def size_bytes(self) -> int:
         """The text that it adds to what is stored."""
-        said = sum(count_bytes(message.content) for message in self.messages)
+        said = sum(message.size_bytes for message in self.messages)
         return said if self.conversation_id else said + count_bytes(self.system_prompt)
 
     @property

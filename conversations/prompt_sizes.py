@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
+
+import msgspec
 
 from conversations.branches import BranchLimits, Prompt
 from conversations.models import ROW_BYTES
@@ -119,4 +122,13 @@ def estimate_tokens(text: str) -> float:
 
 def count_prompt_bytes(prompt: Prompt) -> int:
     """Of the texts that the engine gets, which are more than those stored where messages were joined."""
-    return sum(count_bytes(message["content"]) for message in prompt)
+    return sum(_count_content(message["content"]) for message in prompt) + sum(
+        len(msgspec.json.encode(message["tool_calls"])) for message in prompt if "tool_calls" in message
+    )
+
+
+def _count_content(content: str | list[dict[str, Any]] | None) -> int:
+    """Images count nothing: how many tokens one has is for the engine to say."""
+    if isinstance(content, str):
+        return count_bytes(content)
+    return sum(count_bytes(part["text"]) for part in content or () if part["type"] == "text")

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from conversations.branches import BranchMessage, Prompt, Said, to_prompt
+from conversations.branches import Attached, Prompt, Said, to_prompt
 from conversations.models import MessageRole
 from conversations.prompt_sizes import estimate_tokens
 
@@ -23,17 +23,12 @@ class PromptSource:
 
     system_prompt: str
     said: Sequence[Said]
+    attached: Attached | None = None
+    """The files of what was said."""
     reasoning: str = ""
     """Of the answer to go on with, the last of `said`: the model goes on with its own thought."""
     earlier: int = 0
     """Messages of the branch that come before `said`, and were not loaded."""
-
-    @classmethod
-    def of(cls, prompt: Prompt) -> PromptSource:
-        """Of a prompt that was made already, or came from a client."""
-        has_system = bool(prompt) and prompt[0]["role"] == MessageRole.SYSTEM
-        said = [BranchMessage("", message["role"], message["content"]) for message in prompt[has_system:]]
-        return cls(system_prompt=prompt[0]["content"] if has_system else "", said=said)
 
     @cached_property
     def starts(self) -> list[int]:
@@ -46,7 +41,7 @@ class PromptSource:
 
     def make_prompt(self, start: int = 0) -> Prompt:
         """The prompt that begins with this message."""
-        prompt = to_prompt(self.system_prompt, self.said[start:] if start else self.said)
+        prompt = to_prompt(self.system_prompt, self.said[start:] if start else self.said, self.attached)
         if self.reasoning:
             prompt[-1]["reasoning"] = self.reasoning
         return prompt
@@ -61,10 +56,17 @@ class PromptSource:
         starts = set(self.starts)
         found: dict[int, float] = {}
         for number in range(len(self.said) - 1, -1, -1):
-            tokens += estimate_tokens(self.said[number].content)
+            tokens += estimate_tokens(self._text_of(self.said[number]))
             if number in starts:
                 found[number] = tokens
         return found
+
+    def _text_of(self, message: Said) -> str:
+        """What the engine reads of it: with its documents, without its images."""
+        if self.attached is None or message.extra is None or not message.extra.parts:
+            return message.content
+        content = self.attached.content_of(message)
+        return content if isinstance(content, str) else "\n\n".join(part.get("text", "") for part in content)
 
 
 def find_turns(said: Sequence[Said]) -> list[int]:
@@ -76,6 +78,6 @@ def find_turns(said: Sequence[Said]) -> list[int]:
             if not is_asking:
                 starts.append(number)
             is_asking = True
-        elif message.role != MessageRole.ASSISTANT or message.content:
+        elif message.role != MessageRole.ASSISTANT or message.content or message.extra:
             is_asking = False  # an answer that never said anything is no part of a prompt
     return starts

@@ -1,13 +1,14 @@
-"""How much conversations hold, and accounts: text in bytes, with ROW_BYTES more for each row."""
+"""How much conversations hold, and accounts: texts and files in bytes, with ROW_BYTES more for each row."""
 
 from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
 
-from django.db.models import Count, Sum
+from django.db.models import Count, F, Sum, TextField
+from django.db.models.functions import Cast
 
-from conversations.models import ROW_BYTES, Conversation, Message, OctetLength
+from conversations.models import ROW_BYTES, Conversation, Message, OctetLength, StoredFile
 from gateway.errors import StorageFull
 
 
@@ -16,10 +17,15 @@ def sum_stored_bytes(items: Sequence[uuid.UUID]) -> list[int]:
     owners = set(items)
     messages = Message.objects.filter(owner_id__in=owners).order_by().values_list("owner_id")
     conversations = Conversation.objects.filter(owner_id__in=owners).order_by().values_list("owner_id")
+    # Of few messages, by an index of their own: calls are no part of `size_bytes`.
+    calls = messages.filter(tool_calls__isnull=False)
+    files = StoredFile.objects.filter(owner_id__in=owners).order_by().values_list("owner_id")
     stored: dict[uuid.UUID, int] = dict.fromkeys(owners, 0)
     for owner, texts, rows in (
         *messages.annotate(texts=Sum("size_bytes"), rows=Count("pk")),
         *conversations.annotate(texts=Sum(OctetLength("system_prompt")), rows=Count("pk")),
+        *calls.annotate(texts=Sum(OctetLength(Cast("tool_calls", TextField()))), rows=Count("pk") * 0),
+        *files.annotate(texts=Sum(F("size_bytes") + F("text_bytes")), rows=Count("pk")),
     ):
         stored[owner] += texts + ROW_BYTES * rows
     return [stored[owner] for owner in items]
@@ -29,5 +35,6 @@ def check_account(stored_bytes: int, new_bytes: int, limit_bytes: int) -> None:
     """Raises StorageFull when an account would hold more than it may. A limit of 0 is none."""
     if limit_bytes and stored_bytes + new_bytes > limit_bytes:
         raise StorageFull(
-            f"Your conversations would hold {stored_bytes + new_bytes} bytes; {limit_bytes} are allowed."
+            f"Your conversations and files would hold {stored_bytes + new_bytes} bytes; "
+            f"{limit_bytes} are allowed."
         )

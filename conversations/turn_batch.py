@@ -82,11 +82,13 @@ class TurnBatch:
         ids = item.ids or TurnIds.make(len(item.messages))
         conversation_id = place.id if place else ids.conversation_id
         for id_, message in zip(ids.message_ids, item.messages, strict=True):
+            extra = message.extra._asdict() if message.extra is not None else {}
             row = self._add(
                 *(id_, conversation_id, item),
                 parent_id=parent_id,
                 role=message.role,
                 content=message.content,
+                **extra,
             )
             parent_id = id_
         if item.client_message_id:

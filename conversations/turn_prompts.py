@@ -6,12 +6,14 @@ import uuid
 from collections.abc import Mapping
 
 from conversations.branches import Branch, count_unloaded
+from conversations.files.prompts import load_attached
 from conversations.known_messages import KnownMessage
 from conversations.new_turns import LargeTurn, NewTurn, PreparedPrompt
 from conversations.places import Place
 from conversations.prompt_sizes import count_bytes, count_prompt_bytes
 from conversations.prompt_sources import PromptSource
 from conversations.repeats import AskedMessage
+from conversations.tool_results import check_results
 from gateway.errors import ConversationBusy, ConversationFull, NotFound
 
 
@@ -34,7 +36,7 @@ class TurnPrompts:
             self._check_prepared(item, item.prepared, end_id)
             return item.prepared
         branch = self._branch_to(end_id, _conversation_id_of(item, asked))
-        if branch is not None and not branch.is_whole:
+        if item.has_parts or (branch is not None and (branch.has_parts or not branch.is_whole)):
             return LargeTurn()
         prepared = self._make(item, asked, branch, end_id)
         fits = item.limits.surely_fits(prepared.size_bytes, len(prepared.prompt))
@@ -69,18 +71,27 @@ class TurnPrompts:
         system_prompt = item.system_prompt
         if (conversation_id := _conversation_id_of(item, asked)) is not None:
             system_prompt = self._places[conversation_id].system_prompt
+        said = [*(branch.messages if branch else ()), *(() if asked else item.messages)]
+        check_results(item.messages, said)
+        attached = load_attached(item, said) if item.has_parts or (branch and branch.has_parts) else None
         source = PromptSource(
             system_prompt=system_prompt,
-            said=[*(branch.messages if branch else ()), *(() if asked else item.messages)],
+            said=said,
+            attached=attached,
             reasoning=self._known[item.continues].reasoning if item.continues else "",
             earlier=earlier,
         )
         prompt = source.make_prompt()
         size_bytes = count_prompt_bytes(prompt) + count_bytes(source.reasoning)
-        if item.limits.keeps_newest:
-            return PreparedPrompt(end_id=end_id, prompt=prompt, size_bytes=size_bytes, source=source)
-        item.limits.check_prompt(size_bytes)
-        return PreparedPrompt(end_id=end_id, prompt=prompt, size_bytes=size_bytes)
+        if not item.limits.keeps_newest:
+            item.limits.check_prompt(size_bytes)
+        return PreparedPrompt(
+            end_id=end_id,
+            prompt=prompt,
+            size_bytes=size_bytes,
+            largest_file=attached.largest_file if attached else "",
+            source=source if item.limits.keeps_newest else None,
+        )
 
     def _branch_to(self, end_id: uuid.UUID | None, conversation_id: uuid.UUID | None) -> Branch | None:
         if end_id is None:

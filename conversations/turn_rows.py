@@ -11,6 +11,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
+from typing import Any
 
 from django.db import IntegrityError, transaction
 
@@ -51,6 +52,9 @@ class NewMessageRow:
     created_at: datetime
     request_id: str
     content: str = ""
+    parts: list[dict[str, Any]] | None = None
+    tool_calls: list[dict[str, Any]] | None = None
+    tool_call_id: str = ""
     status: MessageStatus = MessageStatus.COMPLETE
     model: str = ""
     lease_expires_at: datetime | None = None

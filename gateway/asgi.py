@@ -41,6 +41,11 @@ from gateway.request_id import accept_request_id, current_request_id  # noqa: E4
 
 log = structlog.get_logger()
 
+UPLOADS = "/api/files"
+"""Where a body may be as large as MAX_FILE_BYTES allows, if that is more than MAX_BODY_BYTES."""
+FORM_BYTES = 64 * 1024
+"""What a form adds to the file in it."""
+
 PROBES = frozenset({"/health", "/health/ready", "/metrics"})
 """Asked every few seconds: logged only when they fail."""
 
@@ -67,6 +72,7 @@ class GatewayApplication:
         self._pages = pages
         self._config = config
         sts = f"max-age={config.hsts_seconds}".encode()
+        self._upload_bytes = max(config.max_body_bytes, config.max_file_bytes + FORM_BYTES)
         self._page_headers = [(b"strict-transport-security", sts)] if config.hsts_seconds else []
         # Django sets the header on its pages. Without it a browser might take a model's JSON for HTML.
         self._chat_headers = [*self._page_headers, (b"x-content-type-options", b"nosniff")]
@@ -96,7 +102,7 @@ class GatewayApplication:
             bounded = bounded_receive(
                 scope,
                 receive,
-                max_bytes=self._config.max_body_bytes,
+                max_bytes=self._upload_bytes if scope["path"] == UPLOADS else self._config.max_body_bytes,
                 timeout_s=self._config.body_timeout_s,
             )
             await plane(scope, bounded, send_with_id)

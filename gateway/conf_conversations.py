@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gateway.env import parse_boolean, setting, whole_number
+from gateway.env import parse_boolean, parse_json_object, setting, whole_number
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -15,6 +15,43 @@ class ConversationConfig:
         "DELETED_CONVERSATION_DAYS",
         30,
         "How long a deleted conversation can be restored; then `purge_conversations` removes it.",
+        whole_number(0, 3650),
+    )
+    file_storage: str = setting(
+        "FILE_STORAGE",
+        "django.core.files.storage.FileSystemStorage",
+        "Where attached files are kept: a storage of Django's by its dotted name. The default is the folder "
+        "`files` in the data folder, which all web processes have to share.",
+    )
+    file_storage_options: str = setting(
+        "FILE_STORAGE_OPTIONS",
+        "{}",
+        "The storage's options, an object in JSON. Credentials stay where its library reads them by itself.",
+        parse_json_object,
+    )
+    max_file_bytes: int = setting(
+        "MAX_FILE_BYTES", 20 * 2**20, "Largest file that may be attached.", whole_number(1024, 2**30)
+    )
+    max_image_bytes: int = setting(
+        "MAX_IMAGE_BYTES", 5 * 2**20, "Largest image that may be attached.", whole_number(1024, 2**30)
+    )
+    max_file_text_chars: int = setting(
+        "MAX_FILE_TEXT_CHARS",
+        1_000_000,
+        "Longest text of an attached document, in characters.",
+        whole_number(1, 2**26),
+    )
+    max_prompt_file_bytes: int = setting(
+        "MAX_PROMPT_FILE_BYTES",
+        10 * 2**20,
+        "Images of a stored conversation that one prompt holds, in bytes; the oldest beyond are replaced by "
+        "`[image omitted]`.",
+        whole_number(0, 2**30),
+    )
+    unused_file_days: int = setting(
+        "UNUSED_FILE_DAYS",
+        30,
+        "How long a file is kept that no message refers to; then `purge_files` removes it.",
         whole_number(0, 3650),
     )
     auto_titles: bool = setting(

@@ -77,9 +77,12 @@ class RequestConfig:
     max_account_bytes: int = setting(
         "MAX_ACCOUNT_BYTES",
         2**30,
-        "Stored text of all conversations of one account, counted likewise, once a minute at least; "
-        "0 switches the limit off.",
+        "Stored text of all conversations of one account, counted likewise, and its files; once a minute at "
+        "least. 0 switches the limit off.",
         whole_number(0),
+    )
+    max_message_files: int = setting(
+        "MAX_MESSAGE_FILES", 16, "Images and documents in one message.", whole_number(0, 1000)
     )
     media_urls: str = setting(
         "MEDIA_URLS",

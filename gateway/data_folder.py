@@ -9,7 +9,10 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 PRIVATE = 0o700
-_OURS = ("*.sqlite3*", "secrets.json", ".secrets.json.*", "engines", "box-id", ".box-id.*", "*.lock", "*.log")
+_OURS = (
+    *("*.sqlite3*", "secrets.json", ".secrets.json.*", "engines", "files"),
+    *("box-id", ".box-id.*", "*.lock", "*.log"),
+)
 """What a gateway puts into its data folder."""
 
 

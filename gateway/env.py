@@ -148,6 +148,17 @@ def parse_names(name: str, raw: str) -> tuple[str, ...]:
     return tuple(word for part in words if (word := part.strip()))
 
 
+def parse_json_object(name: str, raw: str) -> str:
+    """The text of an object in JSON."""
+    try:
+        value = json.loads(raw)
+    except ValueError as exc:
+        raise ConfigurationError(name, f"is not JSON: {exc}") from exc
+    if not isinstance(value, dict):
+        raise ConfigurationError(name, "expected an object in JSON")
+    return raw
+
+
 def some_of(*choices: str) -> Callable[[str, str], tuple[str, ...]]:
     """A parser of comma-separated words, each one of `choices`."""
 

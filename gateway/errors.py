@@ -171,6 +171,11 @@ class StorageFull(Conflict):
     default_message = "The conversations of this account hold as much as they may."
 
 
+class FileInUse(Conflict):
+    code = "file_in_use"
+    default_message = "A message refers to this file. Delete its conversation first."
+
+
 class DoesNotFit(Conflict):
     code = "does_not_fit"
     default_message = "The profile does not fit the GPUs."

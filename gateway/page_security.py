@@ -41,7 +41,7 @@ def page_headers() -> list[tuple[bytes, bytes]]:
 
 
 class ContentSecurityPolicyMiddleware:
-    """Every answer of Django's carries the policy, errors included.
+    """Every answer of Django's carries the policy, errors included, or a stricter one of its view's own.
 
     Sync only, as gateway.middleware.EnvelopeMiddleware.
     """
@@ -52,5 +52,5 @@ class ContentSecurityPolicyMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         response = self.get_response(request)
-        response.headers["Content-Security-Policy"] = self.policy
+        response.headers.setdefault("Content-Security-Policy", self.policy)
         return response

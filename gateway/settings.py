@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -204,8 +205,12 @@ STATIC_ROOT.mkdir(exist_ok=True)  # WhiteNoise warns about a folder that is not 
 WHITENOISE_USE_FINDERS = True
 # Who may read what is CORS_ORIGINS' to say; by itself WhiteNoise lets everybody.
 WHITENOISE_ALLOW_ALL_ORIGINS = False
-STORAGES = {
-    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+FILES_FOLDER = Path(CONFIG.data_dir).resolve() / "files"
+MEDIA_ROOT = FILES_FOLDER  # no path serves it: files are for their owners
+FILE_UPLOAD_PERMISSIONS = 0o600
+FILE_UPLOAD_DIRECTORY_PERMISSIONS = 0o700
+STORAGES: dict[str, dict[str, Any]] = {
+    "default": {"BACKEND": CONFIG.file_storage, "OPTIONS": json.loads(CONFIG.file_storage_options)},
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
 }
 

@@ -27,6 +27,7 @@ urlpatterns = [
     path("api/prompts", include("conversations.prompt_urls")),
     path("api/feedback", include("conversations.feedback_urls")),
     path("api/", include("conversations.share_urls")),
+    path("api/files", include("conversations.file_urls")),
     path("api/models/", include("modelops.urls")),
     path("admin", RedirectView.as_view(url="/admin/")),
     path("admin/", admin.site.urls),

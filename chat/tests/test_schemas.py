@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from chat.caps import GENERATION_CAPS
-from chat.schemas import ChatMessage, ChatRequest, parse_chat_request, parse_openai_request
+from chat.message_schemas import ChatMessage
+from chat.schemas import ChatRequest, parse_chat_request, parse_openai_request
 from gateway.conf_requests import RequestConfig
 from gateway.errors import InvalidRequest
 
@@ -114,7 +115,7 @@ def test_malformed_or_unknown_field_is_named(fields: dict[str, Any], param: str)
         ([*HELLO, {"role": "user"}], "messages[1].content"),
         ([{"content": "Hello"}], "messages[0].role"),
         ([{"role": "root", "content": "Hello"}], "messages[0].role"),
-        ([{"role": "tool", "content": "Hello"}], "messages[0].role"),
+        ([{"role": "tool", "content": "Hello"}], "messages[0].tool_call_id"),
         ([{"role": "user", "content": 5}], "messages[0].content"),
         ([{"role": "user", "content": ""}], "messages[0].content"),
         ([{"role": "user", "content": "Hello", "status": "complete"}], "messages[0].status"),
@@ -134,7 +135,7 @@ def test_malformed_message_is_named_by_its_place(messages: Any, param: str) -> N
     [
         ({}, "messages"),
         ({"messages": HELLO, "content": "Hello"}, "messages"),
-        ({"messages": HELLO, "conversation_id": SOME_ID}, "conversation_id"),
+        ({"messages": HELLO, "file_ids": [SOME_ID]}, "file_ids"),
         ({"content": "Hello", "parent_id": SOME_ID}, "parent_id"),
         ({"content": "Hello", "store": False, "conversation_id": SOME_ID}, "conversation_id"),
         ({"content": "Hello", "store": False, "client_message_id": "1"}, "client_message_id"),

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
+from functools import cached_property
 from typing import Any
 
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from conversations.api.feedback_serializers import FeedbackSerializer
+from conversations.files.rendering import Files, load_files_of, render_parts
 from conversations.models import MAX_CONTENT, Feedback, Message
 from conversations.selectors import MAX_PAGE
 from conversations.siblings import load_siblings
@@ -34,13 +36,24 @@ class SiblingsSerializer(serializers.Serializer[Any]):
 
 @extend_schema_field({"type": ["array", "null"], "items": {"type": "object", "additionalProperties": True}})
 class ObjectsField(serializers.JSONField):
-    """A list of objects, as it is stored: tool calls as the engine wrote them, parts as people sent them."""
+    """Tool calls, as the engine wrote them."""
+
+
+class MessagePartSerializer(serializers.Serializer[Any]):
+    type = serializers.ChoiceField(choices=["text", "image", "document"])
+    text = serializers.CharField(required=False, help_text="Of a text.")
+    file_id = serializers.UUIDField(required=False, help_text="Of an image or a document, as `name`.")
+    name = serializers.CharField(required=False, allow_blank=True)
+    media_type = serializers.CharField(required=False, allow_null=True, help_text="Null: it was deleted.")
+    size_bytes = serializers.IntegerField(required=False, allow_null=True)
 
 
 class MessageSerializer(serializers.ModelSerializer[Message]):
     """`siblings` of the context: the place of each message, by its id."""
 
-    parts = ObjectsField(read_only=True)
+    parts = serializers.SerializerMethodField(
+        help_text="Of a message with images or documents: its texts and files in order."
+    )
     tool_calls = ObjectsField(read_only=True)
     refusal = serializers.SerializerMethodField()
     usage = serializers.SerializerMethodField()
@@ -73,6 +86,16 @@ class MessageSerializer(serializers.ModelSerializer[Message]):
             "request_id",
             "created_at",
         ]
+
+    @cached_property
+    def _files(self) -> Files:
+        """Of all messages that are written together."""
+        page = self.parent.instance if self.parent is not None else self.instance
+        return load_files_of([page] if isinstance(page, Message) else page or ())
+
+    @extend_schema_field(MessagePartSerializer(many=True, allow_null=True))
+    def get_parts(self, message: Message) -> list[dict[str, Any]] | None:
+        return None if message.parts is None else render_parts(message, self._files)
 
     def get_refusal(self, message: Message) -> str | None:
         return message.content if message.finish_reason == REFUSAL else None

@@ -29,16 +29,18 @@ class StoredFile(models.Model):
     name = models.CharField(max_length=MAX_FILE_NAME, blank=True, help_text="As it was first uploaded.")
     size_bytes = models.PositiveIntegerField(editable=False)
     text = models.TextField(blank=True, editable=False, help_text="Of a document, as prompts hold it.")
+    text_bytes = models.PositiveIntegerField(default=0, editable=False, help_text="Of `text`, in UTF-8.")
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
     class Meta:
-        ordering = ["-created_at", "-id"]
+        ordering = ["-id"]
         constraints = [models.UniqueConstraint(fields=["owner", "sha256"], name="file_stored_once_per_owner")]
+        indexes = [models.Index(fields=["owner", "-id"], name="file_of_owner")]
 
     def __str__(self) -> str:
         return f"File {self.pk}"
 
     @property
     def storage_name(self) -> str:
-        """Where its bytes are in the storage."""
-        return f"files/{self.owner_id}/{self.sha256}"
+        """Where its bytes are in the storage: no other row, also of the same content, ever has this name."""
+        return f"{self.owner_id}/{self.pk}"

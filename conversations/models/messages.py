@@ -142,6 +142,7 @@ class Message(models.Model):
             ),
             models.Index(fields=["owner", "size_bytes"], name="message_of_owner"),
             models.Index(fields=["owner"], condition=Q(parts__isnull=False), name="message_with_parts"),
+            models.Index(fields=["owner"], condition=Q(tool_calls__isnull=False), name="message_with_tools"),
         ]
 
     def __str__(self) -> str:

@@ -9,14 +9,14 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from accounts.models import User
-from conversations.branches import Branch, BranchLimits, load_branches, to_prompt
+from conversations.branches import Branch, BranchLimits, BranchMessage, load_branches, to_prompt
 from conversations.models import Conversation, Message
 
 ROOMY = BranchLimits(messages=100, size_bytes=10_000)
 
 
-def said(role: str, content: str) -> Message:
-    return Message(role=role, content=content)
+def said(role: str, content: str) -> BranchMessage:
+    return BranchMessage("", role, content)
 
 
 @pytest.fixture

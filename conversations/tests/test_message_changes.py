@@ -11,7 +11,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from accounts.models import User
-from chat.schemas import MAX_TEXT
+from chat.message_schemas import MAX_TEXT
 from conversations import tree_changes
 from conversations.models import MAX_CONTENT, Conversation, Feedback, Message, SharedLink
 from conversations.new_turns import NewMessage, NewTurn

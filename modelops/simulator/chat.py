@@ -78,8 +78,17 @@ def _check_content(content: object, *, number: int, settings: ServeSettings) -> 
             found=describe(content),
         )
     for part in content:
-        if isinstance(part, dict) and part.get("type") not in ("text", "refusal", None):
+        kind = part.get("type") if isinstance(part, dict) else None
+        if kind == "image_url" and settings.sees_images:
+            _check_image(part.get("image_url"))
+        elif kind not in ("text", "refusal", None):
             raise ApiError(f"{settings.canonical_name} is not a multimodal model")
+
+
+def _check_image(image_url: object) -> None:
+    url = image_url.get("url") if isinstance(image_url, dict) else None
+    if not isinstance(url, str) or not url.startswith("data:image/"):
+        raise ApiError("Failed to load image: the simulated engine fetches no URL.")
 
 
 def _chosen_tool(body: Body, settings: ServeSettings) -> Mapping[str, Any] | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import re
 from collections.abc import Sequence
@@ -19,7 +20,7 @@ _IGNORED_WITH_VALUE = (
     "--chat-template-content-format --compilation-config --config-format --convert --cpu-offload-gb "
     "--cuda-graph-sizes --data-parallel-size --distributed-executor-backend --download-dir "
     "--generation-config --guided-decoding-backend --hf-config-path --hf-overrides --hf-token "
-    "--kv-cache-dtype --kv-cache-memory-bytes --kv-transfer-config --limit-mm-per-prompt --load-format "
+    "--kv-cache-dtype --kv-cache-memory-bytes --kv-transfer-config --load-format "
     "--lora-modules --max-log-len --max-logprobs --max-lora-rank --max-loras --max-num-batched-tokens "
     "--middleware --mm-processor-kwargs --override-generation-config --quantization --revision "
     "--response-role --root-path --rope-scaling --runner --seed --speculative-config --swap-space "
@@ -68,6 +69,7 @@ class ServeSettings:
     shutdown_timeout_s: int
     reasoning_parser: str | None
     auto_tool_choice: bool
+    sees_images: bool
     access_log: bool
     track_load: bool
     force_include_usage: bool
@@ -109,6 +111,7 @@ def _add_engine_flags(serve: argparse.ArgumentParser) -> None:
     serve.add_argument("--reasoning-parser", default=None)
     serve.add_argument("--tool-call-parser", default=None)
     serve.add_argument("--enable-auto-tool-choice", action=argparse.BooleanOptionalAction, default=False)
+    serve.add_argument("--limit-mm-per-prompt", type=json.loads, default={})
     serve.add_argument("--enable-server-load-tracking", action="store_true")
     serve.add_argument("--enable-force-include-usage", action="store_true")
     serve.add_argument("--disable-uvicorn-access-log", action="store_true")
@@ -219,6 +222,8 @@ def parse_command_line(argv: Sequence[str]) -> ServeSettings:
         shutdown_timeout_s=args.shutdown_timeout,
         reasoning_parser=args.reasoning_parser,
         auto_tool_choice=args.enable_auto_tool_choice and args.tool_call_parser is not None,
+        # vLLM goes by the model's config; here whoever bounds the images of a prompt has a model for them.
+        sees_images=bool(args.limit_mm_per_prompt.get("image")),
         access_log=not args.disable_uvicorn_access_log and args.uvicorn_log_level in ("info", "debug"),
         track_load=args.enable_server_load_tracking,
         force_include_usage=args.enable_force_include_usage,

@@ -18,7 +18,16 @@ from django.urls import URLPattern, URLResolver, get_resolver
 from chat.plane import build_chat_plane
 from gateway.tests.live import GatewayProcess
 
-OWNED = {"conversation_id", "message_id", "folder_id", "prompt_id", "share_id", "key_id", "session_id"}
+OWNED = {
+    "conversation_id",
+    "message_id",
+    "folder_id",
+    "prompt_id",
+    "share_id",
+    "key_id",
+    "session_id",
+    "file_id",
+}
 """Path parameters that name somebody's object."""
 
 FOR_EVERYBODY = {"switch_id", "model_id", "token"}
@@ -96,6 +105,7 @@ def parties(
         folder = victim.post("/api/folders", json={"name": "private"}).json()
         prompt = victim.post("/api/prompts", json={"title": "private", "content": "private"}).json()
         share = victim.post(f"/api/conversations/{chat['conversation_id']}/shares", json={}).json()
+        file = victim.post("/api/files", files={"file": ("private.txt", b"private")}).json()
         sessions = victim.get("/api/auth/sessions").json()["data"]
         yield (
             client,
@@ -107,6 +117,7 @@ def parties(
                 "prompt_id": prompt["id"],
                 "share_id": share["id"],
                 "key_id": key["id"],
+                "file_id": file["id"],
                 "session_id": next(s["id"] for s in sessions if s["is_current"]),
             },
         )
@@ -135,8 +146,9 @@ def ask_with(**fields: Any) -> dict[str, Any]:
     [
         lambda ids: ask_with(conversation_id=ids["conversation_id"]),
         lambda ids: ask_with(conversation_id=ids["conversation_id"], parent_id=ids["message_id"]),
+        lambda ids: ask_with(file_ids=[ids["file_id"]]),
     ],
-    ids=["conversation", "conversation and parent"],
+    ids=["conversation", "conversation and parent", "file"],
 )
 def test_chat_does_not_go_on_with_somebody_elses_conversation(
     parties: tuple[httpx.Client, dict[str, str]], make_body: Callable[[dict[str, str]], dict[str, Any]]
@@ -176,7 +188,8 @@ def test_answer_to_somebody_elses_message_id_is_not_repeated(
 
 
 @pytest.mark.parametrize(
-    "path", ["/api/conversations", "/api/folders", "/api/prompts", "/api/keys", "/api/auth/sessions"]
+    "path",
+    ["/api/conversations", "/api/folders", "/api/prompts", "/api/keys", "/api/auth/sessions", "/api/files"],
 )
 def test_lists_hold_ones_own_only(parties: tuple[httpx.Client, dict[str, str]], path: str) -> None:
     client, theirs = parties
