@@ -142,7 +142,7 @@ def test_system_prompt_counts_towards_the_account(
         ("version", 2**31),
         ("archived", "perhaps"),
         ("title_source", "model"),
-        ("owner", str(uuid.uuid4())),
+        ("owner", str(uuid.UUID(int=1))),
         ("updated_at", "2026-11-22T12:00:00Z"),
         ("deleted_at", None),
     ],

@@ -15,6 +15,7 @@ from django.utils import timezone
 from accounts.models import User
 from conversations import copies
 from conversations.models import Conversation, Feedback, Folder, Message
+from conversations.stored_bytes import sum_stored_bytes
 from conversations.tests.rest import add, error_of
 from gateway.conf import get_config
 
@@ -45,7 +46,9 @@ def talk(mina: User) -> Conversation:
     """Two answers to one question, of which the second one is shown and went on."""
     folder = Folder.objects.create(owner=mina, name="Work")
     row = add(mina, title="Bread", title_source="user", system_prompt="Bake.", model="tiny", folder=folder)
-    question = say(row, None, "How?", client_message_id="c-1", request_digest="n1", parts=[{"type": "text"}])
+    question = say(
+        row, None, "How?", client_message_id="c-1", request_digest="n1", parts=[{"type": "text", "length": 4}]
+    )
     say(row, question, "discarded", role="assistant")
     answer = say(
         *(row, question, "빵 😀"),
@@ -137,10 +140,10 @@ def test_running_answer_is_copied_as_a_stopped_one(api: Client, talk: Conversati
 
 
 def test_copy_counts_towards_the_account(
-    api: Client, talk: Conversation, monkeypatch: pytest.MonkeyPatch
+    api: Client, mina: User, talk: Conversation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    stored = 5 * 1024 + len("Bake.How?discardedhmnext") + len("빵 😀".encode())
-    copied = stored - 1024 - len("discarded")
+    (stored,) = sum_stored_bytes([mina.id])
+    copied = 4 * 1024 + len("Bake.How?hmnext") + len("빵 😀".encode())
 
     for limit, status in ((stored + copied - 1, 409), (stored + copied, 201)):
         config = replace(get_config(), max_account_bytes=limit)

@@ -200,7 +200,7 @@ def test_page_of_messages_shows_its_files_in_one_query(
         rows = [store(mina, image(colour=n)) for n in range(count)]
         messages = tuple(message for row in rows for message in shows(row))
         turn = begin_with_files(turn_of(mina, messages=messages))
-        with django_assert_num_queries(5):
+        with django_assert_num_queries(6):
             page = api.get(f"/api/conversations/{turn.conversation_id}").json()["messages"]
         assert [part["file_id"] for m in page if m["parts"] for part in m["parts"][1:]] == [
             str(row.pk) for row in rows

@@ -27,6 +27,7 @@ SAID = st.lists(
         id=st.just(""),
         role=st.sampled_from(["user", "assistant", "tool"]),
         content=st.sampled_from(["", "x", "안녕", "long " * 9]),
+        extra=st.none(),
     ),
     min_size=1,
     max_size=12,

@@ -36,6 +36,7 @@ FOR_EVERYBODY = {"switch_id", "model_id", "token"}
 MESSAGE = "/api/conversations/{conversation_id}/messages/{message_id}"
 BODIES: dict[str, dict[str, Any]] = {
     "PATCH /api/folders/{folder_id}": {"name": "mine"},
+    "POST /api/conversations/{conversation_id}/messages": {"content": "hello"},
     f"PATCH {MESSAGE}": {"content": "!"},
     f"PUT {MESSAGE}/feedback": {"rating": "up"},
 }
