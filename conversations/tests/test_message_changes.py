@@ -23,7 +23,7 @@ from gateway.errors import ConversationBusy
 
 pytestmark = pytest.mark.django_db
 
-PARTS = [
+PARTS: list[dict[str, Any]] = [
     {"type": "text", "length": 4},
     {"type": "image", "file_id": "0193f3c2-0000-7000-8000-000000000001"},
     {"type": "text", "length": 3},
