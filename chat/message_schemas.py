@@ -53,7 +53,7 @@ class CalledFunction(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     arguments: Annotated[str, Meta(max_length=MAX_TEXT)]
 
 
-class ToolCall(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+class CalledTool(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     id: CallId
     function: CalledFunction
     type: Literal["function"] = "function"
@@ -66,7 +66,7 @@ class ChatMessage(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
         | Annotated[list[ContentPart], Meta(min_length=1, max_length=MAX_PARTS)]
         | None
     ) = None
-    tool_calls: Annotated[list[ToolCall], Meta(min_length=1, max_length=128)] | None = None
+    tool_calls: Annotated[list[CalledTool], Meta(min_length=1, max_length=128)] | None = None
     tool_call_id: CallId | None = None
 
     @property

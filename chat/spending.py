@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from accounts.usage.spent import Outcome, Spent
+from accounts.usage.spent import Spent, UseOutcome
 from chat.generation import BYTES_PER_TOKEN, Generation, GenerationStopped
 
 MAX_GUESSED_PROMPT_TOKENS = 16_384
@@ -42,10 +42,10 @@ def _tokens_of(generation: Generation, ended_by: BaseException | None) -> tuple[
     return prompt, generation.estimate_tokens(), True
 
 
-def _outcome_of(ended_by: BaseException | None) -> Outcome:
+def _outcome_of(ended_by: BaseException | None) -> UseOutcome:
     if ended_by is None:
-        return Outcome.COMPLETE
-    return Outcome.CANCELLED if isinstance(ended_by, GenerationStopped) else Outcome.FAILED
+        return UseOutcome.COMPLETE
+    return UseOutcome.CANCELLED if isinstance(ended_by, GenerationStopped) else UseOutcome.FAILED
 
 
 def bounded(tokens: int | None) -> int:

@@ -17,7 +17,7 @@ from django.db.models import Sum
 from django.utils import timezone
 
 from accounts.models import MAX_MODEL_LABEL, NO_KEY, DailyUsage, User
-from accounts.usage.spent import Outcome, Spent
+from accounts.usage.spent import Spent, UseOutcome
 from gateway.batching import BatchWorker
 from gateway.errors import DependencyUnavailable
 
@@ -51,9 +51,9 @@ class Sums:
         self.prompt_tokens += spent.prompt_tokens
         self.completion_tokens += spent.completion_tokens
         self.cost_micros += spent.cost_micros
-        if spent.outcome is Outcome.FAILED:
+        if spent.outcome is UseOutcome.FAILED:
             self.failed += 1
-        elif spent.outcome is Outcome.CANCELLED:
+        elif spent.outcome is UseOutcome.CANCELLED:
             self.cancelled += 1
         if spent.is_estimated:
             self.estimated_tokens += spent.tokens

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 
-class Outcome(StrEnum):
+class UseOutcome(StrEnum):
     """How a request ended that was admitted."""
 
     COMPLETE = "complete"
@@ -27,7 +27,7 @@ class Spent:
     """As its engine calls it, never as the client did; empty where no engine was asked."""
     endpoint: str = ""
     """The path of the request, or what else the tokens were for."""
-    outcome: Outcome = Outcome.COMPLETE
+    outcome: UseOutcome = UseOutcome.COMPLETE
     latency_ms: int | None = None
     """Of a complete answer, from admission to its end."""
     ttft_ms: int | None = None
@@ -40,4 +40,4 @@ class Spent:
 
 
 NOTHING = Spent()
-REFUSED = Spent(outcome=Outcome.FAILED)
+REFUSED = Spent(outcome=UseOutcome.FAILED)

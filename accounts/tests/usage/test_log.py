@@ -16,7 +16,7 @@ from django.test.utils import CaptureQueriesContext
 from accounts.models import NO_KEY, DailyUsage, User
 from accounts.usage import log
 from accounts.usage.log import SUM_COLUMNS, DayOfUse, Sums, UsageLog, add_usage, usage_of_today
-from accounts.usage.spent import Outcome, Spent
+from accounts.usage.spent import Spent, UseOutcome
 from gateway.batching import BatchWorker
 
 Result = TypeVar("Result")
@@ -50,9 +50,9 @@ async def in_thread(read: Callable[[], Result]) -> Result:
 
 async def test_everything_about_an_answer_is_added_up(worker: BatchWorker, mina: User) -> None:
     usage = UsageLog()
-    answer = Spent(10, 5, False, "m", "/api/chat", Outcome.COMPLETE, 1000, 100, 7.5)
-    cut = Spent(2, 1, True, "m", "/api/chat", Outcome.CANCELLED, None, 50, 1.5)
-    failed = Spent(0, 0, False, "m", "/api/chat", Outcome.FAILED)
+    answer = Spent(10, 5, False, "m", "/api/chat", UseOutcome.COMPLETE, 1000, 100, 7.5)
+    cut = Spent(2, 1, True, "m", "/api/chat", UseOutcome.CANCELLED, None, 50, 1.5)
+    failed = Spent(0, 0, False, "m", "/api/chat", UseOutcome.FAILED)
 
     usage.note(mina.pk, None, answer)
     usage.note(mina.pk, None, cut)

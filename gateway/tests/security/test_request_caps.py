@@ -74,7 +74,7 @@ def test_what_asks_too_much_is_refused_before_the_engine(
     [
         {"content": "hello", "max_tokens": 1001},
         {"content": "hello", "n": 2},
-        {"content": "hello", "tools": [TOOL]},
+        {"content": "hello", "tools": [TOOL] * 5},
         {"content": "hello", "stop": ["a"] * 5},
         {"content": "hello", "stop": "a" * 1001},
         {"content": "hello", "stop": ["a" * 1001]},
