@@ -16,11 +16,11 @@ from rest_framework.views import APIView
 
 from accounts.models import User
 from accounts.rest_caller import caller_of, principal_of
-from accounts.usage.csv_lines import write_csv
 from accounts.usage.report import UsageQuery, list_columns, load_page, load_totals
 from accounts.usage.serializers import MAX_PAGE, UsageQuerySerializer, UsageReportSerializer
 from accounts.views import read_body
 from gateway.conf import get_config
+from gateway.csv_lines import write_csv
 from gateway.errors import NotFound, PermissionDenied
 from gateway.ids import parse_id
 

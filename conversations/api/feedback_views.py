@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import uuid
 from collections.abc import AsyncIterator
 from typing import Any
@@ -33,12 +31,11 @@ from conversations.feedback import (
     next_page,
     withdraw_feedback,
 )
+from gateway.csv_lines import write_csv
 from gateway.rest import caller_id
 
 PAGE_ROWS = 500
 """Of a CSV file, read from the database at a time."""
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
-"""What a spreadsheet takes for the beginning of a formula (OWASP, CSV injection)."""
 
 
 class FeedbackView(APIView):
@@ -123,20 +120,9 @@ class AllFeedbackView(APIView):
 async def stream_csv(found: FeedbackFilter) -> AsyncIterator[str]:
     """The file in pieces, each from a query of its own: nothing is held while a client reads."""
     columns = list(GivenFeedbackSerializer().fields)
-    yield _write_lines([columns])
+    yield write_csv([columns])
     last = None
     while page := await sync_to_async(next_page)(found, last, size=PAGE_ROWS):
         last = page[-1]
         rows = GivenFeedbackSerializer(page, many=True).data
-        yield _write_lines([[defuse(str(row[name])) for name in columns] for row in rows])
-
-
-def defuse(cell: str) -> str:
-    """The text, so that a spreadsheet takes it for one."""
-    return f"'{cell}" if cell.startswith(FORMULA_STARTS) else cell
-
-
-def _write_lines(rows: list[list[str]]) -> str:
-    lines = io.StringIO()
-    csv.writer(lines).writerows(rows)
-    return lines.getvalue()
+        yield write_csv([row[name] for name in columns] for row in rows)

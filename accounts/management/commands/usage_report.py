@@ -10,9 +10,9 @@ from django.core.management.base import BaseCommand, CommandError
 from rest_framework.exceptions import ValidationError
 
 from accounts.models import User
-from accounts.usage.csv_lines import write_csv
 from accounts.usage.report import GROUPS, UsageQuery, list_columns, load_page
 from accounts.usage.serializers import DEFAULT_DAYS, MAX_PAGE, UsageQuerySerializer
+from gateway.csv_lines import write_csv
 
 
 class Command(BaseCommand):

@@ -16,7 +16,7 @@ from pytest_django import DjangoAssertNumQueries
 from accounts.models import ApiKey, DailyUsage, Role, User
 from accounts.tests.rest import client_of, client_with
 from accounts.usage import views
-from accounts.usage.csv_lines import write_csv
+from gateway.csv_lines import write_csv
 
 pytestmark = [
     pytest.mark.django_db,
