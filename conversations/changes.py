@@ -29,7 +29,7 @@ from conversations.new_turns import NewMessage, make_title
 from conversations.prompt_sizes import count_bytes
 from conversations.removal import remove_conversations
 from conversations.selectors import get_conversation
-from conversations.stored_bytes import check_account, sum_stored_bytes
+from conversations.stored_bytes import check_space
 from gateway.conf import get_config
 from gateway.errors import NotFound, VersionConflict
 
@@ -72,8 +72,7 @@ def _columns_of(conversation: Conversation, changes: Changes) -> dict[str, Any]:
     if "system_prompt" in columns:
         grown = count_bytes(columns["system_prompt"]) - count_bytes(conversation.system_prompt)
         if grown > 0:
-            (stored_bytes,) = sum_stored_bytes([conversation.owner_id])
-            check_account(stored_bytes, grown, get_config().max_account_bytes)
+            check_space(conversation.owner_id, grown, get_config().max_account_bytes)
     if "title" in columns:
         columns["title_source"] = TitleSource.USER
         if not columns["title"]:

@@ -11,7 +11,7 @@ from django.db import connection, transaction
 from conversations.models import ROW_BYTES, Conversation, Message, MessageStatus
 from conversations.prompt_sizes import MOST_MESSAGES, count_bytes
 from conversations.services import lock_conversation
-from conversations.stored_bytes import check_account, sum_stored_bytes
+from conversations.stored_bytes import check_space
 from gateway.conf import get_config
 from gateway.database.rows import encode_rows, is_postgresql
 from gateway.errors import ConversationFull, NotFound
@@ -56,8 +56,7 @@ def duplicate_conversation(
         if not branch.is_whole:
             raise ConversationFull(f"Branches of more than {MOST_MESSAGES} messages are not copied.")
         new_bytes = branch.size_bytes + count_bytes(source.system_prompt) + ROW_BYTES * (len(branch.ids) + 1)
-        (stored_bytes,) = sum_stored_bytes([owner_id])
-        check_account(stored_bytes, new_bytes, get_config().max_account_bytes)
+        check_space(owner_id, new_bytes, get_config().max_account_bytes)
         return _copy(source, branch)
 
 

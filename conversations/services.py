@@ -9,7 +9,7 @@ from django.db import transaction
 from conversations.folders import lock_folder
 from conversations.models import ROW_BYTES, Conversation, TitleSource
 from conversations.prompt_sizes import count_bytes
-from conversations.stored_bytes import check_account, sum_stored_bytes
+from conversations.stored_bytes import check_space
 from gateway.conf import get_config
 from gateway.errors import NotFound
 
@@ -37,8 +37,7 @@ def create_conversation(
     owner's.
     """
     new_bytes = ROW_BYTES + count_bytes(system_prompt)
-    (stored_bytes,) = sum_stored_bytes([owner_id])
-    check_account(stored_bytes, new_bytes, get_config().max_account_bytes)
+    check_space(owner_id, new_bytes, get_config().max_account_bytes)
     with transaction.atomic():
         if folder_id is not None:
             lock_folder(owner_id=owner_id, folder_id=folder_id)

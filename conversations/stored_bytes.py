@@ -31,6 +31,12 @@ def sum_stored_bytes(items: Sequence[uuid.UUID]) -> list[int]:
     return [stored[owner] for owner in items]
 
 
+def check_space(owner_id: uuid.UUID, new_bytes: int, limit_bytes: int) -> None:
+    """Raises StorageFull when the account would hold more than it may with so many bytes more."""
+    (stored_bytes,) = sum_stored_bytes([owner_id])
+    check_account(stored_bytes, new_bytes, limit_bytes)
+
+
 def check_account(stored_bytes: int, new_bytes: int, limit_bytes: int) -> None:
     """Raises StorageFull when an account would hold more than it may. A limit of 0 is none."""
     if limit_bytes and stored_bytes + new_bytes > limit_bytes:

@@ -15,7 +15,7 @@ from django.db.models import Count, Sum
 from conversations.models import ROW_BYTES, Conversation, Message, MessageRole, MessageStatus
 from conversations.prompt_sizes import TurnLimits, count_bytes
 from conversations.selectors import NO_MESSAGE, get_message
-from conversations.stored_bytes import check_account, sum_stored_bytes
+from conversations.stored_bytes import check_space
 from conversations.tree import find_newest_leaf, is_answered_below, is_at_or_below, remove_below
 from gateway.conf import get_config
 from gateway.errors import ConversationBusy, InvalidRequest, NotFound, VersionConflict
@@ -74,8 +74,7 @@ def _check_sizes(conversation: Conversation, new_bytes: int) -> None:
     )
     limits = TurnLimits(conversation_bytes=config.max_conversation_bytes)
     limits.check_conversation(held["texts"] + ROW_BYTES * held["rows"], new_bytes, 1)
-    (stored_bytes,) = sum_stored_bytes([conversation.owner_id])
-    check_account(stored_bytes, new_bytes + ROW_BYTES, config.max_account_bytes)
+    check_space(conversation.owner_id, new_bytes + ROW_BYTES, config.max_account_bytes)
 
 
 def delete_branch(*, user_id: uuid.UUID, conversation_id: uuid.UUID, message_id: uuid.UUID) -> None:

@@ -23,7 +23,7 @@ from conversations.files.images import check_image, looks_like_image
 from conversations.files.selectors import get_file
 from conversations.models import ROW_BYTES, FileKind, Message, StoredFile
 from conversations.models.files import MAX_FILE_NAME
-from conversations.stored_bytes import check_account, sum_stored_bytes
+from conversations.stored_bytes import check_space
 from gateway.conf import get_config
 from gateway.conf_conversations import ConversationConfig
 from gateway.errors import FileInUse, InvalidRequest, RequestTooLarge
@@ -54,8 +54,7 @@ def store_upload(
         return known, False
     content = recognise(file, name=name, size_bytes=size_bytes, kind=kind, config=get_config())
     text_bytes = len(content.text.encode())
-    (stored_bytes,) = sum_stored_bytes([owner_id])
-    check_account(stored_bytes, size_bytes + text_bytes + ROW_BYTES, get_config().max_account_bytes)
+    check_space(owner_id, size_bytes + text_bytes + ROW_BYTES, get_config().max_account_bytes)
     return store_content(
         StoredFile(
             owner_id=owner_id,
