@@ -6,15 +6,16 @@ A run is bounded in memory, and in each of its transactions, however much there 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.core.files.storage import default_storage
 from django.db import transaction
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 
-from conversations.models import Conversation, Message, MessageStatus, RetentionRule, StoredFile
+from conversations.files.purging import find_unused_files
+from conversations.files.storing import remove_files
+from conversations.models import Conversation, Message, MessageStatus, RetentionRule
 from conversations.removal import remove_conversations
 from gateway.audit import record_change
 from gateway.conf import get_config
@@ -22,8 +23,6 @@ from gateway.conf import get_config
 MOST_CONVERSATIONS = 100
 MOST_MESSAGES = 10_000
 """Of one transaction; a conversation that has more is one by itself."""
-MOST_FILES = 1_000
-"""That are looked for at a time among what an account's messages refer to."""
 UNUSED_FILE_AGE = timedelta(days=1)
 """A file is uploaded before the message that refers to it is sent."""
 
@@ -67,11 +66,13 @@ def purge(now: datetime, *, is_dry_run: bool) -> Purge:
         removed.append(Removed(policy=policy.name, conversations=conversations, messages=messages))
         earlier |= policy.conversations
     kept = Message.objects.exclude(conversation__in=_due(earlier)) if is_dry_run else Message.objects.all()
-    sizes = [
-        file.size_bytes if is_dry_run else _remove_file(file)
-        for file in _unused_files(now - UNUSED_FILE_AGE, kept)
-    ]
-    done = Purge(removed=removed, files=len(sizes), file_bytes=sum(sizes))
+    files = file_bytes = 0
+    for unused in find_unused_files(now - UNUSED_FILE_AGE, kept):
+        files += len(unused)
+        file_bytes += sum(file.size_bytes for file in unused)
+        if not is_dry_run:
+            remove_files(unused)
+    done = Purge(removed=removed, files=files, file_bytes=file_bytes)
     if not is_dry_run:
         _record(done)
     return done
@@ -131,33 +132,6 @@ def _next_batch(due: QuerySet[Conversation]) -> list[uuid.UUID]:
             break
         batch.append(id_)
     return batch
-
-
-def _unused_files(uploaded_before: datetime, messages: QuerySet[Message]) -> Iterator[StoredFile]:
-    """Files that none of their owner's messages refers to."""
-    old = StoredFile.objects.filter(created_at__lt=uploaded_before).defer("text").order_by("owner_id", "pk")
-    last: StoredFile | None = None
-    while page := list((_after(old, last) if last else old)[:MOST_FILES]):
-        last = page[-1]
-        unused = {(file.owner_id, str(file.pk)): file for file in page}
-        said = messages.filter(owner__in={file.owner_id for file in page}, parts__isnull=False)
-        for owner_id, parts in said.order_by().values_list("owner", "parts").iterator(chunk_size=500):
-            for part in parts or ():
-                unused.pop((owner_id, part.get("file_id")), None)
-        yield from unused.values()
-
-
-def _after(files: QuerySet[StoredFile], last: StoredFile) -> QuerySet[StoredFile]:
-    return files.filter(Q(owner__gt=last.owner_id) | Q(owner=last.owner_id, pk__gt=last.pk))
-
-
-def _remove_file(file: StoredFile) -> int:
-    """Its row, then its bytes; the number of bytes. A failure in between leaves bytes that nobody sees."""
-    StoredFile.objects.filter(pk=file.pk).delete()
-    same = StoredFile.objects.filter(owner=file.owner_id, sha256=file.sha256).defer("text")
-    if file.storage_name not in {other.storage_name for other in same}:
-        default_storage.delete(file.storage_name)
-    return file.size_bytes
 
 
 def _record(done: Purge) -> None:

@@ -3,29 +3,46 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterator
 from datetime import datetime
-from itertools import chain
 
 from django.core.files.storage import default_storage
+from django.db.models import Q, QuerySet
 
 from conversations.files.parts import file_ids_in
 from conversations.files.storing import remove_files
 from conversations.models import Message, StoredFile
+from gateway.ids import parse_id
+
+MOST_FILES = 1_000
+"""That are looked for at a time among what their owners' messages refer to."""
+
+
+def find_unused_files(before: datetime, messages: QuerySet[Message]) -> Iterator[list[StoredFile]]:
+    """The files from before then that none of their owner's `messages` refers to, some at a time.
+
+    Those that were answered may be removed before the next are asked for.
+    """
+    old = StoredFile.objects.filter(created_at__lt=before).defer("text").order_by("owner_id", "pk")
+    last: StoredFile | None = None
+    while page := list((_after(old, last) if last else old)[:MOST_FILES]):
+        last = page[-1]
+        unused = {(file.owner_id, file.pk): file for file in page}
+        said = messages.filter(owner__in={file.owner_id for file in page}, parts__isnull=False)
+        for owner_id, parts in said.order_by().values_list("owner", "parts").iterator(chunk_size=500):
+            for file_id in file_ids_in(parts):
+                unused.pop((owner_id, file_id), None)
+        yield list(unused.values())
+
+
+def _after(files: QuerySet[StoredFile], last: StoredFile) -> QuerySet[StoredFile]:
+    return files.filter(Q(owner__gt=last.owner_id) | Q(owner=last.owner_id, pk__gt=last.pk))
 
 
 def purge_unused_files(*, before: datetime, is_dry_run: bool = False) -> int:
-    """Remove the files from before then that no message refers to; the result is how many.
-
-    One account after the other, holding the ids of its files alone.
-    """
+    """Remove the files from before then that no message refers to; the result is how many."""
     removed = 0
-    owners = StoredFile.objects.filter(created_at__lt=before).order_by("owner_id")
-    for owner_id in owners.values_list("owner_id", flat=True).distinct():
-        with_parts = Message.objects.filter(owner_id=owner_id, parts__isnull=False).order_by()
-        parts = with_parts.values_list("parts", flat=True).iterator()
-        used = set(chain.from_iterable(map(file_ids_in, parts)))
-        rows = StoredFile.objects.filter(owner_id=owner_id, created_at__lt=before).defer("text")
-        unused = [row for row in rows if row.pk not in used]
+    for unused in find_unused_files(before, Message.objects.all()):
         if not is_dry_run:
             remove_files(unused)
         removed += len(unused)
@@ -42,7 +59,7 @@ def purge_lost_bytes(*, before: datetime, is_dry_run: bool = False) -> int:
         known = set(StoredFile.objects.filter(owner_id=uuid.UUID(folder)).values_list("pk", flat=True))
         for name in default_storage.listdir(folder)[1]:
             path = f"{folder}/{name}"
-            if _as_id(name) in known or default_storage.get_modified_time(path) >= before:
+            if parse_id(name) in known or default_storage.get_modified_time(path) >= before:
                 continue
             if not is_dry_run:
                 default_storage.delete(path)
@@ -53,13 +70,6 @@ def purge_lost_bytes(*, before: datetime, is_dry_run: bool = False) -> int:
 def _list_folders() -> list[str]:
     """Those of accounts. There are none before the first upload."""
     try:
-        return [name for name in default_storage.listdir("")[0] if _as_id(name) is not None]
+        return [name for name in default_storage.listdir("")[0] if parse_id(name) is not None]
     except FileNotFoundError:
         return []
-
-
-def _as_id(name: str) -> uuid.UUID | None:
-    try:
-        return uuid.UUID(name)
-    except ValueError:
-        return None

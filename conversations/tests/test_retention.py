@@ -18,6 +18,7 @@ from pytest_django import Settings
 
 from accounts.models import AuditEvent, Role, User
 from conversations import retention
+from conversations.files import purging
 from conversations.models import Conversation, Feedback, Message, RetentionRule, SharedLink, StoredFile
 from conversations.removal import remove_conversations
 from conversations.tests.trees import chain, say, start_streaming
@@ -164,7 +165,7 @@ def test_files_that_nothing_refers_to_lose_row_and_bytes(mina: User, boss: User)
 
 
 def test_files_are_looked_through_in_pages(mina: User, boss: User, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(retention, "MOST_FILES", 2)
+    monkeypatch.setattr(purging, "MOST_FILES", 2)
     for owner in (mina, boss):
         for n in range(5):
             upload(owner, bytes([n]))
