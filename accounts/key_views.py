@@ -25,7 +25,7 @@ from accounts.key_serializers import (
     RotationSerializer,
 )
 from accounts.rest_caller import caller_of, rest_origin
-from accounts.views import read_body
+from gateway.rest import read
 
 
 def _issued(issued: IssuedKey) -> Response:
@@ -52,7 +52,7 @@ class KeysView(APIView):
         summary="Issue an API key; it is shown this once",
     )
     def post(self, request: Request) -> Response:
-        body = read_body(ApiKeyFieldsSerializer(data=request.data))
+        body = read(ApiKeyFieldsSerializer(data=request.data))
         return _issued(issue_api_key(user=caller_of(request), origin=rest_origin(request), **body))
 
 
@@ -65,7 +65,7 @@ class KeyView(APIView):
         summary="Rename a key, or change its scopes, models or expiry",
     )
     def patch(self, request: Request, key_id: uuid.UUID) -> Response:
-        changes = read_body(ApiKeyFieldsSerializer(data=request.data, partial=True))
+        changes = read(ApiKeyFieldsSerializer(data=request.data, partial=True))
         if "models" in changes:
             changes["allowed_models"] = changes.pop("models")
         row = change_api_key(
@@ -90,7 +90,7 @@ class RotateKeyView(APIView):
         summary="A new key like this one, which goes on working for a while",
     )
     def post(self, request: Request, key_id: uuid.UUID) -> Response:
-        body = read_body(RotationSerializer(data=request.data))
+        body = read(RotationSerializer(data=request.data))
         return _issued(
             rotate_api_key(user=caller_of(request), key_id=key_id, origin=rest_origin(request), **body)
         )

@@ -20,7 +20,8 @@ from accounts.serializers import (
     TokenPairSerializer,
 )
 from accounts.sessions import end_own_session, list_sessions, log_out, refresh_session
-from accounts.views import pair_response, read_body
+from accounts.views import pair_response
+from gateway.rest import read
 
 
 class RefreshView(APIView):
@@ -36,7 +37,7 @@ class RefreshView(APIView):
     )
     def post(self, request: Request) -> Response:
         with bad_refreshes_counted(request._request):
-            body = read_body(RefreshSerializer(data=request.data))
+            body = read(RefreshSerializer(data=request.data))
             refreshed = refresh_session(origin=rest_origin(request), **body)
         return pair_response(*refreshed)
 
@@ -54,7 +55,7 @@ class LogoutView(APIView):
     )
     def post(self, request: Request) -> Response:
         with bad_refreshes_counted(request._request):
-            body = read_body(LogoutSerializer(data=request.data))
+            body = read(LogoutSerializer(data=request.data))
             log_out(refresh_token=body["refresh_token"], everywhere=body["all"], origin=rest_origin(request))
         return Response(status=204)
 

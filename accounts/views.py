@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from drf_spectacular.utils import extend_schema
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
@@ -26,6 +24,7 @@ from accounts.serializers import (
 from accounts.services import change_own_password, change_profile, log_in, register
 from accounts.tokens import TokenPair
 from accounts.usage.log import usage_of_today
+from gateway.rest import read
 
 
 def pair_response(user: User, pair: TokenPair, *, status: int = 200) -> Response:
@@ -39,11 +38,6 @@ def pair_response(user: User, pair: TokenPair, *, status: int = 200) -> Response
     return Response(content, status=status)
 
 
-def read_body(serializer: Any) -> Any:
-    serializer.is_valid(raise_exception=True)
-    return serializer.validated_data
-
-
 class LoginView(APIView):
     permission_classes = [AllowAny]
     authentication_classes = []
@@ -55,7 +49,7 @@ class LoginView(APIView):
         summary="Log in with a user name or an e-mail address",
     )
     def post(self, request: Request) -> Response:
-        credentials = read_body(LoginSerializer(data=request.data))
+        credentials = read(LoginSerializer(data=request.data))
         return pair_response(*log_in(request=request._request, origin=rest_origin(request), **credentials))
 
 
@@ -70,7 +64,7 @@ class RegisterView(APIView):
         summary="Create an account, where REGISTRATION is on",
     )
     def post(self, request: Request) -> Response:
-        account = read_body(RegistrationSerializer(data=request.data))
+        account = read(RegistrationSerializer(data=request.data))
         admit_login(request._request, username=account["username"])
         return pair_response(*register(origin=rest_origin(request), **account), status=201)
 
@@ -97,7 +91,7 @@ class MeView(APIView):
     )
     def patch(self, request: Request) -> Response:
         user = caller_of(request)
-        changes = read_body(ProfileSerializer(user, data=request.data, partial=True))
+        changes = read(ProfileSerializer(user, data=request.data, partial=True))
         return _describe_own(change_profile(user=user, changes=changes))
 
 
@@ -110,7 +104,7 @@ class PasswordView(APIView):
     )
     def post(self, request: Request) -> Response:
         user = caller_of(request)
-        passwords = read_body(PasswordSerializer(data=request.data))
+        passwords = read(PasswordSerializer(data=request.data))
         pair = change_own_password(
             request=request._request, user=user, origin=rest_origin(request), **passwords
         )

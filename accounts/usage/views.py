@@ -18,11 +18,11 @@ from accounts.models import User
 from accounts.rest_caller import caller_of, principal_of
 from accounts.usage.report import UsageQuery, list_columns, load_page, load_totals
 from accounts.usage.serializers import MAX_PAGE, UsageQuerySerializer, UsageReportSerializer
-from accounts.views import read_body
 from gateway.conf import get_config
 from gateway.csv_lines import write_csv
 from gateway.errors import NotFound, PermissionDenied
 from gateway.ids import parse_id
+from gateway.rest import read
 
 
 class UsageView(APIView):
@@ -34,7 +34,7 @@ class UsageView(APIView):
         summary="What was used, by day, model, API key, user or endpoint",
     )
     def get(self, request: Request) -> HttpResponseBase:
-        wanted = read_body(UsageQuerySerializer(data=request.query_params.dict()))
+        wanted = read(UsageQuerySerializer(data=request.query_params.dict()))
         query = UsageQuery(
             first_day=wanted["from"],
             last_day=wanted["to"],

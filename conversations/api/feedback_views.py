@@ -32,7 +32,7 @@ from conversations.feedback import (
     withdraw_feedback,
 )
 from gateway.csv_lines import write_csv
-from gateway.rest import caller_id
+from gateway.rest import caller_id, read
 
 PAGE_ROWS = 500
 """Of a CSV file, read from the database at a time."""
@@ -47,13 +47,12 @@ class FeedbackView(APIView):
         summary="Say what you think of an answer; administrators read it, without the answer",
     )
     def put(self, request: Request, conversation_id: uuid.UUID, message_id: uuid.UUID) -> Response:
-        body = NewFeedbackSerializer(data=request.data)
-        body.is_valid(raise_exception=True)
+        body = read(NewFeedbackSerializer(data=request.data))
         feedback = give_feedback(
             user_id=caller_id(request),
             conversation_id=conversation_id,
             message_id=message_id,
-            **body.validated_data,
+            **body,
         )
         return Response(FeedbackSerializer(feedback).data)
 
@@ -93,9 +92,7 @@ class AllFeedbackView(APIView):
         "it; cells that a spreadsheet would take for formulas begin with an apostrophe.",
     )
     def get(self, request: Request) -> HttpResponseBase:
-        query = FeedbackQuerySerializer(data=request.query_params.dict())
-        query.is_valid(raise_exception=True)
-        values = query.validated_data
+        values = read(FeedbackQuerySerializer(data=request.query_params.dict()))
         found = FeedbackFilter(
             first_day=values.get("from"), last_day=values.get("to"), model=values.get("model", "")
         )

@@ -28,7 +28,7 @@ from conversations.files.selectors import NO_SUCH_FILE, get_file, list_files
 from conversations.files.storing import delete_file, store_upload
 from conversations.models import StoredFile
 from gateway.errors import InvalidRequest, NotFound, RequestTooLarge
-from gateway.rest import caller_id
+from gateway.rest import caller_id, read
 
 PIECE_BYTES = 256 * 1024
 
@@ -51,9 +51,8 @@ class FilesView(APIView):
         summary="The caller's files, newest first",
     )
     def get(self, request: Request) -> Response:
-        query = FileQuerySerializer(data=request.query_params.dict())
-        query.is_valid(raise_exception=True)
-        page, has_more = list_files(owner_id=caller_id(request), **query.validated_data)
+        query = read(FileQuerySerializer(data=request.query_params.dict()))
+        page, has_more = list_files(owner_id=caller_id(request), **query)
         return Response(
             {
                 "object": "list",
@@ -75,9 +74,7 @@ class FilesView(APIView):
         summary="Upload an image or a document, to attach it to messages",
     )
     def post(self, request: Request) -> Response:
-        serializer = NewFileSerializer(data=request.data)
-        serializer.is_valid(raise_exception=True)
-        uploaded = serializer.validated_data["file"]
+        uploaded = read(NewFileSerializer(data=request.data))["file"]
         try:
             stored, is_new = store_upload(caller_id(request), uploaded, name=uploaded.name)
         except (InvalidRequest, RequestTooLarge) as exc:

@@ -20,7 +20,7 @@ from conversations.api.message_serializers import (
 )
 from conversations.selectors import MAX_PAGE, get_conversation, list_messages, load_page
 from conversations.tree_changes import activate_branch, delete_branch, edit_message
-from gateway.rest import caller_id
+from gateway.rest import caller_id, read
 
 
 class MessagesView(APIView):
@@ -33,12 +33,10 @@ class MessagesView(APIView):
         description="`branch=all` answers every message of the tree; `parent_id` says what each follows.",
     )
     def get(self, request: Request, conversation_id: uuid.UUID) -> Response:
-        query = MessageQuerySerializer(data=request.query_params.dict())
-        query.is_valid(raise_exception=True)
-        values = query.validated_data
-        read = list_messages if values.pop("branch") == "all" else load_page
+        values = read(MessageQuerySerializer(data=request.query_params.dict()))
+        load = list_messages if values.pop("branch") == "all" else load_page
         conversation = get_conversation(user_id=caller_id(request), conversation_id=conversation_id)
-        page, has_more = read(conversation, **values)
+        page, has_more = load(conversation, **values)
         return Response(
             {
                 "object": "list",
@@ -62,13 +60,12 @@ class MessageView(APIView):
         "`model`.",
     )
     def patch(self, request: Request, conversation_id: uuid.UUID, message_id: uuid.UUID) -> Response:
-        body = EditSerializer(data=request.data)
-        body.is_valid(raise_exception=True)
+        body = read(EditSerializer(data=request.data))
         edited = edit_message(
             user_id=caller_id(request),
             conversation_id=conversation_id,
             message_id=message_id,
-            **body.validated_data,
+            **body,
         )
         return Response(serialise_messages([edited])[0], status=201)
 
@@ -94,13 +91,12 @@ class ActiveBranchView(APIView):
         summary="Go on from here: the active branch becomes the one through this message, to its newest end",
     )
     def post(self, request: Request, conversation_id: uuid.UUID, message_id: uuid.UUID) -> Response:
-        body = VersionSerializer(data=request.data)
-        body.is_valid(raise_exception=True)
+        body = read(VersionSerializer(data=request.data))
         conversation = activate_branch(
             user_id=caller_id(request),
             conversation_id=conversation_id,
             message_id=message_id,
-            **body.validated_data,
+            **body,
         )
         page, has_more = load_page(conversation, limit=MAX_PAGE)
         context = {"page": page, "has_more": has_more}
