@@ -10,12 +10,12 @@ import msgspec
 from msgspec import Meta
 
 from chat.media import is_allowed_url
-from conversations.models.messages import MAX_TOOL_CALL_ID
+from conversations.models.messages import MAX_CONTENT, MAX_TOOL_CALL_ID
 from gateway.bodies import NOT_JSON
 from gateway.conf_requests import RequestConfig
 from gateway.errors import InvalidRequest
 
-MAX_TEXT = 1_000_000
+MAX_TEXT = MAX_CONTENT
 MAX_PARTS = 1000
 
 Text = Annotated[str, Meta(min_length=1, max_length=MAX_TEXT)]

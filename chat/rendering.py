@@ -12,9 +12,9 @@ from chat.client import Headers
 from chat.continuation import tokens_of
 from chat.responses import CollectedAnswer
 from chat.sse import DONE, EVENT_STREAM_HEADERS, data_event
-from chat.transcript import REFUSAL, Usage
+from chat.transcript import Usage
 from conversations.known_messages import KnownMessage
-from conversations.models import MessageStatus
+from conversations.models import REFUSAL, MessageStatus
 from conversations.new_turns import Turn
 from gateway.request_id import current_request_id
 

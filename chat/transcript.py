@@ -7,10 +7,10 @@ from typing import Any
 
 import msgspec
 
+from conversations.models import REFUSAL
+
 FAILED_REASONS = frozenset({"error", "abort"})
 """A finish_reason of these says that the engine gave up, and not that the answer is complete."""
-REFUSAL = "refusal"
-"""The finish_reason of an answer in which the model refuses: its mark, as the refusal is its text."""
 
 
 class Delta(msgspec.Struct):

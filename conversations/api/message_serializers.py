@@ -12,13 +12,10 @@ from rest_framework import serializers
 
 from conversations.api.feedback_serializers import FeedbackSerializer
 from conversations.files.rendering import Files, load_files_of, render_parts
-from conversations.models import MAX_CONTENT, Feedback, Message
+from conversations.models import MAX_CONTENT, REFUSAL, Feedback, Message
 from conversations.selectors import MAX_PAGE
 from conversations.siblings import load_siblings
 from gateway.rest import StrictSerializer
-
-REFUSAL = "refusal"
-"""The finish_reason of an answer whose content says why there is none."""
 
 
 class UsageSerializer(serializers.Serializer[Any]):

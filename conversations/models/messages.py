@@ -16,8 +16,11 @@ MAX_FINISH_REASON = 50
 MAX_TOOL_CALL_ID = 200
 """Characters that the columns take."""
 
+REFUSAL = "refusal"
+"""The finish_reason of an answer in which the model refuses: its mark, as the refusal is its text."""
+
 MAX_CONTENT = 1_000_000
-"""Characters of a message that people write; `chat.schemas` has the same bound."""
+"""Characters of a message that people write."""
 
 ROW_BYTES = 1024
 """What each message counts beside its text, so that a bound in bytes is one on rows as well."""
