@@ -49,7 +49,7 @@ class AttachedFiles:
         self._contents = {
             id(message): self._render_all(message, message.extra.parts)
             for message in said
-            if message.extra and message.extra.parts
+            if message.extra and message.extra.parts is not None
         }
 
     def content_of(self, message: Said) -> str | list[dict[str, Any]]:

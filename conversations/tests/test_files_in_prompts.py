@@ -18,7 +18,7 @@ from conversations.branches import BranchLimits, BranchMessage, Extra, load_bran
 from conversations.files import prompts
 from conversations.files.attaching import GivenMessages, GivenPart, attach_files
 from conversations.files.parts import cut_texts, replace_text
-from conversations.files.prompts import LOST_FILE, OMITTED_IMAGE
+from conversations.files.prompts import LOST_FILE, OMITTED_IMAGE, load_attached
 from conversations.files.storing import store_upload
 from conversations.models import Message, MessageRole, StoredFile
 from conversations.new_turns import LargeTurn, NewMessage, NewTurn, PreparedPrompt, Turn
@@ -205,6 +205,12 @@ def test_page_of_messages_shows_its_files_in_one_query(
         assert [part["file_id"] for m in page if m["parts"] for part in m["parts"][1:]] == [
             str(row.pk) for row in rows
         ]
+
+
+def test_message_whose_list_of_parts_is_empty_has_an_empty_content(mina: User) -> None:
+    said = [BranchMessage("", "user", "", Extra(parts=[]))]
+
+    assert load_attached(turn_of(mina), said).content_of(said[0]) == ""
 
 
 def test_call_that_was_cut_is_left_out_of_prompts(mina: User) -> None:
