@@ -11,7 +11,7 @@ from django.db.models import Q, QuerySet
 
 from conversations.models import Feedback, MessageRole, Rating
 from conversations.selectors import get_message
-from conversations.tree_changes import lock_conversation
+from conversations.tree_changes import lock_tree
 from gateway.errors import InvalidRequest
 
 
@@ -27,7 +27,7 @@ def give_feedback(
     """Store it in place of what was said before. Raises NotFound, and InvalidRequest for no answer."""
     with transaction.atomic():
         # So that the answer is not deleted meanwhile.
-        lock_conversation(user_id=user_id, conversation_id=conversation_id)
+        lock_tree(user_id=user_id, conversation_id=conversation_id)
         message = get_message(user_id=user_id, conversation_id=conversation_id, message_id=message_id)
         if message.role != MessageRole.ASSISTANT:
             raise InvalidRequest("Only answers can be rated.", param="message_id")

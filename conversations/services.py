@@ -11,15 +11,26 @@ from conversations.models import ROW_BYTES, Conversation, TitleSource
 from conversations.prompt_sizes import count_bytes
 from conversations.stored_bytes import check_space
 from gateway.conf import get_config
-from gateway.errors import NotFound
+from gateway.errors import NotFound, VersionConflict
 
 
-def lock_conversation(*, owner_id: uuid.UUID, conversation_id: uuid.UUID) -> Conversation:
-    """The conversation, kept as it is until the transaction ends. Raises NotFound."""
+def lock_conversation(
+    *,
+    owner_id: uuid.UUID,
+    conversation_id: uuid.UUID,
+    version: int | None = None,
+    missing: str = "There is no such conversation.",
+) -> Conversation:
+    """The conversation, which nobody else changes until the transaction ends.
+
+    Raises NotFound, with the text `missing`, and VersionConflict when it is not in `version`.
+    """
     own = Conversation.objects.visible_to(owner_id).filter(pk=conversation_id)
     conversation = own.select_for_update(no_key=True).first()
     if conversation is None:
-        raise NotFound("There is no such conversation.")
+        raise NotFound(missing)
+    if version not in {None, conversation.version}:
+        raise VersionConflict(details={"version": conversation.version})
     return conversation
 
 

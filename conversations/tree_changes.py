@@ -15,10 +15,11 @@ from django.db.models import Count, Sum
 from conversations.models import ROW_BYTES, Conversation, Message, MessageRole, MessageStatus
 from conversations.prompt_sizes import TurnLimits, count_bytes
 from conversations.selectors import NO_MESSAGE, get_message
+from conversations.services import lock_conversation
 from conversations.stored_bytes import check_space
 from conversations.tree import find_newest_leaf, is_answered_below, is_at_or_below, remove_below
 from gateway.conf import get_config
-from gateway.errors import ConversationBusy, InvalidRequest, NotFound, VersionConflict
+from gateway.errors import ConversationBusy, InvalidRequest
 
 EDITED_ROLES = frozenset({MessageRole.USER, MessageRole.ASSISTANT})
 
@@ -37,7 +38,7 @@ def edit_message(
     ConversationFull, StorageFull, and InvalidRequest for a message that is nobody's words.
     """
     with transaction.atomic():
-        conversation = lock_conversation(user_id=user_id, conversation_id=conversation_id, version=version)
+        conversation = lock_tree(user_id=user_id, conversation_id=conversation_id, version=version)
         original = get_message(user_id=user_id, conversation_id=conversation_id, message_id=message_id)
         if original.role not in EDITED_ROLES:
             raise InvalidRequest("Only what people and models said can be edited.", param="message_id")
@@ -84,7 +85,7 @@ def delete_branch(*, user_id: uuid.UUID, conversation_id: uuid.UUID, message_id:
     followed. Raises NotFound, and ConversationBusy while an answer streams below.
     """
     with transaction.atomic():
-        conversation = lock_conversation(user_id=user_id, conversation_id=conversation_id)
+        conversation = lock_tree(user_id=user_id, conversation_id=conversation_id)
         message = get_message(user_id=user_id, conversation_id=conversation_id, message_id=message_id)
         remove_branch(conversation, message)
 
@@ -118,7 +119,7 @@ def activate_branch(
     Raises NotFound and VersionConflict. Where the branch is active already, nothing changes.
     """
     with transaction.atomic():
-        conversation = lock_conversation(user_id=user_id, conversation_id=conversation_id, version=version)
+        conversation = lock_tree(user_id=user_id, conversation_id=conversation_id, version=version)
         message = get_message(user_id=user_id, conversation_id=conversation_id, message_id=message_id)
         leaf_id = find_newest_leaf(message.pk)
         if leaf_id != conversation.head_id:
@@ -126,20 +127,11 @@ def activate_branch(
     return conversation
 
 
-def lock_conversation(
-    *, user_id: uuid.UUID, conversation_id: uuid.UUID, version: int | None = None
-) -> Conversation:
-    """The conversation, which nobody else changes until the transaction ends.
-
-    Raises NotFound, as for a message that is missing, and VersionConflict when it is not in `version`.
-    """
-    rows = Conversation.objects.visible_to(user_id).select_for_update()
-    conversation = rows.filter(pk=conversation_id).first()
-    if conversation is None:
-        raise NotFound(NO_MESSAGE)
-    if version not in {None, conversation.version}:
-        raise VersionConflict(details={"version": conversation.version})
-    return conversation
+def lock_tree(*, user_id: uuid.UUID, conversation_id: uuid.UUID, version: int | None = None) -> Conversation:
+    """The locked conversation of a message; one that is missing looks like a message that is."""
+    return lock_conversation(
+        owner_id=user_id, conversation_id=conversation_id, version=version, missing=NO_MESSAGE
+    )
 
 
 def _move_head(conversation: Conversation, head_id: uuid.UUID | None, **columns: Any) -> None:
