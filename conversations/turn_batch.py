@@ -46,8 +46,9 @@ class TurnBatch:
         self._replays = load_replays(self._asked)
         wanted = {i.conversation_id for i in items if i.conversation_id}
         wanted |= {asked.conversation_id for asked in self._asked.values()}
-        self._places = load_places(wanted)
+        # Before the places: a turn that another one overtook meanwhile finds its conversation busy, or stale.
         self._known = load_known_messages({known_id for i in items if (known_id := i.known_id)})
+        self._places = load_places(wanted)
         ends = {end for item in items if item.prepared is None and (end := self._find_end(item))}
         self._prompts = TurnPrompts(self._places, self._known, load_branches(ends, limits))
 
