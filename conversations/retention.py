@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from django.db import transaction
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 
-from conversations.files.purging import find_unused_files
+from conversations.files.purging import find_unused_files, purge_lost_bytes
 from conversations.files.storing import remove_files
 from conversations.models import Conversation, Message, MessageStatus, RetentionRule
 from conversations.removal import remove_conversations
@@ -23,8 +23,8 @@ from gateway.conf import get_config
 MOST_CONVERSATIONS = 100
 MOST_MESSAGES = 10_000
 """Of one transaction; a conversation that has more is one by itself."""
-UNUSED_FILE_AGE = timedelta(days=1)
-"""A file is uploaded before the message that refers to it is sent."""
+LOST_BYTES_AGE = timedelta(days=1)
+"""An upload writes its bytes before its row, and takes less than that."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +51,8 @@ class Purge:
     removed: Sequence[Removed]
     files: int
     file_bytes: int
+    lost_files: int
+    """Without a row: of accounts that are gone, and of uploads that broke."""
 
 
 def purge(now: datetime, *, is_dry_run: bool) -> Purge:
@@ -67,12 +69,12 @@ def purge(now: datetime, *, is_dry_run: bool) -> Purge:
         earlier |= policy.conversations
     kept = Message.objects.exclude(conversation__in=_due(earlier)) if is_dry_run else Message.objects.all()
     files = file_bytes = 0
-    for unused in find_unused_files(now - UNUSED_FILE_AGE, kept):
-        files += len(unused)
+    unused_since = now - timedelta(days=get_config().unused_file_days)
+    for unused in find_unused_files(unused_since, kept):
+        files += len(unused) if is_dry_run else remove_files(unused, unused_since=unused_since)
         file_bytes += sum(file.size_bytes for file in unused)
-        if not is_dry_run:
-            remove_files(unused)
-    done = Purge(removed=removed, files=files, file_bytes=file_bytes)
+    lost_files = purge_lost_bytes(before=now - LOST_BYTES_AGE, is_dry_run=is_dry_run)
+    done = Purge(removed=removed, files=files, file_bytes=file_bytes, lost_files=lost_files)
     if not is_dry_run:
         _record(done)
     return done
@@ -142,6 +144,6 @@ def _record(done: Purge) -> None:
         changes={
             "conversations": {each.policy: each.conversations for each in done.removed},
             "messages": sum(each.messages for each in done.removed),
-            "files": done.files,
+            "files": done.files + done.lost_files,
         },
     )

@@ -51,8 +51,8 @@ class ConversationConfig:
     unused_file_days: int = setting(
         "UNUSED_FILE_DAYS",
         30,
-        "How long a file is kept that no message refers to; then `purge_files` removes it.",
-        whole_number(0, 3650),
+        "How long a file is kept that no message refers to; then `purge_conversations` removes it.",
+        whole_number(1, 3650),
     )
     auto_titles: bool = setting(
         "AUTO_TITLES",

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 
 from conversations.branches import Extra
 from conversations.files.parts import TEXT_GAP, Part
-from conversations.files.selectors import NO_SUCH_FILE, find_files
-from conversations.files.storing import store_upload
+from conversations.files.selectors import NO_SUCH_FILE
+from conversations.files.storing import store_upload, use_files
 from conversations.models import FileKind, MessageRole, StoredFile
 from conversations.new_turns import NewMessage
 from gateway.errors import GatewayError, InvalidRequest, NotFound, RequestTooLarge
@@ -58,7 +58,7 @@ def attach_files(items: Sequence[GivenMessages]) -> list[tuple[NewMessage, ...] 
 
 def _attach(item: GivenMessages) -> tuple[NewMessage, ...] | Exception:
     wanted = {part.file_id for parts in item.parts.values() for part in parts if part.file_id is not None}
-    files = find_files(item.owner_id, wanted)
+    files = use_files(item.owner_id, wanted)
     messages = list(item.messages)
     try:
         for place, given in item.parts.items():

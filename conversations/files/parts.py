@@ -34,8 +34,11 @@ def file_ids_in(parts: Sequence[Part] | None) -> list[uuid.UUID]:
 
 
 def replace_text(parts: Sequence[Part] | None, text: str) -> list[Part] | None:
-    """The parts of a message whose text is now `text`: its files stay, before it; None for no files."""
-    files = [part for part in parts or () if part["type"] != "text"]
-    if not files:
+    """The parts with this text in place of all of theirs, where the first one was, or first."""
+    if parts is None:
         return None
-    return [*files, {"type": "text", "length": len(text)}] if text else files
+    place = next((n for n, part in enumerate(parts) if part["type"] == "text"), 0)
+    files_before, files_after = (
+        [part for part in some if part["type"] != "text"] for some in (parts[:place], parts[place:])
+    )
+    return [*files_before, {"type": "text", "length": len(text)}, *files_after]

@@ -1,4 +1,4 @@
-"""Removes files that nothing refers to any more: rows without a message, and bytes without a row."""
+"""Finds files that no message refers to, and removes bytes that no row does."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from django.core.files.storage import default_storage
 from django.db.models import Q, QuerySet
 
 from conversations.files.parts import file_ids_in
-from conversations.files.storing import remove_files
 from conversations.models import Message, StoredFile
 from gateway.ids import parse_id
 
@@ -19,11 +18,11 @@ MOST_FILES = 1_000
 
 
 def find_unused_files(before: datetime, messages: QuerySet[Message]) -> Iterator[list[StoredFile]]:
-    """The files from before then that none of their owner's `messages` refers to, some at a time.
+    """The files last used before then that none of their owner's `messages` refers to, some at a time.
 
     Those that were answered may be removed before the next are asked for.
     """
-    old = StoredFile.objects.filter(created_at__lt=before).defer("text").order_by("owner_id", "pk")
+    old = StoredFile.objects.filter(used_at__lt=before).defer("text").order_by("owner_id", "pk")
     last: StoredFile | None = None
     while page := list((_after(old, last) if last else old)[:MOST_FILES]):
         last = page[-1]
@@ -37,16 +36,6 @@ def find_unused_files(before: datetime, messages: QuerySet[Message]) -> Iterator
 
 def _after(files: QuerySet[StoredFile], last: StoredFile) -> QuerySet[StoredFile]:
     return files.filter(Q(owner__gt=last.owner_id) | Q(owner=last.owner_id, pk__gt=last.pk))
-
-
-def purge_unused_files(*, before: datetime, is_dry_run: bool = False) -> int:
-    """Remove the files from before then that no message refers to; the result is how many."""
-    removed = 0
-    for unused in find_unused_files(before, Message.objects.all()):
-        if not is_dry_run:
-            remove_files(unused)
-        removed += len(unused)
-    return removed
 
 
 def purge_lost_bytes(*, before: datetime, is_dry_run: bool = False) -> int:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import uuid
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import IO
 
 from django.core.files import File
@@ -17,10 +18,11 @@ from django.core.files.storage import default_storage
 from django.db import IntegrityError, transaction
 from django.db.models import TextField
 from django.db.models.functions import Cast
+from django.utils import timezone
 
 from conversations.files.documents import PDF, looks_like_pdf, media_type_of, read_pdf, read_text_file
 from conversations.files.images import check_image, looks_like_image
-from conversations.files.selectors import get_file
+from conversations.files.selectors import find_files, get_file
 from conversations.models import ROW_BYTES, FileKind, Message, StoredFile
 from conversations.models.files import MAX_FILE_NAME
 from conversations.stored_bytes import check_space
@@ -50,7 +52,8 @@ def store_upload(
     Raises RequestTooLarge, InvalidRequest for what may not be attached, and StorageFull.
     """
     sha256, size_bytes = measure(file)
-    if (known := find_same(owner_id, sha256)) is not None and kind in (None, known.kind):
+    known = find_same(owner_id, sha256)
+    if known is not None and kind in (None, known.kind) and use_files(owner_id, [known.pk]):
         return known, False
     content = recognise(file, name=name, size_bytes=size_bytes, kind=kind, config=get_config())
     text_bytes = len(content.text.encode())
@@ -141,8 +144,29 @@ def is_in_use(row: StoredFile) -> bool:
     return referring.annotate(said=Cast("parts", TextField())).filter(said__contains=str(row.pk)).exists()
 
 
-def remove_files(rows: Sequence[StoredFile]) -> None:
-    """Remove these rows, then their bytes."""
-    StoredFile.objects.filter(pk__in=[row.pk for row in rows]).delete()
+def use_files(owner_id: uuid.UUID, file_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, StoredFile]:
+    """Those of the files that exist and are the owner's, without their texts; from now on they are young.
+
+    To be called before a message is stored that refers to them, as files that none refers to are removed.
+    """
+    if not file_ids:
+        return {}
+    StoredFile.objects.filter(owner_id=owner_id, pk__in=file_ids).update(used_at=timezone.now())
+    return find_files(owner_id, file_ids)
+
+
+def remove_files(rows: Sequence[StoredFile], *, unused_since: datetime | None = None) -> int:
+    """Remove these rows, then their bytes; the result is how many.
+
+    With `unused_since` those stay that were used after it, also if that was after they were read.
+    """
+    with transaction.atomic():
+        wanted = StoredFile.objects.filter(pk__in=[row.pk for row in rows])
+        if unused_since is not None:
+            wanted = wanted.filter(used_at__lt=unused_since)
+        removed = set(wanted.select_for_update().values_list("pk", flat=True))
+        StoredFile.objects.filter(pk__in=removed).delete()
     for row in rows:
-        default_storage.delete(row.storage_name)
+        if row.pk in removed:
+            default_storage.delete(row.storage_name)
+    return len(removed)

@@ -31,6 +31,11 @@ class StoredFile(models.Model):
     text = models.TextField(blank=True, editable=False, help_text="Of a document, as prompts hold it.")
     text_bytes = models.PositiveIntegerField(default=0, editable=False, help_text="Of `text`, in UTF-8.")
     created_at = models.DateTimeField(default=timezone.now, editable=False)
+    used_at = models.DateTimeField(
+        default=timezone.now,
+        editable=False,
+        help_text="When it was uploaded last, or attached: what a message may refer to soon is not purged.",
+    )
 
     class Meta:
         ordering = ["-id"]

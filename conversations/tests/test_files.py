@@ -249,19 +249,20 @@ def test_file_is_deleted_once_no_message_refers_to_it(api: Client, mina: User, f
 def test_files_that_no_message_refers_to_are_purged_after_their_days(
     api: Client, mina: User, folder: Path
 ) -> None:
-    used, _unused, young = (upload(api, image(colour=n)).json()["id"] for n in range(3))
+    used, _unused, young, again = (upload(api, image(colour=n)).json()["id"] for n in range(4))
     conversation = Conversation.objects.create(owner=mina)
     parts = [{"type": "text", "length": 0}, {"type": "image", "file_id": used}]
     Message.objects.create(conversation=conversation, owner=mina, role="user", parts=parts)
     long_ago = timezone.now() - timedelta(days=get_config().unused_file_days + 1)
-    StoredFile.objects.exclude(pk=young).update(created_at=long_ago)
+    StoredFile.objects.exclude(pk=young).update(created_at=long_ago, used_at=long_ago)
+    assert upload(api, image(colour=3)).json()["id"] == again
 
-    call_command("purge_files", dry_run=True)
-    assert StoredFile.objects.count() == 3
-    call_command("purge_files")
+    call_command("purge_conversations", dry_run=True)
+    assert StoredFile.objects.count() == 4
+    call_command("purge_conversations")
 
-    assert {str(row.pk) for row in StoredFile.objects.all()} == {used, young}
-    assert {path.name for path in folder.rglob("*") if path.is_file()} == {used, young}
+    assert {str(row.pk) for row in StoredFile.objects.all()} == {used, young, again}
+    assert {path.name for path in folder.rglob("*") if path.is_file()} == {used, young, again}
 
 
 def test_bytes_of_a_deleted_account_and_of_a_broken_upload_are_purged_after_a_day(
@@ -278,9 +279,9 @@ def test_bytes_of_a_deleted_account_and_of_a_broken_upload_are_purged_after_a_da
         if path.is_file() and path != young:
             os.utime(path, (two_days_ago, two_days_ago))
 
-    call_command("purge_files", dry_run=True)
+    call_command("purge_conversations", dry_run=True)
     assert len([path for path in folder.rglob("*") if path.is_file()]) == 4
-    call_command("purge_files")
+    call_command("purge_conversations")
 
     assert {path.name for path in folder.rglob("*") if path.is_file()} == {kept, young.name}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import uuid
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -19,6 +20,7 @@ from pytest_django import Settings
 from accounts.models import AuditEvent, Role, User
 from conversations import retention
 from conversations.files import purging
+from conversations.files.storing import use_files
 from conversations.models import Conversation, Feedback, Message, RetentionRule, SharedLink, StoredFile
 from conversations.removal import remove_conversations
 from conversations.tests.trees import chain, say, start_streaming
@@ -50,9 +52,9 @@ def days_ago(days: float) -> Any:
     return timezone.now() - timedelta(days=days)
 
 
-def upload(owner: User, content: bytes, *, days: float = 2) -> StoredFile:
+def upload(owner: User, content: bytes, *, days: float = 40) -> StoredFile:
     file = StoredFile.objects.create(
-        owner=owner, sha256=content.hex(), kind="image", size_bytes=len(content), created_at=days_ago(days)
+        owner=owner, sha256=content.hex(), kind="image", size_bytes=len(content), used_at=days_ago(days)
     )
     default_storage.save(file.storage_name, ContentFile(content))
     return file
@@ -149,7 +151,7 @@ def test_files_that_nothing_refers_to_lose_row_and_bytes(mina: User, boss: User)
     used, unused, new, elsewhere = (
         upload(mina, b"used"),
         upload(mina, b"unused"),
-        upload(mina, b"new", days=0.5),
+        upload(mina, b"new", days=29),
         upload(boss, b"used"),
     )
     # What another account's message says about it is nothing to go by.
@@ -162,6 +164,24 @@ def test_files_that_nothing_refers_to_lose_row_and_bytes(mina: User, boss: User)
     assert set(StoredFile.objects.values_list("pk", flat=True)) == {used.pk, new.pk}
     kept = [default_storage.exists(file.storage_name) for file in (used, new, unused, elsewhere)]
     assert kept == [True, True, False, False]
+
+
+def test_file_that_is_attached_while_it_is_being_purged_stays(
+    mina: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    attached, unused = upload(mina, b"attached"), upload(mina, b"unused")
+
+    def find_and_attach(*args: Any) -> Iterator[list[StoredFile]]:
+        for found in purging.find_unused_files(*args):
+            use_files(mina.pk, [attached.pk])
+            yield found
+
+    monkeypatch.setattr(retention, "find_unused_files", find_and_attach)
+
+    assert "refers to: 1 (" in purge()
+
+    assert set(StoredFile.objects.values_list("pk", flat=True)) == {attached.pk}
+    assert [default_storage.exists(file.storage_name) for file in (attached, unused)] == [True, False]
 
 
 def test_files_are_looked_through_in_pages(mina: User, boss: User, monkeypatch: pytest.MonkeyPatch) -> None:

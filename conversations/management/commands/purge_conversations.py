@@ -15,8 +15,8 @@ class Command(BaseCommand):
     help = (
         "Remove for good: conversations that were deleted longer ago than DELETED_CONVERSATION_DAYS, those "
         "in which nothing was said for as long as the retention rule of their owner's role says (pinned and "
-        "archived ones are no exception), and files that no message refers to. Safe to repeat; for a "
-        "daily job."
+        "archived ones are no exception), files that no message has referred to for UNUSED_FILE_DAYS, and "
+        "those of accounts that are gone. Safe to repeat; for a daily job."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -30,3 +30,6 @@ class Command(BaseCommand):
             counts = f"{each.conversations} conversations with {each.messages} messages"
             self.stdout.write(f"{each.policy}: {counts} {verb}.")
         self.stdout.write(f"Files that no message refers to: {done.files} ({done.file_bytes} bytes) {verb}.")
+        self.stdout.write(
+            f"Files of accounts that are gone, and of broken uploads: {done.lost_files} {verb}."
+        )
