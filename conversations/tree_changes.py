@@ -12,6 +12,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models import Count, Sum
 
+from conversations.files.parts import replace_text
 from conversations.models import ROW_BYTES, Conversation, Message, MessageRole, MessageStatus
 from conversations.prompt_sizes import TurnLimits, count_bytes
 from conversations.selectors import NO_MESSAGE, get_message
@@ -52,20 +53,10 @@ def edit_message(
             parent_id=original.parent_id,
             role=original.role,
             content=content,
-            parts=_with_text(original.parts, content) if is_question else None,
+            parts=replace_text(original.parts, content) if is_question else None,
         )
         _move_head(conversation, edited.pk, updated_at=edited.created_at)
     return edited
-
-
-def _with_text(parts: list[dict[str, Any]] | None, content: str) -> list[dict[str, Any]] | None:
-    """The parts with one text in place of all of theirs, where the first one was."""
-    if parts is None:
-        return None
-    text = {"type": "text", "length": len(content)}
-    place = next((n for n, part in enumerate(parts) if part["type"] == "text"), 0)
-    others = [[part for part in some if part["type"] != "text"] for some in (parts[:place], parts[place:])]
-    return [*others[0], text, *others[1]]
 
 
 def _check_sizes(conversation: Conversation, new_bytes: int) -> None:

@@ -255,11 +255,10 @@ def test_texts_are_cut_out_as_they_were_put_in(said: list[str | None]) -> None:
     assert [text or None for _part, text in cut_texts(attached[0].content, extra.parts)] == said
 
 
-def test_another_text_leaves_the_files_of_a_message() -> None:
-    picture = {"type": "image", "file_id": str(uuid.uuid4())}
+def test_another_text_of_a_message_stands_where_its_first_one_was_and_leaves_its_files() -> None:
+    picture, document = ({"type": kind, "file_id": str(uuid.uuid4())} for kind in ("image", "document"))
+    text, new = {"type": "text", "length": 9}, {"type": "text", "length": 3}
 
-    assert replace_text([{"type": "text", "length": 9}, picture], "new") == [
-        picture,
-        {"type": "text", "length": 3},
-    ]
-    assert replace_text([{"type": "text", "length": 9}], "new") is None
+    assert replace_text([picture, text, document, text], "new") == [picture, new, document]
+    assert replace_text([picture], "new") == [new, picture]
+    assert replace_text(None, "new") is None
