@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 from rest_framework import serializers
 from rest_framework.exceptions import ParseError, ValidationError
+from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.parsers import JSONParser
 from rest_framework.request import Request
 
@@ -51,6 +52,13 @@ def read(serializer: serializers.BaseSerializer[Any]) -> dict[str, Any]:
     serializer.is_valid(raise_exception=True)
     content: dict[str, Any] = serializer.validated_data
     return content
+
+
+class FormatlessNegotiation(DefaultContentNegotiation):
+    """For views that answer something other than JSON by themselves: `format` and `Accept` refuse nothing."""
+
+    def select_renderer(self, request: Any, renderers: Any, format_suffix: Any = None) -> Any:
+        return renderers[0], renderers[0].media_type
 
 
 class StrictSerializer(serializers.Serializer[Any]):

@@ -22,10 +22,12 @@ from gateway.conf import get_config
 from gateway.csv_lines import write_csv
 from gateway.errors import NotFound, PermissionDenied
 from gateway.ids import parse_id
-from gateway.rest import read
+from gateway.rest import FormatlessNegotiation, read
 
 
 class UsageView(APIView):
+    content_negotiation_class = FormatlessNegotiation
+
     @extend_schema(
         operation_id="report_usage",
         parameters=[UsageQuerySerializer],

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import AsyncIterator
-from typing import Any
 
 from asgiref.sync import sync_to_async
 from django.http import StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiResponse, extend_schema
-from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.permissions import IsAdminUser
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -32,7 +30,7 @@ from conversations.feedback import (
     withdraw_feedback,
 )
 from gateway.csv_lines import write_csv
-from gateway.rest import caller_id, read
+from gateway.rest import FormatlessNegotiation, caller_id, read
 
 PAGE_ROWS = 500
 """Of a CSV file, read from the database at a time."""
@@ -66,13 +64,6 @@ class FeedbackView(APIView):
     def delete(self, request: Request, conversation_id: uuid.UUID, message_id: uuid.UUID) -> Response:
         withdraw_feedback(user_id=caller_id(request), conversation_id=conversation_id, message_id=message_id)
         return Response(status=204)
-
-
-class FormatlessNegotiation(DefaultContentNegotiation):
-    """Leaves `format` to the view, which answers CSV by itself."""
-
-    def select_renderer(self, request: Any, renderers: Any, format_suffix: Any = None) -> Any:
-        return renderers[0], renderers[0].media_type
 
 
 class AllFeedbackView(APIView):

@@ -226,6 +226,13 @@ def test_more_rows_take_no_more_queries(
                 assert len(client.get("/api/usage", query).json()["data"]) == number + 1
 
 
+@pytest.mark.parametrize("query", [{}, {"format": "csv"}])
+def test_client_that_accepts_csv_alone_is_not_refused(mina: User, query: dict[str, str]) -> None:
+    response = client_of(mina).get("/api/usage", query, headers={"Accept": "text/csv"})
+
+    assert response.status_code == 200
+
+
 def test_csv_holds_every_row_and_no_formula(mina: User, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(views, "MAX_PAGE", 2)
     for number in range(5):
