@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, Protocol
 import msgspec
 
 from conversations.models import Message, MessageRole
-from gateway.database.rows import from_ids, id_list, is_postgresql, prepared_cursor
+from gateway.database.rows import from_ids, id_list, is_postgresql, join, octets, prepared_cursor
 
 Prompt = list[dict[str, Any]]
 """Messages in OpenAI's shape: role and content, which is a text wherever no image is in it."""
@@ -114,19 +114,16 @@ _read_extra = msgspec.json.Decoder(Extra).decode
 def _branch_sql() -> str:
     """The recursive query, from all ends towards their roots.
 
-    `LATERAL … LIMIT 1` keeps PostgreSQL to one look into the index per message: it cannot know how long
-    branches are, and would rather read the whole table for many of them at a time.
+    One look into the index per message: PostgreSQL cannot know how long branches are, and would rather read
+    the whole table for many of them at a time.
     """
     table = Message._meta.db_table
     if is_postgresql():
-        # The length of a text that is kept out of line is known without reading it.
-        size = "OCTET_LENGTH(message.content) + COALESCE(OCTET_LENGTH(CAST(message.tool_calls AS text)), 0)"
         extra = "CAST(json_build_array(message.parts, message.tool_calls, message.tool_call_id) AS text)"
-        message = f"CROSS JOIN LATERAL (SELECT * FROM {table} WHERE id = %s LIMIT 1) AS message"  # noqa: S608
     else:
-        size = "LENGTH(CAST(message.content AS BLOB)) + COALESCE(LENGTH(CAST(message.tool_calls AS BLOB)), 0)"
         extra = "json_array(json(message.parts), json(message.tool_calls), message.tool_call_id)"
-        message = f"JOIN {table} AS message ON message.id = %s"
+    calls = octets("CAST(message.tool_calls AS text)")
+    size = f"{octets('message.content')} + COALESCE({calls}, 0)"
     is_more = "(message.parts IS NOT NULL OR message.tool_calls IS NOT NULL OR message.tool_call_id <> '')"
     most_bytes = "(SELECT CAST(%s AS integer))"  # a plan for each value would not be better
     return f"""
@@ -135,14 +132,14 @@ def _branch_sql() -> str:
             UNION ALL
             SELECT branch.end_id, message.id, message.parent_id, branch.depth + 1,
                    branch.size_bytes + {size}
-            FROM branch {message.replace("%s", "branch.parent_id")}
+            FROM branch {join(table, "message", "branch.parent_id")}
             WHERE branch.depth < (SELECT CAST(%s AS integer)) AND branch.size_bytes <= {most_bytes}
         )
         SELECT CAST(branch.end_id AS text), branch.size_bytes, branch.parent_id IS NULL,
                CAST(message.id AS text), CAST(message.conversation_id AS text), message.role,
                CASE WHEN branch.size_bytes <= {most_bytes} THEN message.content END,
                CASE WHEN branch.size_bytes <= {most_bytes} AND {is_more} THEN {extra} END
-        FROM branch {message.replace("%s", "branch.id")}
+        FROM branch {join(table, "message", "branch.id")}
         ORDER BY branch.end_id, branch.depth DESC
     """  # noqa: S608 - names of our own columns
 
@@ -171,17 +168,12 @@ def count_unloaded(branch: Branch, end_id: uuid.UUID | None) -> int:
 def _ancestors_sql() -> str:
     """How many messages one follows, counted up to a bound."""
     table = Message._meta.db_table
-    if is_postgresql():
-        parent = f"CROSS JOIN LATERAL (SELECT parent_id FROM {table} WHERE id = branch.parent_id LIMIT 1)"  # noqa: S608
-    else:
-        parent = f"JOIN {table}"
-    condition = "" if is_postgresql() else " ON message.id = branch.parent_id"
     return f"""
         WITH RECURSIVE branch (parent_id, depth) AS (
             SELECT message.parent_id, 0 FROM {from_ids(table, "message")}
             UNION ALL
             SELECT message.parent_id, branch.depth + 1
-            FROM branch {parent} AS message{condition}
+            FROM branch {join(table, "message", "branch.parent_id")}
             WHERE branch.depth < (SELECT CAST(%s AS integer))
         )
         SELECT MAX(depth) FROM branch

@@ -13,7 +13,7 @@ from conversations.prompt_sizes import MOST_MESSAGES, count_bytes
 from conversations.services import lock_conversation
 from conversations.stored_bytes import check_space
 from gateway.conf import get_config
-from gateway.database.rows import encode_rows, is_postgresql
+from gateway.database.rows import encode_rows, is_postgresql, join, octets
 from gateway.errors import ConversationFull, NotFound
 from gateway.ids import new_id
 
@@ -99,18 +99,15 @@ def _find_branch(conversation: Conversation, end_id: uuid.UUID | None) -> _Branc
 def _branch_sql() -> str:
     """From the end to the root, one look into the index for each message; see `conversations.branches`."""
     table, kind = Message._meta.db_table, _type_of_ids()
-    parent = (
-        f"CROSS JOIN LATERAL (SELECT * FROM {table} WHERE id = branch.parent_id LIMIT 1) AS message"  # noqa: S608
-        if is_postgresql()
-        else f"JOIN {table} AS message ON message.id = branch.parent_id"
-    )
+    calls = octets("CAST(message.tool_calls AS text)")
+    size = f"message.size_bytes + COALESCE({calls}, 0)"
     return f"""
         WITH RECURSIVE branch (id, parent_id, size_bytes, depth) AS (
-            SELECT id, parent_id, size_bytes, 1 FROM {table}
-            WHERE id = CAST(%s AS {kind}) AND conversation_id = CAST(%s AS {kind})
+            SELECT message.id, message.parent_id, {size}, 1 FROM {table} AS message
+            WHERE message.id = CAST(%s AS {kind}) AND message.conversation_id = CAST(%s AS {kind})
             UNION ALL
-            SELECT message.id, message.parent_id, message.size_bytes, branch.depth + 1
-            FROM branch {parent} WHERE branch.depth < %s
+            SELECT message.id, message.parent_id, {size}, branch.depth + 1
+            FROM branch {join(table, "message", "branch.parent_id")} WHERE branch.depth < %s
         )
         SELECT CAST(id AS text), size_bytes, parent_id IS NULL FROM branch ORDER BY depth DESC
     """  # noqa: S608 - names of our own columns
@@ -126,15 +123,15 @@ def _copy_sql() -> str:
     taken = ", ".join(values.get(column, f"stored.{column}") for column in columns)
     if is_postgresql():
         source = (
-            "json_to_recordset(%s::json) AS pair(old_id uuid, new_id uuid, new_parent_id uuid)"  # noqa: S608
-            f" CROSS JOIN LATERAL (SELECT * FROM {table} WHERE id = pair.old_id LIMIT 1) AS stored"
+            "json_to_recordset(%s::json) AS pair(old_id uuid, new_id uuid, new_parent_id uuid)"
+            f" {join(table, 'stored', 'pair.old_id')}"
         )
     else:
         names = ("old_id", "new_id", "new_parent_id")
         pair = ", ".join(f"json_extract(value, '$.{name}') AS {name}" for name in names)
         source = (
             f"(SELECT {pair} FROM json_each(%s)) AS pair"  # noqa: S608 - names of our own
-            f" JOIN {table} AS stored ON stored.id = pair.old_id"
+            f" {join(table, 'stored', 'pair.old_id')}"
         )
     return f"INSERT INTO {table} ({', '.join(columns)}) SELECT {taken} FROM {source}"  # noqa: S608
 

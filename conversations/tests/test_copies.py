@@ -143,7 +143,8 @@ def test_copy_counts_towards_the_account(
     api: Client, mina: User, talk: Conversation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (stored,) = sum_stored_bytes([mina.id])
-    copied = 4 * 1024 + len("Bake.How?hmnext") + len("빵 😀".encode())
+    calls = len("""[{"id": "call'1"}]""")
+    copied = 4 * 1024 + len("Bake.How?hmnext") + len("빵 😀".encode()) + calls
 
     for limit, status in ((stored + copied - 1, 409), (stored + copied, 201)):
         config = replace(get_config(), max_account_bytes=limit)

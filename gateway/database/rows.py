@@ -43,9 +43,22 @@ def from_ids(table: str, alias: str) -> str:
     ids are JSON here as well: for an array, PostgreSQL thinks a plan for each length worth its making.
     """
     if is_postgresql():
-        one = f"SELECT * FROM {table} WHERE id = CAST(wanted.id AS uuid) LIMIT 1"  # noqa: S608 - our own names
-        return f"json_array_elements_text(%s::json) AS wanted(id) CROSS JOIN LATERAL ({one}) AS {alias}"
-    return f"json_each(%s) AS wanted JOIN {table} AS {alias} ON {alias}.id = wanted.value"
+        found = join(table, alias, "CAST(wanted.id AS uuid)")
+        return f"json_array_elements_text(%s::json) AS wanted(id) {found}"
+    return f"json_each(%s) AS wanted {join(table, alias, 'wanted.value')}"
+
+
+def join(table: str, alias: str, id_: str) -> str:
+    """The JOIN with the row of `table` that has this id, an expression of what stands before it."""
+    if is_postgresql():
+        one = f"SELECT * FROM {table} WHERE id = {id_} LIMIT 1"  # noqa: S608 - our own names
+        return f"CROSS JOIN LATERAL ({one}) AS {alias}"
+    return f"JOIN {table} AS {alias} ON {alias}.id = {id_}"
+
+
+def octets(text: str) -> str:
+    """The bytes of a text. PostgreSQL knows those of one kept out of line without reading it."""
+    return f"OCTET_LENGTH({text})" if is_postgresql() else f"LENGTH(CAST({text} AS BLOB))"
 
 
 def id_list(ids: Iterable[uuid.UUID]) -> str:
