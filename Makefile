@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-quick test-vllm check fmt bench lock
+.PHONY: help run test test-quick test-vllm check check-scripts fmt bench lock
 
 help: ## List the commands
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -30,6 +30,14 @@ check: $(VENV)/.installed-dev ## Format, lint, types, import rule, migrations, l
 	$(BIN)/mypy .
 	$(BIN)/lint-imports
 	$(BIN)/python manage.py makemigrations --check --dry-run
+	$(if $(shell command -v npm),$(MAKE) --no-print-directory check-scripts,@echo "!!! NOT CHECKED: the pages' scripts (no npm)")
+
+check-scripts: node_modules/.installed
+	node_modules/.bin/tsc --project tsconfig.json
+
+node_modules/.installed: package-lock.json
+	npm ci --silent --no-audit --no-fund
+	touch $@
 
 fmt: $(VENV)/.installed-dev ## Format and fix what can be fixed
 	$(BIN)/ruff format .

@@ -9,18 +9,18 @@ from django.contrib.admin import AdminSite
 from django.contrib.admin.forms import AdminAuthenticationForm, AdminPasswordChangeForm
 from django.contrib.auth import update_session_auth_hash
 from django.contrib.auth.views import PasswordChangeView
-from django.core.validators import MaxLengthValidator
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.template.response import TemplateResponse
 from django.urls import reverse
 
 from accounts.change_origin import origin_of
-from accounts.cookie_sessions import cookie_session_id, end_cookie_session, open_cookie_session
+from accounts.cookie_logins import end_cookie_login, record_cookie_login, record_failed_cookie_login
+from accounts.cookie_sessions import open_cookie_session
 from accounts.limits.throttle import admit_login
-from accounts.login_trail import record_failed_login, record_login
+from accounts.login_trail import record_failed_login
 from accounts.models import AuditEvent, User, Via
-from accounts.serializers import MAX_LOGIN_NAME, MAX_PASSWORD
+from accounts.pages.forms import bound_credentials
 from accounts.services import set_new_password
 
 
@@ -58,8 +58,7 @@ class BoundedLoginForm(AdminAuthenticationForm):
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
-        for name, most in (("username", MAX_LOGIN_NAME), ("password", MAX_PASSWORD)):
-            self.fields[name].validators.append(MaxLengthValidator(most))
+        bound_credentials(self)
 
 
 class GatewayAdminSite(AdminSite):
@@ -78,11 +77,8 @@ class GatewayAdminSite(AdminSite):
     def logout(  # type: ignore[override]  # as above
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponseBase:
-        session_id = cookie_session_id(request)
-        if request.method == "POST" and session_id is not None and isinstance(request.user, User):
-            end_cookie_session(
-                user=request.user, session_id=session_id, origin=origin_of(request, via=Via.ADMIN)
-            )
+        if request.method == "POST":
+            end_cookie_login(request, via=Via.ADMIN)
         return super().logout(request, extra_context)
 
     def password_change(  # type: ignore[override]  # django-stubs forget that it redirects
@@ -97,13 +93,9 @@ class GatewayAdminSite(AdminSite):
 
 
 def _record_attempt(request: HttpRequest, response: HttpResponseBase) -> None:
-    origin = origin_of(request, via=Via.ADMIN)
     if response.status_code == HTTPStatus.FOUND and isinstance(request.user, User):
-        session = open_cookie_session(request, request.user)
-        record_login(user=request.user, session_id=session.pk, origin=origin)
+        record_cookie_login(request, request.user, via=Via.ADMIN)
         return
-    # Of the form, which keeps to itself what cannot be a name: too long, or with NUL in it.
     context = (response.context_data if isinstance(response, TemplateResponse) else None) or {}
     typed = context["form"].cleaned_data if "form" in context else {}
-    if typed.keys() >= {"username", "password"}:
-        record_failed_login(account=User.objects.find_by_login(typed["username"]), origin=origin)
+    record_failed_cookie_login(request, typed, via=Via.ADMIN)

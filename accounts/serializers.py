@@ -99,6 +99,12 @@ class TokenPairSerializer(serializers.Serializer[Any]):
     user = UserSerializer()
 
 
+class AccessTokenSerializer(serializers.Serializer[Any]):
+    access_token = serializers.CharField()
+    token_type = serializers.CharField(help_text="Always `Bearer`.")
+    expires_in = serializers.IntegerField(help_text="Seconds until the token expires.")
+
+
 class SessionSerializer(serializers.ModelSerializer[Session]):
     is_current = serializers.SerializerMethodField(help_text="The session that asks.")
 

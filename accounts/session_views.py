@@ -10,9 +10,13 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from accounts.cookie_sessions import cookie_session_id
 from accounts.limits.throttle import bad_refreshes_counted
+from accounts.models import Session
+from accounts.rest_authentication import CookieAuthentication
 from accounts.rest_caller import caller_of, principal_of, rest_origin
 from accounts.serializers import (
+    AccessTokenSerializer,
     LogoutSerializer,
     RefreshSerializer,
     SessionListSerializer,
@@ -20,7 +24,9 @@ from accounts.serializers import (
     TokenPairSerializer,
 )
 from accounts.sessions import end_own_session, list_sessions, log_out, refresh_session
+from accounts.tokens import issue_page_token
 from accounts.views import pair_response
+from gateway.errors import AuthenticationFailed
 from gateway.rest import read
 
 
@@ -58,6 +64,27 @@ class LogoutView(APIView):
             body = read(LogoutSerializer(data=request.data))
             log_out(refresh_token=body["refresh_token"], everywhere=body["all"], origin=rest_origin(request))
         return Response(status=204)
+
+
+class PageTokenView(APIView):
+    """The pages' way to the whole API, also to the part that takes no cookies."""
+
+    authentication_classes = [CookieAuthentication]
+
+    @extend_schema(
+        request=None,
+        responses=AccessTokenSerializer,
+        tags=["auth"],
+        summary="An access token for a page, by its cookie",
+        description="It lives half an hour, and ends with the cookie's session.",
+    )
+    def post(self, request: Request) -> Response:
+        session_id = cookie_session_id(request._request)
+        if session_id is None:
+            raise AuthenticationFailed
+        session = Session.objects.get(pk=session_id, user=caller_of(request))
+        token, life_s = issue_page_token(session)
+        return Response({"access_token": token, "token_type": "Bearer", "expires_in": life_s})
 
 
 class SessionsView(APIView):

@@ -55,6 +55,15 @@ def issue_passing_token(user: User, *, life: timedelta) -> str:
     return str(_sign_access(session, life=life))
 
 
+PAGE_TOKEN_LIFE = timedelta(minutes=30)
+"""It lives in a page's memory, which asks for another one before it ends."""
+
+
+def issue_page_token(session: Session) -> tuple[str, int]:
+    """An access token of a cookie's session, with which it ends, and the seconds that it lives at most."""
+    return str(_sign_access(session, life=PAGE_TOKEN_LIFE)), int(PAGE_TOKEN_LIFE.total_seconds())
+
+
 def open_session(
     user: User, origin: ChangeOrigin, *, life: timedelta, kind: Session.Kind = Session.Kind.TOKENS
 ) -> Session:

@@ -10,6 +10,7 @@ urlpatterns = [
     path("login", views.LoginView.as_view()),
     path("register", views.RegisterView.as_view()),
     path("refresh", session_views.RefreshView.as_view()),
+    path("page-token", session_views.PageTokenView.as_view()),
     path("logout", session_views.LogoutView.as_view()),
     path("me", views.MeView.as_view()),
     path("password", views.PasswordView.as_view()),

@@ -5,33 +5,15 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from functools import cache
 
-from django.conf import settings
 from django.http import HttpRequest, HttpResponse, JsonResponse
 
 from accounts.client_address import address_bucket, client_address
 from accounts.limits.rules import address_rule, parse_rate, refusal_of
 from accounts.limits.store import AnswerLease, MemoryLimits
-from chat.endpoints import CHAT_PATH
 from chat.web_runtime import get_runtime
 from gateway.conf import get_config
 from gateway.errors import DependencyUnavailable
 from gateway.probes import open_probes
-
-
-def index(request: HttpRequest) -> HttpResponse:
-    return JsonResponse(
-        {
-            "name": settings.PRODUCT_NAME,
-            "version": settings.PRODUCT_VERSION,
-            "links": {
-                "health": "/health",
-                "ready": "/health/ready",
-                "openai": "/v1",
-                "chat": CHAT_PATH,
-                "admin": "/admin/",
-            },
-        }
-    )
 
 
 async def health(request: HttpRequest) -> HttpResponse:

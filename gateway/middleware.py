@@ -15,7 +15,7 @@ from gateway.error_handlers import (
 )
 from gateway.errors import GatewayError
 
-PAGE_PREFIXES = ("/admin", "/docs")
+PAGE_PREFIXES = ("/admin", "/docs", "/sign-", "/chat/", "/account/")
 """Paths that people open in a browser; everywhere else errors are JSON, in debug mode too."""
 
 

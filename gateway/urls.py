@@ -9,13 +9,17 @@ from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
 from accounts.usage.views import UsageView
-from gateway import error_handlers, health, observability
+from gateway import error_handlers, health, observability, pages
 
 admin.autodiscover()
 admin.site.site_header = admin.site.site_title = "vLLM Chat Gateway"
 
 urlpatterns = [
-    path("", health.index),
+    path("", pages.FrontDoorView.as_view()),
+    path("", include("accounts.pages.urls")),
+    path("chat/", pages.ChatPage.as_view(), name="chat"),
+    path("account/", pages.AccountPage.as_view(), name="account"),
+    path("words/<str:language>.js", pages.WordsView.as_view(), name="words"),
     path("health", health.health),
     path("health/ready", health.ready),
     path("metrics", observability.metrics),

@@ -10,6 +10,7 @@ from gateway.ids import new_id
 
 class Via(models.TextChoices):
     ADMIN = "admin", "Admin pages"
+    PAGE = "page", "Pages"
     REST = "rest", "REST"
     CHAT = "chat", "A chat request"
     COMMAND = "command", "Command line"

@@ -1,0 +1,83 @@
+"""The front door, and the pages that scripts fill by the public API."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth.mixins import LoginRequiredMixin
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
+from django.utils import translation
+from django.utils.cache import patch_vary_headers
+from django.views.generic import TemplateView, View
+from django.views.i18n import JavaScriptCatalog
+
+from chat.endpoints import CHAT_PATH
+from gateway.conf import get_config
+from gateway.errors import NotFound
+
+
+class FrontDoorView(View):
+    """Leads a browser to the chat page; tells a program what there is."""
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        if request.get_preferred_type(["application/json", "text/html"]) == "text/html":
+            response: HttpResponse = HttpResponseRedirect("/chat/")
+        else:
+            response = JsonResponse(describe())
+        patch_vary_headers(response, ["Accept"])
+        return response
+
+
+def describe() -> dict[str, Any]:
+    links = {
+        "health": "/health",
+        "ready": "/health/ready",
+        "openai": "/v1",
+        "chat": CHAT_PATH,
+        "chat_page": "/chat/",
+        "admin": "/admin/",
+    }
+    return {"name": settings.PRODUCT_NAME, "version": settings.PRODUCT_VERSION, "links": links}
+
+
+class ScriptedPage(LoginRequiredMixin, TemplateView):
+    """A page of an account; its script reads everything else by REST."""
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        config = get_config()
+        page = {
+            "sharedLinks": config.shared_links,
+            "maxFileBytes": config.max_file_bytes,
+            "maxImageBytes": config.max_image_bytes,
+            "version": settings.PRODUCT_VERSION,
+        }
+        return super().get_context_data(page=page, **kwargs)
+
+    def render_to_response(self, *args: Any, **kwargs: Any) -> HttpResponse:
+        response = super().render_to_response(*args, **kwargs)
+        response.headers["Cache-Control"] = "no-store"
+        return response
+
+
+class ChatPage(ScriptedPage):
+    template_name = "pages/chat.html"
+
+
+class AccountPage(ScriptedPage):
+    template_name = "pages/account.html"
+
+
+class WordsView(JavaScriptCatalog):
+    """The translations for scripts, under a path of its own for each language."""
+
+    domain = "djangojs"
+
+    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        language = kwargs["language"]
+        if language not in dict(settings.LANGUAGES):
+            raise NotFound
+        with translation.override(language):
+            response: HttpResponse = super().get(request, *args, **kwargs)
+        response.headers["Cache-Control"] = "public, max-age=300"
+        return response

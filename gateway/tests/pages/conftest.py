@@ -1,0 +1,37 @@
+"""Fixtures of the tests of pages: one Chromium, a gateway with a simulated engine, and somebody at it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+
+from gateway.tests.databases import Stores
+from gateway.tests.live import GatewayProcess, start_gateway
+from gateway.tests.pages.browsers import Visitor, running_chromium, visiting
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    with running_chromium() as browser:
+        yield browser
+
+
+@pytest.fixture(scope="module")
+def site(
+    embedded_stores: Stores, tmp_path_factory: pytest.TempPathFactory, simulator: str
+) -> Iterator[GatewayProcess]:
+    """A gateway of this module's own."""
+    with start_gateway(embedded_stores, tmp_path_factory.mktemp("site"), simulator) as gateway:
+        yield gateway
+
+
+@pytest.fixture
+def visitor(chromium: Browser, site: GatewayProcess) -> Iterator[Visitor]:
+    """Somebody at a desktop who reads English and is not signed in."""
+    with visiting(chromium, site.url) as visitor:
+        yield visitor
