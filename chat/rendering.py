@@ -14,8 +14,9 @@ from chat.responses import CollectedAnswer
 from chat.sse import DONE, EVENT_STREAM_HEADERS, data_event
 from chat.transcript import Usage
 from conversations.known_messages import KnownMessage
-from conversations.models import REFUSAL, MessageStatus
+from conversations.models import REFUSAL, Message, MessageStatus
 from conversations.new_turns import Turn
+from conversations.stored_answers import StoredAnswer
 from gateway.request_id import current_request_id
 
 # The first object in the data of an event, whatever stands before it, and its end if it is empty.
@@ -66,9 +67,7 @@ def replay_answer(turn: Turn, headers: Headers, *, is_stream: bool) -> Response:
     stored = turn.replay
     if stored is None:
         raise ValueError("this turn has no stored answer")
-    usage = None
-    if stored.completion_tokens is not None:
-        usage = _usage(stored.prompt_tokens or 0, stored.completion_tokens)
+    usage = usage_in(stored)
     is_cancelled = stored.status == MessageStatus.CANCELLED
     finish_reason = "cancelled" if is_cancelled else stored.finish_reason or None
     message = _message(stored.content, stored.reasoning, stored.tool_calls, finish_reason)
@@ -96,6 +95,13 @@ def replay_answer(turn: Turn, headers: Headers, *, is_stream: bool) -> Response:
         omitted_messages=stored.omitted_messages,
     )
     return _respond(msgspec.json.encode(content), [(b"content-type", b"application/json"), *headers])
+
+
+def usage_in(stored: Message | StoredAnswer) -> dict[str, int] | None:
+    """The usage that is stored; None for an answer whose tokens nobody counted."""
+    if stored.completion_tokens is None:
+        return None
+    return _usage(stored.prompt_tokens or 0, stored.completion_tokens)
 
 
 def _respond(body: bytes, headers: Headers) -> Response:

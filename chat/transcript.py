@@ -168,6 +168,11 @@ class Transcript:
     def tool_calls(self) -> list[dict[str, Any]] | None:
         return [_well_formed_call(self._tool_calls[index]) for index in sorted(self._tool_calls)] or None
 
+    def call_sizes(self) -> list[tuple[int, int]]:
+        """The lengths of name and arguments of each tool call, in characters."""
+        functions = (self._tool_calls[index]["function"] for index in sorted(self._tool_calls))
+        return [(len(function["name"]), len(function["arguments"])) for function in functions]
+
 
 def json_text(value: Any) -> str:
     """A text as it is, nothing for null, and the JSON of anything else."""

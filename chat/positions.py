@@ -1,0 +1,191 @@
+"""Positions in an answer, which are the ids of its events: how much of it a client has by then.
+
+An id is `tag.reasoning.content`, lengths in characters, and for each tool call `.name-arguments`. The tag
+tells answers, and the requests that generate one, apart. What follows a position is a slice of the answer's
+text, so any process that has the text can go on from any event (docs/adr/0016).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import zip_longest
+from typing import Any, NamedTuple
+
+from chat.transcript import Chunk, Transcript
+from conversations.models import REFUSAL
+from gateway.errors import InvalidRequest
+
+HEADER = "Last-Event-ID"
+
+_event_id = re.compile(r"(?P<tag>[0-9a-f]{6})\.(\d{1,9})\.(\d{1,9})((?:\.\d{1,9}-\d{1,9}){0,512})", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerText:
+    """What an answer says so far."""
+
+    content: str = ""
+    reasoning: str = ""
+    tool_calls: Sequence[dict[str, Any]] = ()
+    is_refusal: bool = False
+    """The content came as a refusal."""
+
+    @classmethod
+    def of(cls, transcript: Transcript) -> AnswerText:
+        return cls(
+            transcript.content,
+            transcript.reasoning,
+            transcript.tool_calls or (),
+            is_refusal=transcript.finish_reason == REFUSAL,
+        )
+
+    @classmethod
+    def of_row(
+        cls, content: str, reasoning: str, tool_calls: Sequence[dict[str, Any]] | None, finish_reason: str
+    ) -> AnswerText:
+        return cls(content, reasoning, tool_calls or (), is_refusal=finish_reason == REFUSAL)
+
+
+class Position(NamedTuple):
+    """How much of an answer has been sent, in characters."""
+
+    reasoning: int = 0
+    content: int = 0
+    calls: tuple[tuple[int, int], ...] = ()
+    """The lengths of name and arguments of each tool call that has begun."""
+
+    def later(self, other: Position) -> Position:
+        """Of each part the longer one: what was sent stays sent, also where less of it is stored."""
+        longest = zip_longest(self.calls, other.calls, fillvalue=(0, 0))
+        calls = tuple((max(a, c), max(b, d)) for (a, b), (c, d) in longest)
+        return Position(max(self.reasoning, other.reasoning), max(self.content, other.content), calls)
+
+    def exceeds(self, said: AnswerText) -> bool:
+        """Whether this lies beyond the end of what was said."""
+        end = end_of(said)
+        return (
+            self.reasoning > end.reasoning
+            or self.content > end.content
+            or len(self.calls) > len(end.calls)
+            or any(
+                name > whole_name or arguments > whole
+                for (name, arguments), (whole_name, whole) in zip(self.calls, end.calls, strict=False)
+            )
+        )
+
+
+START = Position()
+
+
+def end_of(said: AnswerText) -> Position:
+    """The position at the end of what was said."""
+    return Position(len(said.reasoning), len(said.content), tuple(_sizes(said.tool_calls)))
+
+
+def _sizes(calls: Sequence[dict[str, Any]]) -> list[tuple[int, int]]:
+    return [(len(call["function"]["name"]), len(call["function"]["arguments"])) for call in calls]
+
+
+def rest_of(said: AnswerText, position: Position) -> dict[str, Any]:
+    """The delta of a chunk with all that was said after `position`; empty for nothing."""
+    delta: dict[str, Any] = {}
+    if reasoning := said.reasoning[position.reasoning :]:
+        delta["reasoning"] = reasoning
+    if content := said.content[position.content :]:
+        delta["refusal" if said.is_refusal else "content"] = content
+    if calls := _rest_of_calls(said.tool_calls, position.calls):
+        delta["tool_calls"] = calls
+    return delta
+
+
+def _rest_of_calls(
+    calls: Sequence[dict[str, Any]], sent: tuple[tuple[int, int], ...]
+) -> list[dict[str, Any]]:
+    rest: list[dict[str, Any]] = []
+    for index, call in enumerate(calls):
+        if index >= len(sent):
+            rest.append({"index": index, **call})
+            continue
+        name, arguments = sent[index]
+        function = {
+            "name": call["function"]["name"][name:],
+            "arguments": call["function"]["arguments"][arguments:],
+        }
+        if function := {key: text for key, text in function.items() if text}:
+            rest.append({"index": index, "function": function})
+    return rest
+
+
+def tag_of(message_id: uuid.UUID, request_id: str) -> str:
+    """What the ids of events begin with, of the answer `message_id` as that request generates it."""
+    name = message_id.bytes + request_id.encode()
+    return hashlib.blake2b(name, digest_size=3).hexdigest()
+
+
+def write_event_id(tag: str, position: Position) -> str:
+    calls = "".join(f".{name}-{arguments}" for name, arguments in position.calls)
+    return f"{tag}.{position.reasoning}.{position.content}{calls}"
+
+
+def read_event_id(value: str | None, tag: str) -> Position | None:
+    """The position that `Last-Event-ID` names; None without the header.
+
+    Raises InvalidRequest for what is no id of this answer's events.
+    """
+    if value is None:
+        return None
+    found = _event_id.fullmatch(value)
+    if found is None or found["tag"] != tag:
+        raise InvalidRequest(f"{HEADER}: not the id of an event of this answer.", param=HEADER)
+    sizes = [call.split("-") for call in found[4].split(".")[1:]]
+    calls = tuple((int(name), int(arguments)) for name, arguments in sizes)
+    return Position(int(found[2]), int(found[3]), calls)
+
+
+class EventIds:
+    """Numbers the events of one answer's stream by their positions, as the transcript takes them."""
+
+    __slots__ = ("_calls", "_content", "_head", "_is_stale", "_reasoning", "_tag", "_transcript")
+
+    def __init__(self, tag: str, transcript: Transcript) -> None:
+        """`transcript` may hold text already, of an answer that goes on."""
+        self._tag = tag
+        self._transcript = transcript
+        self._count()
+
+    def note_odd(self) -> None:
+        """The next event may hold half a character, whose length only the whole text tells."""
+        self._is_stale = True
+
+    def mark(self, event: bytes, chunk: Chunk) -> bytes:
+        """The event with its id; `chunk`, which is what it says, is in the transcript already."""
+        choice = chunk.choices[0]
+        delta = choice.delta
+        if delta is None or self._is_stale or choice.index or len(chunk.choices) > 1:
+            self._count()
+        else:
+            if text := delta.content or delta.refusal:
+                self._content += len(text)
+            if text := delta.reasoning or delta.reasoning_content:
+                self._reasoning += len(text)
+                self._head = self._write_head()
+            if delta.tool_calls:
+                self._calls = self._write_calls()
+        return b"%b%d%b\n%b" % (self._head, self._content, self._calls, event)
+
+    def _count(self) -> None:
+        self._content = len(self._transcript.content)
+        self._reasoning = len(self._transcript.reasoning)
+        self._head = self._write_head()
+        self._calls = self._write_calls()
+        self._is_stale = False
+
+    def _write_head(self) -> bytes:
+        return b"id: %b.%d." % (self._tag.encode(), self._reasoning)
+
+    def _write_calls(self) -> bytes:
+        return b"".join(b".%d-%d" % sizes for sizes in self._transcript.call_sizes())
