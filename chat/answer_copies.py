@@ -15,7 +15,7 @@ from redis.exceptions import RedisError
 
 from chat.answer_mirrors import END, PIECE, REQUESTS, WHOLE, CopyName
 from chat.generation import Generation
-from chat.positions import START, Position, AnswerText, end_of, rest_of, tag_of
+from chat.positions import START, AnswerText, Position, end_of, rest_of, tag_of
 from chat.registry import Registry
 
 log = structlog.get_logger()

@@ -158,7 +158,7 @@ _ANSWER_STREAM: dict[str, Any] = {
     "summary": "Come back to the stream of an answer",
     "description": (
         "The events of a stored stream have ids. With the last one as Last-Event-ID the answer goes on after "
-        "it, also from another process and after its end; without one it comes from the beginning. Each event "
+        "it, also from another process and after its end, else from the beginning. Each event "
         "may hold more text than one of the first stream. After the text come `finish_reason` and usage, or "
         "one `error` event, then [DONE]."
     ),

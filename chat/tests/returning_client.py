@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -75,3 +78,55 @@ def come_back(client: httpx.Client, path: str, seen: Seen) -> Seen:
     answer = client.get(path, headers=id_headers(seen.last_id))
     assert answer.status_code == 200, answer.text
     return seen.read(answer.content)
+
+
+class Reader:
+    """Reads a stream as far as a test wants."""
+
+    def __init__(self, response: httpx.Response, seen: Seen | None = None) -> None:
+        assert response.status_code == 200, response.read()
+        self.headers = response.headers
+        self._pieces = response.iter_raw()
+        self._body = b""
+        self._before = seen or Seen()
+
+    @property
+    def seen(self) -> Seen:
+        """What the client has by now, with what it had before."""
+        return copy.deepcopy(self._before).read(self._body)
+
+    def read_until(self, is_enough: Callable[[Seen], bool]) -> Seen:
+        while not is_enough(self.seen):
+            self._read_more()
+        return self.seen
+
+    def read_until_it_says(self, content: str) -> Seen:
+        return self.read_until(lambda seen: seen.content == content)
+
+    def read_until_pinged(self) -> None:
+        while b": ping\n\n" not in self._body:
+            self._read_more()
+
+    def read_to_the_end(self) -> Seen:
+        self._body += b"".join(self._pieces)
+        return self.seen
+
+    def _read_more(self) -> None:
+        piece = next(self._pieces, None)
+        assert piece is not None, f"the stream ended with {self.seen}"
+        self._body += piece
+
+
+@contextmanager
+def asking(client: httpx.Client, **body: Any) -> Iterator[Reader]:
+    """A stored answer that is streamed inside the context."""
+    with client.stream("POST", "/api/chat", json={"content": "x", "stream": True} | body) as response:
+        yield Reader(response)
+
+
+@contextmanager
+def following(client: httpx.Client, headers: httpx.Headers, seen: Seen | None = None) -> Iterator[Reader]:
+    """The answer with these headers, after what was seen of it."""
+    sent = id_headers(seen.last_id if seen else "")
+    with client.stream("GET", stream_path(headers), headers=sent) as response:
+        yield Reader(response, seen)
