@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Any, NamedTuple
 
-from chat.transcript import Chunk, Transcript
+from chat.transcript import Transcript
 from conversations.models import REFUSAL
 from gateway.errors import InvalidRequest
 
@@ -146,46 +146,44 @@ def read_event_id(value: str | None, tag: str) -> Position | None:
     return Position(int(found[2]), int(found[3]), calls)
 
 
-class EventIds:
-    """Numbers the events of one answer's stream by their positions, as the transcript takes them."""
+UNKNOWN = -1
+LENGTHS = tuple(b"%d\n" % length for length in range(8192))
+"""Written once: writing a number costs as much as all else that an event's id costs."""
 
-    __slots__ = ("_calls", "_content", "_head", "_is_stale", "_reasoning", "_tag", "_transcript")
+
+class EventIds:
+    """Numbers the events of one answer's stream by their positions, as the transcript takes them.
+
+    As long as nothing but content is added, only its length changes.
+    """
+
+    __slots__ = ("_calls", "_head", "_side_pieces", "_tag", "_transcript", "_written")
 
     def __init__(self, tag: str, transcript: Transcript) -> None:
         """`transcript` may hold text already, of an answer that goes on."""
-        self._tag = tag
+        self._tag = tag.encode()
         self._transcript = transcript
-        self._count()
+        self._count_side_pieces()
 
     def note_odd(self) -> None:
         """The next event may hold half a character, whose length only the whole text tells."""
-        self._is_stale = True
+        self._side_pieces = UNKNOWN
 
-    def mark(self, event: bytes, chunk: Chunk) -> bytes:
-        """The event with its id; `chunk`, which is what it says, is in the transcript already."""
-        choice = chunk.choices[0]
-        delta = choice.delta
-        if delta is None or self._is_stale or choice.index or len(chunk.choices) > 1:
-            self._count()
-        else:
-            if text := delta.content or delta.refusal:
-                self._content += len(text)
-            if text := delta.reasoning or delta.reasoning_content:
-                self._reasoning += len(text)
-                self._head = self._write_head()
-            if delta.tool_calls:
-                self._calls = self._write_calls()
-        return b"%b%d%b\n%b" % (self._head, self._content, self._calls, event)
+    def mark(self, event: bytes) -> bytes:
+        """The event with its id. The transcript has taken it already."""
+        transcript = self._transcript
+        if transcript.side_pieces != self._side_pieces:
+            if self._side_pieces == UNKNOWN:
+                transcript.recount()
+            self._count_side_pieces()
+        length = transcript.content_chars
+        if length < self._written:
+            return b"".join((self._head, LENGTHS[length], event))
+        return b"%b%d%b\n%b" % (self._head, length, self._calls, event)
 
-    def _count(self) -> None:
-        self._content = len(self._transcript.content)
-        self._reasoning = len(self._transcript.reasoning)
-        self._head = self._write_head()
-        self._calls = self._write_calls()
-        self._is_stale = False
-
-    def _write_head(self) -> bytes:
-        return b"id: %b.%d." % (self._tag.encode(), self._reasoning)
-
-    def _write_calls(self) -> bytes:
-        return b"".join(b".%d-%d" % sizes for sizes in self._transcript.call_sizes())
+    def _count_side_pieces(self) -> None:
+        transcript = self._transcript
+        self._side_pieces = transcript.side_pieces
+        self._head = b"id: %b.%d." % (self._tag, transcript.reasoning_chars)
+        self._calls = b"".join(b".%d-%d" % sizes for sizes in transcript.call_sizes())
+        self._written = 0 if self._calls else len(LENGTHS)

@@ -62,6 +62,7 @@ class StreamReader:
     def _fold(self, events: list[bytes]) -> StreamRead:
         kept: list[bytes] = []
         transcript, ids = self._transcript, self._ids
+        mark = ids.mark if ids is not None else None
         try:
             for event in events:
                 payload = payload_of(event)
@@ -80,8 +81,8 @@ class StreamReader:
                 if chunk.error or not chunk.choices:
                     check_for_error(event, payload, chunk)
                 transcript.add(chunk)
-                if ids is not None and chunk.choices:
-                    event = ids.mark(event, chunk)
+                if mark is not None and chunk.choices:
+                    event = mark(event)
                 if transcript.has_failed:
                     kept += [event] if any(choice.carries_something for choice in chunk.choices) else []
                     raise UpstreamUnavailable(GAVE_UP)
