@@ -67,7 +67,7 @@ class AnswerFeed:
             if self.mirror is not None and self.mirror.transcript is not None:
                 return AnswerText.of(self.mirror.transcript)
             if self.stored.is_streaming:
-                return said_in(self.stored)
+                return AnswerText.of_row(self.stored)
         return None
 
     async def _wait(self, until: float) -> None:
@@ -166,8 +166,3 @@ def make_feeds(
 
 def name_of(stored: StoredAnswer) -> CopyName:
     return CopyName.of(stored.id, stored.request_id)
-
-
-def said_in(stored: StoredAnswer) -> AnswerText:
-    """What the row says."""
-    return AnswerText.of_row(stored.content, stored.reasoning, stored.tool_calls, stored.finish_reason)

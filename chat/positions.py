@@ -16,7 +16,8 @@ from itertools import zip_longest
 from typing import Any, NamedTuple
 
 from chat.transcript import Transcript
-from conversations.models import REFUSAL
+from conversations.models import REFUSAL, Message
+from conversations.stored_answers import StoredAnswer
 from gateway.errors import InvalidRequest
 
 HEADER = "Last-Event-ID"
@@ -44,10 +45,8 @@ class AnswerText:
         )
 
     @classmethod
-    def of_row(
-        cls, content: str, reasoning: str, tool_calls: Sequence[dict[str, Any]] | None, finish_reason: str
-    ) -> AnswerText:
-        return cls(content, reasoning, tool_calls or (), is_refusal=finish_reason == REFUSAL)
+    def of_row(cls, row: Message | StoredAnswer) -> AnswerText:
+        return cls(row.content, row.reasoning, row.tool_calls or (), is_refusal=row.finish_reason == REFUSAL)
 
 
 class Position(NamedTuple):
@@ -126,9 +125,10 @@ def tag_of(message_id: uuid.UUID, request_id: str) -> str:
     return hashlib.blake2b(name, digest_size=3).hexdigest()
 
 
-def write_event_id(tag: str, position: Position) -> str:
+def id_line(tag: str, position: Position) -> bytes:
+    """The line that gives an event its id."""
     calls = "".join(f".{name}-{arguments}" for name, arguments in position.calls)
-    return f"{tag}.{position.reasoning}.{position.content}{calls}"
+    return f"id: {tag}.{position.reasoning}.{position.content}{calls}\n".encode()
 
 
 def read_event_id(value: str | None, tag: str) -> Position | None:

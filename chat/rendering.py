@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from chat.client import Headers
 from chat.continuation import tokens_of
+from chat.positions import AnswerText, end_of, id_line, tag_of
 from chat.responses import CollectedAnswer
 from chat.sse import DONE, EVENT_STREAM_HEADERS, data_event
 from chat.transcript import Usage
@@ -82,7 +83,8 @@ def replay_answer(turn: Turn, headers: Headers, *, is_stream: bool) -> Response:
             "choices": [{"index": 0, "delta": message, "finish_reason": finish_reason}],
             "usage": usage,
         }
-        return _respond(data_event(chunk) + DONE, [*EVENT_STREAM_HEADERS, *headers])
+        event_id = id_line(tag_of(stored.id, stored.request_id), end_of(AnswerText.of_row(stored)))
+        return _respond(event_id + data_event(chunk) + DONE, [*EVENT_STREAM_HEADERS, *headers])
     content = _answer(
         turn,
         answer_id=f"chatcmpl-{stored.id.hex}",

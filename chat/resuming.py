@@ -10,9 +10,19 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from accounts.scopes import Scope as Scopes
-from chat.answer_feeds import AnswerFeed, AnswerFeeds, said_in
+from chat.answer_feeds import AnswerFeed, AnswerFeeds
 from chat.generation import Timeouts
-from chat.positions import HEADER, START, Position, end_of, read_event_id, rest_of, tag_of, write_event_id
+from chat.positions import (
+    HEADER,
+    START,
+    AnswerText,
+    Position,
+    end_of,
+    id_line,
+    read_event_id,
+    rest_of,
+    tag_of,
+)
 from chat.rendering import usage_in
 from chat.sse import DONE, EVENT_STREAM_HEADERS, PING, data_event, error_event
 from chat.web_runtime import get_runtime
@@ -42,7 +52,7 @@ def check_position(position: Position | None, stored: StoredAnswer) -> None:
     One that is running may have come further than its row says, and one whose process died as well.
     """
     is_known = not stored.is_streaming and stored.error_code != INTERRUPTED
-    if position is not None and is_known and position.exceeds(said_in(stored)):
+    if position is not None and is_known and position.exceeds(AnswerText.of_row(stored)):
         raise InvalidRequest(f"{HEADER}: not the id of an event of this answer.", param=HEADER)
 
 
@@ -111,7 +121,7 @@ class ResumedAnswer(Response):
 
     def _end(self) -> bytes:
         """The rest of a closed answer, and its end."""
-        stored, said = self._stored, said_in(self._stored)
+        stored, said = self._stored, AnswerText.of_row(self._stored)
         events = []
         if delta := rest_of(said, self._position):
             self._position = self._position.later(end_of(said))
@@ -147,8 +157,8 @@ class ResumedAnswer(Response):
     def _chunk(self, delta: dict[str, Any], *, finish_reason: str | None = None, **ids: Any) -> bytes:
         """An event, with the id of the position that the client has with it."""
         choice = {"index": 0, "delta": delta, "finish_reason": finish_reason or None}
-        event_id = write_event_id(self._tag, self._position).encode()
-        return b"id: %b\n" % event_id + data_event({**ids, **self._head(), "choices": [choice]})
+        event = data_event({**ids, **self._head(), "choices": [choice]})
+        return id_line(self._tag, self._position) + event
 
     async def _send_body(self, send: Send, body: bytes) -> None:
         await self._send(send, {"type": "http.response.body", "body": body, "more_body": True})
