@@ -292,6 +292,15 @@ class UpstreamTimeout(GatewayError):
     default_message = "The engine took too long."
 
 
+class AnswerInterrupted(GatewayError):
+    """Never a status by itself: the streams of stored answers end with it."""
+
+    status = 502
+    type = "server_error"
+    code = "interrupted"
+    default_message = "The process that generated this answer ended before it was complete."
+
+
 class UpstreamRejected(GatewayError):
     """The engine refused the request: its own status (4xx) and message are kept."""
 

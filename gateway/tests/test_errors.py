@@ -40,6 +40,7 @@ TABLE: list[tuple[type[GatewayError], int, str, dict[str, str]]] = [
     (errors.ConcurrencyLimitExceeded, 429, "concurrency_limit_exceeded", {"Retry-After": "2"}),
     (errors.InsufficientQuota, 429, "insufficient_quota", {"Retry-After": "1"}),
     (errors.InternalError, 500, "internal_error", {}),
+    (errors.AnswerInterrupted, 502, "interrupted", {}),
     (errors.UpstreamUnavailable, 502, "upstream_unavailable", {}),
     (errors.ModelLoading, 503, "model_loading", {"Retry-After": "5"}),
     (errors.ModelSwitching, 503, "model_switching", {"Retry-After": "10"}),
