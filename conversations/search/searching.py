@@ -41,7 +41,7 @@ class SearchHit:
 class SearchPage:
     hits: list[SearchHit]
     next: str | None
-    """The cursor for what follows; None at the end. Pages before that, too, may have fewer hits than asked."""
+    """The cursor for what follows; None at the end. Any page may have fewer hits than were asked for."""
     is_complete: bool
     """False while the account has messages that are not in the index yet."""
 
