@@ -8,7 +8,6 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from conversations.api.search_serializers import (
-    SearchHitSerializer,
     SearchPageSerializer,
     SearchQuerySerializer,
 )
@@ -39,11 +38,13 @@ class SearchView(APIView):
         )
         page = search(query, **asked)
         return Response(
-            {
-                "object": "list",
-                "data": [SearchHitSerializer(hit).data for hit in page.hits],
-                "next": page.next,
-                "has_more": page.next is not None,
-                "incomplete": not page.is_complete,
-            }
+            SearchPageSerializer(
+                {
+                    "object": "list",
+                    "data": page.hits,
+                    "next": page.next,
+                    "has_more": page.next is not None,
+                    "incomplete": not page.is_complete,
+                }
+            ).data
         )

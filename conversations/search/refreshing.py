@@ -6,7 +6,7 @@ Storing a turn writes nothing to the index, so that chats do not pay for searche
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -60,15 +60,11 @@ class _Pass:
 def refresh(owner_id: uuid.UUID, now: datetime) -> bool:
     """Put what is missing into the index; False where MOST_MESSAGES were not all of it.
 
-    Where nothing is missing, it reads two statements and takes no lock.
+    Where nothing is missing, it takes two statements and no lock.
     """
     mark = SearchMark.objects.filter(pk=owner_id).first()
-    if mark is not None and mark.touched_to and mark.checked_at and now - mark.checked_at < SETTLED:
-        pending = find_pending(
-            owner_id, after=mark.indexed_to, touched_since=mark.touched_to, most=MOST_MESSAGES, now=now
-        )
-        if pending.is_empty and pending.last_id is None:
-            return True
+    if mark is not None and _is_up_to_date(mark, now):
+        return True
     try:
         return index_account(owner_id, now, most=MOST_MESSAGES).is_complete
     except IntegrityError:
@@ -76,10 +72,26 @@ def refresh(owner_id: uuid.UUID, now: datetime) -> bool:
         return index_account(owner_id, now, most=MOST_MESSAGES).is_complete
 
 
+def _is_up_to_date(mark: SearchMark, now: datetime) -> bool:
+    """Also False from time to time, so that the mark moves on, and what follows it stays little."""
+    if mark.touched_to is None or mark.checked_at is None or now - mark.checked_at >= SETTLED:
+        return False
+    after: uuid.UUID | None = mark.indexed_to
+    while after is not None:
+        pending = find_pending(
+            mark.owner_id, after=after, touched_since=mark.touched_to, most=MOST_MESSAGES, now=now
+        )
+        if not pending.is_empty:
+            return False
+        after = pending.last_id
+    return True
+
+
 def index_account(owner_id: uuid.UUID, now: datetime, *, most: int, start: uuid.UUID | None = None) -> _Pass:
     """Put what is missing into the index, `most` messages about; from the mark on, or from `start`.
 
-    One transaction, which holds the account's mark.
+    One transaction, which holds the account's mark. From `start`, it looks at no answers before that which
+    went on since: they are left to a run from the mark.
     """
     with transaction.atomic():
         mark = _lock_mark(owner_id)
@@ -92,7 +104,11 @@ def index_account(owner_id: uuid.UUID, now: datetime, *, most: int, start: uuid.
             )
             _write(owner_id, pending)
             done.take(pending)
-        _move_mark(mark, done)
+        mark.indexed_to = max(mark.indexed_to, done.indexed_to)
+        if start is None or mark.touched_to is None:
+            mark.touched_to = max(mark.touched_to or done.held_at, done.held_at)
+        mark.checked_at = done.started_at
+        mark.save()
     return done
 
 
@@ -102,13 +118,6 @@ def _lock_mark(owner_id: uuid.UUID) -> SearchMark:
         return mark
     SearchMark.objects.bulk_create([SearchMark(owner_id=owner_id, indexed_to=NOTHING)], ignore_conflicts=True)
     return marks.get()
-
-
-def _move_mark(mark: SearchMark, done: _Pass) -> None:
-    mark.indexed_to = max(mark.indexed_to, done.indexed_to)
-    mark.touched_to = max(mark.touched_to or done.held_at, done.held_at)
-    mark.checked_at = done.started_at
-    mark.save()
 
 
 def _list_titles(owner_id: uuid.UUID) -> None:
@@ -126,21 +135,18 @@ def _write(owner_id: uuid.UUID, pending: Pending) -> None:
         _write_titles(owner_id, ids[start : start + BATCH_MESSAGES])
 
 
-def _load_messages(ids: Sequence[uuid.UUID]) -> Iterator[list[IndexedText]]:
-    for start in range(0, len(ids), BATCH_MESSAGES):
-        sizes = dict(
-            Message.objects.filter(pk__in=ids[start : start + BATCH_MESSAGES]).values_list("pk", "size_bytes")
-        )
-        batch: list[uuid.UUID] = []
-        left_bytes = BATCH_BYTES
-        for id_ in sorted(sizes):
-            left_bytes -= sizes[id_]
-            if batch and left_bytes < 0:
-                yield _load_texts(batch)
-                batch, left_bytes = [], BATCH_BYTES - sizes[id_]
-            batch.append(id_)
-        if batch:
+def _load_messages(sizes: Mapping[uuid.UUID, int]) -> Iterator[list[IndexedText]]:
+    """These messages in the order of their ids, in batches that fit into memory."""
+    batch: list[uuid.UUID] = []
+    left_bytes = BATCH_BYTES
+    for id_ in sorted(sizes):
+        left_bytes -= sizes[id_]
+        if batch and (left_bytes < 0 or len(batch) == BATCH_MESSAGES):
             yield _load_texts(batch)
+            batch, left_bytes = [], BATCH_BYTES - sizes[id_]
+        batch.append(id_)
+    if batch:
+        yield _load_texts(batch)
 
 
 def _load_texts(ids: Sequence[uuid.UUID]) -> list[IndexedText]:

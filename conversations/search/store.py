@@ -17,7 +17,7 @@ from django.db.models.functions import Greatest, Least
 
 from conversations.models import Message, MessageEntry, SearchBucket, SearchKind, TitleEntry
 from conversations.search.terms import attribute_terms, make_terms
-from gateway.database.rows import encode_rows, is_postgresql
+from gateway.database.rows import encode_rows, is_postgresql, prepared_cursor
 
 BUCKET_ENTRIES = 2048
 """Places of a bucket: a search for a common word reads what one has, one for a rare word looks into each."""
@@ -61,7 +61,7 @@ def write_messages(owner_id: uuid.UUID, texts: Sequence[IndexedText]) -> None:
     rows = _rows_of(owner_id, SearchKind.MESSAGES, texts)
     MessageEntry.objects.filter(message__in=[text.id for text in texts]).delete()
     if is_postgresql():
-        with connection.cursor() as cursor:
+        with prepared_cursor() as cursor:
             cursor.execute(_insert_messages_sql(), [encode_rows(rows)])
         return
     MessageEntry.objects.bulk_create(
@@ -113,9 +113,10 @@ def _spell(bucket: int, text: IndexedText) -> str:
     terms = make_terms(text.text)
     if text.role:
         terms |= attribute_terms(role=text.role, model=text.model)
-    if is_postgresql():
-        return " ".join([f"'{bucket}{term}'" for term in terms])
-    return " ".join([f"{bucket}{term}" for term in terms])
+    if not terms:
+        return ""
+    quote = "'" if is_postgresql() else ""
+    return f"{quote}{bucket}{f'{quote} {quote}{bucket}'.join(terms)}{quote}"
 
 
 def _give_places(owner_id: uuid.UUID, kind: SearchKind, moments: Sequence[datetime]) -> list[int]:

@@ -45,13 +45,18 @@ def fold(text: str) -> str:
 def make_terms(text: str) -> set[str]:
     """The terms of a text, without the bucket before each."""
     pieces: set[str] = set()
-    for word in _encode(text).split():
-        pieces.update(
-            word[n : n + (DENSE_PIECE if char >= FIRST_DENSE else PIECE)] for n, char in enumerate(word)
-        )
+    for word in set(_encode(text).split()):
+        if max(word) < FIRST_DENSE:
+            pieces.update([word[n : n + PIECE] for n in range(len(word))])
+        else:
+            pieces.update([word[n : n + _size_at(char)] for n, char in enumerate(word)])
     if sum(map(len, pieces)) * 4 > MOST_TERM_BYTES and count_bytes(pieces) > MOST_TERM_BYTES:
         return {TOO_LONG}
     return pieces
+
+
+def _size_at(char: str) -> int:
+    return DENSE_PIECE if char >= FIRST_DENSE else PIECE
 
 
 def count_bytes(terms: Iterable[str]) -> int:
@@ -75,11 +80,7 @@ def model_term(model: str) -> str:
 def select_pieces(word: str) -> tuple[list[str], str]:
     """Pieces of any text that has this part of a word, as few as cover it; or else what one begins with."""
     encoded = _encode(word)
-    whole = [
-        (n, n + size)
-        for n, char in enumerate(encoded)
-        if n + (size := DENSE_PIECE if char >= FIRST_DENSE else PIECE) <= len(encoded)
-    ]
+    whole = [(n, n + _size_at(char)) for n, char in enumerate(encoded) if n + _size_at(char) <= len(encoded)]
     if not whole:
         return [], encoded
     chosen: list[tuple[int, int]] = []
