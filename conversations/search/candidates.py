@@ -29,7 +29,7 @@ FIRST_MOMENT, LAST_MOMENT = datetime(1, 1, 2, tzinfo=UTC), datetime(9999, 12, 30
 
 
 @dataclass(frozen=True, slots=True)
-class Candidate:
+class SearchCandidate:
     entry_id: int
     id: uuid.UUID
     """Of the message, or of the conversation of a title."""
@@ -38,24 +38,26 @@ class Candidate:
 
 
 @dataclass(frozen=True)
-class Candidates:
-    found: list[Candidate]
+class SearchCandidates:
+    found: list[SearchCandidate]
     looked_to: int | None = None
     """The entry at which the search ended, where MOST_LOOKED_AT were no reason to show enough."""
 
 
-def find_candidates(query: SearchQuery, kind: SearchKind, *, before: int | None, most: int) -> Candidates:
+def find_candidates(
+    query: SearchQuery, kind: SearchKind, *, before: int | None, most: int
+) -> SearchCandidates:
     """Entries of conversations that are not in the trash, of those before this one; newest first."""
     rows = (_find_by_gin if is_postgresql() else _find_by_fts5)(query, kind, before, most)
-    found: list[Candidate] = []
+    found: list[SearchCandidate] = []
     for entry_id, id_, size_bytes, is_shown, number in rows:
         if is_shown:
-            found.append(Candidate(entry_id, as_id(id_), size_bytes))
+            found.append(SearchCandidate(entry_id, as_id(id_), size_bytes))
         if number >= MOST_LOOKED_AT and len(found) < most:
-            return Candidates(found, looked_to=entry_id)
+            return SearchCandidates(found, looked_to=entry_id)
         if len(found) == most:
             break
-    return Candidates(found)
+    return SearchCandidates(found)
 
 
 _Row = tuple[int, Any, int, bool, int]

@@ -11,7 +11,7 @@ from datetime import datetime
 from django.utils import timezone
 
 from conversations.models import Conversation, Message, SearchKind
-from conversations.search.candidates import Candidate, Candidates, find_candidates
+from conversations.search.candidates import SearchCandidate, SearchCandidates, find_candidates
 from conversations.search.queries import SearchQuery
 from conversations.search.refreshing import refresh
 from conversations.search.snippets import Snippet, find_words
@@ -99,7 +99,7 @@ def _find(query: SearchQuery, start: SearchCursor, limit: int) -> _Found:
     load = _load_messages if start.kind == SearchKind.MESSAGES else _load_titles
     texts = load(query, [candidate.id for candidate in read])
     hits: list[SearchHit] = []
-    passed: list[Candidate] = []
+    passed: list[SearchCandidate] = []
     for candidate in read:
         hit = _hit_of(query, texts.get(candidate.id))
         if hit is not None and len(hits) == limit:
@@ -111,16 +111,16 @@ def _find(query: SearchQuery, start: SearchCursor, limit: int) -> _Found:
 
 
 def _go_on(
-    candidates: Candidates, passed: Sequence[Candidate], kind: SearchKind, *, is_full: bool
+    candidates: SearchCandidates, passed: Sequence[SearchCandidate], kind: SearchKind, *, is_full: bool
 ) -> SearchCursor | None:
     if len(passed) < len(candidates.found) or (passed and is_full):
         return SearchCursor(kind, passed[-1].entry_id)
     return None if candidates.looked_to is None else SearchCursor(kind, candidates.looked_to)
 
 
-def _within_bytes(candidates: Sequence[Candidate]) -> list[Candidate]:
+def _within_bytes(candidates: Sequence[SearchCandidate]) -> list[SearchCandidate]:
     """The first ones, whose texts may be in memory together; one at least."""
-    read: list[Candidate] = []
+    read: list[SearchCandidate] = []
     left_bytes = PAGE_BYTES
     for candidate in candidates:
         left_bytes -= candidate.size_bytes
