@@ -42,11 +42,16 @@ def build_index() -> Iterator[BuiltPass]:
 
 
 def build_index_of(owner_id: uuid.UUID) -> Iterator[BuiltPass]:
-    """As `build_index`, of one account."""
-    after, is_last = NOTHING, False
+    """As `build_index`, of one account: first what searches would index, then what they do not look for."""
+    is_complete = False
+    while not is_complete:
+        done = index_account(owner_id, timezone.now(), most=PASS_MESSAGES)
+        is_complete = done.is_complete
+        yield BuiltPass(owner_id, done.indexed, is_last=False)
+    start, is_last = NOTHING, False
     while not is_last:
-        done = index_account(owner_id, timezone.now(), most=PASS_MESSAGES, start=after)
-        after, is_last = done.after, done.is_complete
+        done = index_account(owner_id, timezone.now(), most=PASS_MESSAGES, start=start)
+        start, is_last = done.after, done.is_complete
         yield BuiltPass(owner_id, done.indexed, is_last)
 
 

@@ -157,7 +157,7 @@ def _load_texts(ids: Sequence[uuid.UUID]) -> list[IndexedText]:
 
 def _write_titles(owner_id: uuid.UUID, ids: Sequence[uuid.UUID]) -> None:
     rows = Conversation.objects.filter(pk__in=ids, owner_id=owner_id).order_by("pk")
-    entries = TitleEntry.objects.filter(pk__in=ids)
+    entries = TitleEntry.objects.filter(pk__in=ids).order_by("pk")
     known = set(entries.select_for_update().values_list("pk", flat=True))
     found = list(rows.values("id", "created_at", conversation_id=F("pk"), text=F("title")))
     TitleEntry.objects.bulk_create(
