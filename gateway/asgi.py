@@ -43,6 +43,8 @@ log = structlog.get_logger()
 
 UPLOADS = "/api/files"
 """Where a body may be as large as MAX_FILE_BYTES allows, if that is more than MAX_BODY_BYTES."""
+IMPORTS = "/api/conversations/import"
+"""Where it may be as large as MAX_IMPORT_BYTES allows. The pages plane keeps large bodies on disk."""
 FORM_BYTES = 64 * 1024
 """What a form adds to the file in it."""
 
@@ -72,7 +74,10 @@ class GatewayApplication:
         self._pages = pages
         self._config = config
         sts = f"max-age={config.hsts_seconds}".encode()
-        self._upload_bytes = max(config.max_body_bytes, config.max_file_bytes + FORM_BYTES)
+        self._body_bytes = {
+            UPLOADS: max(config.max_body_bytes, config.max_file_bytes + FORM_BYTES),
+            IMPORTS: max(config.max_body_bytes, config.max_import_bytes),
+        }
         self._page_headers = [(b"strict-transport-security", sts)] if config.hsts_seconds else []
         # Django sets the header on its pages. Without it a browser might take a model's JSON for HTML.
         self._chat_headers = [*self._page_headers, (b"x-content-type-options", b"nosniff")]
@@ -102,7 +107,7 @@ class GatewayApplication:
             bounded = bounded_receive(
                 scope,
                 receive,
-                max_bytes=self._upload_bytes if scope["path"] == UPLOADS else self._config.max_body_bytes,
+                max_bytes=self._body_bytes.get(scope["path"], self._config.max_body_bytes),
                 timeout_s=self._config.body_timeout_s,
             )
             await plane(scope, bounded, send_with_id)

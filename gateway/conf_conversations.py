@@ -54,6 +54,12 @@ class ConversationConfig:
         "How long a file is kept that no message refers to; then `purge_files` removes it.",
         whole_number(0, 3650),
     )
+    max_import_bytes: int = setting(
+        "MAX_IMPORT_BYTES",
+        512 * 2**20,
+        "Largest file of conversations that may be imported, and what the JSON in an archive may expand to.",
+        whole_number(1024, 2**40),
+    )
     auto_titles: bool = setting(
         "AUTO_TITLES",
         True,

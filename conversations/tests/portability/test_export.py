@@ -7,12 +7,8 @@ import io
 import json
 import uuid
 import zipfile
-from collections.abc import AsyncIterator
-from pathlib import Path
-from typing import Any
 
 import pytest
-from asgiref.sync import async_to_sync
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -25,30 +21,14 @@ from conversations.models import Conversation, Feedback, Message
 from conversations.portability import selection as selections
 from conversations.portability.exporting import ExportFormat, export
 from conversations.portability.selection import Selection
+from conversations.tests.portability.files import download, file_folder
 from conversations.tests.rest import add, error_of
 from conversations.tests.sample_files import image
 from conversations.tests.trees import chain, say
 
+__all__ = ["file_folder"]
+
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def folder(settings: Any, tmp_path: Path) -> Path:
-    """Where files are stored during the test."""
-    settings.MEDIA_ROOT = tmp_path / "files"
-    return tmp_path / "files"
-
-
-def body_of(response: Any) -> bytes:
-    async def collect(pieces: AsyncIterator[bytes]) -> bytes:
-        return b"".join([piece async for piece in pieces])
-
-    assert response.status_code == 200, response.content
-    return async_to_sync(collect)(response.streaming_content)
-
-
-def download(api: Client, path: str = "/export", **query: str) -> bytes:
-    return body_of(api.get(f"/api/conversations{path}", query))
 
 
 def with_image(owner: User) -> tuple[Conversation, Message]:
