@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from typing import IO
 
 import msgspec
@@ -23,9 +23,9 @@ from conversations.portability.documents import (
 )
 from conversations.portability.markdown import write_markdown
 from conversations.portability.selection import Selection, read_conversations, read_files
+from gateway.downloads import gather
 from gateway.zip_stream import ZipEntry, stream_zip
 
-PIECE_BYTES = 256 * 1024
 FILE_PIECE_BYTES = 3 * 64 * 1024
 """A multiple of three: base64 of the pieces is that of the whole."""
 
@@ -48,16 +48,16 @@ MEDIA_TYPES = {
 
 
 def export(selection: Selection, export_format: ExportFormat) -> Pieces:
-    """The export in pieces of about PIECE_BYTES, each read from the database when it is asked for."""
+    """The export in small pieces, whose contents are read from the database when they are asked for."""
     match export_format:
         case ExportFormat.JSON:
-            return gather(_write_document(selection, _embed_file))
+            return _write_document(selection, _embed_file)
         case ExportFormat.LINES:
-            return gather(_write_lines(selection))
+            return _write_lines(selection)
         case ExportFormat.MARKDOWN:
-            return gather(write_markdown(selection))
+            return write_markdown(selection)
         case ExportFormat.ZIP:
-            return gather(stream_zip(list_entries(selection)))
+            return stream_zip(list_entries(selection))
 
 
 def list_entries(selection: Selection) -> Iterator[ZipEntry]:
@@ -67,19 +67,6 @@ def list_entries(selection: Selection) -> Iterator[ZipEntry]:
         if (content := read_content(file)) is not None:
             is_text = file.media_type.startswith("text/")
             yield ZipEntry(path_in_archive(file), content, is_compressed=is_text)
-
-
-def gather(pieces: Iterable[bytes]) -> Pieces:
-    """The same bytes in fewer pieces."""
-    gathered, size_bytes = [], 0
-    for piece in pieces:
-        gathered.append(piece)
-        size_bytes += len(piece)
-        if size_bytes >= PIECE_BYTES:
-            yield b"".join(gathered)
-            gathered, size_bytes = [], 0
-    if gathered:
-        yield b"".join(gathered)
 
 
 def _write_document(selection: Selection, write_file: Callable[[StoredFile], Pieces]) -> Pieces:

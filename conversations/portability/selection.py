@@ -26,16 +26,17 @@ PAGE_FILES = 100
 
 @dataclass(frozen=True, kw_only=True)
 class Selection:
-    """Conversations of one account: those of `ids`, or all; of the trash too where `with_deleted` says so."""
+    """Conversations of one account: those of `ids`, or all."""
 
     owner_id: uuid.UUID
     ids: Sequence[uuid.UUID] | None = None
-    with_deleted: bool = False
+    is_complete: bool = False
+    """With the trash, and with files that no message refers to."""
 
     @property
     def conversations(self) -> ConversationQuerySet:
         own = Conversation.objects.filter(owner_id=self.owner_id)
-        if not self.with_deleted:
+        if not self.is_complete:
             own = own.visible_to(self.owner_id)
         return own if self.ids is None else own.filter(pk__in=self.ids)
 
@@ -115,21 +116,19 @@ def split_by_size(sizes: Sequence[tuple[uuid.UUID, int]]) -> Iterator[list[uuid.
 
 
 def read_files(selection: Selection) -> Iterator[StoredFile]:
-    """The files that messages of these conversations refer to, without their texts.
+    """The files that messages of these conversations refer to, or all of the account's; without their texts.
 
     Their ids are held in memory meanwhile: an account has a bounded number of files.
     """
+    own = StoredFile.objects.filter(owner=selection.owner_id)
+    ids = sorted(own.values_list("pk", flat=True) if selection.is_complete else _find_used_files(selection))
+    for start in range(0, len(ids), PAGE_FILES):
+        yield from own.filter(pk__in=ids[start : start + PAGE_FILES]).defer("text").order_by("pk")
+
+
+def _find_used_files(selection: Selection) -> set[uuid.UUID]:
     said = Message.objects.filter(
         owner=selection.owner_id, parts__isnull=False, conversation__in=selection.conversations.values("pk")
     )
-    used = {
-        id_
-        for parts in said.order_by().values_list("parts", flat=True).iterator(500)
-        for id_ in file_ids_in(parts)
-    }
-    ids = sorted(used)
-    for start in range(0, len(ids), PAGE_FILES):
-        page = ids[start : start + PAGE_FILES]
-        yield from (
-            StoredFile.objects.filter(owner=selection.owner_id, pk__in=page).defer("text").order_by("pk")
-        )
+    found = said.order_by().values_list("parts", flat=True).iterator(chunk_size=BATCH_MESSAGES)
+    return {id_ for parts in found for id_ in file_ids_in(parts)}
