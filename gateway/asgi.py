@@ -36,6 +36,7 @@ from gateway.http import (  # noqa: E402
     header_values,
     send_error,
 )
+from gateway.middleware import IMPORTS  # noqa: E402
 from gateway.page_security import page_headers  # noqa: E402
 from gateway.request_id import accept_request_id, current_request_id  # noqa: E402
 
@@ -43,8 +44,6 @@ log = structlog.get_logger()
 
 UPLOADS = "/api/files"
 """Where a body may be as large as MAX_FILE_BYTES allows, if that is more than MAX_BODY_BYTES."""
-IMPORTS = "/api/conversations/import"
-"""Where it may be as large as MAX_IMPORT_BYTES allows. The pages plane keeps large bodies on disk."""
 FORM_BYTES = 64 * 1024
 """What a form adds to the file in it."""
 
