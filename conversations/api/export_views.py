@@ -19,6 +19,8 @@ from gateway.rest import caller_id, read
 
 RESPONSES = {
     (200, "application/json"): OpenApiResponse(OpenApiTypes.OBJECT, description="As `format` asks for."),
+    (200, "application/jsonl"): OpenApiTypes.STR,
+    (200, "text/markdown"): OpenApiTypes.STR,
     (200, "application/zip"): OpenApiTypes.BINARY,
 }
 

@@ -112,7 +112,8 @@ class _Import:
             except NOT_JSON as exc:
                 found = _BYTE.search(str(exc))
                 broken_at = span.start + int(found[1]) if found else span.start
-                problem = _BYTE.sub("", str(exc)).strip()
+                is_deep = isinstance(exc, RecursionError)
+                problem = "nested too deeply" if is_deep else _BYTE.sub("", str(exc)).strip()
                 if len(spans) == 1:
                     fail(document, broken_at, problem)
                 line, column = find_line(document, broken_at)

@@ -14,8 +14,8 @@ from gateway.errors import InvalidRequest
 
 CHUNK_BYTES = 2**20
 MOST_ITEMS = 1_000_000
-MOST_LEVELS = 1_000
-"""Far deeper than the decoder goes; it refuses such an item by itself."""
+MOST_LEVELS = 100_000
+"""Far deeper than the decoder goes, which refuses such an item by itself."""
 
 _PLAIN = re.compile(rb'(?s)(?:[^"\[\]{}]++|"(?:[^"\\]++|\\.)*+")*+')
 """Whole strings, and all that is no bracket."""

@@ -112,8 +112,11 @@ def split_reasoning(content: str) -> tuple[str, str]:
 
 
 def _unquote(block: str) -> str:
-    lines = [line.removeprefix(">").removeprefix(" ") for line in block.strip().splitlines()]
-    return html.unescape("\n".join(lines))
+    """Versions differ: the quoted text may be escaped as a whole, with its marks."""
+    text = block.strip()
+    if text.startswith("&gt;"):
+        text = html.unescape(text)
+    return "\n".join(line.removeprefix(">").removeprefix(" ") for line in text.splitlines())
 
 
 def _read_file(file: Mapping[str, Any]) -> FileReference:

@@ -12,6 +12,7 @@ import pytest
 from django.test import Client
 
 from conversations.models import Conversation, Feedback, Message, StoredFile
+from conversations.portability.readers.open_webui import split_reasoning
 from conversations.tests.portability import chatgpt_files
 from conversations.tests.portability.files import bring, file_folder
 from conversations.tests.rest import error_of
@@ -107,7 +108,7 @@ def open_webui_chat(**fields: Any) -> dict[str, Any]:
         {
             **{"id": "b", "parentId": "q", "childrenIds": [], "role": "assistant", "done": True},
             **{
-                "content": f"{thought}> I &lt;see&gt;\n> a square.\n</details>\nA square.",
+                "content": f"{thought}&gt; I &lt;see&gt;\n&gt; a square.\n</details>\nA square.",
                 "timestamp": 1_700_000_002,
             },
         },
@@ -145,6 +146,14 @@ def test_open_webui_chat_keeps_images_reasoning_and_feedback(api: Client) -> Non
     assert (Feedback.objects.get().message, Feedback.objects.get().comment) == (first, "No.")
     assert (second.content, second.reasoning) == ("A square.", "I <see>\na square.")
     assert StoredFile.objects.get().kind == "image"
+
+
+def test_open_webui_reasoning_of_an_old_version_is_not_unescaped() -> None:
+    block = (
+        '<details type="reasoning" done="true">\n<summary>Thinking</summary>\n> &lt; is <\n> that\n</details>'
+    )
+
+    assert split_reasoning(f"{block}\n\nDone.") == ("Done.", "&lt; is <\nthat")
 
 
 def test_open_webui_chat_of_an_old_version_is_one_branch(api: Client) -> None:
@@ -221,9 +230,10 @@ def test_librechat_list_becomes_a_tree_with_tools(api: Client) -> None:
 def test_librechat_single_object_with_nested_messages_is_taken(api: Client) -> None:
     answer = librechat_message("a", "q", text="Hello", children=[])
     question = librechat_message("q", NO_PARENT, is_users=True, text="Hi", children=[answer])
-    content = json.dumps(librechat_conversation([question], recursive=True), indent=2).encode()
+    exported = librechat_conversation([], recursive=True, messagesTree=[question])
+    del exported["messages"]
 
-    bring(api, content)
+    bring(api, json.dumps(exported, indent=2).encode())
 
     assert tree_of(Conversation.objects.get()) == [("user", "Hi", None), ("assistant", "Hello", "Hi")]
 
