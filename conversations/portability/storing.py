@@ -23,6 +23,7 @@ from conversations.prompt_sizes import count_bytes
 from gateway.ids import new_id, parse_id
 
 BATCH_ROWS = 500
+ROLES = frozenset(MessageRole.values)
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ def arrange(messages: Sequence[ImportedMessage]) -> list[Placed]:
     places = {message.id: place for place, message in enumerate(messages)}
     if len(places) < len(messages) or "" in places:
         raise UnreadableItem("Its messages have no ids, or the same.")
-    if any(message.role not in MessageRole for message in messages):
+    if any(message.role not in ROLES for message in messages):
         raise UnreadableItem("A message has an unknown role.")
     children: defaultdict[int | None, list[int]] = defaultdict(list)
     for place, message in enumerate(messages):

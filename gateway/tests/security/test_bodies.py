@@ -94,6 +94,29 @@ def test_body_declared_too_large_is_refused_before_it_is_sent(fort: GatewayProce
         assert connection.recv(65536).startswith(b"HTTP/1.1 413 ")
 
 
+@pytest.mark.parametrize("is_chunked", [False, True], ids=["declared", "chunked"])
+def test_import_may_be_larger_than_other_bodies(web: httpx.Client, is_chunked: bool) -> None:
+    export = {"format": "vllm-chat-gateway", "version": 1, "conversations": []}
+    block = json.dumps(export).encode() + b" " * MAX_BODY_BYTES
+
+    answer = web.post("/api/conversations/import", content=iter([block]) if is_chunked else block)
+
+    assert (answer.status_code, answer.json()["skipped_count"]) == (200, 0)
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [{}, {"Authorization": "Bearer sk-nobody"}, {"Authorization": "Basic x"}, {"Cookie": "sessionid=nobody"}],
+    ids=["nothing", "unknown key", "other scheme", "unknown cookie"],
+)
+def test_nobody_sends_large_imports(fort: GatewayProcess, headers: dict[str, str]) -> None:
+    block = b"x" * (MAX_BODY_BYTES + 1)
+
+    answer = httpx.post(f"{fort.url}/api/conversations/import", content=block, headers=headers)
+
+    assert answer.status_code == 413
+
+
 @pytest.mark.parametrize("path", ["/api/chat", "/v1/chat/completions", "/api/conversations"])
 def test_chunked_body_without_content_length_is_read(web: httpx.Client, path: str) -> None:
     bodies = {
