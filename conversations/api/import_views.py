@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import tempfile
+from typing import Any
 
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
+from rest_framework.parsers import BaseParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -19,7 +21,18 @@ from gateway.rest import caller_id, read
 PIECE_BYTES = 256 * 1024
 
 
+class UnreadBodyParser(BaseParser):
+    """Leaves the body of any type where it is: Django has it on disk, and parsers read into memory."""
+
+    media_type = "*/*"
+
+    def parse(self, stream: Any, media_type: str | None = None, parser_context: Any = None) -> Any:
+        return {}
+
+
 class ImportView(APIView):
+    parser_classes = [UnreadBodyParser]
+
     @extend_schema(
         operation_id="import_conversations",
         parameters=[ImportQuerySerializer],
@@ -32,7 +45,6 @@ class ImportView(APIView):
         query = read(ImportQuerySerializer(data=request.query_params.dict()))
         source = ImportSource(query["format"]) if "format" in query else None
         with tempfile.TemporaryFile() as file:
-            # Past the parsers: they would hold it in memory, or take one of unknown length for none.
             while piece := request._request.read(PIECE_BYTES):
                 file.write(piece)
             if not file.tell():

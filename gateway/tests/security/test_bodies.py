@@ -14,6 +14,7 @@ import pytest
 
 from chat.tests.streams import error_of
 from gateway.server_protocol import MAX_HEAD_BYTES
+from gateway.tests.databases import ADMIN_PASSWORD
 from gateway.tests.live import GatewayProcess
 from gateway.tests.security.conftest import MAX_BODY_BYTES
 
@@ -102,6 +103,19 @@ def test_import_may_be_larger_than_other_bodies(web: httpx.Client, is_chunked: b
     answer = web.post("/api/conversations/import", content=iter([block]) if is_chunked else block)
 
     assert (answer.status_code, answer.json()["skipped_count"]) == (200, 0)
+
+
+def test_import_by_somebody_with_a_cookie_may_be_large_too(fort: GatewayProcess) -> None:
+    block = b'{"format": "vllm-chat-gateway", "version": 1}' + b" " * MAX_BODY_BYTES
+    with httpx.Client(base_url=fort.url) as browser:
+        browser.get("/admin/login/")
+        form = {"username": "admin", "password": ADMIN_PASSWORD}
+        browser.post("/admin/login/", data=form | {"csrfmiddlewaretoken": browser.cookies["csrftoken"]})
+
+        token = {"X-CSRFToken": browser.cookies["csrftoken"]}
+        answer = browser.post("/api/conversations/import", content=block, headers=token)
+
+    assert answer.status_code == 200, answer.text
 
 
 @pytest.mark.parametrize(
