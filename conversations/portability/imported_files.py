@@ -10,8 +10,9 @@ from typing import IO, Any
 
 import msgspec
 
+from conversations.files.parts import Part
 from conversations.files.storing import store_upload
-from conversations.models import FileKind, StoredFile
+from conversations.models import ROW_BYTES, FileKind, StoredFile
 from conversations.portability.json_spans import Span
 from conversations.portability.package import Package
 from conversations.portability.report import ImportReport
@@ -46,7 +47,9 @@ class ImportedFiles:
         self._report = report
         self._known: dict[str, tuple[FileItem, Span | None]] = {}
         self._document: IO[bytes] | None = None
-        self._stored: dict[str, StoredFile | None] = {}
+        self._parts: dict[str, Part | None] = {}
+        self.new_bytes = 0
+        """What the files that were stored count for their account."""
 
     def begin(self, document: IO[bytes]) -> None:
         """Files that are remembered from now on are in this document."""
@@ -57,30 +60,31 @@ class ImportedFiles:
         """Note where a file is that messages of the same document refer to by its id."""
         self._known[str(item.id)] = item, None if isinstance(item.path, str) else span
 
-    def make_part(self, reference: FileReference) -> dict[str, Any]:
+    def make_part(self, reference: FileReference) -> Part:
         """The part of a message with this file.
 
         A file that cannot be had is noted in the report, and becomes a part that says its name, like one that
         was deleted.
         """
-        stored = self._take(reference)
-        if stored is None:
-            return {"type": "document", "file_id": str(new_id()), "name": reference.name}
-        if stored.kind == FileKind.IMAGE:
-            return {"type": "image", "file_id": str(stored.pk)}
-        return {"type": "document", "file_id": str(stored.pk), "name": stored.name or reference.name}
+        if reference.key in self._parts:
+            part = self._parts[reference.key]
+        else:
+            part = self._take(reference)
+            if reference.key:
+                self._parts[reference.key] = part
+        return part or {"type": "document", "file_id": str(new_id()), "name": reference.name}
 
-    def _take(self, reference: FileReference) -> StoredFile | None:
-        if reference.key in self._stored:
-            return self._stored[reference.key]
-        stored = None
+    def _take(self, reference: FileReference) -> Part | None:
         try:
             stored = self._store(reference)
         except GatewayError as exc:
             self._report.skip(reference.name or reference.key or "file", exc.message)
-        if reference.key:
-            self._stored[reference.key] = stored
-        return stored
+            return None
+        if stored is None:
+            return None
+        if stored.kind == FileKind.IMAGE:
+            return {"type": "image", "file_id": str(stored.pk)}
+        return {"type": "document", "file_id": str(stored.pk), "name": stored.name or reference.name}
 
     def _store(self, reference: FileReference) -> StoredFile | None:
         item, span = self._known.get(reference.key, (None, None))
@@ -92,7 +96,9 @@ class ImportedFiles:
             self._report.files += 1
             return None
         stored, is_new = store_upload(self._owner_id, content, name=name)
-        self._report.files += is_new
+        if is_new:
+            self._report.files += 1
+            self.new_bytes += stored.size_bytes + stored.text_bytes + ROW_BYTES
         return stored
 
     def _open(self, reference: FileReference, item: FileItem | None, span: Span | None) -> IO[bytes] | None:

@@ -99,8 +99,7 @@ class _Import:
         self, document: IO[bytes], spans: Spans, name: str
     ) -> Iterator[tuple[int, Mapping[str, Any]]]:
         """The items that are objects; files are remembered, and what is no JSON is reported."""
-        for place in range(len(spans)):
-            span = spans[place]
+        for place, span in enumerate(spans):
             item_name = _name_item(name, place)
             if span.end - span.start > self._most_bytes:
                 self._report.skip(item_name, f"It has more than {self._most_bytes} bytes.")
@@ -160,7 +159,7 @@ class _Import:
             return
         self._met.add(tree.key)
         size_bytes = count_tree_bytes(tree)
-        check_account(self._stored_bytes, size_bytes, self._account_bytes)
+        check_account(self._stored_bytes + self._files.new_bytes, size_bytes, self._account_bytes)
         if self._report.is_dry_run:
             for placed in arranged:
                 for piece in placed.message.pieces:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from array import array
+from collections.abc import Iterator
 from typing import IO, NamedTuple, NoReturn
 
 from gateway.errors import InvalidRequest
@@ -41,10 +42,8 @@ class Spans:
     def __len__(self) -> int:
         return len(self._places) // 2
 
-    def __getitem__(self, place: int) -> Span:
-        if place >= len(self):
-            raise IndexError(place)
-        return Span(self._places[2 * place], self._places[2 * place + 1])
+    def __iter__(self) -> Iterator[Span]:
+        return map(Span, self._places[::2], self._places[1::2])
 
     def add(self, start: int, end: int) -> None:
         self._places.append(start)

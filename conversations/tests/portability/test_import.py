@@ -193,6 +193,37 @@ def test_account_takes_no_more_than_it_may_hold(api: Client, monkeypatch: pytest
     assert "5000 are allowed" in report["skipped"][0]["reason"]
 
 
+def test_files_count_for_the_account_that_takes_them(
+    api: Client, juno: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stored = client_of(juno).post("/api/files", {"file": io.BytesIO(b"x" * 3_000)}).json()
+    conversation = add(juno, title="With a file")
+    say(conversation, None, "user", "", parts=[{"type": "document", "file_id": stored["id"], "name": "x"}])
+    add(juno, title="One more")
+    changed = replace(get_config(), max_account_bytes=9_500)
+    monkeypatch.setattr(importing, "get_config", lambda: changed)
+
+    report = bring(api, download(client_of(juno)))
+
+    assert report["taken"] == {"conversations": 1, "messages": 1, "files": 1}
+    assert report["skipped"][0]["name"] == "One more"
+
+
+def test_two_imports_of_the_same_file_at_a_time_store_it_once(
+    api: Client, mina: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = document(describe())
+    bring(api, content)
+    # As the second one sees it that looked before the first one stored anything.
+    monkeypatch.setattr(importing, "is_here", lambda owner_id, tree: False)
+
+    report = bring(api, content)
+
+    assert (report["taken"]["conversations"], report["already_here"]) == (0, 1)
+    assert Conversation.objects.filter(owner=mina).count() == 1
+    assert Message.objects.count() == 1
+
+
 def test_item_that_is_too_large_is_never_read(api: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     changed = replace(get_config(), max_conversation_bytes=1, max_file_bytes=1)
     monkeypatch.setattr(importing, "get_config", lambda: changed)
