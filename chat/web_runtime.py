@@ -127,6 +127,7 @@ class WebRuntime:
             await self.recorder.checkpoint(running)
             # A published stop may get lost; the row is authoritative.
             await self.cancellation.catch_up()
+        await self.cancellation.stop_removed()
 
     async def _follow_limits(self) -> None:
         await self.limiter.refresh(self.board_worker)

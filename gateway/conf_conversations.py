@@ -64,6 +64,12 @@ class ConversationConfig:
     resume_ttl_s: float = setting(
         "RESUME_TTL", 60.0, "How long such a copy stays after it was last followed.", seconds(3)
     )
+    max_import_bytes: int = setting(
+        "MAX_IMPORT_BYTES",
+        512 * 2**20,
+        "Largest file of conversations that may be imported, and what the JSON in an archive may expand to.",
+        whole_number(1024, 2**40),
+    )
     auto_titles: bool = setting(
         "AUTO_TITLES",
         True,

@@ -176,6 +176,11 @@ class FileInUse(Conflict):
     default_message = "A message refers to this file. Delete its conversation first."
 
 
+class LastAdministrator(Conflict):
+    code = "last_administrator"
+    default_message = "The only administrator cannot leave. Give the role to somebody else first."
+
+
 class DoesNotFit(Conflict):
     code = "does_not_fit"
     default_message = "The profile does not fit the GPUs."

@@ -32,6 +32,7 @@ TABLE: list[tuple[type[GatewayError], int, str, dict[str, str]]] = [
     (errors.ConversationFull, 409, "conversation_full", NO_RETRY),
     (errors.StorageFull, 409, "storage_full", NO_RETRY),
     (errors.FileInUse, 409, "file_in_use", NO_RETRY),
+    (errors.LastAdministrator, 409, "last_administrator", NO_RETRY),
     (errors.DoesNotFit, 409, "does_not_fit", NO_RETRY),
     (errors.SwitchRefused, 409, "switch_refused", NO_RETRY),
     (errors.RequestTooLarge, 413, "request_too_large", {}),
