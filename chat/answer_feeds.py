@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import math
 import time
+import uuid
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
@@ -16,7 +17,13 @@ from chat.answer_mirrors import AnswerMirrors, CopyName, Mirror
 from chat.generation import Generation
 from chat.positions import AnswerText
 from chat.registry import Registry
-from conversations.stored_answers import AnswerQuery, StoredAnswer, find_stored_answers
+from conversations.stored_answers import (
+    AnswerQuery,
+    AnswerState,
+    StoredAnswer,
+    find_answer_states,
+    find_stored_answers,
+)
 from gateway.batching import BatchWorker
 from gateway.conf import GatewayConfig
 from gateway.errors import AnswerInterrupted, NotFound, ShuttingDown
@@ -45,6 +52,8 @@ class AnswerFeed:
         self._query = query
         self._feeds = feeds
         self._wake = wake
+        self._state: AnswerState | None = None
+        """The row's state when it was looked at last."""
         self._check_at = self._rests_until = 0.0
 
     async def next(self) -> AnswerText | None:
@@ -61,7 +70,7 @@ class AnswerFeed:
                 return self._read_local(self.generation)
             if self.mirror is not None and self.mirror.is_over:
                 self.mirror.is_over, self.mirror.transcript = False, None
-                self._check_at = 0.0
+                self._check_at, self._state = 0.0, None
             if time.monotonic() >= self._check_at:
                 await self._check_row()
             if self.mirror is not None and self.mirror.transcript is not None:
@@ -86,13 +95,20 @@ class AnswerFeed:
         return AnswerText.of(generation.transcript)
 
     async def _check_row(self) -> None:
-        stored = await self._feeds.read(self._query)
-        if stored.request_id != self.stored.request_id:
+        """Read the row if it is closed, or has grown and nothing else has the text; renew the request."""
+        state = await self._feeds.look(self.stored.id)
+        if state is not None and state.request_id != self.stored.request_id:
             raise AnswerInterrupted("Another request goes on with this answer.")
-        self.stored = stored
+        if state is None or not state.is_streaming or (state != self._state and not self._is_mirrored):
+            self.stored = await self._feeds.read(self._query)
+        self._state = state
         self._check_at = time.monotonic() + CHECK_PERIOD_S
-        if stored.is_streaming and self._feeds.mirrors is not None:
-            await self._feeds.mirrors.request_copy(name_of(stored))
+        if self.stored.is_streaming and self._feeds.mirrors is not None:
+            await self._feeds.mirrors.request_copy(name_of(self.stored))
+
+    @property
+    def _is_mirrored(self) -> bool:
+        return self.mirror is not None and self.mirror.transcript is not None
 
 
 class AnswerFeeds:
@@ -119,6 +135,10 @@ class AnswerFeeds:
         if stored is None:
             raise NotFound("There is no such answer.")
         return stored
+
+    async def look(self, message_id: uuid.UUID) -> AnswerState | None:
+        """The state of its row; None when it is gone. Raises DependencyUnavailable."""
+        return await self._worker.submit(find_answer_states, message_id)
 
     @contextmanager
     def open(self, query: AnswerQuery, stored: StoredAnswer) -> Iterator[AnswerFeed]:

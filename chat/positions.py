@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import re
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Any, NamedTuple
@@ -78,6 +78,7 @@ class Position(NamedTuple):
 
 
 START = Position()
+PIECE_CHARS = 4096
 
 
 def end_of(said: AnswerText) -> Position:
@@ -99,6 +100,26 @@ def rest_of(said: AnswerText, position: Position) -> dict[str, Any]:
     if calls := _rest_of_calls(said.tool_calls, position.calls):
         delta["tool_calls"] = calls
     return delta
+
+
+def split_rest(said: AnswerText, position: Position) -> Iterator[tuple[dict[str, Any], Position]]:
+    """The same in pieces that are not long, with the position after each.
+
+    A client on a bad line gets on with each of them; one long piece would have to arrive as a whole.
+    """
+    rest = rest_of(said, position)
+    for name, text in rest.items():
+        if name == "tool_calls":
+            position = position.later(Position(calls=end_of(said).calls))
+            yield {name: text}, position
+            continue
+        for begun in range(0, len(text), PIECE_CHARS):
+            piece = text[begun : begun + PIECE_CHARS]
+            if name == "reasoning":
+                position = position._replace(reasoning=position.reasoning + len(piece))
+            else:
+                position = position._replace(content=position.content + len(piece))
+            yield {name: piece}, position
 
 
 def _rest_of_calls(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import structlog
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
@@ -17,10 +18,9 @@ from chat.positions import (
     START,
     AnswerText,
     Position,
-    end_of,
     id_line,
     read_event_id,
-    rest_of,
+    split_rest,
     tag_of,
 )
 from chat.rendering import usage_in
@@ -30,6 +30,8 @@ from conversations.models import MessageStatus
 from conversations.replies import INTERRUPTED
 from conversations.stored_answers import AnswerQuery, StoredAnswer
 from gateway.errors import GatewayError, InternalError, InvalidRequest, UpstreamRejected
+
+log = structlog.get_logger()
 
 
 async def resume_answer(request: Request) -> Response:
@@ -98,8 +100,14 @@ class ResumedAnswer(Response):
             with self._feeds.open(self._query, self._stored) as feed:
                 await self._follow(send, feed)
                 self._stored = feed.stored
+                await self._say(send, AnswerText.of_row(self._stored))
         except GatewayError as exc:
             error = exc
+        except TimeoutError:
+            raise  # the client takes nothing
+        except Exception:
+            log.exception("resuming_failed", message_id=self._stored.id)
+            error = InternalError()
         end = error_event(error) + DONE if error else self._end()
         await self._send(send, {"type": "http.response.body", "body": end, "more_body": False})
         return error.code if error else self._stored.error_code or "ended"
@@ -115,21 +123,21 @@ class ResumedAnswer(Response):
                 continue
             if said is None:
                 return
-            if delta := rest_of(said, self._position):
-                self._position = self._position.later(end_of(said))
-                await self._send_body(send, self._chunk(delta))
+            await self._say(send, said)
+
+    async def _say(self, send: Send, said: AnswerText) -> None:
+        """Send what of it has not been sent."""
+        for delta, position in split_rest(said, self._position):
+            self._position = position
+            await self._send_body(send, self._chunk(delta))
 
     def _end(self) -> bytes:
-        """The rest of a closed answer, and its end."""
-        stored, said = self._stored, AnswerText.of_row(self._stored)
-        events = []
-        if delta := rest_of(said, self._position):
-            self._position = self._position.later(end_of(said))
-            events.append(self._chunk(delta))
+        """How a closed answer ended, after its text."""
+        stored = self._stored
         if stored.status == MessageStatus.ERROR:
-            return b"".join([*events, error_event(error_with(stored.error_code)), DONE])
+            return error_event(error_with(stored.error_code)) + DONE
         is_cancelled = stored.status == MessageStatus.CANCELLED
-        events.append(self._chunk({}, finish_reason="cancelled" if is_cancelled else stored.finish_reason))
+        events = [self._chunk({}, finish_reason="cancelled" if is_cancelled else stored.finish_reason)]
         if (usage := usage_in(stored)) is not None:
             events.append(data_event({**self._head(), "choices": [], "usage": usage}))
         return b"".join([*events, DONE])

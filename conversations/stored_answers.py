@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from conversations.models import Conversation, Message, MessageRole, MessageStatus
 
@@ -42,6 +42,24 @@ class StoredAnswer:
     @property
     def is_streaming(self) -> bool:
         return self.status == MessageStatus.STREAMING
+
+
+class AnswerState(NamedTuple):
+    """What tells whether there is more to read of an answer that was running."""
+
+    request_id: str
+    is_streaming: bool
+    size_bytes: int
+
+
+def find_answer_states(items: Sequence[uuid.UUID]) -> list[AnswerState | None]:
+    """The state of each message, None for one that is gone. One query, which reads no text."""
+    rows = Message.objects.filter(pk__in=items).values_list("pk", "request_id", "status", "size_bytes")
+    found = {
+        id_: AnswerState(request_id, status == MessageStatus.STREAMING, size_bytes)
+        for id_, request_id, status, size_bytes in rows
+    }
+    return [found.get(id_) for id_ in items]
 
 
 def find_stored_answers(items: Sequence[AnswerQuery]) -> list[StoredAnswer | None]:

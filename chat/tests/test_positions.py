@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from chat.positions import (
     LENGTHS,
+    PIECE_CHARS,
     START,
     AnswerText,
     EventIds,
@@ -20,6 +21,7 @@ from chat.positions import (
     id_line,
     read_event_id,
     rest_of,
+    split_rest,
     tag_of,
 )
 from chat.stream_reading import StreamReader
@@ -143,6 +145,18 @@ def test_of_two_positions_the_later_one_keeps_all_that_was_sent() -> None:
     one, other = Position(5, 1, ((2, 3),)), Position(4, 2, ((2, 1), (1, 1)))
 
     assert one.later(other) == Position(5, 2, ((2, 3), (1, 1)))
+
+
+def test_long_rest_comes_in_pieces_with_the_position_after_each() -> None:
+    call = {"id": "a", "type": "function", "function": {"name": "f", "arguments": "1"}}
+    said = AnswerText("가" * (PIECE_CHARS + 1), "나" * PIECE_CHARS, [call])
+
+    pieces = list(split_rest(said, Position(content=3)))
+
+    assert [set(delta) for delta, _after in pieces] == [{"reasoning"}, {"content"}, {"tool_calls"}]
+    assert pieces[-1][1] == end_of(said)
+    for number, (_delta, after) in enumerate(pieces, start=1):
+        assert [delta for delta, _after in pieces[number:]] == [delta for delta, _ in split_rest(said, after)]
 
 
 @pytest.mark.parametrize(

@@ -91,6 +91,21 @@ def test_client_that_leaves_at_any_byte_has_the_same_text_in_the_end(
     assert len(rests) > 2
 
 
+def test_long_answer_comes_in_events_between_which_a_client_may_leave(
+    odd_client: httpx.Client, scripted_engine: ScriptedEngine
+) -> None:
+    text = "가나다라마" * 2000
+    first = ask(odd_client, scripted_engine, piece(content=text) + END)
+    path = stream_path(first.headers)
+    body = odd_client.get(path).content
+    cut = body.index(b"\n\n", len(body) // 2) + 2
+
+    left = Seen().read(body[:cut])
+
+    assert 0 < len(left.content) < len(text)
+    assert come_back(odd_client, path, left).content == text
+
+
 def test_every_event_with_text_has_an_id_of_its_own_and_the_engines_bytes(
     odd_client: httpx.Client, scripted_engine: ScriptedEngine
 ) -> None:

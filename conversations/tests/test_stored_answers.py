@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from accounts.models import User
 from conversations.models import Conversation, Message
-from conversations.stored_answers import AnswerQuery, find_stored_answers
+from conversations.stored_answers import AnswerQuery, find_answer_states, find_stored_answers
 
 pytestmark = pytest.mark.django_db
 
@@ -53,6 +53,21 @@ def test_answer_of_a_deleted_conversation_is_not_found(start_answer: Start, mina
     Conversation.objects.filter(pk=answer.conversation_id).update(deleted_at=timezone.now())
 
     assert find_stored_answers([query(answer, mina.id)]) == [None]
+
+
+def test_state_tells_that_an_answer_grew_or_ended(start_answer: Start) -> None:
+    answer, gone = start_answer(content="하나"), uuid.UUID(int=0)
+
+    [running, nothing] = find_answer_states([answer.id, gone])
+    Message.objects.filter(pk=answer.id).update(content="하나 둘")
+    [grown] = find_answer_states([answer.id])
+    Message.objects.filter(pk=answer.id).update(status="complete", lease_expires_at=None)
+    [ended] = find_answer_states([answer.id])
+
+    assert nothing is None
+    assert running and grown and ended
+    assert (running.is_streaming, grown.is_streaming, ended.is_streaming) == (True, True, False)
+    assert running.size_bytes < grown.size_bytes == ended.size_bytes
 
 
 def test_question_is_not_found(start_answer: Start, mina: User) -> None:
