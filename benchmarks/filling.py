@@ -1,8 +1,8 @@
 """Fills a database: `python -m benchmarks.filling USERNAME MESSAGES CONVERSATIONS OWN OWN_MESSAGES`.
 
-The account USERNAME gets OWN of the CONVERSATIONS and OWN_MESSAGES of the MESSAGES; one of its conversations
-has LONGEST messages. The others belong to accounts that are made here. The texts are of made-up words, English
-and Korean, as unequally frequent as words are; the same arguments make the same texts.
+The account USERNAME gets OWN of the CONVERSATIONS and OWN_MESSAGES of the MESSAGES; one of its
+conversations has LONGEST messages. The others belong to accounts that are made here. The texts are of made-up
+words, English and Korean, as unequally frequent as words are; the same arguments make the same texts.
 
 Runs with the gateway's settings, on a migrated database. Prints what the benchmark asks for as JSON:
 `longest` and `typical`, each the id of a conversation.

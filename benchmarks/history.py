@@ -1,8 +1,8 @@
 """What a long history costs: `python -m benchmarks.history [--embedded] [--rounds N] [--plans]`.
 
 Fills two databases, one with 10,000 messages and one with 1,000,000 in 20,000 conversations (100,000
-on SQLite), and sends the same requests to a gateway on each, in turn. What is measured are the lists, pages, turns
-and searches of one account: it has 1,100 conversations in the small one, and 5,000 with a quarter of all
+on SQLite), and sends the same requests to a gateway on each, in turn. What is measured are the lists, pages,
+turns and searches of one account: it has 1,100 conversations in the small one, and 5,000 with a quarter of all
 messages in the large one. One of them has 4,000 messages in both. Each request may take 1.5 times as long in
 the large one, by the medians.
 """
@@ -122,7 +122,7 @@ def running_history(size: Size, stores: Stores, engine_port: int, folder: Path) 
         filled = json.loads(run("benchmarks.filling", gateway, USERNAME, *map(str, numbers)))
         print(f"{size.messages:,} messages stored in {time.monotonic() - begun:.0f} s", flush=True)
         begun = time.monotonic()
-        command = [sys.executable, "manage.py", "index_messages"]
+        command = [sys.executable, "manage.py", "index_messages", "--defer-index"]
         subprocess.run(command, cwd=PROJECT, env=dict(gateway.environment), check=True, capture_output=True)
         print(f"  and indexed in {time.monotonic() - begun:.0f} s", flush=True)
         token = gateway.token_file.read_text().split()[0]

@@ -18,16 +18,27 @@ def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "gateway.settings")
     django.setup()
     from accounts.models import User
+    from benchmarks.filling import Writer
+    from benchmarks.history import FREQUENT, RARE
+    from conversations.search.queries import SearchQuery, parse_words
+    from conversations.search.searching import search
     from conversations.selectors import get_conversation, list_conversations, load_page
 
     username, longest = sys.argv[1:]
     user_id = User.objects.get(username=username).pk
     page, _more = list_conversations(user_id=user_id, limit=980)
     conversation = get_conversation(user_id=user_id, conversation_id=uuid.UUID(longest))
+    writer = Writer()
+
+    def search_for(rank: int) -> object:
+        return search(SearchQuery(owner_id=user_id, words=parse_words(writer.word_at(rank))), limit=20)
+
     requests: dict[str, Callable[[], object]] = {
         "list": lambda: list_conversations(user_id=user_id, limit=20),
         "page 50": lambda: list_conversations(user_id=user_id, limit=20, after=page[-1].pk),
         "detail of 4,000 messages": lambda: load_page(conversation, limit=50),
+        "search, frequent word": lambda: search_for(FREQUENT),
+        "search, rare word": lambda: search_for(RARE),
     }
     for name, request in requests.items():
         print(f"### {name}\n\n```")
@@ -50,7 +61,7 @@ def explain(request: Callable[[], object]) -> list[str]:
     plans = []
     with connection.cursor() as cursor:
         for sql, params in statements:
-            if sql.lstrip().upper().startswith(("SELECT", "WITH")):
+            if sql.lstrip().upper().startswith(("SELECT", "WITH")) and "set_config" not in sql:
                 cursor.execute(f"EXPLAIN (ANALYZE, COSTS OFF, BUFFERS OFF, TIMING OFF) {sql}", params)
                 plans.append("\n".join(line for (line,) in cursor.fetchall()))
     return plans
