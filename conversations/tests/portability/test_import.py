@@ -13,7 +13,7 @@ from accounts.api_keys import issue_api_key
 from accounts.change_origin import COMMAND
 from accounts.models import User
 from conversations.models import Conversation, Message, StoredFile
-from conversations.portability import importing
+from conversations.portability import imported_files, importing
 from conversations.tests.portability.files import bring, download, file_folder
 from conversations.tests.portability.own_files import describe, document
 from conversations.tests.rest import add, client_of, error_of
@@ -218,6 +218,24 @@ def test_item_that_is_too_large_is_never_read(api: Client, monkeypatch: pytest.M
 
     assert report["taken"]["conversations"] == 1
     assert report["skipped"] == [{"name": "item 2", "reason": "It has more than 1000 bytes."}]
+
+
+def test_parts_of_a_message_are_bounded(api: Client) -> None:
+    parts = [{"type": "document", "file_id": str(number), "name": "x"} for number in range(2_001)]
+    message = {"id": "q", "parent_id": None, "role": "user", "content": "", "parts": parts}
+
+    report = bring(api, document(describe(messages=[message])))
+
+    assert report["skipped"] == [{"name": "Old", "reason": "A message has more than 2000 parts."}]
+
+
+def test_files_of_an_export_are_bounded(api: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(imported_files, "MOST_FILES", 2)
+    files = [{"id": str(number), "sha256": ""} for number in range(3)]
+
+    response = api.post("/api/conversations/import", document(files=files), content_type="application/json")
+
+    assert error_of(response)[:2] == (400, "invalid_request")
 
 
 def test_report_lists_a_bounded_part_of_what_was_skipped(api: Client) -> None:
