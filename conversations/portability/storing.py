@@ -24,7 +24,7 @@ from gateway.ids import new_id, parse_id
 
 BATCH_ROWS = 500
 MOST_PIECES = 2_000
-"""Texts and files of one message, more than a turn may have: its account is charged for their contents, not for their number."""
+"""Of one message, more than a turn may have: its account is charged for contents, not for their number."""
 ROLES = frozenset(MessageRole.values)
 
 
