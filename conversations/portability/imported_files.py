@@ -22,6 +22,8 @@ from gateway.conf import get_config
 from gateway.errors import GatewayError, InvalidRequest
 from gateway.ids import new_id
 
+MOST_FILES = 100_000
+"""That a document may hold: where each of them is stays in memory."""
 MISSING = "The file is not in what was imported."
 
 
@@ -57,7 +59,12 @@ class ImportedFiles:
         self._known.clear()
 
     def remember(self, item: FileItem, span: Span) -> None:
-        """Note where a file is that messages of the same document refer to by its id."""
+        """Note where a file is that messages of the same document refer to by its id.
+
+        Raises InvalidRequest for more than MOST_FILES.
+        """
+        if len(self._known) >= MOST_FILES:
+            raise InvalidRequest(f"The export holds more than {MOST_FILES} files.")
         self._known[str(item.id)] = item, None if isinstance(item.path, str) else span
 
     def make_part(self, reference: FileReference) -> Part:

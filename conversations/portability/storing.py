@@ -24,6 +24,8 @@ from conversations.search.pending import note_titles
 from gateway.ids import new_id, parse_id
 
 BATCH_ROWS = 500
+MOST_PIECES = 2_000
+"""Of one message, more than a turn may have: its account is charged for contents, not for their number."""
 ROLES = frozenset(MessageRole.values)
 
 
@@ -49,13 +51,16 @@ def is_here(owner_id: uuid.UUID, tree: ImportedConversation) -> bool:
 def arrange(messages: Sequence[ImportedMessage]) -> list[Placed]:
     """The messages with parents before children, else in their order; what is in a circle is left out.
 
-    Raises UnreadableItem for a message without an id or with an unknown role, and for an id used twice.
+    Raises UnreadableItem for a message without an id, with an unknown role, or with more than MOST_PIECES
+    pieces, and for an id used twice.
     """
     places = {message.id: place for place, message in enumerate(messages)}
     if len(places) < len(messages) or "" in places:
         raise UnreadableItem("Its messages have no ids, or the same.")
     if any(message.role not in ROLES for message in messages):
         raise UnreadableItem("A message has an unknown role.")
+    if any(len(message.pieces) > MOST_PIECES for message in messages):
+        raise UnreadableItem(f"A message has more than {MOST_PIECES} parts.")
     children: defaultdict[int | None, list[int]] = defaultdict(list)
     for place, message in enumerate(messages):
         children[places.get(message.parent_id or "")].append(place)

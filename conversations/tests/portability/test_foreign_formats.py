@@ -15,6 +15,7 @@ from conversations.models import Conversation, Feedback, Message, StoredFile
 from conversations.portability.readers.open_webui import split_reasoning
 from conversations.tests.portability import chatgpt_files
 from conversations.tests.portability.files import bring, file_folder
+from conversations.tests.portability.librechat_files import librechat_conversation, librechat_message
 from conversations.tests.rest import error_of
 from conversations.tests.sample_files import data_url, image
 
@@ -162,31 +163,6 @@ def test_open_webui_chat_of_an_old_version_is_one_branch(api: Client) -> None:
     bring_all(api, open_webui_chat(chat={"title": "Old", "messages": said}))
 
     assert tree_of(Conversation.objects.get()) == [("user", "Hi", None), ("assistant", "Hello", "Hi")]
-
-
-def librechat_conversation(messages: list[dict[str, Any]], **fields: Any) -> dict[str, Any]:
-    return {
-        "conversationId": "l-1",
-        "endpoint": "custom",
-        "title": "From LibreChat",
-        "exportAt": "10:00:00 GMT+0000",
-        "branches": True,
-        "recursive": False,
-        "options": {"model": "mistral", "promptPrefix": "Be kind."},
-        "messages": messages,
-        **fields,
-    }
-
-
-def librechat_message(id_: str, parent: str, *, is_users: bool = False, **fields: Any) -> dict[str, Any]:
-    return {
-        "messageId": id_,
-        "parentMessageId": parent,
-        "isCreatedByUser": is_users,
-        "sender": "User" if is_users else "Mistral",
-        "createdAt": "2026-11-22T10:00:00.000Z",
-        **fields,
-    }
 
 
 NO_PARENT = "00000000-0000-0000-0000-000000000000"

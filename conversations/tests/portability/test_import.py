@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-import uuid
-import zipfile
 from dataclasses import replace
-from typing import Any
 
 import pytest
 from django.test import Client
@@ -16,8 +13,9 @@ from accounts.api_keys import issue_api_key
 from accounts.change_origin import COMMAND
 from accounts.models import User
 from conversations.models import Conversation, Message, StoredFile
-from conversations.portability import importing
+from conversations.portability import imported_files, importing
 from conversations.tests.portability.files import bring, download, file_folder
+from conversations.tests.portability.own_files import describe, document
 from conversations.tests.rest import add, client_of, error_of
 from conversations.tests.sample_files import image
 from conversations.tests.trees import chain, say
@@ -26,17 +24,6 @@ from gateway.conf import get_config
 __all__ = ["file_folder"]
 
 pytestmark = pytest.mark.django_db
-
-
-def describe(**fields: Any) -> dict[str, Any]:
-    """A conversation as exports write it."""
-    question = {"id": "q", "parent_id": None, "role": "user", "content": "Hello"}
-    return {"id": str(uuid.UUID(int=7)), "title": "Old", "head_id": "q", "messages": [question]} | fields
-
-
-def document(*conversations: Any, **fields: Any) -> bytes:
-    head = {"format": "vllm-chat-gateway", "version": 1}
-    return json.dumps({**head, **fields, "conversations": conversations}).encode()
 
 
 def test_file_that_is_imported_twice_is_taken_once(api: Client, mina: User) -> None:
@@ -233,36 +220,28 @@ def test_item_that_is_too_large_is_never_read(api: Client, monkeypatch: pytest.M
     assert report["skipped"] == [{"name": "item 2", "reason": "It has more than 1000 bytes."}]
 
 
+def test_parts_of_a_message_are_bounded(api: Client) -> None:
+    parts = [{"type": "document", "file_id": str(number), "name": "x"} for number in range(2_001)]
+    message = {"id": "q", "parent_id": None, "role": "user", "content": "", "parts": parts}
+
+    report = bring(api, document(describe(messages=[message])))
+
+    assert report["skipped"] == [{"name": "Old", "reason": "A message has more than 2000 parts."}]
+
+
+def test_files_of_an_export_are_bounded(api: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(imported_files, "MOST_FILES", 2)
+    files = [{"id": str(number), "sha256": ""} for number in range(3)]
+
+    response = api.post("/api/conversations/import", document(files=files), content_type="application/json")
+
+    assert error_of(response)[:2] == (400, "invalid_request")
+
+
 def test_report_lists_a_bounded_part_of_what_was_skipped(api: Client) -> None:
     report = bring(api, document(describe(), *[{} for _ in range(300)]))
 
     assert (len(report["skipped"]), report["skipped_count"]) == (100, 300)
-
-
-def archive_of(**entries: bytes) -> bytes:
-    out = io.BytesIO()
-    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, content in entries.items():
-            archive.writestr(name.replace("__", "/"), content)
-    return out.getvalue()
-
-
-def test_archive_that_expands_too_far_is_refused(api: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    changed = replace(get_config(), max_import_bytes=10_000)
-    monkeypatch.setattr(importing, "get_config", lambda: changed)
-    bomb = archive_of(**{"conversations.json": b"[" + b" " * 1_000_000 + b"]"})
-
-    response = api.post("/api/conversations/import", bomb, content_type="application/zip")
-
-    assert error_of(response)[:2] == (413, "request_too_large")
-
-
-def test_archive_without_conversations_is_refused(api: Client) -> None:
-    empty = archive_of(**{"a.txt": b"a"})
-
-    response = api.post("/api/conversations/import", empty, content_type="application/zip")
-
-    assert error_of(response)[:2] == (400, "invalid_request")
 
 
 def test_file_that_is_missing_is_reported_and_named_in_its_message(api: Client) -> None:
@@ -275,18 +254,6 @@ def test_file_that_is_missing_is_reported_and_named_in_its_message(api: Client) 
     stored = Message.objects.get().parts
     assert stored is not None
     assert stored[0]["name"] == "plan.pdf"
-
-
-def test_path_of_a_file_that_leaves_its_archive_leads_nowhere(api: Client) -> None:
-    file = {"id": "f", "sha256": "0", "name": "../../x.txt", "path": "../../../etc/passwd"}
-    parts = [{"type": "document", "file_id": "f", "name": "x"}]
-    message = {"id": "q", "parent_id": None, "role": "user", "content": "", "parts": parts}
-    packed = archive_of(**{"conversations.json": document(describe(messages=[message]), files=[file])})
-
-    report = bring(api, packed)
-
-    assert report["taken"] == {"conversations": 1, "messages": 1, "files": 0}
-    assert not StoredFile.objects.exists()
 
 
 def test_key_without_the_scope_history_imports_nothing(mina: User) -> None:
