@@ -10,12 +10,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db import IntegrityError, transaction
+from django.db import transaction
 from django.db.models import F
 
 from conversations.models import Conversation, Message, SearchMark, TitleEntry
 from conversations.search.pending import Pending, find_pending
-from conversations.search.store import IndexedText, write_messages, write_titles
+from conversations.search.store import IndexedText, add_title_entries, write_messages, write_titles
 from gateway.ids import first_id_at
 
 SETTLED = timedelta(seconds=60)
@@ -65,11 +65,7 @@ def refresh(owner_id: uuid.UUID, now: datetime) -> bool:
     mark = SearchMark.objects.filter(pk=owner_id).first()
     if mark is not None and _is_up_to_date(mark, now):
         return True
-    try:
-        return index_account(owner_id, now, most=MOST_MESSAGES).is_complete
-    except IntegrityError:
-        # A conversation was removed for good while its title was being indexed.
-        return index_account(owner_id, now, most=MOST_MESSAGES).is_complete
+    return index_account(owner_id, now, most=MOST_MESSAGES).is_complete
 
 
 def _is_up_to_date(mark: SearchMark, now: datetime) -> bool:
@@ -96,7 +92,7 @@ def index_account(owner_id: uuid.UUID, now: datetime, *, most: int, start: uuid.
     with transaction.atomic():
         mark = _lock_mark(owner_id)
         if mark.touched_to is None:
-            _list_titles(owner_id)
+            add_title_entries(owner_id)
         done = _Pass(mark.indexed_to if start is None else start, mark.touched_to or now - SETTLED, now)
         while not done.is_complete and done.indexed < most:
             pending = find_pending(
@@ -120,19 +116,13 @@ def _lock_mark(owner_id: uuid.UUID) -> SearchMark:
     return marks.get()
 
 
-def _list_titles(owner_id: uuid.UUID) -> None:
-    """Have every title of the account indexed: those of conversations in which nothing was said as well."""
-    ids = Conversation.objects.filter(owner_id=owner_id).values_list("pk", flat=True)
-    entries = [TitleEntry(conversation_id=id_, owner_id=owner_id) for id_ in ids]
-    TitleEntry.objects.bulk_create(entries, ignore_conflicts=True, batch_size=1000)
-
-
 def _write(owner_id: uuid.UUID, pending: Pending) -> None:
-    for texts in _load_messages(pending.messages):
-        write_messages(owner_id, texts)
+    """Titles first: whoever removes a conversation locks it before its messages."""
     ids = sorted(pending.titles)
     for start in range(0, len(ids), BATCH_MESSAGES):
         _write_titles(owner_id, ids[start : start + BATCH_MESSAGES])
+    for texts in _load_messages(pending.messages):
+        write_messages(owner_id, texts)
 
 
 def _load_messages(sizes: Mapping[uuid.UUID, int]) -> Iterator[list[IndexedText]]:
@@ -156,12 +146,10 @@ def _load_texts(ids: Sequence[uuid.UUID]) -> list[IndexedText]:
 
 
 def _write_titles(owner_id: uuid.UUID, ids: Sequence[uuid.UUID]) -> None:
-    rows = Conversation.objects.filter(pk__in=ids, owner_id=owner_id).order_by("pk")
-    entries = TitleEntry.objects.filter(pk__in=ids).order_by("pk")
-    known = set(entries.select_for_update().values_list("pk", flat=True))
-    found = list(rows.values("id", "created_at", conversation_id=F("pk"), text=F("title")))
-    TitleEntry.objects.bulk_create(
-        [TitleEntry(conversation_id=row["id"], owner_id=owner_id) for row in found if row["id"] not in known],
-        ignore_conflicts=True,
-    )
+    """Of conversations that are being removed, or named, the title is left to the next search."""
+    add_title_entries(owner_id, ids)
+    entries = TitleEntry.objects.filter(pk__in=ids, owner_id=owner_id).order_by("pk")
+    locked = list(entries.select_for_update(skip_locked=True).values_list("pk", flat=True))
+    rows = Conversation.objects.filter(pk__in=locked).order_by("pk")
+    found = rows.values("id", "created_at", conversation_id=F("pk"), text=F("title"))
     write_titles(owner_id, [IndexedText(**row) for row in found])

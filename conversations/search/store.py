@@ -15,7 +15,7 @@ from django.db import connection
 from django.db.models import F
 from django.db.models.functions import Greatest, Least
 
-from conversations.models import Message, MessageEntry, SearchBucket, SearchKind, TitleEntry
+from conversations.models import Conversation, Message, MessageEntry, SearchBucket, SearchKind, TitleEntry
 from conversations.search.terms import attribute_terms, make_terms
 from gateway.database.rows import encode_rows, is_postgresql, prepared_cursor
 
@@ -75,6 +75,23 @@ def write_messages(owner_id: uuid.UUID, texts: Sequence[IndexedText]) -> None:
         for row, text in zip(rows, texts, strict=True)
     )
     _insert_terms(rows)
+
+
+def add_title_entries(owner_id: uuid.UUID, ids: Sequence[uuid.UUID] | None = None) -> None:
+    """Entries to be filled, of these conversations of the account or of all; those that have one keep it.
+
+    Without those that are being removed. Nothing here waits for whoever removes them, as he may wait for us.
+    """
+    if is_postgresql():
+        wanted = None if ids is None else [id_.hex for id_ in ids]
+        with connection.cursor() as cursor:
+            cursor.execute(_add_titles_sql(of_all=ids is None), {"owner": owner_id.hex, "ids": wanted})
+        return
+    rows = Conversation.objects.filter(owner_id=owner_id)
+    found = (rows if ids is None else rows.filter(pk__in=ids)).values_list("pk", flat=True)
+    TitleEntry.objects.bulk_create(
+        [TitleEntry(conversation_id=id_, owner_id=owner_id) for id_ in found], ignore_conflicts=True
+    )
 
 
 def write_titles(owner_id: uuid.UUID, texts: Sequence[IndexedText]) -> None:
@@ -164,6 +181,19 @@ def _insert_messages_sql() -> str:
         SELECT new.id, new.message_id, new.conversation_id, new.created_at, new.size_bytes,
             CAST(new.terms AS tsvector)
         FROM {RECORDS} CROSS JOIN LATERAL ({message}) AS message
+    """  # noqa: S608 - names of our own columns
+
+
+@cache
+def _add_titles_sql(*, of_all: bool) -> str:
+    """Only removals lock a conversation so that it is skipped."""
+    wanted = "TRUE" if of_all else "id = ANY(CAST(%(ids)s AS uuid[]))"
+    return f"""
+        INSERT INTO {TitleEntry._meta.db_table} (conversation_id, owner_id, is_stale)
+        SELECT id, owner_id, TRUE FROM {Conversation._meta.db_table}
+        WHERE owner_id = CAST(%(owner)s AS uuid) AND {wanted}
+        FOR KEY SHARE SKIP LOCKED
+        ON CONFLICT DO NOTHING
     """  # noqa: S608 - names of our own columns
 
 
