@@ -212,7 +212,7 @@ def _build_runtime(config: GatewayConfig) -> WebRuntime:
     usage = UsageLog()
     limiter = Limiter(open_limits(batch, config), usage)
     engine = EngineGateway(connect_timeout_s=config.upstream_connect_timeout_s)
-    engine_admission = EngineAdmission(board, _wait_limits(config), on_change=presence.announce)
+    engine_admission = EngineAdmission(board, WaitLimits.of(config), on_change=presence.announce)
     return WebRuntime(
         config=config,
         worker=worker,
@@ -235,14 +235,6 @@ def _build_runtime(config: GatewayConfig) -> WebRuntime:
         model_events=ModelEvents(board_worker),
         titles=TitleWriter(config, board, engine_admission, engine, worker=worker, usage=usage),
         timeouts=Timeouts.of(config),
-    )
-
-
-def _wait_limits(config: GatewayConfig) -> WaitLimits:
-    return WaitLimits(
-        plain_s=config.switch_wait_s,
-        stream_s=config.switch_stream_wait_s,
-        queue_size=config.switch_queue_size,
     )
 
 

@@ -120,6 +120,27 @@ def test_answer_that_outgrows_its_copy_comes_as_it_is_saved(
         assert wait_until(lambda: one.log_events("answer_outgrew_its_copy"), what="the bound to be met")
 
 
+def test_copy_that_nobody_follows_any_more_goes_and_comes_again(
+    stores: Stores, tmp_path: Path, engine: SteppingEngine
+) -> None:
+    with (
+        two_processes(stores, tmp_path, engine, RESUME_TTL="3", **NEVER_SAVED) as (one, other),
+        one.client() as here,
+        other.client() as there,
+    ):
+        engine.say(content="하나")
+        with asking(here) as first:
+            with following(there, first.headers) as back:
+                left = back.read_until_it_says("하나")
+            wait_until(lambda: not copies_of(one, first.headers), timeout_s=30, what="the copy to go")
+            engine.say(content=" 둘")
+
+            with following(there, first.headers, left) as back:
+                back.read_until_it_says("하나 둘")
+                engine.end(*END)
+                assert back.read_to_the_end().content == "하나 둘"
+
+
 def test_followers_stay_when_redis_drops_every_connection(
     stores: Stores, tmp_path: Path, engine: SteppingEngine
 ) -> None:
