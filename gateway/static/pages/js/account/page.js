@@ -6,12 +6,16 @@ import { t } from "../words.js";
 import { account } from "./account.js";
 import { takeNote } from "./notes.js";
 import { Profile } from "./profile.js";
+import { Sessions } from "./sessions.js";
 
 /** @typedef {{id: string, title: string, show: () => unknown}} Part */
 
 /** @returns {Part[]} */
 function listParts() {
-  return [{ id: "profile", title: t("Profile"), show: Profile }];
+  return [
+    { id: "profile", title: t("Profile"), show: Profile },
+    { id: "sessions", title: t("Sessions"), show: Sessions },
+  ];
 }
 
 export function AccountPage() {

@@ -27,8 +27,10 @@ export function PasswordForm() {
   return html`<form onSubmit=${form.submit} onInput=${form.forget} aria-labelledby="password-title">
     <h3 id="password-title">${t("Password")}</h3>
     <p class="hint">${t("A new password ends your sessions everywhere else. API keys keep working.")}</p>
-    <input class="visually-hidden" type="text" autocomplete="username" value=${me.username} readonly tabindex="-1"
-      aria-hidden="true" />
+    ${/* For password managers: whose password it is. */ null}
+    <span class="visually-hidden" aria-hidden="true">
+      <input type="text" autocomplete="username" value=${me.username} readonly tabindex="-1" />
+    </span>
     <${Field} id="current-password" label=${t("Current password")} type="password" autocomplete="current-password"
       required value=${current} onInput=${onText(setCurrent)} problem=${form.problemOf("current")} />
     <div class="field-pair">
