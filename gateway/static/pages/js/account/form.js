@@ -82,3 +82,8 @@ export function FormEnd({ submission, label, done, fields = [], isDanger = false
     </div>
     ${error && !problemOf(...fields) && html`<p class="notice is-error" role="alert">${error.message}</p>`}`;
 }
+
+/** @param {(value: string) => void} set @returns {(event: Event) => void} */
+export function onText(set) {
+  return (event) => set(/** @type {HTMLInputElement} */ (event.target).value);
+}

@@ -4,6 +4,7 @@ import { html, useState } from "../ui.js";
 import { useStore } from "../store.js";
 import { t } from "../words.js";
 import { account } from "./account.js";
+import { Keys } from "./keys.js";
 import { takeNote } from "./notes.js";
 import { Profile } from "./profile.js";
 import { Sessions } from "./sessions.js";
@@ -15,6 +16,7 @@ function listParts() {
   return [
     { id: "profile", title: t("Profile"), show: Profile },
     { id: "sessions", title: t("Sessions"), show: Sessions },
+    { id: "keys", title: t("API keys"), show: Keys },
   ];
 }
 

@@ -5,9 +5,8 @@ import { ApiError, askJson } from "../api.js";
 import { useStore } from "../store.js";
 import { t } from "../words.js";
 import { account } from "./account.js";
-import { Field, FormEnd, useSubmission } from "./form.js";
+import { Field, FormEnd, onText, useSubmission } from "./form.js";
 import { leaveNote } from "./notes.js";
-import { onText } from "./profile.js";
 
 export function PasswordForm() {
   const me = useStore(account);

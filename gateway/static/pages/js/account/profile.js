@@ -4,7 +4,7 @@ import { html, useState } from "../ui.js";
 import { useStore } from "../store.js";
 import { t } from "../words.js";
 import { account, changeAccount } from "./account.js";
-import { Field, FormEnd, useSubmission } from "./form.js";
+import { Field, FormEnd, onText, useSubmission } from "./form.js";
 import { leaveNote } from "./notes.js";
 import { PasswordForm } from "./password.js";
 import { Section } from "./section.js";
@@ -64,9 +64,4 @@ function LanguageField({ value, onChange }) {
     <option value="ko" lang="ko">한국어</option>
     ${known.includes(value) ? null : html`<option value=${value}>${value}</option>`}
   </${Field}>`;
-}
-
-/** @param {(value: string) => void} set @returns {(event: Event) => void} */
-export function onText(set) {
-  return (event) => set(/** @type {HTMLInputElement} */ (event.target).value);
 }
