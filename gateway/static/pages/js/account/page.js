@@ -1,10 +1,12 @@
 // @ts-check
 /** The account page: a head, a list of its sections, and the sections one below another. */
 import { html, useState } from "../ui.js";
+import { forgetLimits } from "../limits_left.js";
 import { useStore } from "../store.js";
 import { t } from "../words.js";
 import { account } from "./account.js";
 import { Keys } from "./keys.js";
+import { Limits } from "./limits.js";
 import { takeNote } from "./notes.js";
 import { Profile } from "./profile.js";
 import { Sessions } from "./sessions.js";
@@ -17,6 +19,7 @@ function listParts() {
     { id: "profile", title: t("Profile"), show: Profile },
     { id: "sessions", title: t("Sessions"), show: Sessions },
     { id: "keys", title: t("API keys"), show: Keys },
+    { id: "limits", title: t("Limits"), show: Limits },
   ];
 }
 
@@ -49,7 +52,7 @@ function PageHead() {
 
 function SignOut() {
   const token = document.querySelector('meta[name="csrf-token"]')?.getAttribute("content") ?? "";
-  return html`<form method="post" action="/sign-out/">
+  return html`<form method="post" action="/sign-out/" onSubmit=${forgetLimits}>
     <input type="hidden" name="csrfmiddlewaretoken" value=${token} />
     <button type="submit">${t("Sign out")}</button>
   </form>`;
