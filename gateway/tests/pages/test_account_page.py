@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from gateway.ids import new_id
-from gateway.tests.live import GatewayProcess
+from gateway.tests.live import GatewayProcess, wait_until
 from gateway.tests.pages.browsers import PHONE, Visitor, visiting
 
 if TYPE_CHECKING:
@@ -256,6 +256,61 @@ def test_key_is_renamed(visitor: Visitor, person: Person) -> None:
 
     row = page.get_by_role("list", name="API keys").get_by_role("listitem").filter(has_text="New name")
     row.get_by_text("never used").wait_for()
+
+
+def ask_model(page: Page) -> None:
+    """One answer, asked for in the tab as the chat page does."""
+    page.evaluate(
+        """async () => {
+            const api = await import("/static/pages/js/api.js");
+            const messages = [{ role: "user", content: "Hello" }];
+            await api.ask("POST", "/api/chat", { body: { model: "current", stream: false, messages } });
+        }"""
+    )
+
+
+def test_what_is_left_of_the_limits_is_known_after_an_answer(visitor: Visitor, person: Person) -> None:
+    page = open_account(visitor, person, part="Limits")
+    limits = page.get_by_role("region", name="Limits")
+    limits.get_by_text("What is left is known after your next answer in this tab.").wait_for()
+
+    ask_model(page)
+    page.reload()
+
+    meter = limits.get_by_role("meter", name="Requests")
+    meter.wait_for()
+    assert meter.get_attribute("aria-valuetext") == "99,999 of 100,000 left"
+    assert "full again in" in limits.inner_text()
+
+
+def test_usage_is_shown_once_there_is_some(visitor: Visitor, person: Person, site: GatewayProcess) -> None:
+    page = open_account(visitor, person, part="Usage")
+    usage = page.get_by_role("region", name="Usage", exact=True)
+    usage.get_by_text("Nothing was used in this time.").wait_for()
+
+    ask_model(page)
+    token = log_in(site, person.name, person.password)
+    wait_until(lambda: ask_elsewhere(site, token, "/api/usage").json()["totals"]["requests"])
+    page.reload()
+
+    usage.get_by_role("img", name="Chart of tokens and requests by day.").locator("canvas").wait_for()
+    models = usage.get_by_role("table", name="Usage by model").get_by_role("row")
+    assert models.nth(1).inner_text().split()[:2] == ["simulated", "1"]
+    usage.get_by_text("Numbers by day").click()
+    assert usage.get_by_role("table", name="Usage by day").get_by_role("row").count() == 2
+    usage.get_by_label("By key").check()
+    usage.get_by_role("row", name="No key: signed in").wait_for()
+
+
+def test_range_of_usage_is_downloaded(visitor: Visitor, person: Person) -> None:
+    page = open_account(visitor, person, part="Usage")
+    page.get_by_label("7 days").check()
+
+    with page.expect_download() as started:
+        page.get_by_role("button", name="Download CSV").click()
+
+    assert started.value.suggested_filename.startswith("usage-")
+    assert started.value.path().read_text().startswith("day,model,key_id,key_name,requests")
 
 
 def test_one_signs_out_of_the_page(visitor: Visitor, person: Person) -> None:

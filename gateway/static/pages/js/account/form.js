@@ -68,13 +68,14 @@ export function Field({ id, label, hint, problem, as = "input", children, ...oth
  * @param {string} [props.done] said when it worked
  * @param {string[]} [props.fields] of which the form itself shows the problems
  * @param {boolean} [props.isDanger]
+ * @param {boolean} [props.isPlain] one button among others, not the one that the page is about
  * @param {boolean} [props.disabled]
  * @param {unknown} [props.children] more buttons
  */
-export function FormEnd({ submission, label, done, fields = [], isDanger = false, disabled = false, children }) {
+export function FormEnd({ submission, label, done, fields = [], isDanger = false, isPlain = false, disabled = false, children }) {
   const { isBusy, isDone, error, problemOf } = submission;
   return html`<div class="form-end">
-      <button class=${isDanger ? "is-danger" : "is-primary"} type="submit" disabled=${isBusy || disabled}>
+      <button class=${isDanger ? "is-danger" : isPlain ? "" : "is-primary"} type="submit" disabled=${isBusy || disabled}>
         ${isBusy ? t("One moment…") : label}
       </button>
       ${children}

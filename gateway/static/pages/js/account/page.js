@@ -10,6 +10,7 @@ import { Limits } from "./limits.js";
 import { takeNote } from "./notes.js";
 import { Profile } from "./profile.js";
 import { Sessions } from "./sessions.js";
+import { Usage } from "./usage.js";
 
 /** @typedef {{id: string, title: string, show: () => unknown}} Part */
 
@@ -20,6 +21,7 @@ function listParts() {
     { id: "sessions", title: t("Sessions"), show: Sessions },
     { id: "keys", title: t("API keys"), show: Keys },
     { id: "limits", title: t("Limits"), show: Limits },
+    { id: "usage", title: t("Usage"), show: Usage },
   ];
 }
 
