@@ -1,6 +1,7 @@
 // @ts-check
 /** Files from the API: asked for with the page's token, then handed to the browser to be stored. */
 import { ask } from "../api.js";
+import { useSubmission } from "./form.js";
 
 /**
  * @param {string} path
@@ -22,4 +23,9 @@ function nameIn(disposition) {
   const encoded = /filename\*=UTF-8''([^;]+)/i.exec(disposition ?? "")?.[1];
   if (encoded) return decodeURIComponent(encoded);
   return /filename="([^"]+)"/.exec(disposition ?? "")?.[1] ?? null;
+}
+
+/** All that the account has here, as one file. */
+export function useCopyDownload() {
+  return useSubmission(() => downloadFrom("/api/auth/me/copy", "account.zip"));
 }

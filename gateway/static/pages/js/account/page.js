@@ -7,9 +7,12 @@ import { t } from "../words.js";
 import { account } from "./account.js";
 import { Keys } from "./keys.js";
 import { Limits } from "./limits.js";
+import { MyData } from "./my_data.js";
 import { takeNote } from "./notes.js";
+import { pageSettings } from "./page_settings.js";
 import { Profile } from "./profile.js";
 import { Sessions } from "./sessions.js";
+import { Shares } from "./shares.js";
 import { Usage } from "./usage.js";
 
 /** @typedef {{id: string, title: string, show: () => unknown}} Part */
@@ -22,6 +25,8 @@ function listParts() {
     { id: "keys", title: t("API keys"), show: Keys },
     { id: "limits", title: t("Limits"), show: Limits },
     { id: "usage", title: t("Usage"), show: Usage },
+    ...(pageSettings.sharedLinks ? [{ id: "shares", title: t("Shared links"), show: Shares }] : []),
+    { id: "data", title: t("My data"), show: MyData },
   ];
 }
 
