@@ -5,6 +5,7 @@ import { forgetLimits } from "../limits_left.js";
 import { useStore } from "../store.js";
 import { t } from "../words.js";
 import { account } from "./account.js";
+import { useCurrentPart } from "./current_part.js";
 import { Keys } from "./keys.js";
 import { Limits } from "./limits.js";
 import { MyData } from "./my_data.js";
@@ -32,11 +33,12 @@ function listParts() {
 
 export function AccountPage() {
   const [parts] = useState(listParts);
+  const current = useCurrentPart(parts.map(({ id }) => id));
   return html`<${PageHead} />
     <div class="account">
       <nav class="account-list" aria-label=${t("Sections")}>
         <ul>
-          ${parts.map(({ id, title }) => html`<li key=${id}><a href="#${id}">${title}</a></li>`)}
+          ${parts.map(({ id, title }) => html`<li key=${id}><a href="#${id}" aria-current=${id === current ? "true" : undefined}>${title}</a></li>`)}
         </ul>
       </nav>
       <main class="account-sections">

@@ -8,6 +8,8 @@ import { useLoaded } from "./loading.js";
 import { Section, Waiting } from "./section.js";
 import { describeClient } from "./user_agents.js";
 
+const FIRST = 5;
+
 /**
  * @typedef {object} Session
  * @property {string} id
@@ -53,14 +55,24 @@ export function Sessions() {
   };
   return html`<${Section} id="sessions" title=${t("Sessions")} intro=${t("Where you are signed in. End those that you do not know.")}>
     ${(error || !data) && html`<${Waiting} error=${error} reload=${reload} />`}
-    ${data && html`<ul class="rows" aria-label=${t("Sessions")}>
-      ${data.map((session) => html`<${SessionRow} key=${session.id} session=${session} onEnd=${() => setEnding([session])} />`)}
-    </ul>`}
+    ${data && html`<${SessionList} sessions=${data} onEnd=${(/** @type {Session} */ session) => setEnding([session])} />`}
     ${others.length > 1 && html`<p class="section-end">
       <button type="button" class="is-danger" onClick=${() => setEnding(others)}>${t("End all others")}</button>
     </p>`}
     ${ending.length > 0 && html`<${EndDialog} sessions=${ending} end=${end} onClose=${() => setEnding([])} />`}
   </${Section}>`;
+}
+
+/** @param {{sessions: Session[], onEnd: (session: Session) => void}} props the first few are shown, the others on demand */
+function SessionList({ sessions, onEnd }) {
+  const show = (/** @type {Session[]} */ some) =>
+    some.map((session) => html`<${SessionRow} key=${session.id} session=${session} onEnd=${() => onEnd(session)} />`);
+  const others = sessions.slice(FIRST);
+  return html`<ul class="rows" aria-label=${t("Sessions")}>${show(sessions.slice(0, FIRST))}</ul>
+    ${others.length > 0 && html`<details class="more">
+      <summary>${tn("{count} more session", "{count} more sessions", others.length)}</summary>
+      <ul class="rows">${show(others)}</ul>
+    </details>`}`;
 }
 
 /** @param {{session: Session, onEnd: () => void}} props */
