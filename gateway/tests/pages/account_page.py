@@ -69,3 +69,16 @@ def ask_model(page: Page) -> str:
         }"""
     )
     return str(answer["conversation_id"])
+
+
+def create_key(page: Page, name: str) -> str:
+    """The key that is shown."""
+    page.get_by_role("button", name="Create a key").click()
+    dialog = page.get_by_role("dialog", name="Create a key")
+    dialog.get_by_label("Name").fill(name)
+    dialog.get_by_role("button", name="Create key").click()
+    return (
+        page.get_by_role("group", name=f"Your new key: {name}")
+        .get_by_label("API key", exact=True)
+        .inner_text()
+    )

@@ -7,11 +7,18 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gateway.tests.live import GatewayProcess
-from gateway.tests.pages.account_page import Person, ask_elsewhere, log_in, open_account, person
+from gateway.tests.pages.account_page import (
+    Person,
+    ask_elsewhere,
+    create_key,
+    log_in,
+    open_account,
+    person,
+)
 from gateway.tests.pages.browsers import Visitor, visiting
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser
 
 __all__ = ["person"]
 
@@ -42,19 +49,6 @@ def test_all_other_sessions_are_ended_at_once(visitor: Visitor, person: Person, 
     assert [ask_elsewhere(site, token, "/api/auth/me").status_code for token in tokens] == [401, 401]
     page.reload()
     page.get_by_role("heading", name="Account", exact=True).wait_for()
-
-
-def create_key(page: Page, name: str) -> str:
-    """The key that is shown."""
-    page.get_by_role("button", name="Create a key").click()
-    dialog = page.get_by_role("dialog", name="Create a key")
-    dialog.get_by_label("Name").fill(name)
-    dialog.get_by_role("button", name="Create key").click()
-    return (
-        page.get_by_role("group", name=f"Your new key: {name}")
-        .get_by_label("API key", exact=True)
-        .inner_text()
-    )
 
 
 def test_key_works_until_it_is_revoked(visitor: Visitor, person: Person, site: GatewayProcess) -> None:

@@ -7,8 +7,16 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
-from gateway.tests.live import GatewayProcess
-from gateway.tests.pages.account_page import Person, ask_elsewhere, log_in, open_account, person
+from gateway.tests.live import GatewayProcess, wait_until
+from gateway.tests.pages.account_page import (
+    Person,
+    ask_elsewhere,
+    ask_model,
+    create_key,
+    log_in,
+    open_account,
+    person,
+)
 from gateway.tests.pages.browsers import PHONE, Visitor, visiting
 
 if TYPE_CHECKING:
@@ -109,5 +117,33 @@ def test_browsers_find_the_icon_where_they_look_for_it(site: GatewayProcess) -> 
 def test_page_fits_a_phone(chromium: Browser, site: GatewayProcess, person: Person) -> None:
     with visiting(chromium, site.url, viewport=PHONE) as visitor:
         page = open_account(visitor, person)
+        ask_model(page)
+        create_key(page, "A name that is about as long as names of keys may be, and some more words")
+        page.get_by_text("curl", exact=True).click()
+        token = log_in(site, person.name, person.password)
+        wait_until(lambda: ask_elsewhere(site, token, "/api/usage").json()["totals"]["requests"])
+        page.get_by_label("7 days").check()
+        page.locator(".chart canvas").wait_for()
 
         assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+        page.get_by_role("button", name="Create a key").click()
+        box = page.get_by_role("dialog").bounding_box()
+        assert box is not None
+        assert box["x"] >= 0
+        assert box["x"] + box["width"] <= PHONE["width"]
+
+
+@pytest.mark.parametrize("how", ["Escape", "Cancel"])
+def test_focus_goes_back_to_what_opened_a_dialog(visitor: Visitor, person: Person, how: str) -> None:
+    page = open_account(visitor, person, part="API keys")
+    opener = page.get_by_role("button", name="Create a key")
+    opener.click()
+    page.get_by_role("dialog").wait_for()
+
+    if how == "Escape":
+        page.keyboard.press("Escape")
+    else:
+        page.get_by_role("button", name="Cancel").click()
+
+    page.get_by_role("dialog").wait_for(state="detached")
+    assert opener.evaluate("element => element === document.activeElement")

@@ -13,8 +13,21 @@ import { FormEnd, useSubmission } from "./form.js";
  */
 export function Dialog({ id, title, onClose, children }) {
   const dialog = useRef(/** @type {HTMLDialogElement | null} */ (null));
-  useEffect(() => dialog.current?.showModal(), []);
-  return html`<dialog ref=${dialog} class="dialog" aria-labelledby="${id}-title" onClose=${onClose}>
+  const close = useRef(onClose);
+  close.current = onClose;
+  useEffect(() => {
+    const element = dialog.current;
+    if (!element) return;
+    const tell = () => close.current();
+    element.showModal();
+    element.addEventListener("close", tell);
+    return () => {
+      element.removeEventListener("close", tell);
+      // A dialog that is merely removed does not give the focus back.
+      element.close();
+    };
+  }, []);
+  return html`<dialog ref=${dialog} class="dialog" aria-labelledby="${id}-title">
     <h2 id="${id}-title">${title}</h2>
     ${children}
   </dialog>`;
