@@ -1,12 +1,37 @@
 // @ts-check
-/** The list of conversations. */
+/** The list of conversations, with what stands above and below it. */
+import { useStore } from "../store.js";
 import { html } from "../ui.js";
 import { t } from "../words.js";
+import { AccountMenu } from "./account-menu.js";
+import { ConversationList } from "./conversation-list.js";
+import { drawer } from "./drawer.js";
+import { Icon } from "./icons.js";
+import { startConversation } from "./page-keys.js";
+import { SearchBox, SearchResults, searchText } from "./search.js";
+import { ViewBar } from "./view-bar.js";
 
 /**
  * @param {object} props
  * @param {string | null} props.conversationId the one that is open
  */
 export function Sidebar({ conversationId }) {
-  return html`<nav class="sidebar" aria-label=${t("Conversations")}>${conversationId}</nav>`;
+  const isOpen = useStore(drawer);
+  const isSearching = useStore(searchText, (text) => text.trim() !== "");
+  return html`<nav class=${isOpen ? "sidebar is-open" : "sidebar"} id="sidebar" aria-label=${t("Conversations")}>
+      <div class="sidebar-head">
+        <button type="button" class="new-chat" title=${t("New chat (Ctrl+Shift+O)")} onClick=${startConversation}>
+          <${Icon} name="plus" />${t("New chat")}
+        </button>
+        <button
+          type="button" class="is-plain is-icon drawer-close" aria-label=${t("Close the list")} onClick=${() => drawer.set(false)}
+        ><${Icon} name="close" /></button>
+      </div>
+      <${SearchBox} />
+      ${isSearching
+        ? html`<${SearchResults} />`
+        : html`<${ViewBar} /><${ConversationList} conversationId=${conversationId} />`}
+      <${AccountMenu} />
+    </nav>
+    ${isOpen && html`<div class="drawer-cover" onClick=${() => drawer.set(false)}></div>`}`;
 }
