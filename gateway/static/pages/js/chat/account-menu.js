@@ -30,9 +30,9 @@ export function AccountMenu() {
  */
 function accountMenu(known, chosen) {
   const themes = /** @type {const} */ ([
-    ["system", t("Colours as the system has them")],
-    ["light", t("Light colours")],
-    ["dark", t("Dark colours")],
+    ["system", t("Theme of the system")],
+    ["light", t("Light theme")],
+    ["dark", t("Dark theme")],
   ]);
   const languageName = new Intl.DisplayNames(language, { type: "language" }).of(language) ?? language;
   return [

@@ -4,7 +4,7 @@ import { ask, askJson } from "../api.js";
 import { t } from "../words.js";
 import { applyConversation, dropConversation, opened } from "./conversations.js";
 import { askToConfirm } from "./dialogs.js";
-import { announceChange } from "./other-tabs.js";
+import { announceChange, announceRemoval } from "./other-tabs.js";
 import { showError, showToast } from "./toasts.js";
 
 /** @typedef {import("./conversations.js").Conversation} Conversation */
@@ -56,7 +56,7 @@ export async function deleteConversation(conversation) {
     showError(error, () => deleteConversation(conversation));
     return;
   }
-  announceChange(conversation.id);
+  announceRemoval(conversation.id);
   if (wasOpen) location.hash = "";
   const undo = async () => {
     const isBack = await restoreConversation(conversation);
@@ -89,7 +89,7 @@ export async function removeConversation(conversation) {
   try {
     await ask("DELETE", pathOf(conversation.id, "?permanently=true"));
     dropConversation(conversation.id);
-    announceChange(conversation.id);
+    announceRemoval(conversation.id);
   } catch (error) {
     showError(error, () => removeConversation(conversation));
   }

@@ -77,6 +77,6 @@ function TitleBox({ conversation, onEnd }) {
   return html`<input
     class="title-box" type="text" ref=${box} value=${title} maxlength=${MAX_TITLE} aria-label=${t("New title")} autocomplete="off"
     onInput=${(/** @type {any} */ event) => setTitle(event.target.value)} onKeyDown=${onKeyDown}
-    onCompositionEnd=${enter.onCompositionEnd} onBlur=${() => end(true)}
+    oncompositionend=${enter.onCompositionEnd} onBlur=${() => end(true)}
   />`;
 }

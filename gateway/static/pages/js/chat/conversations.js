@@ -77,7 +77,8 @@ export async function loadMore() {
 
 /** Read the beginning of the list anew: other devices change it as well. Raises ApiError. */
 export async function refreshList() {
-  if (listing.value.isLoading || !conversations.value.length) return;
+  const { isLoading, hasMore } = listing.value;
+  if (isLoading || (hasMore && !conversations.value.length)) return;
   const mine = generation;
   const [pinned, page] = await Promise.all([readPinned(), readPage()]);
   if (mine !== generation) return;

@@ -5,7 +5,7 @@ import { useRef } from "../ui.js";
 const HANGUL = /[\u1100-\u11ff\u3130-\u318f\uac00-\ud7af]$/;
 
 /**
- * Enter calls `accept` once. While a syllable of Hangul is composed it ends that first; while a candidate of
+ * Handlers for `onKeyDown` and `oncompositionend`, which Preact knows in lower case alone. Enter calls `accept` once. While a syllable of Hangul is composed it ends that first; while a candidate of
  * Japanese or Chinese is chosen it only confirms the candidate.
  * @param {() => void} accept
  */

@@ -6,7 +6,7 @@
 import { useStore } from "../store.js";
 import { html, render, useEffect, useState } from "../ui.js";
 import { t } from "../words.js";
-import { opened, openConversation, refreshList, rereadConversation } from "./conversations.js";
+import { dropConversation, opened, openConversation, refreshList, rereadConversation, view } from "./conversations.js";
 import { titleOf } from "./conversation-actions.js";
 import { DialogHost } from "./dialogs.js";
 import { drawer } from "./drawer.js";
@@ -65,12 +65,15 @@ function usePlace() {
 
 /** Other tabs, other devices and sleep change what the list has. */
 function keepListFresh() {
-  hearOtherTabs((change) => {
-    if ("folders" in change) loadFolders().catch(() => {});
-    else rereadConversation(change.conversation).catch(() => {});
-  });
   // What cannot be read now is read at the next occasion.
   const refresh = () => void refreshList().catch(() => {});
+  hearOtherTabs((change) => {
+    if ("folders" in change) loadFolders().catch(() => {});
+    else if ("removed" in change) {
+      dropConversation(change.removed);
+      if (view.value.kind === "trash") refresh();
+    } else rereadConversation(change.conversation).catch(() => {});
+  });
   let leftAt = 0;
   document.addEventListener("visibilitychange", () => {
     if (document.hidden) leftAt = Date.now();

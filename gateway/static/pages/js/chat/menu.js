@@ -58,8 +58,8 @@ function Menu({ items, anchor, label, onClose }) {
     const element = /** @type {HTMLElement} */ (menu.current);
     element.showPopover();
     place(element, /** @type {HTMLElement} */ (anchor.current));
-    const chosen = element.querySelector('[aria-checked="true"]') ?? element.querySelector("[role^=menuitem]");
-    /** @type {HTMLElement | null} */ (chosen)?.focus();
+    const first = items[0]?.isChosen === undefined ? null : element.querySelector('[aria-checked="true"]');
+    /** @type {HTMLElement | null} */ (first ?? element.querySelector("[role^=menuitem]"))?.focus();
     const leave = (/** @type {PointerEvent} */ event) => {
       const target = /** @type {Node} */ (event.target);
       if (!element.contains(target) && !anchor.current?.contains(target)) onClose(false);

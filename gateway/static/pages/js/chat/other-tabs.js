@@ -4,13 +4,18 @@
  * tab of another account learns nothing.
  */
 
-/** @typedef {{conversation: string} | {folders: true}} Change */
+/** @typedef {{conversation: string} | {removed: string} | {folders: true}} Change */
 
 const channel = new BroadcastChannel("chat");
 
 /** @param {string} id */
 export function announceChange(id) {
   channel.postMessage(/** @type {Change} */ ({ conversation: id }));
+}
+
+/** @param {string} id of one that was deleted */
+export function announceRemoval(id) {
+  channel.postMessage(/** @type {Change} */ ({ removed: id }));
 }
 
 export function announceFolders() {

@@ -105,15 +105,20 @@ function useSearch(text) {
   return { found, error, retry: () => setAttempt(attempt + 1) };
 }
 
+/** Whether the gateway has an index of messages; one without it answers 404. */
+let hasIndex = true;
+
 /** @param {string} text @param {AbortSignal} signal @returns {Promise<Found>} */
 async function findMessages(text, signal) {
   const q = encodeURIComponent(text);
   try {
-    const { data, truncated } = await askJson("GET", `/api/conversations/search?q=${q}`, { signal });
-    return { hits: data, isCut: truncated, titlesOnly: false };
+    if (hasIndex) {
+      const { data, truncated } = await askJson("GET", `/api/conversations/search?q=${q}`, { signal });
+      return { hits: data, isCut: truncated, titlesOnly: false };
+    }
   } catch (refusal) {
-    // A gateway without an index of messages.
     if (!(refusal instanceof ApiError && refusal.status === 404)) throw refusal;
+    hasIndex = false;
   }
   const page = await askJson("GET", `/api/conversations?limit=${MOST_TITLES}&q=${q}`, { signal });
   const hits = page.data.map((/** @type {import("./conversations.js").Conversation} */ conversation) => ({
