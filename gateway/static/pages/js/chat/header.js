@@ -7,6 +7,8 @@ import { titleOf } from "./conversation-actions.js";
 import { opened } from "./conversations.js";
 import { drawer } from "./drawer.js";
 import { Icon } from "./icons.js";
+import { ModelPicker } from "./model-picker.js";
+import { openSettings } from "./settings-panel.js";
 
 /** @param {{conversationId: string | null}} props */
 export function Header({ conversationId }) {
@@ -19,5 +21,10 @@ export function Header({ conversationId }) {
       aria-expanded=${isDrawerOpen} onClick=${() => drawer.set(true)}
     ><${Icon} name="menu" /></button>
     <h1 class="chat-title" title=${title}>${title}</h1>
+    <${ModelPicker} />
+    <button
+      type="button" class="is-plain is-icon" aria-label=${t("Settings")} title=${t("Settings")} aria-haspopup="dialog"
+      onClick=${() => openSettings(conversationId)}
+    ><${Icon} name="settings" /></button>
   </header>`;
 }

@@ -12,6 +12,8 @@ import { DialogHost } from "./dialogs.js";
 import { drawer } from "./drawer.js";
 import { loadFolders } from "./folders.js";
 import { Header } from "./header.js";
+import { ModelNotice } from "./model-notice.js";
+import { loadProfiles, watchModels } from "./model-status.js";
 import { hearOtherTabs } from "./other-tabs.js";
 import { loadAccount } from "./page.js";
 import { listenToKeys } from "./page-keys.js";
@@ -39,6 +41,7 @@ function ChatPage() {
   return html`<${Sidebar} conversationId=${conversationId} />
     <div class="chat-main">
       <${Header} conversationId=${conversationId} />
+      <${ModelNotice} />
       <main><${Thread} conversationId=${conversationId} messageId=${messageId} onStarted=${onStarted} /></main>
     </div>
     <${DialogHost} /><${Toasts} />`;
@@ -89,3 +92,5 @@ listenToKeys();
 keepListFresh();
 loadAccount().catch(showError);
 loadFolders().catch(showError);
+loadProfiles().catch(showError);
+watchModels();

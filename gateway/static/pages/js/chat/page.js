@@ -14,7 +14,7 @@ import { Store } from "../store.js";
 /** @type {PageSettings} */
 export const pageSettings = JSON.parse(document.getElementById("page-settings")?.textContent ?? "{}");
 
-/** @typedef {{username: string, email: string | null, role: "admin" | "user"}} Account */
+/** @typedef {{username: string, role: "admin" | "user", default_system_prompt: string}} Account */
 
 /** null until it is known. */
 export const account = new Store(/** @type {Account | null} */ (null));
