@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import httpx
 import pytest
 
-from gateway.tests.live import GatewayProcess
+from gateway.tests.databases import Stores
+from gateway.tests.live import GatewayProcess, start_gateway
 from gateway.tests.pages.browsers import PHONE, Visitor, visiting
 
 if TYPE_CHECKING:
@@ -295,7 +298,9 @@ def test_search_marks_what_it_found_and_opens_the_message(site: GatewayProcess, 
     page = visitor.page
     page.route(
         "**/api/conversations/search?q=*",
-        lambda route: route.fulfill(json={"object": "list", "data": [found], "truncated": False}),
+        lambda route: route.fulfill(
+            json={"object": "list", "data": [found], "next": None, "has_more": False}
+        ),
     )
     visitor.sign_in()
 
@@ -364,3 +369,80 @@ def test_admin_is_led_to_the_admin_and_others_are_not(visitor: Visitor) -> None:
     page.get_by_role("button", name=re.compile("admin")).click()
 
     assert page.get_by_role("menuitem", name="Admin").get_attribute("href") == "/admin/"
+
+
+def test_change_that_fails_is_taken_back_and_can_be_tried_again(
+    site: GatewayProcess, visitor: Visitor
+) -> None:
+    (conversation_id,) = add(site, "Steady")
+    page = visitor.sign_in()
+    row(page, "Steady").wait_for()
+    visitor.context.set_offline(True)
+
+    choose(page, "Steady", "Pin")
+    page.get_by_role("alert").get_by_text("The server cannot be reached.").wait_for()
+    page.get_by_role("heading", name="Pinned").wait_for(state="detached")
+    visitor.context.set_offline(False)
+    page.get_by_role("button", name="Try again").click()
+
+    page.get_by_role("heading", name="Pinned").wait_for()
+    assert read(site, conversation_id)["pinned"] is True
+    # The browser's own lines about the connection.
+    assert [text for text in visitor.complaints if "ERR_INTERNET_DISCONNECTED" not in text] == []
+    visitor.complaints.clear()
+
+
+def test_open_conversation_is_renamed_from_above_it(site: GatewayProcess, visitor: Visitor) -> None:
+    add(site, "Old name")
+    page = visitor.sign_in()
+    row(page, "Old name").get_by_role("link").click()
+
+    page.get_by_role("button", name="Actions for this conversation").click()
+    page.get_by_role("menuitem", name="Rename").click()
+    page.get_by_role("textbox", name="Title").fill("New name")
+    page.keyboard.press("Enter")
+
+    page.get_by_role("heading", name="New name").wait_for()
+    row(page, "New name").wait_for()
+    assert page.title() == "New name · vLLM Chat Gateway"
+
+
+def test_dialog_keeps_the_focus_and_gives_it_back(visitor: Visitor) -> None:
+    page = visitor.sign_in()
+    page.get_by_role("button", name="Account menu").focus()
+
+    page.keyboard.press("?")
+    page.get_by_role("dialog", name="Keyboard").wait_for()
+    for _ in range(3):
+        page.keyboard.press("Tab")
+        focused = "document.activeElement === document.body || !!document.activeElement.closest('dialog')"
+        assert page.evaluate(focused)
+    page.keyboard.press("Escape")
+
+    page.get_by_role("dialog").wait_for(state="detached")
+    assert page.evaluate("document.activeElement.className").startswith("is-plain account-button")
+
+
+def test_link_to_a_conversation_is_made_copied_and_ended(
+    chromium: Browser, embedded_stores: Stores, tmp_path: Path, simulator: str
+) -> None:
+    with (
+        start_gateway(embedded_stores, tmp_path, simulator, SHARED_LINKS="true") as sharing,
+        visiting(chromium, sharing.url, permissions=["clipboard-read", "clipboard-write"]) as visitor,
+    ):
+        (conversation_id,) = add(sharing, "Worth telling")
+        turn = {"conversation_id": conversation_id, "content": "Hello", "model": "current", "stream": False}
+        with sharing.client() as client:
+            client.post("/api/chat", json=turn).raise_for_status()
+        page = visitor.sign_in()
+        choose(page, "Worth telling", "Share…")
+
+        page.get_by_role("button", name="Make a link and copy it").click()
+        page.get_by_role("button", name="End link").wait_for()
+        link = page.get_by_role("textbox", name="Link").input_value()
+        page.wait_for_function("async (link) => await navigator.clipboard.readText() === link", arg=link)
+        assert httpx.get(link).status_code == 200
+        page.get_by_role("button", name="End link").click()
+
+        page.get_by_role("button", name="End link").wait_for(state="detached")
+        assert httpx.get(link).status_code == 404

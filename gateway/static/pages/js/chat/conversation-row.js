@@ -44,7 +44,7 @@ export function ConversationRow({ conversation, isOpen, isReached, wantsFocus, o
   const title = titleOf(conversation);
   return html`<div class=${isOpen ? "conversation is-open" : "conversation"} onFocusIn=${onFocus}>
     <a
-      class="conversation-title" ref=${link} href=${`#${conversation.id}`} tabIndex=${tabIndex} title=${title}
+      class="conversation-title" ref=${link} href=${`${location.pathname}#${conversation.id}`} tabIndex=${tabIndex} title=${title}
       aria-current=${isOpen ? "page" : undefined} onKeyDown=${onKeyDown} onDblClick=${rename}
     >${title}</a>
     <${MenuButton}

@@ -9,7 +9,7 @@ import { t } from "../words.js";
 import { dropConversation, opened, openConversation, refreshList, rereadConversation, view } from "./conversations.js";
 import { titleOf } from "./conversation-actions.js";
 import { DialogHost } from "./dialogs.js";
-import { drawer } from "./drawer.js";
+import { closeDrawer, drawer } from "./drawer.js";
 import { loadFolders } from "./folders.js";
 import { Header } from "./header.js";
 import { ModelNotice } from "./model-notice.js";
@@ -33,13 +33,14 @@ function readPlace() {
 function ChatPage() {
   const { conversationId, messageId } = usePlace();
   const conversation = useStore(opened);
+  const isCovered = useStore(drawer);
   useEffect(() => {
     const name = conversationId && conversation ? titleOf(conversation) : t("Chat");
     document.title = `${name} · vLLM Chat Gateway`;
   }, [conversationId, conversation]);
   const onStarted = (/** @type {string} */ id) => (location.hash = id);
   return html`<${Sidebar} conversationId=${conversationId} />
-    <div class="chat-main">
+    <div class="chat-main" inert=${isCovered}>
       <${Header} conversationId=${conversationId} />
       <${ModelNotice} />
       <main><${Thread} conversationId=${conversationId} messageId=${messageId} onStarted=${onStarted} /></main>
@@ -53,7 +54,7 @@ function usePlace() {
   useEffect(() => {
     const follow = () => {
       setPlace(readPlace());
-      drawer.set(false);
+      closeDrawer();
     };
     addEventListener("hashchange", follow);
     addEventListener("popstate", follow);

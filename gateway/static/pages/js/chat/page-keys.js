@@ -1,11 +1,11 @@
 // @ts-check
 /** The keys that work anywhere on the page. */
-import { drawer } from "./drawer.js";
+import { closeDrawer, drawer, openDrawer } from "./drawer.js";
 import { openKeyboardHelp } from "./keyboard-help.js";
 
 /** Begin a new conversation; the box to write in gets the focus. */
 export function startConversation() {
-  drawer.set(false);
+  closeDrawer();
   // Without the "#" that an empty hash leaves behind.
   if (location.hash) history.pushState(null, "", location.pathname + location.search);
   dispatchEvent(new HashChangeEvent("hashchange"));
@@ -20,7 +20,10 @@ export function listenToKeys() {
     if (isCommand && event.shiftKey && event.code === "KeyO") startConversation();
     else if (isCommand && !event.shiftKey && !event.altKey && event.code === "KeyK") focusSearch();
     else if (event.key === "?" && !isCommand && !isWriting(event.target)) openKeyboardHelp();
-    else if (event.key === "Escape" && drawer.value) drawer.set(false);
+    else if (event.key === "Escape" && drawer.value) {
+      closeDrawer();
+      /** @type {HTMLElement | null} */ (document.querySelector(".drawer-open"))?.focus();
+    }
     else return;
     event.preventDefault();
   };
@@ -29,7 +32,7 @@ export function listenToKeys() {
 }
 
 function focusSearch() {
-  drawer.set(true);
+  openDrawer();
   requestAnimationFrame(() => /** @type {HTMLInputElement | null} */ (document.querySelector(".search input"))?.select());
 }
 

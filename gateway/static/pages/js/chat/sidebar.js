@@ -1,11 +1,11 @@
 // @ts-check
 /** The list of conversations, with what stands above and below it. */
 import { useStore } from "../store.js";
-import { html } from "../ui.js";
+import { html, useLayoutEffect, useRef } from "../ui.js";
 import { t } from "../words.js";
 import { AccountMenu } from "./account-menu.js";
 import { ConversationList } from "./conversation-list.js";
-import { drawer } from "./drawer.js";
+import { closeDrawer, drawer } from "./drawer.js";
 import { Icon } from "./icons.js";
 import { startConversation } from "./page-keys.js";
 import { SearchBox, SearchResults, searchText } from "./search.js";
@@ -17,6 +17,10 @@ import { ViewBar } from "./view-bar.js";
  */
 export function Sidebar({ conversationId }) {
   const isOpen = useStore(drawer);
+  const close = useRef(/** @type {HTMLElement | null} */ (null));
+  useLayoutEffect(() => {
+    if (isOpen && !document.activeElement?.closest(".sidebar")) close.current?.focus();
+  }, [isOpen]);
   const isSearching = useStore(searchText, (text) => text.trim() !== "");
   return html`<nav class=${isOpen ? "sidebar is-open" : "sidebar"} id="sidebar" aria-label=${t("Conversations")}>
       <div class="sidebar-head">
@@ -24,7 +28,7 @@ export function Sidebar({ conversationId }) {
           <${Icon} name="plus" />${t("New chat")}
         </button>
         <button
-          type="button" class="is-plain is-icon drawer-close" aria-label=${t("Close the list")} onClick=${() => drawer.set(false)}
+          type="button" ref=${close} class="is-plain is-icon drawer-close" aria-label=${t("Close the list")} onClick=${closeDrawer}
         ><${Icon} name="close" /></button>
       </div>
       <${SearchBox} />
@@ -33,5 +37,5 @@ export function Sidebar({ conversationId }) {
         : html`<${ViewBar} /><${ConversationList} conversationId=${conversationId} />`}
       <${AccountMenu} />
     </nav>
-    ${isOpen && html`<div class="drawer-cover" onClick=${() => drawer.set(false)}></div>`}`;
+    ${isOpen && html`<div class="drawer-cover" onClick=${closeDrawer}></div>`}`;
 }
