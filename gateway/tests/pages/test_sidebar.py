@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from gateway.tests.databases import Stores
-from gateway.tests.live import GatewayProcess, start_gateway
+from gateway.tests.live import GatewayProcess, start_gateway, wait_until
 from gateway.tests.pages.browsers import PHONE, Visitor, visiting
 
 if TYPE_CHECKING:
@@ -446,3 +446,30 @@ def test_link_to_a_conversation_is_made_copied_and_ended(
 
         page.get_by_role("button", name="End link").wait_for(state="detached")
         assert httpx.get(link).status_code == 404
+
+
+def test_automatic_title_appears_when_the_model_has_found_one(
+    chromium: Browser, embedded_stores: Stores, tmp_path: Path, simulator: str
+) -> None:
+    with (
+        start_gateway(embedded_stores, tmp_path, simulator, AUTO_TITLES="true") as naming,
+        visiting(chromium, naming.url) as visitor,
+        naming.client() as client,
+    ):
+        page = visitor.sign_in()
+        turn = {"content": "Tell me of the sea", "model": "current", "stream": False}
+        answer = client.post("/api/chat", json=turn).raise_for_status()
+        conversation_id = answer.json()["conversation_id"]
+
+        page.evaluate(
+            """async (id) => {
+              const { refreshConversation } = await import("/static/pages/js/chat/conversations.js");
+              await refreshConversation(id);
+            }""",
+            conversation_id,
+        )
+
+        named = wait_until(
+            lambda: (found := read(naming, conversation_id))["title_source"] == "model" and found
+        )
+        row(page, named["title"]).wait_for()

@@ -46,7 +46,8 @@ export function ConversationList({ conversationId }) {
       ${items.map(({ index, start }) => {
         const row = rows[index];
         if (!row) return null;
-        return html`<div class=${`list-row is-${row.kind}`} role="listitem" key=${row.key} style=${{ "--row-top": `${start}px` }}>
+        return html`<div class=${`list-row is-${row.kind}`} role="listitem" key=${row.key}
+          aria-posinset=${index + 1} aria-setsize=${hasMore ? -1 : rows.length} style=${{ "--row-top": `${start}px` }}>
           ${row.kind === "heading"
             ? html`<h3>${row.label}</h3>`
             : html`<${ConversationRow}

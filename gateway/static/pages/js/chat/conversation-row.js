@@ -37,9 +37,11 @@ export function ConversationRow({ conversation, isOpen, isReached, wantsFocus, o
   }
   const rename = () => setIsNaming(true);
   const onKeyDown = (/** @type {KeyboardEvent} */ event) => {
-    if (event.key !== "F2") return;
+    if (event.key === "F2") rename();
+    else if (event.key === "ContextMenu" || (event.key === "F10" && event.shiftKey)) {
+      /** @type {HTMLElement | null} */ (link.current?.nextElementSibling)?.click();
+    } else return;
     event.preventDefault();
-    rename();
   };
   const title = titleOf(conversation);
   return html`<div class=${isOpen ? "conversation is-open" : "conversation"} onFocusIn=${onFocus}>

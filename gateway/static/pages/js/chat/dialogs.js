@@ -3,6 +3,7 @@
 import { Store, useStore } from "../store.js";
 import { html, useLayoutEffect, useRef, useState } from "../ui.js";
 import { t } from "../words.js";
+import { useEnter } from "./enter.js";
 import { Icon } from "./icons.js";
 
 /** @typedef {ReturnType<typeof html>} Rendered */
@@ -113,16 +114,23 @@ export function askForText(question) {
 /** @param {{question: {title: string, label: string, value?: string, action: string, maxLength: number}, onAccept: (text: string) => void}} props */
 function TextDialog({ question, onAccept }) {
   const [text, setText] = useState(question.value ?? "");
+  const box = useRef(/** @type {HTMLInputElement | null} */ (null));
+  const accept = () => {
+    const written = box.current?.value.trim();
+    if (written) onAccept(written);
+  };
+  const enter = useEnter(accept);
   const submit = (/** @type {Event} */ event) => {
     event.preventDefault();
-    if (text.trim()) onAccept(text.trim());
+    accept();
   };
   return html`<${Dialog} title=${question.title}>
     <form onSubmit=${submit}>
       <label for="dialog-text">${question.label}</label>
       <input
-        id="dialog-text" type="text" data-autofocus autocomplete="off" maxlength=${question.maxLength} value=${text}
+        id="dialog-text" type="text" ref=${box} data-autofocus autocomplete="off" maxlength=${question.maxLength} value=${text}
         onInput=${(/** @type {any} */ event) => setText(event.target.value)}
+        onKeyDown=${enter.onKeyDown} oncompositionend=${enter.onCompositionEnd}
       />
       <div class="dialog-actions">
         <button type="button" onClick=${closeDialog}>${t("Cancel")}</button>

@@ -16,7 +16,10 @@ export function useEnter(accept) {
       if (event.key !== "Enter" && event.keyCode !== 229) return;
       const isComposing = event.isComposing || event.keyCode === 229;
       isPending.current = isComposing && (event.key === "Enter" || event.code === "Enter");
-      if (!isComposing) accept();
+      if (isComposing) return;
+      // A form would be sent besides.
+      event.preventDefault();
+      accept();
     },
     onCompositionEnd: (/** @type {CompositionEvent} */ event) => {
       const isWanted = isPending.current && HANGUL.test(event.data);

@@ -3,10 +3,11 @@
  * Starts the chat page: `/chat/` is a new conversation, `/chat/#ID` the one with that id, and
  * `/chat/#ID/MESSAGE_ID` a message of it.
  */
+import { askJson } from "../api.js";
 import { useStore } from "../store.js";
 import { html, render, useEffect, useState } from "../ui.js";
 import { t } from "../words.js";
-import { dropConversation, opened, openConversation, refreshList, rereadConversation, view } from "./conversations.js";
+import { applyConversation, dropConversation, opened, openConversation, refreshList, rereadConversation, view } from "./conversations.js";
 import { titleOf } from "./conversation-actions.js";
 import { DialogHost } from "./dialogs.js";
 import { closeDrawer, drawer } from "./drawer.js";
@@ -38,7 +39,10 @@ function ChatPage() {
     const name = conversationId && conversation ? titleOf(conversation) : t("Chat");
     document.title = `${name} · vLLM Chat Gateway`;
   }, [conversationId, conversation]);
-  const onStarted = (/** @type {string} */ id) => (location.hash = id);
+  const onStarted = (/** @type {string} */ id) => {
+    location.hash = id;
+    putInFolder(id).catch(showError);
+  };
   return html`<${Sidebar} conversationId=${conversationId} />
     <div class="chat-main" inert=${isCovered}>
       <${Header} conversationId=${conversationId} />
@@ -46,6 +50,13 @@ function ChatPage() {
       <main><${Thread} conversationId=${conversationId} messageId=${messageId} onStarted=${onStarted} /></main>
     </div>
     <${DialogHost} /><${Toasts} />`;
+}
+
+/** A conversation that is begun while a folder is shown is in it. @param {string} id */
+async function putInFolder(id) {
+  const { folderId } = view.value;
+  if (!folderId) return;
+  applyConversation(await askJson("PATCH", `/api/conversations/${id}`, { body: { folder_id: folderId } }));
 }
 
 /** What the address says, as it changes. */

@@ -36,6 +36,12 @@ export function ModelPicker() {
   </button>`;
 }
 
+/** What was chosen by name is let go when it is no longer loaded. */
+modelStatus.watch(() => {
+  const names = modelStatus.value?.slots.map((slot) => slot.current_profile);
+  choices.set((before) => (before.model === "current" || names?.includes(before.model) ? before : { ...before, model: "current" }));
+});
+
 export function openModels() {
   openDialog(() => html`<${ModelsDialog} />`);
 }

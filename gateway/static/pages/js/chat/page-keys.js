@@ -1,11 +1,14 @@
 // @ts-check
 /** The keys that work anywhere on the page. */
+import { showView, view } from "./conversations.js";
 import { closeDrawer, drawer, openDrawer } from "./drawer.js";
 import { openKeyboardHelp } from "./keyboard-help.js";
 
 /** Begin a new conversation; the box to write in gets the focus. */
 export function startConversation() {
   closeDrawer();
+  // It will be in none of these.
+  if (view.value.kind !== "current") showView({});
   // Without the "#" that an empty hash leaves behind.
   if (location.hash) history.pushState(null, "", location.pathname + location.search);
   dispatchEvent(new HashChangeEvent("hashchange"));
