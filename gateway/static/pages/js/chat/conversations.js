@@ -2,8 +2,8 @@
 /** The conversations that the page knows of, the one used last first. */
 import { ApiError, askJson } from "../api.js";
 import { Store } from "../store.js";
-import { isInView, joinPage, placeConversation } from "./conversation-order.js";
-import { announceChange } from "./other-tabs.js";
+import { isInView, joinPage, placeConversation } from "./conversation_order.js";
+import { announceChange } from "./other_tabs.js";
 
 /**
  * A conversation as `GET /api/conversations` tells it.

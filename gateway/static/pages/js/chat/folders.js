@@ -5,7 +5,7 @@ import { Store } from "../store.js";
 import { t } from "../words.js";
 import { conversations, showView, view } from "./conversations.js";
 import { askForText, askToConfirm } from "./dialogs.js";
-import { announceFolders } from "./other-tabs.js";
+import { announceFolders } from "./other_tabs.js";
 import { showError } from "./toasts.js";
 
 /** @typedef {{id: string, name: string, created_at: string}} Folder */

@@ -3,15 +3,15 @@
 import { useStore } from "../store.js";
 import { html } from "../ui.js";
 import { t } from "../words.js";
-import { changeConversation, titleOf } from "./conversation-actions.js";
-import { conversationMenu } from "./conversation-menu.js";
+import { changeConversation, titleOf } from "./conversation_actions.js";
+import { conversationMenu } from "./conversation_menu.js";
 import { opened } from "./conversations.js";
 import { askForText } from "./dialogs.js";
 import { drawer, openDrawer } from "./drawer.js";
-import { Icon } from "./icons.js";
+import { Icon } from "./page_icons.js";
 import { MenuButton } from "./menu.js";
-import { ModelPicker } from "./model-picker.js";
-import { openSettings } from "./settings-panel.js";
+import { ModelPicker } from "./model_picker.js";
+import { openSettings } from "./settings_panel.js";
 
 const MAX_TITLE = 200;
 

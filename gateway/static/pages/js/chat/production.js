@@ -1,4 +1,4 @@
 // @ts-check
-/** For libraries that ask Node's `process` whether they are in production. To be imported before them. */
-const page = /** @type {any} */ (globalThis);
-page.process ??= { env: { NODE_ENV: "production" } };
+/** virtual-core asks Node's `process` whether it is developed: there is none in a browser. Import this before it. */
+/** @type {any} */ (globalThis).process ??= { env: { NODE_ENV: "production" } };
+export {};

@@ -4,10 +4,10 @@ import { ApiError, askJson } from "../api.js";
 import { Store, useStore } from "../store.js";
 import { html, useEffect, useRef, useState } from "../ui.js";
 import { formatDate, t, tn } from "../words.js";
-import { titleOf } from "./conversation-actions.js";
+import { titleOf } from "./conversation_actions.js";
 import { closeDrawer } from "./drawer.js";
-import { Icon } from "./icons.js";
-import { cutByMatches, findInTitle } from "./search-marks.js";
+import { Icon } from "./page_icons.js";
+import { cutByMatches, findInTitle } from "./search_marks.js";
 
 /** @typedef {{text: string, matches: [number, number][]}} Snippet */
 /**

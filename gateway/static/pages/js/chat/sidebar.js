@@ -3,13 +3,13 @@
 import { useStore } from "../store.js";
 import { html, useLayoutEffect, useRef } from "../ui.js";
 import { t } from "../words.js";
-import { AccountMenu } from "./account-menu.js";
-import { ConversationList } from "./conversation-list.js";
+import { AccountMenu } from "./account_menu.js";
+import { ConversationList } from "./conversation_list.js";
 import { closeDrawer, drawer } from "./drawer.js";
-import { Icon } from "./icons.js";
-import { startConversation } from "./page-keys.js";
+import { Icon } from "./page_icons.js";
+import { startConversation } from "./page_keys.js";
 import { SearchBox, SearchResults, searchText } from "./search.js";
-import { ViewBar } from "./view-bar.js";
+import { ViewBar } from "./view_bar.js";
 
 /**
  * @param {object} props

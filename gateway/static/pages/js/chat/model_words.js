@@ -2,7 +2,7 @@
 /** What the states of models are called. */
 import { formatNumber, t, tn } from "../words.js";
 
-/** @typedef {import("./model-status.js").SlotStatus} SlotStatus */
+/** @typedef {import("./model_status.js").SlotStatus} SlotStatus */
 
 /** @param {SlotStatus["state"]} state */
 export function wordForState(state) {
@@ -51,7 +51,7 @@ export function contextWords(tokens) {
   return t("{number} tokens of context", { number: formatNumber(tokens) });
 }
 
-/** @param {import("./model-status.js").Profile["fit"]["verdict"]} verdict */
+/** @param {import("./model_status.js").Profile["fit"]["verdict"]} verdict */
 export function wordForVerdict(verdict) {
   return {
     fits: t("Fits this machine"), tight: t("Just fits this machine"), does_not_fit: t("Does not fit this machine"),

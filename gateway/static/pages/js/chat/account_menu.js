@@ -3,11 +3,11 @@
 import { useStore } from "../store.js";
 import { html } from "../ui.js";
 import { language, t } from "../words.js";
-import { Icon } from "./icons.js";
-import { openKeyboardHelp } from "./keyboard-help.js";
+import { Icon } from "./page_icons.js";
+import { openKeyboardHelp } from "./keyboard_help.js";
 import { MenuButton } from "./menu.js";
 import { account, isAdmin } from "./page.js";
-import { chooseTheme, theme } from "./theme-choice.js";
+import { chooseTheme, theme } from "./theme_choice.js";
 
 export function AccountMenu() {
   const known = useStore(account);
@@ -25,7 +25,7 @@ export function AccountMenu() {
 
 /**
  * @param {import("./page.js").Account | null} known
- * @param {import("./theme-choice.js").Theme} chosen
+ * @param {import("./theme_choice.js").Theme} chosen
  * @returns {import("./menu.js").MenuItem[]}
  */
 function accountMenu(known, chosen) {

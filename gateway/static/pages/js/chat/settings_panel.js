@@ -7,9 +7,9 @@ import { t } from "../words.js";
 import { BOUNDS, choices, chooseSampling, forgetSampling, isWithin } from "./choices.js";
 import { applyConversation, opened, rereadConversation } from "./conversations.js";
 import { closeDialog, Dialog, openDialog } from "./dialogs.js";
-import { announceChange } from "./other-tabs.js";
+import { announceChange } from "./other_tabs.js";
 import { account } from "./page.js";
-import { SavedPrompts } from "./saved-prompts.js";
+import { SavedPrompts } from "./saved_prompts.js";
 import { showToast } from "./toasts.js";
 
 /** @typedef {import("./choices.js").Sampling} Sampling */

@@ -4,7 +4,7 @@ import { ask, askJson } from "../api.js";
 import { t } from "../words.js";
 import { applyConversation, dropConversation, opened } from "./conversations.js";
 import { askToConfirm } from "./dialogs.js";
-import { announceChange, announceRemoval } from "./other-tabs.js";
+import { announceChange, announceRemoval } from "./other_tabs.js";
 import { showError, showToast } from "./toasts.js";
 
 /** @typedef {import("./conversations.js").Conversation} Conversation */

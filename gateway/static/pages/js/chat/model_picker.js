@@ -5,14 +5,14 @@ import { html, useEffect } from "../ui.js";
 import { language, t } from "../words.js";
 import { choices } from "./choices.js";
 import { Dialog, openDialog } from "./dialogs.js";
-import { Icon } from "./icons.js";
-import { cancelSwitch, openSwitchDialog } from "./model-switching.js";
-import { isStatusOld, loadProfiles, loadStartSeconds, modelStatus, nameOfProfile, profiles, startSeconds } from "./model-status.js";
-import { aboutDuration, contextWords, wordForState, wordForVerdict } from "./model-words.js";
+import { Icon } from "./page_icons.js";
+import { cancelSwitch, openSwitchDialog } from "./model_switching.js";
+import { isStatusOld, loadProfiles, loadStartSeconds, modelStatus, nameOfProfile, profiles, startSeconds } from "./model_status.js";
+import { aboutDuration, contextWords, wordForState, wordForVerdict } from "./model_words.js";
 import { account, isAdmin } from "./page.js";
 import { showError } from "./toasts.js";
 
-/** @typedef {import("./model-status.js").Profile} Profile */
+/** @typedef {import("./model_status.js").Profile} Profile */
 
 /** In the order of the list. */
 const VERDICTS = ["fits", "tight", "unknown", "does_not_fit"];

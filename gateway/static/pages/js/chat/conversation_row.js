@@ -2,10 +2,10 @@
 /** One row of the list: its title leads to the conversation, its menu has what can be done with it. */
 import { html, useLayoutEffect, useRef, useState } from "../ui.js";
 import { t } from "../words.js";
-import { changeConversation, titleOf } from "./conversation-actions.js";
-import { conversationMenu } from "./conversation-menu.js";
+import { changeConversation, titleOf } from "./conversation_actions.js";
+import { conversationMenu } from "./conversation_menu.js";
 import { useEnter } from "./enter.js";
-import { Icon } from "./icons.js";
+import { Icon } from "./page_icons.js";
 import { MenuButton } from "./menu.js";
 
 /** @typedef {import("./conversations.js").Conversation} Conversation */

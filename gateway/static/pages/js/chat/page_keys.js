@@ -2,7 +2,7 @@
 /** The keys that work anywhere on the page. */
 import { showView, view } from "./conversations.js";
 import { closeDrawer, drawer, openDrawer } from "./drawer.js";
-import { openKeyboardHelp } from "./keyboard-help.js";
+import { openKeyboardHelp } from "./keyboard_help.js";
 
 /** Begin a new conversation; the box to write in gets the focus. */
 export function startConversation() {

@@ -3,7 +3,7 @@
 import { ask, askJson } from "../api.js";
 import { html, useEffect, useState } from "../ui.js";
 import { formatDate, t } from "../words.js";
-import { titleOf } from "./conversation-actions.js";
+import { titleOf } from "./conversation_actions.js";
 import { Dialog, openDialog } from "./dialogs.js";
 import { showError, showToast } from "./toasts.js";
 

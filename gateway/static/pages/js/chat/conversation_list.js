@@ -3,11 +3,11 @@
 import { useStore } from "../store.js";
 import { html, useEffect, useLayoutEffect, useMemo, useRef, useState } from "../ui.js";
 import { t } from "../words.js";
-import { deleteConversation } from "./conversation-actions.js";
-import { groupByDay } from "./conversation-order.js";
-import { ConversationRow } from "./conversation-row.js";
+import { deleteConversation } from "./conversation_actions.js";
+import { groupByDay } from "./conversation_order.js";
+import { ConversationRow } from "./conversation_row.js";
 import { conversations, listing, loadMore, view } from "./conversations.js";
-import { useVirtualRows } from "./virtual-rows.js";
+import { useVirtualRows } from "./virtual_rows.js";
 
 const ROW_PX = 40;
 const HEADING_PX = 38;
@@ -94,7 +94,7 @@ function useToday() {
 
 /**
  * One row can be reached by Tab: the one that had the focus last, else the open one, else the first.
- * @param {import("./conversation-order.js").Row[]} rows
+ * @param {import("./conversation_order.js").Row[]} rows
  * @param {string | null} conversationId
  */
 function useRowFocus(rows, conversationId) {
@@ -121,7 +121,7 @@ function useRowFocus(rows, conversationId) {
 }
 
 /**
- * @param {import("./conversation-order.js").Row[]} rows
+ * @param {import("./conversation_order.js").Row[]} rows
  * @param {RowFocus} focus
  * @param {(index: number) => void} go
  */

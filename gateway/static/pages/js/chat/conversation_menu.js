@@ -4,10 +4,10 @@ import { t } from "../words.js";
 import {
   archiveConversation, changeConversation, deleteConversation, duplicateConversation, exportConversation,
   removeConversation, restoreConversation,
-} from "./conversation-actions.js";
-import { chooseFolder } from "./folder-dialog.js";
+} from "./conversation_actions.js";
+import { chooseFolder } from "./folder_dialog.js";
 import { pageSettings } from "./page.js";
-import { openShareDialog } from "./share-dialog.js";
+import { openShareDialog } from "./share_dialog.js";
 
 /**
  * @param {import("./conversations.js").Conversation} conversation

@@ -3,10 +3,10 @@
 import { useStore } from "../store.js";
 import { html } from "../ui.js";
 import { t } from "../words.js";
-import { changeConversation, titleOf } from "./conversation-actions.js";
+import { changeConversation, titleOf } from "./conversation_actions.js";
 import { closeDialog, Dialog, openDialog } from "./dialogs.js";
 import { createFolder, folders } from "./folders.js";
-import { Icon } from "./icons.js";
+import { Icon } from "./page_icons.js";
 import { showToast } from "./toasts.js";
 
 /** @typedef {import("./conversations.js").Conversation} Conversation */

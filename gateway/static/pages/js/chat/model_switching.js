@@ -4,11 +4,11 @@ import { askJson } from "../api.js";
 import { html, useEffect, useState } from "../ui.js";
 import { t } from "../words.js";
 import { closeDialog, Dialog, openDialog } from "./dialogs.js";
-import { modelStatus, nameOfProfile, readStatus } from "./model-status.js";
-import { aboutDuration } from "./model-words.js";
+import { modelStatus, nameOfProfile, readStatus } from "./model_status.js";
+import { aboutDuration } from "./model_words.js";
 import { showError } from "./toasts.js";
 
-/** @typedef {import("./model-status.js").Profile} Profile */
+/** @typedef {import("./model_status.js").Profile} Profile */
 /**
  * A part of a plan: what `POST /api/models/switch` would do.
  * @typedef {object} Plan

@@ -3,14 +3,14 @@
 import { useStore } from "../store.js";
 import { html, useEffect, useRef } from "../ui.js";
 import { formatDate, t, tn } from "../words.js";
-import { openModels } from "./model-picker.js";
-import { cancelSwitch } from "./model-switching.js";
-import { modelStatus, nameOfProfile, profiles } from "./model-status.js";
-import { aboutDuration, wordsForPhase } from "./model-words.js";
+import { openModels } from "./model_picker.js";
+import { cancelSwitch } from "./model_switching.js";
+import { modelStatus, nameOfProfile, profiles } from "./model_status.js";
+import { aboutDuration, wordsForPhase } from "./model_words.js";
 import { account, isAdmin } from "./page.js";
 import { showToast } from "./toasts.js";
 
-/** @typedef {import("./model-status.js").ModelStatus} ModelStatus */
+/** @typedef {import("./model_status.js").ModelStatus} ModelStatus */
 
 export function ModelNotice() {
   const status = useStore(modelStatus);
@@ -26,7 +26,7 @@ export function ModelNotice() {
 
 /** @param {{status: ModelStatus, mayChange: boolean}} props */
 function Switching({ status, mayChange }) {
-  const change = /** @type {import("./model-status.js").BriefSwitch} */ (status.switch);
+  const change = /** @type {import("./model_status.js").BriefSwitch} */ (status.switch);
   const name = nameOfProfile(change.to_profile);
   const isBack = change.state === "rolling_back";
   const before = nameOfProfile(status.current_profile);
@@ -67,7 +67,7 @@ function NothingServed({ status, mayChange }) {
 
 /** Says how a switch ended that was under way while the page was open. @param {ModelStatus | null} status */
 function useEnding(status) {
-  const last = useRef(/** @type {import("./model-status.js").BriefSwitch | null} */ (null));
+  const last = useRef(/** @type {import("./model_status.js").BriefSwitch | null} */ (null));
   const id = status?.switch?.id ?? null;
   useEffect(() => {
     const before = last.current;
