@@ -51,7 +51,7 @@ export function Composer({ thread }) {
       />
       ${
         runningKey
-          ? html`<button type="button" class="is-icon round" aria-label=${t("Stop")} title=${t("Stop")} onClick=${() => void thread.stop()}><${Icon} name="stop" /></button>`
+          ? html`<button type="button" class="is-icon round is-stop" aria-label=${t("Stop")} title=${t("Stop")} onClick=${() => void thread.stop()}><${Icon} name="stop" /></button>`
           : html`<button type="submit" class="is-icon is-primary round" aria-label=${t("Send")} title=${t("Send")} disabled=${isEmpty}><${Icon} name="send" /></button>`
       }
     </form>

@@ -1,6 +1,6 @@
 // @ts-check
 /** One message in the list. */
-import { useStore } from "../store.js";
+import { Store, useStore } from "../store.js";
 import { html, useState } from "../ui.js";
 import { formatDate, t } from "../words.js";
 import { Answer } from "./answer.js";
@@ -37,7 +37,7 @@ export function MessageRow({ thread, item, place, count, isLast }) {
     aria-label=${nameOf(message)}
   >
     <header class="message-head">
-      <span class="message-who">${whoOf(message)}</span>
+      <${Who} item=${item} />
       <time datetime=${message.created_at} title=${formatDate(message.created_at)}>${timeOf(message.created_at)}</time>
     </header>
     ${
@@ -46,6 +46,14 @@ export function MessageRow({ thread, item, place, count, isLast }) {
         : html`<${Body} thread=${thread} item=${item} isLast=${isLast} onEdit=${() => setIsEditing(true)} />`
     }
   </article>`;
+}
+
+const NOTHING = new Store(/** @type {import("./message.js").Said | null} */ (null));
+
+/** The model says its name with its first word. @param {{item: Item}} props */
+function Who({ item }) {
+  const model = useStore(/** @type {typeof NOTHING} */ (item.live ?? NOTHING), (said) => said?.model);
+  return html`<span class="message-who">${whoOf(model ? { ...item.message, model } : item.message)}</span>`;
 }
 
 /** @param {import("./message.js").Message} message */
