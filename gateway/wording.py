@@ -17,7 +17,10 @@ class FilledText(str):
 
     def translated(self, translate: Callable[[str], str]) -> str:
         """In the language of `translate`; values that are such texts themselves are translated, too."""
-        values = {name: say(value, translate) for name, value in self.values.items()}
+        values = {
+            name: value.translated(translate) if isinstance(value, FilledText) else value
+            for name, value in self.values.items()
+        }
         return translate(self.text).format_map(values)
 
 
@@ -28,8 +31,8 @@ def fill_in(text: str, **values: Any) -> FilledText:
     return filled
 
 
-def say(message: Any, translate: Callable[[str], str]) -> Any:
-    """A message, filled in or whole, in the language of `translate`; a value that is no text is left alone."""
+def say(message: str, translate: Callable[[str], str]) -> str:
+    """A message in the language of `translate`, which leaves alone what it does not know."""
     if isinstance(message, FilledText):
         return message.translated(translate)
-    return message
+    return translate(message) if message else message
