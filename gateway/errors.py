@@ -36,7 +36,9 @@ class GatewayError(Exception):
         details: Mapping[str, Any] | None = None,
     ) -> None:
         """`details` stand beside `error` in the envelope: plain JSON values, such as a refused plan."""
-        self.message = message or self.default_message
+        self.wording = message or self.default_message
+        """What translations begin from; `message` is a plain string, as encoders want it."""
+        self.message = str(self.wording)
         self.param = param
         self.headers = dict(headers or {})
         self.details = dict(details or {})
@@ -314,7 +316,7 @@ def to_envelope(error: GatewayError, translate: Callable[[str], str] | None = No
 
     The message alone is in the language of `translate`, if there is one.
     """
-    message = say(error.message, translate) if translate else error.message
+    message = say(error.wording, translate) if translate else error.message
     message, param = shorten_echoes(message, error.param)
     described = {"message": message, "type": error.type, "param": param, "code": error.code}
     return {**error.details, "error": described}

@@ -98,7 +98,7 @@ class SignUpView(RedirectURLMixin, SignUpFormView):
             return self.render_to_response(context, status=refusal.status, headers=refusal.headers)
         except InvalidRequest as problem:
             form.add_error(
-                problem.param if problem.param in form.fields else None, say(problem.message, gettext)
+                problem.param if problem.param in form.fields else None, say(problem.wording, gettext)
             )
             return self.form_invalid(form)
         login(self.request, user, backend=LOGIN_BACKEND)

@@ -15,7 +15,7 @@ HOUR_S = 60 * MINUTE_S
 
 def describe_wait(refusal: RetryableError) -> str:
     """What was refused, and when it is worth another try."""
-    return f"{say(refusal.message, gettext)} {_try_again_in(refusal.wait_s)}"
+    return f"{say(refusal.wording, gettext)} {_try_again_in(refusal.wait_s)}"
 
 
 def _try_again_in(wait_s: float) -> str:

@@ -21,7 +21,7 @@ COPIED_SCRIPTS = "gateway/static/vendor"
 
 TEMPLATE_CALLS = {"gettext": None, "ngettext": (1, 2), "pgettext": ((1, "c"), 2)}
 """What Django's `templatize` makes of the tags, as Babel describes calls."""
-ONE_TEXT = frozenset({"_", "gettext", "gettext_lazy", "gettext_noop", "worded"})
+ONE_TEXT = frozenset({"_", "gettext", "gettext_lazy", "gettext_noop", "fill_in"})
 TWO_FORMS = frozenset({"ngettext", "ngettext_lazy"})
 MESSAGE_OF_CLASS = "default_message"
 """What the classes of `gateway.errors` say when they are raised without words of their own."""
