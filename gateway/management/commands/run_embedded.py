@@ -80,7 +80,7 @@ class Command(BaseCommand):
         user = User.objects.filter(username="demo", is_active=True).first()
         if user is not None:
             self.stdout.write(
-                f"Or paste this to chat; its token lives for an hour:\n\n{describe_curl(url, user)}\n"
+                f"\nOr paste this to chat; its token lives for an hour:\n\n{describe_curl(url, user)}\n"
             )
         if offers_browser:
             self.stdout.write("Enter opens the chat page in your browser.")
