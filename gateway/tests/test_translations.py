@@ -100,11 +100,13 @@ def test_texts_in_scripts_that_are_no_plain_literals_are_refused(call: str) -> N
 def test_texts_of_templates_are_found() -> None:
     source = """
       {% translate "Sign in" %}
+      {% firstof problem _("Please look below.") %}
           {% blocktranslate count n=n %}One{% plural %}{{ n }} many{% endblocktranslate %}
     """
 
     assert [(text.one, text.many) for text in read_template(source, "a.html")] == [
         ("Sign in", None),
+        ("Please look below.", None),
         ("One", "%(n)s many"),
     ]
 

@@ -19,7 +19,7 @@ APPS = ("gateway", "accounts", "chat", "conversations", "modelops")
 SCRIPTS = "gateway/static"
 COPIED_SCRIPTS = "gateway/static/vendor"
 
-TEMPLATE_CALLS = {"gettext": None, "ngettext": (1, 2), "pgettext": ((1, "c"), 2)}
+TEMPLATE_CALLS = {"_": None, "gettext": None, "ngettext": (1, 2), "pgettext": ((1, "c"), 2)}
 """What Django's `templatize` makes of the tags, as Babel describes calls."""
 ONE_TEXT = frozenset({"_", "gettext", "gettext_lazy", "gettext_noop", "fill_in"})
 TWO_FORMS = frozenset({"ngettext", "ngettext_lazy"})
