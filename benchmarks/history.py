@@ -3,8 +3,8 @@
 Fills two databases, one with 10,000 messages and one with 1,000,000 in 20,000 conversations (100,000
 on SQLite), and sends the same requests to a gateway on each, in turn. What is measured are the lists, pages,
 turns and searches of one account: it has 1,100 conversations in the small one, and 5,000 with a quarter of
-all messages in the large one. One of them has 4,000 messages in both. Each request may take 1.5 times as long in
-the large one, by the medians.
+all messages in the large one. One of them has 4,000 messages in both. Each request may take 1.5 times as
+long in the large one, by the medians.
 """
 
 from __future__ import annotations

@@ -21,6 +21,7 @@ from chat.whole_answers import read_completion
 from conversations.known_messages import KnownMessage
 from gateway.conf import GatewayConfig
 from gateway.errors import GatewayError, UpstreamTimeout, UpstreamUnavailable
+from gateway.wording import fill_in
 from modelops.serving.board import FREE
 from modelops.serving.routes import Route
 
@@ -164,12 +165,29 @@ class Generation:
         if self._ticket is not None:
             self.stop(self._admission.overdue_error(self._ticket))
         elif now >= self._opened_at + self.timeouts.total_s:
-            self.stop(UpstreamTimeout(f"The answer took longer than {self.timeouts.total_s:g} seconds."))
+            self.stop(
+                UpstreamTimeout(
+                    fill_in(
+                        "The answer took longer than {seconds} seconds.", seconds=f"{self.timeouts.total_s:g}"
+                    )
+                )
+            )
         elif self._has_data:
-            self.stop(UpstreamTimeout(f"The engine was silent for {self.timeouts.idle_s:g} seconds."))
+            self.stop(
+                UpstreamTimeout(
+                    fill_in(
+                        "The engine was silent for {seconds} seconds.", seconds=f"{self.timeouts.idle_s:g}"
+                    )
+                )
+            )
         else:
             self.stop(
-                UpstreamTimeout(f"The engine sent nothing within {self.timeouts.first_byte_s:g} seconds.")
+                UpstreamTimeout(
+                    fill_in(
+                        "The engine sent nothing within {seconds} seconds.",
+                        seconds=f"{self.timeouts.first_byte_s:g}",
+                    )
+                )
             )
 
     def tell_of_growth(self) -> None:
@@ -267,7 +285,9 @@ class Generation:
             self._announce_deadline()
         self._received_bytes += len(data)
         if self._received_bytes > self._max_bytes:
-            raise UpstreamUnavailable(f"The engine's answer is longer than {self._max_bytes} bytes.")
+            raise UpstreamUnavailable(
+                fill_in("The engine's answer is longer than {max_bytes} bytes.", max_bytes=self._max_bytes)
+            )
 
     def _pass_on(self, read: StreamRead, deliver: Deliver) -> Coroutine[Any, Any, None] | None:
         """Deliver what was read. Raises what ends the stream, once everything before it is delivered."""

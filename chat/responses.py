@@ -29,8 +29,9 @@ from chat.registry import Registry
 from chat.spending import spent_by
 from chat.sse import DONE, error_event
 from gateway import metrics
+from gateway.caller_language import translator_for
 from gateway.errors import DependencyUnavailable, GatewayError
-from gateway.http import SHORT_WAY
+from gateway.http import SHORT_WAY, header_value
 
 log = structlog.get_logger()
 
@@ -68,8 +69,10 @@ class Answer(Response):
         if storing is not None:
             storing.add_done_callback(self._note_stored)
         self.ended_by: BaseException | None = None
+        self._scope: Scope | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self._scope = scope
         client = Client(
             receive,
             send,
@@ -194,7 +197,11 @@ class StreamedAnswer(Answer):
         await self.generation.stream(deliver, ids=self._ids)
 
     async def conclude(self, client: Client, error: GatewayError | None) -> None:
-        await client.deliver(error_event(error) + DONE if error else DONE, is_last=True)
+        await client.deliver(self._say(error) + DONE if error else DONE, is_last=True)
+
+    def _say(self, error: GatewayError) -> bytes:
+        language = header_value(self._scope, b"accept-language") if self._scope else None
+        return error_event(error, translator_for(language))
 
 
 class CollectedAnswer(Answer):

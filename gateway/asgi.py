@@ -107,7 +107,7 @@ class GatewayApplication:
                 raise
             if not is_chat:
                 own_headers += page_headers()
-            await send_error(send_with_id, exc)
+            await send_error(send_with_id, exc, accept_language=header_value(scope, b"accept-language"))
         finally:
             is_probe = scope["path"] in PROBES and status < 400
             (log.debug if is_probe else log.info)(
