@@ -51,7 +51,7 @@ function findRest(kind, allowance, usedToday) {
   }
   if (allowance.window_s !== DAY_S) return null;
   const remaining = Math.max(0, allowance.limit - usedToday);
-  return { remaining, about: t("by today's use; the day is counted from your first request on") };
+  return { remaining, about: t("estimated from today's use; the 24 hours begin with your first request") };
 }
 
 export function Limits() {
