@@ -101,7 +101,7 @@ function Limit({ kind, name, allowance, used }) {
   return html`<div class="limit">
     <dt>${name}</dt>
     <dd>
-      ${formatNumber(allowance.limit)} ${nameWindow(allowance.window_s ?? 1)}
+      ${t("{count} {window}", { count: formatNumber(allowance.limit), window: nameWindow(allowance.window_s ?? 1) })}
       ${rest && html`<${Meter} label=${name} value=${rest.remaining} max=${allowance.limit} />`}
       <p class="hint">${rest
         ? `${t("{count} left", { count: formatNumber(rest.remaining) })} · ${rest.about}`
