@@ -54,12 +54,15 @@ lock: | $(VENV)/bin/python ## Resolve requirements/*.txt to hashed locks
 	  requirements/dev.txt -o requirements/dev-lock.txt
 
 $(VENV)/bin/python:
-	$(PYTHON) -m venv $(VENV)
+	@echo "Making an environment of Python's in $(VENV)"
+	@$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.installed: requirements/lock.txt | $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/lock.txt
+	@echo "Installing $$(grep -c '==' requirements/lock.txt) packages into $(VENV) (a minute or two, this once)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/lock.txt
 	@touch $@
 
 $(VENV)/.installed-dev: requirements/dev-lock.txt | $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev-lock.txt
+	@echo "Installing $$(grep -c '==' requirements/dev-lock.txt) packages into $(VENV) (a few minutes, this once)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev-lock.txt
 	@touch $@ $(VENV)/.installed

@@ -19,6 +19,7 @@ from accounts.models import ApiKey, AuditEvent, User
 from accounts.stamps import account_change
 from gateway.conf import get_config
 from gateway.errors import InvalidRequest, NotFound
+from gateway.wording import fill_in
 
 DEFAULT_OVERLAP_S = 24 * 3600
 MAX_OVERLAP_S = 30 * 24 * 3600
@@ -160,7 +161,9 @@ def _make_room(user: User, *, replaced: int) -> None:
     limit = get_config().max_api_keys
     current = working.filter(replaced_by=None).count() - replaced
     if current >= limit or working.count() >= 2 * limit:
-        raise InvalidRequest(f"An account may have {limit} working API keys. Revoke one first.")
+        raise InvalidRequest(
+            fill_in("An account may have {limit} working API keys. Revoke one first.", limit=limit)
+        )
 
 
 def _store(

@@ -9,6 +9,7 @@ import re
 import unicodedata
 
 from django.core.exceptions import ValidationError
+from django.utils.translation import gettext as _
 
 from accounts.lookalikes import AS_ASCII
 
@@ -52,14 +53,14 @@ def skeleton(name: str) -> str:
 def check_name(name: str) -> None:
     """What holds for every new name. Raises ValidationError."""
     if not any(c.isalnum() for c in name):
-        raise ValidationError("A user name needs a letter or a digit.")
+        raise ValidationError(_("A user name needs a letter or a digit."))
     if any(c in INVISIBLE for c in unicodedata.normalize("NFKC", name)):
-        raise ValidationError("A user name has no invisible characters.")
+        raise ValidationError(_("A user name has no invisible characters."))
     if skeleton(name) in set(map(skeleton, PLACEHOLDERS)):
-        raise ValidationError("This user name is reserved.")
+        raise ValidationError(_("This user name is reserved."))
     scripts = {_script(c) for c in unicodedata.normalize("NFKC", name) if c.isalpha()} - {"MODIFIER"}
     if len(scripts) > 1 and not scripts <= WRITTEN_TOGETHER:
-        raise ValidationError("A user name is written in one script.")
+        raise ValidationError(_("A user name is written in one script."))
 
 
 def check_newcomers_name(name: str) -> None:
@@ -68,13 +69,13 @@ def check_newcomers_name(name: str) -> None:
     if _readings("".join(words)) & set(map(_read, _OFFICES)) or any(
         _readings(word) & set(map(_read, _RULING)) for word in words
     ):
-        raise ValidationError("This user name is reserved.")
+        raise ValidationError(_("This user name is reserved."))
 
 
 def check_address(address: str) -> None:
     """Raises ValidationError for a look-alike before the @, some of which Django takes for ASCII letters."""
     if not fold(address).rpartition("@")[0].isascii():
-        raise ValidationError("Enter a valid e-mail address.")
+        raise ValidationError(_("Enter a valid e-mail address."))
 
 
 def _script(character: str) -> str:

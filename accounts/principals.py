@@ -14,6 +14,7 @@ from django.utils import timezone
 from accounts.models import ApiKey, Role, Session, User
 from accounts.scopes import Scope
 from gateway.errors import AuthenticationFailed, PermissionDenied, TokenExpired, TokenRevoked
+from gateway.wording import fill_in
 
 
 class CredentialKind(StrEnum):
@@ -70,7 +71,9 @@ class Principal:
     def require(self, *scopes: str) -> None:
         """Raises PermissionDenied unless the credential has one of these scopes."""
         if not self.has(*scopes):
-            raise PermissionDenied(f"This API key lacks the scope {' or '.join(map(str, scopes))}.")
+            raise PermissionDenied(
+                fill_in("This API key lacks the scope {scopes}.", scopes=" or ".join(map(str, scopes)))
+            )
 
     def may_use_model(self, name: str) -> bool:
         return not self.models or name in self.models
@@ -78,7 +81,9 @@ class Principal:
     def require_model(self, name: str) -> None:
         """Raises PermissionDenied when the credential is for other models."""
         if not self.may_use_model(name):
-            raise PermissionDenied(f"This API key may not use the model `{name}`.", param="model")
+            raise PermissionDenied(
+                fill_in("This API key may not use the model `{model}`.", model=name), param="model"
+            )
 
 
 def check_credentials(

@@ -46,17 +46,22 @@ def log_in(
 def register(
     *, username: str, password: str, email: str | None = None, origin: ChangeOrigin
 ) -> tuple[User, TokenPair]:
-    """A plain user's account and its first session. Raises PermissionDenied unless REGISTRATION is on."""
+    """A plain user's account and its first session. Raises as `register_account`."""
+    user = register_account(username=username, password=password, email=email, origin=origin)
+    return user, issue_pair(user, origin)
+
+
+def register_account(*, username: str, password: str, email: str | None = None, origin: ChangeOrigin) -> User:
+    """A plain user's account. Raises PermissionDenied unless REGISTRATION is on, and InvalidRequest."""
     if not get_config().registration:
         raise PermissionDenied("Registration is switched off. Ask an administrator for an account.")
     try:
         check_newcomers_name(username)
     except ValidationError as exc:
         raise InvalidRequest(" ".join(exc.messages), param="username") from exc
-    user = create_account(
+    return create_account(
         username=username, password=password, email=email, role=Role.USER, origin=origin, is_registration=True
     )
-    return user, issue_pair(user, origin)
 
 
 def create_account(

@@ -13,7 +13,9 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Protocol
 
+from gateway.conf import GatewayConfig
 from gateway.errors import GatewayError, ModelSwitching, RateLimitExceeded
+from gateway.wording import fill_in
 from modelops.serving.board import BoardSnapshot, SlotView
 from modelops.serving.routes import Route, RouteTable, cut_error, switching_error
 
@@ -37,6 +39,14 @@ class WaitLimits:
     plain_s: float
     stream_s: float
     queue_size: int
+
+    @classmethod
+    def of(cls, config: GatewayConfig) -> WaitLimits:
+        return cls(
+            plain_s=config.switch_wait_s,
+            stream_s=config.switch_stream_wait_s,
+            queue_size=config.switch_queue_size,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,7 +200,7 @@ class EngineAdmission:
         """The error for a request whose deadline in the queue has passed."""
         if ticket.request.model in self._board.routes.ready:
             return _too_many(ticket.slot)
-        return self._switching_error(ticket.slot, "The model is not ready yet.")
+        return self._switching_error(ticket.slot, fill_in("The model is not ready yet."))
 
     def presence(self) -> dict[str, dict[str, int]]:
         """By slot id: the epoch that this process acts on, and its open and waiting requests."""
@@ -254,7 +264,7 @@ class EngineAdmission:
         queue = self._queue_of(slug)
         if queue.is_open and (slot := self._board.slot(slug)) is not None and not slot.switches:
             return _too_many(slug)
-        return self._switching_error(slug, "Too many requests wait for the model already.")
+        return self._switching_error(slug, fill_in("Too many requests wait for the model already."))
 
     def _switching_error(self, slug: str, what: str) -> GatewayError:
         slot = self._board.slot(slug)
@@ -269,5 +279,8 @@ def _has_capacity(queue: SlotQueue, route: Route) -> bool:
 
 def _too_many(slot: str) -> GatewayError:
     return RateLimitExceeded(
-        f"The model of the slot {slot!r} answers as many requests as its profile allows at a time."
+        fill_in(
+            "The model of the slot {slot} answers as many requests as its profile allows at a time.",
+            slot=repr(slot),
+        )
     )

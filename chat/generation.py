@@ -12,6 +12,7 @@ from typing import Any
 
 from chat.endpoints import CHAT_PATH
 from chat.engine_admission import AdmittedRequest, EngineAdmission, RouteRequest, Ticket
+from chat.positions import EventIds
 from chat.sse import join_events
 from chat.stream_reading import StreamEnded, StreamRead, StreamReader
 from chat.transcript import Transcript
@@ -20,6 +21,7 @@ from chat.whole_answers import read_completion
 from conversations.known_messages import KnownMessage
 from gateway.conf import GatewayConfig
 from gateway.errors import GatewayError, UpstreamTimeout, UpstreamUnavailable
+from gateway.wording import fill_in
 from modelops.serving.board import FREE
 from modelops.serving.routes import Route
 
@@ -97,6 +99,8 @@ class Generation:
         self.transcript = Transcript(continued.content, continued.reasoning) if continued else Transcript()
         self.started_at = time.perf_counter()
         self.first_token_at: float | None = None
+        self.growth_listeners: list[Callable[[], None]] = []
+        """Called when the transcript has grown, and when the answer is over."""
         self.sent_bytes = 0
         """The size of the request to the engine; 0 until admission."""
         self._call: EngineCall | None = None
@@ -161,20 +165,41 @@ class Generation:
         if self._ticket is not None:
             self.stop(self._admission.overdue_error(self._ticket))
         elif now >= self._opened_at + self.timeouts.total_s:
-            self.stop(UpstreamTimeout(f"The answer took longer than {self.timeouts.total_s:g} seconds."))
+            self.stop(
+                UpstreamTimeout(
+                    fill_in(
+                        "The answer took longer than {seconds} seconds.", seconds=f"{self.timeouts.total_s:g}"
+                    )
+                )
+            )
         elif self._has_data:
-            self.stop(UpstreamTimeout(f"The engine was silent for {self.timeouts.idle_s:g} seconds."))
+            self.stop(
+                UpstreamTimeout(
+                    fill_in(
+                        "The engine was silent for {seconds} seconds.", seconds=f"{self.timeouts.idle_s:g}"
+                    )
+                )
+            )
         else:
             self.stop(
-                UpstreamTimeout(f"The engine sent nothing within {self.timeouts.first_byte_s:g} seconds.")
+                UpstreamTimeout(
+                    fill_in(
+                        "The engine sent nothing within {seconds} seconds.",
+                        seconds=f"{self.timeouts.first_byte_s:g}",
+                    )
+                )
             )
 
-    async def stream(self, deliver: Deliver) -> None:
+    def tell_of_growth(self) -> None:
+        for tell in self.growth_listeners:
+            tell()
+
+    async def stream(self, deliver: Deliver, *, ids: EventIds | None = None) -> None:
         """Give the answer's events to `deliver`, whole events each time, without the final `[DONE]`.
 
         Raises GatewayError when the engine fails, also when its stream ends without `[DONE]`.
         """
-        reader = StreamReader(self.transcript, keep_usage=self._keep_usage)
+        reader = StreamReader(self.transcript, keep_usage=self._keep_usage, ids=ids)
 
         def take(data: bytes) -> Coroutine[Any, Any, None] | None:
             self._note_data(data)
@@ -260,12 +285,16 @@ class Generation:
             self._announce_deadline()
         self._received_bytes += len(data)
         if self._received_bytes > self._max_bytes:
-            raise UpstreamUnavailable(f"The engine's answer is longer than {self._max_bytes} bytes.")
+            raise UpstreamUnavailable(
+                fill_in("The engine's answer is longer than {max_bytes} bytes.", max_bytes=self._max_bytes)
+            )
 
     def _pass_on(self, read: StreamRead, deliver: Deliver) -> Coroutine[Any, Any, None] | None:
         """Deliver what was read. Raises what ends the stream, once everything before it is delivered."""
         if self.first_token_at is None and self.transcript.pieces:
             self.first_token_at = time.perf_counter()
+        if self.growth_listeners:
+            self.tell_of_growth()
         busy = deliver(join_events(read.kept)) if read.kept else None
         if read.ending is None:
             return busy

@@ -20,6 +20,7 @@ from chat.stages import admit_generation, call_if_allowed, find_route, salt_of
 from chat.web_runtime import get_runtime
 from gateway.errors import ModelNotFound
 from gateway.shortening import shorten
+from gateway.wording import fill_in
 from modelops.serving.routes import find_spelling, misspelled_message
 
 
@@ -74,7 +75,7 @@ async def get_model(request: Request) -> Response:
     spelling = find_spelling(wanted, cards)
     if spelling is not None:
         raise ModelNotFound(misspelled_message(wanted, spelling), param="model")
-    raise ModelNotFound(f"The model `{shorten(wanted)}` is not served.", param="model")
+    raise ModelNotFound(fill_in("The model `{model}` is not served.", model=shorten(wanted)), param="model")
 
 
 async def list_usable_cards(request: Request) -> list[dict[str, Any]]:

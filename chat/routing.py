@@ -12,6 +12,7 @@ from chat.schemas import SAMPLING_FIELDS, TOOL_FIELDS, AnswerRequest
 from chat.upstream import EngineCall
 from conversations.branches import Prompt
 from gateway.errors import InvalidRequest
+from gateway.wording import fill_in
 from modelops.serving.live import LiveBoard
 from modelops.serving.routes import CURRENT, Route
 
@@ -71,7 +72,13 @@ def limit_output(payload: dict[str, Any], route: Route) -> dict[str, Any]:
     for name, tokens in asked.items():
         if isinstance(tokens, int) and tokens > limit:
             raise InvalidRequest(
-                f"{name}: the model `{route.model}` answers with {limit} tokens at most.", param=name
+                fill_in(
+                    "{name}: the model `{model}` answers with {limit} tokens at most.",
+                    name=name,
+                    model=route.model,
+                    limit=limit,
+                ),
+                param=name,
             )
     return payload if asked else payload | {"max_tokens": limit}
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import msgspec
 
 from gateway.errors import GatewayError, to_envelope
@@ -85,6 +87,6 @@ def named_event(name: str, event_id: int, content: object) -> bytes:
     return b"id: %d\nevent: %s\ndata: %s\n\n" % (event_id, name.encode(), msgspec.json.encode(content))
 
 
-def error_event(error: GatewayError) -> bytes:
+def error_event(error: GatewayError, translate: Callable[[str], str] | None = None) -> bytes:
     """The one event that says why an answer ends early; `[DONE]` follows it."""
-    return data_event(to_envelope(error))
+    return data_event(to_envelope(error, translate))

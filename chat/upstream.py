@@ -29,6 +29,7 @@ from gateway.errors import (
     UpstreamTimeout,
     UpstreamUnavailable,
 )
+from gateway.wording import fill_in
 
 MAX_ERROR_BYTES = 64 * 1024
 
@@ -186,7 +187,7 @@ def _error_of_status(status: int, message: str, param: str | None) -> GatewayErr
         return UpstreamRejected(message or f"The engine answered {status}.", status=status, param=param)
     if status == 504:
         return UpstreamTimeout("The engine answered 504.")
-    return UpstreamUnavailable(f"The engine failed with status {status}.")
+    return UpstreamUnavailable(fill_in("The engine failed with status {status}.", status=status))
 
 
 def error_in_answer(content: Any) -> GatewayError:

@@ -16,6 +16,7 @@ from gateway.conf import get_config
 from gateway.database.rows import encode_rows, is_postgresql, join, octets
 from gateway.errors import ConversationFull, NotFound
 from gateway.ids import new_id
+from gateway.wording import fill_in
 
 COPIED_AS = {
     "id": "pair.new_id",
@@ -54,7 +55,9 @@ def duplicate_conversation(
         if message_id and not branch.ids:
             raise NotFound("There is no such message.", param="message_id")
         if not branch.is_whole:
-            raise ConversationFull(f"Branches of more than {MOST_MESSAGES} messages are not copied.")
+            raise ConversationFull(
+                fill_in("Branches of more than {most} messages are not copied.", most=MOST_MESSAGES)
+            )
         new_bytes = branch.size_bytes + count_bytes(source.system_prompt) + ROW_BYTES * (len(branch.ids) + 1)
         check_space(owner_id, new_bytes, get_config().max_account_bytes)
         return _copy(source, branch)

@@ -9,6 +9,7 @@ from django.db.models import F
 
 from conversations.models import Conversation, Folder
 from gateway.errors import InvalidRequest, NotFound
+from gateway.wording import fill_in
 
 MOST_FOLDERS = 200
 """Of one account."""
@@ -22,7 +23,9 @@ def list_folders(*, owner_id: uuid.UUID) -> list[Folder]:
 def create_folder(*, owner_id: uuid.UUID, name: str) -> Folder:
     """Raises InvalidRequest for a name that the owner's folders have already, and for one folder too many."""
     if Folder.objects.filter(owner_id=owner_id).count() >= MOST_FOLDERS:
-        raise InvalidRequest(f"There are {MOST_FOLDERS} folders already. Delete some first.")
+        raise InvalidRequest(
+            fill_in("There are {most} folders already. Delete some first.", most=MOST_FOLDERS)
+        )
     try:
         with transaction.atomic():
             return Folder.objects.create(owner_id=owner_id, name=name)

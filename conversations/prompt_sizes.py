@@ -10,6 +10,7 @@ import msgspec
 from conversations.branches import BranchLimits, Prompt
 from conversations.models import ROW_BYTES
 from gateway.errors import ContextLengthExceeded, ConversationFull
+from gateway.wording import FilledText, fill_in
 
 MAX_BYTES_PER_TOKEN = 16
 """More than any text has on average: English has 4 or 5, indented code up to 8."""
@@ -75,36 +76,51 @@ class TurnLimits:
         """Raises ContextLengthExceeded for a prompt that cannot fit whatever it says."""
         if self.context_tokens is not None and size_bytes > self._prompt_bytes:
             raise ContextLengthExceeded(
-                f"The prompt has {size_bytes} bytes with all that was said before. The context of "
-                f"`{self.model}` is {self.context_tokens} tokens, or {self._prompt_bytes} bytes at most.",
+                fill_in(
+                    "The prompt has {bytes} bytes with all that was said before. The context of "
+                    "`{model}` is {tokens} tokens, or {most} bytes at most.",
+                    bytes=size_bytes,
+                    model=self.model,
+                    tokens=self.context_tokens,
+                    most=self._prompt_bytes,
+                ),
                 param="messages",
             )
 
     def check_tokens(self, count: int) -> None:
         """Raises ContextLengthExceeded for a prompt of more tokens than the context has."""
         if self.context_tokens is not None and count > self.context_tokens:
-            what = (
-                "The newest turn alone has {} tokens."
+            raise self._exceeded(
+                fill_in("The newest turn alone has {count} tokens.", count=count)
                 if self.keeps_newest
-                else "The prompt has {} tokens with all that was said before."
+                else fill_in("The prompt has {count} tokens with all that was said before.", count=count)
             )
-            raise self._exceeded(what.format(count))
 
     def refuse_newest(self) -> ContextLengthExceeded:
         """The error for a newest turn that is larger than what is loaded of a branch."""
-        return self._exceeded(f"The newest turn alone has more than {self.branch.size_bytes} bytes.")
+        return self._exceeded(
+            fill_in("The newest turn alone has more than {bytes} bytes.", bytes=self.branch.size_bytes)
+        )
 
-    def _exceeded(self, what: str) -> ContextLengthExceeded:
-        context = f"The context of `{self.model}` is {self.context_tokens} tokens."
-        return ContextLengthExceeded(f"{what} {context}", param="messages")
+    def _exceeded(self, what: FilledText) -> ContextLengthExceeded:
+        message = fill_in(
+            "{what} The context of `{model}` is {tokens} tokens.",
+            what=what,
+            model=self.model,
+            tokens=self.context_tokens,
+        )
+        return ContextLengthExceeded(message, param="messages")
 
     def check_conversation(self, stored_bytes: int, new_bytes: int, new_messages: int) -> None:
         """Raises ConversationFull when the conversation would hold more than it may."""
         wanted = stored_bytes + new_bytes + ROW_BYTES * new_messages
         if self.conversation_bytes and wanted > self.conversation_bytes:
             raise ConversationFull(
-                f"The conversation would hold {wanted} bytes; {self.conversation_bytes} are allowed. "
-                "Start a new one."
+                fill_in(
+                    "The conversation would hold {bytes} bytes; {most} are allowed. Start a new one.",
+                    bytes=wanted,
+                    most=self.conversation_bytes,
+                )
             )
 
 

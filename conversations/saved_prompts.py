@@ -15,6 +15,7 @@ from django.db.models.fields.tuple_lookups import TupleGreaterThan
 
 from conversations.models import SavedPrompt
 from gateway.errors import InvalidRequest, NotFound, PermissionDenied
+from gateway.wording import fill_in
 
 MOST_PROMPTS = 500
 """Of one account."""
@@ -46,7 +47,9 @@ def create_prompt(
     """
     _check_sharing(is_shared, is_admin)
     if SavedPrompt.objects.filter(owner_id=owner_id).count() >= MOST_PROMPTS:
-        raise InvalidRequest(f"There are {MOST_PROMPTS} prompts already. Delete some first.")
+        raise InvalidRequest(
+            fill_in("There are {most} prompts already. Delete some first.", most=MOST_PROMPTS)
+        )
     try:
         with transaction.atomic():
             return SavedPrompt.objects.create(

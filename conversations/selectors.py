@@ -10,8 +10,9 @@ from django.db.models import QuerySet
 from conversations.branches import BranchLimits, load_branches
 from conversations.models import Conversation, Message
 from gateway.errors import InvalidRequest, NotFound
+from gateway.wording import fill_in
 
-NO_MESSAGE = "There is no such message."
+NO_MESSAGE = fill_in("There is no such message.")
 
 MAX_PAGE = 100
 """Rows that a page may have."""

@@ -21,6 +21,7 @@ from conversations.services import lock_conversation
 from gateway.conf import get_config
 from gateway.errors import InvalidRequest, NotFound, PermissionDenied
 from gateway.ids import parse_id
+from gateway.wording import fill_in
 
 MOST_LINKS = 500
 """Of one account."""
@@ -45,12 +46,14 @@ def share_conversation(
             raise InvalidRequest("Nothing was said in this conversation yet.")
         days = expires_in_days or config.shared_link_days
         if days > config.shared_link_days:
-            message = f"A link lasts {config.shared_link_days} days at most."
+            message = fill_in("A link lasts {days} days at most.", days=config.shared_link_days)
             raise InvalidRequest(message, param="expires_in_days")
         own = SharedLink.objects.filter(owner_id=owner_id)
         own.filter(expires_at__lte=now).delete()
         if own.count() >= MOST_LINKS:
-            raise InvalidRequest(f"There are {MOST_LINKS} links already. Revoke some first.")
+            raise InvalidRequest(
+                fill_in("There are {most} links already. Revoke some first.", most=MOST_LINKS)
+            )
         return SharedLink.objects.create(
             owner_id=owner_id,
             conversation=conversation,

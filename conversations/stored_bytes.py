@@ -10,6 +10,7 @@ from django.db.models.functions import Cast
 
 from conversations.models import ROW_BYTES, Conversation, Message, OctetLength, StoredFile
 from gateway.errors import StorageFull
+from gateway.wording import fill_in
 
 
 def sum_stored_bytes(items: Sequence[uuid.UUID]) -> list[int]:
@@ -41,6 +42,9 @@ def check_account(stored_bytes: int, new_bytes: int, limit_bytes: int) -> None:
     """Raises StorageFull when an account would hold more than it may. A limit of 0 is none."""
     if limit_bytes and stored_bytes + new_bytes > limit_bytes:
         raise StorageFull(
-            f"Your conversations and files would hold {stored_bytes + new_bytes} bytes; "
-            f"{limit_bytes} are allowed."
+            fill_in(
+                "Your conversations and files would hold {bytes} bytes; {most} are allowed.",
+                bytes=stored_bytes + new_bytes,
+                most=limit_bytes,
+            )
         )

@@ -111,6 +111,13 @@ class GatewayConfig(AccountConfig, ConversationConfig, EngineConfig, RequestConf
     )
     port: int = setting("GATEWAY_PORT", 8080, "Port that `make run` listens on.", whole_number(1, 65535))
 
+    open_browser: bool = setting(
+        "OPEN_BROWSER",
+        True,
+        "Whether `make run`, at a terminal with a screen, offers to open the chat page in the browser.",
+        parse_boolean,
+    )
+
     web_concurrency: int = setting(
         "WEB_CONCURRENCY",
         1,

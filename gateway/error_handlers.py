@@ -1,4 +1,4 @@
-"""Adapters that turn every failure of Django and DRF into the one envelope."""
+"""Adapters that turn every failure of Django and DRF into the one envelope, or a page that says as much."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ import structlog
 from django.core.exceptions import PermissionDenied as DjangoPermissionDenied
 from django.core.exceptions import RequestDataTooBig
 from django.db import InterfaceError, OperationalError
-from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import is_valid_path
+from django.utils.translation import gettext
 from django_redis.exceptions import ConnectionInterrupted
 from redis.exceptions import RedisError
 from rest_framework import exceptions as rest
@@ -18,8 +19,10 @@ from rest_framework.response import Response
 
 from gateway import errors
 from gateway.database.failures import explain_failure
+from gateway.error_pages import error_response
 from gateway.http import tidy_path
 from gateway.shortening import LONGEST_ECHO, shorten
+from gateway.wording import fill_in
 
 log = structlog.get_logger()
 
@@ -104,32 +107,29 @@ def first_problem(detail: Any, path: str = "") -> tuple[str | None, str]:
     return path or None, str(detail)
 
 
-def envelope_response(error: errors.GatewayError) -> JsonResponse:
-    return JsonResponse(errors.to_envelope(error), status=errors.status_of(error), headers=error.headers)
-
-
 def handle_rest_exception(exc: Exception, context: dict[str, Any]) -> Response | None:
     """DRF's EXCEPTION_HANDLER."""
     error = to_gateway_error(exc)
     if error is None:
         return None
-    return Response(errors.to_envelope(error), status=errors.status_of(error), headers=error.headers)
+    return Response(errors.to_envelope(error, gettext), status=errors.status_of(error), headers=error.headers)
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
-    return envelope_response(errors.PermissionDenied("The CSRF check failed. Reload the page and try again."))
+    refusal = errors.PermissionDenied("The CSRF check failed. Reload the page and try again.")
+    return error_response(request, refusal)
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
-    return envelope_response(errors.InvalidRequest())
+    return error_response(request, errors.InvalidRequest())
 
 
 def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:
-    return envelope_response(errors.PermissionDenied())
+    return error_response(request, errors.PermissionDenied())
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
-    return envelope_response(no_such_path(request.path_info))
+    return error_response(request, no_such_path(request.path_info))
 
 
 def no_such_path(path: str) -> errors.NotFound:
@@ -137,9 +137,9 @@ def no_such_path(path: str) -> errors.NotFound:
     tidy = tidy_path(path)
     for candidate in (tidy, f"{tidy}/"):
         if candidate != path and is_valid_path(candidate):
-            return errors.NotFound(f"There is no such path. Use {candidate}.")
+            return errors.NotFound(fill_in("There is no such path. Use {path}.", path=candidate))
     return errors.NotFound("There is no such path.")
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    return envelope_response(errors.InternalError())
+    return error_response(request, errors.InternalError())

@@ -7,10 +7,11 @@ exceptions are translated once, by the module that owns that library.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 from gateway.shortening import shorten_echoes
+from gateway.wording import say
 
 MAXIMUM_RETRY_AFTER_S = 60
 
@@ -35,7 +36,9 @@ class GatewayError(Exception):
         details: Mapping[str, Any] | None = None,
     ) -> None:
         """`details` stand beside `error` in the envelope: plain JSON values, such as a refused plan."""
-        self.message = message or self.default_message
+        self.wording = message or self.default_message
+        """What translations begin from; `message` is a plain string, as encoders want it."""
+        self.message = str(self.wording)
         self.param = param
         self.headers = dict(headers or {})
         self.details = dict(details or {})
@@ -176,6 +179,11 @@ class FileInUse(Conflict):
     default_message = "A message refers to this file. Delete its conversation first."
 
 
+class LastAdministrator(Conflict):
+    code = "last_administrator"
+    default_message = "The only administrator cannot leave. Give the role to somebody else first."
+
+
 class DoesNotFit(Conflict):
     code = "does_not_fit"
     default_message = "The profile does not fit the GPUs."
@@ -214,8 +222,9 @@ class RetryableError(GatewayError):
         retry_after_s: float | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> None:
-        wait = self.retry_after_s if retry_after_s is None else retry_after_s
-        bounded = str(max(1, min(MAXIMUM_RETRY_AFTER_S, math.ceil(wait))))
+        self.wait_s = self.retry_after_s if retry_after_s is None else retry_after_s
+        """As long as it takes; programs are told at most a minute."""
+        bounded = str(max(1, min(MAXIMUM_RETRY_AFTER_S, math.ceil(self.wait_s))))
         super().__init__(message, headers={"Retry-After": bounded, **(headers or {})})
 
 
@@ -292,6 +301,15 @@ class UpstreamTimeout(GatewayError):
     default_message = "The engine took too long."
 
 
+class AnswerInterrupted(GatewayError):
+    """Never a status by itself: the streams of stored answers end with it."""
+
+    status = 502
+    type = "server_error"
+    code = "interrupted"
+    default_message = "The process that generated this answer ended before it was complete."
+
+
 class UpstreamRejected(GatewayError):
     """The engine refused the request: its own status (4xx) and message are kept."""
 
@@ -307,8 +325,12 @@ def status_of(error: GatewayError) -> int:
     return error.upstream_status if isinstance(error, UpstreamRejected) else error.status
 
 
-def to_envelope(error: GatewayError) -> dict[str, Any]:
-    """`{"error": {"message", "type", "param", "code"}}`, OpenAI's shape, for every face of the gateway."""
-    message, param = shorten_echoes(error.message, error.param)
+def to_envelope(error: GatewayError, translate: Callable[[str], str] | None = None) -> dict[str, Any]:
+    """`{"error": {"message", "type", "param", "code"}}`, OpenAI's shape, for every face of the gateway.
+
+    The message alone is in the language of `translate`, if there is one.
+    """
+    message = say(error.wording, translate) if translate else error.message
+    message, param = shorten_echoes(message, error.param)
     described = {"message": message, "type": error.type, "param": param, "code": error.code}
     return {**error.details, "error": described}

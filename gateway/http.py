@@ -13,6 +13,7 @@ import msgspec
 from django.http.request import split_domain_port, validate_host
 from starlette.types import Message, Receive, Scope, Send
 
+from gateway.caller_language import translator_for
 from gateway.errors import (
     GatewayError,
     InvalidRequest,
@@ -21,6 +22,7 @@ from gateway.errors import (
     status_of,
     to_envelope,
 )
+from gateway.wording import fill_in
 
 SLOWEST_BODY_BYTES_PER_S = 16 * 1024
 """Slower than a phone on a bad line: a client below it for long holds its request open on purpose."""
@@ -71,7 +73,10 @@ def check_encoding(scope: Scope) -> None:
     encoding = header_value(scope, b"content-encoding")
     if encoding is not None and encoding.strip().lower() not in {"", "identity"}:
         raise UnsupportedMediaType(
-            f"The body is compressed (Content-Encoding: {encoding[:40]}). Send it as it is.",
+            fill_in(
+                "The body is compressed (Content-Encoding: {encoding}). Send it as it is.",
+                encoding=encoding[:40],
+            ),
             headers={"Accept-Encoding": "identity"},
         )
 
@@ -90,7 +95,7 @@ def bounded_receive(scope: Scope, receive: Receive, *, max_bytes: int, timeout_s
     """
     declared = header_value(scope, b"content-length")
     if declared is not None and declared.isdigit() and int(declared) > max_bytes:
-        raise RequestTooLarge(f"The request body is larger than {max_bytes} bytes.")
+        raise _body_too_large(max_bytes)
     received = 0
     started: float | None = None
     is_complete = False
@@ -108,14 +113,20 @@ def bounded_receive(scope: Scope, receive: Receive, *, max_bytes: int, timeout_s
             async with asyncio.timeout(min(timeout_s, left_s)):
                 message = await receive()
         except TimeoutError as exc:
-            raise InvalidRequest(f"The request body stalled for {timeout_s:g} seconds.") from exc
+            raise InvalidRequest(
+                fill_in("The request body stalled for {seconds} seconds.", seconds=f"{timeout_s:g}")
+            ) from exc
         received += len(message.get("body", b""))
         if received > max_bytes:
-            raise RequestTooLarge(f"The request body is larger than {max_bytes} bytes.")
+            raise _body_too_large(max_bytes)
         is_complete = not message.get("more_body", False)
         return message
 
     return receive_bounded
+
+
+def _body_too_large(max_bytes: int) -> RequestTooLarge:
+    return RequestTooLarge(fill_in("The request body is larger than {max_bytes} bytes.", max_bytes=max_bytes))
 
 
 async def send_json(
@@ -136,5 +147,6 @@ async def send_json(
     await send({"type": "http.response.body", "body": body})
 
 
-async def send_error(send: Send, error: GatewayError) -> None:
-    await send_json(send, status_of(error), to_envelope(error), error.headers)
+async def send_error(send: Send, error: GatewayError, *, accept_language: str | None = None) -> None:
+    envelope = to_envelope(error, translator_for(accept_language))
+    await send_json(send, status_of(error), envelope, error.headers)

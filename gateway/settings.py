@@ -22,12 +22,17 @@ ALLOWED_HOSTS = list(CONFIG.hosts)
 ROOT_URLCONF = "gateway.urls"
 ASGI_APPLICATION = "gateway.asgi.application"
 AUTH_USER_MODEL = "accounts.User"
+# What belongs to an account in apps that `accounts` may not import: `accounts.leaving` says what they do.
+ACCOUNT_DATA = ["conversations.leaving.ConversationData"]
 AUDIT_SINK = "accounts.audit.keep_change"  # where `gateway.audit` puts what it is told
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 LANGUAGE_CODE = "en"
 LANGUAGES = [("en", "English"), ("ko", "한국어")]
 LOCALE_PATHS = [BASE_DIR / "locale"]
 LANGUAGE_COOKIE_HTTPONLY = True
+LANGUAGE_COOKIE_SAMESITE = "Lax"
+LANGUAGE_COOKIE_SECURE = CONFIG.secure_cookies
+LANGUAGE_COOKIE_AGE = 365 * 24 * 3600
 TIME_ZONE = "UTC"
 USE_TZ = True
 APPEND_SLASH = False

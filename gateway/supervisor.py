@@ -22,6 +22,8 @@ from gateway.conf import BASE_DIR
 STOP_TIMEOUT_S = 4.0
 RESTART_DELAYS_S = (0.5, 1.0, 2.0, 5.0, 10.0)
 PR_SET_PDEATHSIG = 1
+LAST_WORDS = 4000
+"""Characters of its log that are shown of a child that ended."""
 
 
 @dataclass
@@ -53,6 +55,17 @@ class Child:
             preexec_fn=end_with_parent,
         )
 
+    def close_log(self) -> None:
+        if self._log is not None:
+            self._log.close()
+            self._log = None
+
+    def last_words(self) -> str:
+        """The end of its log, which says why it ended; nothing where it wrote to the terminal."""
+        if self.log_path is None or not self.log_path.exists():
+            return ""
+        return "\n".join(self.log_path.read_text(errors="replace")[-LAST_WORDS:].splitlines())
+
 
 def end_with_parent() -> None:
     """Ask Linux to end this process when its parent dies, however that happens."""
@@ -69,9 +82,14 @@ class Supervisor:
         self._is_stopping = False
         self._news, self._notify = os.pipe()
         os.set_blocking(self._notify, False)
+        self._when_entered: Callable[[], None] | None = None
 
-    def run(self, *, when_started: Callable[[], None]) -> int:
-        """Run until a signal (exit code 0) or the end of an essential child (1)."""
+    def run(self, *, when_started: Callable[[], None], when_entered: Callable[[], None] | None = None) -> int:
+        """Run until a signal (exit code 0) or the end of an essential child (1).
+
+        `when_entered` is called at each line that is typed meanwhile.
+        """
+        self._when_entered = when_entered
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGCHLD):
             signal.signal(number, self._on_signal)
         try:
@@ -89,7 +107,11 @@ class Supervisor:
 
     @property
     def is_stopping(self) -> bool:
-        return self._is_stopping
+        """Whether a signal came, or an essential child has ended."""
+        return self._is_stopping or any(
+            child.is_essential and child.process is not None and child.process.poll() is not None
+            for child in self._children
+        )
 
     def _watch(self) -> int:
         while not self._is_stopping:
@@ -97,6 +119,8 @@ class Supervisor:
                 if child.process is not None and child.process.poll() is not None:
                     if child.is_essential:
                         self._say(f"{child.name} ended with code {child.process.returncode}; stopping.")
+                        if words := child.last_words():
+                            self._say(words)
                         return 1
                     self._schedule_restart(child, child.process.returncode)
                 elif child.process is None and time.monotonic() >= child.restart_at:
@@ -108,8 +132,18 @@ class Supervisor:
         """Until a signal comes, that of an ended child included, or a child is to be started again."""
         due_at = min((child.restart_at for child in self._children if child.process is None), default=None)
         timeout_s = None if due_at is None else max(0.0, due_at - time.monotonic())
-        if select.select([self._news], [], [], timeout_s)[0]:
+        typed = [sys.stdin] if self._when_entered is not None else []
+        ready = select.select([self._news, *typed], [], [], timeout_s)[0]
+        if self._news in ready:
             os.read(self._news, select.PIPE_BUF)
+        if sys.stdin in ready:
+            self._take_line()
+
+    def _take_line(self) -> None:
+        if not sys.stdin.readline():  # the terminal's end
+            self._when_entered = None
+        elif self._when_entered is not None:
+            self._when_entered()
 
     def _schedule_restart(self, child: Child, code: int) -> None:
         delay_s = RESTART_DELAYS_S[min(child.restarts, len(RESTART_DELAYS_S) - 1)]
@@ -131,6 +165,8 @@ class Supervisor:
                 with contextlib.suppress(ProcessLookupError):
                     os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
+        for child in self._children:
+            child.close_log()
 
 
 def is_port_free(host: str, port: int) -> bool:

@@ -21,6 +21,7 @@ from gateway.errors import (
     InsufficientQuota,
     RateLimitExceeded,
 )
+from gateway.wording import fill_in
 
 MAX_KNOWN = 10_000
 
@@ -64,7 +65,7 @@ class Rule(NamedTuple):
     """Under which it is counted; says whom, what, and for how long."""
     value: int
     window_s: int
-    what: str = "answers may be generated"
+    what: str = fill_in("answers may be generated")
     """For the message of a refusal: "no more than 2 … at a time"."""
 
 
@@ -176,7 +177,7 @@ def call_rules(user_id: uuid.UUID, calls: Allowance, *, event_streams: int | Non
         rules.append(_rule(LimitKind.REQUESTS, f"calls:{user_id}", calls))
     if event_streams:
         rule = _rule(LimitKind.STREAMS, f"events:{user_id}", Allowance(event_streams, 0))
-        rules.append(rule._replace(what="event streams may be open"))
+        rules.append(rule._replace(what=fill_in("event streams may be open")))
     return tuple(rules)
 
 
@@ -222,19 +223,24 @@ def refusal_of(decision: Decision) -> RateLimitExceeded | None:
     match rule.kind:
         case LimitKind.STREAMS:
             return ConcurrencyLimitExceeded(
-                f"No more than {rule.value} {rule.what} at a time.", headers=headers
+                fill_in("No more than {limit} {what} at a time.", limit=rule.value, what=rule.what),
+                headers=headers,
             )
         case LimitKind.TOKENS:
             if count.reset_s > MAXIMUM_RETRY_AFTER_S:
                 # Clients that retry by themselves would only be refused again.
                 headers |= NO_RETRY
             return InsufficientQuota(
-                f"The {rule.value} tokens of {rule.window_s} seconds are used up.",
+                fill_in(
+                    "The {limit} tokens of {seconds} seconds are used up.",
+                    limit=rule.value,
+                    seconds=rule.window_s,
+                ),
                 retry_after_s=count.reset_s,
                 headers=headers,
             )
     return RateLimitExceeded(
-        f"More than {rule.value} requests in {rule.window_s} seconds.",
+        fill_in("More than {limit} requests in {seconds} seconds.", limit=rule.value, seconds=rule.window_s),
         retry_after_s=count.reset_s,
         headers=headers,
     )

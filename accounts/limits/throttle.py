@@ -19,6 +19,7 @@ from accounts.limits.rows import read_address_limits
 from accounts.limits.rules import Allowance, Count, LimitBook, LimitRow, Rule, parse_rate, rate_headers
 from accounts.models import LimitKind, LimitSubject, User
 from gateway.errors import AuthenticationFailed, DependencyUnavailable, RateLimitExceeded
+from gateway.wording import fill_in
 
 BOOK_LIFE_S = 3
 """What administrators change about addresses counts after this long."""
@@ -47,7 +48,7 @@ def count_address(request: HttpRequest) -> None:
     address = client_address(request)
     rate = _address_book().address_allowance(address, parse_rate(settings.ADDRESS_RATE))
     if rate is not None:
-        message = "Too many requests from this address without a valid credential."
+        message = fill_in("Too many requests from this address without a valid credential.")
         _count(request, "rest-address", address_bucket(address), rate, message)
 
 
@@ -57,7 +58,7 @@ def admit_login(request: HttpRequest, *, username: str, account: User | None = N
     The account, so that its name and its e-mail address count together; the name, however it is written,
     so that unknown names are limited just like known ones.
     """
-    rate, message = parse_rate(settings.LOGIN_RATE), "Too many log-in attempts."
+    rate, message = parse_rate(settings.LOGIN_RATE), fill_in("Too many log-in attempts.")
     name = User.normalize_username(username).casefold()
     _count(request, "login-name", name, rate, message)
     _count(request, "login-account", str(account.pk) if account else name, rate, message)
@@ -72,7 +73,7 @@ def bad_refreshes_counted(request: HttpRequest) -> Iterator[None]:
     instead of `RestThrottle`, which counts before the token was checked.
     """
     bucket, rate = address_bucket(client_address(request)), parse_rate(settings.LOGIN_RATE)
-    message = "Too many refresh tokens that are not valid."
+    message = fill_in("Too many refresh tokens that are not valid.")
     _count(request, "refresh-address", bucket, rate, message, increment=False)
     try:
         yield

@@ -2,17 +2,33 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
-from django.contrib.auth.views import LoginView, LogoutView
-from django.http import HttpRequest, HttpResponse
+from django.contrib.auth import login
+from django.contrib.auth.views import LoginView, LogoutView, RedirectURLMixin
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.utils.translation import gettext
+from django.views.generic import FormView, View
+from django.views.i18n import set_language
 
+from accounts.change_origin import origin_of
 from accounts.cookie_logins import end_cookie_login, record_cookie_login, record_failed_cookie_login
-from accounts.models import Via
-from accounts.pages.forms import SignInForm
+from accounts.limits.throttle import admit_login
+from accounts.models import User, Via
+from accounts.pages.forms import SignInForm, SignUpForm
+from accounts.pages.waiting import describe_wait
+from accounts.services import change_profile, register_account
 from gateway.conf import get_config
-from gateway.errors import RateLimitExceeded
+from gateway.errors import InvalidRequest, PermissionDenied, RateLimitExceeded
+from gateway.wording import say
+
+if TYPE_CHECKING:
+    SignUpFormView = FormView[SignUpForm]
+else:
+    SignUpFormView = FormView
+
+LOGIN_BACKEND = settings.AUTHENTICATION_BACKENDS[0]
 
 
 class SignInView(LoginView):
@@ -43,8 +59,51 @@ class SignInView(LoginView):
         return self.render_to_response(self.get_context_data(form=form))
 
     def _refuse(self, refusal: RateLimitExceeded) -> HttpResponse:
-        context = self.get_context_data(form=SignInForm(self.request), refusal=refusal.message)
+        context = self.get_context_data(form=SignInForm(self.request), refusal=describe_wait(refusal))
+        context["typed_name"] = self.request.POST.get("username", "")
         return self.render_to_response(context, status=refusal.status, headers=refusal.headers)
+
+
+class SignUpView(RedirectURLMixin, SignUpFormView):
+    """Makes an account where REGISTRATION is on, as POST /api/auth/register does, and signs it in."""
+
+    template_name = "accounts/sign_up.html"
+    form_class = SignUpForm
+    next_page = settings.LOGIN_REDIRECT_URL
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        if not get_config().registration:
+            raise PermissionDenied("Registration is switched off. Ask an administrator for an account.")
+        if request.user.is_authenticated:
+            return HttpResponseRedirect(self.get_success_url())
+        response: HttpResponse = super().dispatch(request, *args, **kwargs)  # type: ignore[assignment]
+        response.headers["Cache-Control"] = "no-store"
+        return response
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        return super().get_context_data(next=self.get_redirect_url(), **kwargs)
+
+    def form_valid(self, form: SignUpForm) -> HttpResponse:
+        typed = form.cleaned_data
+        try:
+            admit_login(self.request, username=typed["username"])
+            user = register_account(
+                username=typed["username"],
+                password=typed["password"],
+                email=typed["email"] or None,
+                origin=origin_of(self.request, via=Via.PAGE),
+            )
+        except RateLimitExceeded as refusal:
+            context = self.get_context_data(form=form, refusal=describe_wait(refusal))
+            return self.render_to_response(context, status=refusal.status, headers=refusal.headers)
+        except InvalidRequest as problem:
+            form.add_error(
+                problem.param if problem.param in form.fields else None, say(problem.wording, gettext)
+            )
+            return self.form_invalid(form)
+        login(self.request, user, backend=LOGIN_BACKEND)
+        record_cookie_login(self.request, user, via=Via.PAGE)
+        return super().form_valid(form)
 
 
 class SignOutView(LogoutView):
@@ -53,3 +112,15 @@ class SignOutView(LogoutView):
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         end_cookie_login(request, via=Via.PAGE)
         return super().post(request, *args, **kwargs)
+
+
+class LanguageView(View):
+    """Remembers the language in a cookie, and with the account of whoever is signed in."""
+
+    http_method_names = ["post"]
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        chosen = request.POST.get("language")
+        if isinstance(request.user, User) and chosen in dict(settings.LANGUAGES):
+            change_profile(user=request.user, changes={"locale": chosen})
+        return set_language(request)

@@ -10,6 +10,7 @@ from typing import IO
 
 from conversations.files import pdf_reader
 from gateway.errors import ConcurrencyLimitExceeded, InvalidRequest
+from gateway.wording import fill_in
 
 PDF = "application/pdf"
 MEDIA_TYPES = {
@@ -29,9 +30,9 @@ _pdf_places = threading.BoundedSemaphore(2)
 """PDFs that this process has read at a time: each takes a core, and up to a gigabyte for a hostile one."""
 
 _PROBLEMS = {
-    "encrypted": "The PDF is encrypted. Send it without a password.",
-    "too many pages": f"The PDF has more than {MAX_PAGES} pages.",
-    "damaged": "The PDF cannot be read: it is damaged, or takes too much time or memory.",
+    "encrypted": fill_in("The PDF is encrypted. Send it without a password."),
+    "too many pages": fill_in("The PDF has more than {most} pages.", most=MAX_PAGES),
+    "damaged": fill_in("The PDF cannot be read: it is damaged, or takes too much time or memory."),
 }
 
 
@@ -100,4 +101,4 @@ def _check_text(text: str, *, max_chars: int) -> str:
 
 
 def _too_long(max_chars: int) -> str:
-    return f"The document has more than {max_chars} characters of text."
+    return fill_in("The document has more than {max_chars} characters of text.", max_chars=max_chars)

@@ -7,6 +7,7 @@ from typing import IO
 from PIL import Image
 
 from gateway.errors import InvalidRequest
+from gateway.wording import fill_in
 
 MAX_PIXELS = 50_000_000
 """Width times height. More is no photograph but a bomb for whoever decodes it, which the engine does."""
@@ -39,5 +40,5 @@ def check_image(file: IO[bytes]) -> str:
     except (OSError, SyntaxError, ValueError, KeyError, EOFError) as exc:  # what Pillow raises for damage
         raise InvalidRequest("The image is damaged: send a PNG, JPEG, WebP or GIF.") from exc
     if width * height > MAX_PIXELS:
-        raise InvalidRequest(f"The image has more than {MAX_PIXELS} pixels.")
+        raise InvalidRequest(fill_in("The image has more than {most} pixels.", most=MAX_PIXELS))
     return media_type

@@ -22,6 +22,7 @@ from conversations.new_turns import NewTurn
 from conversations.prompt_sizes import MOST_BYTES
 from gateway.conf import get_config
 from gateway.errors import ContextLengthExceeded
+from gateway.wording import fill_in
 
 OMITTED_IMAGE = "[image omitted]"
 LOST_FILE = "[file no longer stored]"
@@ -85,7 +86,7 @@ def frame_document(row: StoredFile) -> str:
 
 
 def describe_document(row: StoredFile) -> str:
-    return f"The text of `{row.name}` alone has {row.text_bytes} bytes."
+    return fill_in("The text of `{name}` alone has {bytes} bytes.", name=row.name, bytes=row.text_bytes)
 
 
 def load_attached(item: NewTurn, said: Sequence[Said]) -> AttachedFiles:
@@ -113,10 +114,17 @@ def _check_documents(item: NewTurn, documents: Sequence[StoredFile]) -> None:
         if not item.limits.keeps_newest:
             item.limits.check_prompt(size_bytes)
     except ContextLengthExceeded as exc:
-        raise ContextLengthExceeded(f"{exc.message} {largest}", param=exc.param) from exc
+        raise ContextLengthExceeded(
+            fill_in("{problem} {largest}", problem=exc.wording, largest=largest), param=exc.param
+        ) from exc
     if size_bytes > MOST_BYTES:
         raise ContextLengthExceeded(
-            f"The documents have {size_bytes} bytes of text; a prompt has {MOST_BYTES} at most. {largest}",
+            fill_in(
+                "The documents have {bytes} bytes of text; a prompt has {most} at most. {largest}",
+                bytes=size_bytes,
+                most=MOST_BYTES,
+                largest=largest,
+            ),
             param="messages",
         )
 

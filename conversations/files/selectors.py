@@ -7,8 +7,9 @@ from collections.abc import Collection
 
 from conversations.models import StoredFile
 from gateway.errors import InvalidRequest, NotFound
+from gateway.wording import fill_in
 
-NO_SUCH_FILE = "There is no such file."
+NO_SUCH_FILE = fill_in("There is no such file.")
 
 
 def get_file(owner_id: uuid.UUID, file_id: uuid.UUID) -> StoredFile:

@@ -29,6 +29,7 @@ from conversations.stored_bytes import check_space
 from gateway.conf import get_config
 from gateway.conf_conversations import ConversationConfig
 from gateway.errors import FileInUse, InvalidRequest, RequestTooLarge
+from gateway.wording import fill_in
 
 HEAD_BYTES = 2048
 """In which a file says what it is."""
@@ -109,13 +110,17 @@ def recognise(
 ) -> Content:
     """What the file is, by its content. Raises RequestTooLarge or InvalidRequest."""
     if size_bytes > config.max_file_bytes:
-        raise RequestTooLarge(f"The file is larger than {config.max_file_bytes} bytes.")
+        raise RequestTooLarge(
+            fill_in("The file is larger than {max_bytes} bytes.", max_bytes=config.max_file_bytes)
+        )
     file.seek(0)
     head = file.read(HEAD_BYTES)
     file.seek(0)
     if looks_like_image(head):
         if size_bytes > config.max_image_bytes:
-            raise RequestTooLarge(f"The image is larger than {config.max_image_bytes} bytes.")
+            raise RequestTooLarge(
+                fill_in("The image is larger than {max_bytes} bytes.", max_bytes=config.max_image_bytes)
+            )
         return Content(FileKind.IMAGE, check_image(file))
     if kind == FileKind.IMAGE:
         raise InvalidRequest("That is no image: send a PNG, JPEG, WebP or GIF.")

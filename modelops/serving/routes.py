@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from gateway.errors import GatewayError, ModelLoading, ModelNotFound, ModelSwitching, NoModel
 from gateway.shortening import shorten
+from gateway.wording import fill_in
 from modelops.models import DEFAULT_SLOT
 from modelops.serving.board import FREE, BoardSnapshot, LiveSwitch, Price, SlotView
 from modelops.serving.engine_client import ServedModel
@@ -165,13 +166,19 @@ class RouteTable:
             problem = (
                 misspelled_message(name, spelling)
                 if spelling is not None
-                else f"The model `{shorten(name)}` is not served."
+                else fill_in("The model `{model}` is not served.", model=shorten(name))
             )
-            raise ModelNotFound(f"{problem} Served now: {served}.", param="model")
+            raise ModelNotFound(
+                fill_in("{problem} Served now: {served}.", problem=problem, served=served), param="model"
+            )
         if may_switch:
             return Route(slot=DEFAULT_SLOT, model=name, switch_to=slug)
         raise ModelNotFound(
-            f"The model `{shorten(name)}` is not active. Served now: {served}. An admin can switch to it.",
+            fill_in(
+                "The model `{model}` is not active. Served now: {served}. An admin can switch to it.",
+                model=shorten(name),
+                served=served,
+            ),
             param="model",
         )
 
@@ -191,7 +198,7 @@ def find_spelling(name: str, known: Iterable[str]) -> str | None:
 
 
 def misspelled_message(name: str, spelling: str) -> str:
-    return f"There is no model `{name}`. It is spelled `{spelling}`."
+    return fill_in("There is no model `{name}`. It is spelled `{spelling}`.", name=name, spelling=spelling)
 
 
 def explain_empty(slot: SlotView) -> GatewayError:
@@ -200,11 +207,15 @@ def explain_empty(slot: SlotView) -> GatewayError:
         reason = str(slot.problem.get("message") or "its engine failed").rstrip(".")
         wait_s = _seconds_to_restart(slot)
         if slot.restart is not None:
-            message = f"`{slot.desired_profile}` is about to be started again: {reason}."
+            message = fill_in(
+                "`{profile}` is about to be started again: {reason}.",
+                profile=slot.desired_profile,
+                reason=reason,
+            )
             return ModelLoading(message, retry_after_s=wait_s)
-        return NoModel(f"No model is being served: {reason}.", retry_after_s=wait_s)
+        return NoModel(fill_in("No model is being served: {reason}.", reason=reason), retry_after_s=wait_s)
     if slot.desired_profile:
-        return ModelLoading(f"`{slot.desired_profile}` is about to be started.")
+        return ModelLoading(fill_in("`{profile}` is about to be started.", profile=slot.desired_profile))
     return NoModel("No model is being served. An admin can switch to one.")
 
 
@@ -215,18 +226,28 @@ def switching_error(slot: SlotView, what: str) -> GatewayError:
         return ModelSwitching(what)
     wait_s = _seconds_to_ready(switch)
     if not switch.from_profile:
-        return ModelLoading(f"{what} `{switch.to_profile}` is being loaded.", retry_after_s=wait_s)
+        return ModelLoading(
+            fill_in("{what} `{profile}` is being loaded.", what=what, profile=switch.to_profile),
+            retry_after_s=wait_s,
+        )
     if switch.is_rolling_back:
-        happening = f"`{switch.to_profile}` could not be started; `{switch.from_profile}` is coming back."
+        happening = fill_in(
+            "`{profile}` could not be started; `{previous}` is coming back.",
+            profile=switch.to_profile,
+            previous=switch.from_profile,
+        )
     else:
-        happening = f"A switch to `{switch.to_profile}` is under way."
-    return ModelSwitching(f"{what} {happening}".lstrip(), retry_after_s=wait_s)
+        happening = fill_in("A switch to `{profile}` is under way.", profile=switch.to_profile)
+    return ModelSwitching(
+        fill_in("{what} {happening}", what=what, happening=happening) if what else happening,
+        retry_after_s=wait_s,
+    )
 
 
 def _leaving_error(slot: SlotView, name: str) -> GatewayError:
     is_undone = slot.switch is not None and slot.switch.is_rolling_back
     # What could not be started is not being replaced: the rest of the message says it all.
-    return switching_error(slot, "" if is_undone else f"`{name}` is being replaced.")
+    return switching_error(slot, "" if is_undone else fill_in("`{model}` is being replaced.", model=name))
 
 
 def cut_error(slot: SlotView) -> ModelSwitching:
@@ -235,7 +256,9 @@ def cut_error(slot: SlotView) -> ModelSwitching:
     if switch is None:
         return ModelSwitching("This answer was ended early: its model is being replaced.")
     return ModelSwitching(
-        f"This answer was ended early: the operator switched to `{switch.to_profile}`.",
+        fill_in(
+            "This answer was ended early: the operator switched to `{profile}`.", profile=switch.to_profile
+        ),
         retry_after_s=_seconds_to_ready(switch),
     )
 

@@ -3,33 +3,28 @@
 from __future__ import annotations
 
 import contextlib
-import http.client
 import io
-import json
 import os
 import sys
-import time
+import webbrowser
 from argparse import ArgumentParser
 from collections.abc import Iterator
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 
 from accounts.models import User
-from accounts.tokens import issue_passing_token
 from gateway.checks import OWN_CHECKS
 from gateway.conf import GatewayConfig, get_config
+from gateway.greeting import await_start, can_open_browser, describe_curl, describe_start, name_engine
 from gateway.locks import lock_folder
 from gateway.supervisor import Child, Supervisor, is_port_free
 
 SIMULATED_PROFILE = "simulated"
-READY_TIMEOUT_S = 30.0
-ENGINE_PATIENCE_S = 8.0
-PRINTED_TOKEN_LIFE = timedelta(hours=1)
+WEB_LOG = "web.log"
+MOST_LOG_BYTES = 20_000_000
 SHUTDOWN_S = 3
 """Time that running answers get at Ctrl-C: the whole must end within five seconds."""
 
@@ -56,33 +51,50 @@ class Command(BaseCommand):
             raise CommandError(
                 f"GATEWAY_PORT: port {port} is in use. Choose another: GATEWAY_PORT=8081 make run"
             )
+        self.stdout.write("\nvLLM Chat Gateway\n\nPreparing the database")
         call_command("migrate", verbosity=0)
         # Rows that were edited stay as they are; only a broken fixture stops the start.
         call_command("load_profiles", stdout=io.StringIO())
-        self.stdout.write("\nvLLM Chat Gateway")
         call_command("seed_users", stdout=self.stdout)
+        engine = "" if config.vllm_base_url else f" and the {name_engine(config)}"
+        self.stdout.write(f"Starting the web process{engine}")
+        roll_over(Path(config.data_dir) / WEB_LOG)
         supervisor = Supervisor(children(config, host=host, port=port), say=self.stderr.write)
-        code = supervisor.run(when_started=lambda: self._greet(supervisor, config, f"http://{host}:{port}"))
+        url = f"http://{host}:{port}"
+        offers_browser = config.open_browser and can_open_browser()
+        code = supervisor.run(
+            when_started=lambda: self._greet(supervisor, config, url, offers_browser=offers_browser),
+            when_entered=(lambda: open_page(f"{url}/chat/")) if offers_browser else None,
+        )
         self.stdout.write("\nStopped.")
         if code:
             sys.exit(code)
 
-    def _greet(self, supervisor: Supervisor, config: GatewayConfig, url: str) -> None:
-        engine_status = _wait_until_ready(supervisor, url)
-        if engine_status is None:
+    def _greet(
+        self, supervisor: Supervisor, config: GatewayConfig, url: str, *, offers_browser: bool
+    ) -> None:
+        started = await_start(url, config, is_over=lambda: supervisor.is_stopping)
+        if started is None:
             return
-        engine = config.vllm_base_url or "simulated (set VLLM_BASE_URL to use a real vLLM)"
-        if engine_status != "ready":
-            engine += f"   NOT READY YET ({engine_status}): chats are refused until it answers"
-        self.stdout.write(
-            f"  url    {url}   admin pages: {url}/admin/\n"
-            f"  engine {engine}\n"
-            f"  data   {Path(config.data_dir).resolve()}\n"
-        )
+        self.stdout.write(describe_start(started, config, log_path=Path(config.data_dir) / WEB_LOG))
         user = User.objects.filter(username="demo", is_active=True).first()
         if user is not None:
-            self.stdout.write(f"Paste this to chat; its token lives for an hour:\n\n{_curl(url, user)}\n")
+            self.stdout.write(
+                f"\nOr paste this to chat; its token lives for an hour:\n\n{describe_curl(url, user)}\n"
+            )
+        if offers_browser:
+            self.stdout.write("Enter opens the chat page in your browser.")
         self.stdout.write("Ctrl-C stops everything.\n")
+
+
+def open_page(url: str) -> None:
+    webbrowser.open(url)
+
+
+def roll_over(path: Path) -> None:
+    """Put a log that has grown large aside, in place of the one before."""
+    if path.exists() and path.stat().st_size > MOST_LOG_BYTES:
+        path.replace(path.with_suffix(".log.1"))
 
 
 def children(config: GatewayConfig, *, host: str, port: int) -> list[Child]:
@@ -91,7 +103,13 @@ def children(config: GatewayConfig, *, host: str, port: int) -> list[Child]:
     if not config.autostart_profile and not config.vllm_base_url:
         environment["AUTOSTART_PROFILE"] = SIMULATED_PROFILE
     argv = f"manage.py run_web --host {host} --port {port} --shutdown-timeout {SHUTDOWN_S}"
-    web = Child("web process", [sys.executable, *argv.split()], environment, is_essential=True)
+    web = Child(
+        "web process",
+        [sys.executable, *argv.split()],
+        environment,
+        is_essential=True,
+        log_path=Path(config.data_dir) / WEB_LOG,
+    )
     switcher = Child(
         "switcher",
         [sys.executable, "manage.py", "run_switcher", "--end-engines"],
@@ -112,31 +130,3 @@ def sole_user_of(folder: Path) -> Iterator[None]:
         )
     with lock:
         yield
-
-
-def _wait_until_ready(supervisor: Supervisor, url: str) -> str | None:
-    """The engine's status when it is ready or has had its time; None when a signal came first."""
-    started = time.monotonic()
-    status = "the web process does not answer"
-    while not supervisor.is_stopping:
-        with contextlib.suppress(OSError, http.client.HTTPException, ValueError, KeyError):
-            status = _ask_for_status(url)
-        patience_s = READY_TIMEOUT_S if status.startswith("the web") else ENGINE_PATIENCE_S
-        if status == "ready" or time.monotonic() - started > patience_s:
-            return status
-        time.sleep(0.1)
-    return None
-
-
-def _ask_for_status(url: str) -> str:
-    """The engine's, of /health. By the standard library: each call of httpx would cost 0.16 s of CPU."""
-    connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=2.0)
-    with contextlib.closing(connection):
-        connection.request("GET", "/health")
-        return str(json.loads(connection.getresponse().read())["services"]["vllm"]["status"])
-
-
-def _curl(url: str, user: User) -> str:
-    token = issue_passing_token(user, life=PRINTED_TOKEN_LIFE)
-    body = '{"content": "Hello! What are you?", "stream": true}'
-    return f"curl -N {url}/api/chat -H 'Authorization: Bearer {token}' -d '{body}'"

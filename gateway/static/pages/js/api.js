@@ -1,7 +1,7 @@
 // @ts-check
 /** The public API, as any program uses it; the page's token comes by its cookie. */
 import { noteLimits } from "./limits_left.js";
-import { t } from "./words.js";
+import { language, t } from "./words.js";
 
 /** How long before its end a token is replaced, in milliseconds. */
 const TOKEN_MARGIN_MS = 60_000;
@@ -96,7 +96,9 @@ export async function askJson(method, path, options) {
 /** @param {string} path @param {RequestInit} init */
 async function send(path, init) {
   try {
-    return await fetch(path, { credentials: "same-origin", ...init });
+    // What is refused is said in the language of the page, whatever the browser prefers.
+    const headers = { "Accept-Language": language, ...init.headers };
+    return await fetch(path, { credentials: "same-origin", ...init, headers });
   } catch (error) {
     if (error instanceof DOMException && error.name === "AbortError") throw error;
     throw new ApiError(t("The server cannot be reached."));

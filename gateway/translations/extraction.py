@@ -1,0 +1,129 @@
+"""Finds the texts to translate: in templates and Python for Django's catalogue, in scripts for djangojs."""
+
+from __future__ import annotations
+
+import ast
+import io
+import json
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from babel.messages.extract import extract
+from django.utils.translation.template import templatize
+
+from gateway.conf import BASE_DIR
+
+APPS = ("gateway", "accounts", "chat", "conversations", "modelops")
+SCRIPTS = "gateway/static"
+COPIED_SCRIPTS = "gateway/static/vendor"
+
+TEMPLATE_CALLS = {"_": None, "gettext": None, "ngettext": (1, 2), "pgettext": ((1, "c"), 2)}
+"""What Django's `templatize` makes of the tags, as Babel describes calls."""
+ONE_TEXT = frozenset({"_", "gettext", "gettext_lazy", "gettext_noop", "fill_in"})
+TWO_FORMS = frozenset({"ngettext", "ngettext_lazy"})
+MESSAGE_OF_CLASS = "default_message"
+"""What the classes of `gateway.errors` say when they are raised without words of their own."""
+
+SCRIPT_STRING = r'"(?:[^"\\\n]|\\.)*"'
+SCRIPT_CALL = re.compile(
+    rf"(?<![\w.$])(?P<name>tn?)\(\s*(?:(?P<one>{SCRIPT_STRING})(?:\s*,\s*(?P<many>{SCRIPT_STRING}))?)?"
+)
+SCRIPT_COMMENT = re.compile(r"^\s*(?://|/?\*).*$", re.MULTILINE)
+SCRIPT_DEFINITION = re.compile(r"\bfunction tn?\(")
+
+
+class NotPlain(ValueError):
+    """A call whose text is no plain literal, so that no catalogue can have it."""
+
+
+@dataclass(frozen=True)
+class Text:
+    """A text as the source has it. `many` is its plural, where it has one."""
+
+    one: str
+    path: str
+    many: str | None = None
+
+
+def find_django_texts() -> Iterator[Text]:
+    for path in files_of(["templates"], "*.html"):
+        yield from read_template(path.read_text(), named(path))
+    for path in files_of(APPS, "*.py"):
+        if "tests" not in path.parts and "migrations" not in path.parts:
+            yield from read_python(path.read_text(), named(path))
+
+
+def find_script_texts() -> Iterator[Text]:
+    for path in files_of([SCRIPTS], "*.js"):
+        if BASE_DIR / COPIED_SCRIPTS not in path.parents:
+            yield from read_script(path.read_text(), named(path))
+
+
+def files_of(folders: Iterable[str], pattern: str) -> Iterator[Path]:
+    for folder in folders:
+        yield from sorted((BASE_DIR / folder).rglob(pattern))
+
+
+def named(path: Path) -> str:
+    return path.relative_to(BASE_DIR).as_posix()
+
+
+def read_template(source: str, path: str) -> Iterator[Text]:
+    # Lines of a template are no blocks of Python, whose reader would stumble over their indentation.
+    lines = [line.lstrip() for line in templatize(source, origin=path).splitlines()]
+    found = extract("python", io.BytesIO("\n".join(lines).encode()), keywords=TEMPLATE_CALLS)
+    for _line, message, _comments, _context in found:
+        yield Text(message, path) if isinstance(message, str) else Text(message[0], path, message[1])
+
+
+def read_python(source: str, path: str) -> Iterator[Text]:
+    """Raises NotPlain for a translated text that is computed."""
+    for node in ast.walk(ast.parse(source)):
+        match node:
+            case ast.Call(func=ast.Name(id=name) | ast.Attribute(attr=name), args=[first, *rest]):
+                if name in ONE_TEXT and isinstance(node.func, ast.Name):
+                    yield Text(_plain(first, path), path)
+                elif name in TWO_FORMS and rest:
+                    yield Text(_plain(first, path), path, _plain(rest[0], path))
+                elif (
+                    name in error_names() and isinstance(first, ast.Constant) and isinstance(first.value, str)
+                ):
+                    yield Text(first.value, path)
+            case ast.AnnAssign(target=ast.Name(id=target), value=ast.Constant(value=str(text))):
+                if target == MESSAGE_OF_CLASS:
+                    yield Text(text, path)
+            case ast.Assign(targets=[ast.Name(id=target)], value=ast.Constant(value=str(text))):
+                if target == MESSAGE_OF_CLASS:
+                    yield Text(text, path)
+
+
+def read_script(source: str, path: str) -> Iterator[Text]:
+    """Raises NotPlain for `t` or `tn` of anything but string literals in double quotes."""
+    code = SCRIPT_DEFINITION.sub("", SCRIPT_COMMENT.sub("", source))
+    for call in SCRIPT_CALL.finditer(code):
+        one, many = call["one"], call["many"]
+        if one is None or (call["name"] == "tn" and many is None):
+            raise NotPlain(f"{path}: {code[call.start() : call.start() + 60]!r}")
+        if call["name"] == "t":
+            yield Text(json.loads(one), path)
+        else:
+            yield Text(json.loads(one), path, json.loads(many))
+
+
+def error_names() -> frozenset[str]:
+    """The names of the errors that clients see."""
+    from gateway import errors
+
+    return frozenset(
+        name
+        for name, kind in vars(errors).items()
+        if isinstance(kind, type) and issubclass(kind, errors.GatewayError) and kind.status != 500
+    )
+
+
+def _plain(node: ast.expr, path: str) -> str:
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        return node.value
+    raise NotPlain(f"{path}:{node.lineno}: {ast.unparse(node)[:60]}")
