@@ -157,6 +157,8 @@ def test_finished_blocks_are_not_rendered_again(listener: Visitor, speaker: Spea
     assert handle.evaluate("element => element.isConnected")
     speaker.end()
     wait_for_end(page)
+    answers_of(page).get_by_role("button", name="Copy message").wait_for()
+    assert handle.evaluate("element => element.isConnected")
 
 
 def test_sixty_thousand_lines_stay_usable(listener: Visitor, speaker: SpeakingEngine) -> None:
@@ -168,7 +170,7 @@ def test_sixty_thousand_lines_stay_usable(listener: Visitor, speaker: SpeakingEn
     speaker.end()
     wait_for_end(page)
 
-    wait_for_text(answers_of(page), "Line 59999 of many.")
+    expect(answers_of(page)).to_contain_text("Line 59999 of many.", timeout=60_000)
 
     page.get_by_role("textbox", name="Message", exact=True).fill("Still here")
     expect(page.get_by_role("textbox", name="Message", exact=True)).to_have_value("Still here")

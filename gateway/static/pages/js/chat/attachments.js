@@ -25,7 +25,9 @@ export function Attachments({ uploads }) {
   const list = useStore(uploads.list);
   if (!list.length) return null;
   return html`<ul class="files" aria-label=${t("Attached files")}>
-    ${list.map((upload) => html`<${Attachment} key=${upload.key} upload=${upload} onRemove=${() => uploads.remove(upload.key)} />`)}
+    ${list.map(
+      (/** @type {Upload} */ upload) => html`<${Attachment} key=${upload.key} upload=${upload} onRemove=${() => uploads.remove(upload.key)} />`,
+    )}
   </ul>`;
 }
 
