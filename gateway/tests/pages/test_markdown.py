@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.sync_api import expect
 
+from gateway.tests.live import wait_until
 from gateway.tests.pages.browsers import Visitor
 from gateway.tests.pages.chats import answers_of, send, wait_for_end, wait_for_text
 from gateway.tests.pages.speaking_engine import SpeakingEngine
@@ -74,9 +75,8 @@ def test_copies_are_the_source(listener: Visitor, speaker: SpeakingEngine) -> No
     assert page.evaluate("navigator.clipboard.readText()") == SAMPLE
 
     answers_of(page).get_by_role("button", name="Copy code").click()
-    page.wait_for_function(
-        "async () => await navigator.clipboard.readText() === 'def add(a, b):\\n    return a + b'"
-    )
+    code = "def add(a, b):\n    return a + b"
+    wait_until(lambda: page.evaluate("navigator.clipboard.readText()") == code, what="the copy")
 
 
 @pytest.mark.parametrize(
