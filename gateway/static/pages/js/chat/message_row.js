@@ -57,11 +57,11 @@ function Who({ item }) {
 }
 
 /** @param {import("./message.js").Message} message */
-function whoOf({ role, model }) {
+function whoOf({ role, model, status }) {
   if (role === "user") return t("You");
   if (role === "system") return t("System");
   if (role === "tool") return t("Tool");
-  return model || t("Model");
+  return model || (status === "complete" ? t("Edited by you") : t("Model"));
 }
 
 /** @param {import("./message.js").Message} message */
