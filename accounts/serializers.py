@@ -40,6 +40,10 @@ class PasswordSerializer(StrictSerializer):
     new = serializers.CharField(max_length=MAX_PASSWORD, trim_whitespace=False, write_only=True)
 
 
+class LeavingSerializer(StrictSerializer):
+    password = serializers.CharField(max_length=MAX_PASSWORD, trim_whitespace=False, write_only=True)
+
+
 class UserSerializer(serializers.ModelSerializer[User]):
     class Meta:
         model = User

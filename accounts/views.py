@@ -8,11 +8,13 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from accounts.leaving import leave
 from accounts.limits.rows import limits_of_account
 from accounts.limits.throttle import admit_login
 from accounts.models import User
 from accounts.rest_caller import caller_of, rest_origin
 from accounts.serializers import (
+    LeavingSerializer,
     LoginSerializer,
     OwnAccountSerializer,
     PasswordSerializer,
@@ -93,6 +95,18 @@ class MeView(APIView):
         user = caller_of(request)
         changes = read(ProfileSerializer(user, data=request.data, partial=True))
         return _describe_own(change_profile(user=user, changes=changes))
+
+    @extend_schema(
+        request={"application/json": LeavingSerializer},
+        responses={204: None},
+        tags=["auth"],
+        summary="Remove the caller's account, and everything in it, for good",
+    )
+    def delete(self, request: Request) -> Response:
+        user = caller_of(request)
+        password = read(LeavingSerializer(data=request.data))["password"]
+        leave(request=request._request, user=user, password=password, origin=rest_origin(request))
+        return Response(status=204)
 
 
 class PasswordView(APIView):

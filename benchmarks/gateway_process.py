@@ -10,7 +10,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from benchmarks.children import (
@@ -61,21 +61,44 @@ def gateway_environment(stores: Stores, *, engine_port: int, folder: Path, passw
 
 @contextmanager
 def running_gateway(
-    stores: Stores, *, engine_port: int, folder: Path, core: int | None, project: Path = PROJECT
+    stores: Stores,
+    *,
+    engine_port: int,
+    folder: Path,
+    core: int | None,
+    project: Path = PROJECT,
+    settings: Mapping[str, str] | None = None,
 ) -> Iterator[GatewayProcess]:
     """One process of `project`, its database migrated. Raises BenchmarkError if it does not come up."""
     password = secrets.token_urlsafe(16)
     environment = gateway_environment(stores, engine_port=engine_port, folder=folder, password=password)
+    environment |= settings or {}
     _manage(project, environment, "migrate", "--no-input")
     superuser = ("--username", USERNAME, "--email", "bench@example.com")
     _manage(project, environment, "createsuperuser", "--no-input", *superuser)
-    port, log = find_free_port(), folder / "gateway.log"
-    command = [sys.executable, "manage.py", "run_web", "--port", str(port), "--shutdown-timeout", "2"]
-    with running(command, log=log, core=core, environment=environment, folder=project) as process:
-        wait_until_ready(process, lambda: accepts_connections(port), log=log)
+    with _serving(environment, log=folder / "gateway.log", core=core, project=project) as (process, port):
         token_file = folder / "tokens"
         token_file.write_text("\n".join(_log_in(port, password) for _ in range(TOKENS)))
         yield GatewayProcess(process, port, token_file, environment)
+
+
+@contextmanager
+def another_process(gateway: GatewayProcess) -> Iterator[GatewayProcess]:
+    """A second web process on the stores of the first."""
+    log = gateway.token_file.with_name("another.log")
+    with _serving(gateway.environment, log=log, core=None, project=PROJECT) as (process, port):
+        yield replace(gateway, process=process, port=port)
+
+
+@contextmanager
+def _serving(
+    environment: Mapping[str, str], *, log: Path, core: int | None, project: Path
+) -> Iterator[tuple[Process, int]]:
+    port = find_free_port()
+    command = [sys.executable, "manage.py", "run_web", "--port", str(port), "--shutdown-timeout", "2"]
+    with running(command, log=log, core=core, environment=environment, folder=project) as process:
+        wait_until_ready(process, lambda: accepts_connections(port), log=log)
+        yield process, port
 
 
 def store_conversations(gateway: GatewayProcess) -> dict[int, list[StoredConversation]]:

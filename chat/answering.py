@@ -11,6 +11,7 @@ from starlette.responses import Response
 from chat.client import Headers
 from chat.engine_admission import RouteRequest
 from chat.generation import Generation
+from chat.positions import EventIds, tag_of
 from chat.rendering import introduce_ids, render_answer
 from chat.responses import CollectedAnswer, StreamedAnswer
 from chat.routing import call_for_chat
@@ -107,8 +108,11 @@ def _answer(
     """The response, streamed or collected. `settings` are those of `chat.responses.Answer`."""
     settings["registry"] = asked.runtime.registry
     if asked.body.stream:
-        introduce = partial(introduce_ids, turn) if turn else None
-        return StreamedAnswer(generation, introduce=introduce, **settings)
+        if turn is not None:
+            tag = tag_of(turn.message_id, generation.request_id)
+            settings["introduce"] = partial(introduce_ids, turn)
+            settings["ids"] = EventIds(tag, generation.transcript)
+        return StreamedAnswer(generation, **settings)
     return CollectedAnswer(generation, render=partial(render_answer, turn, omitted_messages), **settings)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import uuid
+
 import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
@@ -29,6 +31,7 @@ class Cancellation:
         self._registry = registry
         self._recorder = recorder
         self._redis = redis
+        self._without_row: frozenset[uuid.UUID] = frozenset()
 
     async def cancel(self, request: CancelRequest) -> str:
         """Stop the answer; returns the status that it had. Raises NotFound."""
@@ -67,6 +70,17 @@ class Cancellation:
         if own:
             for message_id in await self._recorder.find_cancel_requests(own):
                 self._registry.stop(message_id)
+
+    async def stop_removed(self) -> None:
+        """Stop the answers of this process whose rows are gone, as their account is, for instance.
+
+        Those that have no row twice in a row: one that has just begun may not have one yet.
+        """
+        own = frozenset(self._registry.snapshot())
+        without_row = frozenset(await self._recorder.find_removed(own)) if own else frozenset()
+        for message_id in without_row & self._without_row:
+            self._registry.stop(message_id)
+        self._without_row = without_row
 
 
 def _text(data: bytes | str) -> str:

@@ -20,7 +20,8 @@ MESSAGE_PATH = MESSAGES_PATH + "/{message_id:uuid}"
 CANCEL_PATH = MESSAGE_PATH + "/cancel"
 REGENERATE_PATH = MESSAGE_PATH + "/regenerate"
 CONTINUE_PATH = MESSAGE_PATH + "/continue"
-CONVERSATION_PATHS = (CANCEL_PATH, REGENERATE_PATH, CONTINUE_PATH)
+STREAM_PATH = MESSAGE_PATH + "/stream"
+CONVERSATION_PATHS = (CANCEL_PATH, REGENERATE_PATH, CONTINUE_PATH, STREAM_PATH)
 """Those of this plane among the paths of conversations; Django answers the others."""
 POSTED_CONVERSATION_PATHS = (MESSAGES_PATH,)
 """Those of which this plane answers POST, and Django the rest."""

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Protocol
 
+from gateway.conf import GatewayConfig
 from gateway.errors import GatewayError, ModelSwitching, RateLimitExceeded
 from gateway.wording import fill_in
 from modelops.serving.board import BoardSnapshot, SlotView
@@ -38,6 +39,14 @@ class WaitLimits:
     plain_s: float
     stream_s: float
     queue_size: int
+
+    @classmethod
+    def of(cls, config: GatewayConfig) -> WaitLimits:
+        return cls(
+            plain_s=config.switch_wait_s,
+            stream_s=config.switch_stream_wait_s,
+            queue_size=config.switch_queue_size,
+        )
 
 
 @dataclass(frozen=True, slots=True)

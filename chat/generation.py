@@ -12,6 +12,7 @@ from typing import Any
 
 from chat.endpoints import CHAT_PATH
 from chat.engine_admission import AdmittedRequest, EngineAdmission, RouteRequest, Ticket
+from chat.positions import EventIds
 from chat.sse import join_events
 from chat.stream_reading import StreamEnded, StreamRead, StreamReader
 from chat.transcript import Transcript
@@ -98,6 +99,8 @@ class Generation:
         self.transcript = Transcript(continued.content, continued.reasoning) if continued else Transcript()
         self.started_at = time.perf_counter()
         self.first_token_at: float | None = None
+        self.growth_listeners: list[Callable[[], None]] = []
+        """Called when the transcript has grown, and when the answer is over."""
         self.sent_bytes = 0
         """The size of the request to the engine; 0 until admission."""
         self._call: EngineCall | None = None
@@ -187,12 +190,16 @@ class Generation:
                 )
             )
 
-    async def stream(self, deliver: Deliver) -> None:
+    def tell_of_growth(self) -> None:
+        for tell in self.growth_listeners:
+            tell()
+
+    async def stream(self, deliver: Deliver, *, ids: EventIds | None = None) -> None:
         """Give the answer's events to `deliver`, whole events each time, without the final `[DONE]`.
 
         Raises GatewayError when the engine fails, also when its stream ends without `[DONE]`.
         """
-        reader = StreamReader(self.transcript, keep_usage=self._keep_usage)
+        reader = StreamReader(self.transcript, keep_usage=self._keep_usage, ids=ids)
 
         def take(data: bytes) -> Coroutine[Any, Any, None] | None:
             self._note_data(data)
@@ -286,6 +293,8 @@ class Generation:
         """Deliver what was read. Raises what ends the stream, once everything before it is delivered."""
         if self.first_token_at is None and self.transcript.pieces:
             self.first_token_at = time.perf_counter()
+        if self.growth_listeners:
+            self.tell_of_growth()
         busy = deliver(join_events(read.kept)) if read.kept else None
         if read.ending is None:
             return busy

@@ -17,6 +17,7 @@ from chat.endpoints import (
     MODELS_PATH,
     OPENAI_ENDPOINTS,
     REGENERATE_PATH,
+    STREAM_PATH,
     Endpoint,
 )
 from chat.schemas import AnswerRequest, ChatRequest
@@ -97,6 +98,7 @@ def add_chat_paths(result: dict[str, Any], **_options: Any) -> dict[str, Any]:
             },
         }
     )
+    result["paths"][_plain(STREAM_PATH)] = {"get": _ANSWER_STREAM}
     for path, operation in _CONVERSATION_PATHS.items():
         result["paths"].setdefault(_plain(path), {}).update(operation)  # Django answers GET of the same
     return result
@@ -145,6 +147,28 @@ _MODEL_EVENTS: dict[str, Any] = {
     ],
     "responses": {
         "200": {"description": "", "content": {"text/event-stream": {"schema": {"type": "string"}}}},
+        "default": ERROR_RESPONSE,
+    },
+}
+
+
+_ANSWER_STREAM: dict[str, Any] = {
+    "operationId": "resume_answer",
+    "tags": ["chat"],
+    "summary": "Come back to the stream of an answer",
+    "description": (
+        "The events of a stored stream have ids. With the last one as Last-Event-ID the answer goes on after "
+        "it, also from another process and after its end, else from the beginning. Each event "
+        "may hold more text than one of the first stream. After the text come `finish_reason` and usage, or "
+        "one `error` event, then [DONE]."
+    ),
+    "parameters": [
+        _parameter("conversation_id"),
+        _parameter("message_id"),
+        {"name": "Last-Event-ID", "in": "header", "schema": {"type": "string"}},
+    ],
+    "responses": {
+        "200": {"description": "", "content": {"text/event-stream": EVENT_STREAM}},
         "default": ERROR_RESPONSE,
     },
 }

@@ -27,8 +27,10 @@ from chat.endpoints import (
     OPENAI_ENDPOINTS,
     POSTED_CONVERSATION_PATHS,
     REGENERATE_PATH,
+    STREAM_PATH,
 )
 from chat.model_event_stream import stream_model_events
+from chat.resuming import resume_answer
 from gateway import metrics
 from gateway.errors import GatewayError, InternalError, MethodNotAllowed, NotFound
 from gateway.http import tidy_path
@@ -152,6 +154,7 @@ def build_chat_plane() -> ChatPlane:
             Route(REGENERATE_PATH, message_views.regenerate_message, methods=["POST"]),
             Route(CONTINUE_PATH, message_views.continue_message, methods=["POST"]),
             Route(CANCEL_PATH, message_views.cancel_message, methods=["POST"]),
+            Route(STREAM_PATH, resume_answer),
         ]
     )
 

@@ -20,6 +20,7 @@ from conversations.replies import (
     Sweep,
     close_replies,
     find_cancel_requests,
+    find_removed,
     request_cancels,
     save_checkpoints,
     sweep_orphans,
@@ -114,6 +115,9 @@ class Recorder:
 
     async def find_cancel_requests(self, message_ids: frozenset[uuid.UUID]) -> set[uuid.UUID]:
         return await self._worker.submit(find_cancel_requests, message_ids)
+
+    async def find_removed(self, message_ids: frozenset[uuid.UUID]) -> set[uuid.UUID]:
+        return await self._worker.submit(find_removed, message_ids)
 
 
 def _note_late_end(work: asyncio.Task[None]) -> None:

@@ -28,6 +28,7 @@ class Registry:
             yield
         finally:
             del self._running[message_id]
+            generation.tell_of_growth()
             if not self._running:
                 self._is_empty.set()
 
@@ -37,6 +38,10 @@ class Registry:
 
     def snapshot(self) -> dict[uuid.UUID, Generation]:
         return dict(self._running)
+
+    def find(self, message_id: uuid.UUID) -> Generation | None:
+        """The answer, while it is generated here and until its row is closed."""
+        return self._running.get(message_id)
 
     def stop(self, message_id: uuid.UUID) -> bool:
         """Stop the answer if it is generated here."""

@@ -10,12 +10,14 @@ from starlette.responses import Response
 
 from chat.client import Headers
 from chat.continuation import tokens_of
+from chat.positions import AnswerText, end_of, id_line, tag_of
 from chat.responses import CollectedAnswer
 from chat.sse import DONE, EVENT_STREAM_HEADERS, data_event
 from chat.transcript import Usage
 from conversations.known_messages import KnownMessage
-from conversations.models import REFUSAL, MessageStatus
+from conversations.models import REFUSAL, Message, MessageStatus
 from conversations.new_turns import Turn
+from conversations.stored_answers import StoredAnswer
 from gateway.request_id import current_request_id
 
 # The first object in the data of an event, whatever stands before it, and its end if it is empty.
@@ -66,9 +68,7 @@ def replay_answer(turn: Turn, headers: Headers, *, is_stream: bool) -> Response:
     stored = turn.replay
     if stored is None:
         raise ValueError("this turn has no stored answer")
-    usage = None
-    if stored.completion_tokens is not None:
-        usage = _usage(stored.prompt_tokens or 0, stored.completion_tokens)
+    usage = usage_in(stored)
     is_cancelled = stored.status == MessageStatus.CANCELLED
     finish_reason = "cancelled" if is_cancelled else stored.finish_reason or None
     message = _message(stored.content, stored.reasoning, stored.tool_calls, finish_reason)
@@ -83,7 +83,8 @@ def replay_answer(turn: Turn, headers: Headers, *, is_stream: bool) -> Response:
             "choices": [{"index": 0, "delta": message, "finish_reason": finish_reason}],
             "usage": usage,
         }
-        return _respond(data_event(chunk) + DONE, [*EVENT_STREAM_HEADERS, *headers])
+        event_id = id_line(tag_of(stored.id, stored.request_id), end_of(AnswerText.of_row(stored)))
+        return _respond(event_id + data_event(chunk) + DONE, [*EVENT_STREAM_HEADERS, *headers])
     content = _answer(
         turn,
         answer_id=f"chatcmpl-{stored.id.hex}",
@@ -96,6 +97,13 @@ def replay_answer(turn: Turn, headers: Headers, *, is_stream: bool) -> Response:
         omitted_messages=stored.omitted_messages,
     )
     return _respond(msgspec.json.encode(content), [(b"content-type", b"application/json"), *headers])
+
+
+def usage_in(stored: Message | StoredAnswer) -> dict[str, int] | None:
+    """The usage that is stored; None for an answer whose tokens nobody counted."""
+    if stored.completion_tokens is None:
+        return None
+    return _usage(stored.prompt_tokens or 0, stored.completion_tokens)
 
 
 def _respond(body: bytes, headers: Headers) -> Response:

@@ -23,6 +23,7 @@ from accounts.limits.limiter import Admission
 from accounts.request_admission import ADMISSION
 from chat.client import Client, Headers
 from chat.generation import Generation, GenerationStopped
+from chat.positions import EventIds
 from chat.recording import Recorder, failed_outcome, outcome_of, public_error
 from chat.registry import Registry
 from chat.spending import spent_by
@@ -163,15 +164,24 @@ class Answer(Response):
 
 
 class StreamedAnswer(Answer):
-    """Server-sent events: the engine's bytes, with `introduce` applied to the first of them."""
+    """Server-sent events: the engine's bytes, with `introduce` applied to the first of them.
+
+    `ids` number the events of an answer that is stored, so that its client can come back to it.
+    """
 
     is_stream = True
 
     def __init__(
-        self, generation: Generation, *, introduce: Callable[[bytes], bytes] | None = None, **kwargs: object
+        self,
+        generation: Generation,
+        *,
+        introduce: Callable[[bytes], bytes] | None = None,
+        ids: EventIds | None = None,
+        **kwargs: object,
     ) -> None:
         super().__init__(generation, **kwargs)  # type: ignore[arg-type]
         self._introduce = introduce
+        self._ids = ids
 
     async def produce(self, client: Client) -> None:
         if (introduce := self._introduce) is None:
@@ -184,7 +194,7 @@ class StreamedAnswer(Answer):
                 block, introduce = introduce(block), None
             return client.pass_on(block)
 
-        await self.generation.stream(deliver)
+        await self.generation.stream(deliver, ids=self._ids)
 
     async def conclude(self, client: Client, error: GatewayError | None) -> None:
         await client.deliver(self._say(error) + DONE if error else DONE, is_last=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from chat.odd_answers import check_for_error, read_odd_event
+from chat.positions import EventIds
 from chat.sse import DONE_PAYLOAD, EventSplitter, payload_of
 from chat.transcript import Transcript, decode_chunk
 from chat.whole_answers import GAVE_UP, DocumentReader, reader_for
@@ -30,10 +31,12 @@ class StreamRead(NamedTuple):
 class StreamReader:
     """Reads one answer, whether it comes as events or as one JSON document."""
 
-    __slots__ = ("_beginning", "_keep_usage", "_reader", "_transcript")
+    __slots__ = ("_beginning", "_ids", "_keep_usage", "_reader", "_transcript")
 
-    def __init__(self, transcript: Transcript, *, keep_usage: bool) -> None:
+    def __init__(self, transcript: Transcript, *, keep_usage: bool, ids: EventIds | None = None) -> None:
+        """`ids` number the events."""
         self._transcript = transcript
+        self._ids = ids
         self._keep_usage = keep_usage
         self._beginning = b""
         self._reader: EventSplitter | DocumentReader | None = None
@@ -58,7 +61,8 @@ class StreamReader:
 
     def _fold(self, events: list[bytes]) -> StreamRead:
         kept: list[bytes] = []
-        transcript = self._transcript
+        transcript, ids = self._transcript, self._ids
+        mark = ids.mark if ids is not None else None
         try:
             for event in events:
                 payload = payload_of(event)
@@ -72,9 +76,13 @@ class StreamReader:
                     if payload.strip() == DONE_PAYLOAD:
                         return self._end(kept)
                     event, chunk = read_odd_event(event, payload)
+                    if ids is not None:
+                        ids.note_odd()
                 if chunk.error or not chunk.choices:
                     check_for_error(event, payload, chunk)
                 transcript.add(chunk)
+                if mark is not None and chunk.choices:
+                    event = mark(event)
                 if transcript.has_failed:
                     kept += [event] if any(choice.carries_something for choice in chunk.choices) else []
                     raise UpstreamUnavailable(GAVE_UP)

@@ -65,11 +65,14 @@ class Transcript:
         "_earlier_bytes",
         "_reasoning",
         "_tool_calls",
+        "content_chars",
         "finish_reason",
         "has_failed",
         "id",
         "is_unfinished",
         "pieces",
+        "reasoning_chars",
+        "side_pieces",
         "usage",
     )
 
@@ -84,6 +87,10 @@ class Transcript:
         """The engine ended the answer without a finish_reason."""
         self.pieces = 0
         """Pieces that carried something; vLLM sends a token in each, so this estimates the tokens."""
+        self.side_pieces = 0
+        """Those of reasoning and tool calls."""
+        self.content_chars = len(content)
+        self.reasoning_chars = len(reasoning)
         self._content = [content] if content else []
         self._reasoning = [reasoning] if reasoning else []
         self._earlier_bytes = self._whole_bytes if content or reasoning else 0
@@ -107,20 +114,26 @@ class Transcript:
         if delta is not None:
             if delta.content:
                 self._content.append(delta.content)
+                self.content_chars += len(delta.content)
                 self.pieces += 1
             if reasoning := delta.reasoning or delta.reasoning_content:
                 self._reasoning.append(reasoning)
+                self.reasoning_chars += len(reasoning)
                 self.pieces += 1
+                self.side_pieces += 1
             if delta.tool_calls:
                 self.pieces += 1
+                self.side_pieces += 1
                 for call in delta.tool_calls:
                     self._add_tool_call(call)
             if delta.refusal:
                 self._content.append(delta.refusal)
+                self.content_chars += len(delta.refusal)
                 self.pieces += 1
                 self.finish_reason = REFUSAL
         elif choice.text:
             self._content.append(choice.text)
+            self.content_chars += len(choice.text)
             self.pieces += 1
         if choice.finish_reason:
             self.has_failed = self.has_failed or choice.finish_reason in FAILED_REASONS
@@ -167,6 +180,15 @@ class Transcript:
     @property
     def tool_calls(self) -> list[dict[str, Any]] | None:
         return [_well_formed_call(self._tool_calls[index]) for index in sorted(self._tool_calls)] or None
+
+    def recount(self) -> None:
+        """Count characters again, after pieces that may hold halves of one."""
+        self.content_chars, self.reasoning_chars = len(self.content), len(self.reasoning)
+
+    def call_sizes(self) -> list[tuple[int, int]]:
+        """The lengths of name and arguments of each tool call, in characters."""
+        functions = (self._tool_calls[index]["function"] for index in sorted(self._tool_calls))
+        return [(len(function["name"]), len(function["arguments"])) for function in functions]
 
 
 def json_text(value: Any) -> str:

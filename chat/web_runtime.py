@@ -21,6 +21,7 @@ from accounts.redis_batch import RedisBatch
 from accounts.request_admission import RequestAdmission
 from accounts.stamps import announce_forced_changes, open_stamps
 from accounts.usage.log import UsageLog
+from chat.answer_feeds import AnswerFeeds, make_feeds
 from chat.cancellation import Cancellation
 from chat.engine_admission import EngineAdmission, WaitLimits
 from chat.generation import Timeouts
@@ -73,6 +74,7 @@ class WebRuntime:
     turns: TurnRecorder
     registry: Registry
     cancellation: Cancellation
+    feeds: AnswerFeeds
     model_events: ModelEvents
     titles: TitleWriter
     timeouts: Timeouts
@@ -93,6 +95,7 @@ class WebRuntime:
             (self._write_usage, USAGE_PERIOD_S),
         ]
         if self.redis is not None:
+            background.append((self.feeds.listen, RESTART_PERIOD_S))
             background.append((self.cancellation.listen, RESTART_PERIOD_S))
             background.append((self._announce_forced_changes, LIMITS_PERIOD_S))
         self.tasks = [asyncio.create_task(self._repeat(work, period_s)) for work, period_s in background]
@@ -124,6 +127,7 @@ class WebRuntime:
             await self.recorder.checkpoint(running)
             # A published stop may get lost; the row is authoritative.
             await self.cancellation.catch_up()
+        await self.cancellation.stop_removed()
 
     async def _follow_limits(self) -> None:
         await self.limiter.refresh(self.board_worker)
@@ -152,6 +156,7 @@ class WebRuntime:
     async def stop(self) -> None:
         """End the background tasks, wait (bounded) for answers to be saved, close the clients."""
         self.model_events.close()
+        self.feeds.close()
         await self.titles.stop()
         for task in self.tasks:
             task.cancel()
@@ -165,6 +170,7 @@ class WebRuntime:
                 await self.authenticator.settled()
         except TimeoutError:
             log.error("answers_left_unsaved", running=len(self.registry.snapshot()))
+        await self.feeds.stop()
         await self.presence.remove()
         await self.board_worker.stop()
         await self.turns.stop()
@@ -187,6 +193,7 @@ async def start_runtime(config: GatewayConfig) -> WebRuntime:
     runtime.start_background_tasks()
     # A server that stops waits for its connections, and a subscriber would stay for ever.
     call_at_stop(runtime.model_events.close)
+    call_at_stop(runtime.feeds.close)
     return runtime
 
 
@@ -205,7 +212,7 @@ def _build_runtime(config: GatewayConfig) -> WebRuntime:
     usage = UsageLog()
     limiter = Limiter(open_limits(batch, config), usage)
     engine = EngineGateway(connect_timeout_s=config.upstream_connect_timeout_s)
-    engine_admission = EngineAdmission(board, _wait_limits(config), on_change=presence.announce)
+    engine_admission = EngineAdmission(board, WaitLimits.of(config), on_change=presence.announce)
     return WebRuntime(
         config=config,
         worker=worker,
@@ -224,17 +231,10 @@ def _build_runtime(config: GatewayConfig) -> WebRuntime:
         turns=TurnRecorder(worker, engine, account_bytes=config.max_account_bytes),
         registry=registry,
         cancellation=Cancellation(registry=registry, recorder=recorder, redis=redis),
+        feeds=make_feeds(config, worker, registry, redis),
         model_events=ModelEvents(board_worker),
         titles=TitleWriter(config, board, engine_admission, engine, worker=worker, usage=usage),
         timeouts=Timeouts.of(config),
-    )
-
-
-def _wait_limits(config: GatewayConfig) -> WaitLimits:
-    return WaitLimits(
-        plain_s=config.switch_wait_s,
-        stream_s=config.switch_stream_wait_s,
-        queue_size=config.switch_queue_size,
     )
 
 

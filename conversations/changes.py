@@ -28,6 +28,7 @@ from conversations.models import (
 from conversations.new_turns import NewMessage, make_title
 from conversations.prompt_sizes import count_bytes
 from conversations.removal import remove_conversations
+from conversations.search.pending import note_titles
 from conversations.selectors import get_conversation
 from conversations.stored_bytes import check_space
 from gateway.conf import get_config
@@ -57,6 +58,8 @@ def change_conversation(
             rows = Conversation.objects.visible_to(owner_id).filter(pk=conversation_id)
             wanted = rows if version is None else rows.filter(version=version)
             is_changed = bool(wanted.update(**columns, version=F("version") + 1))
+            if is_changed and "title" in columns:
+                note_titles([conversation_id])
             conversation = get_conversation(user_id=owner_id, conversation_id=conversation_id)
         else:
             is_changed = version in {None, conversation.version}

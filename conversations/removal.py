@@ -7,7 +7,7 @@ from collections.abc import Collection
 
 from django.db import connection, transaction
 
-from conversations.models import Conversation, Feedback, Message, SharedLink
+from conversations.models import Conversation, Feedback, Message, MessageEntry, SharedLink, TitleEntry
 
 
 def remove_conversations(ids: Collection[uuid.UUID]) -> None:
@@ -21,5 +21,7 @@ def remove_conversations(ids: Collection[uuid.UUID]) -> None:
         Conversation.objects.filter(pk__in=ids).update(head=None)
         SharedLink.objects.filter(conversation__in=ids).delete()
         Feedback.objects.filter(message__in=messages.values("pk")).delete()
+        MessageEntry.objects.filter(message__in=messages.values("pk")).delete()
+        TitleEntry.objects.filter(conversation__in=ids).delete()
         for rows in (messages, Conversation.objects.filter(pk__in=ids)):
             rows._raw_delete(connection.alias)

@@ -133,6 +133,12 @@ def find_cancel_requests(items: Sequence[frozenset[uuid.UUID]]) -> list[set[uuid
     ]
 
 
+def find_removed(items: Sequence[frozenset[uuid.UUID]]) -> list[set[uuid.UUID]]:
+    """Those of these ids that no answer has: not stored yet, or removed with its conversation or account."""
+    stored = set(Message.objects.filter(pk__in=set().union(*items)).values_list("pk", flat=True))
+    return [set(ids - stored) for ids in items]
+
+
 @dataclass(frozen=True)
 class Sweep:
     """Which streaming rows to close: those whose lease has run out, or all of them.

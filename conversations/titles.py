@@ -6,7 +6,10 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from django.db import transaction
+
 from conversations.models import Conversation, TitleSource
+from conversations.search.pending import note_titles
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,4 +38,8 @@ def find_untitled(items: Sequence[uuid.UUID]) -> list[bool]:
 def _store(item: FoundTitle) -> bool:
     untitled = Conversation.objects.visible_to(item.owner_id).filter(title_source=TitleSource.FIRST_MESSAGE)
     rows = untitled.filter(pk=item.conversation_id)
-    return bool(rows.update(title=item.title, title_source=TitleSource.MODEL))
+    with transaction.atomic():
+        is_stored = bool(rows.update(title=item.title, title_source=TitleSource.MODEL))
+        if is_stored:
+            note_titles([item.conversation_id])
+    return is_stored

@@ -6,7 +6,7 @@ import uuid
 
 from django.db import connection
 
-from conversations.models import Feedback, Message, MessageStatus, SharedLink
+from conversations.models import Feedback, Message, MessageEntry, MessageStatus, SharedLink
 from conversations.places import as_id
 
 TABLE = Message._meta.db_table
@@ -77,7 +77,12 @@ def remove_below(top_id: uuid.UUID) -> int:
     """
     removed = 0
     with connection.cursor() as cursor:
-        for model, column in ((Feedback, "message_id"), (SharedLink, "head_id"), (Message, "id")):
+        for model, column in (
+            (Feedback, "message_id"),
+            (SharedLink, "head_id"),
+            (MessageEntry, "message_id"),
+            (Message, "id"),
+        ):
             cursor.execute(
                 f"DELETE FROM {model._meta.db_table} WHERE {column} IN ({BELOW} SELECT id FROM below)",  # noqa: S608
                 [_as_parameter(top_id)],

@@ -74,7 +74,8 @@ class AccountConfig:
     max_event_streams: int = setting(
         "MAX_EVENT_STREAMS",
         10,
-        "Streams of model events that one user may have open at a time; 0 switches the limit off.",
+        "Streams of model events, and of answers that are followed again, that one user may have open at a "
+        "time; 0 switches the limit off.",
         whole_number(0),
     )
     stream_lease_s: float = setting(

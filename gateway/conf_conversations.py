@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gateway.env import parse_boolean, parse_json_object, setting, whole_number
+from gateway.env import parse_boolean, parse_json_object, seconds, setting, whole_number
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +53,22 @@ class ConversationConfig:
         30,
         "How long a file is kept that no message refers to; then `purge_conversations` removes it.",
         whole_number(1, 3650),
+    )
+    resume_buffer_bytes: int = setting(
+        "RESUME_BUFFER_BYTES",
+        4 * 2**20,
+        "Largest copy in Redis of a running answer that a client follows by another process than the one "
+        "that generates it; a longer answer comes as it is saved, each `CHECKPOINT_INTERVAL`.",
+        whole_number(1024, 2**30),
+    )
+    resume_ttl_s: float = setting(
+        "RESUME_TTL", 60.0, "How long such a copy stays after it was last followed.", seconds(3)
+    )
+    max_import_bytes: int = setting(
+        "MAX_IMPORT_BYTES",
+        512 * 2**20,
+        "Largest file of conversations that may be imported, and what the JSON in an archive may expand to.",
+        whole_number(1024, 2**40),
     )
     auto_titles: bool = setting(
         "AUTO_TITLES",

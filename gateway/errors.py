@@ -179,6 +179,11 @@ class FileInUse(Conflict):
     default_message = "A message refers to this file. Delete its conversation first."
 
 
+class LastAdministrator(Conflict):
+    code = "last_administrator"
+    default_message = "The only administrator cannot leave. Give the role to somebody else first."
+
+
 class DoesNotFit(Conflict):
     code = "does_not_fit"
     default_message = "The profile does not fit the GPUs."
@@ -294,6 +299,15 @@ class UpstreamTimeout(GatewayError):
     type = "upstream_error"
     code = "upstream_timeout"
     default_message = "The engine took too long."
+
+
+class AnswerInterrupted(GatewayError):
+    """Never a status by itself: the streams of stored answers end with it."""
+
+    status = 502
+    type = "server_error"
+    code = "interrupted"
+    default_message = "The process that generated this answer ended before it was complete."
 
 
 class UpstreamRejected(GatewayError):

@@ -62,6 +62,10 @@ def is_djangos_own(request: HttpRequest, response: HttpResponse) -> bool:
     return not request.path.startswith(PAGE_PREFIXES) or not getattr(response, "content", b"?")
 
 
+IMPORTS = "/api/conversations/import"
+"""Where a body may be as large as MAX_IMPORT_BYTES allows: Django has it on disk, and it stays there."""
+
+
 class ChunkedBodyMiddleware:
     """Sets Content-Length for chunked bodies: DRF reads a request without one as empty."""
 
@@ -69,6 +73,7 @@ class ChunkedBodyMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        if "HTTP_TRANSFER_ENCODING" in request.META and "CONTENT_LENGTH" not in request.META:
+        has_length = "HTTP_TRANSFER_ENCODING" not in request.META or "CONTENT_LENGTH" in request.META
+        if not has_length and request.path_info != IMPORTS:
             request.META["CONTENT_LENGTH"] = str(len(request.body))
         return self.get_response(request)

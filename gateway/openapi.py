@@ -25,6 +25,17 @@ ERROR_RESPONSE = {
     "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}},
 }
 
+PASSWORD = {"type": "string", "minLength": 1, "maxLength": 1024, "writeOnly": True}
+BODIES_OF_DELETE = {
+    "/api/auth/me": {
+        "type": "object",
+        "properties": {"password": PASSWORD},
+        "required": ["password"],
+        "additionalProperties": False,
+    }
+}
+"""Which drf-spectacular does not describe."""
+
 
 def add_gateway_conventions(result: dict[str, Any], **_options: Any) -> dict[str, Any]:
     """A drf-spectacular hook: the envelope as every operation's failure, a credential as its default."""
@@ -33,4 +44,7 @@ def add_gateway_conventions(result: dict[str, Any], **_options: Any) -> dict[str
     for operations in result["paths"].values():
         for operation in operations.values():
             operation["responses"].setdefault("default", ERROR_RESPONSE)
+    for path, schema in BODIES_OF_DELETE.items():
+        content = {"application/json": {"schema": schema}}
+        result["paths"][path]["delete"]["requestBody"] = {"content": content, "required": True}
     return result

@@ -22,6 +22,8 @@ ALLOWED_HOSTS = list(CONFIG.hosts)
 ROOT_URLCONF = "gateway.urls"
 ASGI_APPLICATION = "gateway.asgi.application"
 AUTH_USER_MODEL = "accounts.User"
+# What belongs to an account in apps that `accounts` may not import: `accounts.leaving` says what they do.
+ACCOUNT_DATA = ["conversations.leaving.ConversationData"]
 AUDIT_SINK = "accounts.audit.keep_change"  # where `gateway.audit` puts what it is told
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 LANGUAGE_CODE = "en"

@@ -19,6 +19,8 @@ urlpatterns = [
     path("", include("accounts.pages.urls")),
     path("chat/", pages.ChatPage.as_view(), name="chat"),
     path("account/", pages.AccountPage.as_view(), name="account"),
+    # Browsers ask for it by themselves, at pages that name no icon too.
+    path("favicon.ico", RedirectView.as_view(url=f"{settings.STATIC_URL}pages/icon.svg")),
     path("words/<str:language>.js", pages.WordsView.as_view(), name="words"),
     path("health", health.health),
     path("health/ready", health.ready),

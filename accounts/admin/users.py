@@ -17,7 +17,7 @@ from django.urls import reverse
 from accounts import hashing
 from accounts.admin.base import admin_origin
 from accounts.audit import record_audit
-from accounts.limits.rows import delete_limits_of
+from accounts.leaving import remove_account
 from accounts.models import ApiKey, AuditEvent, DailyUsage, Session, User
 from accounts.models.users import COMPARED_FORMS
 from accounts.services import record_password_reset, record_rights, set_active
@@ -120,11 +120,7 @@ class UserAdmin(UncountedAdmin, DjangoUserAdmin):  # type: ignore[type-arg]  # n
         if obj.pk == request.user.pk:
             self.message_user(request, "Nobody deletes their own account.", messages.ERROR)
             return
-        with account_change(obj.pk):
-            origin = admin_origin(request)
-            delete_limits_of(users=[obj], origin=origin)
-            record_audit(origin=origin, action=AuditEvent.Action.USER_DELETED, target=obj)
-            obj.delete()
+        remove_account(user=obj, origin=admin_origin(request))
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
         for user in queryset:

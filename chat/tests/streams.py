@@ -16,6 +16,8 @@ class StreamedReply:
     status: int
     headers: httpx.Headers
     events: list[dict[str, Any]] = field(default_factory=list)
+    ids: list[str] = field(default_factory=list)
+    """The id that a client knows after each of them; empty before the first."""
     comments: int = 0
     is_done: bool = False
     body: str = ""
@@ -49,16 +51,21 @@ def read_stream(client: httpx.Client, path: str, body: dict[str, Any], **kwargs:
 
 def take_apart(reply: StreamedReply) -> None:
     assert reply.body.endswith("\n\n"), f"the stream ends in the middle of an event: {reply.body[-200:]!r}"
+    last_id = ""
     for event in reply.body[:-2].split("\n\n"):
         assert not reply.is_done, f"something follows [DONE]: {event!r}"
         if event.startswith(":"):
             reply.comments += 1
             continue
+        if event.startswith("id: "):
+            event_id, _, event = event.partition("\n")
+            last_id = event_id.removeprefix("id: ")
         assert event.startswith("data: "), event
         if event == "data: [DONE]":
             reply.is_done = True
         else:
             reply.events.append(json.loads(event[6:]))
+            reply.ids.append(last_id)
 
 
 def error_of(response: httpx.Response) -> dict[str, Any]:

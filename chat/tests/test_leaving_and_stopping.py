@@ -129,6 +129,32 @@ def test_the_stop_button_ends_an_answer_and_keeps_its_text(client: httpx.Client,
     assert (again.status_code, again.json()["status"]) == (202, "cancelled")
 
 
+def test_an_answer_ends_when_its_account_is_removed(
+    stores: Stores, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    account = {"username": "leaver", "password": "correct horse battery"}
+    settings = {"REGISTRATION": "true", "CHECKPOINT_INTERVAL": "0.1"}
+    flags = ["--served-model-name", "simulated", "--max-model-len", "8192", "--sim-tokens-per-second", "3"]
+    with (
+        start_simulator(*flags) as engine,
+        start_gateway(stores, tmp_path_factory.mktemp("left"), engine.base_url, **settings) as gateway,
+        httpx.Client(base_url=gateway.url, timeout=30) as leaver,
+    ):
+        token = leaver.post("/api/auth/register", json=account).json()["access_token"]
+        leaver.headers["Authorization"] = f"Bearer {token}"
+        with leaver.stream("POST", "/api/chat", json=LONG | {"max_tokens": 800}) as response:
+            lines = response.iter_lines()
+            read_some(lines)
+
+            left = leaver.request("DELETE", "/api/auth/me", json={"password": account["password"]})
+            rest = [line for line in lines if line]
+        wait_until(lambda: running_on(engine.base_url) == 0, what="the engine to be free")
+
+    assert left.status_code == 204
+    assert rest[-1] == "data: [DONE]"
+    assert not any('"finish_reason":"stop"' in line for line in rest)
+
+
 def test_only_the_owner_can_stop_an_answer(client: httpx.Client, gateway: GatewayProcess) -> None:
     answered = client.post("/api/chat", json={"content": "x", "max_tokens": 1}).json()
     path = "/api/conversations/{}/messages/{}/cancel"

@@ -27,6 +27,7 @@ from conversations.models.messages import (
 )
 from conversations.models.prompts import SavedPrompt
 from conversations.models.retention import RetentionRule
+from conversations.models.search import MessageEntry, SearchBucket, SearchKind, SearchMark, TitleEntry
 from conversations.models.shared_links import SharedLink
 
 __all__ = [
@@ -45,14 +46,19 @@ __all__ = [
     "FileKind",
     "Folder",
     "Message",
+    "MessageEntry",
     "MessageRole",
     "MessageStatus",
     "OctetLength",
     "Rating",
     "RetentionRule",
     "SavedPrompt",
+    "SearchBucket",
+    "SearchKind",
+    "SearchMark",
     "SharedLink",
     "StoredFile",
+    "TitleEntry",
     "TitleSource",
     "UsageSource",
 ]

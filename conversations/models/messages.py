@@ -143,7 +143,7 @@ class Message(models.Model):
                 condition=Q(parent__isnull=True),
                 name="message_first_of_conversation",
             ),
-            models.Index(fields=["owner", "size_bytes"], name="message_of_owner"),
+            models.Index(fields=["owner", "id", "size_bytes"], name="message_of_owner"),
             models.Index(fields=["owner"], condition=Q(parts__isnull=False), name="message_with_parts"),
             models.Index(fields=["owner"], condition=Q(tool_calls__isnull=False), name="message_with_tools"),
         ]

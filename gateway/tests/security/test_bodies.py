@@ -14,6 +14,7 @@ import pytest
 
 from chat.tests.streams import error_of
 from gateway.server_protocol import MAX_HEAD_BYTES
+from gateway.tests.databases import ADMIN_PASSWORD
 from gateway.tests.live import GatewayProcess
 from gateway.tests.security.conftest import MAX_BODY_BYTES
 
@@ -92,6 +93,42 @@ def test_body_over_the_limit_is_a_json_413(web: httpx.Client, path: str, is_chun
 def test_body_declared_too_large_is_refused_before_it_is_sent(fort: GatewayProcess, path: str) -> None:
     with open_request(fort, path, length=MAX_BODY_BYTES + 1) as connection:
         assert connection.recv(65536).startswith(b"HTTP/1.1 413 ")
+
+
+@pytest.mark.parametrize("is_chunked", [False, True], ids=["declared", "chunked"])
+def test_import_may_be_larger_than_other_bodies(web: httpx.Client, is_chunked: bool) -> None:
+    export = {"format": "vllm-chat-gateway", "version": 1, "conversations": []}
+    block = json.dumps(export).encode() + b" " * MAX_BODY_BYTES
+
+    answer = web.post("/api/conversations/import", content=iter([block]) if is_chunked else block)
+
+    assert (answer.status_code, answer.json()["skipped_count"]) == (200, 0)
+
+
+def test_import_by_somebody_with_a_cookie_may_be_large_too(fort: GatewayProcess) -> None:
+    block = b'{"format": "vllm-chat-gateway", "version": 1}' + b" " * MAX_BODY_BYTES
+    with httpx.Client(base_url=fort.url) as browser:
+        browser.get("/admin/login/")
+        form = {"username": "admin", "password": ADMIN_PASSWORD}
+        browser.post("/admin/login/", data=form | {"csrfmiddlewaretoken": browser.cookies["csrftoken"]})
+
+        token = {"X-CSRFToken": browser.cookies["csrftoken"]}
+        answer = browser.post("/api/conversations/import", content=block, headers=token)
+
+    assert answer.status_code == 200, answer.text
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [{}, {"Authorization": "Bearer sk-nobody"}, {"Authorization": "Basic x"}, {"Cookie": "sessionid=nobody"}],
+    ids=["nothing", "unknown key", "other scheme", "unknown cookie"],
+)
+def test_nobody_sends_large_imports(fort: GatewayProcess, headers: dict[str, str]) -> None:
+    block = b"x" * (MAX_BODY_BYTES + 1)
+
+    answer = httpx.post(f"{fort.url}/api/conversations/import", content=block, headers=headers)
+
+    assert answer.status_code == 413
 
 
 @pytest.mark.parametrize("path", ["/api/chat", "/v1/chat/completions", "/api/conversations"])

@@ -30,7 +30,7 @@ OWNED = {
 }
 """Path parameters that name somebody's object."""
 
-FOR_EVERYBODY = {"switch_id", "model_id", "token"}
+FOR_EVERYBODY = {"language", "switch_id", "model_id", "token"}
 """Those that name what everybody may see: what admins alone see of it is tested in modelops.tests.api."""
 
 MESSAGE = "/api/conversations/{conversation_id}/messages/{message_id}"

@@ -1,5 +1,6 @@
 // @ts-check
 /** The public API, as any program uses it; the page's token comes by its cookie. */
+import { noteLimits } from "./limits_left.js";
 import { language, t } from "./words.js";
 
 /** How long before its end a token is replaced, in milliseconds. */
@@ -106,7 +107,10 @@ async function send(path, init) {
 
 /** @param {Response} response */
 async function check(response) {
-  if (response.ok) return response;
+  if (response.ok) {
+    noteLimits(response.headers);
+    return response;
+  }
   const body = await response.json().catch(() => null);
   const error = body?.error ?? {};
   const retryAfter = Number.parseInt(response.headers.get("Retry-After") ?? "", 10);

@@ -32,7 +32,8 @@ export class Store {
 
 /**
  * What `select` makes of the store's value; the component is rendered again when that changes.
- * @template T, S
+ * @template T
+ * @template [S=T]
  * @param {Store<T>} store
  * @param {(value: T) => S} [select]
  * @returns {S}

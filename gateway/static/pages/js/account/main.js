@@ -1,10 +1,24 @@
 // @ts-check
 /** Starts the account page. */
 import { html, render } from "../ui.js";
-import { askJson } from "../api.js";
-import { t } from "../words.js";
+import { loadAccount } from "./account.js";
+import { AccountPage } from "./page.js";
+import { Waiting } from "./section.js";
 
 const root = /** @type {HTMLElement} */ (document.getElementById("app"));
-const me = await askJson("GET", "/api/auth/me");
-root.replaceChildren();
-render(html`<main><h1>${t("Hello, {name}", { name: me.username })}</h1></main>`, root);
+
+async function start() {
+  try {
+    await loadAccount();
+  } catch (error) {
+    root.replaceChildren();
+    render(html`<main class="account-sections"><${Waiting} error=${error} reload=${() => location.reload()} /></main>`, root);
+    return;
+  }
+  root.replaceChildren();
+  render(html`<${AccountPage} />`, root);
+  // The browser looked for the anchor before there was any section.
+  if (location.hash) document.getElementById(location.hash.slice(1))?.scrollIntoView();
+}
+
+await start();

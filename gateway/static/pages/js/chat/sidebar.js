@@ -1,12 +1,41 @@
 // @ts-check
-/** The list of conversations. */
-import { html } from "../ui.js";
+/** The list of conversations, with what stands above and below it. */
+import { useStore } from "../store.js";
+import { html, useLayoutEffect, useRef } from "../ui.js";
 import { t } from "../words.js";
+import { AccountMenu } from "./account_menu.js";
+import { ConversationList } from "./conversation_list.js";
+import { closeDrawer, drawer } from "./drawer.js";
+import { Icon } from "./page_icons.js";
+import { startConversation } from "./page_keys.js";
+import { SearchBox, SearchResults, searchText } from "./search.js";
+import { ViewBar } from "./view_bar.js";
 
 /**
  * @param {object} props
  * @param {string | null} props.conversationId the one that is open
  */
 export function Sidebar({ conversationId }) {
-  return html`<nav class="sidebar" aria-label=${t("Conversations")}>${conversationId}</nav>`;
+  const isOpen = useStore(drawer);
+  const close = useRef(/** @type {HTMLElement | null} */ (null));
+  useLayoutEffect(() => {
+    if (isOpen && !document.activeElement?.closest(".sidebar")) close.current?.focus();
+  }, [isOpen]);
+  const isSearching = useStore(searchText, (text) => text.trim() !== "");
+  return html`<nav class=${isOpen ? "sidebar is-open" : "sidebar"} id="sidebar" aria-label=${t("Conversations")}>
+      <div class="sidebar-head">
+        <button type="button" class="new-chat" title=${t("New chat (Ctrl+Shift+O)")} onClick=${startConversation}>
+          <${Icon} name="plus" />${t("New chat")}
+        </button>
+        <button
+          type="button" ref=${close} class="is-plain is-icon drawer-close" aria-label=${t("Close the list")} onClick=${closeDrawer}
+        ><${Icon} name="close" /></button>
+      </div>
+      <${SearchBox} />
+      ${isSearching
+        ? html`<${SearchResults} />`
+        : html`<${ViewBar} /><${ConversationList} conversationId=${conversationId} />`}
+      <${AccountMenu} />
+    </nav>
+    ${isOpen && html`<div class="drawer-cover" onClick=${closeDrawer}></div>`}`;
 }

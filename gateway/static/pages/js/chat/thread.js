@@ -1,13 +1,54 @@
 // @ts-check
 /** One conversation: its messages, and the box to write in. */
-import { html } from "../ui.js";
+import { useStore } from "../store.js";
+import { html, useEffect, useMemo, useRef } from "../ui.js";
 import { t } from "../words.js";
+import { Composer } from "./composer.js";
+import { MessageList } from "./message_list.js";
+import { OpenThread } from "./open_thread.js";
+import { listenToTabs } from "./tabs.js";
 
 /**
  * @param {object} props
  * @param {string | null} props.conversationId null: one that begins with the first message
  * @param {(id: string) => void} props.onStarted when that got its id
  */
-export function Thread({ conversationId }) {
-  return html`<section class="thread" aria-label=${t("Conversation")}>${conversationId}</section>`;
+export function Thread({ conversationId, onStarted }) {
+  const thread = useOpenThread(conversationId, onStarted);
+  const { problem } = useStore(thread.view);
+  useEffect(() => listenToTabs((id) => void (id === thread.id && !thread.isAnswering && thread.load())), [thread]);
+  if (problem) return html`<${Problem} thread=${thread} problem=${problem} />`;
+  return html`<section class="thread" aria-label=${t("Conversation")}>
+    <${MessageList} thread=${thread} key=${thread.number} />
+    <${Composer} thread=${thread} key=${`box ${thread.number}`} />
+  </section>`;
+}
+
+/**
+ * The same one when a new conversation gets its id.
+ * @param {string | null} conversationId
+ * @param {(id: string) => void} onStarted
+ */
+function useOpenThread(conversationId, onStarted) {
+  const current = useRef(/** @type {OpenThread | null} */ (null));
+  const started = useRef(onStarted);
+  started.current = onStarted;
+  return useMemo(() => {
+    const before = current.current;
+    if (before && conversationId && before.id === conversationId) return before;
+    before?.leave();
+    const thread = new OpenThread(conversationId, (id) => started.current(id));
+    current.current = thread;
+    void thread.load();
+    return thread;
+  }, [conversationId]);
+}
+
+/** @param {{thread: OpenThread, problem: string}} props */
+function Problem({ thread, problem }) {
+  const text = problem === "missing" ? t("There is no such conversation. It may have been deleted.") : problem;
+  return html`<section class="thread is-empty" aria-label=${t("Conversation")}>
+    <p class="notice is-error" role="alert">${text}</p>
+    ${problem !== "missing" && html`<button onClick=${() => thread.load()}>${t("Try again")}</button>`}
+  </section>`;
 }

@@ -1,0 +1,40 @@
+"""`manage.py export_conversations FILE --user NAME`: an account's conversations as one file."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.core.management.base import BaseCommand, CommandError
+
+from conversations.portability.exporting import ExportFormat, export
+from conversations.portability.selection import Selection
+
+
+class Command(BaseCommand):
+    help = "Export all conversations of an account, but not its trash. The file must not exist yet."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("file", type=Path)
+        parser.add_argument("--user", required=True, help="User name.")
+        parser.add_argument(
+            "--format", choices=ExportFormat.values, help="Default: as the file's name ends, else json."
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        user = get_user_model()._default_manager.filter(username=options["user"]).first()
+        if user is None:
+            raise CommandError(f"There is no account {options['user']!r}.")
+        path: Path = options["file"]
+        ending = path.suffix.removeprefix(".")
+        name = options["format"] or (ending if ending in ExportFormat else ExportFormat.JSON.value)
+        try:
+            with path.open("xb") as file:
+                path.chmod(0o600)
+                for piece in export(Selection(owner_id=user.pk), ExportFormat(name)):
+                    file.write(piece)
+        except OSError as exc:
+            raise CommandError(f"{path}: {exc.strerror}.") from exc
+        self.stdout.write(f"{path}: {path.stat().st_size} bytes.")

@@ -1,0 +1,51 @@
+"""`manage.py import_conversations FILE --user NAME`: an export becomes an account's conversations."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.core.management.base import BaseCommand, CommandError
+
+from conversations.portability.importing import import_file
+from conversations.portability.readers import ImportSource
+from conversations.portability.report import ImportReport
+from gateway.errors import GatewayError
+
+
+class Command(BaseCommand):
+    help = (
+        "Import an export of this product, ChatGPT, Open WebUI or LibreChat into an account. What it "
+        "has already is left as it is: safe to repeat."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("file", type=Path, help="JSON, JSON lines, or a zip archive.")
+        parser.add_argument("--user", required=True, help="User name.")
+        parser.add_argument("--format", choices=ImportSource.values, help="Default: found by its shape.")
+        parser.add_argument("--dry-run", action="store_true", help="Say what would be taken.")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        user = get_user_model()._default_manager.filter(username=options["user"]).first()
+        if user is None:
+            raise CommandError(f"There is no account {options['user']!r}.")
+        source = ImportSource(options["format"]) if options["format"] else None
+        try:
+            with options["file"].open("rb") as file:
+                report = import_file(user.pk, file, source=source, is_dry_run=options["dry_run"])
+        except OSError as exc:
+            raise CommandError(f"{options['file']}: {exc.strerror}.") from exc
+        except GatewayError as exc:
+            raise CommandError(exc.message) from exc
+        self._tell(report)
+
+    def _tell(self, report: ImportReport) -> None:
+        verb = "would be taken" if report.is_dry_run else "taken"
+        counts = f"{report.conversations} conversations with {report.messages} messages and {report.files}"
+        self.stdout.write(f"{counts} new files {verb}; {report.already_here} were here already.")
+        for item in report.skipped:
+            self.stdout.write(f"Left out: {item['name']}: {item['reason']}")
+        if report.skipped_count > len(report.skipped):
+            self.stdout.write(f"Left out: {report.skipped_count - len(report.skipped)} more.")

@@ -1,0 +1,1 @@
+"""Searches over the titles and messages of an account (docs/adr/0018)."""

@@ -1,0 +1,59 @@
+"""Archives that are imported: bounded in what they expand to, and never unpacked to names of theirs."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from dataclasses import replace
+
+import pytest
+from django.test import Client
+
+from conversations.models import StoredFile
+from conversations.portability import importing
+from conversations.tests.portability.files import bring, file_folder
+from conversations.tests.portability.own_files import describe, document
+from conversations.tests.rest import error_of
+from gateway.conf import get_config
+
+__all__ = ["file_folder"]
+
+pytestmark = pytest.mark.django_db
+
+
+def archive_of(**entries: bytes) -> bytes:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in entries.items():
+            archive.writestr(name.replace("__", "/"), content)
+    return out.getvalue()
+
+
+def test_archive_that_expands_too_far_is_refused(api: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    changed = replace(get_config(), max_import_bytes=10_000)
+    monkeypatch.setattr(importing, "get_config", lambda: changed)
+    bomb = archive_of(**{"conversations.json": b"[" + b" " * 1_000_000 + b"]"})
+
+    response = api.post("/api/conversations/import", bomb, content_type="application/zip")
+
+    assert error_of(response)[:2] == (413, "request_too_large")
+
+
+def test_archive_without_conversations_is_refused(api: Client) -> None:
+    empty = archive_of(**{"a.txt": b"a"})
+
+    response = api.post("/api/conversations/import", empty, content_type="application/zip")
+
+    assert error_of(response)[:2] == (400, "invalid_request")
+
+
+def test_path_of_a_file_that_leaves_its_archive_leads_nowhere(api: Client) -> None:
+    file = {"id": "f", "sha256": "0", "name": "../../x.txt", "path": "../../../etc/passwd"}
+    parts = [{"type": "document", "file_id": "f", "name": "x"}]
+    message = {"id": "q", "parent_id": None, "role": "user", "content": "", "parts": parts}
+    packed = archive_of(**{"conversations.json": document(describe(messages=[message]), files=[file])})
+
+    report = bring(api, packed)
+
+    assert report["taken"] == {"conversations": 1, "messages": 1, "files": 0}
+    assert not StoredFile.objects.exists()

@@ -1,0 +1,47 @@
+// @ts-check
+/** Take everything along, bring conversations here, or leave. */
+import { html, useState } from "../ui.js";
+import { ask } from "../api.js";
+import { t } from "../words.js";
+import { useCopyDownload } from "./downloads.js";
+import { FormEnd } from "./form.js";
+import { ImportForm } from "./importing.js";
+import { LeaveDialog } from "./leaving.js";
+import { useLoaded } from "./loading.js";
+import { Section, Waiting } from "./section.js";
+
+/** Whether this server can do it: one that can says so in the list of what the account's path takes. */
+async function loadAbility() {
+  const response = await ask("OPTIONS", "/api/auth/me");
+  return (response.headers.get("Allow") ?? "").includes("DELETE");
+}
+
+export function MyData() {
+  const { data: isAble, error, reload } = useLoaded(loadAbility);
+  return html`<${Section} id="data" title=${t("My data")} intro=${t("Everything here is yours: take it along, or bring more.")}>
+    ${(error || isAble === null) && html`<${Waiting} error=${error} reload=${reload} />`}
+    ${isAble === false && html`<p class="empty">${t("This server does not offer that yet. An administrator can help you.")}</p>`}
+    ${isAble && html`<${CopyForm} />
+      <hr />
+      <${ImportForm} />
+      <hr />
+      <${Leaving} />`}
+  </${Section}>`;
+}
+
+function CopyForm() {
+  const form = useCopyDownload();
+  return html`<form onSubmit=${form.submit} aria-labelledby="copy-title">
+    <h3 id="copy-title">${t("A copy of everything")}</h3>
+    <p class="hint">${t("Conversations with all their branches, files, prompts, usage and settings, as a zip file.")}</p>
+    <${FormEnd} submission=${form} label=${t("Download my data")} done=${t("Done: see your browser's downloads.")} isPlain />
+  </form>`;
+}
+
+function Leaving() {
+  const [isOpen, setOpen] = useState(false);
+  return html`<h3>${t("Delete my account")}</h3>
+    <p class="hint">${t("Your conversations, files, keys and settings are removed for good.")}</p>
+    <p class="section-end"><button type="button" class="is-danger" onClick=${() => setOpen(true)}>${t("Delete my account…")}</button></p>
+    ${isOpen && html`<${LeaveDialog} onClose=${() => setOpen(false)} />`}`;
+}

@@ -1,0 +1,84 @@
+// @ts-check
+/** One row of the list: its title leads to the conversation, its menu has what can be done with it. */
+import { html, useLayoutEffect, useRef, useState } from "../ui.js";
+import { t } from "../words.js";
+import { changeConversation, titleOf } from "./conversation_actions.js";
+import { conversationMenu } from "./conversation_menu.js";
+import { useEnter } from "./enter.js";
+import { Icon } from "./page_icons.js";
+import { MenuButton } from "./menu.js";
+
+/** @typedef {import("./conversations.js").Conversation} Conversation */
+
+const MAX_TITLE = 200;
+
+/**
+ * @param {object} props
+ * @param {Conversation} props.conversation
+ * @param {boolean} props.isOpen
+ * @param {boolean} props.isReached whether Tab leads to this one
+ * @param {boolean} props.wantsFocus
+ * @param {() => void} props.onFocus
+ */
+export function ConversationRow({ conversation, isOpen, isReached, wantsFocus, onFocus }) {
+  const [isNaming, setIsNaming] = useState(false);
+  const link = useRef(/** @type {HTMLElement | null} */ (null));
+  const tabIndex = isReached ? 0 : -1;
+  useLayoutEffect(() => {
+    if (wantsFocus) link.current?.focus({ preventScroll: true });
+  });
+  if (isNaming) {
+    const end = () => {
+      setIsNaming(false);
+      // After the box is gone, so that the focus does not fall to the page.
+      requestAnimationFrame(() => link.current?.focus({ preventScroll: true }));
+    };
+    return html`<${TitleBox} conversation=${conversation} onEnd=${end} />`;
+  }
+  const rename = () => setIsNaming(true);
+  const onKeyDown = (/** @type {KeyboardEvent} */ event) => {
+    if (event.key === "F2") rename();
+    else if (event.key === "ContextMenu" || (event.key === "F10" && event.shiftKey)) {
+      /** @type {HTMLElement | null} */ (link.current?.nextElementSibling)?.click();
+    } else return;
+    event.preventDefault();
+  };
+  const title = titleOf(conversation);
+  return html`<div class=${isOpen ? "conversation is-open" : "conversation"} onFocusIn=${onFocus}>
+    <a
+      class="conversation-title" ref=${link} href=${`${location.pathname}#${conversation.id}`} tabIndex=${tabIndex} title=${title}
+      aria-current=${isOpen ? "page" : undefined} onKeyDown=${onKeyDown} onDblClick=${rename}
+    >${title}</a>
+    <${MenuButton}
+      className="is-plain is-icon conversation-more" label=${t("Actions for {title}", { title })} tabIndex=${tabIndex}
+      items=${() => conversationMenu(conversation, rename)}
+    ><${Icon} name="more" /><//>
+  </div>`;
+}
+
+/** @param {{conversation: Conversation, onEnd: () => void}} props */
+function TitleBox({ conversation, onEnd }) {
+  const [title, setTitle] = useState(conversation.title);
+  const box = useRef(/** @type {HTMLInputElement | null} */ (null));
+  const isOver = useRef(false);
+  useLayoutEffect(() => box.current?.select(), []);
+  const end = (/** @type {boolean} */ keeps) => {
+    if (isOver.current) return;
+    isOver.current = true;
+    const wanted = box.current?.value.trim() ?? "";
+    onEnd();
+    // An empty title is one that the gateway chooses.
+    if (keeps && wanted !== conversation.title) void changeConversation(conversation, { title: wanted });
+  };
+  const enter = useEnter(() => end(true));
+  const onKeyDown = (/** @type {KeyboardEvent} */ event) => {
+    event.stopPropagation();
+    if (event.key === "Escape" && !event.isComposing) end(false);
+    else enter.onKeyDown(event);
+  };
+  return html`<input
+    class="title-box" type="text" ref=${box} value=${title} maxlength=${MAX_TITLE} aria-label=${t("New title")} autocomplete="off"
+    onInput=${(/** @type {any} */ event) => setTitle(event.target.value)} onKeyDown=${onKeyDown}
+    oncompositionend=${enter.onCompositionEnd} onBlur=${() => end(true)}
+  />`;
+}

@@ -1,0 +1,64 @@
+// @ts-check
+/** The end of a running answer is followed only while its reader is there. */
+import { useEffect, useLayoutEffect, useRef, useState } from "../ui.js";
+
+/** How far from the end still counts as there, in pixels. */
+const NEAR = 24;
+
+/**
+ * @param {{current: HTMLElement | null}} scroller
+ * @param {{current: HTMLElement | null}} content
+ * @param {string | null} runningKey of the answer that is written: what the reader asks for leads to the end
+ */
+export function useFollowing(scroller, content, runningKey) {
+  const follows = useRef(true);
+  const [isAtEnd, setIsAtEnd] = useState(true);
+
+  function goToEnd() {
+    const element = scroller.current;
+    if (element) element.scrollTop = element.scrollHeight;
+  }
+
+  useEffect(() => {
+    const element = /** @type {HTMLElement} */ (scroller.current);
+    let [top, height] = [element.scrollTop, element.scrollHeight];
+    const look = () => {
+      const isThere = element.scrollHeight - element.scrollTop - element.clientHeight <= NEAR;
+      // Where the content shrinks, the browser moves the reader.
+      const isLeaving = element.scrollTop < top && element.scrollHeight >= height;
+      if (isLeaving) follows.current = false;
+      else if (isThere) follows.current = true;
+      [top, height] = [element.scrollTop, element.scrollHeight];
+      setIsAtEnd(follows.current || isThere);
+    };
+    const leave = (/** @type {WheelEvent} */ event) => {
+      if (event.deltaY < 0 && element.scrollTop > 0) follows.current = false;
+    };
+    element.addEventListener("scroll", look, { passive: true });
+    element.addEventListener("wheel", leave, { passive: true });
+    const observer = new ResizeObserver(() => follows.current && goToEnd());
+    observer.observe(element);
+    if (content.current) observer.observe(content.current);
+    return () => {
+      element.removeEventListener("scroll", look);
+      element.removeEventListener("wheel", leave);
+      observer.disconnect();
+    };
+  }, []);
+
+  useLayoutEffect(() => {
+    if (!runningKey) return;
+    follows.current = true;
+    setIsAtEnd(true);
+    goToEnd();
+  }, [runningKey]);
+
+  return {
+    isAtEnd,
+    resume() {
+      follows.current = true;
+      setIsAtEnd(true);
+      goToEnd();
+    },
+  };
+}

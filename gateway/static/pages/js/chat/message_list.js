@@ -1,0 +1,65 @@
+// @ts-check
+/** The messages of a conversation, of which those in view are in the page. */
+import { useStore } from "../store.js";
+import { html, useEffect, useLayoutEffect, useRef } from "../ui.js";
+import { t } from "../words.js";
+import { useFollowing } from "./following.js";
+import { MessageRow } from "./message_row.js";
+import { useVirtualizer } from "./virtual.js";
+
+/** Before it is measured, in pixels. */
+const ESTIMATED_HEIGHT = 160;
+const OVERSCAN = 6;
+/** Earlier messages are fetched when the reader comes this close to the first one, in pixels. */
+const EARLY = 1_200;
+
+/** @param {{thread: import("./open_thread.js").OpenThread}} props */
+export function MessageList({ thread }) {
+  const { items, isLoading, hasEarlier, runningKey } = useStore(thread.view);
+  const scroller = useRef(/** @type {HTMLElement | null} */ (null));
+  const rows = useRef(/** @type {HTMLElement | null} */ (null));
+  const virtualizer = useVirtualizer({
+    count: items.length,
+    getScrollElement: () => scroller.current,
+    estimateSize: () => ESTIMATED_HEIGHT,
+    getItemKey: (index) => items[index]?.key ?? String(index),
+    overscan: OVERSCAN,
+  });
+  const following = useFollowing(scroller, rows, runningKey);
+  const visible = virtualizer.getVirtualItems();
+  useLayoutEffect(() => {
+    rows.current?.style.setProperty("--rows-height", `${virtualizer.getTotalSize()}px`);
+    rows.current?.style.setProperty("--rows-start", `${visible[0]?.start ?? 0}px`);
+  });
+  useEffect(() => {
+    if (hasEarlier && (virtualizer.scrollOffset ?? EARLY) < EARLY) void thread.loadEarlier();
+  });
+  return html`<div class="messages" ref=${scroller} tabindex="0" aria-label=${t("Messages")} role="region">
+    ${!items.length && !isLoading && html`<${Greeting} />`}
+    <div class="rows" ref=${rows} role="feed" aria-busy=${isLoading || runningKey !== null}>
+      <div class="rows-in-view">
+        ${visible.map((row) => {
+          const item = items[row.index];
+          return html`<div key=${item.key} data-index=${row.index} ref=${virtualizer.measureElement} class="row">
+            <${MessageRow}
+              thread=${thread}
+              item=${item}
+              place=${row.index + 1}
+              count=${hasEarlier ? -1 : items.length}
+              isLast=${row.index === items.length - 1}
+            />
+          </div>`;
+        })}
+      </div>
+    </div>
+    ${!following.isAtEnd && html`<button class="to-end" onClick=${following.resume}>↓ ${t("To the end")}</button>`}
+    <p class="visually-hidden" role="status">${runningKey ? t("An answer is being written.") : ""}</p>
+  </div>`;
+}
+
+function Greeting() {
+  return html`<div class="greeting">
+    <h1>${t("What shall we talk about?")}</h1>
+    <p>${t("Write a message below. Answers stay on your own server.")}</p>
+  </div>`;
+}

@@ -1,0 +1,77 @@
+// @ts-check
+/** One message in the list. */
+import { Store, useStore } from "../store.js";
+import { html, useState } from "../ui.js";
+import { formatDate, t } from "../words.js";
+import { Answer } from "./answer.js";
+import { Editor } from "./editor.js";
+import { Question } from "./question.js";
+
+/**
+ * @typedef {import("./message.js").Item} Item
+ * @typedef {import("./open_thread.js").OpenThread} OpenThread
+ */
+
+/**
+ * @param {object} props
+ * @param {OpenThread} props.thread
+ * @param {Item} props.item
+ * @param {number} props.place from 1
+ * @param {number} props.count -1: not known, as there are earlier ones
+ * @param {boolean} props.isLast
+ */
+export function MessageRow({ thread, item, place, count, isLast }) {
+  const [isEditing, setIsEditing] = useState(false);
+  const isEditedElsewhere = useStore(thread.editing) === item.key;
+  const { message } = item;
+  const isOwn = message.role === "user";
+  const Body = isOwn ? Question : Answer;
+  const stop = () => {
+    setIsEditing(false);
+    thread.editing.set(null);
+  };
+  return html`<article
+    class="message ${isOwn ? "is-own" : "is-answer"}"
+    aria-posinset=${place}
+    aria-setsize=${count}
+    aria-label=${nameOf(message)}
+  >
+    <header class="message-head">
+      <${Who} item=${item} />
+      <time datetime=${message.created_at} title=${formatDate(message.created_at)}>${timeOf(message.created_at)}</time>
+    </header>
+    ${
+      isEditing || isEditedElsewhere
+        ? html`<${Editor} thread=${thread} item=${item} onEnd=${stop} />`
+        : html`<${Body} thread=${thread} item=${item} isLast=${isLast} onEdit=${() => setIsEditing(true)} />`
+    }
+  </article>`;
+}
+
+const NOTHING = new Store(/** @type {import("./message.js").Said | null} */ (null));
+
+/** The model says its name with its first word. @param {{item: Item}} props */
+function Who({ item }) {
+  const model = useStore(/** @type {typeof NOTHING} */ (item.live ?? NOTHING), (said) => said?.model);
+  return html`<span class="message-who">${whoOf(model ? { ...item.message, model } : item.message)}</span>`;
+}
+
+/** @param {import("./message.js").Message} message */
+function whoOf({ role, model }) {
+  if (role === "user") return t("You");
+  if (role === "system") return t("System");
+  if (role === "tool") return t("Tool");
+  return model || t("Model");
+}
+
+/** @param {import("./message.js").Message} message */
+function nameOf(message) {
+  const values = { who: whoOf(message), time: timeOf(message.created_at) };
+  return message.role === "user" ? t("Your message, {time}", values) : t("Answer by {who}, {time}", values);
+}
+
+/** The time of day, with the day where that is not today. @param {string} moment */
+function timeOf(moment) {
+  const isToday = new Date(moment).toDateString() === new Date().toDateString();
+  return formatDate(moment, isToday ? { timeStyle: "short" } : { dateStyle: "medium", timeStyle: "short" });
+}

@@ -1,0 +1,109 @@
+// @ts-check
+/** Which model answers, in the header; and the dialog of all models. */
+import { useStore } from "../store.js";
+import { html, useEffect } from "../ui.js";
+import { language, t } from "../words.js";
+import { choices } from "./choices.js";
+import { Dialog, openDialog } from "./dialogs.js";
+import { Icon } from "./page_icons.js";
+import { cancelSwitch, openSwitchDialog } from "./model_switching.js";
+import { isStatusOld, loadProfiles, loadStartSeconds, modelStatus, nameOfProfile, profiles, startSeconds } from "./model_status.js";
+import { aboutDuration, contextWords, wordForState, wordForVerdict } from "./model_words.js";
+import { account, isAdmin } from "./page.js";
+import { showError } from "./toasts.js";
+
+/** @typedef {import("./model_status.js").Profile} Profile */
+
+/** In the order of the list. */
+const VERDICTS = ["fits", "tight", "unknown", "does_not_fit"];
+
+export function ModelPicker() {
+  const status = useStore(modelStatus);
+  const isOld = useStore(isStatusOld);
+  const chosen = useStore(choices, (value) => value.model);
+  useStore(profiles);
+  if (!status) return html`<button type="button" class="model-button" disabled>${t("Model")}</button>`;
+  const wanted = chosen === "current" ? status.current_profile : chosen;
+  const state = isOld ? t("Cannot be seen") : wordForState(status.state);
+  const name = nameOfProfile(wanted) || state;
+  const mark = isOld ? "unknown" : status.state;
+  return html`<button type="button" class="model-button" aria-haspopup="dialog" title=${`${name} · ${state}`} onClick=${openModels}>
+    <span class=${`state-dot is-${mark}`} aria-hidden="true"></span>
+    <span class="visually-hidden">${t("Model:")}</span>
+    <span class="model-name">${name}</span>
+    ${name !== state && html`<span class=${status.state === "ready" && !isOld ? "visually-hidden" : "model-state"}>${state}</span>`}
+    <${Icon} name="chevron" />
+  </button>`;
+}
+
+/** What was chosen by name is let go when it is no longer loaded. */
+modelStatus.watch(() => {
+  const names = modelStatus.value?.slots.map((slot) => slot.current_profile);
+  choices.set((before) => (before.model === "current" || names?.includes(before.model) ? before : { ...before, model: "current" }));
+});
+
+export function openModels() {
+  openDialog(() => html`<${ModelsDialog} />`);
+}
+
+function ModelsDialog() {
+  const status = useStore(modelStatus);
+  const all = useStore(profiles);
+  const mayChange = useStore(account, isAdmin);
+  useEffect(() => void Promise.all([loadProfiles(), loadStartSeconds()]).catch(showError), []);
+  const loaded = (status?.slots ?? []).map((slot) => slot.current_profile).filter((id) => id !== null);
+  const others = all
+    .filter((profile) => profile.is_enabled && !loaded.includes(profile.id))
+    .sort((one, other) => VERDICTS.indexOf(one.fit.verdict) - VERDICTS.indexOf(other.fit.verdict));
+  return html`<${Dialog} title=${t("Models")} className="models">
+    <h3>${t("Loaded now")}</h3>
+    ${loaded.length > 1 && html`<${LoadedChoice} loaded=${loaded} />`}
+    <ul class="model-list">
+      ${loaded.map((id) => html`<${ModelItem} key=${id} id=${id} profile=${all.find((profile) => profile.id === id)} isLoaded />`)}
+      ${!loaded.length && html`<li class="hint">${t("No model is loaded.")}</li>`}
+    </ul>
+    ${status?.switch && html`<p class="notice">
+      ${t("Now: switching to {name}.", { name: nameOfProfile(status.switch.to_profile) })}
+      ${mayChange && html` <button type="button" onClick=${cancelSwitch} disabled=${status.switch.cancel_requested}>${t("Cancel the switch")}</button>`}
+    </p>`}
+    <h3>${t("Other models")}</h3>
+    <p class="hint">${mayChange
+      ? t("One model is loaded at a time, for everybody. A switch interrupts all until the new one is ready.")
+      : t("One model is loaded at a time, for everybody. To have another one, ask an administrator.")}</p>
+    <ul class="model-list">
+      ${others.map((profile) => html`<${ModelItem} key=${profile.id} id=${profile.id} profile=${profile} mayChange=${mayChange} />`)}
+    </ul>
+  <//>`;
+}
+
+/** @param {{loaded: string[]}} props */
+function LoadedChoice({ loaded }) {
+  const chosen = useStore(choices, (value) => value.model);
+  const choose = (/** @type {any} */ event) => choices.set((before) => ({ ...before, model: event.target.value }));
+  return html`<label for="model-choice">${t("Answer with")}</label>
+    <select id="model-choice" value=${chosen} onChange=${choose}>
+      <option value="current">${t("Whatever is loaded")}</option>
+      ${loaded.map((id) => html`<option value=${id}>${nameOfProfile(id)}</option>`)}
+    </select>`;
+}
+
+/** @param {{id: string, profile: Profile | undefined, isLoaded?: boolean, mayChange?: boolean}} props */
+function ModelItem({ id, profile, isLoaded = false, mayChange = false }) {
+  const tookSeconds = useStore(startSeconds, (value) => value[id]);
+  const about = [
+    isLoaded ? "" : profile && wordForVerdict(profile.fit.verdict),
+    profile?.fit.context && contextWords(profile.fit.context),
+    tookSeconds !== undefined && t("last start took {duration}", { duration: aboutDuration(tookSeconds) }),
+  ].filter(Boolean);
+  const description = profile?.description[language] || profile?.description["en"];
+  return html`<li class="model">
+    <div class="model-about">
+      <strong>${profile?.name ?? id}</strong>
+      ${about.length > 0 && html`<span class="hint">${about.join(" · ")}</span>`}
+      ${description && html`<details><summary>${t("About this model")}</summary><p>${description}</p></details>`}
+    </div>
+    ${mayChange && profile && html`<button
+      type="button" aria-label=${t("Switch to {name}…", { name: profile.name })} onClick=${() => openSwitchDialog(profile)}
+    >${t("Switch…")}</button>`}
+  </li>`;
+}

@@ -1,0 +1,28 @@
+// @ts-check
+/**
+ * Tells the reader's other tabs what changed. Ids alone: each tab reads them with its own token, so that a
+ * tab of another account learns nothing.
+ */
+
+/** @typedef {{conversation: string} | {removed: string} | {folders: true}} Change */
+
+const channel = new BroadcastChannel("chat");
+
+/** @param {string} id */
+export function announceChange(id) {
+  channel.postMessage(/** @type {Change} */ ({ conversation: id }));
+}
+
+/** @param {string} id of one that was deleted */
+export function announceRemoval(id) {
+  channel.postMessage(/** @type {Change} */ ({ removed: id }));
+}
+
+export function announceFolders() {
+  channel.postMessage(/** @type {Change} */ ({ folders: true }));
+}
+
+/** @param {(change: Change) => void} hear */
+export function hearOtherTabs(hear) {
+  channel.addEventListener("message", (event) => hear(event.data));
+}

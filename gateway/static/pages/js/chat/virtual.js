@@ -1,0 +1,38 @@
+// @ts-check
+/** Only the rows that are in view are in the page: @tanstack/virtual-core for Preact. */
+import "./production.js";
+import {
+  elementScroll,
+  observeElementOffset,
+  observeElementRect,
+  Virtualizer,
+} from "../../../vendor/virtual-core/index.js";
+import { useLayoutEffect, useReducer, useRef } from "../ui.js";
+
+/**
+ * @param {object} options
+ * @param {number} options.count
+ * @param {() => HTMLElement | null} options.getScrollElement
+ * @param {(index: number) => number} options.estimateSize
+ * @param {(index: number) => string} options.getItemKey
+ * @param {number} options.overscan
+ * @returns {Virtualizer<HTMLElement, HTMLElement>}
+ */
+export function useVirtualizer(options) {
+  const [, render] = useReducer((/** @type {number} */ renders) => renders + 1, 0);
+  const all = /** @type {any} */ ({
+    ...options,
+    observeElementRect,
+    observeElementOffset,
+    scrollToFn: elementScroll,
+    // What comes before a message that is read, or grows there, does not move it.
+    anchorTo: "end",
+    onChange: render,
+  });
+  const kept = useRef(/** @type {Virtualizer<HTMLElement, HTMLElement> | null} */ (null));
+  const virtualizer = (kept.current ??= new Virtualizer(all));
+  virtualizer.setOptions(all);
+  useLayoutEffect(() => virtualizer._didMount(), []);
+  useLayoutEffect(() => virtualizer._willUpdate());
+  return virtualizer;
+}
