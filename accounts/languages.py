@@ -1,4 +1,4 @@
-"""The language of a page or an answer: the account's choice, else a cookie, else what the browser asks for."""
+"""The language of a page or an answer: the choice of the account, a cookie, or what the browser asks for."""
 
 from __future__ import annotations
 
