@@ -77,6 +77,7 @@ urlpatterns = [
     *real_urlpatterns,
     path("api/test/echo", EchoView.as_view()),
     path("api/test/plain/<name>", fail),
+    path("plain/<name>", fail),
     path("api/test/rest/<name>", FailingView.as_view()),
     path("api/test/get-only", get_only),
 ]

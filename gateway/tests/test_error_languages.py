@@ -52,6 +52,12 @@ def test_english_is_for_everybody_else(client: httpx.Client, refuse: Any, langua
     assert error_of(refuse(client, language))["message"].isascii()
 
 
+def test_call_with_a_token_is_answered_as_it_asks_whatever_its_cookie_says(client: httpx.Client) -> None:
+    client.cookies.set("django_language", "ko")
+
+    assert error_of(refuse_rest(client, "en"))["message"].isascii()
+
+
 def test_name_of_a_model_stands_in_the_translated_message() -> None:
     error = ModelNotFound(fill_in("The model `{model}` is not served.", model="qwen {x} 100%"), param="model")
 

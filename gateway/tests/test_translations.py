@@ -117,6 +117,12 @@ def test_messages_of_errors_are_found_without_a_mark() -> None:
     assert {text.one for text in read_python(source, "a.py")} == {"Gone.", "There is no such cat."}
 
 
+def test_texts_of_validation_errors_are_found_and_names_of_fields_are_not() -> None:
+    source = 'raise ValidationError({"title": ["Too long."]})\nraise ValidationError("Too late.")\n'
+
+    assert {text.one for text in read_python(source, "a.py")} == {"Too long.", "Too late."}
+
+
 def test_words_past_the_catalogues_are_found() -> None:
     template = '<p title="Close">{% translate "Fine" %} Stray words</p>'
     component = (

@@ -23,6 +23,8 @@ TEMPLATE_CALLS = {"_": None, "gettext": None, "ngettext": (1, 2), "pgettext": ((
 """What Django's `templatize` makes of the tags, as Babel describes calls."""
 ONE_TEXT = frozenset({"_", "gettext", "gettext_lazy", "gettext_noop", "fill_in"})
 TWO_FORMS = frozenset({"ngettext", "ngettext_lazy"})
+PROBLEMS = "ValidationError"
+"""Django's and REST framework's: its texts reach clients by `gateway.errors`."""
 MESSAGE_OF_CLASS = "default_message"
 """What the classes of `gateway.errors` say when they are raised without words of their own."""
 
@@ -91,6 +93,8 @@ def read_python(source: str, path: str) -> Iterator[Text]:
                     name in error_names() and isinstance(first, ast.Constant) and isinstance(first.value, str)
                 ):
                     yield Text(first.value, path)
+                elif name == PROBLEMS:
+                    yield from (Text(text, path) for text in _texts_within(first))
             case ast.AnnAssign(target=ast.Name(id=target), value=ast.Constant(value=str(text))):
                 if target == MESSAGE_OF_CLASS:
                     yield Text(text, path)
@@ -121,6 +125,16 @@ def error_names() -> frozenset[str]:
         for name, kind in vars(errors).items()
         if isinstance(kind, type) and issubclass(kind, errors.GatewayError) and kind.status != 500
     )
+
+
+def _texts_within(node: ast.expr) -> Iterator[str]:
+    """The literals of a text, of a list of such, or by field."""
+    match node:
+        case ast.Constant(value=str(text)):
+            yield text
+        case ast.List(elts=inner) | ast.Dict(values=inner):
+            for each in inner:
+                yield from _texts_within(each)
 
 
 def _plain(node: ast.expr, path: str) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from html.parser import HTMLParser
 
 SPOKEN_ATTRIBUTES = frozenset({"alt", "aria-label", "aria-description", "placeholder", "title"})
-NAMES = ("vLLM Chat Gateway",)
+NAMES = ("vLLM Chat Gateway", "English")
 """The same in every language."""
 WORD = re.compile(r"[A-Za-z]{2,}")
 

@@ -132,7 +132,7 @@ def test_what_is_wrong_with_a_new_account_is_said_at_its_field(newcomer: Visitor
 
     fill_and_send(newcomer, "Sign up", username="jun", password="12345678")
 
-    assert "too common" in newcomer.page.locator(".password-field + .errorlist").inner_text()
+    assert "too common" in newcomer.page.locator("#password-errors").inner_text()
     assert newcomer.page.input_value("#id_username") == "jun"
     assert newcomer.page.input_value("#id_password") == ""
 
