@@ -57,9 +57,7 @@ def test_text_file_is_sent_with_the_message(listener: Visitor, speaker: Speaking
 
 
 @pytest.mark.parametrize("how", ["paste", "drop"])
-def test_image_is_pasted_or_dropped_and_shown(
-    listener: Visitor, speaker: SpeakingEngine, how: str
-) -> None:
+def test_image_is_pasted_or_dropped_and_shown(listener: Visitor, speaker: SpeakingEngine, how: str) -> None:
     page = listener.page
     box_of(page).wait_for()
     give(page, how, "picture.png", "image/png", image())
