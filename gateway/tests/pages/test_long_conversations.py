@@ -1,4 +1,4 @@
-"""A conversation of 4,000 messages in a browser: what is not seen is not there, and reading back moves nothing."""
+"""A conversation of 4,000 messages in a browser: only what is seen is in the page, and nothing jumps."""
 
 from __future__ import annotations
 

@@ -164,13 +164,13 @@ def test_finished_blocks_are_not_rendered_again(listener: Visitor, speaker: Spea
 def test_sixty_thousand_lines_stay_usable(listener: Visitor, speaker: SpeakingEngine) -> None:
     page = listener.page
     send(page, "A very long answer")
-    lines = [f"Line {number} of many." for number in range(60_000)]
+    lines = [f"Line {number}." for number in range(60_000)]
     blocks = ["\n".join(lines[start : start + 6]) for start in range(0, len(lines), 6)]
     speaker.say("\n\n".join(blocks))
     speaker.end()
     wait_for_end(page)
 
-    expect(answers_of(page)).to_contain_text("Line 59999 of many.", timeout=60_000)
+    expect(answers_of(page)).to_contain_text("Line 59999.", timeout=60_000)
 
     page.get_by_role("textbox", name="Message", exact=True).fill("Still here")
     expect(page.get_by_role("textbox", name="Message", exact=True)).to_have_value("Still here")
