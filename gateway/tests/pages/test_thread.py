@@ -117,9 +117,7 @@ def test_server_that_cannot_be_reached_leaves_the_message_to_be_sent_again(
     wait_for_end(page)
 
 
-def test_question_is_asked_once_however_often_it_is_sent(
-    listener: Visitor, speaker: SpeakingEngine
-) -> None:
+def test_question_is_asked_once_however_often_it_is_sent(listener: Visitor, speaker: SpeakingEngine) -> None:
     page = listener.page
     before = len(speaker.asked)
     box_of(page).fill("Only once")

@@ -199,9 +199,7 @@ def test_long_paste_is_taken_whole(listener: Visitor, speaker: SpeakingEngine) -
     assert question_texts(speaker, since) == [text.strip()]
 
 
-def test_arrow_up_in_an_empty_box_edits_the_last_message(
-    listener: Visitor, speaker: SpeakingEngine
-) -> None:
+def test_arrow_up_in_an_empty_box_edits_the_last_message(listener: Visitor, speaker: SpeakingEngine) -> None:
     page, since = listener.page, len(speaker.asked)
     send(page, "Helo")
     speaker.answer("Hello.")
