@@ -52,6 +52,7 @@ def gateway_environment(stores: Stores, *, engine_port: int, folder: Path, passw
         "TOKEN_LIMIT": "1000000000000",
         "MAX_CONCURRENT_STREAMS": "1000000",
         "LOGIN_RATE": "1000/m",
+        "REST_RATE": "0/m",
         "REGISTRATION": "true",
         "LOG_LEVEL": "INFO",
         "LOG_FORMAT": "json",

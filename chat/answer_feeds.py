@@ -53,7 +53,7 @@ class AnswerFeed:
         self._feeds = feeds
         self._wake = wake
         self._state: AnswerState | None = None
-        """The row's state when it was looked at last."""
+        """The row's state when its text was read last."""
         self._check_at = self._rests_until = 0.0
 
     async def next(self) -> AnswerText | None:
@@ -70,7 +70,7 @@ class AnswerFeed:
                 return self._read_local(self.generation)
             if self.mirror is not None and self.mirror.is_over:
                 self.mirror.is_over, self.mirror.transcript = False, None
-                self._check_at, self._state = 0.0, None
+                self._check_at = 0.0
             if time.monotonic() >= self._check_at:
                 await self._check_row()
             if self.mirror is not None and self.mirror.transcript is not None:
@@ -101,7 +101,7 @@ class AnswerFeed:
             raise AnswerInterrupted("Another request goes on with this answer.")
         if state is None or not state.is_streaming or (state != self._state and not self._is_mirrored):
             self.stored = await self._feeds.read(self._query)
-        self._state = state
+            self._state = state
         self._check_at = time.monotonic() + CHECK_PERIOD_S
         if self.stored.is_streaming and self._feeds.mirrors is not None:
             await self._feeds.mirrors.request_copy(name_of(self.stored))

@@ -29,6 +29,7 @@ class Migration(migrations.Migration):
                 ('id', models.BigAutoField(primary_key=True, serialize=False)),
                 ('kind', models.CharField(choices=[('m', 'Messages'), ('t', 'Titles')], max_length=1)),
                 ('used', models.PositiveIntegerField(default=0, help_text='Places given to entries.')),
+                ('has_long', models.BooleanField(default=False, help_text='Whether a text of it has too many terms to be found by them.')),
                 ('oldest_at', models.DateTimeField()),
                 ('newest_at', models.DateTimeField()),
             ],

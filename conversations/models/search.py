@@ -48,6 +48,9 @@ class SearchBucket(models.Model):
     )
     kind = models.CharField(max_length=1, choices=SearchKind)
     used = models.PositiveIntegerField(default=0, help_text="Places given to entries.")
+    has_long = models.BooleanField(
+        default=False, help_text="Whether a text of it has too many terms to be found by them."
+    )
     oldest_at = models.DateTimeField()
     newest_at = models.DateTimeField()
 

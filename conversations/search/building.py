@@ -12,11 +12,11 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from conversations.models import MessageEntry
-from conversations.search.refreshing import NOTHING, index_account
+from conversations.search.refreshing import MOST_ON_SQLITE, NOTHING, index_account
 from gateway.database.rows import is_postgresql
 
 PASS_MESSAGES = 10_000
-"""Of one transaction, after which a run that was interrupted goes on when it is repeated."""
+"""Of one transaction on PostgreSQL, after which a run that was interrupted goes on when it is repeated."""
 BUILD_MEMORY = "256MB"
 """That PostgreSQL takes to build the index of terms."""
 
@@ -43,14 +43,15 @@ def build_index() -> Iterator[BuiltPass]:
 
 def build_index_of(owner_id: uuid.UUID) -> Iterator[BuiltPass]:
     """As `build_index`, of one account: first what searches would index, then what they do not look for."""
+    most = PASS_MESSAGES if is_postgresql() else min(PASS_MESSAGES, MOST_ON_SQLITE)
     is_complete = False
     while not is_complete:
-        done = index_account(owner_id, timezone.now(), most=PASS_MESSAGES)
+        done = index_account(owner_id, timezone.now(), most=most)
         is_complete = done.is_complete
         yield BuiltPass(owner_id, done.indexed, is_last=False)
     start, is_last = NOTHING, False
     while not is_last:
-        done = index_account(owner_id, timezone.now(), most=PASS_MESSAGES, start=start)
+        done = index_account(owner_id, timezone.now(), most=most, start=start)
         start, is_last = done.after, done.is_complete
         yield BuiltPass(owner_id, done.indexed, is_last)
 

@@ -67,7 +67,16 @@ _Row = tuple[int, Any, int, bool, int]
 def _find_by_gin(query: SearchQuery, kind: SearchKind, before: int | None, most: int) -> Iterator[_Row]:
     top, since, until = _bounds(query, before)
     parameters: list[Any] = [query.owner_id.hex, kind.value, top >> PLACE_BITS, since, until]
-    parameters += [query.tsquery(), top, since, until, MOST_LOOKED_AT, MOST_LOOKED_AT, most]
+    parameters += [
+        query.tsquery(with_long=True),
+        query.tsquery(with_long=False),
+        top,
+        since,
+        until,
+        MOST_LOOKED_AT,
+        MOST_LOOKED_AT,
+        most,
+    ]
     with transaction.atomic(), connection.cursor() as cursor:
         # It would read a small table as a whole, and compile a plan for many buckets.
         cursor.execute("SELECT set_config('enable_seqscan', 'off', TRUE), set_config('jit', 'off', TRUE)")
@@ -82,8 +91,8 @@ def _find_by_fts5(query: SearchQuery, kind: SearchKind, before: int | None, most
         owner_id=query.owner_id, kind=kind, pk__lte=top >> PLACE_BITS
     ).filter(newest_at__gte=since, oldest_at__lt=until)
     number = 0
-    for bucket in buckets.order_by("-pk").values_list("pk", flat=True):
-        terms = query.fts5().replace(BUCKET, str(bucket))
+    for bucket, has_long in buckets.order_by("-pk").values_list("pk", "has_long"):
+        terms = query.fts5(with_long=has_long).replace(BUCKET, str(bucket))
         moments = [connection.ops.adapt_datetimefield_value(moment) for moment in (since, until)]
         with connection.cursor() as cursor:
             cursor.execute(_fts5_sql(kind), [terms, top, *moments])
@@ -119,14 +128,16 @@ def _gin_sql(kind: SearchKind) -> str:
             FROM (
                 SELECT entry.entry_id, entry.id, entry.conversation_id, entry.size_bytes
                 FROM (
-                    SELECT id FROM {SearchBucket._meta.db_table}
+                    SELECT id, has_long FROM {SearchBucket._meta.db_table}
                     WHERE owner_id = %s AND kind = %s AND id <= %s AND newest_at >= %s AND oldest_at < %s
                     ORDER BY id DESC
                 ) AS bucket
                 CROSS JOIN LATERAL (
                     SELECT {entry_id} AS entry_id, {id_} AS id, conversation_id, {size} AS size_bytes
                     FROM {table}
-                    WHERE terms @@ CAST(REPLACE(%s, '{BUCKET}', CAST(bucket.id AS text)) AS tsquery)
+                    WHERE terms @@ CAST(REPLACE(
+                            CASE WHEN bucket.has_long THEN %s ELSE %s END, '{BUCKET}', CAST(bucket.id AS text)
+                        ) AS tsquery)
                         AND {entry_id} + 0 < %s AND created_at >= %s AND created_at < %s
                     ORDER BY {entry_id} + 0 DESC
                 ) AS entry

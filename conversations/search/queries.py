@@ -56,13 +56,13 @@ class SearchQuery:
         """Titles have neither a role nor a model."""
         return not self.filters.role and not self.filters.model
 
-    def tsquery(self) -> str:
-        """For PostgreSQL, with BUCKET before each term."""
-        return self._expression(" & ", " | ", "'{}'", "'{}':*")
+    def tsquery(self, *, with_long: bool) -> str:
+        """For PostgreSQL, with BUCKET before each term; `with_long` for a bucket that has texts TOO_LONG."""
+        return self._expression(" & ", " | " if with_long else "", "'{}'", "'{}':*")
 
-    def fts5(self) -> str:
-        """For SQLite, with BUCKET before each term."""
-        return self._expression(" AND ", " OR ", '"{}"', '"{}" *')
+    def fts5(self, *, with_long: bool) -> str:
+        """As `tsquery`, for SQLite."""
+        return self._expression(" AND ", " OR " if with_long else "", '"{}"', '"{}" *')
 
     def _expression(self, both: str, either: str, exact: str, prefix: str) -> str:
         terms: dict[str, None] = {}
@@ -71,7 +71,9 @@ class SearchQuery:
             terms.update(dict.fromkeys(exact.format(BUCKET + piece) for piece in pieces))
             if beginning:
                 terms[prefix.format(BUCKET + beginning)] = None
-        texts = f"(({both.join(terms)}){either}{exact.format(BUCKET + TOO_LONG)})"
+        texts = f"({both.join(terms)})"
+        if either:
+            texts = f"({texts}{either}{exact.format(BUCKET + TOO_LONG)})"
         wanted = [
             exact.format(BUCKET + term)
             for term in (

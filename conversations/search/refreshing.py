@@ -16,12 +16,15 @@ from django.db.models import F
 from conversations.models import Conversation, Message, SearchMark, TitleEntry
 from conversations.search.pending import Pending, find_pending
 from conversations.search.store import IndexedText, add_title_entries, write_messages, write_titles
+from gateway.database.rows import is_postgresql
 from gateway.ids import first_id_at
 
 SETTLED = timedelta(seconds=60)
 """The longest from the making of a message's id to the commit of its row, with the skew of clocks."""
 MOST_MESSAGES = 2_000
 """That one search puts into the index."""
+MOST_ON_SQLITE = 500
+"""Of one transaction: nobody else writes meanwhile."""
 BATCH_MESSAGES = 500
 BATCH_BYTES = 4 * 2**20
 """Of texts in memory; one that is longer is a batch of its own."""
@@ -65,7 +68,8 @@ def refresh(owner_id: uuid.UUID, now: datetime) -> bool:
     mark = SearchMark.objects.filter(pk=owner_id).first()
     if mark is not None and _is_up_to_date(mark, now):
         return True
-    return index_account(owner_id, now, most=MOST_MESSAGES).is_complete
+    most = MOST_MESSAGES if is_postgresql() else min(MOST_MESSAGES, MOST_ON_SQLITE)
+    return index_account(owner_id, now, most=most).is_complete
 
 
 def _is_up_to_date(mark: SearchMark, now: datetime) -> bool:
@@ -96,7 +100,11 @@ def index_account(owner_id: uuid.UUID, now: datetime, *, most: int, start: uuid.
         done = _Pass(mark.indexed_to if start is None else start, mark.touched_to or now - SETTLED, now)
         while not done.is_complete and done.indexed < most:
             pending = find_pending(
-                owner_id, after=done.after, touched_since=done.touched_since, most=MOST_MESSAGES, now=now
+                owner_id,
+                after=done.after,
+                touched_since=done.touched_since,
+                most=min(most, MOST_MESSAGES),
+                now=now,
             )
             _write(owner_id, pending)
             done.take(pending)

@@ -16,10 +16,10 @@ from django.db.models import F
 from django.db.models.functions import Greatest, Least
 
 from conversations.models import Conversation, Message, MessageEntry, SearchBucket, SearchKind, TitleEntry
-from conversations.search.terms import attribute_terms, make_terms
+from conversations.search.terms import TOO_LONG, attribute_terms, make_terms
 from gateway.database.rows import encode_rows, is_postgresql, prepared_cursor
 
-BUCKET_ENTRIES = 2048
+BUCKET_ENTRIES = 4096
 """Places of a bucket: a search for a common word reads what one has, one for a rare word looks into each."""
 PLACE_BITS = 16
 TERMS_TABLE = "conversations_searchterms"
@@ -112,6 +112,9 @@ def write_titles(owner_id: uuid.UUID, texts: Sequence[IndexedText]) -> None:
 
 def _rows_of(owner_id: uuid.UUID, kind: SearchKind, texts: Sequence[IndexedText]) -> list[_Row]:
     ids = _give_places(owner_id, kind, [text.created_at for text in texts])
+    terms = [make_terms(text.text) for text in texts]
+    if long := {id_ >> PLACE_BITS for id_, each in zip(ids, terms, strict=True) if TOO_LONG in each}:
+        SearchBucket.objects.filter(pk__in=long).update(has_long=True)
     return [
         _Row(
             id_,
@@ -119,15 +122,14 @@ def _rows_of(owner_id: uuid.UUID, kind: SearchKind, texts: Sequence[IndexedText]
             text.conversation_id.hex,
             text.created_at,
             text.size_bytes,
-            _spell(id_ >> PLACE_BITS, text),
+            _spell(id_ >> PLACE_BITS, text, each),
         )
-        for id_, text in zip(ids, texts, strict=True)
+        for id_, text, each in zip(ids, texts, terms, strict=True)
     ]
 
 
-def _spell(bucket: int, text: IndexedText) -> str:
+def _spell(bucket: int, text: IndexedText, terms: set[str]) -> str:
     """The terms of a text, each with the bucket before it, as both databases read them."""
-    terms = make_terms(text.text)
     if text.role:
         terms |= attribute_terms(role=text.role, model=text.model)
     if not terms:

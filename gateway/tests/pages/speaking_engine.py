@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-MODELS = {"object": "list", "data": [{"id": "speaker", "object": "model", "max_model_len": 8192}]}
+MODELS = {"object": "list", "data": [{"id": "speaker", "object": "model", "max_model_len": 1_000_000}]}
 PATIENCE_S = 20.0
 
 

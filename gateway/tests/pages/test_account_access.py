@@ -138,3 +138,48 @@ def test_key_is_renamed(visitor: Visitor, person: Person) -> None:
 
     row = page.get_by_role("list", name="API keys").get_by_role("listitem").filter(has_text="New name")
     row.get_by_text("never used").wait_for()
+
+
+def test_key_for_one_model_is_bound_to_it(visitor: Visitor, person: Person, site: GatewayProcess) -> None:
+    page = open_account(visitor, person, part="API keys")
+
+    page.get_by_role("button", name="Create a key").click()
+    dialog = page.get_by_role("dialog", name="Create a key")
+    dialog.get_by_label("Name").fill("Coder")
+    dialog.get_by_text("Models: every model").click()
+    dialog.get_by_label("simulated", exact=True).check()
+    dialog.get_by_role("button", name="Create key").click()
+
+    row = page.get_by_role("list", name="API keys").get_by_role("listitem").filter(has_text="Coder")
+    row.get_by_text("simulated").wait_for()
+    token = log_in(site, person.name, person.password)
+    (key,) = ask_elsewhere(site, token, "/api/keys").json()["data"]
+    assert key["models"] == ["simulated"]
+
+
+CLIENTS = {
+    "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/130.0.0.0 "
+    "Safari/537.36": "Chrome on Windows",
+    "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/130.0.0.0 "
+    "Whale/4.28.282.14 Safari/537.36": "Whale on Windows",
+    "Mozilla/5.0 (Linux; Android 14; SM-S928N) AppleWebKit/537.36 (KHTML, like Gecko) SamsungBrowser/26.0 "
+    "Chrome/122.0.0.0 Mobile Safari/537.36": "Samsung Internet on Android",
+    "Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) "
+    "Version/18.0 Mobile/15E148 Safari/604.1": "Safari on iPhone",
+    "python-httpx/0.28.1": "python-httpx",
+    "": "Unknown program",
+}
+
+
+def test_clients_are_called_by_the_names_that_people_use(visitor: Visitor, person: Person) -> None:
+    page = open_account(visitor, person)
+
+    names = page.evaluate(
+        """async (clients) => {
+            const { describeClient } = await import("/static/pages/js/account/user_agents.js");
+            return clients.map(describeClient);
+        }""",
+        list(CLIENTS),
+    )
+
+    assert names == list(CLIENTS.values())

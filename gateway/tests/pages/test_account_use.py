@@ -54,6 +54,20 @@ def test_what_is_left_of_the_limits_is_known_after_an_answer(visitor: Visitor, p
     assert "full again in" in limits.inner_text()
 
 
+def test_what_is_left_is_not_told_to_who_signs_in_next(
+    visitor: Visitor, person: Person, site: GatewayProcess
+) -> None:
+    page = open_account(visitor, person)
+    ask_model(page)
+    page.get_by_role("button", name="Sign out").click()
+    page.wait_for_url("**/sign-in/**")
+
+    open_account(visitor, create_person(site), part="Limits")
+
+    limits = page.get_by_role("region", name="Limits")
+    limits.get_by_text("What is left is known after your next answer in this tab.").wait_for()
+
+
 def test_usage_is_shown_once_there_is_some(visitor: Visitor, person: Person, site: GatewayProcess) -> None:
     page = open_account(visitor, person, part="Usage")
     usage = page.get_by_role("region", name="Usage", exact=True)
@@ -108,7 +122,6 @@ def test_shared_link_is_revoked(visitor: Visitor, person: Person, site: GatewayP
 def test_account_is_copied_and_deleted_and_its_conversations_come_back_in_another(
     visitor: Visitor, person: Person, site: GatewayProcess, chromium: Browser, tmp_path: Path
 ) -> None:
-    pytest.importorskip("accounts.leaving")
     page = open_account(visitor, person, part="My data")
     ask_model(page)
     token = log_in(site, person.name, person.password)

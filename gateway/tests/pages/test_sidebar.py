@@ -473,3 +473,16 @@ def test_automatic_title_appears_when_the_model_has_found_one(
             lambda: (found := read(naming, conversation_id))["title_source"] == "model" and found
         )
         row(page, named["title"]).wait_for()
+
+
+def test_sidebar_that_was_hidden_stays_hidden(site: GatewayProcess, visitor: Visitor) -> None:
+    add(site, "Beside")
+    page = visitor.sign_in()
+    row(page, "Beside").wait_for()
+
+    page.get_by_role("button", name="Hide the conversations").click()
+    row(page, "Beside").wait_for(state="hidden")
+    page.reload()
+    page.get_by_role("button", name="Conversations", exact=True).click()
+
+    row(page, "Beside").wait_for()

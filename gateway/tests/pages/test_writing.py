@@ -187,8 +187,10 @@ def test_message_that_failed_goes_back_to_the_box(listener: Visitor) -> None:
 def test_long_paste_is_taken_whole(listener: Visitor, speaker: SpeakingEngine) -> None:
     page, since = listener.page, len(speaker.asked)
     text = "0123456789 abcdefghi\n" * 10_000
+    listener.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.evaluate("text => navigator.clipboard.writeText(text)", text)
     box_of(page).focus()
-    page.keyboard.insert_text(text)
+    page.keyboard.press("Control+V")
     assert len(box_of(page).input_value()) == len(text)
 
     page.keyboard.press("Enter")
@@ -204,6 +206,7 @@ def test_arrow_up_in_an_empty_box_edits_the_last_message(listener: Visitor, spea
     send(page, "Helo")
     speaker.answer("Hello.")
     wait_for_end(page)
+    questions_of(page).get_by_role("button", name="Edit").wait_for()
     box_of(page).focus()
     page.keyboard.press("ArrowUp")
     editor = page.get_by_role("textbox", name="Edit message")

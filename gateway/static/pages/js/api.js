@@ -1,6 +1,6 @@
 // @ts-check
 /** The public API, as any program uses it; the page's token comes by its cookie. */
-import { noteLimits } from "./limits_left.js";
+import { keepLimitsOf, noteLimits } from "./limits_left.js";
 import { language, t } from "./words.js";
 
 /** How long before its end a token is replaced, in milliseconds. */
@@ -46,6 +46,7 @@ async function fetchToken() {
   await check(response);
   const body = await response.json();
   token = { value: body.access_token, endsAt: Date.now() + 1000 * body.expires_in };
+  keepLimitsOf(token.value);
   return token.value;
 }
 

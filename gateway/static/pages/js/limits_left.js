@@ -5,6 +5,7 @@
  */
 
 const KEPT = "limits-left";
+const OWNER = "limits-left-of";
 
 /** @typedef {{limit: number, remaining: number, resetsAt: number}} Left `resetsAt` in milliseconds */
 /** @typedef {{requests?: Left, tokens?: Left}} LimitsLeft */
@@ -41,7 +42,14 @@ export function readLimits() {
   return JSON.parse(sessionStorage.getItem(KEPT) ?? "{}");
 }
 
-/** Before somebody else signs in. */
-export function forgetLimits() {
+/**
+ * Forget what another account was told in this tab, however its owner left.
+ * @param {string} accessToken a JWT, whose payload names the account
+ */
+export function keepLimitsOf(accessToken) {
+  const payload = accessToken.split(".")[1].replaceAll("-", "+").replaceAll("_", "/");
+  const owner = JSON.parse(atob(payload)).user_id;
+  if (sessionStorage.getItem(OWNER) === owner) return;
   sessionStorage.removeItem(KEPT);
+  sessionStorage.setItem(OWNER, owner);
 }

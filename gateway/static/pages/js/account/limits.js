@@ -51,7 +51,7 @@ function findRest(kind, allowance, usedToday) {
   }
   if (allowance.window_s !== DAY_S) return null;
   const remaining = Math.max(0, allowance.limit - usedToday);
-  return { remaining, about: t("by today's use; the day is counted from your first request on") };
+  return { remaining, about: t("estimated from today's use; the 24 hours begin with your first request") };
 }
 
 export function Limits() {
@@ -101,7 +101,7 @@ function Limit({ kind, name, allowance, used }) {
   return html`<div class="limit">
     <dt>${name}</dt>
     <dd>
-      ${formatNumber(allowance.limit)} ${nameWindow(allowance.window_s ?? 1)}
+      ${t("{count} {window}", { count: formatNumber(allowance.limit), window: nameWindow(allowance.window_s ?? 1) })}
       ${rest && html`<${Meter} label=${name} value=${rest.remaining} max=${allowance.limit} />`}
       <p class="hint">${rest
         ? `${t("{count} left", { count: formatNumber(rest.remaining) })} · ${rest.about}`

@@ -1,31 +1,20 @@
 // @ts-check
 /** Take everything along, bring conversations here, or leave. */
 import { html, useState } from "../ui.js";
-import { ask } from "../api.js";
 import { t } from "../words.js";
 import { useCopyDownload } from "./downloads.js";
 import { FormEnd } from "./form.js";
 import { ImportForm } from "./importing.js";
 import { LeaveDialog } from "./leaving.js";
-import { useLoaded } from "./loading.js";
-import { Section, Waiting } from "./section.js";
-
-/** Whether this server can do it: one that can says so in the list of what the account's path takes. */
-async function loadAbility() {
-  const response = await ask("OPTIONS", "/api/auth/me");
-  return (response.headers.get("Allow") ?? "").includes("DELETE");
-}
+import { Section } from "./section.js";
 
 export function MyData() {
-  const { data: isAble, error, reload } = useLoaded(loadAbility);
   return html`<${Section} id="data" title=${t("My data")} intro=${t("Everything here is yours: take it along, or bring more.")}>
-    ${(error || isAble === null) && html`<${Waiting} error=${error} reload=${reload} />`}
-    ${isAble === false && html`<p class="empty">${t("This server does not offer that yet. An administrator can help you.")}</p>`}
-    ${isAble && html`<${CopyForm} />
-      <hr />
-      <${ImportForm} />
-      <hr />
-      <${Leaving} />`}
+    <${CopyForm} />
+    <hr />
+    <${ImportForm} />
+    <hr />
+    <${Leaving} />
   </${Section}>`;
 }
 

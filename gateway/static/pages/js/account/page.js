@@ -1,7 +1,6 @@
 // @ts-check
 /** The account page: a head, a list of its sections, and the sections one below another. */
 import { html, useState } from "../ui.js";
-import { forgetLimits } from "../limits_left.js";
 import { useStore } from "../store.js";
 import { t } from "../words.js";
 import { account } from "./account.js";
@@ -61,7 +60,7 @@ function PageHead() {
 
 function SignOut() {
   const token = document.querySelector('meta[name="csrf-token"]')?.getAttribute("content") ?? "";
-  return html`<form method="post" action="/sign-out/" onSubmit=${forgetLimits}>
+  return html`<form method="post" action="/sign-out/">
     <input type="hidden" name="csrfmiddlewaretoken" value=${token} />
     <button type="submit">${t("Sign out")}</button>
   </form>`;

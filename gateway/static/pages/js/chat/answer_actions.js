@@ -1,11 +1,16 @@
 // @ts-check
 /** What can be done with an answer. */
-import { html } from "../ui.js";
+import { useStore } from "../store.js";
+import { html, useState } from "../ui.js";
 import { t } from "../words.js";
 import { BranchArrows, DeleteButton } from "./branches.js";
+import { choices } from "./choices.js";
 import { CopyButton } from "./copying.js";
+import { FeedbackButtons, FeedbackForm } from "./feedback.js";
 import { IconButton } from "./icons.js";
 import { answerAgain, continueAnswer } from "./turns.js";
+
+/** @typedef {import("./message.js").Message} Message */
 
 /**
  * @param {object} props
@@ -15,21 +20,32 @@ import { answerAgain, continueAnswer } from "./turns.js";
  * @param {() => void} props.onEdit
  */
 export function AnswerActions({ thread, item, isLast, onEdit }) {
+  const [isAsking, setIsAsking] = useState(false);
+  const isBusy = useStore(thread.view, (view) => view.runningKey !== null);
   const { message } = item;
-  const isBusy = thread.isAnswering;
   return html`<footer class="message-foot">
-    <${BranchArrows} thread=${thread} message=${message} />
-    ${isLast && isCut(message) && html`<button type="button" disabled=${isBusy} onClick=${() => continueAnswer(thread, item)}>${t("Continue")}</button>`}
-    <div class="actions">
-      <${CopyButton} text=${message.content} label=${t("Copy message")} />
-      <${IconButton} icon="again" label=${t("Answer again")} disabled=${isBusy} onClick=${() => answerAgain(thread, item)} />
-      <${IconButton} icon="edit" label=${t("Edit")} disabled=${isBusy} onClick=${onEdit} />
-      <${DeleteButton} thread=${thread} message=${message} />
-    </div>
-  </footer>`;
+      <${BranchArrows} thread=${thread} message=${message} />
+      ${isLast && isCut(message) && html`<button type="button" disabled=${isBusy} onClick=${() => continueAnswer(thread, item)}>${t("Continue")}</button>`}
+      <div class="actions">
+        <${CopyButton} text=${message.content} label=${t("Copy message")} />
+        <${AgainButton} message=${message} isBusy=${isBusy} onAgain=${() => answerAgain(thread, item)} />
+        <${FeedbackButtons} thread=${thread} message=${message} onAsk=${() => setIsAsking(true)} />
+        <${IconButton} icon="edit" label=${t("Edit")} disabled=${isBusy} onClick=${onEdit} />
+        <${DeleteButton} thread=${thread} message=${message} />
+      </div>
+    </footer>
+    ${isAsking && html`<${FeedbackForm} thread=${thread} message=${message} onEnd=${() => setIsAsking(false)} />`}`;
 }
 
-/** Whether there is more to come of it. @param {import("./message.js").Message} message */
+/** By the model that is chosen now. @param {{message: Message, isBusy: boolean, onAgain: () => void}} props */
+function AgainButton({ message, isBusy, onAgain }) {
+  const model = useStore(choices, (chosen) => chosen.model);
+  const isOther = model !== "current" && model !== message.model;
+  const label = isOther ? t("Answer again with {model}", { model }) : t("Answer again");
+  return html`<${IconButton} icon="again" label=${label} disabled=${isBusy} onClick=${onAgain} />`;
+}
+
+/** Whether there is more to come of it. @param {Message} message */
 function isCut({ content, finish_reason, status, error_code }) {
   const wasInterrupted = status === "cancelled" || error_code === "interrupted";
   return Boolean(content) && (finish_reason === "length" || wasInterrupted);

@@ -1,13 +1,16 @@
 // @ts-check
 /** The box to write in. The browser holds its text: nothing is rendered for a key. */
 import { useStore } from "../store.js";
-import { html, useEffect, useRef, useState } from "../ui.js";
+import { html, useEffect, useMemo, useRef, useState } from "../ui.js";
 import { t } from "../words.js";
+import { AttachButton, Attachments, useDroppedFiles } from "./attachments.js";
 import { isTouchDevice, useEnter } from "./composing.js";
 import { useDraft } from "./draft_box.js";
 import { growToFit } from "./growing.js";
 import { Icon } from "./icons.js";
+import { pasteLongText } from "./pasting.js";
 import { sendMessage } from "./turns.js";
+import { Uploads } from "./uploads.js";
 
 /** @typedef {import("./open_thread.js").OpenThread} OpenThread */
 
@@ -16,6 +19,9 @@ export function Composer({ thread }) {
   const { notice, runningKey } = useStore(thread.view);
   const box = useRef(/** @type {HTMLTextAreaElement | null} */ (null));
   const [isEmpty, setIsEmpty] = useState(true);
+  const uploads = useMemo(() => new Uploads(), [thread]);
+  const isUploading = useStore(uploads.list, () => uploads.isBusy);
+  const isOver = useDroppedFiles(uploads);
   const draft = useDraft(thread, box, noteChange);
 
   function noteChange() {
@@ -27,19 +33,26 @@ export function Composer({ thread }) {
   async function send() {
     const element = /** @type {HTMLTextAreaElement} */ (box.current);
     const content = element.value.trim();
-    if (!content || thread.isAnswering) return;
+    if (!content || thread.isAnswering || uploads.isBusy) return;
     element.value = "";
     noteChange();
     draft.hold(content);
-    const isTaken = await sendMessage(thread, content, []);
-    if (!isTaken) draft.giveBack(content);
+    const files = uploads.parts;
+    uploads.clear();
+    if (await sendMessage(thread, content, files)) return;
+    draft.giveBack(content);
+    uploads.restore(files);
   }
 
   useEnter(box, () => void send());
   useFocus(thread, box);
+  useEffect(() => thread.returned.watch(() => uploads.restore(thread.returned.value?.files ?? [])), [thread, uploads]);
   return html`<div class="composer">
     ${notice && html`<p class="notice is-warning" role="alert">${notice.message}</p>`}
+    ${isOver && html`<p class="notice drop-hint">${t("Drop the files to attach them.")}</p>`}
+    <${Attachments} uploads=${uploads} />
     <form class="composer-box" onSubmit=${(/** @type {Event} */ event) => (event.preventDefault(), void send())}>
+      <${AttachButton} uploads=${uploads} />
       <textarea
         ref=${box}
         rows="1"
@@ -47,12 +60,13 @@ export function Composer({ thread }) {
         placeholder=${t("Write a message")}
         enterkeyhint=${isTouchDevice() ? "enter" : "send"}
         onInput=${noteChange}
+        onPaste=${pasteLongText}
         onKeyDown=${(/** @type {KeyboardEvent} */ event) => editLast(event, thread)}
       />
       ${
         runningKey
           ? html`<button type="button" class="is-icon round is-stop" aria-label=${t("Stop")} title=${t("Stop")} onClick=${() => void thread.stop()}><${Icon} name="stop" /></button>`
-          : html`<button type="submit" class="is-icon is-primary round" aria-label=${t("Send")} title=${t("Send")} disabled=${isEmpty}><${Icon} name="send" /></button>`
+          : html`<button type="submit" class="is-icon is-primary round" aria-label=${t("Send")} title=${t("Send")} disabled=${isEmpty || isUploading}><${Icon} name="send" /></button>`
       }
     </form>
   </div>`;

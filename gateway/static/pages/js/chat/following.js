@@ -55,6 +55,9 @@ export function useFollowing(scroller, content, runningKey) {
 
   return {
     isAtEnd,
+    end() {
+      follows.current = false;
+    },
     resume() {
       follows.current = true;
       setIsAtEnd(true);

@@ -7,7 +7,7 @@ import { changeConversation, titleOf } from "./conversation_actions.js";
 import { conversationMenu } from "./conversation_menu.js";
 import { opened } from "./conversations.js";
 import { askForText } from "./dialogs.js";
-import { drawer, openDrawer } from "./drawer.js";
+import { drawer, isSidebarHidden, openSidebar } from "./drawer.js";
 import { Icon } from "./page_icons.js";
 import { MenuButton } from "./menu.js";
 import { ModelPicker } from "./model_picker.js";
@@ -27,11 +27,12 @@ async function rename(conversation) {
 export function Header({ conversationId }) {
   const conversation = useStore(opened);
   const isDrawerOpen = useStore(drawer);
+  const isHidden = useStore(isSidebarHidden);
   const title = conversationId ? (conversation ? titleOf(conversation) : "") : t("New chat");
   return html`<header class="chat-header">
     <button
-      type="button" class="is-plain is-icon drawer-open" aria-label=${t("Conversations")} aria-controls="sidebar"
-      aria-expanded=${isDrawerOpen} onClick=${openDrawer}
+      type="button" class=${isHidden ? "is-plain is-icon sidebar-open is-wanted" : "is-plain is-icon sidebar-open"} aria-label=${t("Conversations")} aria-controls="sidebar"
+      aria-expanded=${isDrawerOpen} onClick=${openSidebar}
     ><${Icon} name="menu" /></button>
     <div class="chat-heading">
       <div class="chat-title">

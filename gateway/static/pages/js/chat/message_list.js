@@ -4,6 +4,7 @@ import { useStore } from "../store.js";
 import { html, useEffect, useLayoutEffect, useRef } from "../ui.js";
 import { t } from "../words.js";
 import { useFollowing } from "./following.js";
+import { useTarget } from "./message_target.js";
 import { MessageRow } from "./message_row.js";
 import { useVirtualizer } from "./virtual.js";
 
@@ -13,9 +14,14 @@ const OVERSCAN = 6;
 /** Earlier messages are fetched when the reader comes this close to the first one, in pixels. */
 const EARLY = 1_200;
 
-/** @param {{thread: import("./open_thread.js").OpenThread}} props */
-export function MessageList({ thread }) {
-  const { items, isLoading, hasEarlier, runningKey } = useStore(thread.view);
+/**
+ * @param {object} props
+ * @param {import("./open_thread.js").OpenThread} props.thread
+ * @param {string | null} [props.messageId] the one to be led to
+ */
+export function MessageList({ thread, messageId }) {
+  const view = useStore(thread.view);
+  const { items, isLoading, hasEarlier, runningKey } = view;
   const scroller = useRef(/** @type {HTMLElement | null} */ (null));
   const rows = useRef(/** @type {HTMLElement | null} */ (null));
   const virtualizer = useVirtualizer({
@@ -26,6 +32,10 @@ export function MessageList({ thread }) {
     overscan: OVERSCAN,
   });
   const following = useFollowing(scroller, rows, runningKey);
+  useTarget(thread, view, messageId, (index) => {
+    following.end();
+    virtualizer.scrollToIndex(index, { align: "center" });
+  });
   const visible = virtualizer.getVirtualItems();
   useLayoutEffect(() => {
     rows.current?.style.setProperty("--rows-height", `${virtualizer.getTotalSize()}px`);
@@ -47,14 +57,23 @@ export function MessageList({ thread }) {
               place=${row.index + 1}
               count=${hasEarlier ? -1 : items.length}
               isLast=${row.index === items.length - 1}
+              isTarget=${Boolean(messageId) && item.message.id === messageId}
             />
           </div>`;
         })}
       </div>
     </div>
     ${!following.isAtEnd && html`<button class="to-end" onClick=${following.resume}>↓ ${t("To the end")}</button>`}
-    <p class="visually-hidden" role="status">${runningKey ? t("An answer is being written.") : ""}</p>
+    <${Progress} isRunning=${runningKey !== null} />
   </div>`;
+}
+
+/** What a screen reader says instead of each word that comes. @param {{isRunning: boolean}} props */
+function Progress({ isRunning }) {
+  const hasRun = useRef(false);
+  hasRun.current ||= isRunning;
+  const ended = hasRun.current ? t("The answer is complete.") : "";
+  return html`<p class="visually-hidden" role="status">${isRunning ? t("An answer is being written.") : ended}</p>`;
 }
 
 function Greeting() {

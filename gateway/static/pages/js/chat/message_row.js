@@ -19,8 +19,9 @@ import { Question } from "./question.js";
  * @param {number} props.place from 1
  * @param {number} props.count -1: not known, as there are earlier ones
  * @param {boolean} props.isLast
+ * @param {boolean} props.isTarget
  */
-export function MessageRow({ thread, item, place, count, isLast }) {
+export function MessageRow({ thread, item, place, count, isLast, isTarget }) {
   const [isEditing, setIsEditing] = useState(false);
   const isEditedElsewhere = useStore(thread.editing) === item.key;
   const { message } = item;
@@ -31,7 +32,7 @@ export function MessageRow({ thread, item, place, count, isLast }) {
     thread.editing.set(null);
   };
   return html`<article
-    class="message ${isOwn ? "is-own" : "is-answer"}"
+    class="message ${isOwn ? "is-own" : "is-answer"} ${isTarget ? "is-target" : ""}"
     aria-posinset=${place}
     aria-setsize=${count}
     aria-label=${nameOf(message)}
@@ -57,11 +58,11 @@ function Who({ item }) {
 }
 
 /** @param {import("./message.js").Message} message */
-function whoOf({ role, model }) {
+function whoOf({ role, model, status }) {
   if (role === "user") return t("You");
   if (role === "system") return t("System");
   if (role === "tool") return t("Tool");
-  return model || t("Model");
+  return model || (status === "complete" ? t("Edited by you") : t("Model"));
 }
 
 /** @param {import("./message.js").Message} message */

@@ -1,7 +1,7 @@
 // @ts-check
 /** The keys that work anywhere on the page. */
 import { showView, view } from "./conversations.js";
-import { closeDrawer, drawer, openDrawer } from "./drawer.js";
+import { closeDrawer, drawer, openSidebar } from "./drawer.js";
 import { openKeyboardHelp } from "./keyboard_help.js";
 
 /** Begin a new conversation; the box to write in gets the focus. */
@@ -25,7 +25,7 @@ export function listenToKeys() {
     else if (event.key === "?" && !isCommand && !isWriting(event.target)) openKeyboardHelp();
     else if (event.key === "Escape" && drawer.value) {
       closeDrawer();
-      /** @type {HTMLElement | null} */ (document.querySelector(".drawer-open"))?.focus();
+      /** @type {HTMLElement | null} */ (document.querySelector(".sidebar-open"))?.focus();
     }
     else return;
     event.preventDefault();
@@ -35,7 +35,7 @@ export function listenToKeys() {
 }
 
 function focusSearch() {
-  openDrawer();
+  openSidebar();
   requestAnimationFrame(() => /** @type {HTMLInputElement | null} */ (document.querySelector(".search input"))?.select());
 }
 

@@ -5,7 +5,7 @@ import { html, useLayoutEffect, useRef } from "../ui.js";
 import { t } from "../words.js";
 import { AccountMenu } from "./account_menu.js";
 import { ConversationList } from "./conversation_list.js";
-import { closeDrawer, drawer } from "./drawer.js";
+import { closeDrawer, closeSidebar, drawer, isSidebarHidden } from "./drawer.js";
 import { Icon } from "./page_icons.js";
 import { startConversation } from "./page_keys.js";
 import { SearchBox, SearchResults, searchText } from "./search.js";
@@ -17,19 +17,21 @@ import { ViewBar } from "./view_bar.js";
  */
 export function Sidebar({ conversationId }) {
   const isOpen = useStore(drawer);
+  const isHidden = useStore(isSidebarHidden);
   const close = useRef(/** @type {HTMLElement | null} */ (null));
   useLayoutEffect(() => {
     if (isOpen && !document.activeElement?.closest(".sidebar")) close.current?.focus();
   }, [isOpen]);
   const isSearching = useStore(searchText, (text) => text.trim() !== "");
-  return html`<nav class=${isOpen ? "sidebar is-open" : "sidebar"} id="sidebar" aria-label=${t("Conversations")}>
+  return html`<nav class=${["sidebar", isOpen && "is-open", isHidden && "is-hidden"].filter(Boolean).join(" ")} id="sidebar" aria-label=${t("Conversations")}>
       <div class="sidebar-head">
         <button type="button" class="new-chat" title=${t("New chat (Ctrl+Shift+O)")} onClick=${startConversation}>
           <${Icon} name="plus" />${t("New chat")}
         </button>
         <button
-          type="button" ref=${close} class="is-plain is-icon drawer-close" aria-label=${t("Close the list")} onClick=${closeDrawer}
-        ><${Icon} name="close" /></button>
+          type="button" ref=${close} class="is-plain is-icon" aria-label=${t("Hide the conversations")} title=${t("Hide the conversations")}
+          onClick=${closeSidebar}
+        ><${Icon} name="sidebar" /></button>
       </div>
       <${SearchBox} />
       ${isSearching

@@ -11,15 +11,16 @@ import { listenToTabs } from "./tabs.js";
 /**
  * @param {object} props
  * @param {string | null} props.conversationId null: one that begins with the first message
+ * @param {string | null} [props.messageId] the message that the reader looks for
  * @param {(id: string) => void} props.onStarted when that got its id
  */
-export function Thread({ conversationId, onStarted }) {
+export function Thread({ conversationId, messageId, onStarted }) {
   const thread = useOpenThread(conversationId, onStarted);
   const { problem } = useStore(thread.view);
   useEffect(() => listenToTabs((id) => void (id === thread.id && !thread.isAnswering && thread.load())), [thread]);
   if (problem) return html`<${Problem} thread=${thread} problem=${problem} />`;
   return html`<section class="thread" aria-label=${t("Conversation")}>
-    <${MessageList} thread=${thread} key=${thread.number} />
+    <${MessageList} thread=${thread} messageId=${messageId} key=${thread.number} />
     <${Composer} thread=${thread} key=${`box ${thread.number}`} />
   </section>`;
 }

@@ -14,7 +14,10 @@ import { Icon } from "./page_icons.js";
  */
 
 /** Long enough to read, and to reach for "Undo" by keyboard. Errors stay until they are closed. */
-const SHOWN_MS = 10_000;
+const SHOWN_MS = 5_000;
+const SHOWN_WITH_ACTION_MS = 10_000;
+/** Longer by that, while the pointer or the focus is on it. */
+const HELD_MS = 2_000;
 const MOST_SHOWN = 3;
 
 const toasts = new Store(/** @type {readonly Toast[]} */ ([]));
@@ -68,9 +71,9 @@ function ToastBox({ toast }) {
   useEffect(() => {
     if (toast.isError) return undefined;
     let timer = setTimeout(function end() {
-      if (isHeld.current) timer = setTimeout(end, SHOWN_MS / 4);
+      if (isHeld.current) timer = setTimeout(end, HELD_MS);
       else close();
-    }, SHOWN_MS);
+    }, toast.action ? SHOWN_WITH_ACTION_MS : SHOWN_MS);
     return () => clearTimeout(timer);
   }, []);
   const hold = (/** @type {boolean} */ held) => () => (isHeld.current = held);

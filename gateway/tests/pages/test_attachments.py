@@ -1,0 +1,105 @@
+"""Files beside messages in a browser: chosen, pasted, dropped, shown and refused."""
+
+from __future__ import annotations
+
+import base64
+from typing import TYPE_CHECKING
+
+import pytest
+from playwright.sync_api import expect
+
+from conversations.tests.sample_files import image
+from gateway.tests.pages.browsers import Visitor
+from gateway.tests.pages.chats import answers_of, box_of, questions_of, send, wait_for_end, wait_for_text
+from gateway.tests.pages.speaking_engine import SpeakingEngine
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+pytestmark = pytest.mark.browser
+
+GIVE = """([type, name, media, content]) => {
+    const bytes = Uint8Array.from(atob(content), (each) => each.charCodeAt(0));
+    const data = new DataTransfer();
+    data.items.add(new File([bytes], name, { type: media }));
+    const about = { bubbles: true, cancelable: true };
+    const event = type === "paste"
+        ? new ClipboardEvent(type, { ...about, clipboardData: data })
+        : new DragEvent(type, { ...about, dataTransfer: data });
+    document.querySelector("textarea").dispatchEvent(event);
+}"""
+
+
+def give(page: Page, how: str, name: str, media_type: str, content: bytes) -> None:
+    page.evaluate(GIVE, [how, name, media_type, base64.b64encode(content).decode()])
+
+
+def choose(page: Page, name: str, media_type: str, content: bytes) -> None:
+    page.get_by_label("Files to attach").set_input_files(
+        {"name": name, "mimeType": media_type, "buffer": content}
+    )
+
+
+def test_text_file_is_sent_with_the_message(listener: Visitor, speaker: SpeakingEngine) -> None:
+    page, since = listener.page, len(speaker.asked)
+    box_of(page).wait_for()
+    choose(page, "notes.txt", "text/plain", "회의는 세 시에 있습니다.".encode())
+    attached = page.get_by_role("list", name="Attached files")
+    wait_for_text(attached, "notes.txt")
+
+    send(page, "When is the meeting?")
+    speaker.answer("At three.")
+
+    wait_for_end(page)
+    wait_for_text(questions_of(page), "notes.txt")
+    assert "회의는 세 시에 있습니다." in str(speaker.asked[since]["messages"][-1]["content"])
+    expect(attached).to_have_count(0)
+
+
+@pytest.mark.parametrize("how", ["paste", "drop"])
+def test_image_is_pasted_or_dropped_and_shown(listener: Visitor, speaker: SpeakingEngine, how: str) -> None:
+    page = listener.page
+    box_of(page).wait_for()
+    give(page, how, "picture.png", "image/png", image())
+    attached = page.get_by_role("list", name="Attached files")
+    expect(attached.locator("img")).to_have_js_property("complete", True)
+
+    send(page, "What is this?")
+    speaker.answer("A picture.")
+    wait_for_end(page)
+
+    page.reload()
+    picture = questions_of(page).get_by_role("img", name="picture.png")
+    picture.wait_for()
+    assert picture.evaluate("element => element.naturalWidth") > 0
+
+
+def test_file_that_is_too_large_names_the_bound_and_can_be_removed(listener: Visitor) -> None:
+    page = listener.page
+    box_of(page).wait_for()
+    page.evaluate(
+        """() => {
+            const data = new DataTransfer();
+            data.items.add(new File([new Uint8Array(200 * 1024 * 1024)], "huge.txt", { type: "text/plain" }));
+            const about = { bubbles: true, cancelable: true, dataTransfer: data };
+            document.querySelector("textarea").dispatchEvent(new DragEvent("drop", about));
+        }"""
+    )
+
+    wait_for_text(page.get_by_role("alert"), "MiB at most.")
+    page.get_by_role("button", name="Remove huge.txt").click()
+    expect(page.get_by_role("alert")).to_have_count(0)
+
+
+def test_file_that_the_server_refuses_says_why(listener: Visitor, speaker: SpeakingEngine) -> None:
+    page = listener.page
+    box_of(page).wait_for()
+
+    choose(page, "program.bin", "application/octet-stream", bytes(range(256)))
+
+    wait_for_text(page.get_by_role("alert"), "none of what may be attached")
+    listener.forgive("status of 400")
+    send(page, "Without it")
+    speaker.answer("Good.")
+    wait_for_text(answers_of(page), "Good.")
+    wait_for_end(page)
