@@ -20,6 +20,7 @@ from accounts.models import Session, User
 from accounts.principals import Credential, CredentialKind
 from gateway.errors import AuthenticationFailed, TokenExpired
 from gateway.ids import parse_id
+from gateway.wording import fill_in
 
 CACHED_TOKENS = 10_000
 SESSION_CLAIM = "sid"
@@ -135,9 +136,9 @@ def _verify(kind: Any, raw: str, name: str) -> Claims:
     try:
         token = kind(raw)
     except ExpiredTokenError as exc:
-        raise TokenExpired(f"The {name} token has expired.") from exc
+        raise TokenExpired(fill_in("The {name} token has expired.", name=name)) from exc
     except (TokenError, ValueError) as exc:
-        raise AuthenticationFailed(f"The {name} token is not valid.") from exc
+        raise AuthenticationFailed(fill_in("The {name} token is not valid.", name=name)) from exc
     user_id, session_id = parse_id(token.get("user_id", "")), parse_id(token.get(SESSION_CLAIM, ""))
     if user_id is None or session_id is None:
         raise AuthenticationFailed(f"The {name} token names no user and session.")

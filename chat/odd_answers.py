@@ -15,8 +15,9 @@ from chat.transcript import Choice, Chunk, Delta, Usage, decode_chunk, json_text
 from chat.upstream import error_in_answer
 from gateway.bodies import NOT_JSON
 from gateway.errors import UpstreamUnavailable
+from gateway.wording import fill_in
 
-NO_COMPLETION = "The engine sent what is no completion."
+NO_COMPLETION = fill_in("The engine sent what is no completion.")
 
 # A text, which is left alone, or a constant that is no JSON outside of one.
 _text_or_constant = re.compile(rb'"(?:[^"\\]++|\\.)*+"|-?\bInfinity\b|\bNaN\b', re.DOTALL)

@@ -22,6 +22,7 @@ from gateway.bodies import NOT_JSON, holds_nul, not_json_message
 from gateway.conf_requests import RequestConfig
 from gateway.errors import InvalidRequest
 from gateway.shortening import LONGEST_ECHO, shorten
+from gateway.wording import fill_in
 
 MAX_FILES = 1000
 """More than MAX_MESSAGE_FILES can be."""
@@ -101,7 +102,7 @@ def _decode(body: bytes, decoder: msgspec.json.Decoder[Parsed], config: RequestC
     except NOT_JSON as exc:
         raise InvalidRequest(not_json_message(body, exc)) from exc
     if request.max_tokens is not None and request.max_tokens > config.max_output_tokens:
-        message = f"max_tokens: this gateway allows {config.max_output_tokens} at most."
+        message = fill_in("max_tokens: this gateway allows {most} at most.", most=config.max_output_tokens)
         raise InvalidRequest(message, param="max_tokens")
     if request.tools is not None or request.tool_choice is not None:
         given = {name: value for name in TOOL_FIELDS if (value := getattr(request, name)) is not None}
@@ -131,7 +132,7 @@ def _check_combination(request: ChatRequest, config: RequestConfig) -> None:
             request.messages, config, goes_on=request.conversation_id is not None, is_stored=request.store
         )
     elif len(request.file_ids) > config.max_message_files:
-        message = f"file_ids: a message has {config.max_message_files} files at most."
+        message = fill_in("file_ids: a message has {most} files at most.", most=config.max_message_files)
         raise InvalidRequest(message, param="file_ids")
     if request.parent_id is not None and request.conversation_id is None:
         raise InvalidRequest("`parent_id` needs `conversation_id`.", param="parent_id")

@@ -25,6 +25,7 @@ from conversations.tool_results import check_results
 from conversations.turns import begin_turns, find_answers, prepare_turns
 from gateway.batching import BatchWorker
 from gateway.errors import ContextLengthExceeded, ConversationBusy, StorageFull
+from gateway.wording import fill_in
 from modelops.serving.routes import Route
 
 LARGE_TURNS_AT_A_TIME = 4
@@ -182,7 +183,11 @@ class TurnRecorder:
         try:
             fitting = await self._fit(turn, prepared, route)
         except ContextLengthExceeded as exc:
-            message = f"{exc.message} {prepared.largest_file}".strip()
+            message = (
+                fill_in("{problem} {largest}", problem=exc.wording, largest=prepared.largest_file)
+                if prepared.largest_file
+                else exc.wording
+            )
             raise ContextLengthExceeded(message, param=exc.param) from exc
         begun = await self._large_worker.submit(begin_turns, replace(turn, prepared=fitting))
         if not isinstance(begun, Turn):

@@ -13,9 +13,10 @@ from chat.transcript import FAILED_REASONS, Usage
 from chat.upstream import error_in_answer
 from gateway.bodies import NOT_JSON
 from gateway.errors import UpstreamUnavailable
+from gateway.wording import fill_in
 
-NO_CHOICE = "The engine's answer holds no choice."
-GAVE_UP = "The engine gave the answer up."
+NO_CHOICE = fill_in("The engine's answer holds no choice.")
+GAVE_UP = fill_in("The engine gave the answer up.")
 
 DONE_EVENT = b"data: " + DONE_PAYLOAD
 

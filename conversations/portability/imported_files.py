@@ -9,6 +9,7 @@ import uuid
 from typing import IO, Any
 
 import msgspec
+from django.utils.translation import gettext
 
 from conversations.files.parts import Part
 from conversations.files.storing import store_upload
@@ -21,10 +22,11 @@ from gateway.bodies import NOT_JSON
 from gateway.conf import get_config
 from gateway.errors import GatewayError, InvalidRequest
 from gateway.ids import new_id
+from gateway.wording import fill_in, say
 
 MOST_FILES = 100_000
 """That a document may hold: where each of them is stays in memory."""
-MISSING = "The file is not in what was imported."
+MISSING = fill_in("The file is not in what was imported.")
 
 
 class FileItem(msgspec.Struct):
@@ -64,7 +66,7 @@ class ImportedFiles:
         Raises InvalidRequest for more than MOST_FILES.
         """
         if len(self._known) >= MOST_FILES:
-            raise InvalidRequest(f"The export holds more than {MOST_FILES} files.")
+            raise InvalidRequest(fill_in("The export holds more than {most} files.", most=MOST_FILES))
         self._known[str(item.id)] = item, None if isinstance(item.path, str) else span
 
     def make_part(self, reference: FileReference) -> Part:
@@ -85,7 +87,7 @@ class ImportedFiles:
         try:
             stored = self._store(reference)
         except GatewayError as exc:
-            self._report.skip(reference.name or reference.key or "file", exc.message)
+            self._report.skip(reference.name or reference.key or "file", say(exc.wording, gettext))
             return None
         if stored is None:
             return None

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import IO, Any
 
 import msgspec
+from django.utils.translation import gettext
 
 from conversations.folders import create_folder
 from conversations.models import Folder
@@ -25,6 +26,7 @@ from conversations.stored_bytes import check_account, sum_stored_bytes
 from gateway.bodies import BYTE_ORDER_MARKS, NOT_JSON, holds_nul
 from gateway.conf import get_config
 from gateway.errors import ConcurrencyLimitExceeded, GatewayError, InvalidRequest
+from gateway.wording import fill_in, say
 
 LEAST_ITEM_BYTES = 32 * 2**20
 """What one conversation may always have; more where conversations or files may be larger."""
@@ -150,7 +152,7 @@ class _Import:
         except UnreadableItem as exc:
             self._report.skip(name, str(exc))
         except GatewayError as exc:
-            self._report.skip(name, exc.message)
+            self._report.skip(name, say(exc.wording, gettext))
 
     def _store(self, tree: ImportedConversation) -> None:
         arranged = arrange(tree.messages)
@@ -180,7 +182,7 @@ class _Import:
                 self._folders[name] = (found or create_folder(owner_id=self._owner_id, name=name)).pk
             except GatewayError as exc:
                 self._folders[name] = None
-                self._report.skip(name, f"The folder: {exc.message}")
+                self._report.skip(name, say(fill_in("The folder: {problem}", problem=exc.wording), gettext))
         return self._folders.get(name)
 
 
@@ -196,7 +198,13 @@ def _find_level(document: IO[bytes]) -> int:
         raise InvalidRequest("The file begins with a byte order mark (BOM). Save it as UTF-8 without one.")
     if (own := _OWN.match(head)) is not None:
         if int(own[2]) > VERSION:
-            raise InvalidRequest(f"The export is of version {int(own[2])}; this gateway reads {VERSION}.")
+            raise InvalidRequest(
+                fill_in(
+                    "The export is of version {version}; this gateway reads {own}.",
+                    version=int(own[2]),
+                    own=VERSION,
+                )
+            )
         return 0 if own[1] else OWN_LEVEL
     first = head.lstrip()[:1]
     if first not in (b"[", b"{"):

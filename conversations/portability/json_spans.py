@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from typing import IO, NamedTuple, NoReturn
 
 from gateway.errors import InvalidRequest
+from gateway.wording import fill_in
 
 CHUNK_BYTES = 2**20
 MOST_ITEMS = 1_000_000
@@ -126,7 +127,7 @@ class _Scanner:
             if len(self._open) == self._level:
                 self.spans.add(self._start, place + 1)
                 if len(self.spans) > MOST_ITEMS:
-                    raise InvalidRequest(f"The file has more than {MOST_ITEMS} items.")
+                    raise InvalidRequest(fill_in("The file has more than {most} items.", most=MOST_ITEMS))
 
 
 def _end_of(pattern: re.Pattern[bytes], chunk: bytes, at: int) -> int:
@@ -138,7 +139,14 @@ def _end_of(pattern: re.Pattern[bytes], chunk: bytes, at: int) -> int:
 def fail(file: IO[bytes], place: int, problem: str) -> NoReturn:
     """Raises InvalidRequest that names the place as line and byte, as editors count them."""
     line, column = find_line(file, place)
-    raise InvalidRequest(f"The file is not valid JSON: line {line}, byte {column}: {problem}.")
+    raise InvalidRequest(
+        fill_in(
+            "The file is not valid JSON: line {line}, byte {column}: {problem}.",
+            line=line,
+            column=column,
+            problem=problem,
+        )
+    )
 
 
 def find_line(file: IO[bytes], place: int) -> tuple[int, int]:

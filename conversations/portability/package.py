@@ -17,6 +17,7 @@ from functools import cached_property
 from typing import IO
 
 from gateway.errors import InvalidRequest, RequestTooLarge
+from gateway.wording import fill_in
 
 CHUNK_BYTES = 2**18
 MOST_DIRECTORY_BYTES = 8 * 2**20
@@ -55,7 +56,9 @@ class Package:
         if not names:
             raise InvalidRequest("The archive holds no JSON document with conversations.")
         if len(names) > MOST_DOCUMENTS:
-            raise InvalidRequest(f"The archive holds more than {MOST_DOCUMENTS} JSON documents.")
+            raise InvalidRequest(
+                fill_in("The archive holds more than {most} JSON documents.", most=MOST_DOCUMENTS)
+            )
         for name in sorted(names):
             with tempfile.TemporaryFile() as document:
                 self._expand(self._archive, name, document)
@@ -70,7 +73,9 @@ class Package:
                         break
                     document.write(piece)
         except DAMAGED as exc:
-            raise InvalidRequest(f"The archive is damaged or encrypted: {type(exc).__name__}.") from exc
+            raise InvalidRequest(
+                fill_in("The archive is damaged or encrypted: {problem}.", problem=type(exc).__name__)
+            ) from exc
         if self._left_bytes < 0:
             raise RequestTooLarge("The archive expands to more than MAX_IMPORT_BYTES.")
 
@@ -88,7 +93,7 @@ class Package:
         except DAMAGED as exc:
             raise InvalidRequest("The file is damaged in the archive.") from exc
         if len(content) > most_bytes:
-            raise RequestTooLarge(f"The file is larger than {most_bytes} bytes.")
+            raise RequestTooLarge(fill_in("The file is larger than {max_bytes} bytes.", max_bytes=most_bytes))
         return io.BytesIO(content)
 
     def _find(self, key: str) -> str | None:

@@ -11,6 +11,7 @@ from functools import cached_property
 
 from conversations.search.terms import TOO_LONG, fold, model_term, role_term, select_pieces
 from gateway.errors import InvalidRequest
+from gateway.wording import fill_in
 
 MOST_CHARACTERS = 200
 MOST_WORDS = 10
@@ -87,12 +88,14 @@ class SearchQuery:
 def parse_words(q: str) -> tuple[SearchWord, ...]:
     """The words of a query; those in double quotes are one. Raises InvalidRequest, naming `q`."""
     if len(q) > MOST_CHARACTERS:
-        raise InvalidRequest(f"A search takes {MOST_CHARACTERS} characters at most.", param="q")
+        raise InvalidRequest(
+            fill_in("A search takes {most} characters at most.", most=MOST_CHARACTERS), param="q"
+        )
     words = tuple(dict.fromkeys(_read_words(fold(q))))
     if not words:
         raise InvalidRequest("A search needs a word.", param="q")
     if len(words) > MOST_WORDS:
-        raise InvalidRequest(f"A search takes {MOST_WORDS} words at most.", param="q")
+        raise InvalidRequest(fill_in("A search takes {most} words at most.", most=MOST_WORDS), param="q")
     return words
 
 
