@@ -31,7 +31,7 @@ export function Answer(props) {
   return html`<div>
     ${thoughts.text && html`<${Reasoning} ...${thoughts} />`}
     ${!said && message.refusal && html`<p class="refusal">${t("The model refused.")}</p>`}
-    <${Markdown} source=${said ? said.content : message.content} isRunning=${said !== null} />
+    <${Markdown} source=${said ? said.content : message.content} isRunning=${said !== null} owner=${message} />
     <${ToolCalls} calls=${said ? said.toolCalls : (message.tool_calls ?? [])} />
     ${said ? html`<${Progress} said=${said} />` : html`<${End} ...${props} />`}
   </div>`;

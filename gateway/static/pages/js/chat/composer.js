@@ -80,7 +80,7 @@ function editLast(event, thread) {
   const last = own.at(-1);
   if (!last) return;
   event.preventDefault();
-  thread.editing.set(last.key);
+  thread.editing.set({ key: last.key, text: last.message.content });
 }
 
 /**
@@ -89,8 +89,8 @@ function editLast(event, thread) {
  * @param {{current: HTMLTextAreaElement | null}} box
  */
 function useFocus(thread, box) {
-  const editing = useStore(thread.editing);
+  const isEditing = useStore(thread.editing, (editing) => editing !== null);
   useEffect(() => {
-    if (!editing && !isTouchDevice() && document.activeElement === document.body) box.current?.focus();
-  }, [thread, editing]);
+    if (!isEditing && !isTouchDevice() && document.activeElement === document.body) box.current?.focus();
+  }, [thread, isEditing]);
 }
