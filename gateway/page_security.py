@@ -23,7 +23,7 @@ PAGE_POLICY: Mapping[str, str] = {
 }
 """The same for every page: nothing of ours is inline. `data:` images are the icons of Swagger.
 
-`blob:` images are those of messages: a page reads them with its token, and no address of theirs needs a cookie.
+`blob:` images are those of messages: a page reads them with its token, no address of theirs takes a cookie.
 """
 
 

@@ -68,7 +68,8 @@ function Ending({ message }) {
   const isEmpty = !message.content && !message.reasoning && !message.tool_calls?.length;
   if (isEmpty) {
     const isStopped = message.status === "cancelled";
-    return html`<p class="hint">${isStopped ? t("Stopped before anything was written.") : t("The model wrote nothing.")}</p>`;
+    const text = isStopped ? t("Stopped before anything was written.") : t("The model wrote nothing.");
+    return html`<p class="hint">${text}</p>`;
   }
   if (message.status === "cancelled") return html`<p class="hint">${t("Stopped.")}</p>`;
   if (message.finish_reason === "length") {

@@ -6,7 +6,7 @@ import { readEvents } from "./sse.js";
 /**
  * @typedef {import("./message.js").Said} Said
  * @typedef {{role?: string, content?: string | null, reasoning?: string | null, reasoning_content?: string | null,
- *   refusal?: string | null, tool_calls?: {index?: number, id?: string, function?: {name?: string, arguments?: string}}[]}} Delta
+ *   refusal?: string | null, tool_calls?: (import("./message.js").ToolCall & {index?: number})[]}} Delta
  */
 
 /** How often a page in sight shows what came, in milliseconds: faster than that nobody reads. */
