@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.browser
 
 LOOKS = [
-    pytest.param({"color_scheme": scheme, "viewport": size, "locale": locale}, id=f"{scheme}, {name}, {locale}")
+    pytest.param(
+        {"color_scheme": scheme, "viewport": size, "locale": locale}, id=f"{scheme}, {name}, {locale}"
+    )
     for scheme in ("light", "dark")
     for name, size in (("desktop", DESKTOP), ("phone", PHONE))
     for locale in ("en-US", "ko-KR")
