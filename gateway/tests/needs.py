@@ -15,7 +15,9 @@ from typing import NoReturn
 
 import pytest
 
+PROJECT = Path(__file__).parents[2]
 NODE_PROJECT = Path(__file__).with_name("sdk_node")
+NO_NODE = "no node and npm: apt-get install nodejs npm"
 CHROMIUM_ARGUMENTS = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--headless"]
 TRIAL_TIMEOUT_S = 60.0
 
@@ -57,6 +59,7 @@ def try_needs() -> list[Finding]:
         ("Chromium", "what pages do in a browser", try_chromium),
         ("C compiler", "what reads GPUs", try_compiler),
         ("Node.js", "OpenAI's SDK for Node", find_node),
+        ("axe-core", "whether everybody can use the pages", find_axe),
     ]
     with ThreadPoolExecutor(len(trials)) as pool:
         return list(pool.map(lambda trial: find_out(*trial), trials))
@@ -102,13 +105,28 @@ def try_compiler() -> None:
 @functools.cache
 def find_node() -> str:
     """Node.js, with the SDK installed beside the scenario. Raises NeedMissing."""
-    node, npm = shutil.which("node"), shutil.which("npm")
-    if node is None or npm is None:
-        raise NeedMissing("no node and npm: apt-get install nodejs npm")
+    node = shutil.which("node")
+    if node is None:
+        raise NeedMissing(NO_NODE)
     if not (NODE_PROJECT / "node_modules" / "openai").is_dir():
-        installed = subprocess.run(
-            [npm, "ci", "--silent"], cwd=NODE_PROJECT, capture_output=True, text=True, check=False
-        )
-        if installed.returncode:
-            raise NeedMissing(f"npm ci failed: {installed.stderr[-300:]}")
+        _install_packages(NODE_PROJECT)
     return node
+
+
+@functools.cache
+def find_axe() -> Path:
+    """The script that judges pages, of the packages that check their modules. Raises NeedMissing."""
+    script = PROJECT / "node_modules" / "axe-core" / "axe.min.js"
+    if not script.is_file():
+        _install_packages(PROJECT)
+        (PROJECT / "node_modules" / ".installed").touch()  # for the Makefile
+    return script
+
+
+def _install_packages(folder: Path) -> None:
+    npm = shutil.which("npm")
+    if npm is None:
+        raise NeedMissing(NO_NODE)
+    installed = subprocess.run([npm, "ci", "--silent"], cwd=folder, capture_output=True, text=True, check=False)
+    if installed.returncode:
+        raise NeedMissing(f"npm ci failed: {installed.stderr[-300:]}")

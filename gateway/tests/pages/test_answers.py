@@ -42,6 +42,21 @@ def test_another_answer_stands_beside_the_first(listener: Visitor, speaker: Spea
     wait_for_text(answers_of(page), "Red.")
 
 
+def test_answer_is_written_otherwise_and_stays_as_a_version(
+    listener: Visitor, speaker: SpeakingEngine
+) -> None:
+    page = listener.page
+    ask(page, speaker, "Spell it", "Recieve.")
+    answers_of(page).get_by_role("button", name="Edit").click()
+    page.get_by_role("textbox", name="Edit message").fill("Receive.")
+
+    page.get_by_role("button", name="Save", exact=True).click()
+
+    wait_for_text(answers_of(page), "Receive.")
+    wait_for_text(answers_of(page), "2 / 2")
+    wait_for_text(answers_of(page), "Edited by you")
+
+
 def test_cut_answer_goes_on_in_its_place(listener: Visitor, speaker: SpeakingEngine) -> None:
     page = listener.page
     ask(page, speaker, "The alphabet", "A, B, C", finish_reason="length")

@@ -117,7 +117,7 @@ def test_users_see_the_models_and_whom_to_ask(box: GatewayProcess, chromium: Bro
 
         open_models(page)
 
-        page.get_by_text("ask an administrator").wait_for()
+        page.get_by_text("To have another one, ask an administrator.").wait_for()
         page.get_by_text("Simulated large model", exact=True).wait_for()
         assert page.get_by_role("button", name="Switch to").count() == 0
 

@@ -82,15 +82,15 @@ def test_what_is_read_stays_where_it_is_when_earlier_messages_arrive(
 ) -> None:
     page = visitor.sign_in()
     held: list[Route] = []
-    page.route("**/api/conversations/*before=*", held.append)
+    page.route("**/api/conversations/*before=*", lambda route: held.append(route))
     page.goto(f"{visitor.url}/chat/#{long_conversation}")
     wait_for_text(page.get_by_role("article").last, "Message 3999.")
     scroll_to(page, 800)
     wait_until(lambda: held and page.evaluate(READ), what="a message")
     before = page.evaluate(READ)
 
-    page.unroute("**/api/conversations/*before=*")
-    held[0].continue_()
+    for route in held:
+        route.continue_()
 
     wait_until(lambda: page.locator(".messages").evaluate("e => e.scrollTop") > 5_000, what="the page")
     text, top = page.evaluate(READ)

@@ -148,6 +148,6 @@ def test_busy_conversation_is_said_and_the_message_stays_in_the_box(
         page.get_by_text("still receiving an answer").wait_for()
         expect(box_of(page)).to_have_value("Too early")
         speaker.answer("done.")
+    wait_for_text(answers_of(page).last, "Elsewhere, done.")
     listener.forgive("409")
     listener.forgive("404")
-    wait_for_text(answers_of(page).last, "Elsewhere, done.")

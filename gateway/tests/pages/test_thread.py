@@ -65,6 +65,26 @@ def test_stop_keeps_what_came(
     assert (answer["status"], answer["content"]) == ("cancelled", "Once upon a time")
 
 
+def test_answer_is_stopped_before_its_first_word(listener: Visitor, speaker: SpeakingEngine) -> None:
+    page, since = listener.page, len(speaker.asked)
+    send(page, "Never mind")
+    wait_until(lambda: len(speaker.asked) > since, what="the question")
+
+    page.get_by_role("button", name="Stop", exact=True).click()
+
+    wait_for_end(page)
+    speaker.fall_silent()
+    wait_for_text(answers_of(page), "Stopped before anything was written.")
+
+
+def test_conversation_that_is_not_there_is_said_to_be_missing(listener: Visitor) -> None:
+    page = listener.page
+    page.goto(f"{listener.url}/chat/#00000000-0000-4000-8000-000000000000")
+
+    page.get_by_text("There is no such conversation.").wait_for()
+    listener.forgive("status of 404")
+
+
 def test_failure_is_said_in_its_place_and_tried_again(listener: Visitor, speaker: SpeakingEngine) -> None:
     page = listener.page
     speaker.refusal = (500, {"error": {"message": "out of order"}})

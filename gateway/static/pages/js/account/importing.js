@@ -30,7 +30,9 @@ export function ImportForm() {
   };
   return html`<form onSubmit=${form.submit} onInput=${form.forget} aria-labelledby="import-title">
     <h3 id="import-title">${t("Import conversations")}</h3>
-    <p class="hint">${t("From a copy of this product, or from an export of ChatGPT, Open WebUI or LibreChat: the JSON or the zip file as it is. What is here already is not taken twice.")}</p>
+    <p class="hint">
+      ${t("From a copy of this product, or from an export of ChatGPT, Open WebUI or LibreChat: the JSON or the zip file as it is. What is here already is not taken twice.")}
+    </p>
     <label for="import-file">${t("File")}</label>
     <input id="import-file" class="file-input" type="file" accept=".json,.jsonl,.zip,application/json,application/zip" onChange=${choose} />
     <label class="choice-line">

@@ -26,7 +26,9 @@ function describeEnd(key) {
   if (end === null) return t("does not expire");
   const when = formatDate(end);
   if (key.revoked_at === end) return t("revoked {when}", { when });
-  if (key.overlap_until === end) return isWorking(key) ? t("replaced, works until {when}", { when }) : t("replaced, ended {when}", { when });
+  if (key.overlap_until === end) {
+    return isWorking(key) ? t("replaced, works until {when}", { when }) : t("replaced, ended {when}", { when });
+  }
   return isWorking(key) ? t("expires {when}", { when }) : t("expired {when}", { when });
 }
 
@@ -51,7 +53,8 @@ export function KeyRow({ apiKey, onTask }) {
       <p class="hint">${describeEnd(apiKey)} · ${used}</p>
     </div>
     ${onTask && html`<div class="row-buttons">
-      <button type="button" aria-label=${t("Change {name}", { name })} onClick=${() => onTask({ kind: "change", key: apiKey })}>${t("Change")}</button>
+      <button type="button" aria-label=${t("Change {name}", { name })}
+        onClick=${() => onTask({ kind: "change", key: apiKey })}>${t("Change")}</button>
       ${!apiKey.replaced_by && html`<button type="button" aria-label=${t("Rotate {name}", { name })}
         onClick=${() => onTask({ kind: "rotate", key: apiKey })}>${t("Rotate")}</button>`}
       <button type="button" class="is-danger" aria-label=${t("Revoke {name}", { name })}

@@ -30,7 +30,8 @@ export function Shares() {
     await askJson("DELETE", `/api/shares/${ending?.id}`);
     await reload();
   };
-  return html`<${Section} id="shares" title=${t("Shared links")} intro=${t("Whoever has such a link reads the conversation up to the message that was last when you made it.")}>
+  return html`<${Section} id="shares" title=${t("Shared links")}
+    intro=${t("Whoever has such a link reads the conversation up to the message that was last when you made it.")}>
     ${(error || !data) && html`<${Waiting} error=${error} reload=${reload} />`}
     ${data && !data.length && html`<p class="empty">${t("You share no conversation.")}</p>`}
     ${data && data.length > 0 && html`<ul class="rows" aria-label=${t("Shared links")}>

@@ -89,8 +89,16 @@ function UsageByDay({ report }) {
   return html`<dl class="facts">
       ${facts.map((fact) => fact && html`<div key=${fact.name}><dt>${fact.name}</dt><dd>${fact.value}</dd></div>`)}
     </dl>
-    ${totals.failed > 0 && html`<p class="hint">${tn("{count} of the requests failed or was refused.", "{count} of the requests failed or were refused.", totals.failed)}</p>`}
-    ${totals.estimated_tokens > 0 && html`<p class="hint">${tn("{count} token is an estimate, as its engine did not count.", "{count} tokens are estimates, as their engine did not count.", totals.estimated_tokens)}</p>`}
+    ${totals.failed > 0 && html`<p class="hint">
+      ${tn("{count} of the requests failed or was refused.", "{count} of the requests failed or were refused.", totals.failed)}
+    </p>`}
+    ${totals.estimated_tokens > 0 && html`<p class="hint">
+      ${tn(
+        "{count} token is an estimate, as its engine did not count.",
+        "{count} tokens are estimates, as their engine did not count.",
+        totals.estimated_tokens,
+      )}
+    </p>`}
     <${UsageChart} rows=${rows} />
     <details class="more">
       <summary>${t("Numbers by day")}</summary>

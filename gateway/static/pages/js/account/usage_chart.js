@@ -57,8 +57,14 @@ function describeChart(Plot, width) {
     ],
     series: [
       { label: t("Day"), value: (_plot, moment) => (moment === null ? "–" : formatDay(isoDay(moment))) },
-      { label: t("Tokens"), scale: "tokens", value: showNumber, fill: colours.tokens, stroke: colours.tokens, paths: Plot.paths.bars?.({ size: [0.7, 40] }), points: { show: false } },
-      { label: t("Requests"), scale: "requests", value: showNumber, stroke: colours.requests, width: 2, points: { show: true, size: 6, fill: colours.requests } },
+      {
+        ...{ label: t("Tokens"), scale: "tokens", value: showNumber, fill: colours.tokens, stroke: colours.tokens },
+        ...{ paths: Plot.paths.bars?.({ size: [0.7, 40] }), points: { show: false } },
+      },
+      {
+        ...{ label: t("Requests"), scale: "requests", value: showNumber, stroke: colours.requests, width: 2 },
+        points: { show: true, size: 6, fill: colours.requests },
+      },
     ],
   };
 }
@@ -68,7 +74,10 @@ function fromZero(_plot, _low, high) {
   return [0, Math.max(1, high * 1.1)];
 }
 
-/** The bars of the first and the last day are as wide as the others. @type {(plot: unknown, low: number, high: number) => [number, number]} */
+/**
+ * The bars of the first and the last day are as wide as the others.
+ * @type {(plot: unknown, low: number, high: number) => [number, number]}
+ */
 function withHalfDays(_plot, low, high) {
   return [low - HALF_DAY_S, high + HALF_DAY_S];
 }

@@ -9,7 +9,7 @@ import { giveFeedback } from "./thread_calls.js";
 /** As administrators read them. @returns {[string, string][]} */
 function reasons() {
   return [
-    ["", t("No reason")],
+    ["", t("Choose a reason")],
     ["wrong", t("It is wrong")],
     ["not what I asked", t("It is not what I asked")],
     ["hard to read", t("It is hard to read")],

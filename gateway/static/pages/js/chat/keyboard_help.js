@@ -5,7 +5,7 @@ import { t } from "../words.js";
 import { Dialog, openDialog } from "./dialogs.js";
 
 const isApple = /Mac|iPhone|iPad/.test(navigator.platform);
-const CONTROL = isApple ? "⌘" : "Ctrl";
+export const CONTROL = isApple ? "⌘" : "Ctrl";
 
 export function openKeyboardHelp() {
   openDialog(() => html`<${Dialog} title=${t("Keyboard")} className="is-narrow">

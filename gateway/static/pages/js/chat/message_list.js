@@ -1,7 +1,7 @@
 // @ts-check
 /** The messages of a conversation, of which those in view are in the page. */
 import { useStore } from "../store.js";
-import { html, useEffect, useLayoutEffect, useRef } from "../ui.js";
+import { html, useEffect, useRef } from "../ui.js";
 import { t } from "../words.js";
 import { useFollowing } from "./following.js";
 import { useTarget } from "./message_target.js";
@@ -24,23 +24,20 @@ export function MessageList({ thread, messageId }) {
   const { items, isLoading, hasEarlier, runningKey } = view;
   const scroller = useRef(/** @type {HTMLElement | null} */ (null));
   const rows = useRef(/** @type {HTMLElement | null} */ (null));
-  const virtualizer = useVirtualizer({
+  const shape = {
     count: items.length,
     getScrollElement: () => scroller.current,
     estimateSize: () => ESTIMATED_HEIGHT,
-    getItemKey: (index) => items[index]?.key ?? String(index),
+    getItemKey: (/** @type {number} */ index) => items[index]?.key ?? String(index),
     overscan: OVERSCAN,
-  });
+  };
+  const virtualizer = useVirtualizer(shape, rows);
   const following = useFollowing(scroller, rows, runningKey);
   useTarget(thread, view, messageId, (index) => {
     following.end();
     virtualizer.scrollToIndex(index, { align: "center" });
   });
   const visible = virtualizer.getVirtualItems();
-  useLayoutEffect(() => {
-    rows.current?.style.setProperty("--rows-height", `${virtualizer.getTotalSize()}px`);
-    rows.current?.style.setProperty("--rows-start", `${visible[0]?.start ?? 0}px`);
-  });
   useEffect(() => {
     if (hasEarlier && (virtualizer.scrollOffset ?? EARLY) < EARLY) void thread.loadEarlier();
   });

@@ -67,9 +67,10 @@ function ModelsDialog() {
       ${mayChange && html` <button type="button" onClick=${cancelSwitch} disabled=${status.switch.cancel_requested}>${t("Cancel the switch")}</button>`}
     </p>`}
     <h3>${t("Other models")}</h3>
-    <p class="hint">${mayChange
-      ? t("One model is loaded at a time, for everybody. A switch interrupts all until the new one is ready.")
-      : t("One model is loaded at a time, for everybody. To have another one, ask an administrator.")}</p>
+    <p class="hint">
+      ${status?.slots.length === 1 && t("One model is loaded at a time, for everybody.")}${" "}
+      ${mayChange ? t("A switch interrupts everybody until the new one is ready.") : t("To have another one, ask an administrator.")}
+    </p>
     <ul class="model-list">
       ${others.map((profile) => html`<${ModelItem} key=${profile.id} id=${profile.id} profile=${profile} mayChange=${mayChange} />`)}
     </ul>

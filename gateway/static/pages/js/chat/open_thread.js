@@ -93,8 +93,8 @@ export class OpenThread {
       problem: null,
       model: page.model,
     });
-    const last = items.at(-1);
-    if (last?.message.status === "streaming" && !this.isAnswering) void this.#follow(last);
+    const running = items.find(({ message, live }) => message.id && message.status === "streaming" && !live);
+    if (running && !this.isAnswering) void this.#follow(running);
   }
 
   async loadEarlier() {

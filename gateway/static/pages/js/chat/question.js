@@ -8,6 +8,9 @@ import { IconButton } from "./icons.js";
 import { FileList } from "./files.js";
 import { answerAgain } from "./turns.js";
 
+/** Characters of a message that may need scrolling, for which it has to be reached by keys. */
+const LONG = 1_000;
+
 /**
  * @param {object} props
  * @param {import("./open_thread.js").OpenThread} props.thread
@@ -20,7 +23,7 @@ export function Question({ thread, item, isLast, onEdit }) {
   const files = (message.parts ?? []).filter((part) => part.type !== "text");
   const isUnanswered = isLast && message.id && !thread.isAnswering;
   return html`${files.length > 0 && html`<${FileList} files=${files} />`}
-    ${message.content && html`<div class="bubble">${message.content}</div>`}
+    ${message.content && html`<div class="bubble" tabindex=${message.content.length > LONG ? 0 : null}>${message.content}</div>`}
     <footer class="message-foot">
       <${BranchArrows} thread=${thread} message=${message} />
       <div class="actions">

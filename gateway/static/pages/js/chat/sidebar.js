@@ -7,6 +7,7 @@ import { AccountMenu } from "./account_menu.js";
 import { ConversationList } from "./conversation_list.js";
 import { closeDrawer, closeSidebar, drawer, isSidebarHidden } from "./drawer.js";
 import { Icon } from "./page_icons.js";
+import { CONTROL } from "./keyboard_help.js";
 import { startConversation } from "./page_keys.js";
 import { SearchBox, SearchResults, searchText } from "./search.js";
 import { ViewBar } from "./view_bar.js";
@@ -25,7 +26,7 @@ export function Sidebar({ conversationId }) {
   const isSearching = useStore(searchText, (text) => text.trim() !== "");
   return html`<nav class=${["sidebar", isOpen && "is-open", isHidden && "is-hidden"].filter(Boolean).join(" ")} id="sidebar" aria-label=${t("Conversations")}>
       <div class="sidebar-head">
-        <button type="button" class="new-chat" title=${t("New chat (Ctrl+Shift+O)")} onClick=${startConversation}>
+        <button type="button" class="new-chat" title=${`${t("New chat")} (${CONTROL} Shift O)`} onClick=${startConversation}>
           <${Icon} name="plus" />${t("New chat")}
         </button>
         <button

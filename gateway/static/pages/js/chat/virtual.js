@@ -16,9 +16,10 @@ import { useLayoutEffect, useReducer, useRef } from "../ui.js";
  * @param {(index: number) => number} options.estimateSize
  * @param {(index: number) => string} options.getItemKey
  * @param {number} options.overscan
+ * @param {{current: HTMLElement | null}} rows which gets `--rows-height`, of all, and `--rows-start`, of those in view
  * @returns {Virtualizer<HTMLElement, HTMLElement>}
  */
-export function useVirtualizer(options) {
+export function useVirtualizer(options, rows) {
   const [, render] = useReducer((/** @type {number} */ renders) => renders + 1, 0);
   const all = /** @type {any} */ ({
     ...options,
@@ -33,6 +34,11 @@ export function useVirtualizer(options) {
   const virtualizer = (kept.current ??= new Virtualizer(all));
   virtualizer.setOptions(all);
   useLayoutEffect(() => virtualizer._didMount(), []);
-  useLayoutEffect(() => virtualizer._willUpdate());
+  useLayoutEffect(() => {
+    // Before it scrolls, which the height before would bound.
+    rows.current?.style.setProperty("--rows-height", `${virtualizer.getTotalSize()}px`);
+    rows.current?.style.setProperty("--rows-start", `${virtualizer.getVirtualItems()[0]?.start ?? 0}px`);
+    virtualizer._willUpdate();
+  });
   return virtualizer;
 }
