@@ -121,6 +121,8 @@ class LanguageView(View):
 
     def post(self, request: HttpRequest) -> HttpResponse:
         chosen = request.POST.get("language")
-        if isinstance(request.user, User) and chosen in dict(settings.LANGUAGES):
+        if chosen not in dict(settings.LANGUAGES):
+            raise InvalidRequest("There is no such language.", param="language")
+        if isinstance(request.user, User):
             change_profile(user=request.user, changes={"locale": chosen})
         return set_language(request)

@@ -49,6 +49,13 @@ class Visitor:
         return self.page
 
 
+def expect_complaint(visitor: Visitor, status: int) -> None:
+    """Browsers note every answer that comes with an error's status."""
+    (complaint,) = visitor.complaints
+    assert str(status) in complaint
+    visitor.complaints.clear()
+
+
 @contextmanager
 def running_chromium() -> Iterator[Browser]:
     """Skips the test, loudly, where there is none."""

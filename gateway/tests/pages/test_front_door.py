@@ -10,7 +10,7 @@ import pytest
 
 from gateway.tests.databases import USER_PASSWORD, Stores
 from gateway.tests.live import GatewayProcess, start_gateway
-from gateway.tests.pages.browsers import PHONE, Visitor, visiting
+from gateway.tests.pages.browsers import PHONE, Visitor, expect_complaint, visiting
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -41,13 +41,6 @@ def fill_and_send(visitor: Visitor, button: str, **fields: str) -> None:
     for name, value in fields.items():
         visitor.page.fill(f"#id_{name}", value)
     visitor.page.get_by_role("button", name=button, exact=True).click()
-
-
-def expect_complaint(visitor: Visitor, status: int) -> None:
-    """Browsers note every page that comes with an error's status."""
-    (complaint,) = visitor.complaints
-    assert str(status) in complaint
-    visitor.complaints.clear()
 
 
 def test_browser_is_led_to_the_chat_page_by_way_of_signing_in(visitor: Visitor) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gateway.tests.live import GatewayProcess
-from gateway.tests.pages.browsers import Visitor, visiting
+from gateway.tests.pages.browsers import Visitor, expect_complaint, visiting
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -51,6 +51,16 @@ def test_refusals_of_a_form_are_in_the_language_of_the_page(korean: Visitor) -> 
     assert "일치하는 활성 계정이 없습니다" in korean.page.get_by_role("alert").inner_text()
 
 
+def test_conversation_is_had_in_korean(korean: Visitor) -> None:
+    page = korean.sign_in()
+
+    page.get_by_role("textbox", name="메시지", exact=True).fill("안녕하세요")
+    page.get_by_role("button", name="보내기", exact=True).click()
+
+    page.get_by_role("navigation", name="대화 목록").get_by_text("안녕하세요").wait_for()
+    page.get_by_role("button", name="다시 답변").wait_for()
+
+
 def test_language_is_switched_in_place_and_stays(visitor: Visitor) -> None:
     visitor.page.goto(f"{visitor.url}/sign-in/?next=/account/")
 
@@ -87,3 +97,23 @@ def test_switch_by_somebody_signed_in_is_kept_with_the_account(
 
     with site.client() as client:
         assert client.get("/api/auth/me").json()["locale"] == "ko"
+
+
+@pytest.mark.usefixtures("chosen_language")
+def test_refusals_of_the_api_are_in_the_language_of_the_page_and_not_of_the_browser(
+    visitor: Visitor, site: GatewayProcess
+) -> None:
+    with site.client() as client:
+        client.patch("/api/auth/me", json={"locale": "ko"}).raise_for_status()
+    page = visitor.sign_in()
+
+    message = page.evaluate(
+        """async () => {
+          const { askJson } = await import("/static/pages/js/api.js");
+          const path = "/api/conversations/01a22b9c-9882-7763-ba69-142cac80e09a";
+          return askJson("GET", path).catch((error) => error.message);
+        }"""
+    )
+
+    assert message == "해당 대화가 없습니다."
+    expect_complaint(visitor, 404)

@@ -2,7 +2,7 @@
 /** Files on their way to the server. */
 import { ApiError, getToken } from "../api.js";
 import { Store } from "../store.js";
-import { formatNumber, t } from "../words.js";
+import { formatNumber, language, t } from "../words.js";
 import { makeId } from "./message.js";
 
 /** @typedef {import("./message.js").Part} Part */
@@ -106,6 +106,7 @@ async function post(file, onProgress) {
     const request = new XMLHttpRequest();
     request.open("POST", "/api/files");
     request.setRequestHeader("Authorization", `Bearer ${token}`);
+    request.setRequestHeader("Accept-Language", language);
     request.responseType = "json";
     request.upload.onprogress = ({ loaded, total }) => onProgress(total ? loaded / total : 0);
     request.onerror = () => reject(new ApiError(t("The server cannot be reached.")));
