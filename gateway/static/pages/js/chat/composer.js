@@ -22,6 +22,7 @@ export function Composer({ thread }) {
   const [isEmpty, setIsEmpty] = useState(true);
   const uploads = useUploads(thread);
   const isUploading = useStore(uploads.list, () => uploads.isBusy);
+  const hasFiles = useStore(uploads.list, (list) => list.length > 0);
   const isOver = useDroppedFiles(uploads);
   const draft = useDraft(thread, box, noteChange);
 
@@ -61,7 +62,7 @@ export function Composer({ thread }) {
         ref=${box}
         rows="1"
         aria-label=${t("Message")}
-        placeholder=${t("Write a message")}
+        placeholder=${hasFiles ? t("What about these files?") : t("Write a message")}
         enterkeyhint=${isTouchDevice() ? "enter" : "send"}
         onInput=${noteChange}
         onPaste=${pasteLongText}

@@ -42,7 +42,7 @@ export function MessageList({ thread, messageId }) {
     if (hasEarlier && (virtualizer.scrollOffset ?? EARLY) < EARLY) void thread.loadEarlier();
   });
   return html`<div class="messages" ref=${scroller} tabindex="0" aria-label=${t("Messages")} role="region">
-    ${!items.length && !isLoading && html`<${Greeting} />`}
+    ${!items.length && html`<${isLoading ? Loading : Greeting} />`}
     <div class="rows" ref=${rows} role="feed" aria-busy=${isLoading || runningKey !== null}>
       <div class="rows-in-view">
         ${visible.map((row) => {
@@ -71,6 +71,10 @@ function Progress({ isRunning }) {
   hasRun.current ||= isRunning;
   const ended = hasRun.current ? t("The answer is complete.") : "";
   return html`<p class="visually-hidden" role="status">${isRunning ? t("An answer is being written.") : ended}</p>`;
+}
+
+function Loading() {
+  return html`<p class="starting is-late" role="status">${t("Loading…")}</p>`;
 }
 
 function Greeting() {
