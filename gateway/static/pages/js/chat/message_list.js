@@ -43,7 +43,7 @@ export function MessageList({ thread, messageId }) {
   });
   return html`<div class="messages" ref=${scroller} tabindex="0" aria-label=${t("Messages")} role="region">
     ${!items.length && html`<${isLoading ? Loading : Greeting} />`}
-    <div class="rows" ref=${rows} role="feed" aria-busy=${isLoading || runningKey !== null}>
+    <div class="rows" ref=${rows} role=${items.length ? "feed" : null} aria-busy=${isLoading || runningKey !== null}>
       <div class="rows-in-view">
         ${visible.map((row) => {
           const item = items[row.index];
@@ -79,7 +79,7 @@ function Loading() {
 
 function Greeting() {
   return html`<div class="greeting">
-    <h1>${t("What shall we talk about?")}</h1>
+    <h2>${t("What shall we talk about?")}</h2>
     <p>${t("Write a message below. Answers stay on your own server.")}</p>
   </div>`;
 }
