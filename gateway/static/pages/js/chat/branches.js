@@ -43,7 +43,8 @@ export function DeleteButton({ thread, message }) {
     setIsAsking(false);
     void attempt(thread, () => removeBranch(thread, message.id));
   };
-  return html`<span ref=${place} class="confirming" role="group" aria-label=${t("Confirm")}>
+  const leave = (/** @type {KeyboardEvent} */ event) => void (event.key === "Escape" && keep());
+  return html`<span ref=${place} class="confirming" role="group" aria-label=${t("Confirm")} onKeyDown=${leave}>
     <span>${t("Delete this message and all that follows it?")}</span>
     <button type="button" class="is-danger" onClick=${remove} ref=${focus}>${t("Delete")}</button>
     <button type="button" onClick=${keep}>${t("Keep")}</button>
