@@ -7,6 +7,7 @@ import { AttachButton, Attachments, useDroppedFiles } from "./attachments.js";
 import { attempt } from "./branches.js";
 import { isTouchDevice, useEnter } from "./composing.js";
 import { useDraft } from "./draft_box.js";
+import { chooseFollowing, followsAnswers } from "./following.js";
 import { growToFit } from "./growing.js";
 import { Icon } from "./icons.js";
 import { pasteLongText } from "./pasting.js";
@@ -70,6 +71,17 @@ export function Composer({ thread }) {
       />
       ${runningKey ? html`<${StopButton} thread=${thread} />` : html`<${SendButton} disabled=${isEmpty || isUploading} />`}
     </form>
+    <${Foot} />
+  </div>`;
+}
+
+/** Where there is room for it. */
+function Foot() {
+  const follows = useStore(followsAnswers);
+  const choose = (/** @type {any} */ event) => chooseFollowing(event.target.checked);
+  return html`<div class="composer-foot hint">
+    <span>${t("Enter sends, Shift and Enter breaks the line.")}</span>
+    <label><input type="checkbox" checked=${follows} onChange=${choose} /> ${t("Follow answers to their end")}</label>
   </div>`;
 }
 
