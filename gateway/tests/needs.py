@@ -127,6 +127,8 @@ def _install_packages(folder: Path) -> None:
     npm = shutil.which("npm")
     if npm is None:
         raise NeedMissing(NO_NODE)
-    installed = subprocess.run([npm, "ci", "--silent"], cwd=folder, capture_output=True, text=True, check=False)
+    installed = subprocess.run(
+        [npm, "ci", "--silent"], cwd=folder, capture_output=True, text=True, check=False
+    )
     if installed.returncode:
         raise NeedMissing(f"npm ci failed: {installed.stderr[-300:]}")

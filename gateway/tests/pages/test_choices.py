@@ -231,3 +231,23 @@ def test_sampling_is_kept_in_the_browser_and_nonsense_is_not(visitor: Visitor) -
     assert stored == {"temperature": 0.3, "topP": None, "maxTokens": 512}
     page.get_by_role("button", name="Reset to the model’s own").click()
     assert temperature.input_value() == ""
+
+
+def test_model_is_seen_again_when_the_gateway_is_back(
+    chromium: Browser, embedded_stores: Stores, tmp_path: Path, simulator: str
+) -> None:
+    with (
+        start_gateway(embedded_stores, tmp_path, simulator) as gateway,
+        visiting(chromium, gateway.url) as visitor,
+    ):
+        page = visitor.sign_in()
+        model = page.get_by_role("button", name="Model:")
+        model.filter(has_text="Ready").wait_for()
+
+        gateway.stop()
+        model.filter(has_text="Cannot be seen").wait_for()
+        gateway.start()
+
+        model.filter(has_text="Ready").wait_for()
+        assert [text for text in visitor.complaints if "net::" not in text] == []
+        visitor.complaints.clear()

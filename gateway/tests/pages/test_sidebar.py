@@ -60,7 +60,7 @@ def read(site: GatewayProcess, conversation_id: str) -> dict[str, Any]:
 
 def row(page: Page, title: str) -> Locator:
     rows = page.get_by_role("navigation", name="Conversations").get_by_role("listitem")
-    return rows.filter(has=page.get_by_role("link", name=title, exact=True))
+    return rows.filter(has=page.get_by_text(title, exact=True))
 
 
 def choose(page: Page, title: str, action: str) -> None:
@@ -197,7 +197,8 @@ def test_trash_restores_and_deletes_for_good(site: GatewayProcess, visitor: Visi
         row(page, title).wait_for(state="detached")
 
     show(page, "All conversations", "Trash")
-    choose(page, "Wanted again", "Restore")
+    page.get_by_role("button", name="Wanted again", exact=True).click()
+    page.get_by_role("menuitem", name="Restore").click()
     row(page, "Wanted again").wait_for(state="detached")
     choose(page, "Never again", "Delete for good…")
     page.get_by_role("dialog").get_by_role("button", name="Delete for good").click()
@@ -486,3 +487,41 @@ def test_sidebar_that_was_hidden_stays_hidden(site: GatewayProcess, visitor: Vis
     page.get_by_role("button", name="Conversations", exact=True).click()
 
     row(page, "Beside").wait_for()
+
+
+def test_what_another_device_began_is_there_when_the_connection_is_back(
+    site: GatewayProcess, visitor: Visitor
+) -> None:
+    kept, removed = add(site, "Kept", "Removed")
+    page = visitor.sign_in()
+    row(page, "Removed").wait_for()
+    visitor.context.set_offline(True)
+
+    add(site, "From the train")
+    with site.client() as client:
+        client.delete(f"/api/conversations/{removed}").raise_for_status()
+        client.patch(f"/api/conversations/{kept}", json={"title": "Renamed"}).raise_for_status()
+    visitor.context.set_offline(False)
+
+    row(page, "From the train").wait_for()
+    row(page, "Removed").wait_for(state="detached")
+    row(page, "Renamed").wait_for()
+    # The browser's own lines about the connection.
+    assert [text for text in visitor.complaints if "ERR_INTERNET_DISCONNECTED" not in text] == []
+    visitor.complaints.clear()
+
+
+def test_list_that_cannot_be_read_says_why_and_is_read_again(site: GatewayProcess, visitor: Visitor) -> None:
+    add(site, "There after all")
+    page = visitor.page
+    refusal = {"error": {"message": "The database is away.", "code": "dependency_unavailable"}}
+    page.route("**/api/conversations?*", lambda route: route.fulfill(status=503, json=refusal))
+    visitor.sign_in()
+
+    page.get_by_role("alert").get_by_text("The database is away.").wait_for()
+    page.unroute("**/api/conversations?*")
+    page.get_by_role("button", name="Try again").click()
+
+    row(page, "There after all").wait_for()
+    assert [text for text in visitor.complaints if "503" not in text] == []
+    visitor.complaints.clear()

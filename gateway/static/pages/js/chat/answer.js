@@ -31,7 +31,7 @@ export function Answer(props) {
   return html`<div>
     ${thoughts.text && html`<${Reasoning} ...${thoughts} />`}
     ${!said && message.refusal && html`<p class="refusal">${t("The model refused.")}</p>`}
-    <${Markdown} source=${said ? said.content : message.content} isRunning=${said !== null} />
+    <${Markdown} source=${said ? said.content : message.content} isRunning=${said !== null} owner=${message} />
     <${ToolCalls} calls=${said ? said.toolCalls : (message.tool_calls ?? [])} />
     ${said ? html`<${Progress} said=${said} />` : html`<${End} ...${props} />`}
   </div>`;
@@ -68,7 +68,8 @@ function Ending({ message }) {
   const isEmpty = !message.content && !message.reasoning && !message.tool_calls?.length;
   if (isEmpty) {
     const isStopped = message.status === "cancelled";
-    return html`<p class="hint">${isStopped ? t("Stopped before anything was written.") : t("The model wrote nothing.")}</p>`;
+    const text = isStopped ? t("Stopped before anything was written.") : t("The model wrote nothing.");
+    return html`<p class="hint">${text}</p>`;
   }
   if (message.status === "cancelled") return html`<p class="hint">${t("Stopped.")}</p>`;
   if (message.finish_reason === "length") {

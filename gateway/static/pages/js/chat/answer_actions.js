@@ -23,9 +23,11 @@ export function AnswerActions({ thread, item, isLast, onEdit }) {
   const [isAsking, setIsAsking] = useState(false);
   const isBusy = useStore(thread.view, (view) => view.runningKey !== null);
   const { message } = item;
+  const goOn = () => void continueAnswer(thread, item);
+  const canGoOn = isLast && isCut(message);
   return html`<footer class="message-foot">
       <${BranchArrows} thread=${thread} message=${message} />
-      ${isLast && isCut(message) && html`<button type="button" disabled=${isBusy} onClick=${() => continueAnswer(thread, item)}>${t("Continue")}</button>`}
+      ${canGoOn && html`<button type="button" disabled=${isBusy} onClick=${goOn}>${t("Continue")}</button>`}
       <div class="actions">
         <${CopyButton} text=${message.content} label=${t("Copy message")} />
         <${AgainButton} message=${message} isBusy=${isBusy} onAgain=${() => answerAgain(thread, item)} />

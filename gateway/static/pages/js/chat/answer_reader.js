@@ -6,12 +6,14 @@ import { readEvents } from "./sse.js";
 /**
  * @typedef {import("./message.js").Said} Said
  * @typedef {{role?: string, content?: string | null, reasoning?: string | null, reasoning_content?: string | null,
- *   refusal?: string | null, tool_calls?: {index?: number, id?: string, function?: {name?: string, arguments?: string}}[]}} Delta
+ *   refusal?: string | null, tool_calls?: (import("./message.js").ToolCall & {index?: number})[]}} Delta
  */
 
 /** How often a page in sight shows what came, in milliseconds: faster than that nobody reads. */
 const SHOW_MS = 40;
 const SHOW_HIDDEN_MS = 500;
+/** Each so many characters make that a millisecond longer: the last block of a long text takes longer to read. */
+const CHARACTERS_PER_MS = 10_000;
 
 /** The connection ended before the answer did. */
 export class ConnectionLost extends Error {}
@@ -65,7 +67,11 @@ export class AnswerReader {
     if (!choice) return;
     if (choice.finish_reason) this.finishReason = choice.finish_reason;
     if (choice.delta) this.#add(choice.delta);
-    this.timer ??= setTimeout(() => this.show(), document.hidden ? SHOW_HIDDEN_MS : SHOW_MS);
+    this.timer ??= setTimeout(() => this.show(), this.#pace());
+  }
+
+  #pace() {
+    return document.hidden ? SHOW_HIDDEN_MS : SHOW_MS + this.text.content.length / CHARACTERS_PER_MS;
   }
 
   /** @param {Delta} delta */

@@ -16,7 +16,16 @@ export function AttachButton({ uploads }) {
     uploads.add(input.current?.files ?? []);
     if (input.current) input.current.value = "";
   };
-  return html`<input ref=${input} type="file" multiple accept=${ACCEPTED} class="visually-hidden" tabindex="-1" aria-label=${t("Files to attach")} onChange=${take} />
+  return html`<input
+      ref=${input}
+      type="file"
+      multiple
+      accept=${ACCEPTED}
+      class="visually-hidden"
+      tabindex="-1"
+      aria-label=${t("Files to attach")}
+      onChange=${take}
+    />
     <${IconButton} icon="attach" label=${t("Attach files")} onClick=${() => input.current?.click()} />`;
 }
 
@@ -25,9 +34,10 @@ export function Attachments({ uploads }) {
   const list = useStore(uploads.list);
   if (!list.length) return null;
   return html`<ul class="files" aria-label=${t("Attached files")}>
-    ${list.map(
-      (/** @type {Upload} */ upload) => html`<${Attachment} key=${upload.key} upload=${upload} onRemove=${() => uploads.remove(upload.key)} />`,
-    )}
+    ${list.map((/** @type {Upload} */ upload) => {
+      const remove = () => uploads.remove(upload.key);
+      return html`<${Attachment} key=${upload.key} upload=${upload} onRemove=${remove} />`;
+    })}
   </ul>`;
 }
 
@@ -70,7 +80,8 @@ export function useDroppedFiles(uploads) {
       event.preventDefault();
       uploads.add(event.clipboardData.files);
     };
-    const listeners = /** @type {[string, any][]} */ (Object.entries({ dragover: over, dragleave: leave, drop, paste }));
+    const all = { dragover: over, dragleave: leave, drop, paste };
+    const listeners = /** @type {[string, any][]} */ (Object.entries(all));
     for (const [name, listener] of listeners) addEventListener(name, listener);
     return () => {
       for (const [name, listener] of listeners) removeEventListener(name, listener);

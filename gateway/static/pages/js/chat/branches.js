@@ -16,11 +16,12 @@ export function BranchArrows({ thread, message }) {
   const { siblings } = message;
   if (!siblings || siblings.count < 2) return null;
   const go = (/** @type {string | null} */ id) => () => void (id && attempt(thread, () => chooseBranch(thread, id)));
-  const isBusy = thread.isAnswering;
+  const { previous_id, next_id } = siblings;
+  const isStuck = (/** @type {string | null} */ id) => thread.isAnswering || !id;
   return html`<div class="branches" role="group" aria-label=${t("Versions")}>
-    <${IconButton} icon="left" label=${t("Previous version")} disabled=${isBusy || !siblings.previous_id} onClick=${go(siblings.previous_id)} />
+    <${IconButton} icon="left" label=${t("Previous version")} disabled=${isStuck(previous_id)} onClick=${go(previous_id)} />
     <span>${siblings.position} / ${siblings.count}</span>
-    <${IconButton} icon="right" label=${t("Next version")} disabled=${isBusy || !siblings.next_id} onClick=${go(siblings.next_id)} />
+    <${IconButton} icon="right" label=${t("Next version")} disabled=${isStuck(next_id)} onClick=${go(next_id)} />
   </div>`;
 }
 
@@ -28,7 +29,8 @@ export function BranchArrows({ thread, message }) {
 export function DeleteButton({ thread, message }) {
   const [isAsking, setIsAsking] = useState(false);
   if (!isAsking) {
-    return html`<${IconButton} icon="delete" label=${t("Delete")} disabled=${thread.isAnswering} onClick=${() => setIsAsking(true)} />`;
+    const askFirst = () => setIsAsking(true);
+    return html`<${IconButton} icon="delete" label=${t("Delete")} disabled=${thread.isAnswering} onClick=${askFirst} />`;
   }
   const remove = () => {
     setIsAsking(false);

@@ -13,10 +13,11 @@ const CHUNK_LINES = 200;
 export function CodeBlock({ code, language, isOpen }) {
   const [isWrapped, setIsWrapped] = useState(false);
   const coloured = useColours(code, language, isOpen);
+  const wrap = () => setIsWrapped(!isWrapped);
   return html`<figure class="code ${isWrapped ? "is-wrapped" : ""}" aria-label=${t("Code")}>
     <figcaption>
       <span>${language || t("Text")}</span>
-      <${IconButton} icon="wrap" label=${t("Wrap lines")} isPressed=${isWrapped} onClick=${() => setIsWrapped(!isWrapped)} />
+      <${IconButton} icon="wrap" label=${t("Wrap lines")} isPressed=${isWrapped} onClick=${wrap} />
       <${CopyButton} text=${code} label=${t("Copy code")} isWordy=${true} />
     </figcaption>
     <pre tabindex="0">${coloured ? html`<${Coloured} nodes=${coloured} />` : html`<${Plain} code=${code} />`}</pre>
@@ -26,7 +27,8 @@ export function CodeBlock({ code, language, isOpen }) {
 /** @param {{code: string}} props */
 function Plain({ code }) {
   const chunks = useMemo(() => cutLines(code), [code]);
-  return html`<code>${chunks.map((chunk, place) => html`<span class="code-chunk" key=${place}>${chunk}</span>`)}</code>`;
+  const parts = chunks.map((chunk, place) => html`<span class="code-chunk" key=${place}>${chunk}</span>`);
+  return html`<code>${parts}</code>`;
 }
 
 /** @param {string} code @returns {string[]} */

@@ -4,6 +4,7 @@ import { useStore } from "../store.js";
 import { html, useEffect, useMemo, useRef, useState } from "../ui.js";
 import { t } from "../words.js";
 import { AttachButton, Attachments, useDroppedFiles } from "./attachments.js";
+import { attempt } from "./branches.js";
 import { isTouchDevice, useEnter } from "./composing.js";
 import { useDraft } from "./draft_box.js";
 import { growToFit } from "./growing.js";
@@ -19,7 +20,7 @@ export function Composer({ thread }) {
   const { notice, runningKey } = useStore(thread.view);
   const box = useRef(/** @type {HTMLTextAreaElement | null} */ (null));
   const [isEmpty, setIsEmpty] = useState(true);
-  const uploads = useMemo(() => new Uploads(), [thread]);
+  const uploads = useUploads(thread);
   const isUploading = useStore(uploads.list, () => uploads.isBusy);
   const isOver = useDroppedFiles(uploads);
   const draft = useDraft(thread, box, noteChange);
@@ -46,12 +47,15 @@ export function Composer({ thread }) {
 
   useEnter(box, () => void send());
   useFocus(thread, box);
-  useEffect(() => thread.returned.watch(() => uploads.restore(thread.returned.value?.files ?? [])), [thread, uploads]);
+  const submit = (/** @type {Event} */ event) => {
+    event.preventDefault();
+    void send();
+  };
   return html`<div class="composer">
     ${notice && html`<p class="notice is-warning" role="alert">${notice.message}</p>`}
     ${isOver && html`<p class="notice drop-hint">${t("Drop the files to attach them.")}</p>`}
     <${Attachments} uploads=${uploads} />
-    <form class="composer-box" onSubmit=${(/** @type {Event} */ event) => (event.preventDefault(), void send())}>
+    <form class="composer-box" onSubmit=${submit}>
       <${AttachButton} uploads=${uploads} />
       <textarea
         ref=${box}
@@ -63,13 +67,33 @@ export function Composer({ thread }) {
         onPaste=${pasteLongText}
         onKeyDown=${(/** @type {KeyboardEvent} */ event) => editLast(event, thread)}
       />
-      ${
-        runningKey
-          ? html`<button type="button" class="is-icon round is-stop" aria-label=${t("Stop")} title=${t("Stop")} onClick=${() => void thread.stop()}><${Icon} name="stop" /></button>`
-          : html`<button type="submit" class="is-icon is-primary round" aria-label=${t("Send")} title=${t("Send")} disabled=${isEmpty || isUploading}><${Icon} name="send" /></button>`
-      }
+      ${runningKey ? html`<${StopButton} thread=${thread} />` : html`<${SendButton} disabled=${isEmpty || isUploading} />`}
     </form>
   </div>`;
+}
+
+/** @param {OpenThread} thread */
+function useUploads(thread) {
+  const uploads = useMemo(() => new Uploads(), [thread]);
+  useEffect(() => thread.returned.watch(() => uploads.restore(thread.returned.value?.files ?? [])), [uploads]);
+  return uploads;
+}
+
+/** @param {{disabled: boolean}} props */
+function SendButton({ disabled }) {
+  const label = t("Send");
+  return html`<button type="submit" class="is-icon is-primary round" aria-label=${label} title=${label} disabled=${disabled}>
+    <${Icon} name="send" />
+  </button>`;
+}
+
+/** @param {{thread: OpenThread}} props */
+function StopButton({ thread }) {
+  const label = t("Stop");
+  const stop = () => void attempt(thread, () => thread.stop());
+  return html`<button type="button" class="is-icon round is-stop" aria-label=${label} title=${label} onClick=${stop}>
+    <${Icon} name="stop" />
+  </button>`;
 }
 
 /** Arrow up in an empty box edits what one wrote last. @param {KeyboardEvent} event @param {OpenThread} thread */
@@ -80,7 +104,7 @@ function editLast(event, thread) {
   const last = own.at(-1);
   if (!last) return;
   event.preventDefault();
-  thread.editing.set(last.key);
+  thread.editing.set({ key: last.key, text: last.message.content });
 }
 
 /**
@@ -89,8 +113,8 @@ function editLast(event, thread) {
  * @param {{current: HTMLTextAreaElement | null}} box
  */
 function useFocus(thread, box) {
-  const editing = useStore(thread.editing);
+  const isEditing = useStore(thread.editing, (editing) => editing !== null);
   useEffect(() => {
-    if (!editing && !isTouchDevice() && document.activeElement === document.body) box.current?.focus();
-  }, [thread, editing]);
+    if (!isEditing && !isTouchDevice() && document.activeElement === document.body) box.current?.focus();
+  }, [thread, isEditing]);
 }

@@ -36,19 +36,23 @@ export function ConversationRow({ conversation, isOpen, isReached, wantsFocus, o
     return html`<${TitleBox} conversation=${conversation} onEnd=${end} />`;
   }
   const rename = () => setIsNaming(true);
+  const openMenu = () => /** @type {HTMLElement | null} */ (link.current?.nextElementSibling)?.click();
   const onKeyDown = (/** @type {KeyboardEvent} */ event) => {
-    if (event.key === "F2") rename();
-    else if (event.key === "ContextMenu" || (event.key === "F10" && event.shiftKey)) {
-      /** @type {HTMLElement | null} */ (link.current?.nextElementSibling)?.click();
-    } else return;
+    if (event.key === "F2" && !conversation.deleted_at) rename();
+    else if (event.key === "ContextMenu" || (event.key === "F10" && event.shiftKey)) openMenu();
+    else return;
     event.preventDefault();
   };
   const title = titleOf(conversation);
+  const about = { ref: link, tabIndex, title, onKeyDown };
+  // What is in the trash cannot be read there: its title leads to what can be done with it.
   return html`<div class=${isOpen ? "conversation is-open" : "conversation"} onFocusIn=${onFocus}>
-    <a
-      class="conversation-title" ref=${link} href=${`${location.pathname}#${conversation.id}`} tabIndex=${tabIndex} title=${title}
-      aria-current=${isOpen ? "page" : undefined} onKeyDown=${onKeyDown} onDblClick=${rename}
-    >${title}</a>
+    ${conversation.deleted_at
+      ? html`<button type="button" class="conversation-title" ...${about} onClick=${openMenu}>${title}</button>`
+      : html`<a
+          class="conversation-title" ...${about} href=${`${location.pathname}#${conversation.id}`}
+          aria-current=${isOpen ? "page" : undefined} onDblClick=${rename}
+        >${title}</a>`}
     <${MenuButton}
       className="is-plain is-icon conversation-more" label=${t("Actions for {title}", { title })} tabIndex=${tabIndex}
       items=${() => conversationMenu(conversation, rename)}

@@ -19,7 +19,8 @@ export function CopyButton({ text, label, isWordy = false }) {
     setIsCopied(true);
     setTimeout(() => setIsCopied(false), SAID_MS);
   }
-  return html`<button type="button" class="is-plain ${isWordy ? "" : "is-icon"}" title=${label} aria-label=${label} onClick=${copy}>
+  const shape = isWordy ? "is-plain" : "is-plain is-icon";
+  return html`<button type="button" class=${shape} title=${label} aria-label=${label} onClick=${copy}>
     <${Icon} name=${isCopied ? "check" : "copy"} />${isWordy && (isCopied ? t("Copied") : t("Copy"))}
     <span class="visually-hidden" role="status">${isCopied ? t("Copied") : ""}</span>
   </button>`;

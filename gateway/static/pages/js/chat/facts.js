@@ -20,7 +20,11 @@ export function Facts({ message }) {
     ${
       message.omitted_messages > 0 &&
       html`<span class="is-close">
-        ${tn("{count} earlier message did not fit and was not read", "{count} earlier messages did not fit and were not read", message.omitted_messages)}
+        ${tn(
+          "{count} earlier message did not fit and was not read",
+          "{count} earlier messages did not fit and were not read",
+          message.omitted_messages,
+        )}
       </span>`
     }
   </div>`;
@@ -31,7 +35,10 @@ function factsOf({ usage, usage_source, ttft_ms, latency_ms }) {
   const facts = [];
   if (usage) {
     const count = usage.completion_tokens;
-    facts.push(usage_source === "estimated" ? tn("about {count} token", "about {count} tokens", count) : tn("{count} token", "{count} tokens", count));
+    const isEstimated = usage_source === "estimated";
+    facts.push(
+      isEstimated ? tn("about {count} token", "about {count} tokens", count) : tn("{count} token", "{count} tokens", count),
+    );
   }
   if (usage && latency_ms && latency_ms > (ttft_ms ?? 0)) {
     const speed = usage.completion_tokens / ((latency_ms - (ttft_ms ?? 0)) / 1000);

@@ -25,7 +25,7 @@ export function FailureNotice({ thread, item, failure }) {
     if (message) thread.returned.set({ content: message.content, files: message.parts ?? [] });
   };
   return html`<div class="notice ${failure.triesAgain ? "is-warning" : "is-error"} failure" role="alert">
-    <p>${failure.message} ${isWaiting && seconds > 0 && html`<span aria-live="off">${waitText(failure, seconds)}</span>`}</p>
+    <p>${failure.message} ${seconds > 0 && html`<span aria-live="off">${waitText(failure, seconds)}</span>`}</p>
     <div class="failure-ways">
       <button onClick=${retry} disabled=${!failure.triesAgain && seconds > 0}>${t("Try again")}</button>
       ${isUntaken(thread, item.key) && html`<button class="is-plain" onClick=${giveBack}>${t("Back to the box")}</button>`}

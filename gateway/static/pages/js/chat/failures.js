@@ -17,7 +17,7 @@ export function describeFailure(error) {
   const seconds = known?.retryAfterS ?? (triesAgain ? RETRY_S : null);
   return {
     code,
-    message: explainCode(code) ?? (error instanceof Error && error.message ? error.message : t("Something went wrong.")),
+    message: explainCode(code) ?? (/** @type {any} */ (error)?.message || t("Something went wrong.")),
     retryAt: seconds === null ? null : Date.now() + 1000 * seconds,
     triesAgain,
   };
@@ -25,7 +25,8 @@ export function describeFailure(error) {
 
 /** @param {string} code of an answer that is stored @returns {Failure} */
 export function describeStoredFailure(code) {
-  return { code, message: explainCode(code) ?? t("The answer failed ({code}).", { code }), retryAt: null, triesAgain: false };
+  const message = explainCode(code) ?? t("The answer failed ({code}).", { code });
+  return { code, message, retryAt: null, triesAgain: false };
 }
 
 /** @param {string} code @returns {string | null} null: the server's own message says more */

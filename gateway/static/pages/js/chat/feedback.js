@@ -32,14 +32,17 @@ export function FeedbackButtons({ thread, message, onAsk }) {
     const isKept = await save(thread, message, isTakenBack ? null : { rating, reason: "", comment: "" });
     if (isKept && rating === "down" && !isTakenBack) onAsk();
   };
-  return html`<${IconButton} icon="thumbUp" label=${t("Good answer")} isPressed=${given === "up"} onClick=${rate("up")} />
-    <${IconButton} icon="thumbDown" label=${t("Bad answer")} isPressed=${given === "down"} onClick=${rate("down")} />`;
+  const [isUp, isDown] = [given === "up", given === "down"];
+  return html`<${IconButton} icon="thumbUp" label=${t("Good answer")} isPressed=${isUp} onClick=${rate("up")} />
+    <${IconButton} icon="thumbDown" label=${t("Bad answer")} isPressed=${isDown} onClick=${rate("down")} />`;
 }
 
 /** @param {FeedbackProps & {onEnd: () => void}} props */
 export function FeedbackForm({ thread, message, onEnd }) {
   const [reason, setReason] = useState("");
   const [comment, setComment] = useState("");
+  const choose = (/** @type {any} */ event) => setReason(event.target.value);
+  const write = (/** @type {any} */ event) => setComment(event.target.value);
   const send = async (/** @type {Event} */ event) => {
     event.preventDefault();
     if (await save(thread, message, { rating: "down", reason, comment })) onEnd();
@@ -47,13 +50,13 @@ export function FeedbackForm({ thread, message, onEnd }) {
   return html`<form class="feedback" onSubmit=${send} aria-label=${t("Feedback")}>
     <label>
       ${t("What is wrong with it?")}
-      <select value=${reason} onChange=${(/** @type {any} */ event) => setReason(event.target.value)}>
+      <select value=${reason} onChange=${choose}>
         ${reasons().map(([value, text]) => html`<option key=${value} value=${value}>${text}</option>`)}
       </select>
     </label>
     <label>
       ${t("Comment")}
-      <textarea rows="2" maxlength="4000" value=${comment} onInput=${(/** @type {any} */ event) => setComment(event.target.value)} />
+      <textarea rows="2" maxlength="4000" value=${comment} onInput=${write} />
     </label>
     <p class="hint">${t("Administrators read this, without what you asked and what was answered.")}</p>
     <div class="editor-ways">
@@ -63,7 +66,11 @@ export function FeedbackForm({ thread, message, onEnd }) {
   </form>`;
 }
 
-/** @param {FeedbackProps["thread"]} thread @param {FeedbackProps["message"]} message @param {import("./message.js").Feedback | null} feedback */
+/**
+ * @param {FeedbackProps["thread"]} thread
+ * @param {FeedbackProps["message"]} message
+ * @param {import("./message.js").Feedback | null} feedback null: take it back
+ */
 function save(thread, message, feedback) {
   return attempt(thread, async () => {
     if (!thread.id) return;

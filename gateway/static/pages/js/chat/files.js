@@ -17,9 +17,15 @@ export function FileList({ files }) {
 /** @param {{file: Part}} props */
 function FileView({ file }) {
   const name = file.name || t("unnamed");
-  if (file.media_type === null) return html`<${Icon} name="file" /><span class="file-name">${t("{name} (deleted)", { name })}</span>`;
+  if (file.media_type === null) return html`<${FileName} name=${t("{name} (deleted)", { name })} />`;
   if (file.type === "image") return html`<${Picture} id=${file.file_id ?? ""} name=${name} />`;
-  return html`<${Icon} name="file" /><button type="button" class="is-plain file-name" onClick=${() => download(file)}>${name}</button>`;
+  const save = () => void download(file);
+  return html`<${Icon} name="file" /><button type="button" class="is-plain file-name" onClick=${save}>${name}</button>`;
+}
+
+/** @param {{name: string}} props */
+function FileName({ name }) {
+  return html`<${Icon} name="file" /><span class="file-name">${name}</span>`;
 }
 
 /** @param {{id: string, name: string}} props */
@@ -41,7 +47,7 @@ function Picture({ id, name }) {
       if (made) URL.revokeObjectURL(made);
     };
   }, [id]);
-  return address ? html`<img class="picture" src=${address} alt=${name} />` : html`<${Icon} name="file" /><span class="file-name">${name}</span>`;
+  return address ? html`<img class="picture" src=${address} alt=${name} />` : html`<${FileName} name=${name} />`;
 }
 
 /** @param {string} id @returns {Promise<Blob>} */

@@ -19,49 +19,55 @@ export function useFollowing(scroller, content, runningKey) {
     if (element) element.scrollTop = element.scrollHeight;
   }
 
+  function resume() {
+    follows.current = true;
+    setIsAtEnd(true);
+    goToEnd();
+  }
+
   useEffect(() => {
     const element = /** @type {HTMLElement} */ (scroller.current);
-    let [top, height] = [element.scrollTop, element.scrollHeight];
-    const look = () => {
-      const isThere = element.scrollHeight - element.scrollTop - element.clientHeight <= NEAR;
-      // Where the content shrinks, the browser moves the reader.
-      const isLeaving = element.scrollTop < top && element.scrollHeight >= height;
-      if (isLeaving) follows.current = false;
-      else if (isThere) follows.current = true;
-      [top, height] = [element.scrollTop, element.scrollHeight];
-      setIsAtEnd(follows.current || isThere);
-    };
-    const leave = (/** @type {WheelEvent} */ event) => {
-      if (event.deltaY < 0 && element.scrollTop > 0) follows.current = false;
-    };
-    element.addEventListener("scroll", look, { passive: true });
-    element.addEventListener("wheel", leave, { passive: true });
     const observer = new ResizeObserver(() => follows.current && goToEnd());
     observer.observe(element);
     if (content.current) observer.observe(content.current);
+    const end = watchReader(element, follows, setIsAtEnd);
     return () => {
-      element.removeEventListener("scroll", look);
-      element.removeEventListener("wheel", leave);
+      end();
       observer.disconnect();
     };
   }, []);
 
   useLayoutEffect(() => {
-    if (!runningKey) return;
-    follows.current = true;
-    setIsAtEnd(true);
-    goToEnd();
+    if (runningKey) resume();
   }, [runningKey]);
 
-  return {
-    isAtEnd,
-    end() {
-      follows.current = false;
-    },
-    resume() {
-      follows.current = true;
-      setIsAtEnd(true);
-      goToEnd();
-    },
+  return { isAtEnd, resume, end: () => void (follows.current = false) };
+}
+
+/**
+ * @param {HTMLElement} element
+ * @param {{current: boolean}} follows is kept
+ * @param {(isAtEnd: boolean) => void} onMove
+ * @returns {() => void} which ends it
+ */
+function watchReader(element, follows, onMove) {
+  let [top, height] = [element.scrollTop, element.scrollHeight];
+  const look = () => {
+    const isThere = element.scrollHeight - element.scrollTop - element.clientHeight <= NEAR;
+    // Where the content shrinks, the browser moves the reader.
+    const isLeaving = element.scrollTop < top && element.scrollHeight >= height;
+    if (isLeaving) follows.current = false;
+    else if (isThere) follows.current = true;
+    [top, height] = [element.scrollTop, element.scrollHeight];
+    onMove(follows.current || isThere);
+  };
+  const leave = (/** @type {WheelEvent} */ event) => {
+    if (event.deltaY < 0 && element.scrollTop > 0) follows.current = false;
+  };
+  element.addEventListener("scroll", look, { passive: true });
+  element.addEventListener("wheel", leave, { passive: true });
+  return () => {
+    element.removeEventListener("scroll", look);
+    element.removeEventListener("wheel", leave);
   };
 }

@@ -83,7 +83,10 @@ function makeBlock(tokens, env) {
   const [start, end] = tokens[0].map ?? [0, 0];
   const block = { start, end, kind: /** @type {const} */ ("html"), html: "", code: "", language: "" };
   const isFence = tokens[0].type === "fence" || tokens[0].type === "code_block";
-  if (isFence) return { ...block, kind: "code", code: withoutLastBreak(tokens[0].content), language: languageOf(tokens[0].info) };
+  if (isFence) {
+    const { content, info } = tokens[0];
+    return { ...block, kind: "code", code: withoutLastBreak(content), language: languageOf(info) };
+  }
   if (tokens.some((token) => token.level > MOST_LEVELS)) return { ...block, kind: "text" };
   return { ...block, html: markdown.renderer.render(tokens, /** @type {any} */ (markdown).options, env) };
 }

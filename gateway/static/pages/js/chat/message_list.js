@@ -43,7 +43,7 @@ export function MessageList({ thread, messageId }) {
   });
   return html`<div class="messages" ref=${scroller} tabindex="0" aria-label=${t("Messages")} role="region">
     ${!items.length && !isLoading && html`<${Greeting} />`}
-    <div class="rows" ref=${rows} role="feed" aria-busy=${isLoading || runningKey !== null}>
+    <div class="rows" ref=${rows} role=${visible.length ? "feed" : null} aria-busy=${isLoading || runningKey !== null}>
       <div class="rows-in-view">
         ${visible.map((row) => {
           const item = items[row.index];

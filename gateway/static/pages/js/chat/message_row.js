@@ -1,7 +1,7 @@
 // @ts-check
 /** One message in the list. */
 import { Store, useStore } from "../store.js";
-import { html, useState } from "../ui.js";
+import { html } from "../ui.js";
 import { formatDate, t } from "../words.js";
 import { Answer } from "./answer.js";
 import { Editor } from "./editor.js";
@@ -22,15 +22,11 @@ import { Question } from "./question.js";
  * @param {boolean} props.isTarget
  */
 export function MessageRow({ thread, item, place, count, isLast, isTarget }) {
-  const [isEditing, setIsEditing] = useState(false);
-  const isEditedElsewhere = useStore(thread.editing) === item.key;
+  const isEditing = useStore(thread.editing, (editing) => editing?.key === item.key);
   const { message } = item;
   const isOwn = message.role === "user";
   const Body = isOwn ? Question : Answer;
-  const stop = () => {
-    setIsEditing(false);
-    thread.editing.set(null);
-  };
+  const edit = () => thread.editing.set({ key: item.key, text: message.content });
   return html`<article
     class="message ${isOwn ? "is-own" : "is-answer"} ${isTarget ? "is-target" : ""}"
     aria-posinset=${place}
@@ -42,9 +38,9 @@ export function MessageRow({ thread, item, place, count, isLast, isTarget }) {
       <time datetime=${message.created_at} title=${formatDate(message.created_at)}>${timeOf(message.created_at)}</time>
     </header>
     ${
-      isEditing || isEditedElsewhere
-        ? html`<${Editor} thread=${thread} item=${item} onEnd=${stop} />`
-        : html`<${Body} thread=${thread} item=${item} isLast=${isLast} onEdit=${() => setIsEditing(true)} />`
+      isEditing
+        ? html`<${Editor} thread=${thread} item=${item} />`
+        : html`<${Body} thread=${thread} item=${item} isLast=${isLast} onEdit=${edit} />`
     }
   </article>`;
 }

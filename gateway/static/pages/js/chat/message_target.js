@@ -14,7 +14,9 @@ export function useTarget(thread, { items, hasEarlier, isLoading }, messageId, s
   /** How far the search for which message has come. */
   const search = useRef({ messageId: "", isShown: false, triedBranch: false });
   useEffect(() => {
-    if (search.current.messageId !== messageId) search.current = { messageId: messageId ?? "", isShown: false, triedBranch: false };
+    if (search.current.messageId !== messageId) {
+      search.current = { messageId: messageId ?? "", isShown: false, triedBranch: false };
+    }
     if (!messageId || isLoading || !items.length || search.current.isShown) return;
     const index = items.findIndex((item) => item.message.id === messageId);
     if (index >= 0) {

@@ -113,6 +113,8 @@ async function listen(signal) {
     } catch {
       // Where it cannot be heard, `poll` still looks.
     }
+    // It ends with the gateway, among others.
+    if (!signal.aborted) await readStatus();
     await pause(wait * (0.75 + Math.random() / 2), signal);
     wait = Math.min(wait * 2, LONGEST_WAIT_MS);
   }

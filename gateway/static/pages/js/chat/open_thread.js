@@ -42,8 +42,8 @@ export class OpenThread {
   constructor(id, onStarted) {
     this.id = id;
     this.onStarted = onStarted;
-    /** The key of the message that is to be edited. @type {Store<string | null>} */
-    this.editing = new Store(/** @type {string | null} */ (null));
+    /** The message that is edited, with what it is by now. @type {Store<{key: string, text: string} | null>} */
+    this.editing = new Store(/** @type {{key: string, text: string} | null} */ (null));
     /** What goes back to the box. @type {Store<{content: string, files: import("./message.js").Part[]} | null>} */
     this.returned = new Store(/** @type {any} */ (null));
     /** @type {Store<View>} */

@@ -21,9 +21,10 @@ const LONG = 1_000;
 export function Question({ thread, item, isLast, onEdit }) {
   const { message } = item;
   const files = (message.parts ?? []).filter((part) => part.type !== "text");
+  const isLong = message.content.length > LONG;
   const isUnanswered = isLast && message.id && !thread.isAnswering;
   return html`${files.length > 0 && html`<${FileList} files=${files} />`}
-    ${message.content && html`<div class="bubble" tabindex=${message.content.length > LONG ? 0 : null}>${message.content}</div>`}
+    ${message.content && html`<div class="bubble" tabindex=${isLong ? 0 : null}>${message.content}</div>`}
     <footer class="message-foot">
       <${BranchArrows} thread=${thread} message=${message} />
       <div class="actions">

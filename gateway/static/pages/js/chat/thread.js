@@ -17,12 +17,25 @@ import { listenToTabs } from "./tabs.js";
 export function Thread({ conversationId, messageId, onStarted }) {
   const thread = useOpenThread(conversationId, onStarted);
   const { problem } = useStore(thread.view);
-  useEffect(() => listenToTabs((id) => void (id === thread.id && !thread.isAnswering && thread.load())), [thread]);
+  useEffect(() => keepFresh(thread), [thread]);
   if (problem) return html`<${Problem} thread=${thread} problem=${problem} />`;
   return html`<section class="thread" aria-label=${t("Conversation")}>
     <${MessageList} thread=${thread} messageId=${messageId} key=${thread.number} />
     <${Composer} thread=${thread} key=${`box ${thread.number}`} />
   </section>`;
+}
+
+/** Other tabs, other devices and sleep change what it has. @param {OpenThread} thread @returns {() => void} which ends it */
+function keepFresh(thread) {
+  const refresh = () => void (!document.hidden && !thread.isAnswering && thread.load());
+  const end = listenToTabs((id) => void (id === thread.id && !thread.isAnswering && thread.load()));
+  document.addEventListener("visibilitychange", refresh);
+  addEventListener("online", refresh);
+  return () => {
+    end();
+    document.removeEventListener("visibilitychange", refresh);
+    removeEventListener("online", refresh);
+  };
 }
 
 /**

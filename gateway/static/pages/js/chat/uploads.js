@@ -111,8 +111,9 @@ async function post(file, onProgress) {
     request.upload.onprogress = ({ loaded, total }) => onProgress(total ? loaded / total : 0);
     request.onerror = () => reject(new ApiError(t("The server cannot be reached.")));
     request.onload = () => {
-      if (request.status < 400) resolve(request.response);
-      else reject(new ApiError(request.response?.error?.message ?? t("It could not be sent."), { status: request.status }));
+      const { status, response } = request;
+      if (status < 400) resolve(response);
+      else reject(new ApiError(response?.error?.message ?? t("It could not be sent."), { status }));
     };
     request.send(form);
   });
