@@ -35,6 +35,7 @@ from gateway import metrics
 from gateway.errors import GatewayError, InternalError, MethodNotAllowed, NotFound
 from gateway.http import tidy_path
 from gateway.shortening import shorten
+from gateway.wording import fill_in
 
 log = structlog.get_logger()
 
@@ -119,7 +120,7 @@ class ChatPlane:
             if match is Match.PARTIAL:
                 allowed |= route.methods or set()
         if not allowed:
-            raise NotFound(f"There is no path {shorten(scope['path'])}.")
+            raise NotFound(fill_in("There is no path {path}.", path=shorten(scope["path"])))
         headers = {"Allow": ", ".join(sorted({*allowed, "OPTIONS"}))}
         if scope["method"] == "OPTIONS":
             return partial(_answer_options, headers=headers)
@@ -129,8 +130,10 @@ class ChatPlane:
         """The error for an untidy path, with the path to use where there is one."""
         tidy = tidy_path(scope["path"])
         is_known = any(route.matches({**scope, "path": tidy})[0] is not Match.NONE for route in self.routes)
-        advice = f" Use {shorten(tidy)}." if is_known else ""
-        return NotFound(f"There is no path {shorten(scope['path'])}.{advice}")
+        path = shorten(scope["path"])
+        if is_known:
+            return NotFound(fill_in("There is no path {path}. Use {tidy}.", path=path, tidy=shorten(tidy)))
+        return NotFound(fill_in("There is no path {path}.", path=path))
 
 
 async def _answer_options(_request: Request, *, headers: dict[str, str]) -> Response:

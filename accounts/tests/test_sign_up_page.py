@@ -12,7 +12,7 @@ from pytest_django import Settings
 from accounts import services
 from accounts.models import AuditEvent, Session, User
 from accounts.pages import views
-from accounts.tests.rest import PASSWORD
+from accounts.tests.rest import PASSWORD, client_at
 from gateway.conf import get_config
 
 pytestmark = pytest.mark.django_db
@@ -21,6 +21,12 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture(autouse=True)
 def quick_hashes(settings: Settings) -> None:
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+
+@pytest.fixture
+def client() -> Client:
+    """At an address of its own: others' attempts are not counted against it."""
+    return client_at()
 
 
 @pytest.fixture
@@ -63,7 +69,10 @@ def test_nobody_signs_up_while_it_is_switched_off(client: Client) -> None:
 def test_attempts_from_one_address_are_limited(client: Client, settings: Settings) -> None:
     settings.LOGIN_RATE = "2/h"
 
-    answers = [sign_up(Client(), username=f"newcomer-{n}") for n in range(3)]
+    answers = []
+    for n in range(3):
+        client.cookies.clear()
+        answers.append(sign_up(client, username=f"newcomer-{n}"))
 
     assert [answer.status_code for answer in answers] == [302, 302, 429]
     assert answers[2].headers["Retry-After"] == "60"
@@ -96,8 +105,10 @@ def test_whoever_is_in_is_led_on(client: Client) -> None:
 
 
 @pytest.mark.usefixtures("open_registration")
-def test_another_site_signs_nobody_up() -> None:
-    assert sign_up(Client(enforce_csrf_checks=True)).status_code == 403
+def test_another_site_signs_nobody_up(client: Client) -> None:
+    client.handler.enforce_csrf_checks = True
+
+    assert sign_up(client).status_code == 403
     assert not User.objects.exists()
 
 

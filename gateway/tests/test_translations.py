@@ -67,6 +67,13 @@ def test_components_say_nothing_past_the_catalogues(path: Path) -> None:
     assert words_in_components(path.read_text()) == []
 
 
+def test_same_texts_compile_to_the_same_bytes() -> None:
+    file = all_catalogues()[0]
+
+    assert compile_catalogue(file.read()) == compile_catalogue(file.read())
+    assert b"2000-01-01" in compile_catalogue(file.read())
+
+
 def test_missing_uncertain_and_differing_translations_are_named() -> None:
     catalogue = collect(
         [Text("Send", "a.js"), Text("{count} file", "a.js", "{count} files"), Text("Stop", "a.js")]

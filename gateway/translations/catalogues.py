@@ -7,6 +7,7 @@ import io
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from babel.messages.catalog import Catalog
@@ -25,6 +26,7 @@ PASSING_HEADER = re.compile(
     rb"|Report-Msgid-Bugs-To|Project-Id-Version): .*\n",
     re.MULTILINE,
 )
+ANY_DATE = datetime(2000, 1, 1, tzinfo=UTC)
 HEADER = """\
 # Written by `python -m gateway.translations`, which keeps what is translated here.
 # Texts that the sources have no more are at the end, and come back with them."""
@@ -87,6 +89,8 @@ def collect(texts: Iterable[Text]) -> Catalog:
 
 
 def compile_catalogue(catalogue: Catalog) -> bytes:
+    """The same bytes for the same texts: Babel would write today's date."""
+    catalogue.creation_date = catalogue.revision_date = ANY_DATE
     file = io.BytesIO()
     write_mo(file, catalogue)
     return file.getvalue()
