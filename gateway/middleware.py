@@ -11,7 +11,7 @@ from gateway.error_handlers import error_for_status, no_such_path, to_gateway_er
 from gateway.error_pages import ErrorPage, error_response
 from gateway.errors import GatewayError
 
-PAGE_PREFIXES = ("/admin", "/docs", "/sign-", "/chat/", "/account/", "/language/")
+PAGE_PREFIXES = ("/shared/", "/admin", "/docs", "/sign-", "/chat/", "/account/", "/language/")
 """Paths that people open in a browser; everywhere else errors are ours, in debug mode too."""
 
 

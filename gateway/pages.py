@@ -13,6 +13,7 @@ from django.views.generic import TemplateView, View
 from django.views.i18n import JavaScriptCatalog
 
 from chat.endpoints import CHAT_PATH
+from conversations.api.share_views import READERS_HEADERS
 from gateway.conf import get_config
 from gateway.errors import NotFound
 
@@ -66,6 +67,21 @@ class ChatPage(ScriptedPage):
 
 class AccountPage(ScriptedPage):
     template_name = "pages/account.html"
+
+
+class SharedPage(TemplateView):
+    """What a shared link shows, for people without an account; its script reads it by REST."""
+
+    template_name = "pages/shared.html"
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        return super().get_context_data(page={"version": settings.PRODUCT_VERSION}, **kwargs)
+
+    def render_to_response(self, *args: Any, **kwargs: Any) -> HttpResponse:
+        response = super().render_to_response(*args, **kwargs)
+        for name, value in READERS_HEADERS.items():
+            response.headers[name] = value
+        return response
 
 
 class WordsView(JavaScriptCatalog):

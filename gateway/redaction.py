@@ -62,7 +62,7 @@ SECRET_FORMS = re.compile(
     r"""
       \bsk-[A-Za-z0-9_-]{8,}                                   # API keys, ours and other makers'
     | \beyJ[\w-]{8,}\.[\w-]+(?:\.[\w-]*)?                      # JWTs
-    | (?<=/api/shared/)[^/\s?"']+                              # whoever has such a token reads what it shows
+    | (?<=/shared/)[^/\s?"']+                              # whoever has such a token reads what it shows
     | (?<=://)[^/\s@]*:[^/\s@]+(?=@)                           # user:password in a URL
     | (?i:\bbearer)\s+\S+
     | (?i:\b[\w-]*(?:password|passwd|secret|token|api[_-]?key|authorization)["']?\s*[=:]\s*)
@@ -77,7 +77,7 @@ HINTS = (
     "sk-",
     "eyj",
     "://",
-    "/api/shared/",
+    "/shared/",
     "bearer",
     "passw",
     "secret",

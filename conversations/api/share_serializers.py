@@ -27,11 +27,12 @@ class NewShareSerializer(StrictSerializer):
 class ShareSerializer(serializers.ModelSerializer[SharedLink]):
     title = serializers.CharField(source="conversation.title", help_text="Of the conversation.")
     token = serializers.SerializerMethodField()
-    path = serializers.SerializerMethodField(help_text="Where whoever has the token reads it.")
+    path = serializers.SerializerMethodField(help_text="Where a program that has the token reads it.")
+    page = serializers.SerializerMethodField(help_text="Where a person does, in a browser.")
 
     class Meta:
         model = SharedLink
-        fields = ["id", "conversation_id", "title", "token", "path", "created_at", "expires_at"]
+        fields = ["id", "conversation_id", "title", "token", "path", "page", "created_at", "expires_at"]
         read_only_fields = fields
 
     def get_token(self, link: SharedLink) -> str:
@@ -39,6 +40,9 @@ class ShareSerializer(serializers.ModelSerializer[SharedLink]):
 
     def get_path(self, link: SharedLink) -> str:
         return f"/api/shared/{make_token(link.id)}"
+
+    def get_page(self, link: SharedLink) -> str:
+        return f"/shared/{make_token(link.id)}"
 
 
 class ShareListSerializer(serializers.Serializer[Any]):

@@ -107,6 +107,7 @@ def test_what_helps_an_operator_stays(output: str) -> None:
         (f"/v1/models/{KEY}", f"/v1/models/{REDACTED}"),
         ("sk-proj-0123456789abcdef", REDACTED),
         ("/api/shared/0123abcd.si-g_n?limit=5", f"/api/shared/{REDACTED}?limit=5"),
+        ("/shared/0123abcd.si-g_n", f"/shared/{REDACTED}"),
         ("redis://:pass@host:6379/0", f"redis://{REDACTED}@host:6379/0"),
         ("postgres://u:p@host/db", f"postgres://{REDACTED}@host/db"),
         ("Bearer abc.def", REDACTED),

@@ -13,7 +13,7 @@ import { Section, Waiting } from "./section.js";
  * @property {string} id
  * @property {string} conversation_id
  * @property {string} title
- * @property {string} path
+ * @property {string} page where people read it
  * @property {string} created_at
  * @property {string | null} expires_at
  */
@@ -59,7 +59,7 @@ function LinkRow({ link, onRevoke }) {
       <p class="hint">${t("made {when}", { when: formatDate(link.created_at) })} · ${end}</p>
     </div>
     <div class="row-buttons">
-      <${CopyButton} text=${new URL(link.path, location.origin).href} name=${t("Copy link")} label=${t("the link to {name}", { name })} />
+      <${CopyButton} text=${new URL(link.page, location.origin).href} name=${t("Copy link")} label=${t("the link to {name}", { name })} />
       <button type="button" class="is-danger" aria-label=${t("Revoke the link to {name}", { name })} onClick=${onRevoke}>${t("Revoke")}</button>
     </div>
   </li>`;

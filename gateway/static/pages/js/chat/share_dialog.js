@@ -8,7 +8,7 @@ import { Dialog, openDialog } from "./dialogs.js";
 import { showError, showToast } from "./toasts.js";
 
 /** @typedef {import("./conversations.js").Conversation} Conversation */
-/** @typedef {{id: string, path: string, created_at: string, expires_at: string | null}} Link */
+/** @typedef {{id: string, page: string, created_at: string, expires_at: string | null}} Link */
 
 /** @param {Conversation} conversation */
 export function openShareDialog(conversation) {
@@ -18,7 +18,7 @@ export function openShareDialog(conversation) {
 /** @param {Link} link */
 async function copyLink(link) {
   try {
-    await navigator.clipboard.writeText(new URL(link.path, location.href).href);
+    await navigator.clipboard.writeText(new URL(link.page, location.href).href);
     showToast(t("Link copied."));
   } catch {
     // Browsers have a clipboard only on secure origins: the link stands there to be copied by hand.
@@ -54,7 +54,7 @@ function ShareDialog({ conversation }) {
     <p>${t("Whoever has the link reads what was said up to now, without an account. You can end it at any time.")}</p>
     ${error && html`<p class="notice is-error" role="alert">${error}</p>`}
     <ul class="choices">${links.map((link) => html`<li class="share" key=${link.id}>
-      <input type="text" readonly aria-label=${t("Link")} value=${new URL(link.path, location.href).href} />
+      <input type="text" readonly aria-label=${t("Link")} value=${new URL(link.page, location.href).href} />
       <span class="hint">${link.expires_at ? t("Ends {date}", { date: formatDate(link.expires_at) }) : t("Has no end")}</span>
       <button type="button" onClick=${() => copyLink(link)}>${t("Copy")}</button>
       <button type="button" class="is-danger" onClick=${() => end(link)}>${t("End link")}</button>
