@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-quick test-vllm check check-scripts fmt bench lock
+.PHONY: help run test test-quick test-vllm check check-scripts fmt bench screenshots lock
 
 help: ## List the commands
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -45,6 +45,9 @@ fmt: $(VENV)/.installed-dev ## Format and fix what can be fixed
 
 bench: $(VENV)/.installed-dev ## Measure the chat path (benchmarks/README.md)
 	$(BIN)/python -m benchmarks
+
+screenshots: $(VENV)/.installed-dev ## Take the pictures of the pages anew (docs/pictures); needs Chromium
+	$(BIN)/python -m gateway.tests.pages.screenshots
 
 lock: | $(VENV)/bin/python ## Resolve requirements/*.txt to hashed locks
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv

@@ -50,6 +50,20 @@ def test_end_is_followed_until_the_reader_scrolls_up(listener: Visitor, speaker:
     wait_for_end(page)
 
 
+def test_reader_may_stay_at_the_beginning_of_answers(listener: Visitor, speaker: SpeakingEngine) -> None:
+    page = listener.page
+    page.get_by_role("checkbox", name="Follow answers to their end").uncheck()
+    send(page, "From the beginning")
+    speaker.say(PARAGRAPHS)
+    speaker.end()
+
+    page.get_by_role("button", name="To the end").wait_for()
+    wait_for_end(page)
+
+    expect(answers_of(page).get_by_text("Paragraph 0 ")).to_be_in_viewport()
+    assert distance_from_end(page) > 1_000
+
+
 def test_running_answer_goes_on_after_a_reload(listener: Visitor, speaker: SpeakingEngine) -> None:
     page = listener.page
     send(page, "Keep talking")

@@ -157,6 +157,25 @@ def test_draft_survives_a_reload_and_belongs_to_its_conversation(
     expect(box_of(page)).to_have_value("")
 
 
+def test_what_is_written_while_an_answer_comes_is_the_draft_of_its_conversation(
+    listener: Visitor, speaker: SpeakingEngine
+) -> None:
+    page = listener.page
+    send(page, "The first question")
+    box_of(page).fill("The next question")
+    speaker.answer("Answered.")
+    wait_for_end(page)
+    page.wait_for_url("**/chat/#*")
+    own = page.url
+
+    page.goto(f"{listener.url}/chat/#")
+    expect(answers_of(page)).to_have_count(0)
+    expect(box_of(page)).to_have_value("")
+    page.goto(own)
+
+    expect(box_of(page)).to_have_value("The next question")
+
+
 def test_message_that_could_not_be_sent_is_in_the_box_after_a_reload(listener: Visitor) -> None:
     page = listener.page
     box_of(page).wait_for()

@@ -6,6 +6,7 @@ import { language, t } from "../words.js";
 import { Icon } from "./page_icons.js";
 import { openKeyboardHelp } from "./keyboard_help.js";
 import { MenuButton } from "./menu.js";
+import { stopWatchingModels } from "./model_status.js";
 import { account, isAdmin } from "./page.js";
 import { chooseTheme, theme } from "./theme_choice.js";
 
@@ -50,6 +51,7 @@ function accountMenu(known, chosen) {
 
 /** As a form, so that the cookie ends with the answer and the browser goes where it leads. */
 function signOut() {
+  stopWatchingModels();
   const form = document.createElement("form");
   form.method = "post";
   form.action = "/sign-out/";

@@ -8,7 +8,7 @@ import { FailureNotice } from "./failure_notice.js";
 import { describeStoredFailure } from "./failures.js";
 import { Facts } from "./facts.js";
 import { Markdown } from "./markdown_view.js";
-import { Reasoning } from "./reasoning.js";
+import { Reasoning, useSeconds } from "./reasoning.js";
 import { ToolCalls } from "./tool_calls.js";
 
 /**
@@ -45,9 +45,18 @@ function Progress({ said }) {
       ${t("The connection was lost. The answer goes on at the server, and is shown here as soon as it can be reached.")}
     </p>`;
   }
-  if (hasText) return null;
+  return hasText ? null : html`<${Waiting} since=${said.startedAt} />`;
+}
+
+/** Seconds after which it is said how long it has been. */
+const PATIENCE_S = 3;
+
+/** @param {{since: number}} props */
+function Waiting({ since }) {
+  const seconds = Math.round((useSeconds(true) - since) / 1000);
+  const text = seconds < PATIENCE_S ? t("Waiting for the model…") : t("Waiting for the model… {seconds} s", { seconds });
   return html`<p class="waiting">
-    <span class="dots" aria-hidden="true"><i /><i /><i /></span><span>${t("Waiting for the model…")}</span>
+    <span class="dots" aria-hidden="true"><i /><i /><i /></span><span>${text}</span>
   </p>`;
 }
 

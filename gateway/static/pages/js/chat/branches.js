@@ -1,6 +1,6 @@
 // @ts-check
 /** Branches: which of the messages in one place is shown, and deleting one. */
-import { html, useState } from "../ui.js";
+import { html, useRef, useState } from "../ui.js";
 import { t } from "../words.js";
 import { describeFailure } from "./failures.js";
 import { IconButton } from "./icons.js";
@@ -28,18 +28,26 @@ export function BranchArrows({ thread, message }) {
 /** Asks in place before it deletes: there is no way back. @param {{thread: OpenThread, message: Message}} props */
 export function DeleteButton({ thread, message }) {
   const [isAsking, setIsAsking] = useState(false);
+  const place = useRef(/** @type {HTMLElement | null} */ (null));
   if (!isAsking) {
     const askFirst = () => setIsAsking(true);
-    return html`<${IconButton} icon="delete" label=${t("Delete")} disabled=${thread.isAnswering} onClick=${askFirst} />`;
+    return html`<span ref=${place}>
+      <${IconButton} icon="delete" label=${t("Delete")} disabled=${thread.isAnswering} onClick=${askFirst} />
+    </span>`;
   }
+  const keep = () => {
+    setIsAsking(false);
+    setTimeout(() => place.current?.querySelector("button")?.focus());
+  };
   const remove = () => {
     setIsAsking(false);
     void attempt(thread, () => removeBranch(thread, message.id));
   };
-  return html`<span class="confirming" role="group" aria-label=${t("Confirm")}>
+  const leave = (/** @type {KeyboardEvent} */ event) => void (event.key === "Escape" && keep());
+  return html`<span ref=${place} class="confirming" role="group" aria-label=${t("Confirm")} onKeyDown=${leave}>
     <span>${t("Delete this message and all that follows it?")}</span>
     <button type="button" class="is-danger" onClick=${remove} ref=${focus}>${t("Delete")}</button>
-    <button type="button" onClick=${() => setIsAsking(false)}>${t("Keep")}</button>
+    <button type="button" onClick=${keep}>${t("Keep")}</button>
   </span>`;
 }
 

@@ -7,6 +7,7 @@ import { AttachButton, Attachments, useDroppedFiles } from "./attachments.js";
 import { attempt } from "./branches.js";
 import { isTouchDevice, useEnter } from "./composing.js";
 import { useDraft } from "./draft_box.js";
+import { chooseFollowing, followsAnswers } from "./following.js";
 import { growToFit } from "./growing.js";
 import { Icon } from "./icons.js";
 import { pasteLongText } from "./pasting.js";
@@ -22,6 +23,7 @@ export function Composer({ thread }) {
   const [isEmpty, setIsEmpty] = useState(true);
   const uploads = useUploads(thread);
   const isUploading = useStore(uploads.list, () => uploads.isBusy);
+  const hasFiles = useStore(uploads.list, (list) => list.length > 0);
   const isOver = useDroppedFiles(uploads);
   const draft = useDraft(thread, box, noteChange);
 
@@ -61,7 +63,7 @@ export function Composer({ thread }) {
         ref=${box}
         rows="1"
         aria-label=${t("Message")}
-        placeholder=${t("Write a message")}
+        placeholder=${hasFiles ? t("What about these files?") : t("Write a message")}
         enterkeyhint=${isTouchDevice() ? "enter" : "send"}
         onInput=${noteChange}
         onPaste=${pasteLongText}
@@ -69,6 +71,17 @@ export function Composer({ thread }) {
       />
       ${runningKey ? html`<${StopButton} thread=${thread} />` : html`<${SendButton} disabled=${isEmpty || isUploading} />`}
     </form>
+    <${Foot} />
+  </div>`;
+}
+
+/** Where there is room for it. */
+function Foot() {
+  const follows = useStore(followsAnswers);
+  const choose = (/** @type {any} */ event) => chooseFollowing(event.target.checked);
+  return html`<div class="composer-foot hint">
+    <span>${t("Enter sends, Shift and Enter breaks the line.")}</span>
+    <label><input type="checkbox" checked=${follows} onChange=${choose} /> ${t("Follow answers to their end")}</label>
   </div>`;
 }
 

@@ -71,12 +71,12 @@ function listenForEnter(box, send) {
   return listen(box, listeners);
 }
 
-/** @param {KeyboardEvent} event */
+/** Enter, or with Ctrl or Cmd on any device. @param {KeyboardEvent} event */
 function isSendingKey(event) {
-  const isPlain = !event.shiftKey && !event.altKey && !event.ctrlKey && !event.metaKey;
+  const isCommanded = event.ctrlKey || event.metaKey;
   // Input methods of Windows hide which key they took.
   const isEnter = event.key === "Enter" || (event.key === "Process" && event.code === "Enter");
-  return isEnter && isPlain && !isTouchDevice();
+  return isEnter && !event.shiftKey && !event.altKey && (isCommanded || !isTouchDevice());
 }
 
 /** Whether it is written with the fingers on the screen. */

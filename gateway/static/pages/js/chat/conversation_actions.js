@@ -10,9 +10,17 @@ import { showError, showToast } from "./toasts.js";
 /** @typedef {import("./conversations.js").Conversation} Conversation */
 /** @typedef {Partial<Pick<Conversation, "title" | "pinned" | "archived" | "folder_id">>} Changes */
 
+const SHORT_TITLE = 40;
+
 /** @param {Conversation} conversation */
 export function titleOf(conversation) {
   return conversation.title || t("New conversation");
+}
+
+/** Enough to know it by. @param {Conversation} conversation */
+export function shortTitleOf(conversation) {
+  const characters = [...titleOf(conversation)];
+  return characters.length > SHORT_TITLE ? `${characters.slice(0, SHORT_TITLE).join("")}…` : characters.join("");
 }
 
 /** @param {string} id @param {string} [rest] */
@@ -42,7 +50,9 @@ export async function changeConversation(conversation, changes) {
 export async function archiveConversation(conversation, archived) {
   if (!(await changeConversation(conversation, { archived }))) return;
   const undo = () => void changeConversation({ ...conversation, archived }, { archived: !archived });
-  showToast(archived ? t("Archived.") : t("Moved out of the archive."), { action: { label: t("Undo"), run: undo } });
+  const words = { title: shortTitleOf(conversation) };
+  const text = archived ? t("“{title}” is in the archive.", words) : t("“{title}” is out of the archive.", words);
+  showToast(text, { action: { label: t("Undo"), run: undo } });
 }
 
 /** @param {Conversation} conversation */
@@ -62,7 +72,7 @@ export async function deleteConversation(conversation) {
     const isBack = await restoreConversation(conversation);
     if (isBack && wasOpen) location.hash = conversation.id;
   };
-  showToast(t("Moved to the trash."), { action: { label: t("Undo"), run: undo } });
+  showToast(t("“{title}” is in the trash.", { title: shortTitleOf(conversation) }), { action: { label: t("Undo"), run: undo } });
 }
 
 /** @param {Conversation} conversation @returns {Promise<boolean>} whether it was done */

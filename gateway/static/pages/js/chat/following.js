@@ -1,6 +1,18 @@
 // @ts-check
 /** The end of a running answer is followed only while its reader is there. */
+import { Store } from "../store.js";
 import { useEffect, useLayoutEffect, useRef, useState } from "../ui.js";
+
+const KEY = "follows-answers";
+
+/** Whether new answers are followed at all, or the reader stays at their beginning. */
+export const followsAnswers = new Store(localStorage.getItem(KEY) !== "no");
+
+/** @param {boolean} follows */
+export function chooseFollowing(follows) {
+  localStorage.setItem(KEY, follows ? "yes" : "no");
+  followsAnswers.set(follows);
+}
 
 /** How far from the end still counts as there, in pixels. */
 const NEAR = 24;
@@ -27,7 +39,10 @@ export function useFollowing(scroller, content, runningKey) {
 
   useEffect(() => {
     const element = /** @type {HTMLElement} */ (scroller.current);
-    const observer = new ResizeObserver(() => follows.current && goToEnd());
+    const observer = new ResizeObserver(() => {
+      if (follows.current) goToEnd();
+      else setIsAtEnd(isAtEndOf(element));
+    });
     observer.observe(element);
     if (content.current) observer.observe(content.current);
     const end = watchReader(element, follows, setIsAtEnd);
@@ -38,10 +53,17 @@ export function useFollowing(scroller, content, runningKey) {
   }, []);
 
   useLayoutEffect(() => {
-    if (runningKey) resume();
+    if (!runningKey) return;
+    resume();
+    follows.current = followsAnswers.value;
   }, [runningKey]);
 
   return { isAtEnd, resume, end: () => void (follows.current = false) };
+}
+
+/** @param {HTMLElement} element */
+function isAtEndOf(element) {
+  return element.scrollHeight - element.scrollTop - element.clientHeight <= NEAR;
 }
 
 /**
@@ -53,11 +75,11 @@ export function useFollowing(scroller, content, runningKey) {
 function watchReader(element, follows, onMove) {
   let [top, height] = [element.scrollTop, element.scrollHeight];
   const look = () => {
-    const isThere = element.scrollHeight - element.scrollTop - element.clientHeight <= NEAR;
+    const isThere = isAtEndOf(element);
     // Where the content shrinks, the browser moves the reader.
     const isLeaving = element.scrollTop < top && element.scrollHeight >= height;
     if (isLeaving) follows.current = false;
-    else if (isThere) follows.current = true;
+    else if (isThere && followsAnswers.value) follows.current = true;
     [top, height] = [element.scrollTop, element.scrollHeight];
     onMove(follows.current || isThere);
   };

@@ -38,7 +38,8 @@ export function Header({ conversationId }) {
       <div class="chat-title">
         <h1 title=${title}>${title}</h1>
         ${conversationId && conversation && html`<${MenuButton}
-          className="is-plain is-icon" label=${t("Actions for this conversation")} items=${() => conversationMenu(conversation, () => void rename(conversation))}
+          className="is-plain is-icon" label=${t("Actions for this conversation")}
+          items=${() => conversationMenu(conversation, () => void rename(conversation))}
         ><${Icon} name="more" /><//>`}
       </div>
       <${ModelPicker} />

@@ -22,13 +22,14 @@ import { Sidebar } from "./sidebar.js";
 import { Thread } from "./thread.js";
 import { showError, Toasts } from "./toasts.js";
 
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 /** A list that was not looked at for so long is read anew. */
 const STALE_MS = 60_000;
 
 /** @returns {{conversationId: string | null, messageId: string | null}} */
 function readPlace() {
-  const [conversationId, messageId] = location.hash.slice(1).split("/");
-  return { conversationId: conversationId || null, messageId: messageId || null };
+  const [conversationId = null, messageId = null] = location.hash.slice(1).split("/").map((id) => (UUID.test(id) ? id : null));
+  return { conversationId, messageId };
 }
 
 function ChatPage() {

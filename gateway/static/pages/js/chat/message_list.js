@@ -42,7 +42,7 @@ export function MessageList({ thread, messageId }) {
     if (hasEarlier && (virtualizer.scrollOffset ?? EARLY) < EARLY) void thread.loadEarlier();
   });
   return html`<div class="messages" ref=${scroller} tabindex="0" aria-label=${t("Messages")} role="region">
-    ${!items.length && !isLoading && html`<${Greeting} />`}
+    ${!items.length && html`<${isLoading ? Loading : Greeting} />`}
     <div class="rows" ref=${rows} role=${visible.length ? "feed" : null} aria-busy=${isLoading || runningKey !== null}>
       <div class="rows-in-view">
         ${visible.map((row) => {
@@ -73,9 +73,13 @@ function Progress({ isRunning }) {
   return html`<p class="visually-hidden" role="status">${isRunning ? t("An answer is being written.") : ended}</p>`;
 }
 
+function Loading() {
+  return html`<p class="starting is-late" role="status">${t("Loading…")}</p>`;
+}
+
 function Greeting() {
   return html`<div class="greeting">
-    <h1>${t("What shall we talk about?")}</h1>
+    <h2>${t("What shall we talk about?")}</h2>
     <p>${t("Write a message below. Answers stay on your own server.")}</p>
   </div>`;
 }

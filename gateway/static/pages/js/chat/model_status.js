@@ -79,19 +79,27 @@ export function nameOfProfile(id) {
  * connection: browsers have six to a server, for all tabs together.
  */
 export function watchModels() {
-  /** @type {AbortController | null} */
-  let watching = null;
-  const follow = () => {
-    if (document.hidden) watching?.abort();
-    if (document.hidden === (watching === null)) return;
-    watching = document.hidden ? null : new AbortController();
-    if (watching) {
-      void poll(watching.signal);
-      void listen(watching.signal);
-    }
-  };
   document.addEventListener("visibilitychange", follow);
   follow();
+}
+
+/** For good: a page that is being left must not ask with a token that has ended. */
+export function stopWatchingModels() {
+  document.removeEventListener("visibilitychange", follow);
+  watching?.abort();
+}
+
+/** @type {AbortController | null} */
+let watching = null;
+
+function follow() {
+  if (document.hidden) watching?.abort();
+  if (document.hidden === (watching === null)) return;
+  watching = document.hidden ? null : new AbortController();
+  if (watching) {
+    void poll(watching.signal);
+    void listen(watching.signal);
+  }
 }
 
 /** @param {AbortSignal} signal */

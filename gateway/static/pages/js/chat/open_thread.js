@@ -159,9 +159,10 @@ export class OpenThread {
         ? { ...item, message: { ...item.message, id: messageId, omitted_messages: omitted } }
         : item,
     );
+    const isNew = !this.id;
+    this.id = conversationId;
     this.change({ items });
-    if (!this.id) {
-      this.id = conversationId;
+    if (isNew) {
       this.onStarted(conversationId);
       void refreshConversation(conversationId).catch(() => {});
     }

@@ -3,7 +3,7 @@
 import { ask, askJson } from "../api.js";
 import { html, useEffect, useState } from "../ui.js";
 import { formatDate, t } from "../words.js";
-import { titleOf } from "./conversation_actions.js";
+import { shortTitleOf } from "./conversation_actions.js";
 import { Dialog, openDialog } from "./dialogs.js";
 import { showError, showToast } from "./toasts.js";
 
@@ -50,7 +50,7 @@ function ShareDialog({ conversation }) {
     await ask("DELETE", `/api/shares/${link.id}`).catch(showError);
     await read();
   });
-  return html`<${Dialog} title=${t("Share “{title}”", { title: titleOf(conversation) })}>
+  return html`<${Dialog} title=${t("Share “{title}”", { title: shortTitleOf(conversation) })}>
     <p>${t("Whoever has the link reads what was said up to now, without an account. You can end it at any time.")}</p>
     ${error && html`<p class="notice is-error" role="alert">${error}</p>`}
     <ul class="choices">${links.map((link) => html`<li class="share" key=${link.id}>

@@ -24,7 +24,8 @@ export function Sidebar({ conversationId }) {
     if (isOpen && !document.activeElement?.closest(".sidebar")) close.current?.focus();
   }, [isOpen]);
   const isSearching = useStore(searchText, (text) => text.trim() !== "");
-  return html`<nav class=${["sidebar", isOpen && "is-open", isHidden && "is-hidden"].filter(Boolean).join(" ")} id="sidebar" aria-label=${t("Conversations")}>
+  const look = ["sidebar", isOpen && "is-open", isHidden && "is-hidden"].filter(Boolean).join(" ");
+  return html`<nav class=${look} id="sidebar" aria-label=${t("Conversations")}>
       <div class="sidebar-head">
         <button type="button" class="new-chat" title=${`${t("New chat")} (${CONTROL} Shift O)`} onClick=${startConversation}>
           <${Icon} name="plus" />${t("New chat")}

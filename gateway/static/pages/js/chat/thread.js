@@ -8,6 +8,9 @@ import { MessageList } from "./message_list.js";
 import { OpenThread } from "./open_thread.js";
 import { listenToTabs } from "./tabs.js";
 
+/** A conversation that was out of sight for so long is read anew. */
+const STALE_MS = 30_000;
+
 /**
  * @param {object} props
  * @param {string | null} props.conversationId null: one that begins with the first message
@@ -25,15 +28,24 @@ export function Thread({ conversationId, messageId, onStarted }) {
   </section>`;
 }
 
-/** Other tabs, other devices and sleep change what it has. @param {OpenThread} thread @returns {() => void} which ends it */
+/**
+ * Other tabs, other devices and sleep change what it has.
+ * @param {OpenThread} thread
+ * @returns {() => void} which ends it
+ */
 function keepFresh(thread) {
-  const refresh = () => void (!document.hidden && !thread.isAnswering && thread.load());
-  const end = listenToTabs((id) => void (id === thread.id && !thread.isAnswering && thread.load()));
-  document.addEventListener("visibilitychange", refresh);
+  const refresh = () => void (!thread.isAnswering && thread.load());
+  const end = listenToTabs((id) => id === thread.id && refresh());
+  let hiddenAt = Date.now();
+  const look = () => {
+    if (document.hidden) hiddenAt = Date.now();
+    else if (Date.now() - hiddenAt > STALE_MS) refresh();
+  };
+  document.addEventListener("visibilitychange", look);
   addEventListener("online", refresh);
   return () => {
     end();
-    document.removeEventListener("visibilitychange", refresh);
+    document.removeEventListener("visibilitychange", look);
     removeEventListener("online", refresh);
   };
 }

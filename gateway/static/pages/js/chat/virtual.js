@@ -28,6 +28,8 @@ export function useVirtualizer(options, rows) {
     scrollToFn: elementScroll,
     // What comes before a message that is read, or grows there, does not move it.
     anchorTo: "end",
+    // What grows at the end is followed, or not, by `following.js`.
+    scrollEndThreshold: -1,
     onChange: render,
   });
   const kept = useRef(/** @type {Virtualizer<HTMLElement, HTMLElement> | null} */ (null));

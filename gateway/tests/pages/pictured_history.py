@@ -1,0 +1,106 @@
+"""Fills the gateway whose pages are pictured: `fill()` runs within it, by `manage.py shell`."""
+
+from __future__ import annotations
+
+import datetime
+from typing import Any
+
+from gateway.tests.pages.pictured_texts import OTHERS, TURNS
+
+NOW = datetime.datetime(2026, 3, 12, 1, 24, tzinfo=datetime.UTC)
+"""A Thursday morning in Seoul. The browser's clock stands still at it."""
+READER = "minji"
+MODEL = "deepseek-r1-distill-qwen-14b"
+PINNED, OTHER_MODEL = "회의록 요약", "qwen2.5-14b-instruct"
+FOLDERS = ("Infrastructure", "보고서")
+SIMULATED: dict[str, Any] = {
+    **{"engine": "simulator", "runtime": "process", "image": "", "dtype": "auto", "environment": {}},
+    **{"tensor_parallel_size": 1, "gpu_memory_utilization": None, "reasoning_parser": ""},
+    "extra_flags": {"sim-startup-seconds": 0, "sim-tokens-per-second": 60},
+}
+"""Settings of the profile that is loaded: no machine that takes pictures needs a GPU."""
+
+
+def fill() -> None:
+    from accounts.models import User
+    from modelops.models import ModelProfile
+
+    ModelProfile.objects.filter(slug=MODEL).update(**SIMULATED)
+    ModelProfile.objects.filter(slug__startswith="simulated").update(is_enabled=False)
+    reader = User.objects.get(username="demo")
+    reader.username, reader.email = READER, "minji@example.com"
+    reader.date_joined = NOW - datetime.timedelta(days=200)
+    reader.save()
+    add_conversations(reader)
+    add_usage(reader)
+
+
+def add_conversations(reader: Any) -> None:
+    from conversations.models import Folder
+
+    for name in FOLDERS:
+        Folder.objects.create(owner=reader, name=name)
+    for number, (title, (question, reasoning, answer)) in enumerate(TURNS.items()):
+        add_conversation(reader, title, question, answer, reasoning=reasoning, minutes_ago=4 + 20 * number)
+    for number, (title, question, answer) in enumerate(OTHERS):
+        hours_ago = 1 + number**2 * 2.3
+        add_conversation(reader, title, question, answer, minutes_ago=round(60 * hours_ago))
+
+
+def add_conversation(
+    reader: Any, title: str, question: str, answer: str, *, minutes_ago: int, reasoning: str = ""
+) -> None:
+    from conversations.models import Conversation, Message
+
+    used_at = NOW - datetime.timedelta(minutes=minutes_ago)
+    model = MODEL if reasoning or minutes_ago % 2 else OTHER_MODEL
+    conversation = Conversation.objects.create(
+        owner=reader,
+        title=title,
+        title_source="model",
+        model=model,
+        is_pinned=title == PINNED,
+        created_at=used_at,
+        updated_at=used_at,
+    )
+    common = {"conversation": conversation, "owner": reader, "created_at": used_at}
+    asked = Message.objects.create(**common, role="user", content=question)
+    conversation.head = Message.objects.create(
+        **common,
+        parent=asked,
+        role="assistant",
+        content=answer,
+        reasoning=reasoning,
+        model=model,
+        finish_reason="stop",
+        prompt_tokens=61,
+        completion_tokens=412,
+        usage_source="engine",
+        ttft_ms=180,
+        latency_ms=9_680,
+    )
+    conversation.save(update_fields=["head"])
+
+
+def add_usage(reader: Any) -> None:
+    from accounts.models import DailyUsage
+
+    for days_ago in range(30):
+        day = NOW.date() - datetime.timedelta(days=days_ago)
+        if day.weekday() >= 5:
+            continue
+        for number, model in enumerate((MODEL, OTHER_MODEL)):
+            requests = 4 + (days_ago * 7 + number * 5) % 11
+            DailyUsage.objects.create(
+                user=reader,
+                day=day,
+                model=model,
+                endpoint="/api/chat",
+                requests=requests,
+                prompt_tokens=requests * 640,
+                completion_tokens=requests * (310 + 40 * ((days_ago * 3) % 7)),
+                latency_ms=requests * 8_200,
+                latency_count=requests,
+                ttft_ms=requests * 210,
+                ttft_count=requests,
+            )
