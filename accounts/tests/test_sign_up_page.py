@@ -20,6 +20,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture(autouse=True)
 def quick_hashes(settings: Settings) -> None:
+    settings.LOGIN_RATE = "1000/m"  # the name is the same in all of these tests
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 
