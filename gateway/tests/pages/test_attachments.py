@@ -80,13 +80,13 @@ def test_file_that_is_too_large_names_the_bound_and_can_be_removed(listener: Vis
     page.evaluate(
         """() => {
             const data = new DataTransfer();
-            data.items.add(new File([new Uint8Array(200 * 1024 * 1024)], "huge.txt", { type: "text/plain" }));
+            data.items.add(new File([new Uint8Array(21 * 1024 * 1024)], "huge.txt", { type: "text/plain" }));
             const about = { bubbles: true, cancelable: true, dataTransfer: data };
             document.querySelector("textarea").dispatchEvent(new DragEvent("drop", about));
         }"""
     )
 
-    wait_for_text(page.get_by_role("alert"), "MiB at most.")
+    wait_for_text(page.get_by_role("alert"), "Files may have 20 MiB at most.")
     page.get_by_role("button", name="Remove huge.txt").click()
     expect(page.get_by_role("alert")).to_have_count(0)
 
