@@ -14,7 +14,7 @@ from gateway.tests.pages.chats import answers_of, box_of, questions_of, send, wa
 from gateway.tests.pages.speaking_engine import SpeakingEngine
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page
+    from playwright.sync_api import Locator, Page
 
 pytestmark = pytest.mark.browser
 
@@ -38,6 +38,10 @@ def choose(page: Page, name: str, media_type: str, content: bytes) -> None:
     page.get_by_label("Files to attach").set_input_files(
         {"name": name, "mimeType": media_type, "buffer": content}
     )
+
+
+def problem_of(page: Page) -> Locator:
+    return page.get_by_role("list", name="Attached files").get_by_role("alert")
 
 
 def test_text_file_is_sent_with_the_message(listener: Visitor, speaker: SpeakingEngine) -> None:
@@ -80,15 +84,15 @@ def test_file_that_is_too_large_names_the_bound_and_can_be_removed(listener: Vis
     page.evaluate(
         """() => {
             const data = new DataTransfer();
-            data.items.add(new File([new Uint8Array(200 * 1024 * 1024)], "huge.txt", { type: "text/plain" }));
+            data.items.add(new File([new Uint8Array(21 * 1024 * 1024)], "huge.txt", { type: "text/plain" }));
             const about = { bubbles: true, cancelable: true, dataTransfer: data };
             document.querySelector("textarea").dispatchEvent(new DragEvent("drop", about));
         }"""
     )
 
-    wait_for_text(page.get_by_role("alert"), "MiB at most.")
+    wait_for_text(problem_of(page), "Files may have 20 MiB at most.")
     page.get_by_role("button", name="Remove huge.txt").click()
-    expect(page.get_by_role("alert")).to_have_count(0)
+    expect(problem_of(page)).to_have_count(0)
 
 
 def test_file_that_the_server_refuses_says_why(listener: Visitor, speaker: SpeakingEngine) -> None:
@@ -97,7 +101,7 @@ def test_file_that_the_server_refuses_says_why(listener: Visitor, speaker: Speak
 
     choose(page, "program.bin", "application/octet-stream", bytes(range(256)))
 
-    wait_for_text(page.get_by_role("alert"), "none of what may be attached")
+    wait_for_text(problem_of(page), "none of what may be attached")
     listener.forgive("status of 400")
     send(page, "Without it")
     speaker.answer("Good.")
