@@ -87,6 +87,7 @@ def open_models(page: Page, variant: Variant) -> None:
     open_chat(page, variant)
     page.locator(".model-button").click()
     page.locator("dialog .model-list li").nth(3).wait_for()
+    page.locator("dialog .model-list li").first.get_by_text("·").wait_for()  # how long its start took
 
 
 def open_settings(page: Page, variant: Variant) -> None:
@@ -159,6 +160,7 @@ def take_picture(visitor: Visitor, name: str) -> None:
         raise RuntimeError(f"{name}: {visitor.complaints}")
     page = visitor.page
     page.wait_for_function(IS_SETTLED)
+    page.mouse.move(0, 0)
     page.evaluate("new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)))")
     taken = page.screenshot(caret="hide", animations="disabled")
     with Image.open(BytesIO(taken)) as picture:
