@@ -16,6 +16,7 @@ from chat.endpoints import CHAT_PATH
 from conversations.api.share_views import READERS_HEADERS
 from gateway.conf import get_config
 from gateway.errors import NotFound
+from gateway.page_modules import list_imported_modules
 
 
 class FrontDoorView(View):
@@ -45,6 +46,9 @@ def describe() -> dict[str, Any]:
 class ScriptedPage(LoginRequiredMixin, TemplateView):
     """A page of an account; its script reads everything else by REST."""
 
+    script: str
+    """Name of a static file."""
+
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         config = get_config()
         page = {
@@ -53,7 +57,8 @@ class ScriptedPage(LoginRequiredMixin, TemplateView):
             "maxImageBytes": config.max_image_bytes,
             "version": settings.PRODUCT_VERSION,
         }
-        return super().get_context_data(page=page, **kwargs)
+        modules = list_imported_modules(self.script)
+        return super().get_context_data(page=page, script=self.script, modules=modules, **kwargs)
 
     def render_to_response(self, *args: Any, **kwargs: Any) -> HttpResponse:
         response = super().render_to_response(*args, **kwargs)
@@ -63,10 +68,12 @@ class ScriptedPage(LoginRequiredMixin, TemplateView):
 
 class ChatPage(ScriptedPage):
     template_name = "pages/chat.html"
+    script = "pages/js/chat/main.js"
 
 
 class AccountPage(ScriptedPage):
     template_name = "pages/account.html"
+    script = "pages/js/account/main.js"
 
 
 class SharedPage(TemplateView):

@@ -9,6 +9,7 @@ from typing import Any
 
 import environ
 
+from gateway.collected_files import read_collected_version
 from gateway.conf import BASE_DIR, get_config, own_origins, secret_values
 from gateway.data_folder import make_private, touch_private
 from gateway.database.bounds import BACKEND, connection_options, preparation_options
@@ -65,7 +66,7 @@ MIDDLEWARE = [
     "gateway.middleware.ChunkedBodyMiddleware",
     "gateway.page_security.ContentSecurityPolicyMiddleware",
     "django.middleware.security.SecurityMiddleware",
-    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "gateway.static_files.VersionedStaticFilesMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -214,8 +215,9 @@ LOGIN_REDIRECT_URL = "/chat/"
 STATIC_URL = "/static/"
 STATIC_ROOT = BASE_DIR / "staticfiles"
 STATIC_ROOT.mkdir(exist_ok=True)  # WhiteNoise warns about a folder that is not there
-# Serve the admin's files straight from the installed packages: no collectstatic before `make run`.
-WHITENOISE_USE_FINDERS = True
+STATIC_VERSION = read_collected_version(STATIC_ROOT)
+# Without collectstatic, as by `make run`, files are served from where they are, the admin's from its package.
+WHITENOISE_USE_FINDERS = not STATIC_VERSION
 # Who may read what is CORS_ORIGINS' to say; by itself WhiteNoise lets everybody.
 WHITENOISE_ALLOW_ALL_ORIGINS = False
 FILES_FOLDER = Path(CONFIG.data_dir).resolve() / "files"
@@ -224,7 +226,7 @@ FILE_UPLOAD_PERMISSIONS = 0o600
 FILE_UPLOAD_DIRECTORY_PERMISSIONS = 0o700
 STORAGES: dict[str, dict[str, Any]] = {
     "default": {"BACKEND": CONFIG.file_storage, "OPTIONS": json.loads(CONFIG.file_storage_options)},
-    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+    "staticfiles": {"BACKEND": "gateway.static_files.VersionedStaticFilesStorage"},
 }
 
 # `gateway.asgi` bounds bodies on both planes before Django reads them.

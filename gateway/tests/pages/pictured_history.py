@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 from typing import Any
 
-from gateway.tests.pages.pictured_texts import OTHERS, TURNS
+from gateway.tests.pages.pictured_texts import OTHERS, SAVED_PROMPTS, TURNS
 
 NOW = datetime.datetime(2026, 3, 12, 1, 24, tzinfo=datetime.UTC)
 """A Thursday morning in Seoul. The browser's clock stands still at it."""
@@ -33,22 +33,34 @@ def fill() -> None:
     reader.save()
     add_conversations(reader)
     add_usage(reader)
+    add_gpus()
 
 
 def add_conversations(reader: Any) -> None:
-    from conversations.models import Folder
+    from conversations.models import Folder, SavedPrompt
 
     for name in FOLDERS:
         Folder.objects.create(owner=reader, name=name)
+    for name, prompt in SAVED_PROMPTS.items():
+        SavedPrompt.objects.create(owner=reader, title=name, content=prompt)
     for number, (title, (question, reasoning, answer)) in enumerate(TURNS.items()):
-        add_conversation(reader, title, question, answer, reasoning=reasoning, minutes_ago=4 + 20 * number)
+        prompt = list(SAVED_PROMPTS.values())[number]
+        special = {"reasoning": reasoning, "system_prompt": prompt}
+        add_conversation(reader, title, question, answer, minutes_ago=4 + 20 * number, **special)
     for number, (title, question, answer) in enumerate(OTHERS):
         hours_ago = 1 + number**2 * 2.3
         add_conversation(reader, title, question, answer, minutes_ago=round(60 * hours_ago))
 
 
 def add_conversation(
-    reader: Any, title: str, question: str, answer: str, *, minutes_ago: int, reasoning: str = ""
+    reader: Any,
+    title: str,
+    question: str,
+    answer: str,
+    *,
+    minutes_ago: int,
+    reasoning: str = "",
+    system_prompt: str = "",
 ) -> None:
     from conversations.models import Conversation, Message
 
@@ -59,6 +71,7 @@ def add_conversation(
         title=title,
         title_source="model",
         model=model,
+        system_prompt=system_prompt,
         is_pinned=title == PINNED,
         created_at=used_at,
         updated_at=used_at,
@@ -104,3 +117,24 @@ def add_usage(reader: Any) -> None:
                 ttft_ms=requests * 210,
                 ttft_count=requests,
             )
+
+
+def add_gpus() -> None:
+    """Two cards for the fit check, which are seen later than whatever this machine has."""
+    from modelops.hardware.readings import GpuReading, HardwareReading
+    from modelops.models import HardwareSample
+
+    seen_at = datetime.datetime(2100, 1, 1, tzinfo=datetime.UTC)
+    gpus = tuple(
+        GpuReading(
+            index=index,
+            name="NVIDIA GeForce RTX 3090",
+            total_bytes=24 << 30,
+            used_bytes=0,
+            free_bytes=24 << 30,
+            compute_capability=(8, 6),
+        )
+        for index in range(2)
+    )
+    reading = HardwareReading(taken_at=seen_at, gpus=gpus)
+    HardwareSample.objects.create(taken_at=seen_at, host="gpu-box", reading=reading.to_json())

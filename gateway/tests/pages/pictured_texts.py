@@ -6,8 +6,8 @@ ENGLISH_QUESTION = (
     "Our nightly backup takes four hours. Which compression should I use, and how do I call it?"
 )
 
-ENGLISH_REASONING = """The reader has a nightly backup that is too slow. Four hours suggests that gzip runs on one
-core. Compare gzip, xz and zstd by speed and size, recommend one and show the command.
+ENGLISH_REASONING = """The reader has a nightly backup that is too slow. Four hours suggests that gzip runs on
+one core. Compare gzip, xz and zstd by speed and size, recommend one and show the command.
 
 zstd -T0 uses all cores; level 3 is the default. Mention how to restore."""
 
@@ -30,8 +30,8 @@ At this speed your disks are the limit, so four hours should become *about twent
 
 KOREAN_QUESTION = "주간 보고서에 쓸 매출 표를 만들어 주세요. 파이썬으로 합계를 계산하는 코드도 부탁드립니다."
 
-KOREAN_REASONING = """사용자가 주간 보고서에 넣을 표와 합계를 계산하는 코드를 원한다. 요일별 매출을 표로 정리하고,
-pandas보다 간단한 표준 라이브러리 코드로 보여 주는 것이 좋겠다."""
+KOREAN_REASONING = """사용자가 주간 보고서에 넣을 표와 합계를 계산하는 코드를 원한다. 지점별 매출을 표로
+정리하고, pandas보다 간단한 표준 라이브러리 코드로 보여 주는 것이 좋겠다."""
 
 KOREAN_ANSWER = """지난주 매출을 지점별로 정리했습니다. **부산점**이 가장 많이 늘었습니다.
 
@@ -105,3 +105,9 @@ OTHERS: list[tuple[str, str, str]] = [
     ),
 ]
 """Title, question and answer of the other conversations, the one used last first."""
+
+SYSTEM_PROMPT = (
+    "You help the operators of a small data centre.\nAnswer briefly, with commands that can be pasted."
+)
+SYSTEM_PROMPT_KOREAN = "당신은 작은 쇼핑몰의 업무를 돕습니다.\n항상 존댓말로, 표를 곁들여 짧게 답합니다."
+SAVED_PROMPTS = {"Operators": SYSTEM_PROMPT, "쇼핑몰 업무": SYSTEM_PROMPT_KOREAN}

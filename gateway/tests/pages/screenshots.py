@@ -1,7 +1,8 @@
 """Takes the pictures of the documentation: `python -m gateway.tests.pages.screenshots [NAME …]`.
 
-Starts a gateway with made-up conversations, and writes docs/pictures/PAGE-VARIANT.png for every page and variant;
-only those whose name has one of the given parts. The same code makes the same pictures, but for fonts.
+Starts a gateway with made-up conversations, and writes docs/pictures/PAGE-VARIANT.png for every page and
+variant; only those whose name has one of the given parts. The same code makes the same pictures, as far
+as the machine has the same fonts.
 """
 
 from __future__ import annotations
@@ -29,7 +30,8 @@ if TYPE_CHECKING:
 
 PICTURES = PROJECT / "docs" / "pictures"
 FILL = "from gateway.tests.pages.pictured_history import fill; fill()"
-COLOURS = 128
+COLOURS = 256
+LIMITS = {"RATE_LIMIT_REQUESTS": "60", "MAX_CONCURRENT_STREAMS": "4", "TOKEN_LIMIT": "500000"}
 ENGLISH_TITLE, KOREAN_TITLE = TURNS
 IS_SETTLED = """() => document.fonts.status === "loaded" && !document.querySelector(
     '[aria-busy="true"], .starting, .model-button:disabled')"""
@@ -85,6 +87,7 @@ def open_models(page: Page, variant: Variant) -> None:
     open_chat(page, variant)
     page.locator(".model-button").click()
     page.locator("dialog .model-list li").nth(3).wait_for()
+    page.locator("dialog .model-list li").first.get_by_text("·").wait_for()  # how long its start took
 
 
 def open_settings(page: Page, variant: Variant) -> None:
@@ -94,8 +97,10 @@ def open_settings(page: Page, variant: Variant) -> None:
 
 
 def open_account(page: Page, _variant: Variant) -> None:
-    page.goto(page.url.partition("/chat/")[0] + "/account/#usage")
+    page.goto(page.url.partition("/chat/")[0] + "/account/")
     page.locator("canvas").first.wait_for()
+    page.wait_for_function(IS_SETTLED)
+    page.locator(".account-list a[href='#usage']").click()
 
 
 PAGES: dict[str, Callable[[Page, Variant], None]] = {
@@ -113,7 +118,7 @@ def main() -> None:
     PICTURES.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="gw-pictures-") as name, running_chromium() as chromium:
         folder = Path(name)
-        with start_gateway(Stores(), folder, "", AUTOSTART_PROFILE=MODEL) as gateway:
+        with start_gateway(Stores(), folder, "", AUTOSTART_PROFILE=MODEL, **LIMITS) as gateway:
             gateway.manage("load_profiles")
             gateway.manage("shell", "-c", FILL)
             gateway.manage("index_messages")
@@ -155,10 +160,13 @@ def take_picture(visitor: Visitor, name: str) -> None:
         raise RuntimeError(f"{name}: {visitor.complaints}")
     page = visitor.page
     page.wait_for_function(IS_SETTLED)
+    page.mouse.move(0, 0)
     page.evaluate("new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)))")
     taken = page.screenshot(caret="hide", animations="disabled")
     with Image.open(BytesIO(taken)) as picture:
-        reduced = picture.convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE)
+        reduced = picture.convert("RGB").quantize(
+            COLOURS, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE
+        )
     path = PICTURES / f"{name}.png"
     reduced.save(path, optimize=True)
     print(f"{path.relative_to(PROJECT)}  {path.stat().st_size / 1000:.0f} kB", flush=True)

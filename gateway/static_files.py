@@ -1,0 +1,71 @@
+"""Static files as production serves them: compressed, and kept by browsers until there are others.
+
+Names with hashes (ManifestStaticFilesStorage) are not for modules: Django finds imports by regular
+expressions, which take the types in comments for imports too, and these go in circles, so that hashes never
+settle. Here the version of all files together is a folder in the path: relative imports stay within it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from whitenoise.middleware import WhiteNoiseMiddleware
+from whitenoise.storage import CompressedStaticFilesStorage
+
+from gateway.collected_files import VERSION_FILE
+
+MARK = "~"
+KEPT_FOREVER = "public, max-age=31536000, immutable"
+ASKED_AGAIN = "no-cache"
+
+
+class VersionedStaticFilesStorage(CompressedStaticFilesStorage):
+    """Writes the version beside the files; its URLs have the one that this process began with, if any."""
+
+    def post_process(self, paths: dict[str, Any], dry_run: bool = False, **options: Any) -> Iterator[Any]:
+        yield from super().post_process(paths, dry_run, **options)
+        if not dry_run:
+            digest = hashlib.sha256()
+            for path in sorted(paths):
+                digest.update(
+                    path.encode() + b"\0" + hashlib.sha256(Path(self.path(path)).read_bytes()).digest()
+                )
+            Path(self.path(VERSION_FILE)).write_text(digest.hexdigest()[:12])
+
+    def url(self, name: str | None) -> str:
+        url = super().url(name)
+        version = settings.STATIC_VERSION
+        return (
+            url.replace(settings.STATIC_URL, f"{settings.STATIC_URL}{MARK}{version}/", 1) if version else url
+        )
+
+
+class VersionedStaticFilesMiddleware(WhiteNoiseMiddleware):
+    """WhiteNoise, for paths with a version too.
+
+    A page that was opened before an upgrade asks for files of a version that is gone: it gets those of today,
+    which it must not keep.
+    """
+
+    def __init__(self, get_response: Any) -> None:
+        super().__init__(get_response)
+        self.versioned = re.compile(rf"{re.escape(self.static_prefix)}{MARK}(\w+)/")
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        match = self.versioned.match(request.path_info)
+        if match is None:
+            return super().__call__(request)
+        plain_path = f"{self.static_prefix}{request.path_info[match.end() :]}"
+        static_file = self.find_file(plain_path) if self.autorefresh else self.files.get(plain_path)
+        if static_file is None:
+            return self.get_response(request)
+        response = self.serve(static_file, request)
+        is_current = match[1] == settings.STATIC_VERSION
+        response.headers["Cache-Control"] = KEPT_FOREVER if is_current else ASKED_AGAIN
+        return response
