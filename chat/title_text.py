@@ -56,7 +56,7 @@ def _clean_line(line: str) -> str:
     while len(line) > 1 and line[0] + line[-1] in _PAIRS:
         line = line[1:-1].strip()
     if line.endswith((".", "。")) and not line.endswith(".."):
-        line = line[:-1]
+        line = line[:-1].rstrip()
     return line if any(map(str.isalnum, line)) else ""
 
 

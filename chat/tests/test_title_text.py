@@ -49,6 +49,7 @@ def test_title_is_the_first_line_without_what_is_around_it(answered: str, title:
     assert clean_title(answered) == title
 
 
+@hypothesis.example("0 .")
 @hypothesis.settings(max_examples=50)
 @hypothesis.given(st.text(st.characters(), max_size=200))
 def test_every_title_can_be_stored_and_shown_in_a_line(answered: str) -> None:
