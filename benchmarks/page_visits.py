@@ -17,7 +17,7 @@ from gateway.tests.pages.chats import send
 from gateway.tests.pages.speaking_engine import SpeakingEngine
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page, Response
+    from playwright.sync_api import Page, Request
 
 TOKENS_PER_S = 200
 PERIOD_S = 1 / TOKENS_PER_S
@@ -85,20 +85,19 @@ class Weight:
 
 def weigh(visitor: Visitor, url: str) -> Weight:
     """Everything that is loaded until the page is usable and the list is read."""
-    answers: list[Response] = []
+    loaded: list[Request] = []
     page = visitor.page
-    page.on("response", lambda answer: answers.append(answer))  # it marks its handlers
+    page.on("requestfinished", lambda request: loaded.append(request))  # it marks its handlers
     page.goto("about:blank")
     page.goto(url)
-    page.wait_for_function("'usable' in moments")
+    page.wait_for_function("() => 'usable' in moments")
     page.get_by_text("Your conversations will be listed here.").wait_for()
     weight = Weight({}, {})
-    for answer in answers:
-        if not answer.url.startswith(url.partition("/chat/")[0]) or answer.status != 200:
+    for request in list(loaded):
+        answer = request.response()
+        if answer is None or not answer.url.startswith("http") or answer.status != 200:
             continue
-        if "/api/models/status" in answer.url:
-            continue  # may be one that waits for a change
-        kind = answer.request.resource_type
+        kind = request.resource_type
         size = len(gzip.compress(answer.body(), 9))
         weight.requests[kind] = weight.requests.get(kind, 0) + 1
         weight.gzipped_bytes[kind] = weight.gzipped_bytes.get(kind, 0) + size

@@ -143,7 +143,7 @@ def measure_opening(bench: Bench, visits: int) -> list[str]:
         for _ in range(visits):
             page.goto("about:blank")
             page.goto(f"{bench.gateway.url}/chat/")
-            page.wait_for_function("'list' in moments")
+            page.wait_for_function("() => 'list' in moments")
             times.append(page.evaluate(OPEN, bench.long_conversation))
     return ["the same, by a click in the list", "", "", "", judge(statistics.median(times), MOST_MS)]
 
@@ -166,7 +166,7 @@ def measure_streams(bench: Bench, seconds: float) -> list[list[str]]:
         with bench.visitor() as visitor:
             visitor.page.goto(f"{bench.gateway.url}/chat/{path}")
             if path:
-                visitor.page.wait_for_function("'message' in moments")
+                visitor.page.wait_for_function("() => 'message' in moments")
             rows.append(describe_stream(name, watch_stream(visitor, bench.speaker, seconds=seconds)))
     return rows
 
