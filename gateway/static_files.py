@@ -11,7 +11,7 @@ import hashlib
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
@@ -25,7 +25,7 @@ KEPT_FOREVER = "public, max-age=31536000, immutable"
 ASKED_AGAIN = "no-cache"
 
 
-class VersionedStaticFilesStorage(CompressedStaticFilesStorage):
+class VersionedStaticFilesStorage(CompressedStaticFilesStorage):  # type: ignore[misc]  # untyped
     """Writes the version beside the files; its URLs have the one that this process began with, if any."""
 
     def post_process(self, paths: dict[str, Any], dry_run: bool = False, **options: Any) -> Iterator[Any]:
@@ -39,14 +39,14 @@ class VersionedStaticFilesStorage(CompressedStaticFilesStorage):
             Path(self.path(VERSION_FILE)).write_text(digest.hexdigest()[:12])
 
     def url(self, name: str | None) -> str:
-        url = super().url(name)
+        url: str = super().url(name)
         version = settings.STATIC_VERSION
         return (
             url.replace(settings.STATIC_URL, f"{settings.STATIC_URL}{MARK}{version}/", 1) if version else url
         )
 
 
-class VersionedStaticFilesMiddleware(WhiteNoiseMiddleware):
+class VersionedStaticFilesMiddleware(WhiteNoiseMiddleware):  # type: ignore[misc]  # as above
     """WhiteNoise, for paths with a version too.
 
     A page that was opened before an upgrade asks for files of a version that is gone: it gets those of today,
@@ -60,12 +60,12 @@ class VersionedStaticFilesMiddleware(WhiteNoiseMiddleware):
     def __call__(self, request: HttpRequest) -> HttpResponse:
         match = self.versioned.match(request.path_info)
         if match is None:
-            return super().__call__(request)
+            return cast("HttpResponse", super().__call__(request))
         plain_path = f"{self.static_prefix}{request.path_info[match.end() :]}"
         static_file = self.find_file(plain_path) if self.autorefresh else self.files.get(plain_path)
         if static_file is None:
-            return self.get_response(request)
-        response = self.serve(static_file, request)
+            return cast("HttpResponse", self.get_response(request))
+        response: HttpResponse = self.serve(static_file, request)
         is_current = match[1] == settings.STATIC_VERSION
         response.headers["Cache-Control"] = KEPT_FOREVER if is_current else ASKED_AGAIN
         return response

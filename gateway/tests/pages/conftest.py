@@ -16,8 +16,9 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
+    """Not for the whole run: while Playwright is open, its event loop runs, in which Django reads no database."""
     with running_chromium() as browser:
         yield browser
 
