@@ -41,11 +41,30 @@ function fill(text, values) {
 }
 
 /** @param {number} value @param {Intl.NumberFormatOptions} [options] */
-export function formatNumber(value, options) {
-  return new Intl.NumberFormat(language, options).format(value);
+export function formatNumber(value, options = {}) {
+  return keep(numberFormats, options, () => new Intl.NumberFormat(language, options)).format(value);
 }
 
 /** @param {string} moment RFC 3339 @param {Intl.DateTimeFormatOptions} [options] */
 export function formatDate(moment, options = { dateStyle: "medium", timeStyle: "short" }) {
-  return new Intl.DateTimeFormat(language, options).format(new Date(moment));
+  return keep(dateFormats, options, () => new Intl.DateTimeFormat(language, options)).format(new Date(moment));
+}
+
+/** @type {Map<string, Intl.NumberFormat>} */
+const numberFormats = new Map();
+/** @type {Map<string, Intl.DateTimeFormat>} */
+const dateFormats = new Map();
+
+/**
+ * Making a format takes a millisecond, and a page has hundreds of dates.
+ * @template F
+ * @param {Map<string, F>} formats
+ * @param {object} options
+ * @param {() => F} make
+ */
+function keep(formats, options, make) {
+  const key = JSON.stringify(options);
+  const format = formats.get(key) ?? make();
+  formats.set(key, format);
+  return format;
 }
