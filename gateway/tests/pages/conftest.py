@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
-    """Not for the whole run: while Playwright is open, its event loop runs, in which Django reads no database."""
+    """Not for the whole run: while Playwright is open its event loop runs, and Django reads no database then."""
     with running_chromium() as browser:
         yield browser
 
