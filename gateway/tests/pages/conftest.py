@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
-    """Not for the whole run: while Playwright is open its event loop runs, and Django reads no database then."""
+    """Not for the whole run: while Playwright is open its event loop runs, and Django then reads no rows."""
     with running_chromium() as browser:
         yield browser
 

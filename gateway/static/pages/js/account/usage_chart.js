@@ -1,8 +1,8 @@
 // @ts-check
 /** Tokens and requests by day, drawn by uPlot, which is loaded when there is something to draw. */
+import { theme } from "../theme_choice.js";
 import { html, useEffect, useRef, useState } from "../ui.js";
 import { formatDate, formatNumber, t } from "../words.js";
-import { THEME_CHANGED } from "./theme_choice.js";
 import { formatDay } from "./usage_tables.js";
 
 /** @typedef {import("./usage.js").UsageRow & {day: string}} DayRow */
@@ -142,11 +142,11 @@ function keepDrawn(Plot, element, rows) {
   draw();
   sizes.observe(element);
   systemTheme.addEventListener("change", draw);
-  document.addEventListener(THEME_CHANGED, draw);
+  const forgetTheme = theme.watch(draw);
   return () => {
     sizes.disconnect();
     systemTheme.removeEventListener("change", draw);
-    document.removeEventListener(THEME_CHANGED, draw);
+    forgetTheme();
     plot?.destroy();
   };
 }

@@ -8,7 +8,7 @@ import { openKeyboardHelp } from "./keyboard_help.js";
 import { MenuButton } from "./menu.js";
 import { stopWatchingModels } from "./model_status.js";
 import { account, isAdmin } from "./page.js";
-import { chooseTheme, theme } from "./theme_choice.js";
+import { chooseTheme, theme } from "../theme_choice.js";
 
 export function AccountMenu() {
   const known = useStore(account);
@@ -26,7 +26,7 @@ export function AccountMenu() {
 
 /**
  * @param {import("./page.js").Account | null} known
- * @param {import("./theme_choice.js").Theme} chosen
+ * @param {import("../theme_choice.js").Theme} chosen
  * @returns {import("./menu.js").MenuItem[]}
  */
 function accountMenu(known, chosen) {

@@ -1,18 +1,13 @@
 // @ts-check
-/** The choice between light, dark and what the system prefers; `theme.js` applies it to each page. */
+/** The choice between light, dark and what the system prefers, on pages that are no scripts' own. */
+import { chooseTheme, theme } from "../theme_choice.js";
 
 export function offerThemes() {
   const choice = document.getElementById("theme");
   if (!(choice instanceof HTMLSelectElement) || !choice.parentElement) return;
   choice.parentElement.hidden = false;
-  choice.value = localStorage.getItem("theme") ?? "";
+  choice.value = theme.value === "system" ? "" : theme.value;
   choice.addEventListener("change", () => {
-    if (choice.value) {
-      localStorage.setItem("theme", choice.value);
-      document.documentElement.dataset.theme = choice.value;
-    } else {
-      localStorage.removeItem("theme");
-      delete document.documentElement.dataset.theme;
-    }
+    chooseTheme(choice.value === "light" || choice.value === "dark" ? choice.value : "system");
   });
 }

@@ -1,6 +1,6 @@
 // @ts-check
-/** Light or dark: what the reader chose, in every tab; js/theme.js reads it before the first paint. */
-import { Store } from "../store.js";
+/** Light or dark: what the reader chose, in every tab; theme.js reads it before the first paint. */
+import { Store } from "./store.js";
 
 /** @typedef {"system" | "light" | "dark"} Theme */
 
