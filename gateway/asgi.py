@@ -39,6 +39,7 @@ from gateway.http import (  # noqa: E402
 )
 from gateway.page_security import page_headers  # noqa: E402
 from gateway.request_id import accept_request_id, current_request_id  # noqa: E402
+from gateway.static_plane import StaticPlane  # noqa: E402
 
 log = structlog.get_logger()
 
@@ -161,7 +162,7 @@ def spare_the_collector() -> None:
 
 def build_application(config: GatewayConfig) -> ASGIApp:
     gateway: ASGIApp = GatewayApplication(
-        chat=build_chat_plane(), pages=cast("ASGIApp", ASGIHandler()), config=config
+        chat=build_chat_plane(), pages=StaticPlane(cast("ASGIApp", ASGIHandler())), config=config
     )
     if config.cors_origins:
         gateway = CORSMiddleware(

@@ -11,11 +11,12 @@ import hashlib
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from whitenoise.middleware import WhiteNoiseMiddleware
+from whitenoise.responders import StaticFile
 from whitenoise.storage import CompressedStaticFilesStorage
 
 from gateway.collected_files import VERSION_FILE
@@ -57,15 +58,25 @@ class VersionedStaticFilesMiddleware(WhiteNoiseMiddleware):  # type: ignore[misc
         super().__init__(get_response)
         self.versioned = re.compile(rf"{re.escape(self.static_prefix)}{MARK}(\w+)/")
 
-    def __call__(self, request: HttpRequest) -> HttpResponse:
-        match = self.versioned.match(request.path_info)
-        if match is None:
-            return cast("HttpResponse", super().__call__(request))
-        plain_path = f"{self.static_prefix}{request.path_info[match.end() :]}"
+    def find(self, path: str) -> tuple[StaticFile, dict[str, str]] | None:
+        """The file of a path, and headers that replace its own."""
+        match = self.versioned.match(path)
+        plain_path = f"{self.static_prefix}{path[match.end() :]}" if match else path
         static_file = self.find_file(plain_path) if self.autorefresh else self.files.get(plain_path)
         if static_file is None:
-            return cast("HttpResponse", self.get_response(request))
-        response: HttpResponse = self.serve(static_file, request)
+            return None
+        if match is None:
+            return static_file, {}
         is_current = match[1] == settings.STATIC_VERSION
-        response.headers["Cache-Control"] = KEPT_FOREVER if is_current else ASKED_AGAIN
+        return static_file, {"cache-control": KEPT_FOREVER if is_current else ASKED_AGAIN}
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        found = self.find(request.path_info)
+        if found is None:
+            answer: HttpResponse = self.get_response(request)
+            return answer
+        static_file, headers = found
+        response: HttpResponse = self.serve(static_file, request)
+        for name, value in headers.items():
+            response.headers[name] = value
         return response

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 from django.core.management import call_command
 from django.templatetags.static import static
 from django.test import Client
 from pytest_django import Settings
 
-from gateway.collected_files import VERSION_FILE, read_collected_version
+from gateway.collected_files import SOURCES, VERSION_FILE, read_collected_version
+from gateway.page_security import page_headers
+from gateway.tests.live import GatewayProcess
 
 SCRIPT = "pages/js/chat/main.js"
 
@@ -78,3 +82,42 @@ def test_version_ends_when_a_source_changes(tmp_path: Path) -> None:
 
 def test_files_that_were_not_collected_have_plain_paths() -> None:
     assert static(SCRIPT) == f"/static/{SCRIPT}"
+
+
+@pytest.fixture
+def web(gateway: GatewayProcess) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=gateway.url, timeout=30) as client:
+        yield client
+
+
+def test_files_come_whole_with_the_headers_of_pages(web: httpx.Client) -> None:
+    answer = web.get(f"/static/{SCRIPT}")
+
+    assert answer.content == Path(SOURCES, SCRIPT).read_bytes()
+    assert answer.headers["Content-Type"].startswith("text/javascript")
+    assert {name.decode() for name, _value in page_headers()} <= set(answer.headers)
+    assert "x-request-id" in answer.headers
+
+
+def test_file_that_did_not_change_is_not_sent_again(web: httpx.Client) -> None:
+    etag = web.get(f"/static/{SCRIPT}").headers["ETag"]
+
+    answer = web.get(f"/static/{SCRIPT}", headers={"If-None-Match": etag})
+
+    assert (answer.status_code, answer.content) == (304, b"")
+
+
+def test_part_of_a_file_can_be_asked_for(web: httpx.Client) -> None:
+    answer = web.get(f"/static/{SCRIPT}", headers={"Range": "bytes=3-12"})
+
+    assert answer.status_code == 206
+    assert answer.content == Path(SOURCES, SCRIPT).read_bytes()[3:13]
+
+
+def test_head_has_no_body_and_nothing_can_be_posted(web: httpx.Client) -> None:
+    head = web.head(f"/static/{SCRIPT}")
+
+    assert (head.status_code, head.content) == (200, b"")
+    assert int(head.headers["Content-Length"]) == Path(SOURCES, SCRIPT).stat().st_size
+    assert web.post(f"/static/{SCRIPT}").status_code == 405
+    assert web.get("/static/none.js").status_code == 404
