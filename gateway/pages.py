@@ -76,7 +76,7 @@ class AccountPage(ScriptedPage):
     script = "pages/js/account/main.js"
 
 
-class SharedPage(TemplateView):
+class SharedConversationPage(TemplateView):
     """What a shared link shows, for people without an account; its script reads it by REST."""
 
     template_name = "pages/shared.html"

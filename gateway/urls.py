@@ -18,7 +18,7 @@ urlpatterns = [
     path("", pages.FrontDoorView.as_view()),
     path("", include("accounts.pages.urls")),
     path("chat/", pages.ChatPage.as_view(), name="chat"),
-    path("shared/<str:token>", pages.SharedPage.as_view(), name="shared"),
+    path("shared/<str:token>", pages.SharedConversationPage.as_view(), name="shared"),
     path("account/", pages.AccountPage.as_view(), name="account"),
     # Browsers ask for it by themselves, at pages that name no icon too.
     path("favicon.ico", RedirectView.as_view(url=f"{settings.STATIC_URL}pages/icon.svg")),
