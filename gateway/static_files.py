@@ -26,7 +26,7 @@ KEPT_FOREVER = "public, max-age=31536000, immutable"
 ASKED_AGAIN = "no-cache"
 
 
-class VersionedStaticFilesStorage(CompressedStaticFilesStorage):
+class VersionedStaticFilesStorage(CompressedStaticFilesStorage):  # type: ignore[misc]
     """Writes the version beside the files; its URLs have the one that this process began with, if any."""
 
     def post_process(self, paths: dict[str, Any], dry_run: bool = False, **options: Any) -> Iterator[Any]:
@@ -40,14 +40,14 @@ class VersionedStaticFilesStorage(CompressedStaticFilesStorage):
             Path(self.path(VERSION_FILE)).write_text(digest.hexdigest()[:12])
 
     def url(self, name: str | None) -> str:
-        url = super().url(name)
+        url: str = super().url(name)
         version = settings.STATIC_VERSION
         return (
             url.replace(settings.STATIC_URL, f"{settings.STATIC_URL}{MARK}{version}/", 1) if version else url
         )
 
 
-class VersionedStaticFilesMiddleware(WhiteNoiseMiddleware):
+class VersionedStaticFilesMiddleware(WhiteNoiseMiddleware):  # type: ignore[misc]
     """WhiteNoise, for paths with a version too.
 
     A page that was opened before an upgrade asks for files of a version that is gone: it gets those of today,
