@@ -34,7 +34,7 @@ LATENCY_MS = 40
 
 
 @dataclass(frozen=True)
-class PagesBench:
+class PageBench:
     chromium: Browser
     gateway: GatewayProcess
     speaker: SpeakingEngine
@@ -66,7 +66,7 @@ class PagesBench:
 
 
 @contextmanager
-def started() -> Iterator[PagesBench]:
+def started() -> Iterator[PageBench]:
     with (
         tempfile.TemporaryDirectory(prefix="gateway-pages-") as name,
         start_speaking_engine() as speaker,
@@ -75,10 +75,10 @@ def started() -> Iterator[PagesBench]:
     ):
         person = create_person(gateway)
         long_conversation = gateway.manage("shell", "-c", FILL).rpartition("ID ")[2].strip()
-        yield PagesBench(chromium, gateway, speaker, long_conversation, (person.name, person.password))
+        yield PageBench(chromium, gateway, speaker, long_conversation, (person.name, person.password))
 
 
-def measure_weight(bench: PagesBench) -> list[list[str]]:
+def measure_weight(bench: PageBench) -> list[list[str]]:
     with bench.visitor(is_empty=True) as visitor:
         weight = weigh(visitor, f"{bench.gateway.url}/chat/")
     rows = [
@@ -96,7 +96,7 @@ def measure_weight(bench: PagesBench) -> list[list[str]]:
     return rows
 
 
-def measure_starts(bench: PagesBench, visits: int) -> list[list[str]]:
+def measure_starts(bench: PageBench, visits: int) -> list[list[str]]:
     page = f"{bench.gateway.url}/chat/"
     kinds: list[tuple[str, str, str, bool, int]] = [
         ("empty account", page, "usable", True, 0),
@@ -135,7 +135,7 @@ def describe_starts(name: str, starts: list[Start]) -> list[str]:
     return [name, *cells]
 
 
-def measure_opening(bench: PagesBench, visits: int) -> list[str]:
+def measure_opening(bench: PageBench, visits: int) -> list[str]:
     """From a click in the list to the last message, on a page that is open."""
     times = []
     with bench.visitor() as visitor:
@@ -157,7 +157,7 @@ OPEN = """async (id) => {
 }"""
 
 
-def measure_streams(bench: PagesBench, seconds: float) -> list[list[str]]:
+def measure_streams(bench: PageBench, seconds: float) -> list[list[str]]:
     rows = []
     for name, path in (
         ("a new conversation", ""),

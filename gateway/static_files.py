@@ -26,7 +26,7 @@ KEPT_FOREVER = "public, max-age=31536000, immutable"
 ASKED_AGAIN = "no-cache"
 
 
-class VersionedStaticFilesStorage(CompressedStaticFilesStorage):  # type: ignore[misc]  # untyped
+class VersionedStaticFilesStorage(CompressedStaticFilesStorage):  # type: ignore[misc]
     """Writes the version beside the files; its URLs have the one that this process began with, if any."""
 
     def post_process(self, paths: dict[str, Any], dry_run: bool = False, **options: Any) -> Iterator[Any]:
@@ -47,7 +47,7 @@ class VersionedStaticFilesStorage(CompressedStaticFilesStorage):  # type: ignore
         )
 
 
-class VersionedStaticFilesMiddleware(WhiteNoiseMiddleware):  # type: ignore[misc]  # as above
+class VersionedStaticFilesMiddleware(WhiteNoiseMiddleware):  # type: ignore[misc]
     """WhiteNoise, for paths with a version too.
 
     A page that was opened before an upgrade asks for files of a version that is gone: it gets those of today,

@@ -29,7 +29,6 @@ def fill() -> None:
     ModelProfile.objects.filter(slug__startswith="simulated").update(is_enabled=False)
     reader = User.objects.get(username="demo")
     reader.username, reader.email = READER, "minji@example.com"
-    reader.created_at = NOW - datetime.timedelta(days=200)
     reader.save()
     add_conversations(reader)
     add_usage(reader)
