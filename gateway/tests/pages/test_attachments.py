@@ -107,3 +107,26 @@ def test_file_that_the_server_refuses_says_why(listener: Visitor, speaker: Speak
     speaker.answer("Good.")
     wait_for_text(answers_of(page), "Good.")
     wait_for_end(page)
+
+
+def test_model_that_reads_no_pictures_is_said_so_now_and_later(
+    listener: Visitor, speaker: SpeakingEngine
+) -> None:
+    page = listener.page
+    box_of(page).wait_for()
+    send(page, "Hello")
+    speaker.answer("Hello.")
+    wait_for_end(page)
+    speaker.refusal = (400, {"error": {"message": "At most 0 image(s) may be provided in one prompt."}})
+
+    choose(page, "picture.png", "image/png", image())
+    send(page, "What is this?")
+    answer = answers_of(page).last
+    wait_for_text(answer, "This model does not read images.")
+    speaker.refusal = None
+    page.reload()
+
+    wait_for_text(answer, "images need a model that reads them")
+    expect(answer.get_by_role("button", name="Good answer")).to_have_count(0)
+    expect(answer).not_to_contain_text("tokens")
+    listener.forgive("status of 400")

@@ -25,14 +25,15 @@ export function AnswerActions({ thread, item, isLast, onEdit }) {
   const { message } = item;
   const goOn = () => void continueAnswer(thread, item);
   const canGoOn = isLast && isCut(message);
+  const isEmpty = !message.content && !message.reasoning && !message.tool_calls?.length;
   return html`<footer class="message-foot">
       <${BranchArrows} thread=${thread} message=${message} />
       ${canGoOn && html`<button type="button" disabled=${isBusy} onClick=${goOn}>${t("Continue")}</button>`}
       <div class="actions">
-        <${CopyButton} text=${message.content} label=${t("Copy message")} />
+        ${!isEmpty && html`<${CopyButton} text=${message.content} label=${t("Copy message")} />`}
         <${AgainButton} message=${message} isBusy=${isBusy} onAgain=${() => answerAgain(thread, item)} />
-        <${FeedbackButtons} thread=${thread} message=${message} onAsk=${() => setIsAsking(true)} />
-        <${IconButton} icon="edit" label=${t("Edit")} disabled=${isBusy} onClick=${onEdit} />
+        ${!isEmpty && html`<${FeedbackButtons} thread=${thread} message=${message} onAsk=${() => setIsAsking(true)} />`}
+        ${!isEmpty && html`<${IconButton} icon="edit" label=${t("Edit")} disabled=${isBusy} onClick=${onEdit} />`}
         <${DeleteButton} thread=${thread} message=${message} />
       </div>
     </footer>

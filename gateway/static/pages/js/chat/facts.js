@@ -12,7 +12,9 @@ import { useContextBound } from "./context_bound.js";
 export function Facts({ message }) {
   const bound = useContextBound(message.model);
   const facts = factsOf(message);
-  const context = message.usage && bound ? contextOf(message.usage.total_tokens, bound) : null;
+  // An estimate may leave out what was read.
+  const isKnown = message.usage && message.usage.prompt_tokens > 0;
+  const context = message.usage && isKnown && bound ? contextOf(message.usage.total_tokens, bound) : null;
   if (!facts.length && !message.omitted_messages) return null;
   return html`<div class="facts">
     ${facts.map((fact) => html`<span key=${fact}>${fact}</span>`)}
@@ -32,7 +34,9 @@ export function Facts({ message }) {
 
 /** @param {import("./message.js").Message} message */
 function factsOf({ usage, usage_source, ttft_ms, latency_ms }) {
+  /** @type {string[]} */
   const facts = [];
+  if (usage && !usage.completion_tokens) return facts;
   if (usage) {
     const count = usage.completion_tokens;
     const isEstimated = usage_source === "estimated";

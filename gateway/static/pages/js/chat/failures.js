@@ -9,6 +9,9 @@ import { t } from "../words.js";
 const PASSING = new Set(["model_loading", "model_switching", "idempotency_in_progress", "shutting_down"]);
 const RETRY_S = 3;
 
+/** How vLLM refuses pictures: for a model without eyes, and where its operator allows none. */
+const NO_PICTURES = /is not a multimodal model|at most 0 image/i;
+
 /** @param {unknown} error @returns {Failure} */
 export function describeFailure(error) {
   const known = error instanceof ApiError ? error : null;
@@ -17,7 +20,7 @@ export function describeFailure(error) {
   const seconds = known?.retryAfterS ?? (triesAgain ? RETRY_S : null);
   return {
     code,
-    message: explainCode(code) ?? (/** @type {any} */ (error)?.message || t("Something went wrong.")),
+    message: explainCode(code) ?? explainText(/** @type {any} */ (error)?.message ?? ""),
     retryAt: seconds === null ? null : Date.now() + 1000 * seconds,
     triesAgain,
   };
@@ -25,8 +28,16 @@ export function describeFailure(error) {
 
 /** @param {string} code of an answer that is stored @returns {Failure} */
 export function describeStoredFailure(code) {
-  const message = explainCode(code) ?? t("The answer failed ({code}).", { code });
+  const isRefused = code === "invalid_request"; // the reason is not stored
+  const refusal = t("The model could not take this message. Change it and try again; images need a model that reads them.");
+  const message = explainCode(code) ?? (isRefused ? refusal : t("The answer failed ({code}).", { code }));
   return { code, message, retryAt: null, triesAgain: false };
+}
+
+/** @param {string} text of the server */
+function explainText(text) {
+  if (NO_PICTURES.test(text)) return t("This model does not read images. Send the message without them, or use another model.");
+  return text || t("Something went wrong.");
 }
 
 /** @param {string} code @returns {string | null} null: the server's own message says more */
