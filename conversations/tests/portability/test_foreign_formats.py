@@ -157,6 +157,13 @@ def test_open_webui_reasoning_of_an_old_version_is_not_unescaped() -> None:
     assert split_reasoning(f"{block}\n\nDone.") == ("Done.", "&lt; is <\nthat")
 
 
+def test_reasoning_that_is_never_closed_is_text_however_often_it_begins() -> None:
+    opened = ('<details type="reasoning">' + " " * 50 + "<summary>") * 20_000
+
+    assert split_reasoning(opened) == (opened, "")
+    assert split_reasoning(f"Well.{opened}a</details> Done.") == ("Well.Done.", f"{opened[26:].strip()}a")
+
+
 def test_open_webui_chat_of_an_old_version_is_one_branch(api: Client) -> None:
     said = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello"}]
 
