@@ -76,6 +76,29 @@ def test_chatgpt_archive_brings_images_tools_and_thoughts(api: Client) -> None:
     assert answer.parent == result
 
 
+def test_chatgpt_thoughts_go_to_the_first_answer_alone(api: Client) -> None:
+    thoughts = {"content_type": "thoughts", "thoughts": [{"content": "I look."}]}
+    answers = [f"a{n}" for n in range(3)]
+
+    bring_all(
+        api,
+        chatgpt_files.conversation(
+            chatgpt_files.node("q", None, ["t", "u"], chatgpt_files.said("user", "Hi")),
+            chatgpt_files.node("t", "q", answers, chatgpt_files.said("assistant", thoughts)),
+            *(chatgpt_files.node(id_, "t", [], chatgpt_files.said("assistant", id_)) for id_ in answers),
+            chatgpt_files.node("u", "q", ["b"], chatgpt_files.said("assistant", thoughts)),
+            chatgpt_files.node("b", "u", [], chatgpt_files.said("assistant", "b")),
+        ),
+    )
+
+    assert dict(Message.objects.filter(role="assistant").values_list("content", "reasoning")) == {
+        "a0": "I look.",
+        "a1": "",
+        "a2": "",
+        "b": "I look.",
+    }
+
+
 def test_chatgpt_image_that_is_not_in_the_file_is_reported(api: Client) -> None:
     report = bring_all(api, chatgpt_files.with_tools())
 
