@@ -8,7 +8,7 @@ end of the active branch. A node may have no message, one that its pages do not 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from conversations.models import MAX_MODEL_NAME, MAX_TITLE, MessageRole, MessageStatus
@@ -46,13 +46,32 @@ def read(item: Mapping[str, Any]) -> ImportedConversation:
     )
 
 
+@dataclass
+class _Thought:
+    """Something that was thought, after what was thought before it."""
+
+    text: str
+    before: _Thought | None
+    is_taken: bool = False
+
+
 @dataclass(frozen=True)
 class _Place:
     """Where the children of a node go on: after this message, and with what was thought before it."""
 
     message_id: str | None = None
     call_id: str = ""
-    thoughts: tuple[str, ...] = ()
+    thought: _Thought | None = None
+
+
+def _take_thoughts(last: _Thought | None) -> str:
+    """What was thought up to there, for the first answer that follows: copies could be any number."""
+    texts: list[str] = []
+    while last is not None and not last.is_taken:
+        last.is_taken = True
+        texts.append(last.text)
+        last = last.before
+    return "\n\n".join(reversed(texts))
 
 
 def _read_nodes(nodes: Mapping[str, Any]) -> tuple[list[ImportedMessage], dict[str, str]]:
@@ -96,7 +115,8 @@ def _read_node(node: Any, id_: str, place: _Place) -> tuple[ImportedMessage | No
     content = object_in(said.get("content"))
     if content.get("content_type") == "thoughts":
         thoughts = [text_of(one.get("content")) for one in objects_in(content.get("thoughts"))]
-        return None, _Place(place.message_id, place.call_id, (*place.thoughts, *filter(None, thoughts)))
+        thought = "\n\n".join(filter(None, thoughts))
+        return None, replace(place, thought=_Thought(thought, place.thought)) if thought else place
     metadata = object_in(said.get("metadata"))
     role = text_of(object_in(said.get("author")).get("role"))
     if role == MessageRole.TOOL and not place.call_id:
@@ -124,7 +144,7 @@ def _complete_answer(
     message: ImportedMessage, said: Mapping[str, Any], metadata: Mapping[str, Any], place: _Place
 ) -> _Place:
     message.columns["model"] = text_of(metadata.get("model_slug"), MAX_MODEL_NAME)
-    message.columns["reasoning"] = "\n\n".join(place.thoughts)
+    message.columns["reasoning"] = _take_thoughts(place.thought)
     kind = text_of(object_in(metadata.get("finish_details")).get("type"))
     message.columns["finish_reason"] = FINISH_REASONS.get(kind, "")
     if kind == "interrupted" or said.get("status") == "in_progress":

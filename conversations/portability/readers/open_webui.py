@@ -22,10 +22,10 @@ from conversations.portability.trees import (
 )
 from conversations.portability.values import count_of, moment_of, object_in, objects_in, read_object, text_of
 
-_REASONING = re.compile(
-    r'<details type="reasoning"[^>]*>\s*(?:<summary>[^<]*</summary>)?(.*?)</details>\s*', re.DOTALL
-)
+_REASONING, _REASONING_END = '<details type="reasoning"', "</details>"
 """How a model's reasoning is kept in the text of its answer; each line of it is quoted with `>`."""
+_SUMMARY = re.compile(r"\s*+(?:<summary>[^<]*+</summary>)?")
+_SPACES = re.compile(r"\s*+")
 
 
 def recognises(item: Mapping[str, Any]) -> bool:
@@ -104,11 +104,37 @@ def _read_message(one: Mapping[str, Any], id_: str, parent_id: str | None) -> Im
 
 
 def split_reasoning(content: str) -> tuple[str, str]:
-    """The answer, and what was thought before it."""
-    found = [_unquote(block) for block in _REASONING.findall(content)]
-    if not found:
+    """The answer, and what was thought before it.
+
+    Looks at each character a bounded number of times: one pattern for all of this would go through the rest
+    of the text for each block that is not closed, and no other thread runs while a pattern is looked for.
+    """
+    thoughts: list[str] = []
+    said: list[str] = []
+    done = 0
+    while (found := _find_reasoning(content, done)) is not None:
+        begins, text_begins, ends = found
+        said.append(content[done:begins])
+        thoughts.append(_unquote(content[text_begins:ends]))
+        done = _end_of(_SPACES, content, ends + len(_REASONING_END))
+    if not thoughts:
         return content, ""
-    return _REASONING.sub("", content).strip(), "\n\n".join(filter(None, found))
+    return "".join([*said, content[done:]]).strip(), "\n\n".join(filter(None, thoughts))
+
+
+def _find_reasoning(content: str, start: int) -> tuple[int, int, int] | None:
+    """Where the next block begins, its text begins, and its text ends."""
+    begins = content.find(_REASONING, start)
+    tag_ends = content.find(">", begins + len(_REASONING)) if begins >= 0 else -1
+    ends = content.find(_REASONING_END, tag_ends + 1) if tag_ends >= 0 else -1
+    if ends < 0:  # then no later one is closed either
+        return None
+    return begins, _end_of(_SUMMARY, content, tag_ends + 1, ends), ends
+
+
+def _end_of(pattern: re.Pattern[str], text: str, start: int, end: int | None = None) -> int:
+    found = pattern.match(text, start, len(text) if end is None else end)
+    return found.end() if found else start
 
 
 def _unquote(block: str) -> str:

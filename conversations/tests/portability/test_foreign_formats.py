@@ -76,6 +76,29 @@ def test_chatgpt_archive_brings_images_tools_and_thoughts(api: Client) -> None:
     assert answer.parent == result
 
 
+def test_chatgpt_thoughts_go_to_the_first_answer_alone(api: Client) -> None:
+    thoughts = {"content_type": "thoughts", "thoughts": [{"content": "I look."}]}
+    answers = [f"a{n}" for n in range(3)]
+
+    bring_all(
+        api,
+        chatgpt_files.conversation(
+            chatgpt_files.node("q", None, ["t", "u"], chatgpt_files.said("user", "Hi")),
+            chatgpt_files.node("t", "q", answers, chatgpt_files.said("assistant", thoughts)),
+            *(chatgpt_files.node(id_, "t", [], chatgpt_files.said("assistant", id_)) for id_ in answers),
+            chatgpt_files.node("u", "q", ["b"], chatgpt_files.said("assistant", thoughts)),
+            chatgpt_files.node("b", "u", [], chatgpt_files.said("assistant", "b")),
+        ),
+    )
+
+    assert dict(Message.objects.filter(role="assistant").values_list("content", "reasoning")) == {
+        "a0": "I look.",
+        "a1": "",
+        "a2": "",
+        "b": "I look.",
+    }
+
+
 def test_chatgpt_image_that_is_not_in_the_file_is_reported(api: Client) -> None:
     report = bring_all(api, chatgpt_files.with_tools())
 
@@ -155,6 +178,13 @@ def test_open_webui_reasoning_of_an_old_version_is_not_unescaped() -> None:
     )
 
     assert split_reasoning(f"{block}\n\nDone.") == ("Done.", "&lt; is <\nthat")
+
+
+def test_reasoning_that_is_never_closed_is_text_however_often_it_begins() -> None:
+    opened = ('<details type="reasoning">' + " " * 50 + "<summary>") * 20_000
+
+    assert split_reasoning(opened) == (opened, "")
+    assert split_reasoning(f"Well.{opened}a</details> Done.") == ("Well.Done.", f"{opened[26:].strip()}a")
 
 
 def test_open_webui_chat_of_an_old_version_is_one_branch(api: Client) -> None:
