@@ -16,7 +16,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks.page_filling import CONVERSATIONS, LONG_MESSAGES, READER
-from benchmarks.page_visits import NOTE_MOMENTS, TOKENS_PER_S, Smoothness, Start, visit, watch_stream, weigh
+from benchmarks.page_visits import (
+    NOTE_MOMENTS,
+    TOKENS_PER_S,
+    Smoothness,
+    Start,
+    visit,
+    watch,
+    watch_stream,
+    weigh,
+)
 from gateway.tests.databases import Stores
 from gateway.tests.live import GatewayProcess, start_gateway
 from gateway.tests.pages.account_page import create_person
@@ -158,16 +167,22 @@ OPEN = """async (id) => {
 
 
 def measure_streams(bench: PageBench, seconds: float) -> list[list[str]]:
+    """The first row is what the machine does to a page on which nothing happens."""
+    page = f"{bench.gateway.url}/chat/"
     rows = []
-    for name, path in (
-        ("a new conversation", ""),
-        (f"one of {LONG_MESSAGES:,} messages", f"#{bench.long_conversation}"),
-    ):
-        with bench.visitor() as visitor:
-            visitor.page.goto(f"{bench.gateway.url}/chat/{path}")
-            if path:
-                visitor.page.wait_for_function("() => 'message' in moments")
-            rows.append(describe_stream(name, watch_stream(visitor, bench.speaker, seconds=seconds)))
+    with bench.visitor() as visitor:
+        visitor.page.goto(page)
+        visitor.page.wait_for_function("() => 'list' in moments")
+        idle = watch(visitor, lambda: visitor.page.wait_for_timeout(1000 * seconds))
+        rows.append(describe_stream("nothing, to compare", idle))
+        rows.append(
+            describe_stream("a new conversation", watch_stream(visitor, bench.speaker, seconds=seconds))
+        )
+    with bench.visitor() as visitor:
+        visitor.page.goto(f"{page}#{bench.long_conversation}")
+        visitor.page.wait_for_function("() => 'message' in moments")
+        found = watch_stream(visitor, bench.speaker, seconds=seconds)
+        rows.append(describe_stream(f"one of {LONG_MESSAGES:,} messages", found))
     return rows
 
 

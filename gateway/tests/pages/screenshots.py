@@ -7,9 +7,13 @@ as the machine has the same fonts.
 
 from __future__ import annotations
 
+import json
+import os
+import signal
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -118,7 +122,10 @@ def main() -> None:
     PICTURES.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="gw-pictures-") as name, running_chromium() as chromium:
         folder = Path(name)
-        with start_gateway(Stores(), folder, "", AUTOSTART_PROFILE=MODEL, **LIMITS) as gateway:
+        with (
+            ending_engines(folder),
+            start_gateway(Stores(), folder, "", AUTOSTART_PROFILE=MODEL, **LIMITS) as gateway,
+        ):
             gateway.manage("load_profiles")
             gateway.manage("shell", "-c", FILL)
             gateway.manage("index_messages")
@@ -126,6 +133,17 @@ def main() -> None:
                 wait_until(lambda: is_ready(gateway), timeout_s=60, what="the model")
                 for variant in VARIANTS:
                     take_pictures(chromium, gateway, variant, wanted)
+
+
+@contextmanager
+def ending_engines(folder: Path) -> Iterator[None]:
+    """Engines outlive the switcher, as they should but here."""
+    try:
+        yield
+    finally:
+        for path in folder.glob("engines/*.json"):
+            with suppress(KeyError, ProcessLookupError):
+                os.kill(json.loads(path.read_text())["pid"], signal.SIGTERM)
 
 
 def is_ready(gateway: GatewayProcess) -> bool:
