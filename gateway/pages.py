@@ -80,9 +80,12 @@ class SharedConversationPage(TemplateView):
     """What a shared link shows, for people without an account; its script reads it by REST."""
 
     template_name = "pages/shared.html"
+    script = "pages/js/shared/main.js"
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        return super().get_context_data(page={"version": settings.PRODUCT_VERSION}, **kwargs)
+        page = {"version": settings.PRODUCT_VERSION}
+        modules = list_imported_modules(self.script)
+        return super().get_context_data(page=page, script=self.script, modules=modules, **kwargs)
 
     def render_to_response(self, *args: Any, **kwargs: Any) -> HttpResponse:
         response = super().render_to_response(*args, **kwargs)

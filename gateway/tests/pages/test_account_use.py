@@ -148,10 +148,10 @@ def import_into_another_account(site: GatewayProcess, chromium: Browser, file: P
         page = open_account(visitor, other, part="My data")
 
         page.get_by_label("File", exact=True).set_input_files(file)
-        page.get_by_label("Only check what would be taken").check()
+        page.get_by_label("Only check what would be imported").check()
         page.get_by_role("button", name="Check file").click()
-        page.get_by_text("Would be taken: 1 conversation, 2 messages, 0 files").wait_for()
-        page.get_by_label("Only check what would be taken").uncheck()
+        page.get_by_text("Would be imported: 1 conversation, 2 messages, 0 files").wait_for()
+        page.get_by_label("Only check what would be imported").uncheck()
         page.get_by_role("button", name="Import").click()
 
-        page.get_by_text("Taken: 1 conversation, 2 messages, 0 files").wait_for()
+        page.get_by_text("Imported: 1 conversation, 2 messages, 0 files").wait_for()

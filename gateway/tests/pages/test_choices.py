@@ -129,7 +129,7 @@ def test_prompt_of_a_conversation_is_saved(site: GatewayProcess, visitor: Visito
 
     open_settings(page)
     page.get_by_role("textbox", name="System prompt").fill("항상 존댓말로 답해.")
-    page.get_by_role("button", name="Save the prompt").click()
+    page.get_by_role("button", name="Use this prompt").click()
     page.get_by_role("dialog").wait_for(state="detached")
 
     assert read(site, conversation_id)["system_prompt"] == "항상 존댓말로 답해."
@@ -146,10 +146,10 @@ def test_prompt_that_was_changed_elsewhere_is_shown_before_it_is_replaced(
         client.patch(f"/api/conversations/{conversation_id}", json={"system_prompt": "Theirs."})
 
     page.get_by_role("textbox", name="System prompt").fill("Mine.")
-    page.get_by_role("button", name="Save the prompt").click()
+    page.get_by_role("button", name="Use this prompt").click()
     page.get_by_role("alert").get_by_text("Theirs.").wait_for()
     assert page.get_by_role("textbox", name="System prompt").input_value() == "Mine."
-    page.get_by_role("button", name="Save the prompt").click()
+    page.get_by_role("button", name="Use this prompt").click()
     page.get_by_role("dialog").wait_for(state="detached")
 
     assert read(site, conversation_id)["system_prompt"] == "Mine."
@@ -167,7 +167,7 @@ def test_rename_meanwhile_is_no_conflict_of_prompts(site: GatewayProcess, visito
         client.patch(f"/api/conversations/{conversation_id}", json={"title": "Verses"})
 
     page.get_by_role("textbox", name="System prompt").fill("Mine.")
-    page.get_by_role("button", name="Save the prompt").click()
+    page.get_by_role("button", name="Use this prompt").click()
     page.get_by_role("dialog").wait_for(state="detached")
 
     found = read(site, conversation_id)
@@ -180,7 +180,7 @@ def test_prompt_of_a_new_chat_makes_its_conversation(site: GatewayProcess, visit
 
     open_settings(page)
     page.get_by_role("textbox", name="System prompt").fill("Be brief.")
-    page.get_by_role("button", name="Save the prompt").click()
+    page.get_by_role("button", name="Use this prompt").click()
 
     page.wait_for_url("**/chat/#*")
     assert read(site, page.url.partition("#")[2])["system_prompt"] == "Be brief."
@@ -197,7 +197,7 @@ def test_prompts_are_kept_picked_and_deleted(site: GatewayProcess, visitor: Visi
     saved = page.get_by_role("combobox", name="Saved prompts")
 
     prompt.fill("Talk like a pirate.")
-    page.get_by_role("button", name="Keep the text below as a saved prompt…").click()
+    page.get_by_role("button", name="Save the text below for other conversations…").click()
     page.get_by_role("textbox", name="Name of the prompt").fill("Pirate")
     page.get_by_role("button", name="Keep", exact=True).click()
     page.get_by_role("button", name="Delete", exact=True).wait_for()

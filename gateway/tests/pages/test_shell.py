@@ -40,7 +40,7 @@ def test_theme_is_kept_and_is_that_of_other_tabs(visitor: Visitor) -> None:
     page.reload()
     assert page.locator("html").get_attribute("data-theme") == "dark"
     page.get_by_role("button", name="Account menu").click()
-    page.get_by_role("menuitemradio", name="Theme of the system").click()
+    page.get_by_role("menuitemradio", name="System theme").click()
     assert page.locator("html").get_attribute("data-theme") is None
 
 
@@ -105,7 +105,7 @@ def test_dialog_keeps_the_focus_and_gives_it_back(visitor: Visitor) -> None:
     page.get_by_role("button", name="Account menu").focus()
 
     page.keyboard.press("?")
-    page.get_by_role("dialog", name="Keyboard").wait_for()
+    page.get_by_role("dialog", name="Keyboard shortcuts").wait_for()
     for _ in range(3):
         page.keyboard.press("Tab")
         focused = "document.activeElement === document.body || !!document.activeElement.closest('dialog')"

@@ -92,6 +92,25 @@ def test_two_tabs_agree(site: GatewayProcess, visitor: Visitor) -> None:
     row(other, "Second").wait_for(state="detached")
 
 
+def test_tab_says_that_its_conversation_was_deleted_until_it_is_back(
+    site: GatewayProcess, visitor: Visitor
+) -> None:
+    (conversation_id,) = add(site, "First")
+    page = visitor.sign_in()
+    other = visitor.context.new_page()
+    other.goto(f"{site.url}/chat/#{conversation_id}")
+    box = other.get_by_role("textbox", name="Message", exact=True)
+    box.wait_for()
+    row(other, "First").wait_for()
+
+    choose(page, "First", "Delete")
+
+    other.get_by_text("There is no such conversation.").wait_for()
+    visitor.forgive("status of 404")
+    page.get_by_role("button", name="Undo").click()
+    box.wait_for()
+
+
 def test_search_marks_what_it_found_and_opens_the_message(site: GatewayProcess, visitor: Visitor) -> None:
     with site.client() as client:
         said = {"content": "🎉 다음 주 서울여행계획을 세워 주세요", "max_tokens": 5}

@@ -195,7 +195,7 @@ def test_message_that_failed_goes_back_to_the_box(listener: Visitor) -> None:
     box_of(page).wait_for()
     listener.context.set_offline(True)
     send(page, "Let me rephrase")
-    page.get_by_role("button", name="Back to the box").click()
+    page.get_by_role("button", name="Edit before sending").click()
     listener.context.set_offline(False)
     listener.forgive("ERR_INTERNET_DISCONNECTED")
 

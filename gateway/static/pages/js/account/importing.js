@@ -31,13 +31,13 @@ export function ImportForm() {
   return html`<form onSubmit=${form.submit} onInput=${form.forget} aria-labelledby="import-title">
     <h3 id="import-title">${t("Import conversations")}</h3>
     <p class="hint">
-      ${t("From a copy of this product, or from an export of ChatGPT, Open WebUI or LibreChat: the JSON or the zip file as it is. What is here already is not taken twice.")}
+      ${t("From a copy of this product, or from an export of ChatGPT, Open WebUI or LibreChat: the JSON or the zip file as it is. Conversations that are here already are left out.")}
     </p>
     <label for="import-file">${t("File")}</label>
     <input id="import-file" class="file-input" type="file" accept=".json,.jsonl,.zip,application/json,application/zip" onChange=${choose} />
     <label class="choice-line">
       <input type="checkbox" checked=${isTrial} onChange=${() => setTrial(!isTrial)} />
-      <span>${t("Only check what would be taken")}</span>
+      <span>${t("Only check what would be imported")}</span>
     </label>
     <${FormEnd} submission=${form} label=${isTrial ? t("Check file") : t("Import")} disabled=${!file} isPlain />
     ${report && html`<${Report} report=${report} />`}
@@ -53,9 +53,9 @@ function Report({ report }) {
     tn("{count} file", "{count} files", taken.files),
   ].join(", ");
   return html`<div class="notice ${left ? "is-warning" : "is-good"} import-report" role="status">
-    <p><strong>${report.dry_run ? t("Would be taken: {counts}", { counts }) : t("Taken: {counts}", { counts })}</strong></p>
+    <p><strong>${report.dry_run ? t("Would be imported: {counts}", { counts }) : t("Imported: {counts}", { counts })}</strong></p>
     ${known > 0 && html`<p>${tn("{count} conversation is here already.", "{count} conversations are here already.", known)}</p>`}
-    ${left > 0 && html`<p>${tn("{count} thing was not taken:", "{count} things were not taken:", left)}</p>
+    ${left > 0 && html`<p>${tn("{count} thing was not imported:", "{count} things were not imported:", left)}</p>
       <ul>${skipped.map(({ name, reason }) => html`<li><strong>${name}</strong>: ${reason}</li>`)}</ul>
       ${left > skipped.length && html`<p>${tn("and {count} more", "and {count} more", left - skipped.length)}</p>`}`}
     ${!report.dry_run && taken.conversations > 0 && html`<p><a href="/chat/">${t("See them in the chat")}</a></p>`}

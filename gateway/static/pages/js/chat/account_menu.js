@@ -31,7 +31,7 @@ export function AccountMenu() {
  */
 function accountMenu(known, chosen) {
   const themes = /** @type {const} */ ([
-    ["system", t("Theme of the system")],
+    ["system", t("System theme")],
     ["light", t("Light theme")],
     ["dark", t("Dark theme")],
   ]);
@@ -44,7 +44,7 @@ function accountMenu(known, chosen) {
       label, startsGroup: index === 0, isChosen: value === chosen, run: () => chooseTheme(value),
       icon: index === 0 ? /** @type {const} */ ("sun") : undefined,
     })),
-    { label: t("Keyboard"), icon: "help", startsGroup: true, run: openKeyboardHelp },
+    { label: t("Keyboard shortcuts"), icon: "help", startsGroup: true, run: openKeyboardHelp },
     { label: t("Sign out"), icon: "signOut", run: signOut },
   ];
 }

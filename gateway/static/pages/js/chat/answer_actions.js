@@ -8,6 +8,7 @@ import { choices } from "./choices.js";
 import { CopyButton } from "./copying.js";
 import { FeedbackButtons, FeedbackForm } from "./feedback.js";
 import { IconButton } from "./icons.js";
+import { nameOfProfile } from "./model_status.js";
 import { answerAgain, continueAnswer } from "./turns.js";
 
 /** @typedef {import("./message.js").Message} Message */
@@ -44,7 +45,7 @@ export function AnswerActions({ thread, item, isLast, onEdit }) {
 function AgainButton({ message, isBusy, onAgain }) {
   const model = useStore(choices, (chosen) => chosen.model);
   const isOther = model !== "current" && model !== message.model;
-  const label = isOther ? t("Answer again with {model}", { model }) : t("Answer again");
+  const label = isOther ? t("Answer again with {model}", { model: nameOfProfile(model) }) : t("Answer again");
   return html`<${IconButton} icon="again" label=${label} disabled=${isBusy} onClick=${onAgain} />`;
 }
 

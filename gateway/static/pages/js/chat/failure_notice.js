@@ -28,7 +28,7 @@ export function FailureNotice({ thread, item, failure }) {
     <p>${failure.message} ${seconds > 0 && html`<span aria-live="off">${waitText(failure, seconds)}</span>`}</p>
     <div class="failure-ways">
       <button onClick=${retry} disabled=${!failure.triesAgain && seconds > 0}>${t("Try again")}</button>
-      ${isUntaken(thread, item.key) && html`<button class="is-plain" onClick=${giveBack}>${t("Back to the box")}</button>`}
+      ${isUntaken(thread, item.key) && html`<button class="is-plain" onClick=${giveBack}>${t("Edit before sending")}</button>`}
     </div>
   </div>`;
 }

@@ -8,7 +8,7 @@ const isApple = /Mac|iPhone|iPad/.test(navigator.platform);
 export const CONTROL = isApple ? "⌘" : "Ctrl";
 
 export function openKeyboardHelp() {
-  openDialog(() => html`<${Dialog} title=${t("Keyboard")} className="is-narrow">
+  openDialog(() => html`<${Dialog} title=${t("Keyboard shortcuts")} className="is-narrow">
     <dl class="keys">
       ${groups().map(([keys, text]) => html`<div>
         <dt>${keys.map((key) => html`<kbd>${key}</kbd>`)}</dt>

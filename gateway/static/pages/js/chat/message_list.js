@@ -69,7 +69,7 @@ export function MessageList({ thread, messageId }) {
 function Progress({ isRunning }) {
   const hasRun = useRef(false);
   hasRun.current ||= isRunning;
-  const ended = hasRun.current ? t("The answer is complete.") : "";
+  const ended = hasRun.current ? t("The answer has ended.") : "";
   return html`<p class="visually-hidden" role="status">${isRunning ? t("An answer is being written.") : ended}</p>`;
 }
 

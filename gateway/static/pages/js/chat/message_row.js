@@ -5,6 +5,7 @@ import { html } from "../ui.js";
 import { formatDate, t } from "../words.js";
 import { Answer } from "./answer.js";
 import { Editor } from "./editor.js";
+import { nameOfProfile, profiles } from "./model_status.js";
 import { Question } from "./question.js";
 
 /**
@@ -24,6 +25,7 @@ import { Question } from "./question.js";
 export function MessageRow({ thread, item, place, count, isLast, isTarget }) {
   const isEditing = useStore(thread.editing, (editing) => editing?.key === item.key);
   const { message } = item;
+  const who = useWho(item);
   const isOwn = message.role === "user";
   const Body = isOwn ? Question : Answer;
   const edit = () => thread.editing.set({ key: item.key, text: message.content });
@@ -31,10 +33,10 @@ export function MessageRow({ thread, item, place, count, isLast, isTarget }) {
     class="message ${isOwn ? "is-own" : "is-answer"} ${isTarget ? "is-target" : ""}"
     aria-posinset=${place}
     aria-setsize=${count}
-    aria-label=${nameOf(message)}
+    aria-label=${nameOf(message, who)}
   >
     <header class="message-head">
-      <${Who} item=${item} />
+      <span class="message-who">${who}</span>
       <time datetime=${message.created_at} title=${formatDate(message.created_at)}>${timeOf(message.created_at)}</time>
     </header>
     ${
@@ -47,10 +49,11 @@ export function MessageRow({ thread, item, place, count, isLast, isTarget }) {
 
 const NOTHING = new Store(/** @type {import("./message.js").Said | null} */ (null));
 
-/** The model says its name with its first word. @param {{item: Item}} props */
-function Who({ item }) {
+/** The model says its name with its first word. @param {Item} item */
+function useWho(item) {
   const model = useStore(/** @type {typeof NOTHING} */ (item.live ?? NOTHING), (said) => said?.model);
-  return html`<span class="message-who">${whoOf(model ? { ...item.message, model } : item.message)}</span>`;
+  useStore(profiles); // which have the names that the header shows
+  return whoOf(model ? { ...item.message, model } : item.message);
 }
 
 /** @param {import("./message.js").Message} message */
@@ -58,12 +61,12 @@ function whoOf({ role, model, status }) {
   if (role === "user") return t("You");
   if (role === "system") return t("System");
   if (role === "tool") return t("Tool");
-  return model || (status === "complete" ? t("Edited by you") : t("Model"));
+  return nameOfProfile(model) || (status === "complete" ? t("Edited by you") : t("Model"));
 }
 
-/** @param {import("./message.js").Message} message */
-function nameOf(message) {
-  const values = { who: whoOf(message), time: timeOf(message.created_at) };
+/** @param {import("./message.js").Message} message @param {string} who */
+function nameOf(message, who) {
+  const values = { who, time: timeOf(message.created_at) };
   return message.role === "user" ? t("Your message, {time}", values) : t("Answer by {who}, {time}", values);
 }
 

@@ -75,8 +75,8 @@ export class OpenThread {
     try {
       this.show(await loadPage(this.id));
     } catch (error) {
-      if (this.view.value.items.length) return; // what is shown stays good
       const isMissing = error instanceof ApiError && error.status === 404;
+      if (this.view.value.items.length && !isMissing) return; // what is shown stays good
       this.change({ isLoading: false, problem: isMissing ? "missing" : describeFailure(error).message });
     }
   }

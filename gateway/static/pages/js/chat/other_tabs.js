@@ -22,7 +22,12 @@ export function announceFolders() {
   channel.postMessage(/** @type {Change} */ ({ folders: true }));
 }
 
-/** @param {(change: Change) => void} hear */
+/**
+ * @param {(change: Change) => void} hear
+ * @returns {() => void} which ends it
+ */
 export function hearOtherTabs(hear) {
-  channel.addEventListener("message", (event) => hear(event.data));
+  const listen = (/** @type {MessageEvent} */ event) => hear(event.data);
+  channel.addEventListener("message", listen);
+  return () => channel.removeEventListener("message", listen);
 }

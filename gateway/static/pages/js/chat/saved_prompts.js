@@ -49,7 +49,7 @@ function NewPrompt({ text, onSave }) {
   const [title, setTitle] = useState(/** @type {string | null} */ (null));
   if (title === null) {
     return html`<button type="button" class="is-plain is-small" disabled=${!text.trim()} onClick=${() => setTitle("")}>
-      ${t("Keep the text below as a saved prompt…")}
+      ${t("Save the text below for other conversations…")}
     </button>`;
   }
   const submit = (/** @type {Event} */ event) => {

@@ -54,7 +54,7 @@ function PromptForm({ conversation }) {
     </div>`}
     ${error && html`<p class="notice is-error" role="alert">${error}</p>`}
     <div class="dialog-actions">
-      <button type="button" class="is-primary" disabled=${!isChanged || isBusy} onClick=${save}>${t("Save the prompt")}</button>
+      <button type="button" class="is-primary" disabled=${!isChanged || isBusy} onClick=${save}>${t("Use this prompt")}</button>
     </div>
   </section>`;
 }

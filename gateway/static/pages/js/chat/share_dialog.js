@@ -59,6 +59,6 @@ function ShareDialog({ conversation }) {
       <button type="button" onClick=${() => copyLink(link)}>${t("Copy")}</button>
       <button type="button" class="is-danger" onClick=${() => end(link)}>${t("End link")}</button>
     </li>`)}</ul>
-    <div class="dialog-actions"><button type="button" class="is-primary" onClick=${create}>${t("Make a link and copy it")}</button></div>
+    <div class="dialog-actions"><button type="button" class="is-primary" onClick=${create}>${links.length ? t("Make another link and copy it") : t("Make a link and copy it")}</button></div>
   <//>`;
 }

@@ -6,6 +6,7 @@ import { t } from "../words.js";
 import { Composer } from "./composer.js";
 import { MessageList } from "./message_list.js";
 import { OpenThread } from "./open_thread.js";
+import { hearOtherTabs } from "./other_tabs.js";
 import { listenToTabs } from "./tabs.js";
 
 /** A conversation that was out of sight for so long is read anew. */
@@ -36,6 +37,11 @@ export function Thread({ conversationId, messageId, onStarted }) {
 function keepFresh(thread) {
   const refresh = () => void (!thread.isAnswering && thread.load());
   const end = listenToTabs((id) => id === thread.id && refresh());
+  const endHearing = hearOtherTabs((change) => {
+    const wasRemoved = "removed" in change && change.removed === thread.id;
+    const wasRestored = "conversation" in change && change.conversation === thread.id && thread.view.value.problem;
+    if (wasRemoved || wasRestored) refresh();
+  });
   let hiddenAt = Date.now();
   const look = () => {
     if (document.hidden) hiddenAt = Date.now();
@@ -45,6 +51,7 @@ function keepFresh(thread) {
   addEventListener("online", refresh);
   return () => {
     end();
+    endHearing();
     document.removeEventListener("visibilitychange", look);
     removeEventListener("online", refresh);
   };
