@@ -14,7 +14,7 @@ import zlib
 from bisect import bisect_left
 from collections.abc import Iterator
 from functools import cached_property
-from typing import IO
+from typing import IO, cast
 
 from gateway.errors import InvalidRequest, RequestTooLarge
 from gateway.wording import fill_in
@@ -23,11 +23,8 @@ CHUNK_BYTES = 2**18
 MOST_DIRECTORY_BYTES = 8 * 2**20
 """Of an archive's list of files, which the library reads into memory as a whole."""
 MOST_DOCUMENTS = 1_000
-TAIL_BYTES = 2**16 + 22
-"""In which the list says how long it is."""
 
 _SIGNATURES = (b"PK\x03\x04", b"PK\x05\x06")
-_END = b"PK\x05\x06"
 _MAIN = re.compile(r"(^|/)conversations[^/]*\.jsonl?$")
 _JSON = re.compile(r"\.jsonl?$")
 DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, OSError, ValueError)
@@ -113,14 +110,36 @@ class Package:
 
 
 def _open_archive(file: IO[bytes]) -> zipfile.ZipFile:
-    size_bytes = file.seek(0, io.SEEK_END)
-    file.seek(max(0, size_bytes - TAIL_BYTES))
-    tail = file.read()
-    end = tail.rfind(_END)
-    directory_bytes = int.from_bytes(tail[end + 12 : end + 16], "little")
-    if end >= 0 and directory_bytes > MOST_DIRECTORY_BYTES:
-        raise InvalidRequest("The archive holds too many files.")
+    source = _ArchiveSource(file)
     try:
-        return zipfile.ZipFile(file)
+        archive = zipfile.ZipFile(cast("IO[bytes]", source))
     except DAMAGED as exc:
         raise InvalidRequest("The archive is damaged.") from exc
+    source.is_opening = False
+    return archive
+
+
+class _ArchiveSource:
+    """The file for the library, which reads the list of an archive's files at once.
+
+    How long the list is, an archive says in several places, and the library knows which one counts.
+    """
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self.is_opening = True
+
+    def read(self, size: int = -1) -> bytes:
+        """Raises InvalidRequest for more than the list may have, while the archive is opened."""
+        if self.is_opening and size > MOST_DIRECTORY_BYTES:
+            raise InvalidRequest("The archive holds too many files.")
+        return self._file.read(size)
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        return self._file.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._file.tell()
+
+    def seekable(self) -> bool:
+        return True
