@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 from dataclasses import replace
+from typing import IO
 
 import pytest
 from django.test import Client
@@ -242,6 +243,24 @@ def test_report_lists_a_bounded_part_of_what_was_skipped(api: Client) -> None:
     report = bring(api, document(describe(), *[{} for _ in range(300)]))
 
     assert (len(report["skipped"]), report["skipped_count"]) == (100, 300)
+
+
+def test_place_of_what_is_broken_is_looked_for_only_where_it_is_listed(
+    api: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To count the lines before it, the file is read from its beginning."""
+    looked_for: list[int] = []
+
+    def find_line(file: IO[bytes], place: int) -> tuple[int, int]:
+        looked_for.append(place)
+        return 1, 1
+
+    monkeypatch.setattr(importing, "find_line", find_line)
+
+    report = bring(api, f"[{json.dumps(describe())}{', {x}' * 300}]".encode())
+
+    assert report["skipped_count"] == 300
+    assert len(looked_for) == len(report["skipped"]) == 100
 
 
 def test_file_that_is_missing_is_reported_and_named_in_its_message(api: Client) -> None:
