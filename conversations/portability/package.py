@@ -16,6 +16,8 @@ from collections.abc import Iterator
 from functools import cached_property
 from typing import IO, cast
 
+from django.utils.translation import gettext_noop
+
 from gateway.errors import InvalidRequest, RequestTooLarge
 from gateway.wording import fill_in
 
@@ -30,12 +32,14 @@ _JSON = re.compile(r"\.jsonl?$")
 DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, OSError, ValueError)
 """What the library raises for an entry that it cannot read: broken, encrypted, or packed in another way."""
 
+EXPANDS = gettext_noop("The archive expands to more than MAX_IMPORT_BYTES.")
+
 
 class Package:
     def __init__(self, file: IO[bytes], *, most_bytes: int) -> None:
         """Raises InvalidRequest for an archive that is damaged or has too many files."""
         self._file = file
-        self._left_bytes = most_bytes
+        self._left_bytes = self._left_file_bytes = most_bytes
         file.seek(0)
         self._archive = _open_archive(file) if file.read(4) in _SIGNATURES else None
 
@@ -74,21 +78,25 @@ class Package:
                 fill_in("The archive is damaged or encrypted: {problem}.", problem=type(exc).__name__)
             ) from exc
         if self._left_bytes < 0:
-            raise RequestTooLarge("The archive expands to more than MAX_IMPORT_BYTES.")
+            raise RequestTooLarge(EXPANDS)
 
     def open_file(self, key: str, *, most_bytes: int) -> IO[bytes] | None:
         """The file of the archive with this path, or whose name begins like this; None: there is none.
 
-        Raises RequestTooLarge, and InvalidRequest for one that is damaged.
+        Raises RequestTooLarge, also when all that were read expand to more than is allowed, as many names may
+        stand for the same bytes; InvalidRequest for one that is damaged.
         """
         name = self._find(key) if self._archive is not None and key else None
         if self._archive is None or name is None:
             return None
+        if self._left_file_bytes < 0:
+            raise RequestTooLarge(EXPANDS)
         try:
             with self._archive.open(name) as packed:
                 content = packed.read(most_bytes + 1)
         except DAMAGED as exc:
             raise InvalidRequest("The file is damaged in the archive.") from exc
+        self._left_file_bytes -= len(content)
         if len(content) > most_bytes:
             raise RequestTooLarge(fill_in("The file is larger than {max_bytes} bytes.", max_bytes=most_bytes))
         return io.BytesIO(content)

@@ -40,6 +40,26 @@ def test_archive_that_expands_too_far_is_refused(api: Client, monkeypatch: pytes
     assert error_of(response)[:2] == (413, "request_too_large")
 
 
+def test_files_of_an_archive_expand_to_a_bounded_size_together(
+    api: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Any number of references may lead to the same bytes."""
+    changed = replace(get_config(), max_import_bytes=40_000)
+    monkeypatch.setattr(importing, "get_config", lambda: changed)
+    parts = [{"type": "document", "file_id": "big"[:n], "name": f"{n}.txt"} for n in (1, 2, 3)]
+    message = {"id": "q", "parent_id": None, "role": "user", "content": "", "parts": parts}
+    packed = archive_of(
+        **{"conversations.json": document(describe(messages=[message])), "big": b"a" * 30_000}
+    )
+
+    report = bring(api, packed)
+
+    assert report["taken"] == {"conversations": 1, "messages": 1, "files": 1}
+    assert report["skipped"] == [
+        {"name": "3.txt", "reason": "The archive expands to more than MAX_IMPORT_BYTES."}
+    ]
+
+
 def test_list_of_files_is_bounded_wherever_its_length_is_said(
     api: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
