@@ -159,6 +159,22 @@ def test_values_that_columns_do_not_take_are_left_out(api: Client) -> None:
     assert (len(message.model), message.usage_source) == (200, "")
 
 
+@pytest.mark.parametrize("levels", range(700, 1000, 10))
+def test_what_a_tool_call_holds_beside_its_shape_is_left_out(api: Client, levels: int) -> None:
+    """Deep values may be read and not stored, or stored and not read again."""
+    call = {"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+    question = {"id": "q", "parent_id": None, "role": "assistant", "content": "", "tool_calls": ["CALL"]}
+    deep = json.dumps({**call, "extra": "DEEP"}).replace('"DEEP"', "[" * levels + "]" * levels)
+    content = document(describe(messages=[question]), describe(id="x")).decode().replace('"CALL"', deep)
+
+    response = api.post("/api/conversations/import", content.encode(), content_type="application/json")
+
+    assert response.status_code == 200
+    message = Message.objects.filter(role="assistant").first()
+    assert message is None or message.tool_calls == [call]
+    assert Conversation.objects.filter(import_key="x").exists()
+
+
 def test_messages_in_a_circle_are_left_out(api: Client) -> None:
     circle = [{"id": a, "parent_id": b, "role": "user", "content": a} for a, b in (("a", "b"), ("b", "a"))]
 
