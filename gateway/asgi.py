@@ -96,13 +96,11 @@ class GatewayApplication:
         try:
             check_host(scope, self._config.hosts)
             check_encoding(scope)
-            bounded = bounded_receive(
-                scope,
-                receive,
-                max_bytes=await self._body_bounds.find(scope),
-                timeout_s=self._config.body_timeout_s,
-            )
-            await plane(scope, bounded, send_with_id)
+            async with self._body_bounds.hold(scope) as max_bytes:
+                bounded = bounded_receive(
+                    scope, receive, max_bytes=max_bytes, timeout_s=self._config.body_timeout_s
+                )
+                await plane(scope, bounded, send_with_id)
         except GatewayError as exc:
             if status:
                 raise

@@ -1,7 +1,13 @@
-"""How large the body of a request may be, by its path and, for imports, by who sends it."""
+"""How large the body of a request may be, by its path and, for imports, by who sends it.
+
+Django keeps a body on disk until it is read. So an account sends one import at a time to a process: any
+number of them, each within its bound, would fill the disk.
+"""
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from http.cookies import CookieError, SimpleCookie
 from importlib import import_module
 
@@ -13,7 +19,7 @@ from starlette.types import Scope
 
 from chat.web_runtime import get_runtime
 from gateway.conf import GatewayConfig
-from gateway.errors import GatewayError
+from gateway.errors import ConcurrencyLimitExceeded, GatewayError
 from gateway.http import header_value
 from gateway.middleware import IMPORTS
 
@@ -28,37 +34,50 @@ class BodyBounds:
         self._most_bytes = config.max_body_bytes
         self._upload_bytes = max(config.max_body_bytes, config.max_file_bytes + FORM_BYTES)
         self._import_bytes = max(config.max_body_bytes, config.max_import_bytes)
+        self._importing: set[str] = set()
+        """Accounts whose imports this process reads."""
 
-    async def find(self, scope: Scope) -> int:
-        """In bytes. Nobody who is not logged in fills the disk with imports."""
-        if scope["path"] == UPLOADS:
-            return self._upload_bytes
-        if scope["path"] == IMPORTS and await _is_sent_by_somebody(scope):
-            return self._import_bytes
-        return self._most_bytes
+    @asynccontextmanager
+    async def hold(self, scope: Scope) -> AsyncIterator[int]:
+        """The bound in bytes, for as long as the request lasts.
+
+        Nobody who is not logged in fills the disk with imports. Raises ConcurrencyLimitExceeded for another
+        import of the same account.
+        """
+        if scope["path"] != IMPORTS or (account := await _find_sender(scope)) is None:
+            yield self._upload_bytes if scope["path"] == UPLOADS else self._most_bytes
+            return
+        if account in self._importing:
+            raise ConcurrencyLimitExceeded("Too many files are being imported.")
+        self._importing.add(account)
+        try:
+            yield self._import_bytes
+        finally:
+            self._importing.discard(account)
 
 
-async def _is_sent_by_somebody(scope: Scope) -> bool:
-    """Whether the credential is a good one. What it may do, the view says."""
+async def _find_sender(scope: Scope) -> str | None:
+    """The id of the account whose credential is a good one. What it may do, the view says."""
     authorization = header_value(scope, b"authorization")
     if authorization is None:
-        return await sync_to_async(_is_cookie_known, thread_sensitive=False)(header_value(scope, b"cookie"))
+        return await sync_to_async(_find_cookie_user, thread_sensitive=False)(header_value(scope, b"cookie"))
     try:
-        await (await get_runtime()).authenticator.authenticate(authorization)
+        principal = await (await get_runtime()).authenticator.authenticate(authorization)
     except GatewayError:
-        return False
-    return True
+        return None
+    return str(principal.user_id)
 
 
-def _is_cookie_known(header: str | None) -> bool:
+def _find_cookie_user(header: str | None) -> str | None:
     try:
         cookie = SimpleCookie(header or "").get(settings.SESSION_COOKIE_NAME)
     except CookieError:
-        return False
+        return None
     if cookie is None:
-        return False
+        return None
     try:
         session = import_module(settings.SESSION_ENGINE).SessionStore(cookie.value)
-        return SESSION_KEY in session
+        found = session.get(SESSION_KEY)
+        return None if found is None else str(found)
     finally:
         close_old_connections()

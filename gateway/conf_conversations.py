@@ -67,7 +67,8 @@ class ConversationConfig:
     max_import_bytes: int = setting(
         "MAX_IMPORT_BYTES",
         512 * 2**20,
-        "Largest file of conversations that may be imported, and what the JSON in an archive may expand to.",
+        "Largest file of conversations that may be imported, and what the JSON in an archive, and its files, "
+        "may expand to.",
         whole_number(1024, 2**40),
     )
     auto_titles: bool = setting(

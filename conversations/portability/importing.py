@@ -6,6 +6,7 @@ import re
 import threading
 import uuid
 from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import IO, Any
 
 import msgspec
@@ -117,8 +118,7 @@ class _Import:
                 problem = "nested too deeply" if is_deep else _BYTE.sub("", str(exc)).strip()
                 if len(spans) == 1:
                     fail(document, broken_at, problem)
-                line, column = find_line(document, broken_at)
-                self._report.skip(item_name, f"Not valid JSON: line {line}, byte {column}: {problem}.")
+                self._report.skip(item_name, partial(_say_where, document, broken_at, problem))
                 continue
             if item is not None:
                 yield place, item
@@ -184,6 +184,12 @@ class _Import:
                 self._folders[name] = None
                 self._report.skip(name, say(fill_in("The folder: {problem}", problem=exc.wording), gettext))
         return self._folders.get(name)
+
+
+def _say_where(document: IO[bytes], place: int, problem: str) -> str:
+    """Reads the document from its beginning."""
+    line, column = find_line(document, place)
+    return f"Not valid JSON: line {line}, byte {column}: {problem}."
 
 
 def _name_item(document: str, place: int) -> str:

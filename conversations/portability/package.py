@@ -14,7 +14,9 @@ import zlib
 from bisect import bisect_left
 from collections.abc import Iterator
 from functools import cached_property
-from typing import IO
+from typing import IO, cast
+
+from django.utils.translation import gettext_noop
 
 from gateway.errors import InvalidRequest, RequestTooLarge
 from gateway.wording import fill_in
@@ -23,22 +25,21 @@ CHUNK_BYTES = 2**18
 MOST_DIRECTORY_BYTES = 8 * 2**20
 """Of an archive's list of files, which the library reads into memory as a whole."""
 MOST_DOCUMENTS = 1_000
-TAIL_BYTES = 2**16 + 22
-"""In which the list says how long it is."""
 
 _SIGNATURES = (b"PK\x03\x04", b"PK\x05\x06")
-_END = b"PK\x05\x06"
 _MAIN = re.compile(r"(^|/)conversations[^/]*\.jsonl?$")
 _JSON = re.compile(r"\.jsonl?$")
 DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, OSError, ValueError)
 """What the library raises for an entry that it cannot read: broken, encrypted, or packed in another way."""
+
+EXPANDS = gettext_noop("The archive expands to more than MAX_IMPORT_BYTES.")
 
 
 class Package:
     def __init__(self, file: IO[bytes], *, most_bytes: int) -> None:
         """Raises InvalidRequest for an archive that is damaged or has too many files."""
         self._file = file
-        self._left_bytes = most_bytes
+        self._left_bytes = self._left_file_bytes = most_bytes
         file.seek(0)
         self._archive = _open_archive(file) if file.read(4) in _SIGNATURES else None
 
@@ -77,21 +78,25 @@ class Package:
                 fill_in("The archive is damaged or encrypted: {problem}.", problem=type(exc).__name__)
             ) from exc
         if self._left_bytes < 0:
-            raise RequestTooLarge("The archive expands to more than MAX_IMPORT_BYTES.")
+            raise RequestTooLarge(EXPANDS)
 
     def open_file(self, key: str, *, most_bytes: int) -> IO[bytes] | None:
         """The file of the archive with this path, or whose name begins like this; None: there is none.
 
-        Raises RequestTooLarge, and InvalidRequest for one that is damaged.
+        Raises RequestTooLarge, also when all that were read expand to more than is allowed, as many names may
+        stand for the same bytes; InvalidRequest for one that is damaged.
         """
         name = self._find(key) if self._archive is not None and key else None
         if self._archive is None or name is None:
             return None
+        if self._left_file_bytes < 0:
+            raise RequestTooLarge(EXPANDS)
         try:
             with self._archive.open(name) as packed:
                 content = packed.read(most_bytes + 1)
         except DAMAGED as exc:
             raise InvalidRequest("The file is damaged in the archive.") from exc
+        self._left_file_bytes -= len(content)
         if len(content) > most_bytes:
             raise RequestTooLarge(fill_in("The file is larger than {max_bytes} bytes.", max_bytes=most_bytes))
         return io.BytesIO(content)
@@ -113,14 +118,36 @@ class Package:
 
 
 def _open_archive(file: IO[bytes]) -> zipfile.ZipFile:
-    size_bytes = file.seek(0, io.SEEK_END)
-    file.seek(max(0, size_bytes - TAIL_BYTES))
-    tail = file.read()
-    end = tail.rfind(_END)
-    directory_bytes = int.from_bytes(tail[end + 12 : end + 16], "little")
-    if end >= 0 and directory_bytes > MOST_DIRECTORY_BYTES:
-        raise InvalidRequest("The archive holds too many files.")
+    source = _ArchiveSource(file)
     try:
-        return zipfile.ZipFile(file)
+        archive = zipfile.ZipFile(cast("IO[bytes]", source))
     except DAMAGED as exc:
         raise InvalidRequest("The archive is damaged.") from exc
+    source.is_opening = False
+    return archive
+
+
+class _ArchiveSource:
+    """The file for the library, which reads the list of an archive's files at once.
+
+    How long the list is, an archive says in several places, and the library knows which one counts.
+    """
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self.is_opening = True
+
+    def read(self, size: int = -1) -> bytes:
+        """Raises InvalidRequest for more than the list may have, while the archive is opened."""
+        if self.is_opening and size > MOST_DIRECTORY_BYTES:
+            raise InvalidRequest("The archive holds too many files.")
+        return self._file.read(size)
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        return self._file.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._file.tell()
+
+    def seekable(self) -> bool:
+        return True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,11 +23,13 @@ class ImportReport:
     skipped: list[dict[str, str]] = field(default_factory=list)
     skipped_count: int = 0
 
-    def skip(self, name: str, reason: str) -> None:
-        """Note a conversation or a file that was not taken."""
+    def skip(self, name: str, reason: str | Callable[[], str]) -> None:
+        """Note a conversation or a file that was not taken. Asks for the reason only if it is listed."""
         self.skipped_count += 1
         if len(self.skipped) < MOST_LISTED:
-            self.skipped.append({"name": shorten(name), "reason": reason})
+            self.skipped.append(
+                {"name": shorten(name), "reason": reason if isinstance(reason, str) else reason()}
+            )
 
     def describe(self) -> dict[str, Any]:
         return {

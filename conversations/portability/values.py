@@ -66,15 +66,18 @@ def moment_of(value: object) -> datetime | None:
 
 
 def calls_of(value: object) -> list[dict[str, Any]] | None:
-    """Those of the tool calls that are in the shape of OpenAI's; None for none."""
+    """Those of the tool calls that are in the shape of OpenAI's, without what else they hold; None for none.
+
+    It could be anything: nested deeper than a row can be written or read, or what an engine takes for more.
+    """
     calls = []
     for call in objects_in(value):
         function = call.get("function")
         if not isinstance(function, dict):
             continue
-        texts = (call.get("id"), function.get("name"), function.get("arguments"))
-        if all(isinstance(text, str) for text in texts):
-            calls.append(call)
+        id_, name, arguments = call.get("id"), function.get("name"), function.get("arguments")
+        if isinstance(id_, str) and isinstance(name, str) and isinstance(arguments, str):
+            calls.append(make_call(id_, name, arguments))
     return calls or None
 
 

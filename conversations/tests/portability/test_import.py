@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 from dataclasses import replace
+from typing import IO
 
 import pytest
 from django.test import Client
@@ -158,6 +159,22 @@ def test_values_that_columns_do_not_take_are_left_out(api: Client) -> None:
     assert (len(message.model), message.usage_source) == (200, "")
 
 
+@pytest.mark.parametrize("levels", range(700, 1000, 10))
+def test_what_a_tool_call_holds_beside_its_shape_is_left_out(api: Client, levels: int) -> None:
+    """Deep values may be read and not stored, or stored and not read again."""
+    call = {"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+    question = {"id": "q", "parent_id": None, "role": "assistant", "content": "", "tool_calls": ["CALL"]}
+    deep = json.dumps({**call, "extra": "DEEP"}).replace('"DEEP"', "[" * levels + "]" * levels)
+    content = document(describe(messages=[question]), describe(id="x")).decode().replace('"CALL"', deep)
+
+    response = api.post("/api/conversations/import", content.encode(), content_type="application/json")
+
+    assert response.status_code == 200
+    message = Message.objects.filter(role="assistant").first()
+    assert message is None or message.tool_calls == [call]
+    assert Conversation.objects.filter(import_key="x").exists()
+
+
 def test_messages_in_a_circle_are_left_out(api: Client) -> None:
     circle = [{"id": a, "parent_id": b, "role": "user", "content": a} for a, b in (("a", "b"), ("b", "a"))]
 
@@ -242,6 +259,24 @@ def test_report_lists_a_bounded_part_of_what_was_skipped(api: Client) -> None:
     report = bring(api, document(describe(), *[{} for _ in range(300)]))
 
     assert (len(report["skipped"]), report["skipped_count"]) == (100, 300)
+
+
+def test_place_of_what_is_broken_is_looked_for_only_where_it_is_listed(
+    api: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To count the lines before it, the file is read from its beginning."""
+    looked_for: list[int] = []
+
+    def find_line(file: IO[bytes], place: int) -> tuple[int, int]:
+        looked_for.append(place)
+        return 1, 1
+
+    monkeypatch.setattr(importing, "find_line", find_line)
+
+    report = bring(api, f"[{json.dumps(describe())}{', {x}' * 300}]".encode())
+
+    assert report["skipped_count"] == 300
+    assert len(looked_for) == len(report["skipped"]) == 100
 
 
 def test_file_that_is_missing_is_reported_and_named_in_its_message(api: Client) -> None:

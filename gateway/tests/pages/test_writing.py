@@ -157,6 +157,22 @@ def test_draft_survives_a_reload_and_belongs_to_its_conversation(
     expect(box_of(page)).to_have_value("")
 
 
+def test_draft_is_for_the_account_that_wrote_it(listener: Visitor) -> None:
+    """Colleagues share a browser."""
+    box_of(listener.page).fill("What do I do about my colleague?")
+    wait_until(lambda: "colleague" in listener.page.evaluate("JSON.stringify(localStorage)"))
+
+    listener.context.clear_cookies()
+    theirs = listener.sign_in(username="admin")
+    expect(box_of(theirs)).to_be_focused()
+    box_of(theirs).press_sequentially("x")
+    wait_until(lambda: '\\"x\\"' in theirs.evaluate("JSON.stringify(localStorage)"))
+
+    expect(box_of(theirs)).to_have_value("x")
+    listener.context.clear_cookies()
+    expect(box_of(listener.sign_in())).to_have_value("What do I do about my colleague?")
+
+
 def test_what_is_written_while_an_answer_comes_is_the_draft_of_its_conversation(
     listener: Visitor, speaker: SpeakingEngine
 ) -> None:

@@ -15,7 +15,7 @@ import pytest
 from chat.tests.streams import error_of
 from gateway.server_protocol import MAX_HEAD_BYTES
 from gateway.tests.databases import ADMIN_PASSWORD
-from gateway.tests.live import GatewayProcess
+from gateway.tests.live import GatewayProcess, wait_until
 from gateway.tests.security.conftest import MAX_BODY_BYTES
 
 PATHS = ["/api/chat", "/v1/chat/completions", "/api/conversations", "/api/keys", "/api/auth/login"]
@@ -116,6 +116,25 @@ def test_import_by_somebody_with_a_cookie_may_be_large_too(fort: GatewayProcess)
         answer = browser.post("/api/conversations/import", content=block, headers=token)
 
     assert answer.status_code == 200, answer.text
+
+
+def test_account_sends_one_import_at_a_time(fort: GatewayProcess, web: httpx.Client) -> None:
+    """Each may be as large as the disk has space, and lies there until its end has come."""
+
+    def send_another() -> httpx.Response:
+        export = {"format": "vllm-chat-gateway", "version": 1, "conversations": []}
+        return web.post("/api/conversations/import", json=export)
+
+    def refuse_another() -> httpx.Response | None:
+        connection.sendall(b" " * 32 * 1024)  # enough for the body not to count as stalled
+        answer = send_another()
+        return answer if answer.is_error else None
+
+    with open_request(fort, "/api/conversations/import", length=10**8) as connection:
+        refused = wait_until(refuse_another)
+
+    assert (refused.status_code, error_of(refused)["code"]) == (429, "concurrency_limit_exceeded")
+    assert wait_until(lambda: send_another().is_success)
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ const PREFIX = "draft";
 /** Drafts that nobody came back to are removed, the oldest first. */
 const MOST = 50;
 
-/** Whose drafts they are: a browser may be shared. */
+/** Whose drafts they are: a browser may be shared. Empty: that is not known, and nothing is kept. */
 let reader = "";
 
 /** To be awaited once before drafts are read. */
@@ -15,7 +15,7 @@ export async function knowReader() {
   const claims = (await getToken()).split(".")[1] ?? "";
   const padded = claims.replace(/-/g, "+").replace(/_/g, "/");
   try {
-    reader = String(JSON.parse(atob(padded)).sub ?? "");
+    reader = String(JSON.parse(atob(padded)).user_id ?? "");
   } catch {
     reader = "";
   }
@@ -28,6 +28,7 @@ function keyOf(conversationId) {
 
 /** @param {string | null} conversationId */
 export function readDraft(conversationId) {
+  if (!reader) return "";
   try {
     return JSON.parse(localStorage.getItem(keyOf(conversationId)) ?? "null")?.text ?? "";
   } catch {
@@ -37,6 +38,7 @@ export function readDraft(conversationId) {
 
 /** @param {string | null} conversationId @param {string} text empty: there is none */
 export function saveDraft(conversationId, text) {
+  if (!reader) return;
   const key = keyOf(conversationId);
   try {
     if (!text) localStorage.removeItem(key);
