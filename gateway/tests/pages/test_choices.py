@@ -199,7 +199,7 @@ def test_prompts_are_kept_picked_and_deleted(site: GatewayProcess, visitor: Visi
     prompt.fill("Talk like a pirate.")
     page.get_by_role("button", name="Save the text below for other conversations…").click()
     page.get_by_role("textbox", name="Name of the prompt").fill("Pirate")
-    page.get_by_role("button", name="Keep", exact=True).click()
+    page.get_by_role("button", name="Save", exact=True).click()
     page.get_by_role("button", name="Delete", exact=True).wait_for()
     saved.select_option(label="House style (shared)")
     assert prompt.input_value() == "Be kind."

@@ -64,7 +64,7 @@ function NewPrompt({ text, onSave }) {
       value=${title} ref=${(/** @type {HTMLElement | null} */ box) => title === "" && box?.focus()}
       onInput=${(/** @type {any} */ event) => setTitle(event.target.value)}
     />
-    <button type="submit" class="is-primary" disabled=${!title.trim()}>${t("Keep")}</button>
+    <button type="submit" class="is-primary" disabled=${!title.trim()}>${t("Save")}</button>
     <button type="button" onClick=${() => setTitle(null)}>${t("Cancel")}</button>
   </form>`;
 }
