@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from playwright.sync_api import expect
 
 from gateway.tests.databases import Stores
 from gateway.tests.forked import start_python
@@ -198,8 +199,9 @@ def test_prompts_are_kept_picked_and_deleted(site: GatewayProcess, visitor: Visi
 
     prompt.fill("Talk like a pirate.")
     page.get_by_role("button", name="Save the text below for other conversations…").click()
-    page.get_by_role("textbox", name="Name of the prompt").fill("Pirate")
-    page.get_by_role("button", name="Keep", exact=True).click()
+    expect(page.get_by_role("textbox", name="Name of the prompt")).to_be_focused()
+    page.keyboard.type("Pirate")
+    page.keyboard.press("Enter")
     page.get_by_role("button", name="Delete", exact=True).wait_for()
     saved.select_option(label="House style (shared)")
     assert prompt.input_value() == "Be kind."

@@ -134,11 +134,12 @@ def test_link_to_a_conversation_is_made_copied_and_ended(
         page.get_by_role("button", name="End link").wait_for()
         link = page.get_by_role("textbox", name="Link").input_value()
         page.wait_for_function("async (link) => await navigator.clipboard.readText() === link", arg=link)
-        assert httpx.get(link).status_code == 200
+        read = link.replace("/shared/", "/api/shared/")
+        assert httpx.get(read).status_code == 200
         page.get_by_role("button", name="End link").click()
 
         page.get_by_role("button", name="End link").wait_for(state="detached")
-        assert httpx.get(link).status_code == 404
+        assert httpx.get(read).status_code == 404
 
 
 def test_sidebar_that_was_hidden_stays_hidden(site: GatewayProcess, visitor: Visitor) -> None:

@@ -51,7 +51,7 @@ function describeChart(Plot, width) {
     cursor: { y: false, drag: { x: false, y: false } },
     scales: { x: { range: withHalfDays }, tokens: { range: fromZero }, requests: { range: fromZero } },
     axes: [
-      { ...axis, grid: { show: false }, values: (_plot, moments) => moments.map(nameTick) },
+      { ...axis, space: 72, grid: { show: false }, values: (_plot, moments) => moments.map(nameTick) },
       { ...axis, scale: "tokens", size: 60, values: showNumbers },
       { ...axis, scale: "requests", side: 1, size: 50, grid: { show: false }, values: showNumbers },
     ],

@@ -80,7 +80,7 @@ function Foot() {
   const follows = useStore(followsAnswers);
   const choose = (/** @type {any} */ event) => chooseFollowing(event.target.checked);
   return html`<div class="composer-foot hint">
-    <span>${t("Enter sends, Shift and Enter breaks the line.")}</span>
+    <span>${t("Enter sends, Shift+Enter adds a line.")}</span>
     <label><input type="checkbox" checked=${follows} onChange=${choose} /> ${t("Follow answers to their end")}</label>
   </div>`;
 }

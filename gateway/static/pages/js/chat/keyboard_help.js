@@ -26,7 +26,7 @@ function groups() {
     [["Enter"], t("Send the message")],
     [["Shift", "Enter"], t("New line")],
     [["↑", "↓"], t("Up and down in the list")],
-    [["Shift", "F10"], t("What can be done with the conversation")],
+    [["Shift", "F10"], t("Open the menu of the conversation")],
     [["F2"], t("Rename the conversation")],
     [["Delete"], t("Move the conversation to the trash")],
     [["Esc"], t("Close what is open")],

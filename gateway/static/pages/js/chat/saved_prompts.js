@@ -1,7 +1,7 @@
 // @ts-check
 /** Prompts that are kept to be used again: the reader's own, and those that administrators share. */
 import { ask, askJson } from "../api.js";
-import { html, useEffect, useState } from "../ui.js";
+import { html, useEffect, useLayoutEffect, useRef, useState } from "../ui.js";
 import { t } from "../words.js";
 
 /** @typedef {{id: string, title: string, content: string, shared: boolean, own: boolean}} SavedPrompt */
@@ -47,6 +47,11 @@ function nameOf(prompt) {
 /** @param {{text: string, onSave: (title: string) => void}} props */
 function NewPrompt({ text, onSave }) {
   const [title, setTitle] = useState(/** @type {string | null} */ (null));
+  const box = useRef(/** @type {HTMLElement | null} */ (null));
+  const isNaming = title !== null;
+  useLayoutEffect(() => {
+    if (isNaming) box.current?.focus();
+  }, [isNaming]);
   if (title === null) {
     return html`<button type="button" class="is-plain is-small" disabled=${!text.trim()} onClick=${() => setTitle("")}>
       ${t("Save the text below for other conversations…")}
@@ -61,10 +66,10 @@ function NewPrompt({ text, onSave }) {
   return html`<form class="line" onSubmit=${submit}>
     <input
       type="text" aria-label=${t("Name of the prompt")} placeholder=${t("Name of the prompt")} maxlength=${MAX_TITLE} autocomplete="off"
-      value=${title} ref=${(/** @type {HTMLElement | null} */ box) => title === "" && box?.focus()}
+      value=${title} ref=${box}
       onInput=${(/** @type {any} */ event) => setTitle(event.target.value)}
     />
-    <button type="submit" class="is-primary" disabled=${!title.trim()}>${t("Keep")}</button>
+    <button type="submit" class="is-primary" disabled=${!title.trim()}>${t("Save")}</button>
     <button type="button" onClick=${() => setTitle(null)}>${t("Cancel")}</button>
   </form>`;
 }
