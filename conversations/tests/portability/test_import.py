@@ -9,6 +9,7 @@ from typing import IO
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 
 from accounts.api_keys import issue_api_key
 from accounts.change_origin import COMMAND
@@ -173,6 +174,22 @@ def test_what_a_tool_call_holds_beside_its_shape_is_left_out(api: Client, levels
     message = Message.objects.filter(role="assistant").first()
     assert message is None or message.tool_calls == [call]
     assert Conversation.objects.filter(import_key="x").exists()
+
+
+def test_moment_that_is_still_to_come_is_now(api: Client) -> None:
+    """Else nothing in it would ever be old enough to be removed, whatever the administrator's rules say."""
+    late = "9999-12-31T23:59:59Z"
+    said = {"id": "q", "parent_id": None, "role": "user", "content": "Hello", "created_at": late}
+    before = timezone.now()
+
+    bring(
+        api,
+        document(describe(messages=[said], created_at=late, updated_at=99_999_999_999, deleted_at=late)),
+    )
+
+    stored = Conversation.objects.get()
+    moments = [stored.created_at, stored.updated_at, stored.deleted_at, stored.messages.get().created_at]
+    assert all(moment is not None and before <= moment <= timezone.now() for moment in moments)
 
 
 def test_messages_in_a_circle_are_left_out(api: Client) -> None:
