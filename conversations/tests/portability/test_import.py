@@ -254,6 +254,18 @@ def test_item_that_is_too_large_is_never_read(api: Client, monkeypatch: pytest.M
     assert report["skipped"] == [{"name": "item 2", "reason": "It has more than 1000 bytes."}]
 
 
+def test_item_that_takes_far_more_memory_than_bytes_is_not_decoded(
+    api: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(importing, "MOST_BRACKETS", 1000)
+    content = document(describe(id="x", extra=[{}] * 500 + [[]] * 500), describe())
+
+    report = bring(api, content)
+
+    assert report["taken"]["conversations"] == 1
+    assert [one["reason"] for one in report["skipped"]] == ["It has more than 1000 objects and lists."]
+
+
 def test_parts_of_a_message_are_bounded(api: Client) -> None:
     parts = [{"type": "document", "file_id": str(number), "name": "x"} for number in range(2_001)]
     message = {"id": "q", "parent_id": None, "role": "user", "content": "", "parts": parts}
