@@ -231,6 +231,7 @@ STORAGES: dict[str, dict[str, Any]] = {
 
 # `gateway.asgi` bounds bodies on both planes before Django reads them.
 DATA_UPLOAD_MAX_MEMORY_SIZE = CONFIG.max_body_bytes
+SESSION_ENGINE = "accounts.session_store"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = CONFIG.secure_cookies
 SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"

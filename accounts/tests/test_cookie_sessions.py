@@ -110,3 +110,14 @@ def test_stranger_with_a_cookie_of_nobody_costs_no_session(root: User) -> None:
 
     assert browser.get(PAGE).status_code == 302
     assert Session.objects.count() == 0
+
+
+@pytest.mark.parametrize("value", ['"abcdefgh\\000"', "abcdefgh%00", '"\\303\\251bcdefgh"', "abcdefg'--"])
+@pytest.mark.parametrize("path", ["/sign-in/", "/chat/", "/api/conversations"])
+def test_cookie_that_cannot_be_the_key_of_a_session_is_not_looked_for(
+    client: Client, django_assert_num_queries: Any, path: str, value: str
+) -> None:
+    with django_assert_num_queries(0):
+        response = client.get(path, headers={"Cookie": f"sessionid={value}", "Accept": "*/*"})
+
+    assert response.status_code in {200, 302, 401}

@@ -31,6 +31,8 @@ from gateway.wording import fill_in, say
 
 LEAST_ITEM_BYTES = 32 * 2**20
 """What one conversation may always have; more where conversations or files may be larger."""
+MOST_BRACKETS = 2_000_000
+"""Of one conversation, those in its texts included: an empty object is three bytes, and 64 in memory."""
 HEAD_BYTES = 4096
 IMPORT_WAIT_S = 20.0
 """Longest wait for another import of this process to end."""
@@ -109,6 +111,9 @@ class _Import:
                 continue
             document.seek(span.start)
             raw = document.read(span.end - span.start)
+            if raw.count(b"{") + raw.count(b"[") > MOST_BRACKETS:
+                self._report.skip(item_name, f"It has more than {MOST_BRACKETS} objects and lists.")
+                continue
             try:
                 item = self._decode_item(raw, span)
             except NOT_JSON as exc:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
 from conversations.portability.trees import UnreadableItem
@@ -53,7 +54,16 @@ def count_of(value: object) -> int | None:
 
 
 def moment_of(value: object) -> datetime | None:
-    """A moment in seconds or milliseconds since 1970, or as RFC 3339; UTC where it does not say."""
+    """A moment in seconds or milliseconds since 1970, or as RFC 3339; UTC where it does not say.
+
+    One that is still to come counts as now: nothing in it would ever be old enough for rules of retention, or
+    for the trash to be emptied.
+    """
+    found = _read_moment(value)
+    return found and min(found, timezone.now())
+
+
+def _read_moment(value: object) -> datetime | None:
     try:
         if isinstance(value, str):
             found = parse_datetime(value)

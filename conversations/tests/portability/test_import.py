@@ -9,6 +9,7 @@ from typing import IO
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 
 from accounts.api_keys import issue_api_key
 from accounts.change_origin import COMMAND
@@ -175,6 +176,22 @@ def test_what_a_tool_call_holds_beside_its_shape_is_left_out(api: Client, levels
     assert Conversation.objects.filter(import_key="x").exists()
 
 
+def test_moment_that_is_still_to_come_is_now(api: Client) -> None:
+    """Else nothing in it would ever be old enough to be removed, whatever the administrator's rules say."""
+    late = "9999-12-31T23:59:59Z"
+    said = {"id": "q", "parent_id": None, "role": "user", "content": "Hello", "created_at": late}
+    before = timezone.now()
+
+    bring(
+        api,
+        document(describe(messages=[said], created_at=late, updated_at=99_999_999_999, deleted_at=late)),
+    )
+
+    stored = Conversation.objects.get()
+    moments = [stored.created_at, stored.updated_at, stored.deleted_at, stored.messages.get().created_at]
+    assert all(moment is not None and before <= moment <= timezone.now() for moment in moments)
+
+
 def test_messages_in_a_circle_are_left_out(api: Client) -> None:
     circle = [{"id": a, "parent_id": b, "role": "user", "content": a} for a, b in (("a", "b"), ("b", "a"))]
 
@@ -235,6 +252,18 @@ def test_item_that_is_too_large_is_never_read(api: Client, monkeypatch: pytest.M
 
     assert report["taken"]["conversations"] == 1
     assert report["skipped"] == [{"name": "item 2", "reason": "It has more than 1000 bytes."}]
+
+
+def test_item_that_takes_far_more_memory_than_bytes_is_not_decoded(
+    api: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(importing, "MOST_BRACKETS", 1000)
+    content = document(describe(id="x", extra=[{}] * 500 + [[]] * 500), describe())
+
+    report = bring(api, content)
+
+    assert report["taken"]["conversations"] == 1
+    assert [one["reason"] for one in report["skipped"]] == ["It has more than 1000 objects and lists."]
 
 
 def test_parts_of_a_message_are_bounded(api: Client) -> None:

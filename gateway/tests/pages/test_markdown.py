@@ -116,6 +116,18 @@ def test_ten_thousand_nested_quotations_stay_text(listener: Visitor, speaker: Sp
     assert answers_of(page).locator("blockquote").count() == 0
 
 
+def test_maths_that_is_opened_and_never_closed_is_read_once(
+    listener: Visitor, speaker: SpeakingEngine
+) -> None:
+    """And where Markdown looks back, what is closed stays maths."""
+    page = listener.page
+
+    ask(page, speaker, "An [ open \\(x^2\\) link " + "\\(" * 100_000 + " the end")
+
+    wait_for_text(answers_of(page), "the end")
+    expect(answers_of(page).locator("math")).to_have_count(1)
+
+
 def test_what_is_half_written_does_not_change_its_kind(listener: Visitor, speaker: SpeakingEngine) -> None:
     page = listener.page
     answer = answers_of(page)

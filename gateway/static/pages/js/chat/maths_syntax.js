@@ -21,7 +21,7 @@ export function addMaths(markdown) {
 
 /** @param {any} state @param {boolean} silent */
 function parseInline(state, silent) {
-  const found = findInline(state.src, state.pos, state.posMax);
+  const found = findInline(state.src, state.pos, state.posMax, (state.mathsUnclosed ??= {}));
   if (!found) return false;
   if (!silent) {
     const token = state.push("maths_inline", "", 0);
@@ -32,12 +32,17 @@ function parseInline(state, silent) {
   return true;
 }
 
-/** @param {string} source @param {number} start @param {number} limit */
-function findInline(source, start, limit) {
+/**
+ * @param {string} source
+ * @param {number} start
+ * @param {number} limit
+ * @param {Record<string, number>} unclosed from where on a mark does not come any more, which is looked for once
+ */
+function findInline(source, start, limit, unclosed) {
   const two = source.slice(start, start + 2);
-  if (two === "$$") return closedBy(source, start + 2, "$$", limit, true);
-  if (two === "\\[") return closedBy(source, start + 2, "\\]", limit, true);
-  if (two === "\\(") return closedBy(source, start + 2, "\\)", limit, false);
+  if (two === "$$") return closedBy(source, start + 2, "$$", limit, unclosed);
+  if (two === "\\[") return closedBy(source, start + 2, "\\]", limit, unclosed);
+  if (two === "\\(") return closedBy(source, start + 2, "\\)", limit, unclosed);
   if (source[start] !== "$" || /\s/.test(source[start + 1] ?? " ")) return null;
   // As Pandoc: prices are no maths.
   for (let end = source.indexOf("$", start + 1); end > 0 && end < limit; end = source.indexOf("$", end + 1)) {
@@ -48,11 +53,13 @@ function findInline(source, start, limit) {
   return null;
 }
 
-/** @param {string} source @param {number} start @param {string} mark @param {number} limit @param {boolean} isBlock */
-function closedBy(source, start, mark, limit, isBlock) {
+/** @param {string} source @param {number} start @param {string} mark @param {number} limit @param {Record<string, number>} unclosed */
+function closedBy(source, start, mark, limit, unclosed) {
+  if (start >= unclosed[mark]) return null;
   const end = source.indexOf(mark, start);
+  if (end < 0) unclosed[mark] = start;
   if (end <= start || end + mark.length > limit) return null;
-  return { tex: source.slice(start, end), end: end + mark.length, isBlock };
+  return { tex: source.slice(start, end), end: end + mark.length, isBlock: mark !== "\\)" };
 }
 
 const MARKS = /** @type {const} */ ({ "$$": "$$", "\\[": "\\]" });
