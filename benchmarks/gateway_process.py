@@ -53,6 +53,8 @@ def gateway_environment(stores: Stores, *, engine_port: int, folder: Path, passw
         "MAX_CONCURRENT_STREAMS": "1000000",
         "LOGIN_RATE": "1000/m",
         "REST_RATE": "0/m",
+        # Else each new conversation costs a second request to the engine, in the background.
+        "AUTO_TITLES": "false",
         "REGISTRATION": "true",
         "LOG_LEVEL": "INFO",
         "LOG_FORMAT": "json",
