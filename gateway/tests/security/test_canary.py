@@ -119,7 +119,8 @@ def succeed_as_admin(canaries: Canaries, client: httpx.Client, gateway: GatewayP
     canaries.ask(client, "POST", "/api/models/reload", json={}, headers=headers).raise_for_status()
     for method, path in operations():
         if method == "GET" and "{" not in path:
-            canaries.ask(client, method, path, headers=headers).raise_for_status()
+            query = {"q": PROMPT} if path.endswith("/search") else {}
+            canaries.ask(client, method, path, headers=headers, params=query).raise_for_status()
 
 
 def break_down(canaries: Canaries, client: httpx.Client) -> None:
