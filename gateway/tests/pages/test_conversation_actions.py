@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from gateway.tests.live import GatewayProcess
+from gateway.tests.live import GatewayProcess, wait_until
 from gateway.tests.pages.browsers import Visitor
 from gateway.tests.pages.conversation_rows import add, choose, empty_account, read, row, show
 
@@ -212,7 +212,7 @@ def test_change_that_fails_is_taken_back_and_can_be_tried_again(
     page.get_by_role("button", name="Try again").click()
 
     page.get_by_role("heading", name="Pinned").wait_for()
-    assert read(site, conversation_id)["pinned"] is True
+    wait_until(lambda: read(site, conversation_id)["pinned"], what="the change at the server")
     # The browser's own lines about the connection.
     assert [text for text in visitor.complaints if "ERR_INTERNET_DISCONNECTED" not in text] == []
     visitor.complaints.clear()

@@ -131,7 +131,7 @@ def test_server_that_cannot_be_reached_leaves_the_message_to_be_sent_again(
     listener.context.set_offline(False)
 
     speaker.answer("Out of the void.")
-    page.get_by_role("button", name="Try again").click()
+    page.get_by_role("region", name="Messages").get_by_role("button", name="Try again").click()
 
     wait_for_text(answers_of(page), "Out of the void.")
     wait_for_end(page)
