@@ -7,7 +7,7 @@ number of them, each within its bound, would fill the disk.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from http.cookies import CookieError, SimpleCookie
 from importlib import import_module
 
@@ -32,20 +32,27 @@ FORM_BYTES = 64 * 1024
 class BodyBounds:
     def __init__(self, config: GatewayConfig) -> None:
         self._most_bytes = config.max_body_bytes
-        self._upload_bytes = max(config.max_body_bytes, config.max_file_bytes + FORM_BYTES)
+        self._usual = nullcontext(self._most_bytes)
+        self._uploads = nullcontext(max(config.max_body_bytes, config.max_file_bytes + FORM_BYTES))
         self._import_bytes = max(config.max_body_bytes, config.max_import_bytes)
         self._importing: set[str] = set()
         """Accounts whose imports this process reads."""
 
-    @asynccontextmanager
-    async def hold(self, scope: Scope) -> AsyncIterator[int]:
+    def hold(self, scope: Scope) -> AbstractAsyncContextManager[int]:
         """The bound in bytes, for as long as the request lasts.
 
-        Nobody who is not logged in fills the disk with imports. Raises ConcurrencyLimitExceeded for another
-        import of the same account.
+        Entering raises ConcurrencyLimitExceeded for another import of the same account.
         """
-        if scope["path"] != IMPORTS or (account := await _find_sender(scope)) is None:
-            yield self._upload_bytes if scope["path"] == UPLOADS else self._most_bytes
+        path = scope["path"]
+        if path == IMPORTS:
+            return self._hold_import(scope)
+        return self._uploads if path == UPLOADS else self._usual
+
+    @asynccontextmanager
+    async def _hold_import(self, scope: Scope) -> AsyncIterator[int]:
+        """Nobody who is not logged in fills the disk with imports, and an account sends one at a time."""
+        if (account := await _find_sender(scope)) is None:
+            yield self._most_bytes
             return
         if account in self._importing:
             raise ConcurrencyLimitExceeded("Too many files are being imported.")
