@@ -53,6 +53,12 @@ def branch_of(client: httpx.Client, conversation_id: str) -> list[dict[str, Any]
     return messages
 
 
+def next_event(lines: Iterator[str]) -> dict[str, Any]:
+    """The next event with data. Ids and comments may stand before it."""
+    event: dict[str, Any] = json.loads(next(line for line in lines if line.startswith("data: "))[6:])
+    return event
+
+
 def is_idle(engine: VllmEngine) -> bool:
     metrics = httpx.get(f"{engine.base_url}/metrics", timeout=30).text.splitlines()
     return all(line.endswith(" 0.0") for line in metrics if line.startswith("vllm:num_requests_running"))
@@ -134,7 +140,7 @@ def test_vllm_is_free_soon_after_a_v1_client_left(
     endless = {"messages": HELLO["messages"], "ignore_eos": True, "stream": stream}
     if stream:
         with client.stream("POST", CHAT, json=endless) as response:
-            assert next(response.iter_lines()).startswith("data: ")
+            assert next_event(response.iter_lines())
     else:
         with pytest.raises(httpx.ReadTimeout):
             client.post(CHAT, json=endless, timeout=0.4)
@@ -145,7 +151,7 @@ def test_vllm_is_free_soon_after_a_v1_client_left(
 def test_a_stored_answer_is_complete_after_its_client_left(client: httpx.Client) -> None:
     body = {"content": "A long one", "max_tokens": 300, "seed": 3, "stream": True}
     with client.stream("POST", "/api/chat", json=body) as response:
-        assert next(response.iter_lines()).startswith("data: ")
+        assert next_event(response.iter_lines())
     conversation = response.headers["x-conversation-id"]
 
     def finished() -> dict[str, Any] | None:
@@ -162,7 +168,7 @@ def test_the_stop_button_frees_vllm(client: httpx.Client, vllm_engine: VllmEngin
     body = {"content": "Never ending", "stream": True}
     with client.stream("POST", "/api/chat", json=body) as response:
         lines = response.iter_lines()
-        first = json.loads(next(lines)[6:])
+        first = next_event(lines)
         stopped = client.post(
             f"/api/conversations/{first['conversation_id']}/messages/{first['message_id']}/cancel"
         )
