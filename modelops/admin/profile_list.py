@@ -9,10 +9,11 @@ from django.contrib.admin.views.main import ORDER_VAR, ChangeList
 from django.db.models import Case, QuerySet, Value, When
 from django.http import HttpRequest
 from django.template.loader import render_to_string
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext, gettext_lazy
 
-from modelops.admin.fit_pages import describe_fit
+from modelops.admin.fit_pages import describe_fit, link_fit
 from modelops.fit.profile_fits import ProfileFit, assess_profiles, find_gpu_choice
 from modelops.models import HardwareProfile, ModelProfile
 from modelops.switching.profile_standings import IDLE, ProfileStanding, find_standings
@@ -55,10 +56,12 @@ class ProfileChangeList(ChangeList):
 
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
-        self.hardware = find_gpu_choice(request.GET.get(HardwareFilter.parameter_name))
+        hardware = request.GET.get(HardwareFilter.parameter_name, "")
+        self.hardware = find_gpu_choice(hardware)
         rows = list(self.result_list)
         for row, fit in zip(rows, assess_profiles(rows, self.hardware), strict=True):
             row.fit, row.standing = fit, self.standings.get(row.slug, IDLE)
+            row.report_link = link_fit(row, hardware)
         self.result_list = rows
 
 
@@ -83,7 +86,8 @@ class ProfileColumns:
 
     @admin.display(description=gettext_lazy("verdict"))
     def verdict(self, row: ModelProfile) -> SafeString:
-        return describe_fit(get_fit(row))
+        link = row.report_link  # type: ignore[attr-defined]  # as above
+        return format_html('<a href="{}">{}</a>', link, describe_fit(get_fit(row)))
 
     @admin.display(description=gettext_lazy("largest context"))
     def largest_context(self, row: ModelProfile) -> str:

@@ -18,6 +18,7 @@ from django.utils.translation import gettext, gettext_lazy
 
 from gateway.audit import AuditedAdmin, ReadOnlyAdmin
 from gateway.errors import GatewayError
+from modelops.admin.fit_changes import show_change
 from modelops.admin.fit_pages import MOST_REPORTS, render_fit, show_fit, show_hardware
 from modelops.admin.profile_list import NOT_KNOWN, HardwareFilter, ProfileChangeList, ProfileColumns
 from modelops.admin.switch_pages import show_switch_request
@@ -87,9 +88,11 @@ class ModelProfileAdmin(ProfileColumns, AuditedAdmin):
     def get_urls(self) -> list[URLPattern]:
         fit = self.admin_site.admin_view(self.show_fit)
         switch = self.admin_site.admin_view(self.show_switch_request)
+        change = self.admin_site.admin_view(self.show_change)
         return [
             path("fit/", fit, name="modelops_modelprofile_fit"),
             path("<uuid:profile_id>/switch/", switch, name="modelops_modelprofile_switch"),
+            path("<uuid:profile_id>/apply/", change, name="modelops_modelprofile_change_preview"),
             *super().get_urls(),
         ]
 
@@ -98,6 +101,9 @@ class ModelProfileAdmin(ProfileColumns, AuditedAdmin):
 
     def show_switch_request(self, request: HttpRequest, profile_id: uuid.UUID) -> HttpResponse:
         return show_switch_request(request, self.admin_site, get_object_or_404(ModelProfile, pk=profile_id))
+
+    def show_change(self, request: HttpRequest, profile_id: uuid.UUID) -> HttpResponse:
+        return show_change(request, self, get_object_or_404(ModelProfile, pk=profile_id))
 
     @admin.display(description=gettext_lazy("on the GPUs that are there"))
     def fit_report(self, row: ModelProfile) -> str:

@@ -18,6 +18,7 @@ from modelops.tests.fit_rows import make_gpu_reading, record, save_large, save_p
 
 pytestmark = pytest.mark.django_db
 
+SOME_ID = "01900000-0000-7000-8000-000000000000"
 SCRIPT = "<script>alert(1)</script>"
 
 
@@ -26,7 +27,9 @@ def act(web: Client, action: str, *profiles: ModelProfile, **options: Any) -> An
     return web.post(LIST, data, **options)
 
 
-@pytest.mark.parametrize("path", [LIST, FIT, HARDWARE, "/admin/modelops/hardwareprofile/"])
+@pytest.mark.parametrize(
+    "path", [LIST, FIT, HARDWARE, f"{LIST}{SOME_ID}/apply/", "/admin/modelops/hardwareprofile/"]
+)
 def test_pages_are_for_admins(path: str) -> None:
     plain = Client()
     plain.force_login(User.objects.create_user("mina", "mina@example.com"))
