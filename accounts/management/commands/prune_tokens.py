@@ -6,10 +6,11 @@ from argparse import ArgumentParser
 from datetime import timedelta
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand
 
 from accounts.api_keys import prune_keys
 from accounts.sessions import prune_sessions
+from gateway.command_errors import WrongInput
 
 DEFAULT_DAYS = 30
 
@@ -23,7 +24,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         if not 0 <= options["days"] <= 36_500:
-            raise CommandError("--days: expected 0 to 36500")
+            raise WrongInput("--days: expected 0 to 36500")
         older_than, is_dry_run = timedelta(days=options["days"]), options["dry_run"]
         sessions = prune_sessions(older_than=older_than, is_dry_run=is_dry_run)
         keys = prune_keys(older_than=older_than, is_dry_run=is_dry_run)

@@ -6,12 +6,13 @@ import json
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand
 from rest_framework.exceptions import ValidationError
 
-from accounts.models import User
+from accounts.management.named_accounts import find_account
 from accounts.usage.report import GROUPS, UsageQuery, list_columns, load_page
 from accounts.usage.serializers import DEFAULT_DAYS, MAX_PAGE, UsageQuerySerializer
+from gateway.command_errors import WrongInput
 from gateway.csv_lines import write_csv
 
 
@@ -42,16 +43,14 @@ class Command(BaseCommand):
 
 
 def _read_query(options: dict[str, Any]) -> UsageQuery:
-    """Raises CommandError."""
+    """Raises WrongInput."""
     given = {name: options[name] for name in ("from", "to", "group_by") if options[name]}
     serializer = UsageQuerySerializer(data=given)
     try:
         serializer.is_valid(raise_exception=True)
     except ValidationError as exc:
-        raise CommandError(json.dumps(exc.detail)) from exc
-    user = User.objects.find_by_login(options["user"]) if options["user"] else None
-    if options["user"] and user is None:
-        raise CommandError(f"There is no user {options['user']!r}.")
+        raise WrongInput(json.dumps(exc.detail)) from exc
+    user = find_account(options["user"]) if options["user"] else None
     wanted = serializer.validated_data
     return UsageQuery(
         first_day=wanted["from"],

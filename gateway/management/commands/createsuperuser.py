@@ -1,4 +1,4 @@
-"""`manage.py createsuperuser`, which refuses the names that the gateway refuses with a sentence."""
+"""`manage.py createsuperuser`, which refuses the names that the gateway refuses with a sentence, and 2."""
 
 from __future__ import annotations
 
@@ -8,11 +8,15 @@ from django.contrib.auth.management.commands import createsuperuser
 from django.core.exceptions import ValidationError
 from django.core.management.base import CommandError
 
+from gateway.command_errors import WrongInput
+
 
 class Command(createsuperuser.Command):
     def handle(self, *args: Any, **options: Any) -> None:
-        """Raises CommandError also for what only the model finds: Django checks each field by itself."""
+        """Raises WrongInput also for what only the model finds: Django checks each field by itself."""
         try:
             super().handle(*args, **options)
         except ValidationError as exc:
-            raise CommandError("; ".join(exc.messages)) from exc
+            raise WrongInput("; ".join(exc.messages)) from exc
+        except CommandError as exc:
+            raise WrongInput(str(exc)) from exc
