@@ -14,21 +14,17 @@ BAD_INPUT = 2
 SERVER_ERRORS = 500
 
 
-class WrongInput(CommandError):
-    """The command cannot be carried out as it was asked for; repeating it unchanged is of no use."""
-
-    def __init__(self, message: str) -> None:
-        super().__init__(message, returncode=BAD_INPUT)
+def refuse_input(message: str) -> CommandError:
+    """To be raised where a command cannot be carried out as it was asked for, whenever it is repeated."""
+    return CommandError(message, returncode=BAD_INPUT)
 
 
-class ActionFailed(CommandError):
-    """What was asked for is in order, and could not be done."""
-
-    def __init__(self, message: str) -> None:
-        super().__init__(message, returncode=ACTION_FAILED)
+def report_failure(message: str) -> CommandError:
+    """To be raised where what was asked for is in order, and could not be done."""
+    return CommandError(message, returncode=ACTION_FAILED)
 
 
 def to_command_error(error: GatewayError, *, about: str = "") -> CommandError:
     """The error with its exit code; `about` names the argument that is meant."""
     message = f"{about}: {error.message}" if about else error.message
-    return ActionFailed(message) if status_of(error) >= SERVER_ERRORS else WrongInput(message)
+    return report_failure(message) if status_of(error) >= SERVER_ERRORS else refuse_input(message)

@@ -10,7 +10,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from gateway.command_errors import WrongInput
+from django.core.management.base import CommandError
+
+from gateway.command_errors import refuse_input
 from modelops.domain.errors import FieldError
 from modelops.domain.fit.question import FitQuestion, ask, parse_question
 from modelops.domain.fit.report import FitReport, LimitingTerm, Verdict
@@ -53,16 +55,16 @@ def add_question_flags(parser: ArgumentParser) -> None:
 
 
 def refuse_question_flags(options: Mapping[str, Any]) -> None:
-    """Raises WrongInput for a flag that would be without effect."""
+    """Raises CommandError for a flag that would be without effect."""
     if given := _list_given(options):
-        raise WrongInput(f"{to_flag(given[0])} goes with --config alone")
+        raise refuse_input(f"{to_flag(given[0])} goes with --config alone")
 
 
 def read_question(options: Mapping[str, Any], choice: GpuChoice) -> FitQuestion:
-    """The question of --config. Raises WrongInput naming the flag."""
+    """The question of --config. Raises CommandError naming the flag."""
     if not choice.gpus:
         reason = choice.problems[0].message if choice.problems else "No GPU has been seen here."
-        raise WrongInput(f"--gpu is needed. {reason}")
+        raise refuse_input(f"--gpu is needed. {reason}")
     raw = {name: options[name] for name in _list_given(options)}
     raw["config"] = _read_config(Path(options["config"]))
     raw["gpus"] = [{"name": gpu.name, "total_mib": gpu.total_bytes / MIB} for gpu in choice.gpus]
@@ -73,7 +75,7 @@ def read_question(options: Mapping[str, Any], choice: GpuChoice) -> FitQuestion:
 
 
 def ask_question(question: FitQuestion) -> FitReport:
-    """The answer; a config.json that lacks something is `unknown`. Raises WrongInput naming a bad flag."""
+    """The answer; a config.json that lacks something is `unknown`. Raises CommandError naming a bad flag."""
     try:
         return ask(question)
     except FieldError as exc:
@@ -97,24 +99,24 @@ def _read_config(path: Path) -> Any:
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as exc:
-        raise WrongInput(f"--config: {path} is not JSON: {exc}") from exc
+        raise refuse_input(f"--config: {path} is not JSON: {exc}") from exc
 
 
 def _read_text(path: Path, flag: str) -> str:
     try:
         return path.read_text(encoding="utf-8-sig")
     except OSError as exc:
-        raise WrongInput(f"{flag}: cannot read {path}: {exc.strerror}") from exc
+        raise refuse_input(f"{flag}: cannot read {path}: {exc.strerror}") from exc
     except UnicodeDecodeError as exc:
-        raise WrongInput(f"{flag}: {path} is not UTF-8 text") from exc
+        raise refuse_input(f"{flag}: {path} is not UTF-8 text") from exc
 
 
 def _list_given(options: Mapping[str, Any]) -> list[str]:
     return [name for name in (*QUESTION_FLAGS, "enforce_eager") if options[name] is not None]
 
 
-def _name_flag(exc: FieldError) -> WrongInput:
-    return WrongInput(f"{to_flag(exc.field)}: {exc.reason}")
+def _name_flag(exc: FieldError) -> CommandError:
+    return refuse_input(f"{to_flag(exc.field)}: {exc.reason}")
 
 
 def to_flag(name: str) -> str:

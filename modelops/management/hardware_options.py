@@ -8,7 +8,7 @@ from typing import Any
 
 from django.db import DatabaseError
 
-from gateway.command_errors import ActionFailed, to_command_error
+from gateway.command_errors import report_failure, to_command_error
 from gateway.errors import NotFound
 from modelops.domain.fit.gpu_catalog import find_card
 from modelops.domain.fit.specs import MIB, Gpu
@@ -43,7 +43,7 @@ def choose_gpus(options: Mapping[str, Any]) -> GpuChoice:
             raise to_command_error(exc, about="--hardware") from exc
         except DatabaseError as exc:
             message = f"--hardware: the database cannot be read (run manage.py migrate): {exc}"
-            raise ActionFailed(message) from exc
+            raise report_failure(message) from exc
     return choose_seen(_find_reading())
 
 

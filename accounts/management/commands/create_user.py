@@ -13,7 +13,7 @@ from django.core.management.base import BaseCommand
 from accounts.change_origin import COMMAND
 from accounts.models import Role
 from accounts.services import create_account
-from gateway.command_errors import WrongInput, to_command_error
+from gateway.command_errors import refuse_input, to_command_error
 from gateway.errors import GatewayError
 
 NO_ARGUMENT = (
@@ -37,6 +37,7 @@ class Command(BaseCommand):
         "A password is no argument: other users of the machine could read it. "
         "Exit code 2: the account cannot be as it was asked for."
     )
+    requires_system_checks: list[str] = []  # they would import all pages
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("username")
@@ -60,7 +61,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         given = _read_password() if options["password_stdin"] else ""
         if options["password_stdin"] and not given:
-            raise WrongInput("There is no password on standard input.")
+            raise refuse_input("There is no password on standard input.")
         made_up = "" if given else secrets.token_urlsafe(12)
         try:
             user = create_account(

@@ -12,12 +12,13 @@ from rest_framework.exceptions import ValidationError
 from accounts.management.named_accounts import find_account
 from accounts.usage.report import GROUPS, UsageQuery, list_columns, load_page
 from accounts.usage.serializers import DEFAULT_DAYS, MAX_PAGE, UsageQuerySerializer
-from gateway.command_errors import WrongInput
+from gateway.command_errors import refuse_input
 from gateway.csv_lines import write_csv
 
 
 class Command(BaseCommand):
     help = "What everybody used, or one account: requests, tokens, latencies and cost, by day, user, model …"
+    requires_system_checks: list[str] = []  # they would import all pages
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--from", help=f"The first day; {DEFAULT_DAYS} days when left out.")
@@ -43,13 +44,13 @@ class Command(BaseCommand):
 
 
 def _read_query(options: dict[str, Any]) -> UsageQuery:
-    """Raises WrongInput."""
+    """Raises CommandError."""
     given = {name: options[name] for name in ("from", "to", "group_by") if options[name]}
     serializer = UsageQuerySerializer(data=given)
     try:
         serializer.is_valid(raise_exception=True)
     except ValidationError as exc:
-        raise WrongInput(json.dumps(exc.detail)) from exc
+        raise refuse_input(json.dumps(exc.detail)) from exc
     user = find_account(options["user"]) if options["user"] else None
     wanted = serializer.validated_data
     return UsageQuery(

@@ -11,11 +11,12 @@ from django.core.management.base import BaseCommand
 from conversations.management.named_owners import find_owner
 from conversations.portability.exporting import ExportFormat, export
 from conversations.portability.selection import Selection
-from gateway.command_errors import ActionFailed, WrongInput
+from gateway.command_errors import refuse_input, report_failure
 
 
 class Command(BaseCommand):
     help = "Export all conversations of an account, but not its trash. The file must not exist yet."
+    requires_system_checks: list[str] = []  # they would import all pages
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("file", type=Path)
@@ -32,12 +33,12 @@ class Command(BaseCommand):
         try:
             opened = path.open("xb")
         except OSError as exc:
-            raise WrongInput(f"{path}: {exc.strerror}.") from exc
+            raise refuse_input(f"{path}: {exc.strerror}.") from exc
         try:
             with opened as file:
                 path.chmod(0o600)
                 for piece in export(Selection(owner_id=user.pk), ExportFormat(name)):
                     file.write(piece)
         except OSError as exc:
-            raise ActionFailed(f"{path}: {exc.strerror}.") from exc
+            raise report_failure(f"{path}: {exc.strerror}.") from exc
         self.stdout.write(f"{path}: {path.stat().st_size} bytes.")

@@ -12,7 +12,7 @@ from conversations.management.named_owners import find_owner
 from conversations.portability.importing import import_file
 from conversations.portability.readers import ImportSource
 from conversations.portability.report import ImportReport
-from gateway.command_errors import WrongInput, to_command_error
+from gateway.command_errors import refuse_input, to_command_error
 from gateway.errors import GatewayError
 
 
@@ -21,6 +21,7 @@ class Command(BaseCommand):
         "Import an export of this product, ChatGPT, Open WebUI or LibreChat into an account. What it "
         "has already is left as it is: safe to repeat."
     )
+    requires_system_checks: list[str] = []  # they would import all pages
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("file", type=Path, help="JSON, JSON lines, or a zip archive.")
@@ -35,7 +36,7 @@ class Command(BaseCommand):
             with options["file"].open("rb") as file:
                 report = import_file(user.pk, file, source=source, is_dry_run=options["dry_run"])
         except OSError as exc:
-            raise WrongInput(f"{options['file']}: {exc.strerror}.") from exc
+            raise refuse_input(f"{options['file']}: {exc.strerror}.") from exc
         except GatewayError as exc:
             raise to_command_error(exc) from exc
         self._tell(report)

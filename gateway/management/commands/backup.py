@@ -8,7 +8,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from gateway.command_errors import ActionFailed, WrongInput
+from gateway.command_errors import refuse_input, report_failure
 from gateway.database.backups import BackupExists, BackupFailed, back_up
 
 
@@ -27,7 +27,7 @@ class Command(BaseCommand):
         try:
             back_up(target)
         except BackupExists as exc:
-            raise WrongInput(str(exc)) from exc
+            raise refuse_input(str(exc)) from exc
         except BackupFailed as exc:
-            raise ActionFailed(str(exc)) from exc
+            raise report_failure(str(exc)) from exc
         self.stdout.write(f"{target}: {target.stat().st_size} bytes.")

@@ -8,15 +8,15 @@ from django.contrib.auth.management.commands import createsuperuser
 from django.core.exceptions import ValidationError
 from django.core.management.base import CommandError
 
-from gateway.command_errors import WrongInput
+from gateway.command_errors import refuse_input
 
 
 class Command(createsuperuser.Command):
     def handle(self, *args: Any, **options: Any) -> None:
-        """Raises WrongInput also for what only the model finds: Django checks each field by itself."""
+        """Raises CommandError also for what only the model finds: Django checks each field by itself."""
         try:
             super().handle(*args, **options)
         except ValidationError as exc:
-            raise WrongInput("; ".join(exc.messages)) from exc
+            raise refuse_input("; ".join(exc.messages)) from exc
         except CommandError as exc:
-            raise WrongInput(str(exc)) from exc
+            raise refuse_input(str(exc)) from exc

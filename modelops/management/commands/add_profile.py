@@ -13,7 +13,7 @@ from django.core.management.base import BaseCommand
 from django.db import DatabaseError, transaction
 
 from gateway.audit import record_change
-from gateway.command_errors import ActionFailed, WrongInput, to_command_error
+from gateway.command_errors import refuse_input, report_failure, to_command_error
 from gateway.env import ConfigurationError
 from gateway.errors import GatewayError
 from modelops.domain.fit.report import serialise_report
@@ -53,12 +53,12 @@ class Command(BaseCommand):
                 with transaction.atomic():
                     record_change("modelprofile_created", save_proposal(proposed), request=None)
         except ConfigurationError as exc:
-            raise WrongInput(str(exc)) from exc
+            raise refuse_input(str(exc)) from exc
         except GatewayError as exc:
             raise to_command_error(exc) from exc
         except DatabaseError as exc:
             message = f"the profile cannot be stored (run manage.py migrate, or use --dry-run): {exc}"
-            raise ActionFailed(message) from exc
+            raise report_failure(message) from exc
         if options["json"]:
             self._print_json(facts, proposed, choice, is_saved=not options["dry_run"])
         else:

@@ -11,7 +11,7 @@ from typing import Any
 from django.core.management.base import BaseCommand
 from django.db import DatabaseError
 
-from gateway.command_errors import BAD_INPUT, ActionFailed, WrongInput, to_command_error
+from gateway.command_errors import BAD_INPUT, refuse_input, report_failure, to_command_error
 from gateway.errors import ModelNotFound
 from modelops.domain.fit.architecture import describe_size
 from modelops.domain.fit.report import FitReport, Verdict, serialise_report
@@ -65,7 +65,7 @@ class Command(BaseCommand):
             raise to_command_error(exc) from exc
         except DatabaseError as exc:
             message = f"profiles cannot be read (run manage.py migrate): {exc}"
-            raise ActionFailed(message) from exc
+            raise report_failure(message) from exc
         choice = choose_gpus(options)
         fit = check_profile(profile, choice)
         self._print(fit.report, choice, title=profile.slug, options=options, profile=profile.slug)
@@ -77,7 +77,7 @@ class Command(BaseCommand):
 
     def _answer_batch(self, options: Mapping[str, Any]) -> None:
         if options["gpu"] or options["hardware"]:
-            raise WrongInput("--batch: each line names its own GPUs")
+            raise refuse_input("--batch: each line names its own GPUs")
         answers = answer_lines(read_lines(options["batch"]))
         self.stdout.write(json.dumps([answer.content for answer in answers], indent=2))
         for answer in answers:

@@ -8,7 +8,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from gateway.command_errors import WrongInput, to_command_error
+from gateway.command_errors import refuse_input, to_command_error
 from gateway.errors import NotFound
 from gateway.stop_signal import catch_stop_signal
 from modelops.models import DEFAULT_SLOT, Engine
@@ -39,11 +39,11 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         if options["tail"] < 0:
-            raise WrongInput("--tail takes a number of lines")
+            raise refuse_input("--tail takes a number of lines")
         engine = _find_engine(options)
         if engine is None and not options["follow"]:
             message = f"No engine has been started in the slot {options['slot']!r} yet."
-            raise WrongInput(message)
+            raise refuse_input(message)
         # Looked up first: what comes while the tail is read is shown twice rather than never.
         newest_id = find_last_piece_id(options["slot"])
         last_id = (self._show_tail(engine, options["tail"]) if engine else 0) or newest_id

@@ -9,7 +9,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
-from gateway.command_errors import WrongInput
+from gateway.command_errors import refuse_input
 from modelops.profiles.reloading import PROFILES_PATH, reload_profiles
 from modelops.profiles.seed_result import Changes, SeedResult
 
@@ -36,7 +36,7 @@ class Command(BaseCommand):
                 self.stdout.write(line)
         if not result.is_valid:
             mistakes = "\n".join(f"  {mistake}" for mistake in result.invalid)
-            raise WrongInput(f"{options['path']} was not loaded, nothing was changed:\n{mistakes}")
+            raise refuse_input(f"{options['path']} was not loaded, nothing was changed:\n{mistakes}")
 
 
 def _describe(result: SeedResult) -> Iterator[str]:

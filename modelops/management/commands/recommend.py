@@ -10,7 +10,7 @@ from typing import Any
 from django.core.management.base import BaseCommand
 from django.db import DatabaseError
 
-from gateway.command_errors import ActionFailed, WrongInput, to_command_error
+from gateway.command_errors import refuse_input, report_failure, to_command_error
 from gateway.errors import ModelNotFound
 from modelops.domain.fit.report_text import VERDICT_WORDS, format_bytes
 from modelops.fit.profile_fits import find_profile_needs, get_profile, rank_profiles
@@ -38,7 +38,7 @@ class Command(BaseCommand):
                 self._recommend_profiles(options)
         except DatabaseError as exc:
             message = f"profiles cannot be read (run manage.py migrate): {exc}"
-            raise ActionFailed(message) from exc
+            raise report_failure(message) from exc
 
     def _recommend_profiles(self, options: Mapping[str, Any]) -> None:
         choice = choose_gpus(options)
@@ -65,7 +65,7 @@ class Command(BaseCommand):
 
     def _recommend_gpus(self, options: Mapping[str, Any]) -> None:
         if options["gpu"] or options["hardware"]:
-            raise WrongInput("--for goes without --gpu and --hardware")
+            raise refuse_input("--for goes without --gpu and --hardware")
         try:
             profile = get_profile(options["wanted"])
         except ModelNotFound as exc:
