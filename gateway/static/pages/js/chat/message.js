@@ -28,6 +28,7 @@ import { Store } from "../store.js";
  * @property {ToolCall[] | null} tool_calls
  * @property {"streaming" | "complete" | "cancelled" | "error"} status
  * @property {string} error_code
+ * @property {string} error_message why it failed, in the words that its request was refused with
  * @property {string} model
  * @property {string} finish_reason
  * @property {number} omitted_messages
@@ -77,6 +78,7 @@ export function makeMessage(fields) {
     tool_calls: null,
     status: "complete",
     error_code: "",
+    error_message: "",
     model: "",
     finish_reason: "",
     omitted_messages: 0,
