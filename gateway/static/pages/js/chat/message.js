@@ -59,6 +59,7 @@ import { Store } from "../store.js";
  * @property {Message} message
  * @property {Store<Said> | null} live
  * @property {Failure | null} failure
+ * @property {string} replaces the id of the message in whose place it is written; empty for none
  */
 
 /**
@@ -108,7 +109,7 @@ export function makeSaid(fields) {
 
 /** @param {Message} message @param {Partial<Item>} [rest] @returns {Item} */
 export function makeItem(message, rest) {
-  return { key: message.id, message, live: null, failure: null, ...rest };
+  return { key: message.id, message, live: null, failure: null, replaces: "", ...rest };
 }
 
 /** A random UUID, also where the page came without TLS: crypto.randomUUID is for secure contexts alone. */
