@@ -19,6 +19,7 @@ from django.utils.translation import gettext, gettext_lazy
 
 from gateway.audit import AuditedAdmin, ReadOnlyAdmin
 from gateway.errors import GatewayError
+from modelops.admin.add_pages import show_add_model
 from modelops.admin.fit_changes import show_change
 from modelops.admin.fit_pages import MOST_REPORTS, show_fit, show_hardware
 from modelops.admin.form_check import check_form, render_parts
@@ -88,12 +89,14 @@ class ModelProfileAdmin(ProfileColumns, AuditedAdmin):
         return ProfileChangeList
 
     def get_urls(self) -> list[URLPattern]:
+        find = self.admin_site.admin_view(self.show_add_model)
         fit = self.admin_site.admin_view(self.show_fit)
         switch = self.admin_site.admin_view(self.show_switch_request)
         change = self.admin_site.admin_view(self.show_change)
         check = self.admin_site.admin_view(self.check_form)
         return [
             path("fit/", fit, name="modelops_modelprofile_fit"),
+            path("find/", find, name="modelops_modelprofile_find"),
             path("<uuid:profile_id>/switch/", switch, name="modelops_modelprofile_switch"),
             path("check/", check, name="modelops_modelprofile_check_new"),
             path("<uuid:profile_id>/check/", check, name="modelops_modelprofile_check"),
@@ -109,6 +112,9 @@ class ModelProfileAdmin(ProfileColumns, AuditedAdmin):
 
     def show_fit(self, request: HttpRequest) -> HttpResponse:
         return show_fit(request, self.admin_site)
+
+    def show_add_model(self, request: HttpRequest) -> HttpResponse:
+        return show_add_model(request, self)
 
     def show_switch_request(self, request: HttpRequest, profile_id: uuid.UUID) -> HttpResponse:
         return show_switch_request(request, self.admin_site, get_object_or_404(ModelProfile, pk=profile_id))
