@@ -24,6 +24,7 @@ from modelops.admin.fit_changes import show_change
 from modelops.admin.fit_pages import MOST_REPORTS, show_fit, show_hardware
 from modelops.admin.form_check import check_form, render_parts
 from modelops.admin.profile_list import NOT_KNOWN, HardwareFilter, ProfileChangeList, ProfileColumns
+from modelops.admin.reload_pages import show_reload
 from modelops.admin.switch_pages import show_switch_request
 from modelops.domain.profiles.setting import Section, list_settings
 from modelops.domain.profiles.spec import ProfileSpec
@@ -89,6 +90,7 @@ class ModelProfileAdmin(ProfileColumns, AuditedAdmin):
         return ProfileChangeList
 
     def get_urls(self) -> list[URLPattern]:
+        reload = self.admin_site.admin_view(self.show_reload)
         find = self.admin_site.admin_view(self.show_add_model)
         fit = self.admin_site.admin_view(self.show_fit)
         switch = self.admin_site.admin_view(self.show_switch_request)
@@ -96,6 +98,7 @@ class ModelProfileAdmin(ProfileColumns, AuditedAdmin):
         check = self.admin_site.admin_view(self.check_form)
         return [
             path("fit/", fit, name="modelops_modelprofile_fit"),
+            path("reload/", reload, name="modelops_modelprofile_reload"),
             path("find/", find, name="modelops_modelprofile_find"),
             path("<uuid:profile_id>/switch/", switch, name="modelops_modelprofile_switch"),
             path("check/", check, name="modelops_modelprofile_check_new"),
@@ -115,6 +118,9 @@ class ModelProfileAdmin(ProfileColumns, AuditedAdmin):
 
     def show_add_model(self, request: HttpRequest) -> HttpResponse:
         return show_add_model(request, self)
+
+    def show_reload(self, request: HttpRequest) -> HttpResponse:
+        return show_reload(request, self)
 
     def show_switch_request(self, request: HttpRequest, profile_id: uuid.UUID) -> HttpResponse:
         return show_switch_request(request, self.admin_site, get_object_or_404(ModelProfile, pk=profile_id))

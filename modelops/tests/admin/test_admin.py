@@ -29,7 +29,15 @@ def act(web: Client, action: str, *profiles: ModelProfile, **options: Any) -> An
 
 @pytest.mark.parametrize(
     "path",
-    [LIST, FIT, HARDWARE, f"{LIST}find/", f"{LIST}{SOME_ID}/apply/", "/admin/modelops/hardwareprofile/"],
+    [
+        LIST,
+        FIT,
+        HARDWARE,
+        f"{LIST}find/",
+        f"{LIST}reload/",
+        f"{LIST}{SOME_ID}/apply/",
+        "/admin/modelops/hardwareprofile/",
+    ],
 )
 def test_pages_are_for_admins(path: str) -> None:
     plain = Client()
