@@ -95,6 +95,14 @@ REFUSED_VARIABLES: Mapping[str, str] = {
 """Why some variables are not on the list; any other name is merely unknown."""
 
 
+def explain_variable(name: str) -> str:
+    """Why a profile may not set this variable."""
+    reason = REFUSED_VARIABLES.get(name.upper())
+    return (
+        f"cannot be set: it {reason}" if reason else "is not on the list of variables that a profile may set"
+    )
+
+
 def read_environment(field: str, value: Any, problems: Problems) -> dict[str, str]:
     """Read `{name: text}`; the result is sorted by name."""
     if not isinstance(value, Mapping):
@@ -104,15 +112,7 @@ def read_environment(field: str, value: Any, problems: Problems) -> dict[str, st
     for name in sorted(value, key=str):
         variable = _BY_NAME.get(name) if isinstance(name, str) else None
         if variable is None:
-            reason = REFUSED_VARIABLES.get(str(name).upper())
-            problems.append(
-                FieldError(
-                    f"{field}.{name}",
-                    f"cannot be set: it {reason}"
-                    if reason
-                    else "is not on the list of variables that a profile may set",
-                )
-            )
+            problems.append(FieldError(f"{field}.{name}", explain_variable(str(name))))
             continue
         environment[name] = variable.kind.read(f"{field}.{name}", value[name], problems)
     return environment
