@@ -22,7 +22,7 @@ from gateway.conf import get_config
 from gateway.errors import GatewayError, NotFound
 from modelops.domain.engine_log.causes import RootCause
 from modelops.domain.switching.plan import Plan, PlanKind
-from modelops.domain.switching.request import SwitchRequest
+from modelops.domain.switching.request import LONGEST_CONTEXT, SHORTEST_CONTEXT, SwitchRequest
 from modelops.domain.switching.states import DrainPolicy, SwitchState
 from modelops.models import ModelProfile, Switch
 from modelops.switching.actor import Actor
@@ -76,7 +76,7 @@ class SwitchForm(forms.Form):
     )
     force = forms.BooleanField(label="Go on in spite of that", required=False)
     max_model_len = forms.IntegerField(
-        min_value=16, max_value=20_000_000, required=False, widget=forms.HiddenInput
+        min_value=SHORTEST_CONTEXT, max_value=LONGEST_CONTEXT, required=False, widget=forms.HiddenInput
     )
 
 

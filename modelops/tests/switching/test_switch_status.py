@@ -106,6 +106,7 @@ def test_cancelling_leaves_the_error_before_it_in_sight() -> None:
     assert serialise_status(for_admin=False)["last_error"] == {
         "code": CAUSE["code"],
         "message": describe_cause(CAUSE["code"]).message,
+        "remedies": [],
         "advice": "",
         "evidence": None,
         "retry_max_model_len": None,
