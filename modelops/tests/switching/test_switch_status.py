@@ -11,7 +11,7 @@ from django.contrib.admin import site
 from django.utils import timezone
 
 from gateway.conf import get_config
-from modelops.admin.switches import SlotAdmin
+from modelops.admin.slots import SlotAdmin
 from modelops.domain.engine_log.failures import describe_cause
 from modelops.domain.switching.states import LIVE_STATES, SwitchState
 from modelops.models import Slot, Switch
@@ -257,7 +257,7 @@ def test_time_of_the_next_try_is_shown_wherever_the_state_is() -> None:
         for each in read_statuses([StatusQuery(is_admin, None) for is_admin in (True, False)])
     ]
     seen += [serialise_status(for_admin=False)["slots"][0]["retry_at"]]
-    page = SlotAdmin(Slot, site).problem_message(Slot.objects.get())
+    page = SlotAdmin(Slot, site).trouble(Slot.objects.get())
 
     assert seen == [written] * 5
     assert f"next try at {written}; at once with manage.py switch_model" in run("model_status")[1]
