@@ -10,7 +10,9 @@ from django.core.exceptions import ValidationError
 from django.db import DatabaseError
 
 from gateway.errors import ModelNotFound, NotFound
+from gateway.near_names import suggest_names
 from gateway.shortening import shorten
+from gateway.wording import fill_in
 from modelops.domain.fit.gpu_needs import Need, find_needs
 from modelops.domain.fit.recommendation import (
     Assessment,
@@ -52,10 +54,12 @@ class ProfileFit:
 
 
 def get_profile(slug: str) -> ModelProfile:
-    """Raises ModelNotFound."""
+    """Raises ModelNotFound, naming profiles that were perhaps meant."""
     profile = ModelProfile.objects.filter(slug=slug).first()
     if profile is None:
-        raise ModelNotFound(f"There is no profile {shorten(slug)!r}.", param="profile_id")
+        problem = fill_in("There is no profile {name}.", name=repr(shorten(slug)))
+        slugs = ModelProfile.objects.order_by("slug").values_list("slug", flat=True)
+        raise ModelNotFound(suggest_names(problem, slug, slugs), param="profile_id")
     return profile
 
 
@@ -63,10 +67,10 @@ def get_hardware_profile(slug: str) -> HardwareProfile:
     """Raises NotFound, naming those that there are."""
     found = HardwareProfile.objects.filter(slug=slug).first() if "\0" not in slug else None
     if found is None:
-        known = ", ".join(HardwareProfile.objects.values_list("slug", flat=True)) or "none is loaded"
-        raise NotFound(
-            f"There is no hardware profile {shorten(slug)!r}; there are: {known}.", param="hardware"
-        )
+        slugs = list(HardwareProfile.objects.values_list("slug", flat=True))
+        known = ", ".join(slugs) or "none is loaded"
+        problem = f"There is no hardware profile {shorten(slug)!r}; there are: {known}."
+        raise NotFound(suggest_names(problem, slug, slugs), param="hardware")
     return found
 
 

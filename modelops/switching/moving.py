@@ -10,6 +10,7 @@ from django.db.models import F
 from gateway.audit import record_change
 from gateway.database.changes import announce_change
 from gateway.errors import SwitchRefused
+from gateway.near_names import suggest_names
 from modelops.models import Slot, SwitcherPresence
 from modelops.switching.actor import Actor
 from modelops.switching.slots import get_slot
@@ -57,4 +58,6 @@ def _choose(slot: Slot, present: Sequence[SwitcherPresence], to: str) -> Switche
         return fitting[0]
     known = "; ".join(describe_box(each.box, each.box_host) for each in others.values()) or "none"
     what = f"Which box is {to!r}?" if to else "To which box?"
-    raise SwitchRefused(f"{what} Other boxes whose switcher has been heard of: {known}.")
+    problem = f"{what} Other boxes whose switcher has been heard of: {known}."
+    names = [name for each in others.values() for name in (each.box_host, each.host, each.box) if name]
+    raise SwitchRefused(suggest_names(problem, to, names))
