@@ -27,6 +27,8 @@ class NewMessage(msgspec.Struct, frozen=True):
     role: MessageRole
     content: str
     extra: Extra | None = None
+    file_name: str = ""
+    """Of the first file beside it, by which a conversation is called that begins without words."""
 
     @property
     def size_bytes(self) -> int:
@@ -154,8 +156,11 @@ class LargeTurn:
 
 
 def make_title(messages: Sequence[NewMessage]) -> str:
-    """The first line that the user wrote, cut at a word to TITLE_LENGTH characters."""
-    first = next((m.content for m in messages if m.role == MessageRole.USER), "")
+    """The first line that the user wrote, or the file that came without words.
+
+    Cut at a word to TITLE_LENGTH characters.
+    """
+    first = next((m.content or m.file_name for m in messages if m.role == MessageRole.USER), "")
     line = " ".join(first.split())
     if len(line) <= TITLE_LENGTH:
         return line
