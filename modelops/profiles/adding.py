@@ -11,6 +11,7 @@ from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 
 from gateway.errors import Conflict, InvalidRequest
+from gateway.wording import fill_in
 from modelops.domain.errors import FieldError, UnknownLayoutError
 from modelops.domain.fit.recommendation import Assessment, advise
 from modelops.domain.profiles.proposal import Subject, propose_profile
@@ -62,12 +63,16 @@ def propose(facts: RepositoryFacts, choice: GpuChoice, *, slug: str | None = Non
     try:
         proposal = propose_profile(subject, slug=slug)
     except (FieldError, UnknownLayoutError) as exc:
-        message = f"{facts.repository}: its config.json is not understood: {exc}"
+        message = fill_in(
+            "{repository}: its config.json is not understood: {problem}",
+            repository=facts.repository,
+            problem=exc.wording,
+        )
         raise InvalidRequest(message, param="repository") from exc
     reading = read_profile(proposal.values)
     if reading.spec is None:
         problem = reading.problems[0]
-        raise InvalidRequest(f"{problem.field}: {problem.reason}", param=problem.field)
+        raise InvalidRequest(problem.wording, param=problem.field)
     return ProposedProfile(reading.spec, advise(proposal.assessment, choice.gpus))
 
 
@@ -103,7 +108,13 @@ def duplicate_profile(profile: ModelProfile) -> ModelProfile:
     try:
         copy.full_clean()
     except ValidationError as exc:
-        raise InvalidRequest(f"The profile {profile.slug} cannot be copied: {describe_invalid(exc)}") from exc
+        raise InvalidRequest(
+            fill_in(
+                "The profile {slug} cannot be copied: {problem}",
+                slug=profile.slug,
+                problem=describe_invalid(exc),
+            )
+        ) from exc
     copy.save()
     return copy
 
@@ -116,7 +127,10 @@ def _find_free_slug(slug: str) -> str:
 
 
 def _name_conflict(slug: str) -> Conflict:
-    return Conflict(f"There is a profile {slug!r} already: choose another name with --slug.", param="slug")
+    return Conflict(
+        fill_in("There is a profile {slug} already: choose another name with --slug.", slug=repr(slug)),
+        param="slug",
+    )
 
 
 def _name_source(facts: RepositoryFacts) -> str:

@@ -11,6 +11,7 @@ from rest_framework.request import Request
 
 from gateway.audit import record_change
 from gateway.conf import BASE_DIR
+from gateway.wording import fill_in
 from modelops.models import ModelProfile
 from modelops.profiles.seed_result import InvalidEntry, SeedResult
 from modelops.profiles.seeding import load_profiles
@@ -33,8 +34,10 @@ def reload_profiles(
     try:
         text = path.read_bytes().decode("utf-8-sig")
     except (OSError, UnicodeDecodeError) as exc:
-        reason = exc.strerror if isinstance(exc, OSError) else "it is not UTF-8"
-        mistake = InvalidEntry(1, "", "", f"{path.name} cannot be read: {reason}")
+        reason = exc.strerror if isinstance(exc, OSError) else fill_in("it is not UTF-8")
+        mistake = InvalidEntry(
+            1, "", "", fill_in("{name} cannot be read: {reason}", name=path.name, reason=reason)
+        )
         return SeedResult(invalid=(mistake,), is_dry_run=dry_run)
     with transaction.atomic():
         result = load_profiles(text, force=force, dry_run=dry_run)

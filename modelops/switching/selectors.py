@@ -9,6 +9,7 @@ from datetime import datetime
 
 from gateway.errors import InvalidRequest, NotFound
 from gateway.shortening import shorten
+from gateway.wording import fill_in
 from modelops.domain.switching.states import SwitchState
 from modelops.models import DEFAULT_SLOT, Engine, EngineLog, Slot, Switch, SwitcherPresence, SwitchEvent
 from modelops.switching.switchers import find_present
@@ -107,7 +108,7 @@ def get_engine(name: str) -> Engine:
     """Raises NotFound."""
     engine = Engine.objects.filter(name=name).first()
     if engine is None:
-        raise NotFound(f"There is no engine {shorten(name)!r}.", param="engine")
+        raise NotFound(fill_in("There is no engine {name}.", name=repr(shorten(name))), param="engine")
     return engine
 
 

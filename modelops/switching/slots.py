@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from gateway.errors import NotFound
 from gateway.shortening import shorten
+from gateway.wording import fill_in
 from modelops.models import DEFAULT_SLOT, Slot
 
 
@@ -16,5 +17,5 @@ def find_slot(slug: str) -> Slot | None:
     """None only for the default slot before its first use. Raises NotFound."""
     slot = Slot.objects.select_related("active_engine").filter(slug=slug).first()
     if slot is None and slug != DEFAULT_SLOT:
-        raise NotFound(f"There is no slot {shorten(slug)!r}.", param="slot")
+        raise NotFound(fill_in("There is no slot {slug}.", slug=repr(shorten(slug))), param="slot")
     return slot
