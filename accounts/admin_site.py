@@ -65,6 +65,8 @@ class GatewayAdminSite(AdminSite):
     """Django's site, with log-ins and log-outs on record and their cookies among the sessions."""
 
     login_form = BoundedLoginForm
+    # The desk has a navigation of its own, by subjects (gateway.templatetags.desk).
+    enable_nav_sidebar = False
 
     def login(  # type: ignore[override]  # django-stubs forget that it redirects
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 from gateway.shortening import shorten_echoes
 from gateway.wording import say, say_all
@@ -44,6 +44,17 @@ class GatewayError(Exception):
         self.headers = dict(headers or {})
         self.details = dict(details or {})
         super().__init__(self.message)
+
+    def with_headers(self, headers: Mapping[str, str]) -> Self:
+        """The same error for one client, with `headers` below its own.
+
+        An error may be raised to several requests at once: those of a batch whose database failed. So what
+        belongs to one of them, such as where its answer is stored, is never written into the error itself.
+        """
+        twin = self.__class__.__new__(self.__class__, *self.args)
+        twin.__dict__.update(self.__dict__)
+        twin.headers = {**headers, **self.headers}
+        return twin
 
 
 class InternalError(GatewayError):
@@ -326,12 +337,19 @@ def status_of(error: GatewayError) -> int:
     return error.upstream_status if isinstance(error, UpstreamRejected) else error.status
 
 
+def describe_error(
+    error: GatewayError, translate: Callable[[str], str] | None = None
+) -> tuple[str, str | None]:
+    """Message and param as clients read them: translated, and no longer than LONGEST_MESSAGE."""
+    message = say(error.wording, translate) if translate else error.message
+    return shorten_echoes(message, error.param)
+
+
 def to_envelope(error: GatewayError, translate: Callable[[str], str] | None = None) -> dict[str, Any]:
     """`{"error": {"message", "type", "param", "code"}}`, OpenAI's shape, for every face of the gateway.
 
     Message and details are in the language of `translate`, if there is one.
     """
-    message = say(error.wording, translate) if translate else error.message
-    message, param = shorten_echoes(message, error.param)
+    message, param = describe_error(error, translate)
     described = {"message": message, "type": error.type, "param": param, "code": error.code}
     return {**say_all(error.details, translate), "error": described}

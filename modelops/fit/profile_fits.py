@@ -11,6 +11,7 @@ from django.db import DatabaseError
 
 from gateway.caller_language import describe_error
 from gateway.errors import ModelNotFound, NotFound
+from gateway.near_names import suggest_names
 from gateway.shortening import shorten
 from gateway.wording import fill_in, join_texts
 from modelops.domain.fit.gpu_needs import Need, find_needs
@@ -54,12 +55,12 @@ class ProfileFit:
 
 
 def get_profile(slug: str) -> ModelProfile:
-    """Raises ModelNotFound."""
+    """Raises ModelNotFound, naming profiles that were perhaps meant."""
     profile = ModelProfile.objects.filter(slug=slug).first()
     if profile is None:
-        raise ModelNotFound(
-            fill_in("There is no profile {slug}.", slug=repr(shorten(slug))), param="profile_id"
-        )
+        problem = fill_in("There is no profile {name}.", name=repr(shorten(slug)))
+        slugs = ModelProfile.objects.order_by("slug").values_list("slug", flat=True)
+        raise ModelNotFound(suggest_names(problem, slug, slugs), param="profile_id")
     return profile
 
 
@@ -67,15 +68,12 @@ def get_hardware_profile(slug: str) -> HardwareProfile:
     """Raises NotFound, naming those that there are."""
     found = HardwareProfile.objects.filter(slug=slug).first() if "\0" not in slug else None
     if found is None:
-        known = ", ".join(HardwareProfile.objects.values_list("slug", flat=True)) or fill_in("none is loaded")
-        raise NotFound(
-            fill_in(
-                "There is no hardware profile {slug}; there are: {known}.",
-                slug=repr(shorten(slug)),
-                known=known,
-            ),
-            param="hardware",
+        slugs = list(HardwareProfile.objects.values_list("slug", flat=True))
+        known = ", ".join(slugs) or fill_in("none is loaded")
+        problem = fill_in(
+            "There is no hardware profile {name}; there are: {known}.", name=repr(shorten(slug)), known=known
         )
+        raise NotFound(suggest_names(problem, slug, slugs), param="hardware")
     return found
 
 

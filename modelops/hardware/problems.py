@@ -130,8 +130,8 @@ def describe_machine_failure(code: int, text: str) -> HardwareProblem:
         ProblemCode.NVML_FAILED,
         fill_in("The NVIDIA driver answered: {text} (code {code}).", text=text, code=code),
         fill_in(
-            "In a container that could read its GPUs before, its access was withdrawn (systemd does that when "
-            "it reloads its units): create the container anew. Otherwise: {what_else}",
+            "In a container that could read its GPUs before, its access was withdrawn (systemd does that "
+            "when it reloads its units): create the container anew. Otherwise: {what_else}",
             what_else=_SEE_LOG,
         ),
     )

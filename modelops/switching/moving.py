@@ -10,6 +10,7 @@ from django.db.models import F
 from gateway.audit import record_change
 from gateway.database.changes import announce_change
 from gateway.errors import SwitchRefused
+from gateway.near_names import suggest_names
 from gateway.wording import fill_in
 from modelops.models import Slot, SwitcherPresence
 from modelops.switching.actor import Actor
@@ -61,8 +62,8 @@ def _choose(slot: Slot, present: Sequence[SwitcherPresence], to: str) -> Switche
         return fitting[0]
     known = "; ".join(describe_box(each.box, each.box_host) for each in others.values()) or fill_in("none")
     what = fill_in("Which box is {to}?", to=repr(to)) if to else fill_in("To which box?")
-    raise SwitchRefused(
-        fill_in(
-            "{question} Other boxes whose switcher has been heard of: {known}.", question=what, known=known
-        )
+    problem = fill_in(
+        "{question} Other boxes whose switcher has been heard of: {known}.", question=what, known=known
     )
+    names = [name for each in others.values() for name in (each.box_host, each.host, each.box) if name]
+    raise SwitchRefused(suggest_names(problem, to, names))

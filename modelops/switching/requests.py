@@ -18,12 +18,12 @@ from modelops.domain.switching.plan import Plan, PlanKind
 from modelops.domain.switching.request import SwitchRequest
 from modelops.domain.switching.states import UNTOUCHED_STATES, SwitchState
 from modelops.fit.profile_fits import get_profile
-from modelops.models import DEFAULT_SLOT, ModelProfile, Slot, Switch, SwitchEvent
+from modelops.models import ModelProfile, Slot, Switch, SwitchEvent
 from modelops.switching.actor import Actor
 from modelops.switching.cancelling import ask_to_cancel, end_waiting_switch
 from modelops.switching.plan_text import describe_problem
 from modelops.switching.planning import plan_switch
-from modelops.switching.slots import find_slot, get_slot
+from modelops.switching.slots import find_default_slot, find_slot, get_slot
 
 ASKED_THROUGH: Mapping[Switch.Via, Translatable] = {
     Switch.Via.API: "asked for through the API",
@@ -57,7 +57,7 @@ Guard = Callable[[Slot, Sequence[Switch]], None]
 def preview_switch(request: SwitchRequest) -> Plan:
     """The plan; writes nothing. Raises NotFound, ModelNotFound, or SwitchRefused for an invalid profile."""
     profile = get_profile(request.profile)
-    slot = find_slot(request.slot) or Slot(slug=DEFAULT_SLOT)
+    slot = find_slot(request.slot) or find_default_slot()
     return _plan(slot, profile, request)
 
 

@@ -23,7 +23,7 @@ from modelops.models import DEFAULT_SLOT, Gate, ModelProfile, Slot, Switch
 from modelops.serving.external_engine import ExternalView, get_external_engine
 from modelops.switching.draining import Draining, describe_draining, find_draining
 from modelops.switching.selectors import find_last_error, find_switcher, list_live_switches, list_slots
-from modelops.switching.slots import find_slot
+from modelops.switching.slots import find_default_slot
 from modelops.switching.switchers import describe_box, list_present
 
 
@@ -133,7 +133,7 @@ def list_slot_statuses(seen: ExternalView | None = None) -> list[SlotStatus]:
 
 def find_default_status(seen: ExternalView | None = None) -> SlotStatus:
     """The default slot's, by its own engine, or else by that of VLLM_BASE_URL: asked now, unless `seen`."""
-    slot = find_slot(DEFAULT_SLOT) or Slot(slug=DEFAULT_SLOT)
+    slot = find_default_slot()
     external = get_external_engine(get_config())
     if external is None or slot.active_engine_id is not None or slot.gate != Gate.OPEN:
         return find_slot_status(slot)

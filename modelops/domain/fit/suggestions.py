@@ -8,7 +8,7 @@ from modelops.domain.fit.assessment import assess_fit
 from modelops.domain.fit.engine_defaults import USUAL_UTILIZATION
 from modelops.domain.fit.gpu_catalog import complete_gpu
 from modelops.domain.fit.measured_run import MeasuredRun
-from modelops.domain.fit.report import FitReport, LimitingTerm, Suggestion, Verdict
+from modelops.domain.fit.report import MORE_GPUS, FitReport, LimitingTerm, Suggestion, Verdict
 from modelops.domain.fit.specs import (
     CheckpointFacts,
     Dtype,
@@ -70,7 +70,7 @@ def find_suggestions(
         return ()
     situation = _Situation(model, settings, gpus, facts, report)
     offers = _check_all(_list_single_changes(situation), report, measured)
-    if not any(offer.kind != "more_gpus" and offer.quantization is None for offer in offers):
+    if not any(offer.is_of_settings for offer in offers):
         offers = _check_all(_list_combinations(situation), report, measured) + offers
     return tuple(offers[:_MOST_OFFERS])
 
@@ -249,7 +249,7 @@ def _list_more_gpus(situation: _Situation) -> Iterator[_Candidate]:
     for ranks in _PARALLEL_SIZES:
         if ranks * stages > len(situation.gpus):
             candidate = situation.change(
-                "more_gpus",
+                MORE_GPUS,
                 fill_in(
                     "{variant} with {flags}",
                     variant=f"{ranks * stages} × {card.name}",

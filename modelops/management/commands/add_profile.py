@@ -9,10 +9,11 @@ import sys
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand
 from django.db import DatabaseError, transaction
 
 from gateway.audit import record_change
+from gateway.command_errors import refuse_input, report_failure, to_command_error
 from gateway.env import ConfigurationError
 from gateway.errors import GatewayError
 from modelops.domain.fit.report import serialise_report
@@ -20,7 +21,7 @@ from modelops.domain.fit.report_text import render_report
 from modelops.fit.gpu_choice import GpuChoice
 from modelops.fit.summary import summarise_choice
 from modelops.management.commands.check_fit import EXIT_CODES
-from modelops.management.hardware_options import BAD_INPUT, add_hardware_options, choose_gpus
+from modelops.management.hardware_options import add_hardware_options, choose_gpus
 from modelops.profiles.adding import ProposedProfile, propose, save_proposal, summarise_facts
 from modelops.profiles.hub import RepositoryFacts, fetch_facts, read_hub_settings
 
@@ -28,7 +29,7 @@ from modelops.profiles.hub import RepositoryFacts, fetch_facts, read_hub_setting
 class Command(BaseCommand):
     help = (
         "Read a model's facts from the Hugging Face hub, propose a profile for the GPUs here, and store "
-        "it disabled. Exit code as of check_fit; 2 when nothing could be proposed."
+        "it disabled. Exit code as of check_fit; 1 when the hub or the database does not answer."
     )
     requires_system_checks: list[str] = []  # --dry-run must work before there is a database
 
@@ -52,12 +53,12 @@ class Command(BaseCommand):
                 with transaction.atomic():
                     record_change("modelprofile_created", save_proposal(proposed), request=None)
         except ConfigurationError as exc:
-            raise CommandError(str(exc), returncode=BAD_INPUT) from exc
+            raise refuse_input(str(exc)) from exc
         except GatewayError as exc:
-            raise CommandError(exc.message, returncode=BAD_INPUT) from exc
+            raise to_command_error(exc) from exc
         except DatabaseError as exc:
             message = f"the profile cannot be stored (run manage.py migrate, or use --dry-run): {exc}"
-            raise CommandError(message, returncode=BAD_INPUT) from exc
+            raise report_failure(message) from exc
         if options["json"]:
             self._print_json(facts, proposed, choice, is_saved=not options["dry_run"])
         else:

@@ -9,7 +9,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from gateway.errors import GatewayError, SwitchRefused
+from gateway.command_errors import SERVER_ERRORS, refuse_input
+from gateway.errors import GatewayError, SwitchRefused, status_of
 from gateway.stop_signal import catch_stop_signal
 from modelops.domain.switching.request import SwitchRequest
 from modelops.domain.switching.states import DrainPolicy
@@ -119,13 +120,15 @@ def _to_request(options: Mapping[str, Any]) -> SwitchRequest:
 
 def _check(options: Mapping[str, Any]) -> None:
     if len(options["reason"]) > LONGEST_REASON:
-        raise CommandError(f"--reason takes {LONGEST_REASON} characters", returncode=ExitCode.REFUSED)
+        raise refuse_input(f"--reason takes {LONGEST_REASON} characters")
     drain_timeout_s = options["drain_timeout"]
     if drain_timeout_s is not None and not 0 <= drain_timeout_s <= LONGEST_DRAIN_S:
-        raise CommandError(f"--drain-timeout is 0 to {LONGEST_DRAIN_S}", returncode=ExitCode.REFUSED)
+        raise refuse_input(f"--drain-timeout is 0 to {LONGEST_DRAIN_S}")
 
 
 def _find_exit_code(error: GatewayError) -> ExitCode:
+    if status_of(error) >= SERVER_ERRORS:
+        return ExitCode.FAILED
     plan = error.details.get("plan") if isinstance(error, SwitchRefused) else None
     codes = [problem["code"] for problem in plan["problems"]] if plan else []
     return _judge_refusals(codes)

@@ -26,11 +26,9 @@ export function describeFailure(error) {
   };
 }
 
-/** @param {string} code of an answer that is stored @returns {Failure} */
-export function describeStoredFailure(code) {
-  const isRefused = code === "invalid_request"; // the reason is not stored
-  const refusal = t("The model could not take this message. Change it and try again; images need a model that reads them.");
-  const message = explainCode(code) ?? (isRefused ? refusal : t("The answer failed ({code}).", { code }));
+/** Of an answer that is stored as failed. @param {import("./message.js").Message} message @returns {Failure} */
+export function describeStoredFailure({ error_code: code, error_message: text }) {
+  const message = explainCode(code) ?? (text ? explainText(text) : t("The answer failed ({code}).", { code }));
   return { code, message, retryAt: null, triesAgain: false };
 }
 
