@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gateway.columns import measure_columns, pad
-from gateway.wording import FilledText, Translatable, Translate, fill_in, fill_text, join_texts, say
+from gateway.wording import Translatable, Translate, fill_in, fill_text, join_texts, say
 from modelops.domain.fit.report import FitReport, LimitingTerm, Suggestion, Verdict
 from modelops.domain.fit.specs import GIB, Gpu
 
@@ -136,7 +136,7 @@ def describe_suggestion(suggestion: Suggestion) -> str:
 def render_report(report: FitReport, *, title: str, hardware: str, translate: Translate = str) -> str:
     """The whole report for a terminal, in the language of `translate`."""
     lines = [
-        say(_head(report, title), translate),
+        _head(report, title, translate),
         "  " + say(fill_in("on {hardware}", hardware=hardware), translate),
     ]
     lines += [f"  {say(reason, translate)}" for reason in report.reasons]
@@ -150,17 +150,17 @@ def render_report(report: FitReport, *, title: str, hardware: str, translate: Tr
     return "\n".join(lines)
 
 
-def _head(report: FitReport, title: str) -> str:
-    verdict = VERDICT_WORDS[report.verdict]
-    shouted = FilledText.of(verdict.upper(), verdict.text, {})
-    if report.limit is LimitingTerm.NONE:
-        return fill_in("{model}: {verdict}", model=title, verdict=shouted)
-    return fill_in(
-        "{model}: {verdict} (limited by {limit})",
-        model=title,
-        verdict=shouted,
-        limit=fill_text(LIMIT_WORDS[report.limit], {}),
-    )
+def _head(report: FitReport, title: str, translate: Translate) -> str:
+    verdict = say(VERDICT_WORDS[report.verdict], translate).upper()
+    head = fill_in("{model}: {verdict}", model=title, verdict=verdict)
+    if report.limit is not LimitingTerm.NONE:
+        head = fill_in(
+            "{model}: {verdict} (limited by {limit})",
+            model=title,
+            verdict=verdict,
+            limit=fill_text(LIMIT_WORDS[report.limit], {}),
+        )
+    return say(head, translate)
 
 
 def _align(lines: Sequence[Line], translate: Translate) -> list[str]:

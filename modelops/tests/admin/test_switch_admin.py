@@ -168,7 +168,7 @@ def test_without_a_switcher_the_page_says_what_to_do_and_offers_no_button(web: C
 
     html = page(web, confirm_path(first))
 
-    assert "Start one there (manage.py run_switcher)" in html
+    assert "Start one: manage.py run_switcher." in html
     assert "cannot be made until the problems above are solved" in html
     assert 'type="submit" class="default"' not in html
 
