@@ -9,7 +9,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.leaving import leave
-from accounts.limits.rows import limits_of_account
+from accounts.limits.in_force import limits_of_account
 from accounts.limits.throttle import admit_login
 from accounts.models import User
 from accounts.rest_caller import caller_of, rest_origin

@@ -19,6 +19,7 @@ def outcome_before(known: KnownMessage, *, request_id: str) -> ReplyOutcome:
         content=known.content,
         reasoning=known.reasoning,
         error_code=known.error_code,
+        error_message=known.error_message,
         model=known.model,
         finish_reason=known.finish_reason,
         prompt_tokens=known.prompt_tokens,

@@ -23,6 +23,15 @@ from chat.endpoints import (
 from chat.schemas import AnswerRequest, ChatRequest
 from gateway.openapi import ERROR_RESPONSE
 
+PLACE_HEADERS = {
+    name: {"description": text, "schema": {"type": "string", "format": "uuid"}}
+    for name, text in {
+        "x-conversation-id": "Where the answer is stored; also of a failure after the message was stored.",
+        "x-message-id": "The row of the answer: a failed one has `error_code` and `error_message`.",
+    }.items()
+}
+"""Of answers that are stored."""
+
 EVENT_STREAM = {"schema": {"type": "string", "description": "chat.completion.chunk events, then [DONE]"}}
 OPENAI_BODY: dict[str, Any] = {
     "type": "object",
@@ -174,14 +183,20 @@ _ANSWER_STREAM: dict[str, Any] = {
 }
 
 
+def _name_place(responses: dict[str, Any]) -> dict[str, Any]:
+    """The responses, with the headers that name where the answer is stored."""
+    return {status: {**response, "headers": PLACE_HEADERS} for status, response in responses.items()}
+
+
 def _post(tag: str, summary: str, body: str, answer: dict[str, Any], *, stream: bool) -> dict[str, Any]:
+    responses = _responses(answer, stream=stream)
     return {
         "post": {
             "operationId": summary.lower().replace(" ", "_").replace("'", "").replace(",", ""),
             "tags": [tag],
             "summary": summary,
             "requestBody": {"required": True, "content": {"application/json": {"schema": _ref(body)}}},
-            "responses": _responses(answer, stream=stream),
+            "responses": _name_place(responses) if tag == "chat" else responses,
         }
     }
 

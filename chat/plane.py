@@ -90,10 +90,10 @@ class ChatPlane:
             await response(scope, receive, send)
         except GatewayError as exc:
             count_refusal(scope, exc)
-            if (admission := scope.get(ADMISSION)) is not None:
-                admission.end(REFUSED)
-                exc.headers = admission.headers | exc.headers
-            raise
+            if (admission := scope.get(ADMISSION)) is None:
+                raise
+            admission.end(REFUSED)
+            raise exc.with_headers(admission.headers) from exc
         except ClientDisconnect:
             # The client closed the connection before its request was complete.
             scope["gateway.log"]["outcome"] = "client_left"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 import uuid
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 import structlog
@@ -26,7 +26,13 @@ from conversations.replies import (
     sweep_orphans,
 )
 from gateway.batching import BatchWorker
-from gateway.errors import DependencyUnavailable, GatewayError, InternalError, ShuttingDown
+from gateway.errors import (
+    DependencyUnavailable,
+    GatewayError,
+    InternalError,
+    ShuttingDown,
+    describe_error,
+)
 
 log = structlog.get_logger()
 
@@ -139,8 +145,16 @@ def public_error(exc: BaseException | None) -> GatewayError | None:
     return InternalError()
 
 
-def outcome_of(message_id: uuid.UUID, generation: Generation, ended_by: BaseException | None) -> ReplyOutcome:
-    """The final state of the answer's row, with the text that was received however the answer ended."""
+def outcome_of(
+    message_id: uuid.UUID,
+    generation: Generation,
+    ended_by: BaseException | None,
+    translate: Callable[[str], str] | None = None,
+) -> ReplyOutcome:
+    """The final state of the answer's row, with the text that was received however the answer ended.
+
+    Why it failed is said in the language of `translate`, as its client is told.
+    """
     transcript = generation.transcript
     error = public_error(ended_by)
     status = MessageStatus.COMPLETE
@@ -157,6 +171,7 @@ def outcome_of(message_id: uuid.UUID, generation: Generation, ended_by: BaseExce
         reasoning=storable_text(transcript.reasoning),
         tool_calls=_storable_calls(transcript.tool_calls),
         error_code=error.code if error else "",
+        error_message=storable_text(describe_error(error, translate)[0]) if error else "",
         model=generation.model,
         finish_reason=storable_text(transcript.finish_reason)[:MAX_FINISH_REASON],
         prompt_tokens=_storable_count(usage.prompt_tokens) if usage else None,
@@ -180,6 +195,7 @@ def failed_outcome(message_id: uuid.UUID, generation: Generation) -> ReplyOutcom
         status=MessageStatus.ERROR,
         content=storable_text(generation.transcript.content),
         error_code=InternalError.code,
+        error_message=InternalError.default_message,
         model=generation.model,
     )
 

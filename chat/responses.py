@@ -28,6 +28,7 @@ from chat.recording import Recorder, failed_outcome, outcome_of, public_error
 from chat.registry import Registry
 from chat.spending import spent_by
 from chat.sse import DONE, error_event
+from conversations.replies import ReplyOutcome
 from gateway import metrics
 from gateway.caller_language import translator_for
 from gateway.errors import DependencyUnavailable, GatewayError
@@ -68,6 +69,7 @@ class Answer(Response):
         self._on_complete = on_complete
         if storing is not None:
             storing.add_done_callback(self._note_stored)
+        self._has_row = False
         self.ended_by: BaseException | None = None
         self._scope: Scope | None = None
 
@@ -96,10 +98,7 @@ class Answer(Response):
                 await self._record()
             error = public_error(self.ended_by)
             if error is not None and not client.has_started:
-                try:
-                    raise error
-                finally:
-                    del error  # its traceback refers to this frame
+                raise error.with_headers(self._headers_of_failure())
             if not client.has_left:
                 await self.conclude(client, error)
             if self._on_complete is not None and self.ended_by is None:
@@ -139,11 +138,22 @@ class Answer(Response):
             return False
         return True
 
+    def _headers_of_failure(self) -> dict[str, str]:
+        """Those of the answer, which name the row that tells of the failure; none where there is no row."""
+        if not self._has_row:
+            return {}
+        return {name.decode(): value.decode() for name, value in self._answer_headers}
+
+    def _translator(self) -> Callable[[str], str] | None:
+        """Into the language of the client; None for English."""
+        return translator_for(header_value(self._scope, b"accept-language") if self._scope else None)
+
     async def _record(self) -> None:
         if self._recorder is None or self._message_id is None or not await self._is_stored():
             return
+        self._has_row = True
         try:
-            await self._recorder.close(outcome_of(self._message_id, self.generation, self.ended_by))
+            await self._recorder.close(self._make_outcome(self._message_id))
         except DependencyUnavailable as exc:
             self.ended_by = self.ended_by or exc
         except Exception as exc:
@@ -151,6 +161,10 @@ class Answer(Response):
             self.ended_by = self.ended_by or exc
             with contextlib.suppress(DependencyUnavailable):
                 await self._recorder.close(failed_outcome(self._message_id, self.generation))
+
+    def _make_outcome(self, message_id: uuid.UUID) -> ReplyOutcome:
+        translate = self._translator() if self.ended_by is not None else None
+        return outcome_of(message_id, self.generation, self.ended_by, translate)
 
     @asynccontextmanager
     async def _accounted(self, scope: Scope) -> AsyncIterator[None]:
@@ -200,8 +214,7 @@ class StreamedAnswer(Answer):
         await client.deliver(self._say(error) + DONE if error else DONE, is_last=True)
 
     def _say(self, error: GatewayError) -> bytes:
-        language = header_value(self._scope, b"accept-language") if self._scope else None
-        return error_event(error, translator_for(language))
+        return error_event(error, self._translator())
 
 
 class CollectedAnswer(Answer):
@@ -250,16 +263,17 @@ def account_for(scope: Scope, generation: Generation, ended_by: BaseException | 
     error = public_error(ended_by)
     status = error.code if error else "cancelled" if ended_by else "ok"
     model = generation.model
-    metrics.CHAT_REQUESTS.labels(model, status).inc()
-    metrics.CHAT_DURATION.labels(model).observe(time.perf_counter() - generation.started_at)
+    meters = metrics.meters_of(model, status)
+    meters.requests.inc()
+    meters.duration.observe(time.perf_counter() - generation.started_at)
     fields = scope["gateway.log"]
     fields.update(model=model, outcome=status, ttft_ms=None)
     if status == "ok" and generation.transcript.is_unfinished:
         fields["is_unfinished"] = True  # the engine gave no finish_reason
     if generation.first_token_at is not None:
         ttft_s = generation.first_token_at - generation.started_at
-        metrics.CHAT_FIRST_TOKEN.labels(model).observe(ttft_s)
+        meters.first_token.observe(ttft_s)
         fields["ttft_ms"] = round(ttft_s * 1000, 1)
     if (usage := generation.transcript.usage) is not None:
-        metrics.CHAT_TOKENS.labels(model, "prompt").inc(max(0, usage.prompt_tokens or 0))
-        metrics.CHAT_TOKENS.labels(model, "completion").inc(max(0, usage.completion_tokens or 0))
+        meters.prompt_tokens.inc(max(0, usage.prompt_tokens or 0))
+        meters.completion_tokens.inc(max(0, usage.completion_tokens or 0))

@@ -135,7 +135,7 @@ class ResumedAnswer(Response):
         """How a closed answer ended, after its text."""
         stored = self._stored
         if stored.status == MessageStatus.ERROR:
-            return error_event(error_with(stored.error_code)) + DONE
+            return error_event(error_with(stored.error_code, stored.error_message)) + DONE
         is_cancelled = stored.status == MessageStatus.CANCELLED
         events = [self._chunk({}, finish_reason="cancelled" if is_cancelled else stored.finish_reason)]
         if (usage := usage_in(stored)) is not None:
@@ -177,13 +177,16 @@ class ResumedAnswer(Response):
             await send(message)
 
 
-def error_with(code: str) -> GatewayError:
-    """The error that has this code, with its default message; an InternalError for a code of nobody."""
+def error_with(code: str, message: str) -> GatewayError:
+    """The error that has this code, with its default message where there is none.
+
+    An InternalError for a code of nobody.
+    """
     kinds: list[type[GatewayError]] = [GatewayError]
     while kinds:
         kind = kinds.pop(0)
         if kind.code == code and kind is not UpstreamRejected:
-            return kind()
+            return kind(message or None)
         kinds += kind.__subclasses__()
     return InternalError()
 

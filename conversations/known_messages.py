@@ -27,6 +27,7 @@ class KnownMessage:
     content: str
     reasoning: str
     error_code: str
+    error_message: str
     model: str
     finish_reason: str
     prompt_tokens: int | None

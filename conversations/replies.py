@@ -46,6 +46,8 @@ class ReplyOutcome:
     reasoning: str = ""
     tool_calls: list[dict[str, Any]] | None = None
     error_code: str = ""
+    error_message: str = ""
+    """Why, as its client was told."""
     model: str = ""
     finish_reason: str = ""
     prompt_tokens: int | None = None
@@ -158,4 +160,6 @@ def _sweep(item: Sweep) -> int:
     rows = Message.objects.filter(status=MessageStatus.STREAMING)
     if not item.everything:
         rows = rows.filter(lease_expires_at__lt=timezone.now())
-    return rows.update(status=MessageStatus.ERROR, error_code=INTERRUPTED, lease_expires_at=None)
+    return rows.update(
+        status=MessageStatus.ERROR, error_code=INTERRUPTED, error_message="", lease_expires_at=None
+    )

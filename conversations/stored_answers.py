@@ -33,6 +33,7 @@ class StoredAnswer:
     reasoning: str
     tool_calls: list[dict[str, Any]] | None
     error_code: str
+    error_message: str
     model: str
     finish_reason: str
     prompt_tokens: int | None

@@ -126,6 +126,7 @@ def _reopen(answers: list[ReopenedAnswer]) -> None:
         constants={
             "status": f"'{MessageStatus.STREAMING.value}'",
             "error_code": "''",
+            "error_message": "''",
             "finish_reason": "''",
             "cancel_requested_at": "NULL",
         },

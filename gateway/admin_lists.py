@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
 from django.contrib.admin.options import IncorrectLookupParameters
@@ -14,6 +14,9 @@ from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 
 from gateway.ids import first_id_at, parse_id
+
+if TYPE_CHECKING:
+    from django.utils.functional import _StrOrPromise as StrOrPromise
 
 SEARCHED_ROWS = 100_000
 """How many of the newest rows a search or a filter looks at, as no index answers most of them."""
@@ -80,6 +83,8 @@ class TypedFilter(admin.SimpleListFilter):
 
     template = "admin/typed_filter.html"
     input_type = "text"
+    suggestions: Sequence[str] = ()
+    """Values that are offered while one types."""
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         return []
@@ -93,6 +98,7 @@ class TypedFilter(admin.SimpleListFilter):
             "name": self.parameter_name,
             "value": self.value() or "",
             "input_type": self.input_type,
+            "suggestions": self.suggestions,
             "others": [
                 (name, value)
                 for name, values in others.items()
@@ -104,12 +110,16 @@ class TypedFilter(admin.SimpleListFilter):
         }
 
 
-def typed(field: str) -> type[TypedFilter]:
+def typed(
+    field: str, *, title: StrOrPromise | None = None, suggestions: Sequence[str] = ()
+) -> type[TypedFilter]:
     """A filter for the rows whose `field` is exactly the text."""
+    shown, offered = title or field.replace("_", " "), suggestions
 
     class ExactFilter(TypedFilter):
-        title = field.replace("_", " ")
+        title = shown
         parameter_name = field
+        suggestions = offered
 
         def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
             value = self.value()

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 from gateway.shortening import shorten_echoes
-from gateway.wording import say
+from gateway.wording import say, say_all
 
 MAXIMUM_RETRY_AFTER_S = 60
 
@@ -35,7 +35,8 @@ class GatewayError(Exception):
         headers: Mapping[str, str] | None = None,
         details: Mapping[str, Any] | None = None,
     ) -> None:
-        """`details` stand beside `error` in the envelope: plain JSON values, such as a refused plan."""
+        """`details` stand beside `error` in the envelope: JSON values, such as a refused plan; their
+        `FilledText`s are translated as the message is."""
         self.wording = message or self.default_message
         """What translations begin from; `message` is a plain string, as encoders want it."""
         self.message = str(self.wording)
@@ -43,6 +44,17 @@ class GatewayError(Exception):
         self.headers = dict(headers or {})
         self.details = dict(details or {})
         super().__init__(self.message)
+
+    def with_headers(self, headers: Mapping[str, str]) -> Self:
+        """The same error for one client, with `headers` below its own.
+
+        An error may be raised to several requests at once: those of a batch whose database failed. So what
+        belongs to one of them, such as where its answer is stored, is never written into the error itself.
+        """
+        twin = self.__class__.__new__(self.__class__, *self.args)
+        twin.__dict__.update(self.__dict__)
+        twin.headers = {**headers, **self.headers}
+        return twin
 
 
 class InternalError(GatewayError):
@@ -59,6 +71,11 @@ class InvalidRequest(GatewayError):
 class ContextLengthExceeded(InvalidRequest):
     code = "context_length_exceeded"
     default_message = "The prompt is longer than the model's context."
+
+
+class ImagesNotSupported(InvalidRequest):
+    code = "images_not_supported"
+    default_message = "The model does not read images."
 
 
 class AuthenticationFailed(GatewayError):
@@ -325,12 +342,19 @@ def status_of(error: GatewayError) -> int:
     return error.upstream_status if isinstance(error, UpstreamRejected) else error.status
 
 
+def describe_error(
+    error: GatewayError, translate: Callable[[str], str] | None = None
+) -> tuple[str, str | None]:
+    """Message and param as clients read them: translated, and no longer than LONGEST_MESSAGE."""
+    message = say(error.wording, translate) if translate else error.message
+    return shorten_echoes(message, error.param)
+
+
 def to_envelope(error: GatewayError, translate: Callable[[str], str] | None = None) -> dict[str, Any]:
     """`{"error": {"message", "type", "param", "code"}}`, OpenAI's shape, for every face of the gateway.
 
-    The message alone is in the language of `translate`, if there is one.
+    Message and details are in the language of `translate`, if there is one.
     """
-    message = say(error.wording, translate) if translate else error.message
-    message, param = shorten_echoes(message, error.param)
+    message, param = describe_error(error, translate)
     described = {"message": message, "type": error.type, "param": param, "code": error.code}
-    return {**error.details, "error": described}
+    return {**say_all(error.details, translate), "error": described}

@@ -14,5 +14,6 @@ urlpatterns = [
     path("switches/<uuid:switch_id>/cancel", switch_views.SwitchCancelView.as_view()),
     path("desk", desk_views.DeskView.as_view()),
     path("desk/history", desk_views.DeskHistoryView.as_view()),
+    path("switches/<uuid:switch_id>/keep-context", switch_views.SwitchKeepContextView.as_view()),
     path("engines", switch_views.EnginesView.as_view()),
 ]

@@ -40,6 +40,7 @@ class ApiKeyAdmin(UncountedAdmin, ReadOnlyAdmin):
     list_filter = [WorkingFilter]
     list_select_related = ["user"]
     search_fields = ["name", "prefix", "user__username", "user__email"]
+    search_ids = ["pk", "user"]
     actions = ["revoke"]
     fields = [
         *("name", "shown_prefix", "user", "scopes", "allowed_models"),

@@ -29,6 +29,7 @@ class SessionAdmin(UncountedAdmin, ReadOnlyAdmin):
     list_filter = [("revoked_at", admin.EmptyFieldListFilter), "kind", "revoked_reason"]
     list_select_related = ["user"]
     search_fields = ["user__username", "user__email", "=address"]
+    search_ids = ["pk", "user"]
     actions = ["end"]
     fields = [
         *("id", "user", "kind", "user_agent", "address", "created_at", "last_used_at", "expires_at"),

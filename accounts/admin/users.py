@@ -16,7 +16,10 @@ from django.urls import reverse
 
 from accounts import hashing
 from accounts.admin.base import admin_origin
+from accounts.admin.user_changes import paths_of_account
+from accounts.admin.user_panels import describe_account
 from accounts.audit import record_audit
+from accounts.cookie_sessions import cookie_session_id
 from accounts.leaving import remove_account
 from accounts.models import ApiKey, AuditEvent, DailyUsage, Session, User
 from accounts.models.users import COMPARED_FORMS
@@ -53,6 +56,23 @@ class UserAdmin(UncountedAdmin, DjangoUserAdmin):  # type: ignore[type-arg]  # n
     add_fieldsets = [
         (None, {"fields": ["username", "email", "role", "usable_password", "password1", "password2"]})
     ]
+
+    def get_urls(self) -> list[Any]:
+        return [*paths_of_account(self), *super().get_urls()]
+
+    def render_change_form(
+        self,
+        request: HttpRequest,
+        context: dict[str, Any],
+        add: bool = False,
+        change: bool = False,
+        form_url: str = "",
+        obj: User | None = None,
+    ) -> HttpResponse:
+        if obj is not None:
+            context |= {"title": str(obj), "subtitle": None}
+            context |= describe_account(obj, own_session=cookie_session_id(request))
+        return super().render_change_form(request, context, add, change, form_url, obj)
 
     def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> list[str]:
         """Nobody changes their own rights; `record_rights` says so once more."""

@@ -12,8 +12,8 @@ from django.db.models import Count, Max, Q
 
 from accounts.audit import record_audit
 from accounts.change_origin import ChangeOrigin
-from accounts.limits.rules import Allowance, LimitBook, LimitRow
-from accounts.models import ApiKey, AuditEvent, Limit, LimitKind, LimitSubject, Role, User
+from accounts.limits.rules import Allowance, LimitRow
+from accounts.models import ApiKey, AuditEvent, Limit, LimitKind, LimitSubject, User
 from gateway.conf import GatewayConfig, get_config
 
 RECORDED = ("kind", "subject", "role", "user_id", "api_key_id", "network", "value", "window_s")
@@ -58,18 +58,6 @@ def default_allowances(config: GatewayConfig | None = None) -> dict[LimitKind, A
     }
 
 
-def limits_of_account(user: User) -> dict[LimitKind, Allowance | None]:
-    """What applies to the account now; one query."""
-    rows = Limit.objects.filter(
-        Q(subject=LimitSubject.DEFAULT)
-        | Q(subject=LimitSubject.ROLE, role=user.role)
-        | Q(subject=LimitSubject.USER, user=user)
-    )
-    book = LimitBook(read_rows(rows), default_allowances())
-    role = Role(user.role)
-    return {kind: book.account_allowance(kind, user_id=user.pk, role=role) for kind in LimitKind}
-
-
 def read_address_limits() -> list[tuple[str, int, int]]:
     """The limits of addresses: network, number, window in seconds."""
     rows = Limit.objects.filter(subject=LimitSubject.ADDRESS, window_s__isnull=False)
@@ -86,6 +74,29 @@ def save_limit(*, limit: Limit, origin: ChangeOrigin) -> None:
         changes = _differences(before or {}, after)
         if changes:
             record_audit(origin=origin, action=action, target=limit, changes=changes)
+
+
+def set_account_limit(
+    *, user: User, kind: LimitKind, value: int, window_s: int | None, origin: ChangeOrigin
+) -> Limit:
+    """A limit of this account alone, in place of the one that it has; on record. Raises ValidationError."""
+    with transaction.atomic():
+        User.objects.select_for_update().get(pk=user.pk)  # one at a time: there is one row for each kind
+        found = Limit.objects.filter(subject=LimitSubject.USER, user=user, kind=kind).first()
+        limit = found or Limit(subject=LimitSubject.USER, user=user, kind=kind)
+        limit.value, limit.window_s = value, window_s
+        limit.full_clean()
+        save_limit(limit=limit, origin=origin)
+    return limit
+
+
+def remove_account_limit(*, user: User, kind: LimitKind, origin: ChangeOrigin) -> bool:
+    """Remove the account's own limit, on record; False when it has none. Less specific ones count again."""
+    limit = Limit.objects.filter(subject=LimitSubject.USER, user=user, kind=kind).first()
+    if limit is None:
+        return False
+    delete_limit(limit=limit, origin=origin)
+    return True
 
 
 def delete_limit(*, limit: Limit, origin: ChangeOrigin) -> None:

@@ -57,6 +57,15 @@ class LimitRow(NamedTuple):
     allowance: Allowance
 
 
+class AccountLimit(NamedTuple):
+    """What applies to an account for one kind, and which number says so."""
+
+    allowance: Allowance | None
+    """None: no limit."""
+    source: LimitSubject | None
+    """Whose row of the table it is; None: the settings."""
+
+
 class Rule(NamedTuple):
     """One limit that applies to one caller."""
 
@@ -121,15 +130,19 @@ class LimitBook:
 
     def account_allowance(self, kind: LimitKind, *, user_id: uuid.UUID, role: Role) -> Allowance | None:
         """The most specific allowance of the account; None for no limit."""
+        return self.find_account_limit(kind, user_id=user_id, role=role).allowance
+
+    def find_account_limit(self, kind: LimitKind, *, user_id: uuid.UUID, role: Role) -> AccountLimit:
+        """The most specific allowance of the account, and where it comes from."""
         for subject, target in (
             (LimitSubject.USER, str(user_id)),
             (LimitSubject.ROLE, str(role)),
             (LimitSubject.DEFAULT, ""),
         ):
             if (found := self._allowances.get((subject, target, kind))) is not None:
-                return found if found.value else None
+                return AccountLimit(found if found.value else None, subject)
         default = self._defaults.get(kind)
-        return default if default and default.value else None
+        return AccountLimit(default if default and default.value else None, None)
 
     def address_allowance(self, address: str | None, default: Allowance) -> Allowance | None:
         """The allowance of the smallest network that contains `address`; None for no limit."""

@@ -76,6 +76,30 @@ def test_user_that_cannot_be_is_refused_with_the_reason(
     assert User.objects.count() == 1
 
 
+@pytest.mark.parametrize("typed", [["--password", "hunter2"], ["--password=hunter2"], ["--password"]])
+def test_password_as_an_argument_is_refused_with_the_reason_and_not_repeated(typed: list[str]) -> None:
+    with pytest.raises(CommandError) as refused:
+        run("create_user", "juno", *typed)
+
+    assert "list of processes" in str(refused.value) and "--password-stdin" in str(refused.value)
+    assert "hunter2" not in str(refused.value)
+    assert not User.objects.exists()
+
+
+def test_password_is_asked_for_at_a_terminal_and_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    monkeypatch.setattr("sys.stdin", Terminal())
+    monkeypatch.setattr("getpass.getpass", lambda prompt: PASSWORD)
+
+    output = run("create_user", "juno", "--password-stdin")
+
+    assert User.objects.get().check_password(PASSWORD)
+    assert PASSWORD not in output
+
+
 def test_superuser_with_a_name_that_nobody_gets_is_refused_with_the_reason(mina: User) -> None:
     with pytest.raises(CommandError, match=r"looks like|already"):
         run("createsuperuser", "--noinput", "--username", "MINA", "--email", "other@example.com")

@@ -72,6 +72,7 @@ class MessageSerializer(serializers.ModelSerializer[Message]):
             "tool_call_id",
             "status",
             "error_code",
+            "error_message",
             "model",
             "finish_reason",
             "omitted_messages",

@@ -14,6 +14,7 @@ from gateway.ids import new_id
 MAX_MODEL_NAME = 200
 MAX_FINISH_REASON = 50
 MAX_TOOL_CALL_ID = 200
+MAX_ERROR_MESSAGE = 500
 """Characters that the columns take."""
 
 REFUSAL = "refusal"
@@ -86,6 +87,9 @@ class Message(models.Model):
     )
     status = models.CharField(max_length=10, choices=MessageStatus, default=MessageStatus.COMPLETE)
     error_code = models.CharField(max_length=50, blank=True)
+    error_message = models.CharField(
+        max_length=MAX_ERROR_MESSAGE, blank=True, help_text="Why the answer failed, as its client was told."
+    )
     model = models.CharField(max_length=MAX_MODEL_NAME, blank=True)
     finish_reason = models.CharField(max_length=MAX_FINISH_REASON, blank=True)
     prompt_tokens = models.PositiveIntegerField(null=True, blank=True)

@@ -45,6 +45,7 @@ def describe_message(message: Message) -> dict[str, Any]:
         "tool_call_id": message.tool_call_id,
         "status": message.status,
         "error_code": message.error_code,
+        "error_message": message.error_message,
         "model": message.model,
         "finish_reason": message.finish_reason,
         "prompt_tokens": message.prompt_tokens,

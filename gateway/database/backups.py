@@ -30,6 +30,10 @@ class BackupFailed(Exception):
     """There is no copy; the message says why."""
 
 
+class BackupExists(BackupFailed):
+    """Something has the name of the file to write."""
+
+
 def back_up(target: Path) -> None:
     """Write a copy of the database to the new file `target`, for its owner only.
 
@@ -37,7 +41,7 @@ def back_up(target: Path) -> None:
     database may be used meanwhile. Raises BackupFailed, and leaves nothing behind then.
     """
     if target.exists():
-        raise BackupFailed(f"{target} exists. A backup replaces nothing.")
+        raise BackupExists(f"{target} exists. A backup replaces nothing.")
     partial = target.with_name(f".{target.name}.partial")
     try:
         partial.unlink(missing_ok=True)
@@ -47,6 +51,8 @@ def back_up(target: Path) -> None:
         else:
             _copy_sqlite(connection.settings_dict["NAME"], partial)
         os.link(partial, target)  # unlike a renaming, it replaces nothing that came meanwhile
+    except FileExistsError as exc:
+        raise BackupExists(f"{target} exists by now. A backup replaces nothing.") from exc
     except (OSError, sqlite3.Error) as exc:
         raise BackupFailed(f"{target} was not written: {exc}") from exc
     finally:

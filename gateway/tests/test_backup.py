@@ -103,7 +103,7 @@ def test_backup_is_for_its_owner_and_replaces_nothing(embedded_stores: Stores, t
 
     assert first.returncode == 0, first.stderr
     assert copy.stat().st_mode & 0o777 == 0o600
-    assert (second.returncode, "exists" in second.stderr) == (1, True)
+    assert (second.returncode, "exists" in second.stderr) == (2, True)
 
 
 def test_backup_into_a_folder_that_does_not_exist_is_an_error(

@@ -95,9 +95,25 @@ def test_operation_ids_are_unique_and_usable_as_names(schema: dict[str, Any]) ->
 
 
 def test_every_operation_documents_its_failures(schema: dict[str, Any]) -> None:
-    silent = [name for name, op in operations(schema) if op["responses"].get("default") != ERROR_RESPONSE]
+    failures = {name: op["responses"].get("default", {}) for name, op in operations(schema)}
 
-    assert silent == []
+    assert [name for name, failure in failures.items() if not ERROR_RESPONSE.items() <= failure.items()] == []
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/api/chat",
+        "/api/conversations/{conversation_id}/messages",
+        "/api/conversations/{conversation_id}/messages/{message_id}/regenerate",
+        "/api/conversations/{conversation_id}/messages/{message_id}/continue",
+    ],
+)
+def test_calls_that_store_answers_say_which_headers_name_the_place(schema: dict[str, Any], path: str) -> None:
+    responses = schema["paths"][path]["post"]["responses"]
+
+    for status in ("200", "default"):
+        assert {"x-conversation-id", "x-message-id"} <= responses[status]["headers"].keys()
 
 
 def test_bearer_token_is_the_way_in(schema: dict[str, Any]) -> None:

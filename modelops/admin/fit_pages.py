@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import json
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlencode
 
 from django.contrib.admin import AdminSite
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
+from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext
 
+from modelops.admin.memory_bars import MemoryBar, draw_bar
+from modelops.domain.fit.card_memory import split_memory
+from modelops.domain.fit.report import Suggestion
 from modelops.domain.fit.report_text import (
     VERDICT_WORDS,
     Line,
@@ -70,31 +77,66 @@ class ProcessView:
 
 
 @dataclass(frozen=True)
+class SuggestionView:
+    """A suggestion in words. `query` leads to its preview, `changes` are JSON for a form that is filled in.
+
+    Both are empty where settings alone do not do it: `needs_cards`, or else another repository.
+    """
+
+    text: str
+    query: str = ""
+    changes: str = ""
+    needs_cards: bool = False
+
+
+@dataclass(frozen=True)
 class FitView:
     """A fit as the template shows it."""
 
     fit: ProfileFit
+    bars: Sequence[MemoryBar]
     memory: Sequence[Line]
     capacity: Sequence[Line]
-    suggestions: Sequence[str]
+    suggestions: Sequence[SuggestionView]
     start: Sequence[StartLine]
     """What was expected of the last good start, and what it measured."""
 
 
-def view_fit(fit: ProfileFit) -> FitView:
+def view_fit(fit: ProfileFit, choice: GpuChoice, hardware: str = "") -> FitView:
     report = fit.report
     return FitView(
         fit,
+        draw_bars(fit, choice),
         list_memory_lines(report),
         list_capacity_lines(report),
-        [describe_suggestion(each) for each in report.suggestions],
+        [_view_suggestion(each, hardware) for each in report.suggestions],
         list_start_lines(fit.last_start.estimate, fit.last_start.actual) if fit.last_start else (),
     )
 
 
-def render_fit(fit: ProfileFit, choice: GpuChoice) -> str:
-    """The report as HTML, for a form."""
-    context = {"view": view_fit(fit), "verdict": describe_fit(fit), "hardware": choice}
+def draw_bars(fit: ProfileFit, choice: GpuChoice) -> list[MemoryBar]:
+    """The cards that the profile would use; none where nothing is known of its memory."""
+    gpus = choice.select(fit.spec.gpu_selection) if fit.spec else None
+    return [draw_bar(card, number) for number, card in enumerate(split_memory(fit.report, gpus))]
+
+
+def _view_suggestion(suggestion: Suggestion, hardware: str) -> SuggestionView:
+    text = describe_suggestion(suggestion)
+    if not suggestion.is_of_settings:
+        return SuggestionView(text, needs_cards=suggestion.quantization is None)
+    changes = dict(suggestion.changes)
+    return SuggestionView(text, write_change(changes, hardware), json.dumps(changes))
+
+
+def write_change(changes: Mapping[str, Any], hardware: str = "") -> str:
+    """A change of settings as a query: each value as JSON under its setting's name."""
+    values = {name: json.dumps(value) for name, value in changes.items()}
+    return urlencode(values | ({"hardware": hardware} if hardware else {}))
+
+
+def render_fit(fit: ProfileFit, choice: GpuChoice, hardware: str = "") -> str:
+    """The report as HTML. `hardware` is the hardware profile that was asked about, else empty."""
+    context = {"view": view_fit(fit, choice, hardware), "verdict": describe_fit(fit), "hardware": choice}
     return render_to_string("admin/modelops/fit_report.html", context)
 
 
@@ -109,20 +151,27 @@ def describe_fit(fit: ProfileFit) -> SafeString:
     )
 
 
+def link_fit(profile: ModelProfile, hardware: str = "") -> str:
+    """The address of the profile's report, on that hardware profile or the GPUs that are there."""
+    query = {"profile": profile.slug} | ({"hardware": hardware} if hardware else {})
+    return f"{reverse('admin:modelops_modelprofile_fit')}?{urlencode(query)}"
+
+
 def show_fit(request: HttpRequest, site: AdminSite) -> HttpResponse:
     """Full reports of the profiles named by `?profile=…`, on `?hardware=…` or the GPUs that are there."""
     slugs = request.GET.getlist("profile")[:MOST_REPORTS]
-    choice = find_gpu_choice(request.GET.get("hardware"))
+    hardware = request.GET.get("hardware", "")
+    choice = find_gpu_choice(hardware)
     profiles = ModelProfile.objects.filter(slug__in=[slug for slug in slugs if "\0" not in slug])
     fits = check_profiles(profiles, choice)
     context = {
         **site.each_context(request),
-        "title": "GPU fit",
+        "title": gettext("GPU fit"),
         "opts": ModelProfile._meta,
         "hardware": choice,
         "hardware_profiles": HardwareProfile.objects.all(),
-        "chosen_hardware": request.GET.get("hardware", ""),
-        "reports": [(fit.profile, render_fit(fit, choice)) for fit in fits],
+        "chosen_hardware": hardware,
+        "reports": [(fit.profile, render_fit(fit, choice, hardware)) for fit in fits],
         "slugs": slugs,
     }
     return TemplateResponse(request, "admin/modelops/fit_page.html", context)

@@ -14,20 +14,25 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDi
 from django.shortcuts import get_object_or_404
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
-from django.utils.safestring import SafeString
+from django.utils.safestring import mark_safe
+from django.utils.translation import gettext, gettext_lazy
 
 from gateway.audit import AuditedAdmin, ReadOnlyAdmin
 from gateway.errors import GatewayError
-from modelops.admin.fit_pages import MOST_REPORTS, describe_fit, render_fit, show_fit, show_hardware
+from modelops.admin.add_pages import show_add_model
+from modelops.admin.fit_changes import show_change
+from modelops.admin.fit_pages import MOST_REPORTS, show_fit, show_hardware
+from modelops.admin.form_check import check_form, render_parts
+from modelops.admin.profile_list import NOT_KNOWN, HardwareFilter, ProfileChangeList, ProfileColumns
+from modelops.admin.reload_pages import show_reload
 from modelops.admin.switch_pages import show_switch_request
 from modelops.domain.profiles.setting import Section, list_settings
 from modelops.domain.profiles.spec import ProfileSpec
-from modelops.fit.profile_fits import ProfileFit, assess_profiles, check_profile, find_gpu_choice
+from modelops.fit.profile_fits import check_profile, find_gpu_choice
 from modelops.models import HardwareProfile, HardwareSample, ModelProfile
 from modelops.profiles.adding import duplicate_profile
 from modelops.profiles.seeding import export_profiles
 
-NOT_KNOWN = "–"
 FIRST_IN_SECTION = (
     "tensor_parallel_size",
     "pipeline_parallel_size",
@@ -44,41 +49,6 @@ SECTION_NOTES = {
 }
 
 
-class HardwareFilter(admin.SimpleListFilter):
-    """Which GPUs the verdicts are about. Filters no rows."""
-
-    title = "GPUs to check on"
-    parameter_name = "hardware"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return list(HardwareProfile.objects.values_list("slug", "display_name"))
-
-    def choices(self, changelist: Any) -> Any:
-        first, *others = super().choices(changelist)
-        yield {**first, "display": "the GPUs that are there"}
-        yield from others
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        return queryset
-
-
-class ProfileChangeList(ChangeList):
-    """Reads the hardware once and gives every row of the page its fit."""
-
-    def get_results(self, request: HttpRequest) -> None:
-        super().get_results(request)
-        self.hardware = find_gpu_choice(request.GET.get(HardwareFilter.parameter_name))
-        rows = list(self.result_list)
-        for row, fit in zip(rows, assess_profiles(rows, self.hardware), strict=True):
-            row.fit = fit
-        self.result_list = rows
-
-
-def get_fit(row: ModelProfile) -> ProfileFit:
-    fit: ProfileFit = row.fit  # type: ignore[attr-defined]  # set by ProfileChangeList
-    return fit
-
-
 def list_setting_fieldsets() -> list[tuple[str | None, Any]]:
     """The settings of a profile by their sections, in the order of the table but for `FIRST_IN_SECTION`."""
     settings = {each.name: each.section for each in list_settings(ProfileSpec)}
@@ -93,16 +63,15 @@ def list_setting_fieldsets() -> list[tuple[str | None, Any]]:
 
 
 @admin.register(ModelProfile)
-class ModelProfileAdmin(AuditedAdmin):
+class ModelProfileAdmin(ProfileColumns, AuditedAdmin):
     list_display = [
         "slug",
+        "name",
         "verdict",
         "largest_context",
         "tensor_parallel",
         "concurrency",
-        "is_enabled",
-        "is_default",
-        "display_name",
+        "switch",
     ]
     list_filter = [HardwareFilter, "is_enabled", "engine", "runtime", "quantization"]
     search_fields = ["slug", "display_name", "repository", "description_en", "description_ko"]
@@ -112,66 +81,76 @@ class ModelProfileAdmin(AuditedAdmin):
     formfield_overrides = {JSONField: {"widget": Textarea(attrs={"rows": 4, "cols": 80})}}
     readonly_fields = ["fit_report", "drift", "created_at", "updated_at"]
     fieldsets = [
-        ("GPU fit", {"fields": ["fit_report"]}),
+        (gettext_lazy("GPU fit"), {"fields": ["fit_report"]}),
         *list_setting_fieldsets(),
-        ("History", {"fields": ["drift", "created_at", "updated_at"]}),
+        (gettext_lazy("History"), {"fields": ["drift", "created_at", "updated_at"]}),
     ]
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return ProfileChangeList
 
     def get_urls(self) -> list[URLPattern]:
+        reload = self.admin_site.admin_view(self.show_reload)
+        find = self.admin_site.admin_view(self.show_add_model)
         fit = self.admin_site.admin_view(self.show_fit)
         switch = self.admin_site.admin_view(self.show_switch_request)
+        change = self.admin_site.admin_view(self.show_change)
+        check = self.admin_site.admin_view(self.check_form)
         return [
             path("fit/", fit, name="modelops_modelprofile_fit"),
+            path("reload/", reload, name="modelops_modelprofile_reload"),
+            path("find/", find, name="modelops_modelprofile_find"),
             path("<uuid:profile_id>/switch/", switch, name="modelops_modelprofile_switch"),
+            path("check/", check, name="modelops_modelprofile_check_new"),
+            path("<uuid:profile_id>/check/", check, name="modelops_modelprofile_check"),
+            path("<uuid:profile_id>/apply/", change, name="modelops_modelprofile_change_preview"),
             *super().get_urls(),
         ]
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        context = {"title": gettext("Profiles"), **(extra_context or {})}
+        return super().changelist_view(request, context)
 
     def show_fit(self, request: HttpRequest) -> HttpResponse:
         return show_fit(request, self.admin_site)
 
+    def show_add_model(self, request: HttpRequest) -> HttpResponse:
+        return show_add_model(request, self)
+
+    def show_reload(self, request: HttpRequest) -> HttpResponse:
+        return show_reload(request, self)
+
     def show_switch_request(self, request: HttpRequest, profile_id: uuid.UUID) -> HttpResponse:
         return show_switch_request(request, self.admin_site, get_object_or_404(ModelProfile, pk=profile_id))
 
-    @admin.display(description="verdict")
-    def verdict(self, row: ModelProfile) -> SafeString:
-        return describe_fit(get_fit(row))
+    def show_change(self, request: HttpRequest, profile_id: uuid.UUID) -> HttpResponse:
+        return show_change(request, self, get_object_or_404(ModelProfile, pk=profile_id))
 
-    @admin.display(description="largest context")
-    def largest_context(self, row: ModelProfile) -> str:
-        return format_count(get_fit(row).report.max_model_len_that_fits)
+    def check_form(self, request: HttpRequest, profile_id: uuid.UUID | None = None) -> HttpResponse:
+        profile = get_object_or_404(ModelProfile, pk=profile_id) if profile_id else None
+        return check_form(request, self, profile)
 
-    @admin.display(description="tensor parallel")
-    def tensor_parallel(self, row: ModelProfile) -> str:
-        """What `auto` stands for on these GPUs is said as such."""
-        size = get_fit(row).assessment.settings.tensor_parallel_size
-        return f"{size} (auto)" if row.tensor_parallel_size is None else str(size)
-
-    @admin.display(description="requests at once")
-    def concurrency(self, row: ModelProfile) -> str:
-        return format_count(get_fit(row).report.max_concurrency)
-
-    @admin.display(description="on the GPUs that are there")
+    @admin.display(description=gettext_lazy("on the GPUs that are there"))
     def fit_report(self, row: ModelProfile) -> str:
         if row.pk is None or row._state.adding:
-            return "Save the profile to see how it fits."
+            return gettext("Save the profile to see how it fits.")
         choice = find_gpu_choice()
-        return render_fit(check_profile(row, choice), choice)
+        return mark_safe(render_parts(check_profile(row, choice), choice)["report"])  # noqa: S308 - a template's
 
-    @admin.display(description="changed since it was loaded")
+    @admin.display(description=gettext_lazy("changed since it was loaded"))
     def drift(self, row: ModelProfile) -> str:
         return ", ".join(row.find_drift()) or NOT_KNOWN
 
-    @admin.action(description="Switch to this profile")
+    @admin.action(description=gettext_lazy("Switch to this profile"))
     def switch_to(self, request: HttpRequest, queryset: QuerySet[ModelProfile]) -> HttpResponse | None:
         if queryset.count() != 1:
-            self.message_user(request, "Choose one profile to switch to.", messages.ERROR)
+            self.message_user(request, gettext("Choose one profile to switch to."), messages.ERROR)
             return None
         return HttpResponseRedirect(reverse("admin:modelops_modelprofile_switch", args=[queryset.get().pk]))
 
-    @admin.action(description="Check GPU fit")
+    @admin.action(description=gettext_lazy("Check GPU fit"))
     def check_gpu_fit(self, request: HttpRequest, queryset: QuerySet[ModelProfile]) -> HttpResponse:
         query = QueryDict(mutable=True)
         query.setlist("profile", [row.slug for row in queryset[:MOST_REPORTS]])
@@ -179,7 +158,7 @@ class ModelProfileAdmin(AuditedAdmin):
             query["hardware"] = hardware
         return HttpResponseRedirect(f"{reverse('admin:modelops_modelprofile_fit')}?{query.urlencode()}")
 
-    @admin.action(description="Export YAML")
+    @admin.action(description=gettext_lazy("Export YAML"))
     def export_yaml(self, request: HttpRequest, queryset: QuerySet[ModelProfile]) -> HttpResponse:
         slugs = [row.slug for row in queryset]
         name = slugs[0] if len(slugs) == 1 else "model-profiles"
@@ -189,7 +168,7 @@ class ModelProfileAdmin(AuditedAdmin):
             headers={"Content-Disposition": f'attachment; filename="{name}.yml"'},
         )
 
-    @admin.action(description="Duplicate")
+    @admin.action(description=gettext_lazy("Duplicate"))
     def duplicate(self, request: HttpRequest, queryset: QuerySet[ModelProfile]) -> HttpResponse | None:
         copies = []
         for row in queryset:
@@ -202,7 +181,7 @@ class ModelProfileAdmin(AuditedAdmin):
         for copy in copies:
             self.log_addition(request, copy, "Duplicated.")
             link = reverse("admin:modelops_modelprofile_change", args=[copy.pk])
-            text = format_html('Made <a href="{}">{}</a>, disabled.', link, copy.slug)
+            text = format_html(gettext('Made <a href="{}">{}</a>, disabled.'), link, copy.slug)
             self.message_user(request, text, messages.SUCCESS)
         if len(copies) == 1 and queryset.count() == 1:
             return HttpResponseRedirect(reverse("admin:modelops_modelprofile_change", args=[copies[0].pk]))
@@ -225,7 +204,3 @@ class HardwareSampleAdmin(ReadOnlyAdmin):
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         return show_hardware(request, self.admin_site)
-
-
-def format_count(number: float | None) -> str:
-    return NOT_KNOWN if number is None else f"{number:,.10g}"

@@ -1,16 +1,16 @@
 """What an operator should act on, each with what to do and where.
 
-An alarm's texts are `gateway.wording`s: English here, said in a reader's language by `Alarm.serialise`.
+An alarm's texts are those of `gateway.wording`: English here, said in each language when they are encoded.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from gateway.wording import fill_in, say
+from gateway.wording import end_sentence, fill_in
 from modelops.desk.alarm_texts import say_gpu_problem
 from modelops.domain.engine_log.causes import RootCause
 from modelops.domain.fit.specs import GIB
@@ -43,12 +43,13 @@ class Alarm:
     target: str = ""
     switch: str = ""
 
-    def serialise(self, translate: Callable[[str], str]) -> dict[str, Any]:
+    def serialise(self) -> dict[str, Any]:
+        """JSON values, with texts that are still to be translated."""
         return {
             "code": self.code,
             "level": str(self.level),
-            "message": say(self.message, translate),
-            "advice": say(self.advice, translate),
+            "message": self.message,
+            "advice": self.advice,
             "target": self.target,
             "switch": self.switch,
         }
@@ -104,7 +105,7 @@ def _find_degraded(facts: AlarmFacts) -> Iterator[Alarm]:
         failed = facts.last_failed.get(status.slot.slug)
         cause = status.slot.problem or (failed.root_cause if failed else None)
         known = RootCause.parse(cause) if cause else None
-        reason = status.problem or (known.message if known else "")
+        reason = status.problem or (end_sentence(known.message) if known else "")
         advice = known.advice if known and known.advice else ""
         yield Alarm(
             "degraded",

@@ -23,7 +23,6 @@ LIVE_PERIOD_S = 0.5
 """How often while a switch is under way."""
 SHORTEST_PERIOD_S = 0.2
 """However often something changes."""
-NOTHING_LIVE = b"[]"
 
 
 class DeskFollower:
@@ -139,5 +138,5 @@ class DeskFeed:
                 follower.tell()
 
     def _find_period(self) -> float:
-        is_settled = self.snapshot is None or self.snapshot.parts["live"] == NOTHING_LIVE
+        is_settled = self.snapshot is None or self.snapshot.is_settled
         return SETTLED_PERIOD_S if is_settled else LIVE_PERIOD_S

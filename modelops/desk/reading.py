@@ -11,9 +11,8 @@ from typing import Any
 from django.conf import settings
 from django.utils import timezone
 from django.utils.module_loading import import_string
-from django.utils.translation import gettext, override
 
-from modelops.desk.alarms import Alarm, AlarmFacts, find_alarms
+from modelops.desk.alarms import AlarmFacts, find_alarms
 from modelops.desk.gpu_cards import describe_card
 from modelops.desk.profile_cards import ProfileCards
 from modelops.desk.serving_parts import (
@@ -23,7 +22,7 @@ from modelops.desk.serving_parts import (
     describe_serving,
     write_time,
 )
-from modelops.desk.snapshot import LANGUAGES, DeskSnapshot, encode_part
+from modelops.desk.snapshot import DeskSnapshot, PartEncoder
 from modelops.hardware.sampling import SampledReading, load_history
 from modelops.models import Engine, EngineLoad, Switch
 from modelops.serving.external_engine import ExternalView
@@ -46,6 +45,7 @@ class DeskReader:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._profiles = ProfileCards()
+        self._encoder = PartEncoder()
 
     def read(self, seen: ExternalView | None = None) -> DeskSnapshot:
         """Everything, as it is now. `seen` is the engine of VLLM_BASE_URL where it was probed before;
@@ -79,11 +79,9 @@ class DeskReader:
             "profiles": cards,
             "recent": describe_recent(_list_recent()),
             "usage": _read_usage(),
+            "alarms": [alarm.serialise() for alarm in alarms],
         }
-        return DeskSnapshot(
-            {name: encode_part(content) for name, content in parts.items()},
-            {"alarms": {language: _say_alarms(alarms, language) for language in LANGUAGES}},
-        )
+        return DeskSnapshot(self._encoder.encode(parts), is_settled=not parts["live"])
 
 
 @cache
@@ -94,11 +92,6 @@ def get_desk_reader() -> DeskReader:
 def read_desk(items: Sequence[ExternalView | None]) -> list[DeskSnapshot]:
     """One snapshot for all items. A handler of `gateway.batching`."""
     return [get_desk_reader().read(items[0])] * len(items)
-
-
-def _say_alarms(alarms: Sequence[Alarm], language: str) -> bytes:
-    with override(language):
-        return encode_part([alarm.serialise(gettext) for alarm in alarms])
 
 
 def _find_failed(statuses: Sequence[SlotStatus]) -> dict[str, Switch]:

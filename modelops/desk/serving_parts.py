@@ -8,6 +8,7 @@ from typing import Any
 
 from django.urls import reverse
 
+from gateway.wording import end_sentence
 from modelops.domain.engine_log.causes import RootCause
 from modelops.domain.switching.states import UNTOUCHED_STATES, SwitchState
 from modelops.models import Engine, EngineLoad, Switch
@@ -52,7 +53,7 @@ def _describe_slot(status: SlotStatus) -> dict[str, Any]:
         "profile": status.current_profile,
         "desired_profile": slot.desired_profile,
         "since": write_time(status.since),
-        "problem": status.problem or (cause.message if cause else ""),
+        "problem": status.problem or (end_sentence(cause.message) if cause else ""),
         "advice": (cause.advice or "") if cause else "",
         "retry_at": write_time(find_retry_at(slot)) if status.switch is None else None,
         "engine": _describe_engine(engine) if engine else None,
@@ -134,7 +135,9 @@ def _describe_ended(switch: Switch) -> dict[str, Any]:
         "is_cancelled": is_undone,
         "is_failed": switch.state != SwitchState.ACTIVE and not is_undone,
         "max_model_len": switch.max_model_len,
-        "cause": None if cause is None or is_undone else {"code": cause.code, "message": cause.message},
+        "cause": None
+        if cause is None or is_undone
+        else {"code": cause.code, "message": end_sentence(cause.message)},
     }
 
 

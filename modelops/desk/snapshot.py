@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import msgspec
+from django.utils.translation import gettext, override
+
+from gateway.wording import say_all
 
 LANGUAGES = ("en", "ko")
 TROUBLE = b'{"type":"trouble","code":"database_unavailable"}'
@@ -18,19 +21,37 @@ Known = Mapping[str, bytes]
 
 @dataclass(frozen=True)
 class DeskSnapshot:
-    """Each part encoded. `by_language` are those that hold sentences, by part and then by language."""
+    """Every part, encoded in each language, by language and then by name."""
 
-    parts: Mapping[str, bytes]
-    by_language: Mapping[str, Mapping[str, bytes]]
+    parts: Mapping[str, Known]
+    is_settled: bool = True
+    """False while a switch is under way."""
 
     def select(self, language: str) -> Known:
-        """Every part, in the language; English where the desk has none of it."""
-        said = {name: texts.get(language, texts["en"]) for name, texts in self.by_language.items()}
-        return {**self.parts, **said}
+        """Every part in the language; in English where the desk has none of it."""
+        return self.parts.get(language, self.parts["en"])
 
 
-def encode_part(content: Any) -> bytes:
-    return msgspec.json.encode(content)
+class PartEncoder:
+    """Encodes parts, those that have not changed only once. Not safe to use from several threads at once."""
+
+    def __init__(self) -> None:
+        self._contents: dict[str, Any] = {}
+        self._encoded: dict[str, dict[str, bytes]] = {}
+
+    def encode(self, contents: Mapping[str, Any]) -> dict[str, dict[str, bytes]]:
+        for name, content in contents.items():
+            if name not in self._contents or self._contents[name] != content:
+                self._contents[name] = content
+                self._encoded[name] = {language: _encode(content, language) for language in LANGUAGES}
+        return {
+            language: {name: self._encoded[name][language] for name in contents} for language in LANGUAGES
+        }
+
+
+def _encode(content: Any, language: str) -> bytes:
+    with override(language):
+        return msgspec.json.encode(say_all(content, gettext))
 
 
 def write_message(parts: Known, known: Known) -> bytes | None:

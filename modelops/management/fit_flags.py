@@ -12,12 +12,12 @@ from typing import Any
 
 from django.core.management.base import CommandError
 
+from gateway.command_errors import refuse_input
 from modelops.domain.errors import FieldError
 from modelops.domain.fit.question import FitQuestion, ask, parse_question
 from modelops.domain.fit.report import FitReport, LimitingTerm, Verdict
 from modelops.domain.fit.specs import MIB
 from modelops.fit.gpu_choice import GpuChoice
-from modelops.management.hardware_options import BAD_INPUT
 
 _UNREADABLE = (ArithmeticError, AttributeError, IndexError, KeyError, TypeError, ValueError)
 """What a config.json with values of strange kinds may run into."""
@@ -57,14 +57,14 @@ def add_question_flags(parser: ArgumentParser) -> None:
 def refuse_question_flags(options: Mapping[str, Any]) -> None:
     """Raises CommandError for a flag that would be without effect."""
     if given := _list_given(options):
-        raise CommandError(f"{to_flag(given[0])} goes with --config alone", returncode=BAD_INPUT)
+        raise refuse_input(f"{to_flag(given[0])} goes with --config alone")
 
 
 def read_question(options: Mapping[str, Any], choice: GpuChoice) -> FitQuestion:
     """The question of --config. Raises CommandError naming the flag."""
     if not choice.gpus:
         reason = choice.problems[0].message if choice.problems else "No GPU has been seen here."
-        raise CommandError(f"--gpu is needed. {reason}", returncode=BAD_INPUT)
+        raise refuse_input(f"--gpu is needed. {reason}")
     raw = {name: options[name] for name in _list_given(options)}
     raw["config"] = _read_config(Path(options["config"]))
     raw["gpus"] = [{"name": gpu.name, "total_mib": gpu.total_bytes / MIB} for gpu in choice.gpus]
@@ -99,16 +99,16 @@ def _read_config(path: Path) -> Any:
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as exc:
-        raise CommandError(f"--config: {path} is not JSON: {exc}", returncode=BAD_INPUT) from exc
+        raise refuse_input(f"--config: {path} is not JSON: {exc}") from exc
 
 
 def _read_text(path: Path, flag: str) -> str:
     try:
         return path.read_text(encoding="utf-8-sig")
     except OSError as exc:
-        raise CommandError(f"{flag}: cannot read {path}: {exc.strerror}", returncode=BAD_INPUT) from exc
+        raise refuse_input(f"{flag}: cannot read {path}: {exc.strerror}") from exc
     except UnicodeDecodeError as exc:
-        raise CommandError(f"{flag}: {path} is not UTF-8 text", returncode=BAD_INPUT) from exc
+        raise refuse_input(f"{flag}: {path} is not UTF-8 text") from exc
 
 
 def _list_given(options: Mapping[str, Any]) -> list[str]:
@@ -116,7 +116,7 @@ def _list_given(options: Mapping[str, Any]) -> list[str]:
 
 
 def _name_flag(exc: FieldError) -> CommandError:
-    return CommandError(f"{to_flag(exc.field)}: {exc.reason}", returncode=BAD_INPUT)
+    return refuse_input(f"{to_flag(exc.field)}: {exc.reason}")
 
 
 def to_flag(name: str) -> str:

@@ -6,9 +6,9 @@ from argparse import ArgumentParser, ArgumentTypeError
 from collections.abc import Mapping
 from typing import Any
 
-from django.core.management.base import CommandError
 from django.db import DatabaseError
 
+from gateway.command_errors import report_failure, to_command_error
 from gateway.errors import NotFound
 from modelops.domain.fit.gpu_catalog import find_card
 from modelops.domain.fit.specs import MIB, Gpu
@@ -17,7 +17,6 @@ from modelops.fit.profile_fits import READING_AGE_S, find_sampled_reading, get_h
 from modelops.hardware import HardwareReading
 from modelops.hardware.nvml import read_hardware
 
-BAD_INPUT = 2
 MOST_DIGITS = 9
 
 
@@ -41,10 +40,10 @@ def choose_gpus(options: Mapping[str, Any]) -> GpuChoice:
         try:
             return choose_planned(get_hardware_profile(options["hardware"]).to_spec())
         except NotFound as exc:
-            raise CommandError(f"--hardware: {exc.message}", returncode=BAD_INPUT) from exc
+            raise to_command_error(exc, about="--hardware") from exc
         except DatabaseError as exc:
             message = f"--hardware: the database cannot be read (run manage.py migrate): {exc}"
-            raise CommandError(message, returncode=BAD_INPUT) from exc
+            raise report_failure(message) from exc
     return choose_seen(_find_reading())
 
 

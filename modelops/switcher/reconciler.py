@@ -9,6 +9,7 @@ from enum import IntEnum
 import structlog
 from django.utils import timezone
 
+from gateway.wording import fill_in
 from modelops.domain.engine_log.progress import estimate
 from modelops.domain.runtimes import get_traits
 from modelops.domain.switching.maintenance import (
@@ -20,6 +21,7 @@ from modelops.domain.switching.maintenance import (
     backoff_s,
     next_maintenance,
 )
+from modelops.domain.switching.names import name_phase
 from modelops.domain.switching.rules import next_step
 from modelops.domain.switching.states import Action, SwitchState, WorkloadStatus
 from modelops.models import Engine, Slot, Switch
@@ -192,7 +194,7 @@ class SlotReconciler:
             switch,
             phase=str(read.phase),
             percent=progress.percent,
-            detail=f"{engine.profile}: {str(read.phase).replace('_', ' ')}",
+            detail=fill_in("{profile}: {phase}", profile=engine.profile, phase=name_phase(read.phase)),
             expected_at=expected_at,
         )
 
@@ -220,7 +222,9 @@ class SlotReconciler:
             case Maintenance.DECLARE_DEAD if slot.active_engine is not None:
                 return self._declare_dead(slot, slot.active_engine)
             case Maintenance.START_DESIRED:
-                reason = "nothing serves" if slot.problem is None else f"again: {slot.problem.get('message')}"
+                reason = fill_in("nothing serves")
+                if slot.problem is not None:
+                    reason = fill_in("again: {problem}", problem=slot.problem.get("message") or "")
                 self._ledger.start_system_switch(slot, slot.desired_profile, reason=reason)
             case Maintenance.REMOVE_ORPHANS:
                 self._lease.check_age()

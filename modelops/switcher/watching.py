@@ -12,6 +12,7 @@ from functools import cached_property
 import structlog
 from django.db.models import Max
 
+from gateway.wording import fill_in
 from modelops.domain.engine_log.causes import Cause, RootCause
 from modelops.domain.engine_log.failures import classify_failure, describe_cause
 from modelops.domain.engine_log.progress import PHASE_HISTORY_STARTS, STALL_TIMEOUT_S
@@ -151,7 +152,9 @@ def prune_logs(slot_id: uuid.UUID) -> None:
 def explain_death(cause: RootCause, instance: Instance) -> RootCause:
     """The cause where the log names none: a process that still runs hangs, one that vanished was removed."""
     if instance.state is InstanceState.ABSENT:
-        return describe_cause(Cause.ENGINE_DIED, error="it is gone, and nobody here removed it")
+        return describe_cause(Cause.ENGINE_DIED, error=fill_in("it is gone, and nobody here removed it"))
     if instance.state is InstanceState.RUNNING:
-        return describe_cause(Cause.NOT_HEALTHY, error="it runs and does not answer /health any more")
+        return describe_cause(
+            Cause.NOT_HEALTHY, error=fill_in("it runs and does not answer /health any more")
+        )
     return cause

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from gateway.errors import InvalidRequest, NotFound
+from gateway.near_names import suggest_names
 from gateway.shortening import shorten
+from gateway.wording import fill_in
 from modelops.domain.switching.states import SwitchState
 from modelops.models import DEFAULT_SLOT, Engine, EngineLog, Slot, Switch, SwitcherPresence, SwitchEvent
 from modelops.switching.switchers import find_present
@@ -16,6 +18,8 @@ from modelops.switching.switchers import find_present
 SHOWN_EVENTS = 200
 CANCELLED_CODE = "cancelled"
 """Root cause of a switch that was cancelled too late to end at once."""
+COMPARED_ENGINES = 500
+"""Of those started last, with a name that does not exist."""
 LOG_PAGE = 200
 """Pieces of log read at a time."""
 
@@ -104,10 +108,12 @@ def list_engines(*, limit: int, slot: str = "") -> list[Engine]:
 
 
 def get_engine(name: str) -> Engine:
-    """Raises NotFound."""
+    """Raises NotFound, naming engines that were perhaps meant."""
     engine = Engine.objects.filter(name=name).first()
     if engine is None:
-        raise NotFound(f"There is no engine {shorten(name)!r}.", param="engine")
+        problem = fill_in("There is no engine {name}.", name=repr(shorten(name)))
+        names = Engine.objects.values_list("name", flat=True)[:COMPARED_ENGINES]
+        raise NotFound(suggest_names(problem, name, names), param="engine")
     return engine
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from gateway.errors import NotFound
+from gateway.near_names import suggest_names
 from gateway.shortening import shorten
+from gateway.wording import fill_in
 from modelops.models import DEFAULT_SLOT, Slot
 
 
@@ -13,8 +15,19 @@ def get_slot(slug: str = DEFAULT_SLOT) -> Slot:
 
 
 def find_slot(slug: str) -> Slot | None:
-    """None only for the default slot before its first use. Raises NotFound."""
+    """None only for the default slot before its first use. Raises NotFound, naming the slots there are."""
     slot = Slot.objects.select_related("active_engine").filter(slug=slug).first()
     if slot is None and slug != DEFAULT_SLOT:
-        raise NotFound(f"There is no slot {shorten(slug)!r}.", param="slot")
+        known = [DEFAULT_SLOT, *Slot.objects.exclude(slug=DEFAULT_SLOT).values_list("slug", flat=True)]
+        problem = fill_in(
+            "There is no slot {name}; there are: {known}.", name=repr(shorten(slug)), known=", ".join(known)
+        )
+        raise NotFound(suggest_names(problem, slug, known), param="slot")
     return slot
+
+
+def find_default_slot() -> Slot:
+    """The default slot, unsaved while it has no row. Reading it writes nothing."""
+    return find_slot(DEFAULT_SLOT) or Slot(
+        slug=DEFAULT_SLOT, box="", box_machine="", box_host="", box_boot=""
+    )

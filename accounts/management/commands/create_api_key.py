@@ -6,19 +6,21 @@ from argparse import ArgumentParser
 from datetime import timedelta
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand
 from django.utils import timezone
 
 from accounts.api_keys import issue_api_key
 from accounts.change_origin import COMMAND
-from accounts.models import User
+from accounts.management.named_accounts import find_account
 from accounts.models.keys import MAX_KEY_NAME
 from accounts.scopes import Scope
+from gateway.command_errors import refuse_input, to_command_error
 from gateway.errors import GatewayError
 
 
 class Command(BaseCommand):
     help = "Issue an API key for an account. The key is printed once and stored nowhere."
+    requires_system_checks: list[str] = []  # they would import all pages
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("user", help="User name or e-mail address.")
@@ -34,12 +36,10 @@ class Command(BaseCommand):
         parser.add_argument("--quiet", action="store_true", help="Print nothing but the key, for scripts.")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        user = User.objects.find_by_login(options["user"])
-        if user is None:
-            raise CommandError(f"There is no account {options['user']!r}.")
+        user = find_account(options["user"])
         days = options["expires_days"]
         if days is not None and not 1 <= days <= 36_500:
-            raise CommandError("--expires-days: expected 1 to 36500")
+            raise refuse_input("--expires-days: expected 1 to 36500")
         try:
             issued = issue_api_key(
                 user=user,
@@ -50,7 +50,7 @@ class Command(BaseCommand):
                 origin=COMMAND,
             )
         except GatewayError as exc:
-            raise CommandError(exc.message) from exc
+            raise to_command_error(exc) from exc
         if options["quiet"]:
             self.stdout.write(issued.key)
             return

@@ -2,40 +2,66 @@
 
 from __future__ import annotations
 
+import getpass
 import secrets
 import sys
-from argparse import ArgumentParser
-from typing import Any
+from argparse import Action, ArgumentParser
+from typing import Any, NoReturn
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand
 
 from accounts.change_origin import COMMAND
 from accounts.models import Role
 from accounts.services import create_account
+from gateway.command_errors import refuse_input, to_command_error
 from gateway.errors import GatewayError
+
+NO_ARGUMENT = (
+    "a password is no argument: other users of this machine can read it in the list of processes, and the "
+    "shell keeps it in its history. Leave it out, and one is made up and printed once; or give "
+    "--password-stdin, which asks for it at a terminal without showing it and else reads one line. "
+    "If the password just typed is in use anywhere, change it."
+)
+
+
+class RefusePassword(Action):
+    """Ends the command with 2 and the reason; what was typed is not repeated."""
+
+    def __call__(self, parser: ArgumentParser, *_args: object, **_kwargs: object) -> NoReturn:
+        parser.error(NO_ARGUMENT)
 
 
 class Command(BaseCommand):
     help = (
         "Create an account. Without --password-stdin a password is made up and printed once. "
-        "A password is no argument: other users of the machine could read it."
+        "A password is no argument: other users of the machine could read it. "
+        "Exit code 2: the account cannot be as it was asked for."
     )
+    requires_system_checks: list[str] = []  # they would import all pages
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("username")
         parser.add_argument("--email")
         parser.add_argument("--admin", action="store_true", help="May do everything.")
         parser.add_argument(
-            "--password-stdin", action="store_true", help="Read the password from standard input, one line."
+            "--password-stdin",
+            action="store_true",
+            help="Read the password from standard input, one line; at a terminal it is asked for, not shown.",
+        )
+        parser.add_argument(
+            "--password",
+            nargs="?",
+            action=RefusePassword,
+            help="Refused: the list of processes and the shell's history would show it.",
         )
         parser.add_argument(
             "--quiet", action="store_true", help="Print nothing but a made-up password, for scripts."
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        given = sys.stdin.readline().rstrip("\r\n") if options["password_stdin"] else ""
+        given = _read_password() if options["password_stdin"] else ""
         if options["password_stdin"] and not given:
-            raise CommandError("There is no password on standard input.")
+            raise refuse_input("There is no password on standard input.")
         made_up = "" if given else secrets.token_urlsafe(12)
         try:
             user = create_account(
@@ -46,7 +72,7 @@ class Command(BaseCommand):
                 origin=COMMAND,
             )
         except GatewayError as exc:
-            raise CommandError(f"{exc.param}: {exc.message}" if exc.param else exc.message) from exc
+            raise to_command_error(exc, about=exc.param or "") from exc
         if options["quiet"]:
             if made_up:
                 self.stdout.write(made_up)
@@ -54,3 +80,9 @@ class Command(BaseCommand):
         self.stdout.write(f"{user.get_role_display()} {user.username} created.")
         if made_up:
             self.stdout.write(f"Password, shown this once: {made_up}")
+
+
+def _read_password() -> str:
+    if sys.stdin.isatty():
+        return getpass.getpass("Password: ")
+    return sys.stdin.readline().rstrip("\r\n")

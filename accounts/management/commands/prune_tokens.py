@@ -6,16 +6,18 @@ from argparse import ArgumentParser
 from datetime import timedelta
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand
 
 from accounts.api_keys import prune_keys
 from accounts.sessions import prune_sessions
+from gateway.command_errors import refuse_input
 
 DEFAULT_DAYS = 30
 
 
 class Command(BaseCommand):
     help = "Delete sessions and API keys that ended more than --days ago. Safe to repeat; for a daily job."
+    requires_system_checks: list[str] = []  # they would import all pages
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--days", type=int, default=DEFAULT_DAYS, help=f"Default {DEFAULT_DAYS}.")
@@ -23,7 +25,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         if not 0 <= options["days"] <= 36_500:
-            raise CommandError("--days: expected 0 to 36500")
+            raise refuse_input("--days: expected 0 to 36500")
         older_than, is_dry_run = timedelta(days=options["days"]), options["dry_run"]
         sessions = prune_sessions(older_than=older_than, is_dry_run=is_dry_run)
         keys = prune_keys(older_than=older_than, is_dry_run=is_dry_run)

@@ -5,17 +5,20 @@ from __future__ import annotations
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand
 
 from accounts.api_keys import revoke_api_key
 from accounts.change_origin import COMMAND
+from accounts.management.named_accounts import find_account
 from accounts.models import ApiKey, Session, User
 from accounts.sessions import end_sessions
+from gateway.command_errors import refuse_input, report_failure, to_command_error
 from gateway.errors import DependencyUnavailable, GatewayError
 
 
 class Command(BaseCommand):
     help = "End every session and cookie of an account, or of all. Takes effect on their next request."
+    requires_system_checks: list[str] = []  # they would import all pages
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("user", nargs="?", help="User name or e-mail address.")
@@ -34,18 +37,15 @@ class Command(BaseCommand):
             keys = ApiKey.objects.filter(user__in=users, revoked_at=None) if options["keys"] else ()
             revoked = sum(revoke_api_key(key=key, origin=COMMAND, is_forced=is_forced) for key in keys)
         except DependencyUnavailable as exc:
-            raise CommandError(f"{exc.message} With --force it is done all the same.") from exc
+            raise report_failure(f"{exc.message} With --force it is done all the same.") from exc
         except GatewayError as exc:
-            raise CommandError(exc.message) from exc
+            raise to_command_error(exc) from exc
         self.stdout.write(f"{ended} sessions ended, {revoked} API keys revoked.")
 
 
 def _chosen(options: dict[str, Any]) -> list[User]:
     if bool(options["user"]) == options["all"]:
-        raise CommandError("Name one account, or give --all.")
+        raise refuse_input("Name one account, or give --all.")
     if options["all"]:
         return list(User.objects.all())
-    user = User.objects.find_by_login(options["user"])
-    if user is None:
-        raise CommandError(f"There is no account {options['user']!r}.")
-    return [user]
+    return [find_account(options["user"])]

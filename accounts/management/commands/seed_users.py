@@ -16,6 +16,7 @@ class Command(BaseCommand):
         "Create the users admin and demo unless they exist. Passwords come from GATEWAY_ADMIN_PASSWORD "
         "and GATEWAY_USER_PASSWORD, or are made up and printed once."
     )
+    requires_system_checks: list[str] = []  # they would import all pages
 
     def handle(self, *args: Any, **options: Any) -> None:
         config = get_config()

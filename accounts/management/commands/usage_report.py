@@ -6,17 +6,19 @@ import json
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand
 from rest_framework.exceptions import ValidationError
 
-from accounts.models import User
+from accounts.management.named_accounts import find_account
 from accounts.usage.report import GROUPS, UsageQuery, list_columns, load_page
 from accounts.usage.serializers import DEFAULT_DAYS, MAX_PAGE, UsageQuerySerializer
+from gateway.command_errors import refuse_input
 from gateway.csv_lines import write_csv
 
 
 class Command(BaseCommand):
     help = "What everybody used, or one account: requests, tokens, latencies and cost, by day, user, model …"
+    requires_system_checks: list[str] = []  # they would import all pages
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--from", help=f"The first day; {DEFAULT_DAYS} days when left out.")
@@ -48,10 +50,8 @@ def _read_query(options: dict[str, Any]) -> UsageQuery:
     try:
         serializer.is_valid(raise_exception=True)
     except ValidationError as exc:
-        raise CommandError(json.dumps(exc.detail)) from exc
-    user = User.objects.find_by_login(options["user"]) if options["user"] else None
-    if options["user"] and user is None:
-        raise CommandError(f"There is no user {options['user']!r}.")
+        raise refuse_input(json.dumps(exc.detail)) from exc
+    user = find_account(options["user"]) if options["user"] else None
     wanted = serializer.validated_data
     return UsageQuery(
         first_day=wanted["from"],

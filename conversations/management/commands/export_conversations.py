@@ -6,15 +6,17 @@ from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
-from django.contrib.auth import get_user_model
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand
 
+from conversations.management.named_owners import find_owner
 from conversations.portability.exporting import ExportFormat, export
 from conversations.portability.selection import Selection
+from gateway.command_errors import refuse_input, report_failure
 
 
 class Command(BaseCommand):
     help = "Export all conversations of an account, but not its trash. The file must not exist yet."
+    requires_system_checks: list[str] = []  # they would import all pages
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("file", type=Path)
@@ -24,17 +26,19 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        user = get_user_model()._default_manager.filter(username=options["user"]).first()
-        if user is None:
-            raise CommandError(f"There is no account {options['user']!r}.")
+        user = find_owner(options["user"])
         path: Path = options["file"]
         ending = path.suffix.removeprefix(".")
         name = options["format"] or (ending if ending in ExportFormat else ExportFormat.JSON.value)
         try:
-            with path.open("xb") as file:
+            opened = path.open("xb")
+        except OSError as exc:
+            raise refuse_input(f"{path}: {exc.strerror}.") from exc
+        try:
+            with opened as file:
                 path.chmod(0o600)
                 for piece in export(Selection(owner_id=user.pk), ExportFormat(name)):
                     file.write(piece)
         except OSError as exc:
-            raise CommandError(f"{path}: {exc.strerror}.") from exc
+            raise report_failure(f"{path}: {exc.strerror}.") from exc
         self.stdout.write(f"{path}: {path.stat().st_size} bytes.")

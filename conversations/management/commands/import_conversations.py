@@ -6,12 +6,13 @@ from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
-from django.contrib.auth import get_user_model
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand
 
+from conversations.management.named_owners import find_owner
 from conversations.portability.importing import import_file
 from conversations.portability.readers import ImportSource
 from conversations.portability.report import ImportReport
+from gateway.command_errors import refuse_input, to_command_error
 from gateway.errors import GatewayError
 
 
@@ -20,6 +21,7 @@ class Command(BaseCommand):
         "Import an export of this product, ChatGPT, Open WebUI or LibreChat into an account. What it "
         "has already is left as it is: safe to repeat."
     )
+    requires_system_checks: list[str] = []  # they would import all pages
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("file", type=Path, help="JSON, JSON lines, or a zip archive.")
@@ -28,17 +30,15 @@ class Command(BaseCommand):
         parser.add_argument("--dry-run", action="store_true", help="Say what would be taken.")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        user = get_user_model()._default_manager.filter(username=options["user"]).first()
-        if user is None:
-            raise CommandError(f"There is no account {options['user']!r}.")
+        user = find_owner(options["user"])
         source = ImportSource(options["format"]) if options["format"] else None
         try:
             with options["file"].open("rb") as file:
                 report = import_file(user.pk, file, source=source, is_dry_run=options["dry_run"])
         except OSError as exc:
-            raise CommandError(f"{options['file']}: {exc.strerror}.") from exc
+            raise refuse_input(f"{options['file']}: {exc.strerror}.") from exc
         except GatewayError as exc:
-            raise CommandError(exc.message) from exc
+            raise to_command_error(exc) from exc
         self._tell(report)
 
     def _tell(self, report: ImportReport) -> None:

@@ -18,6 +18,7 @@ class Command(BaseCommand):
         "archived ones are no exception), files that no message has referred to for UNUSED_FILE_DAYS, and "
         "those of accounts that are gone. Safe to repeat; for a daily job."
     )
+    requires_system_checks: list[str] = []  # they would import all pages
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--dry-run", action="store_true", help="Count, and remove nothing.")

@@ -19,7 +19,7 @@ from conversations.models import (
 from conversations.models.conversations import MAX_IMPORT_KEY
 from conversations.models.feedback import MAX_COMMENT, MAX_REASON
 from conversations.models.folders import MAX_FOLDER_NAME
-from conversations.models.messages import MAX_TOOL_CALL_ID
+from conversations.models.messages import MAX_ERROR_MESSAGE, MAX_TOOL_CALL_ID
 from conversations.portability.trees import (
     FileReference,
     ImportedConversation,
@@ -40,6 +40,7 @@ TEXTS = {
     "reasoning": None,
     "tool_call_id": MAX_TOOL_CALL_ID,
     "error_code": 50,
+    "error_message": MAX_ERROR_MESSAGE,
     "model": MAX_MODEL_NAME,
     "finish_reason": MAX_FINISH_REASON,
     "request_id": 128,

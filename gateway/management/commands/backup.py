@@ -6,9 +6,10 @@ from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand
 
-from gateway.database.backups import BackupFailed, back_up
+from gateway.command_errors import refuse_input, report_failure
+from gateway.database.backups import BackupExists, BackupFailed, back_up
 
 
 class Command(BaseCommand):
@@ -25,6 +26,8 @@ class Command(BaseCommand):
         target: Path = options["file"]
         try:
             back_up(target)
+        except BackupExists as exc:
+            raise refuse_input(str(exc)) from exc
         except BackupFailed as exc:
-            raise CommandError(str(exc)) from exc
+            raise report_failure(str(exc)) from exc
         self.stdout.write(f"{target}: {target.stat().st_size} bytes.")

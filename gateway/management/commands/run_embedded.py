@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from django.core.management import call_command
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand
 
 from accounts.models import User
 from gateway.checks import OWN_CHECKS
+from gateway.command_errors import report_failure
 from gateway.conf import GatewayConfig, get_config
 from gateway.greeting import await_start, can_open_browser, describe_curl, describe_start, name_engine
 from gateway.locks import lock_folder
@@ -48,7 +49,7 @@ class Command(BaseCommand):
 
     def _run(self, config: GatewayConfig, *, host: str, port: int) -> None:
         if not is_port_free(host, port):
-            raise CommandError(
+            raise report_failure(
                 f"GATEWAY_PORT: port {port} is in use. Choose another: GATEWAY_PORT=8081 make run"
             )
         self.stdout.write("\nvLLM Chat Gateway\n\nPreparing the database")
@@ -125,7 +126,7 @@ def sole_user_of(folder: Path) -> Iterator[None]:
     """Hold the data folder: a second embedded gateway would take this one's running answers for orphans."""
     lock = lock_folder(folder, "gateway.lock")
     if lock is None:
-        raise CommandError(
+        raise report_failure(
             f"GATEWAY_DATA_DIR: another gateway runs on {folder}. Stop it, or choose another folder."
         )
     with lock:

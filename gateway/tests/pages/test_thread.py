@@ -148,3 +148,25 @@ def test_question_is_asked_once_however_often_it_is_sent(listener: Visitor, spea
     wait_for_end(page)
     wait_until(lambda: len(speaker.asked) > before, what="the question")
     assert len(speaker.asked) == before + 1
+
+
+def test_refused_first_message_opens_its_conversation(listener: Visitor, speaker: SpeakingEngine) -> None:
+    page = listener.page
+    speaker.refusal = (400, {"error": {"message": "top_k is too high"}})
+    send(page, "The very first")
+
+    answers_of(page).get_by_role("alert").wait_for()
+    listener.forgive("status of 400")
+    page.wait_for_url("**/chat/#*")
+    sidebar = page.get_by_role("navigation", name="Conversations")
+    expect(sidebar.get_by_role("link", name="The very first")).to_have_count(1)
+    expect(answers_of(page)).to_contain_text("top_k is too high")
+    page.reload()
+    expect(answers_of(page)).to_contain_text("top_k is too high")
+    speaker.refusal = None
+    speaker.answer("Now I can.")
+    answers_of(page).get_by_role("button", name="Try again").click()
+
+    wait_for_text(answers_of(page), "Now I can.")
+    wait_for_end(page)
+    assert questions_of(page).count() == answers_of(page).count() == 1

@@ -6,6 +6,9 @@ from typing import Any
 
 from modelops.domain.fit.specs import EngineSettings, Quantization
 
+MORE_GPUS = "more_gpus"
+"""The kind of a suggestion that needs more cards."""
+
 
 class Verdict(StrEnum):
     FITS = "fits"
@@ -52,6 +55,11 @@ class Suggestion:
     gpu_count: int
     quantization: Quantization | None = None
     """Set when the change is another, quantized variant of the model."""
+
+    @property
+    def is_of_settings(self) -> bool:
+        """Whether the profile's own settings do it: no other checkpoint and no more cards are needed."""
+        return self.quantization is None and self.kind != MORE_GPUS
 
 
 @dataclass(frozen=True)

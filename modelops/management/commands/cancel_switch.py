@@ -6,11 +6,12 @@ import uuid
 from argparse import ArgumentParser, ArgumentTypeError
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand
 
+from gateway.command_errors import to_command_error
 from gateway.errors import GatewayError
 from modelops.domain.switching.states import UNTOUCHED_STATES, SwitchState
-from modelops.management.switch_commands import ExitCode, find_actor
+from modelops.management.switch_commands import find_actor
 from modelops.models import DEFAULT_SLOT
 from modelops.switching.cancelling import cancel_switch
 
@@ -32,7 +33,7 @@ class Command(BaseCommand):
         try:
             switch = cancel_switch(options["switch"], find_actor(), slot=options["slot"])
         except GatewayError as exc:
-            raise CommandError(exc.message, returncode=ExitCode.REFUSED) from exc
+            raise to_command_error(exc) from exc
         if switch.state == SwitchState.CANCELLED:
             outcome = "is cancelled; it had not begun."
         elif switch.state in UNTOUCHED_STATES:

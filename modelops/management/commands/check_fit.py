@@ -8,9 +8,10 @@ from argparse import ArgumentParser
 from collections.abc import Mapping
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand
 from django.db import DatabaseError
 
+from gateway.command_errors import BAD_INPUT, refuse_input, report_failure, to_command_error
 from gateway.errors import ModelNotFound
 from modelops.domain.fit.architecture import describe_size
 from modelops.domain.fit.report import FitReport, Verdict, serialise_report
@@ -25,7 +26,7 @@ from modelops.management.fit_flags import (
     read_question,
     refuse_question_flags,
 )
-from modelops.management.hardware_options import BAD_INPUT, add_hardware_options, choose_gpus
+from modelops.management.hardware_options import add_hardware_options, choose_gpus
 
 EXIT_CODES = {Verdict.FITS: 0, Verdict.TIGHT: 0, Verdict.DOES_NOT_FIT: 3, Verdict.UNKNOWN: 4}
 
@@ -33,7 +34,7 @@ EXIT_CODES = {Verdict.FITS: 0, Verdict.TIGHT: 0, Verdict.DOES_NOT_FIT: 3, Verdic
 class Command(BaseCommand):
     help = (
         "Check whether a model fits on the GPUs: a profile, a config.json, or a file of questions. "
-        "Exit code 0: fits, 2: bad input, 3: does not fit, 4: unknown."
+        "Exit code 0: fits, 1: the database cannot be read, 2: bad input, 3: does not fit, 4: unknown."
     )
     # --config and --batch must work before there is a database.
     requires_system_checks: list[str] = []
@@ -61,10 +62,10 @@ class Command(BaseCommand):
         try:
             profile = get_profile(options["profile"])
         except ModelNotFound as exc:
-            raise CommandError(exc.message, returncode=BAD_INPUT) from exc
+            raise to_command_error(exc) from exc
         except DatabaseError as exc:
             message = f"profiles cannot be read (run manage.py migrate): {exc}"
-            raise CommandError(message, returncode=BAD_INPUT) from exc
+            raise report_failure(message) from exc
         choice = choose_gpus(options)
         fit = check_profile(profile, choice)
         self._print(fit.report, choice, title=profile.slug, options=options, profile=profile.slug)
@@ -76,7 +77,7 @@ class Command(BaseCommand):
 
     def _answer_batch(self, options: Mapping[str, Any]) -> None:
         if options["gpu"] or options["hardware"]:
-            raise CommandError("--batch: each line names its own GPUs", returncode=BAD_INPUT)
+            raise refuse_input("--batch: each line names its own GPUs")
         answers = answer_lines(read_lines(options["batch"]))
         self.stdout.write(json.dumps([answer.content for answer in answers], indent=2))
         for answer in answers:

@@ -6,8 +6,9 @@ from argparse import ArgumentParser
 from collections.abc import Mapping
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand
 
+from gateway.command_errors import refuse_input, to_command_error
 from gateway.errors import NotFound
 from gateway.stop_signal import catch_stop_signal
 from modelops.models import DEFAULT_SLOT, Engine
@@ -18,15 +19,15 @@ from modelops.switching.selectors import (
     read_log_after,
     read_log_tail,
 )
+from modelops.switching.slots import find_slot
 
 POLL_S = 0.5
-NO_SUCH_ENGINE = 2
 
 
 class Command(BaseCommand):
     help = (
         "Show the log of the slot's newest engine, or of the one named. With -f and without --engine it "
-        "follows from one engine to the next. Exit code 2: there is no such engine."
+        "follows from one engine to the next. Exit code 2: there is no such engine or slot."
     )
     requires_system_checks: list[str] = []  # they would import all pages
 
@@ -38,11 +39,11 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         if options["tail"] < 0:
-            raise CommandError("--tail takes a number of lines", returncode=NO_SUCH_ENGINE)
+            raise refuse_input("--tail takes a number of lines")
         engine = _find_engine(options)
         if engine is None and not options["follow"]:
             message = f"No engine has been started in the slot {options['slot']!r} yet."
-            raise CommandError(message, returncode=NO_SUCH_ENGINE)
+            raise refuse_input(message)
         # Looked up first: what comes while the tail is read is shown twice rather than never.
         newest_id = find_last_piece_id(options["slot"])
         last_id = (self._show_tail(engine, options["tail"]) if engine else 0) or newest_id
@@ -77,9 +78,10 @@ class Command(BaseCommand):
 
 
 def _find_engine(options: Mapping[str, Any]) -> Engine | None:
-    if not options["engine"]:
-        return find_newest_engine(options["slot"])
     try:
-        return get_engine(options["engine"])
+        if options["engine"]:
+            return get_engine(options["engine"])
+        find_slot(options["slot"])
+        return find_newest_engine(options["slot"])
     except NotFound as exc:
-        raise CommandError(exc.message, returncode=NO_SUCH_ENGINE) from exc
+        raise to_command_error(exc) from exc

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import BaseCommand, CommandParser
 
-from modelops.models import ModelProfile
+from gateway.command_errors import to_command_error
+from gateway.errors import ModelNotFound
+from modelops.fit.profile_fits import get_profile
 from modelops.profiles.seeding import export_profiles, list_exports
 
 
@@ -21,9 +23,11 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         slugs = options["slugs"] or None
-        known = set(ModelProfile.objects.filter(slug__in=slugs or ()).values_list("slug", flat=True))
-        if unknown := [slug for slug in slugs or () if slug not in known]:
-            raise CommandError(f"There is no profile {', '.join(unknown)}.")
+        try:
+            for slug in slugs or ():
+                get_profile(slug)
+        except ModelNotFound as exc:
+            raise to_command_error(exc) from exc
         if options["as_json"]:
             self.stdout.write(json.dumps(list_exports(slugs), ensure_ascii=False, indent=2))
         else:

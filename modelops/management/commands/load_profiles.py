@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import BaseCommand, CommandParser
 
+from gateway.command_errors import refuse_input
 from modelops.profiles.reloading import PROFILES_PATH, reload_profiles
 from modelops.profiles.seed_result import Changes, SeedResult
 
@@ -16,7 +17,7 @@ from modelops.profiles.seed_result import Changes, SeedResult
 class Command(BaseCommand):
     help = (
         "Load model profiles and hardware profiles. All or nothing: with any mistake in the file nothing "
-        "changes and the exit code is 1. Rows that were changed by hand are kept, unless --force."
+        "changes and the exit code is 2. Rows that were changed by hand are kept, unless --force."
     )
     requires_system_checks: list[str] = []  # they would import all pages
 
@@ -35,7 +36,7 @@ class Command(BaseCommand):
                 self.stdout.write(line)
         if not result.is_valid:
             mistakes = "\n".join(f"  {mistake}" for mistake in result.invalid)
-            raise CommandError(f"{options['path']} was not loaded, nothing was changed:\n{mistakes}")
+            raise refuse_input(f"{options['path']} was not loaded, nothing was changed:\n{mistakes}")
 
 
 def _describe(result: SeedResult) -> Iterator[str]:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand
 
+from gateway.command_errors import to_command_error
 from gateway.errors import GatewayError
-from modelops.management.switch_commands import ExitCode, find_actor
+from modelops.management.switch_commands import find_actor
 from modelops.models import DEFAULT_SLOT
 from modelops.switching.moving import move_slot
 from modelops.switching.switchers import describe_box
@@ -39,5 +40,5 @@ class Command(BaseCommand):
         try:
             slot = move_slot(options["slot"], find_actor(), to=options["to"], force=options["force"])
         except GatewayError as exc:
-            raise CommandError(exc.message, returncode=ExitCode.REFUSED) from exc
+            raise to_command_error(exc) from exc
         self.stdout.write(f"{slot.slug} is on {describe_box(slot.box, slot.box_host)} now.")

@@ -7,14 +7,15 @@ from argparse import ArgumentParser
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand
 from django.db import DatabaseError
 
+from gateway.command_errors import refuse_input, report_failure, to_command_error
 from gateway.errors import ModelNotFound
 from modelops.domain.fit.report_text import VERDICT_WORDS, format_bytes
 from modelops.fit.profile_fits import find_profile_needs, get_profile, rank_profiles
 from modelops.fit.summary import summarise_choice, summarise_fit, summarise_need
-from modelops.management.hardware_options import BAD_INPUT, add_hardware_options, choose_gpus
+from modelops.management.hardware_options import add_hardware_options, choose_gpus
 from modelops.models import ModelProfile
 
 SHOWN_NEEDS = 12
@@ -37,7 +38,7 @@ class Command(BaseCommand):
                 self._recommend_profiles(options)
         except DatabaseError as exc:
             message = f"profiles cannot be read (run manage.py migrate): {exc}"
-            raise CommandError(message, returncode=BAD_INPUT) from exc
+            raise report_failure(message) from exc
 
     def _recommend_profiles(self, options: Mapping[str, Any]) -> None:
         choice = choose_gpus(options)
@@ -64,11 +65,11 @@ class Command(BaseCommand):
 
     def _recommend_gpus(self, options: Mapping[str, Any]) -> None:
         if options["gpu"] or options["hardware"]:
-            raise CommandError("--for goes without --gpu and --hardware", returncode=BAD_INPUT)
+            raise refuse_input("--for goes without --gpu and --hardware")
         try:
             profile = get_profile(options["wanted"])
         except ModelNotFound as exc:
-            raise CommandError(f"--for: {exc.message}", returncode=BAD_INPUT) from exc
+            raise to_command_error(exc, about="--for") from exc
         needs, problem = find_profile_needs(profile)
         if options["json"]:
             found = [summarise_need(need) for need in needs]

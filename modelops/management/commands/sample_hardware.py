@@ -7,10 +7,11 @@ from datetime import timedelta
 from typing import Any
 
 import structlog
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand
 from django.db import Error as DatabaseError
 from django.db import close_old_connections
 
+from gateway.command_errors import report_failure
 from gateway.stop_signal import catch_stop_signal
 from modelops.hardware.nvml import read_hardware
 from modelops.hardware.processes import find_descendants
@@ -47,7 +48,7 @@ class Command(BaseCommand):
             try:
                 record_reading(read_hardware(find_descendants(options["own_pid"])), bound=bound)
             except DatabaseError as exc:
-                raise CommandError(f"The reading could not be stored: {exc}") from exc
+                raise report_failure(f"The reading could not be stored: {exc}") from exc
             return
         self._run(options["interval"], options["own_pid"], bound)
 

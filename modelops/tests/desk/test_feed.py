@@ -11,7 +11,7 @@ import pytest
 from gateway.errors import DependencyUnavailable
 from modelops.desk import feed as feed_module
 from modelops.desk.feed import DeskFeed
-from modelops.desk.snapshot import DeskSnapshot, encode_part, write_message
+from modelops.desk.snapshot import DeskSnapshot, write_message
 
 
 class FakeWorker:
@@ -29,8 +29,9 @@ class FakeWorker:
         self.next_read = asyncio.Event()
         if self.is_away:
             raise DependencyUnavailable
-        parts = {"load": encode_part(self.load), "live": b"[]"}
-        return DeskSnapshot(parts, {"alarms": {"en": b'["hot"]', "ko": '["뜨거움"]'.encode()}})
+        parts = {"load": str(self.load).encode(), "live": b"[]"}
+        english, korean = b'["hot"]', '["뜨거움"]'.encode()
+        return DeskSnapshot({"en": {**parts, "alarms": english}, "ko": {**parts, "alarms": korean}})
 
 
 @pytest.fixture(autouse=True)

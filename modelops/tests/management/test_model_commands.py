@@ -18,6 +18,7 @@ from modelops.tests.management.command_runs import Switcher, go, run, see
 from modelops.tests.switch_rows import (
     CAUSE,
     advance,
+    announce_switcher,
     ask,
     begin,
     make_ready,
@@ -67,6 +68,16 @@ def test_status_is_told_in_words_and_as_the_api_does() -> None:
         43,
         "ValueError: too long",
     )
+
+
+def test_switcher_of_any_box_is_known_before_the_default_slot_has_a_row() -> None:
+    announce_switcher()
+
+    output = run("model_status")[1]
+
+    assert "switcher: running on gpu-box" in output
+    assert "DatabaseDefault" not in output
+    assert json.loads(run("model_status", "--json")[1])["box"] is None
 
 
 def test_status_ends_with_3_while_nothing_serves() -> None:

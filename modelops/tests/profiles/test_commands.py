@@ -39,14 +39,14 @@ def test_load_profiles_takes_the_shipped_file_by_default() -> None:
     assert "unchanged: deepseek-r1-distill-qwen-14b" in second
 
 
-def test_a_bad_file_exits_with_1_and_all_its_mistakes(tmp_path: Path) -> None:
+def test_a_bad_file_exits_with_2_and_all_its_mistakes(tmp_path: Path) -> None:
     path = tmp_path / "bad.yml"
     path.write_text(GOOD + "    dtype: int3\n    colour: red\n")
 
     with pytest.raises(CommandError) as caught:
         call("load_profiles", path)
 
-    assert caught.value.returncode == 1
+    assert caught.value.returncode == 2
     assert "line 6: good.dtype: must be one of" in str(caught.value)
     assert "line 7: good.colour: is not a field" in str(caught.value)
     assert not ModelProfile.objects.exists()
@@ -113,5 +113,5 @@ def test_an_export_of_everything_has_the_hardware_profiles_too() -> None:
 
 
 def test_exporting_what_does_not_exist_names_it() -> None:
-    with pytest.raises(CommandError, match="no profile nobody"):
+    with pytest.raises(CommandError, match="no profile 'nobody'"):
         call("export_profiles", "nobody")

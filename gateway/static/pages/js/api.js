@@ -10,9 +10,10 @@ const TOKEN_MARGIN_MS = 60_000;
 export class ApiError extends Error {
   /**
    * @param {string} message
-   * @param {{status?: number, code?: string | null, param?: string | null, retryAfterS?: number | null}} [about]
+   * @param {{status?: number, code?: string | null, param?: string | null, retryAfterS?: number | null,
+   *   headers?: Headers}} [about]
    */
-  constructor(message, { status = 0, code = null, param = null, retryAfterS = null } = {}) {
+  constructor(message, { status = 0, code = null, param = null, retryAfterS = null, headers = new Headers() } = {}) {
     super(message);
     this.name = "ApiError";
     /** 0 where there was no answer at all. */
@@ -21,6 +22,8 @@ export class ApiError extends Error {
     this.param = param;
     /** Seconds, from Retry-After. */
     this.retryAfterS = retryAfterS;
+    /** Of the refusal: they may say where what failed is stored. */
+    this.headers = headers;
   }
 }
 
@@ -120,5 +123,6 @@ async function check(response) {
     code: error.code ?? null,
     param: error.param ?? null,
     retryAfterS: Number.isNaN(retryAfter) ? null : retryAfter,
+    headers: response.headers,
   });
 }

@@ -63,7 +63,7 @@ function Waiting({ since }) {
 /** @param {AnswerProps} props */
 function End({ thread, item, isLast, onEdit }) {
   const { message } = item;
-  const failure = item.failure ?? (message.status === "error" ? describeStoredFailure(message.error_code) : null);
+  const failure = item.failure ?? (message.status === "error" ? describeStoredFailure(message) : null);
   const way = failure
     ? html`<${FailureNotice} thread=${thread} item=${item} failure=${failure} />`
     : html`<${Ending} message=${message} />`;

@@ -41,9 +41,10 @@ export class Answering {
     try {
       if (!ask) throw new ConnectionLost();
       const response = await ask(this.attempt.signal);
-      this.#note(response);
+      this.#note(response.headers);
       await this.reader.read(response);
     } catch (error) {
+      if (error instanceof ApiError) this.#note(error.headers);
       if (!this.#isLost(error) || !this.place.messageId) throw error;
       await this.#comeBack(!ask);
     } finally {
@@ -71,13 +72,13 @@ export class Answering {
     return error instanceof ConnectionLost || (isAbort(error) && !this.hasLeft);
   }
 
-  /** @param {Response} response */
-  #note(response) {
-    const conversationId = response.headers.get("x-conversation-id");
-    const messageId = response.headers.get("x-message-id");
+  /** Of an answer, or of the refusal of one that is stored as failed. @param {Headers} headers */
+  #note(headers) {
+    const conversationId = headers.get("x-conversation-id");
+    const messageId = headers.get("x-message-id");
     if (!conversationId || !messageId) return;
     this.place = { conversationId, messageId };
-    const omitted = Number.parseInt(response.headers.get("x-omitted-messages") ?? "0", 10);
+    const omitted = Number.parseInt(headers.get("x-omitted-messages") ?? "0", 10);
     this.onPlace({ conversationId, messageId, omitted });
     if (this.isStopped) cancelAnswer(conversationId, messageId).catch(() => {});
   }

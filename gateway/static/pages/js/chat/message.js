@@ -28,6 +28,7 @@ import { Store } from "../store.js";
  * @property {ToolCall[] | null} tool_calls
  * @property {"streaming" | "complete" | "cancelled" | "error"} status
  * @property {string} error_code
+ * @property {string} error_message why it failed, in the words that its request was refused with
  * @property {string} model
  * @property {string} finish_reason
  * @property {number} omitted_messages
@@ -58,6 +59,7 @@ import { Store } from "../store.js";
  * @property {Message} message
  * @property {Store<Said> | null} live
  * @property {Failure | null} failure
+ * @property {string} replaces the id of the message in whose place it is written; empty for none
  */
 
 /**
@@ -77,6 +79,7 @@ export function makeMessage(fields) {
     tool_calls: null,
     status: "complete",
     error_code: "",
+    error_message: "",
     model: "",
     finish_reason: "",
     omitted_messages: 0,
@@ -106,7 +109,7 @@ export function makeSaid(fields) {
 
 /** @param {Message} message @param {Partial<Item>} [rest] @returns {Item} */
 export function makeItem(message, rest) {
-  return { key: message.id, message, live: null, failure: null, ...rest };
+  return { key: message.id, message, live: null, failure: null, replaces: "", ...rest };
 }
 
 /** A random UUID, also where the page came without TLS: crypto.randomUUID is for secure contexts alone. */

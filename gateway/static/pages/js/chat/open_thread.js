@@ -31,6 +31,10 @@ export class OpenThread {
   /** @type {Answering | null} */
   #answering = null;
   #isLoadingEarlier = false;
+  /** How many times the server was asked for the end of the branch. */
+  #readings = 0;
+  /** Which of them the page shows; those before it are out of date. */
+  #shownReading = 0;
   #isLeft = false;
   /** Tells threads apart, also those that have no id yet. */
   number = (count += 1);
@@ -71,9 +75,10 @@ export class OpenThread {
 
   /** The end of the active branch, as it is at the server; an answer that is being written is followed. */
   async load() {
-    if (!this.id) return;
+    const { id } = this;
+    if (!id) return;
     try {
-      this.show(await loadPage(this.id));
+      await this.read(() => loadPage(id));
     } catch (error) {
       const isMissing = error instanceof ApiError && error.status === 404;
       if (this.view.value.items.length && !isMissing) return; // what is shown stays good
@@ -81,11 +86,23 @@ export class OpenThread {
     }
   }
 
+  /**
+   * Show what the server tells, unless it was asked before something that is shown already.
+   * @param {() => Promise<import("./thread_calls.js").Page>} ask
+   */
+  async read(ask) {
+    const reading = (this.#readings += 1);
+    const page = await ask();
+    if (reading <= this.#shownReading) return;
+    this.#shownReading = reading;
+    this.#show(page);
+  }
+
   /** @param {import("./thread_calls.js").Page} page */
-  show(page) {
+  #show(page) {
     const before = this.view.value.items;
     const items = mergeEnd(before, page.messages);
-    const reachesBack = items.length > page.messages.length;
+    const reachesBack = items[0]?.message.id !== page.messages[0]?.id;
     this.change({
       items,
       hasEarlier: reachesBack ? this.view.value.hasEarlier : page.has_more,
@@ -173,6 +190,7 @@ export class OpenThread {
   /** @param {string} key @param {Answering} answering @param {unknown} failure */
   #settle(key, answering, failure) {
     const said = answering.reader.text;
+    this.#shownReading = this.#readings; // what was asked while it ran may not have its end
     const items = this.view.value.items.map((item) => {
       if (item.key !== key) return item;
       const status = failure ? "error" : answering.isStopped ? "cancelled" : "complete";
@@ -185,7 +203,8 @@ export class OpenThread {
         finish_reason: answering.reader.finishReason,
         status,
       });
-      return { ...item, message, live: null, failure: failure ? describeFailure(failure) : null };
+      // One that the server has not taken replaces nothing.
+      return { ...item, message, live: null, failure: failure ? describeFailure(failure) : null, replaces: "" };
     });
     this.change({ items, runningKey: null });
   }

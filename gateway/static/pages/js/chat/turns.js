@@ -12,6 +12,7 @@ import { activateBranch, deleteBranch, editMessage, makeTurnBody, postAgain, pos
  * @typedef {object} Turn what the server may not have taken
  * @property {string[]} keys of its items, the answer last
  * @property {(signal: AbortSignal) => Promise<Response>} ask the same for each attempt
+ * @property {string} [replaces] the id of the message in whose place the answer is written
  */
 
 /** By the key of its answer. @type {WeakMap<OpenThread, Map<string, Turn>>} */
@@ -28,7 +29,8 @@ export async function sendMessage(thread, content, files) {
   const clientMessageId = makeId();
   const fileIds = files.flatMap((file) => file.file_id ?? []);
   const body = makeTurnBody({ content, fileIds, conversationId: thread.id, clientMessageId });
-  const parts = files.length ? [{ type: /** @type {const} */ ("text"), text: content }, ...files] : null;
+  const texts = content ? [{ type: /** @type {const} */ ("text"), text: content }] : [];
+  const parts = files.length ? [...texts, ...files] : null;
   const question = makeItem(makeMessage({ role: "user", content, parts }), { key: clientMessageId });
   const answer = makeAnswer();
   thread.change({ items: [...thread.view.value.items, question, answer] });
@@ -36,8 +38,8 @@ export async function sendMessage(thread, content, files) {
   return attempt(thread, { keys: [question.key, answer.key], ask }, answer);
 }
 
-function makeAnswer() {
-  return makeItem(makeMessage({ status: "streaming" }), { key: makeId(), live: makeSaid() });
+function makeAnswer(replaces = "") {
+  return makeItem(makeMessage({ status: "streaming" }), { key: makeId(), live: makeSaid(), replaces });
 }
 
 /** @param {OpenThread} thread @param {Turn} turn @param {Item} answer */
@@ -83,9 +85,13 @@ export function dropTurn(thread, answerKey) {
 export async function tryAgain(thread, item) {
   const turn = untaken.get(thread)?.get(item.key);
   if (!turn) return answerAgain(thread, item);
-  const fresh = { failure: null, live: makeSaid() };
-  thread.change({ items: changeItem(thread.view.value.items, item.key, fresh) });
-  await attempt(thread, turn, { ...item, ...fresh });
+  const answer = { ...item, failure: null, live: makeSaid(), replaces: turn.replaces ?? "" };
+  const { items } = thread.view.value;
+  const replaced = items.findIndex((each) => each.message.id && each.message.id === answer.replaces);
+  const own = items.findIndex((each) => each.key === item.key);
+  const kept = items.filter((each, place) => each.key === item.key || replaced < 0 || place < replaced || place > own);
+  thread.change({ items: changeItem(kept, item.key, answer) });
+  await attempt(thread, turn, answer);
 }
 
 /**
@@ -101,10 +107,11 @@ export async function answerAgain(thread, item, model) {
   const { items } = thread.view.value;
   const place = items.findIndex((each) => each.key === item.key);
   const kept = items.slice(0, item.message.role === "user" ? place + 1 : place);
-  const answer = makeAnswer();
+  const replaces = items[kept.length]?.message.id ?? "";
+  const answer = makeAnswer(replaces);
   thread.change({ items: [...kept, answer] });
   const ask = (/** @type {AbortSignal} */ signal) => postAgain(conversationId, id, "regenerate", signal, model);
-  await attempt(thread, { keys: [answer.key], ask }, answer);
+  await attempt(thread, { keys: [answer.key], ask, replaces }, answer);
 }
 
 /** Go on with an answer that was cut. @param {OpenThread} thread @param {Item} item */
@@ -136,7 +143,8 @@ export async function editTurn(thread, item, content) {
 
 /** @param {OpenThread} thread @param {string} messageId */
 export async function chooseBranch(thread, messageId) {
-  if (thread.id) thread.show(await activateBranch(thread.id, messageId));
+  const { id } = thread;
+  if (id) await thread.read(() => activateBranch(id, messageId));
   await thread.refresh();
 }
 

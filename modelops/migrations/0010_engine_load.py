@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('modelops', '0008_prices'),
+        ('modelops', '0009_texts_of_switches'),
     ]
 
     operations = [
