@@ -41,7 +41,7 @@ def serialise_switch(switch: Switch, now: datetime, *, for_admin: bool) -> dict[
         "eta_s": count_remaining_s(switch, now),
         "via": switch.via,
         "actor": switch.actor_name if for_admin else None,
-        "reason": switch.reason if for_admin else None,
+        "reason": switch.get_text("reason") if for_admin else None,
         "force": switch.force,
         "drain_timeout_s": switch.drain_timeout_s,
         "drain_policy": switch.drain_policy,
@@ -77,7 +77,7 @@ def serialise_switch_detail(switch: Switch, now: datetime, *, for_admin: bool) -
                 "at": event.at,
                 "kind": event.kind,
                 "state": event.state,
-                "message": event.message if for_admin else None,
+                "message": event.said if for_admin else None,
             }
             for event in list_events(switch)
         ],

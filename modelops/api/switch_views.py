@@ -14,7 +14,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from gateway.errors import PermissionDenied
-from gateway.rest import StrictSerializer, caller_id
+from gateway.rest import StrictSerializer, answer, caller_id
 from modelops.api.profile_serializers import EmptyQuerySerializer
 from modelops.api.switch_answers import serialise_engine, serialise_switch, serialise_switch_detail
 from modelops.api.switch_serializers import (
@@ -60,8 +60,8 @@ class StatusView(APIView):
     def get(self, request: Request) -> Response:
         _read(EmptyQuerySerializer, request.query_params.dict())
         if not request.user.is_authenticated:
-            return Response(reduce_status(find_default_status()))
-        return Response(serialise_status(for_admin=_is_admin(request)))
+            return answer(reduce_status(find_default_status()))
+        return answer(serialise_status(for_admin=_is_admin(request)))
 
 
 class SwitchView(APIView):
@@ -91,7 +91,7 @@ class SwitchView(APIView):
             "joined": requested.outcome is RequestOutcome.JOINED,
             "taken_over": list(requested.taken_over),
         }
-        return Response(_detail(requested.switch, request) | joining, status=202)
+        return answer(_detail(requested.switch, request) | joining, status=202)
 
 
 class SwitchesView(APIView):
@@ -105,7 +105,7 @@ class SwitchesView(APIView):
     def get(self, request: Request) -> Response:
         page, has_more = list_switches(**_read(SwitchQuerySerializer, request.query_params.dict()))
         now, for_admin = timezone.now(), _is_admin(request)
-        return Response(
+        return answer(
             {
                 "object": "list",
                 "data": [serialise_switch(each, now, for_admin=for_admin) for each in page],
@@ -125,7 +125,7 @@ class SwitchDetailView(APIView):
     )
     def get(self, request: Request, switch_id: uuid.UUID) -> Response:
         _read(EmptyQuerySerializer, request.query_params.dict())
-        return Response(_detail(get_switch(switch_id), request))
+        return answer(_detail(get_switch(switch_id), request))
 
 
 class SwitchCancelView(APIView):
@@ -141,7 +141,7 @@ class SwitchCancelView(APIView):
     def post(self, request: Request, switch_id: uuid.UUID) -> Response:
         _read(EmptyQuerySerializer, request.data)
         switch = cancel_switch(switch_id, _actor(request))
-        return Response(_detail(switch, request), status=202)
+        return answer(_detail(switch, request), status=202)
 
 
 class SwitchKeepContextView(APIView):
@@ -173,7 +173,7 @@ class EnginesView(APIView):
     def get(self, request: Request) -> Response:
         engines = list_engines(**_read(EngineQuerySerializer, request.query_params.dict()))
         for_admin = _is_admin(request)
-        return Response({"engines": [serialise_engine(each, for_admin=for_admin) for each in engines]})
+        return answer({"engines": [serialise_engine(each, for_admin=for_admin) for each in engines]})
 
 
 def _read(kind: type[StrictSerializer], content: Any) -> dict[str, Any]:
@@ -185,7 +185,7 @@ def _read(kind: type[StrictSerializer], content: Any) -> dict[str, Any]:
 
 def _answer_plan(plan: Plan, *, dry_run: bool = False, already_active: bool = False) -> Response:
     content = {"dry_run": dry_run, "already_active": already_active, "plan": plan.serialise()}
-    return Response(content)
+    return answer(content)
 
 
 def _detail(switch: Switch, request: Request) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -12,6 +12,8 @@ from gateway.audit import record_change
 from gateway.conf import get_config
 from gateway.database.changes import announce_change
 from gateway.errors import DoesNotFit, SwitchRefused
+from gateway.wording import Translatable, fill_in, fill_text, join_texts
+from modelops.domain.switching.names import name_policy
 from modelops.domain.switching.plan import Plan, PlanKind
 from modelops.domain.switching.request import SwitchRequest
 from modelops.domain.switching.states import UNTOUCHED_STATES, SwitchState
@@ -23,6 +25,14 @@ from modelops.switching.contexts import write_context
 from modelops.switching.plan_text import describe_problem
 from modelops.switching.planning import plan_switch
 from modelops.switching.slots import find_default_slot, find_slot, get_slot
+
+ASKED_THROUGH: Mapping[Switch.Via, Translatable] = {
+    Switch.Via.API: "asked for through the API",
+    Switch.Via.ADMIN: "asked for through the admin pages",
+    Switch.Via.COMMAND: "asked for through the command line",
+    Switch.Via.CHAT: "asked for by a chat request",
+    Switch.Via.SYSTEM: "asked for by the switcher itself",
+}
 
 
 class RequestOutcome(StrEnum):
@@ -110,13 +120,16 @@ def _take_over(switch: Switch, request: SwitchRequest, actor: Actor) -> tuple[st
     for name, value in changes.items():
         setattr(switch, name, value)
     switch.save(update_fields=[*changes])
-    SwitchEvent.objects.create(
-        switch=switch,
+    SwitchEvent.objects.record(
+        switch,
         kind=SwitchEvent.Kind.NOTE,
-        state=switch.state,
-        message=f"{actor.name} changed how it drains: up to {switch.drain_timeout_s} s, "
-        f"then {switch.get_drain_policy_display()}",
-        data={"actor": actor.name, "reason": request.reason, **changes},
+        message=fill_in(
+            "{actor} changed how it drains: up to {seconds} s, then {policy}",
+            actor=actor.name,
+            seconds=switch.drain_timeout_s,
+            policy=name_policy(switch.drain_policy),
+        ),
+        data={"actor": actor.name, "reason": str(request.reason), **changes},
     )
     record_change("switch_changed", switch, request=actor.request, changes=changes)
     return tuple(changes)
@@ -126,7 +139,7 @@ def refuse_unless_accepted(plan: Plan) -> None:
     """Raises DoesNotFit or SwitchRefused, naming every problem that stands and carrying the plan along."""
     if plan.is_accepted:
         return
-    message = " ".join(describe_problem(problem) for problem in plan.refusals)
+    message = join_texts(" ", [describe_problem(problem) for problem in plan.refusals])
     kind = DoesNotFit if any(p.code == "does_not_fit" for p in plan.refusals) else SwitchRefused
     raise kind(message, param="profile_id", details={"plan": plan.serialise()})
 
@@ -143,7 +156,8 @@ def _insert_switch(
         actor_id=actor.user_id,
         actor_name=actor.name,
         via=actor.via,
-        reason=request.reason,
+        reason=str(request.reason),
+        request_texts={"reason": request.reason},
         force=plan.is_forced,
         drain_timeout_s=config.drain_timeout_s if drain_timeout_s is None else drain_timeout_s,
         drain_policy=request.drain_policy or config.drain_policy,
@@ -153,17 +167,16 @@ def _insert_switch(
     for other in superseded:
         if other.state == SwitchState.REQUESTED:
             # At most one waits: the newest request counts.
-            end_waiting_switch(other, by=f"a switch to {request.profile}")
+            end_waiting_switch(other, by=fill_in("a switch to {profile}", profile=request.profile))
     switch.save(force_insert=True)
     _supersede(superseded, switch)
-    SwitchEvent.objects.create(
-        switch=switch,
+    SwitchEvent.objects.record(
+        switch,
         kind=SwitchEvent.Kind.STATE,
-        state=switch.state,
-        message=f"asked for through the {switch.get_via_display()}",
+        message=fill_text(ASKED_THROUGH[Switch.Via(switch.via)], {}),
         data={
             "actor": actor.name,
-            "reason": request.reason,
+            "reason": str(request.reason),
             "force": plan.is_forced,
             "profile": request.profile,
         },
@@ -177,6 +190,6 @@ def _supersede(others: Sequence[Switch], switch: Switch) -> None:
     """Have `switch` take the place of those that have not touched the old engine."""
     for other in others:
         if other.state in UNTOUCHED_STATES:
-            ask_to_cancel(other, by=f"a switch to {switch.to_profile}")
+            ask_to_cancel(other, by=fill_in("a switch to {profile}", profile=switch.to_profile))
         if other.state in UNTOUCHED_STATES or other.state == SwitchState.CANCELLED:
             Switch.objects.filter(pk=other.pk).update(superseded_by=switch)
