@@ -18,8 +18,10 @@ from gateway.conf import GatewayConfig
 from gateway.database.changes import ChangeListener
 from gateway.ids import new_id
 from gateway.stop_signal import StopSignal
+from gateway.wording import join_texts
 from modelops.domain.runtimes import RuntimeKind
 from modelops.models import DEFAULT_SLOT, ModelProfile, Slot, SwitcherPresence
+from modelops.models.presence import NOTICE
 from modelops.runtimes.registry import build_runtimes
 from modelops.switcher.boxes import Box, claim_slot, describe_foreign, find_box
 from modelops.switcher.dependencies import SwitcherDependencies
@@ -160,7 +162,7 @@ class Switcher:
 
     def _note_foreign(self, slots: list[Slot]) -> None:
         """Say which slots are left alone, here and in the presence row."""
-        notice = "\n".join(describe_foreign(slot) for slot in slots)
+        notice = join_texts("\n", [describe_foreign(slot) for slot in slots])
         if notice != self._notice and notice:
             log.warning("slots_of_other_boxes", notice=notice, box=self._box and self._box.name)
         self._notice = notice
@@ -189,7 +191,7 @@ class Switcher:
                 # Begun; its outcome comes soon.
                 self._done_at["describe"] = 0.0
             elif outcome.error is not None:
-                self._facts[name] = {"problem": str(outcome.error)}
+                self._facts[name] = {"problem": getattr(outcome.error, "wording", str(outcome.error))}
             else:
                 self._facts[name] = outcome.value
 
@@ -208,7 +210,7 @@ class Switcher:
             "box_host": self._box.host,
             "slots": [str(slot_id) for slot_id in self._reconcilers],
             "notice": self._notice,
-            "facts": self._facts,
+            "facts": {**self._facts, NOTICE: self._notice},
         }
         record_presence(self._id, values)
 

@@ -9,6 +9,7 @@ from enum import IntEnum
 import structlog
 from django.utils import timezone
 
+from gateway.wording import fill_in
 from modelops.domain.engine_log.causes import Cause, RootCause
 from modelops.domain.engine_log.failures import describe_cause
 from modelops.domain.engine_log.progress import estimate
@@ -22,6 +23,7 @@ from modelops.domain.switching.maintenance import (
     backoff_s,
     next_maintenance,
 )
+from modelops.domain.switching.names import name_phase
 from modelops.domain.switching.rules import next_step
 from modelops.domain.switching.states import Action, SwitchState, WorkloadStatus
 from modelops.models import Engine, Slot, Switch
@@ -187,7 +189,7 @@ class SlotReconciler:
             switch,
             phase=str(read.phase),
             percent=progress.percent,
-            detail=f"{engine.profile}: {str(read.phase).replace('_', ' ')}",
+            detail=fill_in("{profile}: {phase}", profile=engine.profile, phase=name_phase(read.phase)),
             expected_at=expected_at,
         )
 
@@ -215,7 +217,9 @@ class SlotReconciler:
             case Maintenance.DECLARE_DEAD if slot.active_engine is not None:
                 return self._declare_dead(slot, slot.active_engine)
             case Maintenance.START_DESIRED:
-                reason = "nothing serves" if slot.problem is None else f"again: {slot.problem.get('message')}"
+                reason = fill_in("nothing serves")
+                if slot.problem is not None:
+                    reason = fill_in("again: {problem}", problem=slot.problem.get("message") or "")
                 self._ledger.start_system_switch(slot, slot.desired_profile, reason=reason)
             case Maintenance.REMOVE_ORPHANS:
                 self._lease.check_age()
@@ -293,7 +297,9 @@ class SlotReconciler:
 def explain_death(cause: RootCause, instance: Instance) -> RootCause:
     """The cause where the log names none: a process that still runs hangs, one that vanished was removed."""
     if instance.state is InstanceState.ABSENT:
-        return describe_cause(Cause.ENGINE_DIED, error="it is gone, and nobody here removed it")
+        return describe_cause(Cause.ENGINE_DIED, error=fill_in("it is gone, and nobody here removed it"))
     if instance.state is InstanceState.RUNNING:
-        return describe_cause(Cause.NOT_HEALTHY, error="it runs and does not answer /health any more")
+        return describe_cause(
+            Cause.NOT_HEALTHY, error=fill_in("it runs and does not answer /health any more")
+        )
     return cause

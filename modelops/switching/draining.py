@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 
 from django.db.models.functions import Now
 
+from gateway.wording import fill_in
 from modelops.domain.switching.states import DrainPolicy, SwitchState
 from modelops.models import Switch, WebPresence
 from modelops.serving.web_presence import SILENT_FOR
@@ -57,16 +58,19 @@ def _list_reports() -> list[Mapping[str, Mapping[str, int]]]:
 
 
 def count_answers(draining: Draining) -> str:
+    if draining.running == 0:
+        return fill_in("no answers are still running")
     if draining.running == 1:
-        return "1 answer is still running"
-    return f"{draining.running or 'no'} answers are still running"
+        return fill_in("1 answer is still running")
+    return fill_in("{count} answers are still running", count=draining.running)
 
 
 def describe_draining(draining: Draining, now: datetime) -> str:
     """How many answers run, and what happens to those that go on for too long."""
     if draining.policy is DrainPolicy.WAIT:
-        return f"{count_answers(draining)}; the switch waits for them"
+        return fill_in("{answers}; the switch waits for them", answers=count_answers(draining))
     remaining_s = max(round((draining.deadline - now).total_seconds()), 0)
-    when = f"in {remaining_s} s" if remaining_s else "now"
-    then = "they are ended" if draining.policy is DrainPolicy.CUT else "the switch is given up"
-    return f"{count_answers(draining)}; {when} {then}"
+    when = fill_in("in {seconds} s", seconds=remaining_s) if remaining_s else fill_in("now")
+    if draining.policy is DrainPolicy.CUT:
+        return fill_in("{answers}; {when} they are ended", answers=count_answers(draining), when=when)
+    return fill_in("{answers}; {when} the switch is given up", answers=count_answers(draining), when=when)
