@@ -18,6 +18,7 @@ from django.utils.translation import gettext, gettext_lazy
 
 from gateway.audit import AuditedAdmin, ReadOnlyAdmin
 from gateway.errors import GatewayError
+from gateway.wording import say
 from modelops.admin.fit_changes import show_change
 from modelops.admin.fit_pages import MOST_REPORTS, render_fit, show_fit, show_hardware
 from modelops.admin.profile_list import NOT_KNOWN, HardwareFilter, ProfileChangeList, ProfileColumns
@@ -150,7 +151,7 @@ class ModelProfileAdmin(ProfileColumns, AuditedAdmin):
                     copies.append(duplicate_profile(row))
                     self.record("created", copies[-1], request, {"copy_of": row.slug})
             except GatewayError as exc:
-                self.message_user(request, exc.message, messages.ERROR)
+                self.message_user(request, say(exc.wording, gettext), messages.ERROR)
         for copy in copies:
             self.log_addition(request, copy, "Duplicated.")
             link = reverse("admin:modelops_modelprofile_change", args=[copy.pk])

@@ -16,10 +16,12 @@ from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import gettext
 from django.views.decorators.http import require_POST
 
 from gateway.conf import get_config
 from gateway.errors import GatewayError, NotFound
+from gateway.wording import say
 from modelops.domain.engine_log.causes import RootCause
 from modelops.domain.switching.plan import Plan, PlanKind
 from modelops.domain.switching.request import SwitchRequest
@@ -160,10 +162,10 @@ def _request(request: HttpRequest, profile: ModelProfile, values: dict[str, Any]
     )
     requested = request_switch(wanted, find_actor(request))
     if requested.switch is None:
-        messages.info(request, f"{profile.slug} is active already.")
+        messages.info(request, gettext("{profile} is active already.").format(profile=profile.slug))
         return HttpResponseRedirect(reverse("admin:modelops_modelprofile_changelist"))
     if requested.outcome is RequestOutcome.JOINED:
-        messages.info(request, describe_joining(requested.taken_over))
+        messages.info(request, say(describe_joining(requested.taken_over), gettext))
     return HttpResponseRedirect(reverse("admin:modelops_switch_change", args=[requested.switch.pk]))
 
 
@@ -206,7 +208,7 @@ def cancel(request: HttpRequest, switch_id: uuid.UUID) -> HttpResponse:
     except NotFound as exc:
         raise Http404 from exc
     except GatewayError as exc:
-        messages.error(request, exc.message)
+        messages.error(request, say(exc.wording, gettext))
     return HttpResponseRedirect(reverse("admin:modelops_switch_change", args=[switch_id]))
 
 

@@ -13,10 +13,12 @@ from django.urls import URLPattern, path
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext
 
 from gateway.admin_lists import UncountedAdmin, typed
 from gateway.audit import ReadOnlyAdmin
 from gateway.errors import GatewayError
+from gateway.wording import say
 from modelops.admin.switch_pages import cancel, find_actor, send_progress, show_switch
 from modelops.domain.engine_log.causes import RootCause
 from modelops.domain.fit.measured_run import name_as_estimate
@@ -97,9 +99,9 @@ class SwitchAdmin(UncountedAdmin, ReadOnlyAdmin):
             try:
                 cancel_switch(row.pk, find_actor(request))
             except GatewayError as exc:
-                self.message_user(request, f"{row}: {exc.message}", messages.ERROR)
+                self.message_user(request, f"{row}: {say(exc.wording, gettext)}", messages.ERROR)
             else:
-                self.message_user(request, f"{row}: asked to end.", messages.SUCCESS)
+                self.message_user(request, f"{row}: {gettext('asked to end')}", messages.SUCCESS)
 
 
 @admin.register(Engine)
