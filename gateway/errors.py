@@ -73,6 +73,11 @@ class ContextLengthExceeded(InvalidRequest):
     default_message = "The prompt is longer than the model's context."
 
 
+class ImagesNotSupported(InvalidRequest):
+    code = "images_not_supported"
+    default_message = "The model does not read images."
+
+
 class AuthenticationFailed(GatewayError):
     status = 401
     type = "authentication_error"

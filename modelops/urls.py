@@ -12,5 +12,6 @@ urlpatterns = [
     path("switches", switch_views.SwitchesView.as_view()),
     path("switches/<uuid:switch_id>", switch_views.SwitchDetailView.as_view()),
     path("switches/<uuid:switch_id>/cancel", switch_views.SwitchCancelView.as_view()),
+    path("switches/<uuid:switch_id>/keep-context", switch_views.SwitchKeepContextView.as_view()),
     path("engines", switch_views.EnginesView.as_view()),
 ]

@@ -64,7 +64,8 @@ def _attach(item: GivenMessages) -> tuple[NewMessage, ...] | Exception:
         for place, given in item.parts.items():
             parts = [_attach_part(item, part, files) for part in given]
             content = TEXT_GAP.join(part.text for part in given if part.text)
-            messages[place] = NewMessage(MessageRole.USER, content, Extra(parts=parts))
+            name = next((files[part.file_id].name for part in given if part.file_id), "")
+            messages[place] = NewMessage(MessageRole.USER, content, Extra(parts=parts), name)
     except GatewayError as exc:
         return exc
     return tuple(messages)

@@ -14,14 +14,18 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDi
 from django.shortcuts import get_object_or_404
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
+from django.utils.safestring import mark_safe
 from django.utils.translation import gettext, gettext_lazy
 
 from gateway.audit import AuditedAdmin, ReadOnlyAdmin
 from gateway.errors import GatewayError
 from gateway.wording import say
+from modelops.admin.add_pages import show_add_model
 from modelops.admin.fit_changes import show_change
-from modelops.admin.fit_pages import MOST_REPORTS, render_fit, show_fit, show_hardware
+from modelops.admin.fit_pages import MOST_REPORTS, show_fit, show_hardware
+from modelops.admin.form_check import check_form, render_parts
 from modelops.admin.profile_list import NOT_KNOWN, HardwareFilter, ProfileChangeList, ProfileColumns
+from modelops.admin.reload_pages import show_reload
 from modelops.admin.switch_pages import show_switch_request
 from modelops.domain.profiles.setting import Section, list_settings
 from modelops.domain.profiles.spec import ProfileSpec
@@ -87,18 +91,37 @@ class ModelProfileAdmin(ProfileColumns, AuditedAdmin):
         return ProfileChangeList
 
     def get_urls(self) -> list[URLPattern]:
+        reload = self.admin_site.admin_view(self.show_reload)
+        find = self.admin_site.admin_view(self.show_add_model)
         fit = self.admin_site.admin_view(self.show_fit)
         switch = self.admin_site.admin_view(self.show_switch_request)
         change = self.admin_site.admin_view(self.show_change)
+        check = self.admin_site.admin_view(self.check_form)
         return [
             path("fit/", fit, name="modelops_modelprofile_fit"),
+            path("reload/", reload, name="modelops_modelprofile_reload"),
+            path("find/", find, name="modelops_modelprofile_find"),
             path("<uuid:profile_id>/switch/", switch, name="modelops_modelprofile_switch"),
+            path("check/", check, name="modelops_modelprofile_check_new"),
+            path("<uuid:profile_id>/check/", check, name="modelops_modelprofile_check"),
             path("<uuid:profile_id>/apply/", change, name="modelops_modelprofile_change_preview"),
             *super().get_urls(),
         ]
 
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        context = {"title": gettext("Profiles"), **(extra_context or {})}
+        return super().changelist_view(request, context)
+
     def show_fit(self, request: HttpRequest) -> HttpResponse:
         return show_fit(request, self.admin_site)
+
+    def show_add_model(self, request: HttpRequest) -> HttpResponse:
+        return show_add_model(request, self)
+
+    def show_reload(self, request: HttpRequest) -> HttpResponse:
+        return show_reload(request, self)
 
     def show_switch_request(self, request: HttpRequest, profile_id: uuid.UUID) -> HttpResponse:
         return show_switch_request(request, self.admin_site, get_object_or_404(ModelProfile, pk=profile_id))
@@ -106,12 +129,16 @@ class ModelProfileAdmin(ProfileColumns, AuditedAdmin):
     def show_change(self, request: HttpRequest, profile_id: uuid.UUID) -> HttpResponse:
         return show_change(request, self, get_object_or_404(ModelProfile, pk=profile_id))
 
+    def check_form(self, request: HttpRequest, profile_id: uuid.UUID | None = None) -> HttpResponse:
+        profile = get_object_or_404(ModelProfile, pk=profile_id) if profile_id else None
+        return check_form(request, self, profile)
+
     @admin.display(description=gettext_lazy("on the GPUs that are there"))
     def fit_report(self, row: ModelProfile) -> str:
         if row.pk is None or row._state.adding:
             return gettext("Save the profile to see how it fits.")
         choice = find_gpu_choice()
-        return render_fit(check_profile(row, choice), choice)
+        return mark_safe(render_parts(check_profile(row, choice), choice)["report"])  # noqa: S308 - a template's
 
     @admin.display(description=gettext_lazy("changed since it was loaded"))
     def drift(self, row: ModelProfile) -> str:

@@ -33,6 +33,7 @@ from modelops.domain.switching.request import SwitchRequest
 from modelops.models import Switch
 from modelops.switching.actor import Actor
 from modelops.switching.cancelling import cancel_switch
+from modelops.switching.contexts import keep_context
 from modelops.switching.requests import RequestOutcome, preview_switch, request_switch
 from modelops.switching.selectors import get_switch, list_engines, list_switches
 from modelops.switching.status import find_default_status, reduce_status, serialise_status
@@ -141,6 +142,24 @@ class SwitchCancelView(APIView):
         _read(EmptyQuerySerializer, request.data)
         switch = cancel_switch(switch_id, _actor(request))
         return answer(_detail(switch, request), status=202)
+
+
+class SwitchKeepContextView(APIView):
+    permission_classes = [IsAdminUser]
+
+    @extend_schema(
+        operation_id="keep_switch_context",
+        request=EmptyQuerySerializer,
+        responses=SwitchDetailSerializer,
+        tags=["models"],
+        summary="Have the profile ask for the shorter context that its switch came up with",
+        description="409 where the switch came up with all that was asked for, or serves no more. Touches no "
+        "engine; safe to repeat.",
+    )
+    def post(self, request: Request, switch_id: uuid.UUID) -> Response:
+        _read(EmptyQuerySerializer, request.data)
+        keep_context(switch_id, _actor(request))
+        return Response(_detail(get_switch(switch_id), request))
 
 
 class EnginesView(APIView):

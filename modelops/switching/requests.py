@@ -21,6 +21,7 @@ from modelops.fit.profile_fits import get_profile
 from modelops.models import ModelProfile, Slot, Switch, SwitchEvent
 from modelops.switching.actor import Actor
 from modelops.switching.cancelling import ask_to_cancel, end_waiting_switch
+from modelops.switching.contexts import write_context
 from modelops.switching.plan_text import describe_problem
 from modelops.switching.planning import plan_switch
 from modelops.switching.slots import find_default_slot, find_slot, get_slot
@@ -66,13 +67,16 @@ def request_switch(request: SwitchRequest, actor: Actor, *, guard: Guard | None 
 
     A switch that is joined before the old engine is touched drains from now on as this request says. A live
     switch to another profile is superseded where the old engine is untouched, and is waited for where it is
-    not. What is begun or changed is in the audit trail in the same transaction. Raises NotFound for no such
-    slot, ModelNotFound, DoesNotFit, SwitchRefused, or what `guard` raises; then nothing has changed.
+    not. What is begun or changed (with `keep_context` the profile, too) is in the audit trail in the same
+    transaction. Raises NotFound for no such slot, ModelNotFound, DoesNotFit, SwitchRefused, or what `guard`
+    raises; then nothing has changed.
     """
     profile = get_profile(request.profile)
     found = get_slot(request.slot)
     plan = _plan(found, profile, request)
     with transaction.atomic():
+        if request.keep_context and request.max_model_len is not None:
+            write_context(profile, request.max_model_len, request=actor.request)
         locked = Slot.objects.select_for_update(of=("self",)).get(pk=found.pk)
         if locked.active_engine_id != found.active_engine_id:
             # Another engine became the active one while the plan was made.

@@ -22,6 +22,7 @@ from modelops.fit.summary import serialise_hardware
 from modelops.models import DEFAULT_SLOT, Gate, ModelProfile, Slot, Switch
 from modelops.serving.external_engine import ExternalView, get_external_engine
 from modelops.switching.draining import Draining, describe_draining, find_draining
+from modelops.switching.remedies import offer_remedies_for, serialise_remedy
 from modelops.switching.selectors import find_last_error, find_switcher, list_live_switches, list_slots
 from modelops.switching.slots import find_default_slot
 from modelops.switching.switchers import describe_box, list_present
@@ -258,11 +259,18 @@ def _serialise_last_error(status: SlotStatus, *, for_admin: bool) -> dict[str, A
         return None
     ended = _describe_end(failed) if failed else ""
     ending = RootCause("", ended).serialise()
+    # What was switched to may be another profile than the one whose engine has the problem.
+    slug = status.slot.desired_profile if status.slot.problem or failed is None else failed.to_profile
     return {
         **(serialise_cause(cause, for_admin=for_admin) if cause else ending),
+        "remedies": _serialise_remedies(cause, slug, status.slot) if cause and for_admin else [],
         "switch_id": str(failed.id) if failed else None,
         "at": _write_time(failed.ended_at if failed else status.slot.changed_at),
     }
+
+
+def _serialise_remedies(cause: Mapping[str, Any], slug: str, slot: Slot) -> list[dict[str, Any]]:
+    return [serialise_remedy(offer) for offer in offer_remedies_for(RootCause.parse(cause), slug, slot.slug)]
 
 
 ENDED: Mapping[str, Translatable] = {

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from gateway.wording import Translatable, fill_in, fill_text
+from gateway.wording import FilledText, Translatable, fill_in, fill_text
 from modelops.domain.errors import FieldError
 from modelops.domain.profiles.kinds import Kind, Problems, choice, describe, text
 
@@ -99,6 +99,14 @@ REFUSED_VARIABLES: Mapping[str, Translatable] = {
 """Why some variables are not on the list; any other name is merely unknown."""
 
 
+def explain_variable(name: str) -> FilledText:
+    """Why a profile may not set this variable."""
+    reason = REFUSED_VARIABLES.get(name.upper())
+    if reason:
+        return fill_in("cannot be set: it {reason}", reason=fill_text(reason, {}))
+    return fill_in("is not on the list of variables that a profile may set")
+
+
 def read_environment(field: str, value: Any, problems: Problems) -> dict[str, str]:
     """Read `{name: text}`; the result is sorted by name."""
     if not isinstance(value, Mapping):
@@ -108,15 +116,7 @@ def read_environment(field: str, value: Any, problems: Problems) -> dict[str, st
     for name in sorted(value, key=str):
         variable = _BY_NAME.get(name) if isinstance(name, str) else None
         if variable is None:
-            reason = REFUSED_VARIABLES.get(str(name).upper())
-            problems.append(
-                FieldError(
-                    f"{field}.{name}",
-                    fill_in("cannot be set: it {reason}", reason=fill_text(reason, {}))
-                    if reason
-                    else fill_in("is not on the list of variables that a profile may set"),
-                )
-            )
+            problems.append(FieldError(f"{field}.{name}", explain_variable(str(name))))
             continue
         environment[name] = variable.kind.read(f"{field}.{name}", value[name], problems)
     return environment

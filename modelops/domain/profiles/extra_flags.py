@@ -137,14 +137,15 @@ def read_extra_flags(field: str, value: Any, problems: Problems) -> dict[str, An
     for name in sorted(value, key=str):
         extra = _BY_NAME.get(name) if isinstance(name, str) else None
         if extra is None:
-            problems.append(FieldError(f"{field}.{name}", _explain(str(name))))
+            problems.append(FieldError(f"{field}.{name}", explain_flag(str(name))))
             continue
         read = extra.kind.read(f"{field}.{name}", value[name], problems)
         flags[name] = list(read) if isinstance(read, tuple) else read
     return flags
 
 
-def _explain(name: str) -> str:
+def explain_flag(name: str) -> str:
+    """Why a profile may not set this flag, named with or without its dashes."""
     plain = name.lstrip("-").replace("_", "-")
     if plain in _BY_NAME:
         return fill_in("is written {name}", name=repr(plain))

@@ -11,7 +11,7 @@ from django.contrib.admin import site
 from django.utils import timezone
 
 from gateway.conf import get_config
-from modelops.admin.switches import SlotAdmin
+from modelops.admin.slots import SlotAdmin
 from modelops.domain.engine_log.failures import describe_cause
 from modelops.domain.switching.states import LIVE_STATES, SwitchState
 from modelops.models import Slot, Switch
@@ -106,6 +106,7 @@ def test_cancelling_leaves_the_error_before_it_in_sight() -> None:
     assert serialise_status(for_admin=False)["last_error"] == {
         "code": CAUSE["code"],
         "message": describe_cause(CAUSE["code"]).message,
+        "remedies": [],
         "advice": "",
         "evidence": None,
         "retry_max_model_len": None,
@@ -256,7 +257,7 @@ def test_time_of_the_next_try_is_shown_wherever_the_state_is() -> None:
         for each in read_statuses([StatusQuery(is_admin, None) for is_admin in (True, False)])
     ]
     seen += [serialise_status(for_admin=False)["slots"][0]["retry_at"]]
-    page = SlotAdmin(Slot, site).problem_message(Slot.objects.get())
+    page = SlotAdmin(Slot, site).trouble(Slot.objects.get())
 
     assert seen == [written] * 5
     assert f"next try at {written}; at once with manage.py switch_model" in run("model_status")[1]
