@@ -161,7 +161,8 @@ def test_lost_card_is_an_alarm_in_the_readers_language() -> None:
 
     assert alarms()["gpu_lost"]["message"].startswith("GPU 1 is lost")
     assert alarms()["gpu_lost"]["level"] == "bad"
-    assert "끊어졌습니다" in alarms("ko")["gpu_lost"]["message"]
+    korean = alarms("ko")["gpu_lost"]["message"]
+    assert korean.startswith("GPU 1") and "lost" not in korean
 
 
 def test_foreign_process_is_named_in_its_alarm() -> None:
@@ -203,6 +204,9 @@ def test_degraded_slot_is_an_alarm_with_the_way_to_its_switch() -> None:
     assert "The KV cache cannot hold it." in degraded["message"]
     assert degraded["advice"] == CAUSE["advice"]
     assert (degraded["target"], degraded["switch"]) == ("switch", str(failed.pk))
+    retry = degraded["remedies"][0]
+    assert retry["title"] == "Retry with max_model_len 2,048 and keep it"
+    assert "max_model_len=2048" in retry["url"]
 
 
 def test_engine_that_was_started_again_is_an_alarm() -> None:
