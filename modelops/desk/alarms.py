@@ -11,7 +11,6 @@ from enum import StrEnum
 from typing import Any
 
 from gateway.wording import end_sentence, fill_in
-from modelops.desk.alarm_texts import say_gpu_problem
 from modelops.desk.remedy_links import find_remedy_link
 from modelops.domain.engine_log.causes import RootCause
 from modelops.domain.fit.specs import GIB
@@ -157,8 +156,7 @@ def _find_hardware(facts: AlarmFacts) -> Iterator[Alarm]:
         if is_laptop and not facts.needs_gpus:
             continue
         level = Level.WARN if is_laptop or problem.code is ProblemCode.MEMORY_TAKEN else Level.BAD
-        message, advice = say_gpu_problem(problem, reading)
-        yield Alarm(str(problem.code), level, message, advice, target="gpus")
+        yield Alarm(str(problem.code), level, problem.message, problem.advice, target="gpus")
     for gpu in reading.usable_gpus:
         yield from _find_heat(gpu)
 

@@ -14,7 +14,8 @@ from django.test.utils import CaptureQueriesContext
 from modelops.desk.reading import DeskReader
 from modelops.domain.fit.specs import GIB
 from modelops.domain.switching.states import SwitchState
-from modelops.hardware import GpuProcess, GpuReading, HardwareProblem, ProblemCode
+from modelops.hardware import GpuProcess, GpuReading
+from modelops.hardware.problems import GPU_IS_LOST, describe_gpu_failure
 from modelops.models import EngineLoad, Slot, Switch
 from modelops.switching.slots import get_slot
 from modelops.tests.fit_rows import make_gpu_reading, record, save_large, save_profile, save_simulated
@@ -156,7 +157,7 @@ def test_quiet_gateway_has_no_alarm() -> None:
 
 def test_lost_card_is_an_alarm_in_the_readers_language() -> None:
     announce_switcher()
-    lost = GpuReading(index=1, problem=HardwareProblem(ProblemCode.GPU_LOST, "GPU 1 is lost.", "Reboot.", 1))
+    lost = GpuReading(index=1, problem=describe_gpu_failure(1, GPU_IS_LOST, "lost"))
     record(make_gpu_reading(0), lost)
 
     assert alarms()["gpu_lost"]["message"].startswith("GPU 1 is lost")
@@ -173,7 +174,7 @@ def test_foreign_process_is_named_in_its_alarm() -> None:
     taken = alarms()["memory_taken"]
 
     assert "blender (pid 4711)" in taken["message"]
-    assert "6.0 GiB of GPU 0" in taken["message"]
+    assert taken["message"].startswith("GPU 0: ")
 
 
 def test_hot_card_is_an_alarm() -> None:
