@@ -5,4 +5,9 @@ class GatewayProjectConfig(AppConfig):
     name = "gateway"
 
     def ready(self) -> None:
+        from django.utils.translation import gettext
+
         from gateway import checks  # noqa: F401 - registers them
+        from gateway.wording import FilledText
+
+        FilledText.translate_for_page = staticmethod(gettext)

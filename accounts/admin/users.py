@@ -70,6 +70,7 @@ class UserAdmin(UncountedAdmin, DjangoUserAdmin):  # type: ignore[type-arg]  # n
         obj: User | None = None,
     ) -> HttpResponse:
         if obj is not None:
+            context |= {"title": str(obj), "subtitle": None}
             context |= describe_account(obj, own_session=cookie_session_id(request))
         return super().render_change_form(request, context, add, change, form_url, obj)
 

@@ -42,6 +42,7 @@ class ConversationAdmin(WatchedAdmin):
     search_fields = ["owner__username", "owner__email"]
     search_ids = ["pk", "owner"]
     texts = ["title", "system_prompt"]
+    begins_with = "title"
     shown = [
         *("id", "owner", "message_list", "title", "title_source", "system_prompt", "model", "folder", "head"),
         *("version", "is_archived", "is_pinned", "created_at", "updated_at", "deleted_at"),
@@ -76,6 +77,8 @@ class MessageAdmin(WatchedAdmin):
     search_fields = ["=request_id", "owner__username", "owner__email"]
     search_ids = ["pk", "conversation"]
     texts = ["content", "reasoning", "parts", "tool_calls"]
+    begins_with = "content"
+    size_in_lists = "size_bytes"
     shown = [
         *("id", "conversation", "owner", "parent", "role", "content", "reasoning", "parts", "tool_calls"),
         *("tool_call_id", "size_bytes", "status", "error_code", "finish_reason", "model"),

@@ -65,7 +65,11 @@ def propose(facts: RepositoryFacts, choice: GpuChoice, *, slug: str | None = Non
     try:
         proposal = propose_profile(subject, slug=slug)
     except (FieldError, UnknownLayoutError) as exc:
-        message = f"{facts.repository}: its config.json is not understood: {exc}"
+        message = fill_in(
+            "{repository}: its config.json is not understood: {problem}",
+            repository=facts.repository,
+            problem=exc.wording,
+        )
         raise InvalidRequest(message, param="repository") from exc
     return ProposedProfile(_read_spec(proposal.values), advise(proposal.assessment, choice.gpus))
 
@@ -92,7 +96,7 @@ def _read_spec(values: Mapping[str, Any]) -> ProfileSpec:
     reading = read_profile(values)
     if reading.spec is None:
         problem = reading.problems[0]
-        raise InvalidRequest(f"{problem.field}: {problem.reason}", param=problem.field)
+        raise InvalidRequest(problem.wording, param=problem.field)
     return reading.spec
 
 
@@ -139,7 +143,13 @@ def duplicate_profile(profile: ModelProfile) -> ModelProfile:
     try:
         copy.full_clean()
     except ValidationError as exc:
-        raise InvalidRequest(f"The profile {profile.slug} cannot be copied: {describe_invalid(exc)}") from exc
+        raise InvalidRequest(
+            fill_in(
+                "The profile {slug} cannot be copied: {problem}",
+                slug=profile.slug,
+                problem=describe_invalid(exc),
+            )
+        ) from exc
     copy.save()
     return copy
 
@@ -154,7 +164,7 @@ def find_free_slug(stem: str) -> str:
 
 def _name_conflict(slug: str) -> Conflict:
     return Conflict(
-        fill_in("There is a profile '{slug}' already: choose another name.", slug=slug), param="slug"
+        fill_in("There is a profile {slug} already: choose another name.", slug=repr(slug)), param="slug"
     )
 
 

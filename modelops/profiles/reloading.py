@@ -16,6 +16,7 @@ from rest_framework.request import Request
 from gateway.audit import record_change
 from gateway.conf import BASE_DIR
 from gateway.errors import InvalidRequest, VersionConflict
+from gateway.wording import fill_in
 from modelops.models import HardwareProfile, ModelProfile
 from modelops.profiles.changing import SettingChange
 from modelops.profiles.seed_result import InvalidEntry, SeedResult
@@ -102,8 +103,9 @@ def _read_file(path: Path) -> str | InvalidEntry:
     try:
         return path.read_bytes().decode("utf-8-sig")
     except (OSError, UnicodeDecodeError) as exc:
-        reason = exc.strerror if isinstance(exc, OSError) else "it is not UTF-8"
-        return InvalidEntry(1, "", "", f"{path.name} cannot be read: {reason}")
+        reason = exc.strerror if isinstance(exc, OSError) else fill_in("it is not UTF-8")
+        problem = fill_in("{name} cannot be read: {reason}", name=path.name, reason=reason)
+        return InvalidEntry(1, "", "", problem)
 
 
 def _load(text: str, *, force: bool, dry_run: bool, request: HttpRequest | Request | None) -> SeedResult:
