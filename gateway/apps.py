@@ -8,6 +8,8 @@ class GatewayProjectConfig(AppConfig):
         from django.utils.translation import gettext
 
         from gateway import checks  # noqa: F401 - registers them
+        from gateway.model_names import translate_models
         from gateway.wording import FilledText
 
         FilledText.translate_for_page = staticmethod(gettext)
+        translate_models()

@@ -10,8 +10,10 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitVie
 
 from accounts.usage.views import UsageView
 from gateway import error_handlers, health, observability, pages
+from gateway.model_names import translate_admin
 
 admin.autodiscover()
+translate_admin(admin.site)
 admin.site.site_header = admin.site.site_title = "vLLM Chat Gateway"
 
 urlpatterns = [

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import django
 from babel.messages.extract import extract
 from django.utils.translation.template import templatize
 
@@ -57,6 +58,19 @@ def find_django_texts() -> Iterator[Text]:
     for path in files_of(APPS, "*.py"):
         if "tests" not in path.parts and "migrations" not in path.parts:
             yield from read_python(path.read_text(), named(path))
+    yield from find_names()
+
+
+def find_names() -> Iterator[Text]:
+    """Names of models, fields and pages of the admin, which are declared without a mark."""
+    django.setup()
+    from django.contrib import admin
+
+    from gateway.model_names import list_admin_names, list_model_names, list_shown_models
+
+    admin.autodiscover()
+    for name in [*list_model_names(list_shown_models(admin.site)), *list_admin_names(admin.site)]:
+        yield Text(name.text, f"{name.module.replace('.', '/')}.py")
 
 
 def find_script_texts() -> Iterator[Text]:

@@ -13,11 +13,11 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='switch',
             name='detail_text',
-            field=models.JSONField(editable=False, help_text='The detail, to be translated.', null=True),
+            field=models.JSONField(editable=False, help_text='The detail with its template.', null=True),
         ),
         migrations.AddField(
             model_name='switch',
             name='request_texts',
-            field=models.JSONField(editable=False, help_text='Reason and who cancelled, to be translated.', null=True),
+            field=models.JSONField(editable=False, help_text='Reason and who cancelled with their templates.', null=True),
         ),
     ]

@@ -78,9 +78,9 @@ class Switch(models.Model):
     )
     phase = models.CharField(max_length=20, blank=True, help_text="Of the engine's start-up.")
     detail = models.CharField(max_length=300, blank=True, help_text="What is going on, in words.")
-    detail_text = TextsField(null=True, editable=False, help_text="The detail, to be translated.")
+    detail_text = TextsField(null=True, editable=False, help_text="The detail with its template.")
     request_texts = TextsField(
-        null=True, editable=False, help_text="Reason and who cancelled, to be translated."
+        null=True, editable=False, help_text="Reason and who cancelled with their templates."
     )
     percent = models.PositiveSmallIntegerField(null=True, blank=True)
     ready_expected_at = models.DateTimeField(null=True, blank=True)
