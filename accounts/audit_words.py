@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from accounts.models import AuditEvent
 
 MOST_SHOWN = 120
+WITHOUT_BEFORE = frozenset({AuditEvent.Action.KEY_ISSUED})
+"""Actions whose lists are what something has, and no pairs of before and after."""
 _LABELS: Mapping[str, object] = dict(AuditEvent.Action.choices)
 
 
@@ -16,9 +18,10 @@ def say_action(action: str) -> str:
     return str(_LABELS.get(action) or action.replace("_", " ").capitalize())
 
 
-def say_changes(changes: Mapping[str, object]) -> str:
+def say_changes(event: AuditEvent) -> str:
     """`role: user → admin`: each field with what it was and what it is, in one short line."""
-    line = ", ".join(f"{name}: {_say_change(change)}" for name, change in changes.items())
+    say = _say if event.action in WITHOUT_BEFORE else _say_change
+    line = ", ".join(f"{name}: {say(change)}" for name, change in event.changes.items())
     return line if len(line) <= MOST_SHOWN else f"{line[: MOST_SHOWN - 1]}…"
 
 

@@ -89,12 +89,14 @@ class Client:
         length = (b"content-length", str(len(body)).encode())
         last = max(0, len(body) - 1) // PIECE_BYTES
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(self._timeouts.send_s):
-                await self._start(200, [(b"content-type", b"application/json"), length, *self._headers])
             for number in range(last + 1):
                 piece = body[number * PIECE_BYTES : (number + 1) * PIECE_BYTES]
                 message = {"type": "http.response.body", "body": piece, "more_body": number < last}
                 async with asyncio.timeout(self._timeouts.send_s):
+                    if not self.has_started:
+                        await self._start(
+                            200, [(b"content-type", b"application/json"), length, *self._headers]
+                        )
                     await self._send(message)
 
     async def _start(self, status: int, headers: Headers) -> None:

@@ -19,8 +19,10 @@ from accounts.scopes import Scope as Scopes
 from chat.model_events import OVERLAP, ModelEvents, Subscription
 from chat.sse import EVENT_STREAM_HEADERS, PING, named_event
 from chat.web_runtime import get_runtime
+from gateway.caller_language import translator_for
 from gateway.errors import DependencyUnavailable, GatewayError, InvalidRequest
 from gateway.ids import parse_id
+from gateway.wording import Translate, fill_in, say_all
 from modelops.serving.external_engine import ExternalView
 from modelops.switching.events import PAGE_SIZE, EventQuery, SwitchEventView
 from modelops.switching.status import StatusQuery
@@ -52,6 +54,7 @@ async def stream_model_events(request: Request) -> Response:
         switch=read_switch_filter(request),
         ping_s=runtime.timeouts.ping_s,
         send_s=runtime.timeouts.send_s,
+        translate=translator_for(request.headers.get("accept-language")),
     )
 
 
@@ -68,7 +71,7 @@ def read_switch_filter(request: Request) -> uuid.UUID | None:
     """The id in `?switch=`. Raises InvalidRequest for no UUID, or for other parameters."""
     for name in request.query_params:
         if name != "switch":
-            raise InvalidRequest(f"{name}: Unknown parameter.", param=name)
+            raise InvalidRequest(fill_in("{name}: Unknown parameter.", name=name), param=name)
     value = request.query_params.get("switch")
     if value is None:
         return None
@@ -92,6 +95,7 @@ class ModelEventStream(Response):
         switch: uuid.UUID | None,
         ping_s: float,
         send_s: float,
+        translate: Translate | None = None,
     ) -> None:
         self.background = None
         self._events = events
@@ -102,6 +106,7 @@ class ModelEventStream(Response):
         self._switch = switch
         self._ping_s = ping_s
         self._send_s = send_s
+        self._translate = translate
         self._newest = 0
         """The newest event before it subscribed."""
 
@@ -114,7 +119,8 @@ class ModelEventStream(Response):
                 missed = await self._read_missed(self._after)
             else:
                 query = StatusQuery(self._is_admin, self._see_external())
-                status = named_event("status", self._newest, await self._events.describe(query))
+                described = await self._events.describe(query)
+                status = named_event("status", self._newest, say_all(described, self._translate))
             sending = asyncio.create_task(self._send_all(send, subscription, status, missed))
             leaving = asyncio.create_task(_disconnect(receive))
             try:
@@ -174,7 +180,7 @@ class ModelEventStream(Response):
         return await self._events.read(EventQuery(after, self._switch))
 
     async def _send_event(self, send: Send, event: SwitchEventView) -> None:
-        content = event.serialise(for_admin=self._is_admin)
+        content = say_all(event.serialise(for_admin=self._is_admin), self._translate)
         await self._send_body(send, named_event(event.kind, event.id, content))
 
     async def _send_body(self, send: Send, body: bytes) -> None:

@@ -263,16 +263,17 @@ def account_for(scope: Scope, generation: Generation, ended_by: BaseException | 
     error = public_error(ended_by)
     status = error.code if error else "cancelled" if ended_by else "ok"
     model = generation.model
-    metrics.CHAT_REQUESTS.labels(model, status).inc()
-    metrics.CHAT_DURATION.labels(model).observe(time.perf_counter() - generation.started_at)
+    meters = metrics.meters_of(model, status)
+    meters.requests.inc()
+    meters.duration.observe(time.perf_counter() - generation.started_at)
     fields = scope["gateway.log"]
     fields.update(model=model, outcome=status, ttft_ms=None)
     if status == "ok" and generation.transcript.is_unfinished:
         fields["is_unfinished"] = True  # the engine gave no finish_reason
     if generation.first_token_at is not None:
         ttft_s = generation.first_token_at - generation.started_at
-        metrics.CHAT_FIRST_TOKEN.labels(model).observe(ttft_s)
+        meters.first_token.observe(ttft_s)
         fields["ttft_ms"] = round(ttft_s * 1000, 1)
     if (usage := generation.transcript.usage) is not None:
-        metrics.CHAT_TOKENS.labels(model, "prompt").inc(max(0, usage.prompt_tokens or 0))
-        metrics.CHAT_TOKENS.labels(model, "completion").inc(max(0, usage.completion_tokens or 0))
+        meters.prompt_tokens.inc(max(0, usage.prompt_tokens or 0))
+        meters.completion_tokens.inc(max(0, usage.completion_tokens or 0))

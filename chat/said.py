@@ -26,17 +26,16 @@ def read_said(body: ChatRequest, principal: Principal) -> tuple[str, GivenMessag
     system_prompt = principal.default_system_prompt if body.messages is None else ""
     if has_system and isinstance(messages[0].content, str):
         system_prompt = messages[0].content
-    if body.content is not None:
-        said: tuple[NewMessage, ...] = (NewMessage(MessageRole.USER, body.content),)
-        parts = {0: _parts_beside(body.content, body.file_ids)} if body.file_ids else {}
+    if body.messages is None:
+        content = body.content or ""
+        said: tuple[NewMessage, ...] = (NewMessage(MessageRole.USER, content),)
+        parts = {0: _parts_beside(content, body.file_ids)} if body.file_ids else {}
     else:
         said = tuple(_read_message(message) for message in messages[has_system:])
         parts = {
-            place: [
-                _read_part(part, f"{_path_of(place + has_system)}[{n}]") for n, part in enumerate(content)
-            ]
+            place: [_read_part(part, f"{_path_of(place + has_system)}[{n}]") for n, part in enumerate(given)]
             for place, message in enumerate(messages[has_system:])
-            if isinstance(content := message.content, list)
+            if isinstance(given := message.content, list)
         }
     if any(part.file_id is not None for given in parts.values() for part in given):
         principal.require(Scope.HISTORY)
@@ -50,9 +49,9 @@ def _path_of(place: int) -> str:
 
 
 def _parts_beside(content: str, file_ids: list[uuid.UUID]) -> list[GivenPart]:
-    """Files come before what is said about them."""
+    """Files come before what is said about them, if anything is."""
     files = [GivenPart(path=f"file_ids[{n}]", file_id=file_id) for n, file_id in enumerate(file_ids)]
-    return [*files, GivenPart(path="content", text=content)]
+    return [*files, GivenPart(path="content", text=content)] if content else files
 
 
 def _read_message(message: ChatMessage) -> NewMessage:

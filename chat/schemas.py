@@ -16,7 +16,7 @@ from msgspec import Meta
 
 from chat.caps import GENERATION_CAPS, LONGEST_ENTRY, FieldCaps, apply_caps
 from chat.media import check_media
-from chat.message_schemas import ChatMessage, Text, check_messages
+from chat.message_schemas import MAX_TEXT, ChatMessage, check_messages
 from conversations.models import MAX_MODEL_NAME
 from gateway.bodies import NOT_JSON, holds_nul, not_json_message
 from gateway.conf_requests import RequestConfig
@@ -51,7 +51,8 @@ class ChatRequest(AnswerRequest, forbid_unknown_fields=True, frozen=True, kw_onl
     """The body of POST /api/chat: either `messages` or `content`, with or without `conversation_id`."""
 
     messages: Annotated[list[ChatMessage], Meta(min_length=1, max_length=1000)] | None = None
-    content: Text | None = None
+    content: Annotated[str, Meta(max_length=MAX_TEXT)] | None = None
+    """What the user says; may be empty or absent beside `file_ids`."""
     file_ids: Annotated[list[UUID], Meta(max_length=MAX_FILES)] = []
     conversation_id: UUID | None = None
     parent_id: UUID | None = None
@@ -123,13 +124,17 @@ def _name_field(text: str) -> InvalidRequest:
 
 
 def _check_combination(request: ChatRequest, config: RequestConfig) -> None:
-    if (request.messages is None) == (request.content is None):
+    if request.messages is not None and request.file_ids:
+        raise InvalidRequest("`file_ids` belongs to `content`; `messages` have parts.", param="file_ids")
+    if (request.messages is None) == (request.content is None and not request.file_ids):
         raise InvalidRequest("Give either `messages` or `content`.", param="messages")
     if request.messages is not None:
-        if request.file_ids:
-            raise InvalidRequest("`file_ids` belongs to `content`; `messages` have parts.", param="file_ids")
         check_messages(
             request.messages, config, goes_on=request.conversation_id is not None, is_stored=request.store
+        )
+    elif not request.content and not request.file_ids:
+        raise InvalidRequest(
+            "content: expected a text of at least 1 character, or files beside it.", param="content"
         )
     elif len(request.file_ids) > config.max_message_files:
         message = fill_in("file_ids: a message has {most} files at most.", most=config.max_message_files)
@@ -139,7 +144,7 @@ def _check_combination(request: ChatRequest, config: RequestConfig) -> None:
     if not request.store:
         for name in ("conversation_id", "client_message_id"):
             if getattr(request, name) is not None:
-                raise InvalidRequest(f"`{name}` needs `store` to be true.", param=name)
+                raise InvalidRequest(fill_in("`{name}` needs `store` to be true.", name=name), param=name)
 
 
 def parse_openai_request(

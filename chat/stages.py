@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+import msgspec
 from starlette.requests import Request
 
 from accounts.principals import Principal
@@ -25,8 +25,7 @@ MOST_ANSWER_TOKENS = 1024
 """Left free for an answer of which no limit is known, up to a quarter of the context."""
 
 
-@dataclass(frozen=True, slots=True)
-class RoutedRequest:
+class RoutedRequest(msgspec.Struct, frozen=True):
     """A request for an answer that was admitted, parsed and routed."""
 
     runtime: WebRuntime

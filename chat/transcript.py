@@ -13,7 +13,7 @@ FAILED_REASONS = frozenset({"error", "abort"})
 """A finish_reason of these says that the engine gave up, and not that the answer is complete."""
 
 
-class Delta(msgspec.Struct):
+class Delta(msgspec.Struct, gc=False):
     content: str | None = None
     reasoning: str | None = None
     reasoning_content: str | None = None
@@ -28,7 +28,7 @@ class Delta(msgspec.Struct):
         )
 
 
-class Choice(msgspec.Struct):
+class Choice(msgspec.Struct, gc=False):
     index: int = 0
     delta: Delta | None = None
     text: str | None = None
@@ -40,12 +40,12 @@ class Choice(msgspec.Struct):
         return bool(self.text) if self.delta is None else self.delta.carries_something
 
 
-class Usage(msgspec.Struct):
+class Usage(msgspec.Struct, gc=False):
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
 
 
-class Chunk(msgspec.Struct):
+class Chunk(msgspec.Struct, gc=False):
     """One streamed piece, as far as the gateway reads it."""
 
     id: str = ""
@@ -102,43 +102,42 @@ class Transcript:
         if not self.id:
             self.id = _well_formed(chunk.id)
         for choice in chunk.choices:
-            if choice.index == 0:
-                self._add_choice(choice)
-            else:
+            if choice.index:
                 self.pieces += choice.carries_something
                 if choice.finish_reason in FAILED_REASONS:
                     self.has_failed = True
+                continue
+            delta = choice.delta
+            if content := choice.text if delta is None else delta.content:
+                self._content.append(content)
+                self.content_chars += len(content)
+                self.pieces += 1
+            if delta is not None and (
+                delta.reasoning or delta.reasoning_content or delta.tool_calls or delta.refusal
+            ):
+                self._add_beside(delta)
+            if choice.finish_reason:
+                self.has_failed = self.has_failed or choice.finish_reason in FAILED_REASONS
+                if self.finish_reason != REFUSAL:
+                    self.finish_reason = _well_formed(choice.finish_reason)
 
-    def _add_choice(self, choice: Choice) -> None:
-        delta = choice.delta
-        if delta is not None:
-            if delta.content:
-                self._content.append(delta.content)
-                self.content_chars += len(delta.content)
-                self.pieces += 1
-            if reasoning := delta.reasoning or delta.reasoning_content:
-                self._reasoning.append(reasoning)
-                self.reasoning_chars += len(reasoning)
-                self.pieces += 1
-                self.side_pieces += 1
-            if delta.tool_calls:
-                self.pieces += 1
-                self.side_pieces += 1
-                for call in delta.tool_calls:
-                    self._add_tool_call(call)
-            if delta.refusal:
-                self._content.append(delta.refusal)
-                self.content_chars += len(delta.refusal)
-                self.pieces += 1
-                self.finish_reason = REFUSAL
-        elif choice.text:
-            self._content.append(choice.text)
-            self.content_chars += len(choice.text)
+    def _add_beside(self, delta: Delta) -> None:
+        """What few pieces carry: reasoning, calls of tools, a refusal."""
+        if reasoning := delta.reasoning or delta.reasoning_content:
+            self._reasoning.append(reasoning)
+            self.reasoning_chars += len(reasoning)
             self.pieces += 1
-        if choice.finish_reason:
-            self.has_failed = self.has_failed or choice.finish_reason in FAILED_REASONS
-            if self.finish_reason != REFUSAL:
-                self.finish_reason = _well_formed(choice.finish_reason)
+            self.side_pieces += 1
+        if delta.tool_calls:
+            self.pieces += 1
+            self.side_pieces += 1
+            for call in delta.tool_calls:
+                self._add_tool_call(call)
+        if delta.refusal:
+            self._content.append(delta.refusal)
+            self.content_chars += len(delta.refusal)
+            self.pieces += 1
+            self.finish_reason = REFUSAL
 
     def _add_tool_call(self, piece: dict[str, Any]) -> None:
         """The first piece of a call names it, the later ones append to its arguments."""

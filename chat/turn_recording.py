@@ -7,8 +7,11 @@ import time
 import uuid
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
+
+import msgspec
+from msgspec.structs import replace
 
 from chat.token_count import count_tokens
 from chat.truncation import find_start
@@ -81,8 +84,7 @@ class AccountStorage:
         return count
 
 
-@dataclass(frozen=True, slots=True)
-class BegunTurn:
+class BegunTurn(msgspec.Struct, frozen=True):
     turn: Turn
     storing: asyncio.Task[None] | None = None
     """Ends when the turn is stored, or raises why it is not; None for one that is."""
@@ -151,15 +153,15 @@ class TurnRecorder:
             prompt = to_prompt(turn.system_prompt, turn.messages)
             prepared = PreparedPrompt(end_id=None, prompt=prompt, size_bytes=count_prompt_bytes(prompt))
             if turn.limits.surely_fits(prepared.size_bytes, len(prompt)):
-                return self._begin_early(replace(turn, prepared=prepared), prompt)
+                return self._begin_early(turn, prepared)
         return BegunTurn(await self._begin(turn, route, size_bytes))
 
-    def _begin_early(self, turn: NewTurn, prompt: Prompt) -> BegunTurn:
+    def _begin_early(self, turn: NewTurn, prepared: PreparedPrompt) -> BegunTurn:
         ids = TurnIds.make(len(turn.messages))
-        storing = asyncio.create_task(self._store(replace(turn, ids=ids)))
+        storing = asyncio.create_task(self._store(replace(turn, prepared=prepared, ids=ids)))
         self._storing.add(storing)
         storing.add_done_callback(self._forget)
-        begun = Turn(conversation_id=ids.conversation_id, message_id=ids.answer_id, prompt=prompt)
+        begun = Turn(conversation_id=ids.conversation_id, message_id=ids.answer_id, prompt=prepared.prompt)
         return BegunTurn(begun, storing)
 
     async def _store(self, turn: NewTurn) -> None:

@@ -22,6 +22,7 @@ from gateway.bodies import NOT_JSON
 from gateway.errors import (
     ContextLengthExceeded,
     GatewayError,
+    ImagesNotSupported,
     ModelNotFound,
     RateLimitExceeded,
     RequestTooLarge,
@@ -43,6 +44,10 @@ CODE_FIELDS = ("code", "status", "status_code")
 """Where servers write the HTTP status of an error that they report under a 200."""
 
 CONTEXT_PHRASES = ("maximum context length", "longer than the maximum model length", "max_model_len")
+
+
+NO_IMAGE_PHRASES = ("is not a multimodal model", "at most 0 image")
+"""In lower case: of a model that reads none, and of one that was started to take none."""
 
 
 @dataclass(frozen=True)
@@ -184,6 +189,8 @@ def _error_of_status(status: int, message: str, param: str | None) -> GatewayErr
     if 400 <= status < 500:
         if any(phrase in message for phrase in CONTEXT_PHRASES):
             return ContextLengthExceeded(message, param=param)
+        if any(phrase in message.lower() for phrase in NO_IMAGE_PHRASES):
+            return ImagesNotSupported(message, param=param)
         return UpstreamRejected(message or f"The engine answered {status}.", status=status, param=param)
     if status == 504:
         return UpstreamTimeout("The engine answered 504.")
@@ -205,8 +212,9 @@ def error_in_answer(content: Any) -> GatewayError:
     message, param = _described(outer)
     if status < 500 or status == 504:
         return _error_of_status(status, message, param)
-    detail = f": {message[:MAX_REPORTED]}" if message else "."
-    return UpstreamUnavailable(f"The engine failed{detail}")
+    if not message:
+        return UpstreamUnavailable("The engine failed.")
+    return UpstreamUnavailable(fill_in("The engine failed: {message}", message=message[:MAX_REPORTED]))
 
 
 def _status_of(code: Any) -> int | None:

@@ -1,4 +1,7 @@
-"""Turns that are to begin, and what becomes of them."""
+"""Turns that are to begin, and what becomes of them.
+
+Structs of msgspec: frozen dataclasses of so many fields took a fortieth of a request's time to make.
+"""
 
 from __future__ import annotations
 
@@ -20,11 +23,12 @@ TITLE_LENGTH = 60
 NO_LIMITS = TurnLimits()
 
 
-@dataclass(frozen=True, slots=True)
-class NewMessage:
+class NewMessage(msgspec.Struct, frozen=True):
     role: MessageRole
     content: str
     extra: Extra | None = None
+    file_name: str = ""
+    """Of the first file beside it, by which a conversation is called that begins without words."""
 
     @property
     def size_bytes(self) -> int:
@@ -34,8 +38,7 @@ class NewMessage:
         return size_bytes
 
 
-@dataclass(frozen=True, kw_only=True)
-class PreparedPrompt:
+class PreparedPrompt(msgspec.Struct, frozen=True, kw_only=True):
     """The prompt of a turn that is too large for a batch, as `prepare_turns` found it."""
 
     end_id: uuid.UUID | None
@@ -51,8 +54,7 @@ class PreparedPrompt:
     """Messages of the branch that it leaves out."""
 
 
-@dataclass(frozen=True, slots=True)
-class TurnIds:
+class TurnIds(msgspec.Struct, frozen=True):
     """The ids of the rows of a turn, in the order of their making."""
 
     conversation_id: uuid.UUID
@@ -65,8 +67,7 @@ class TurnIds:
         return cls(new_id(), tuple(new_id() for _ in range(messages)), new_id())
 
 
-@dataclass(frozen=True, kw_only=True)
-class NewTurn:
+class NewTurn(msgspec.Struct, frozen=True, kw_only=True):
     """A turn to begin. Without `conversation_id` a new conversation is created."""
 
     owner_id: uuid.UUID
@@ -135,8 +136,7 @@ class NewTurn:
         )
 
 
-@dataclass(frozen=True, kw_only=True)
-class Turn:
+class Turn(msgspec.Struct, frozen=True, kw_only=True):
     """A stored turn: the prompt for the engine, and the row of the answer."""
 
     conversation_id: uuid.UUID
@@ -156,8 +156,11 @@ class LargeTurn:
 
 
 def make_title(messages: Sequence[NewMessage]) -> str:
-    """The first line that the user wrote, cut at a word to TITLE_LENGTH characters."""
-    first = next((m.content for m in messages if m.role == MessageRole.USER), "")
+    """The first line that the user wrote, or the file that came without words.
+
+    Cut at a word to TITLE_LENGTH characters.
+    """
+    first = next((m.content or m.file_name for m in messages if m.role == MessageRole.USER), "")
     line = " ".join(first.split())
     if len(line) <= TITLE_LENGTH:
         return line

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -33,8 +32,7 @@ MOST_BYTES = 64 * 2**20
 """Of a branch, where neither the model's context nor a setting bounds it."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class TurnLimits:
+class TurnLimits(msgspec.Struct, frozen=True, kw_only=True):
     """What bounds a turn. `context_tokens` is None where the engine's context is not known."""
 
     model: str = ""

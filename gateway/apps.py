@@ -5,4 +5,11 @@ class GatewayProjectConfig(AppConfig):
     name = "gateway"
 
     def ready(self) -> None:
+        from django.utils.translation import gettext
+
         from gateway import checks  # noqa: F401 - registers them
+        from gateway.model_names import translate_models
+        from gateway.wording import FilledText
+
+        FilledText.translate_for_page = staticmethod(gettext)
+        translate_models()

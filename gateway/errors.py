@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Self
 
 from gateway.shortening import shorten_echoes
-from gateway.wording import say
+from gateway.wording import say, say_all
 
 MAXIMUM_RETRY_AFTER_S = 60
 
@@ -35,7 +35,8 @@ class GatewayError(Exception):
         headers: Mapping[str, str] | None = None,
         details: Mapping[str, Any] | None = None,
     ) -> None:
-        """`details` stand beside `error` in the envelope: plain JSON values, such as a refused plan."""
+        """`details` stand beside `error` in the envelope: JSON values, such as a refused plan; their
+        `FilledText`s are translated as the message is."""
         self.wording = message or self.default_message
         """What translations begin from; `message` is a plain string, as encoders want it."""
         self.message = str(self.wording)
@@ -70,6 +71,11 @@ class InvalidRequest(GatewayError):
 class ContextLengthExceeded(InvalidRequest):
     code = "context_length_exceeded"
     default_message = "The prompt is longer than the model's context."
+
+
+class ImagesNotSupported(InvalidRequest):
+    code = "images_not_supported"
+    default_message = "The model does not read images."
 
 
 class AuthenticationFailed(GatewayError):
@@ -347,8 +353,8 @@ def describe_error(
 def to_envelope(error: GatewayError, translate: Callable[[str], str] | None = None) -> dict[str, Any]:
     """`{"error": {"message", "type", "param", "code"}}`, OpenAI's shape, for every face of the gateway.
 
-    The message alone is in the language of `translate`, if there is one.
+    Message and details are in the language of `translate`, if there is one.
     """
     message, param = describe_error(error, translate)
     described = {"message": message, "type": error.type, "param": param, "code": error.code}
-    return {**error.details, "error": described}
+    return {**say_all(error.details, translate), "error": described}

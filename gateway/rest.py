@@ -12,8 +12,10 @@ from rest_framework.exceptions import ParseError, ValidationError
 from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.parsers import JSONParser
 from rest_framework.request import Request
+from rest_framework.response import Response
 
 from gateway.bodies import NOT_JSON, holds_nul, not_json_message
+from gateway.caller_language import say_here
 from gateway.errors import AuthenticationFailed
 
 
@@ -26,6 +28,11 @@ class StrictJSONParser(JSONParser):
 
     def parse(self, stream: Any, media_type: str | None = None, parser_context: Any = None) -> Any:
         return decode_json(stream.read())
+
+
+def answer(content: Any, *, status: int = 200) -> Response:
+    """The content with its texts in the caller's language (`gateway.wording`)."""
+    return Response(say_here(content), status=status)
 
 
 def decode_json(body: bytes) -> Any:

@@ -10,8 +10,10 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitVie
 
 from accounts.usage.views import UsageView
 from gateway import error_handlers, health, observability, pages
+from gateway.model_names import translate_admin
 
 admin.autodiscover()
+translate_admin(admin.site)
 admin.site.site_header = admin.site.site_title = "vLLM Chat Gateway"
 
 urlpatterns = [
@@ -28,7 +30,7 @@ urlpatterns = [
     path("metrics", observability.metrics),
     path("api/auth/", include("accounts.urls")),
     path("api/keys", include("accounts.key_urls")),
-    path("api/usage", UsageView.as_view()),
+    path("api/usage", UsageView.as_view(), name="usage"),
     path("api/conversations", include("conversations.urls")),
     path("api/folders", include("conversations.folder_urls")),
     path("api/prompts", include("conversations.prompt_urls")),

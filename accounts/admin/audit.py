@@ -77,7 +77,7 @@ class SinceFilter(TypedFilter):
 @admin.register(AuditEvent)
 class AuditEventAdmin(UncountedAdmin, ReadOnlyAdmin):
     change_list_template = "admin/accounts/auditevent/change_list.html"
-    list_display = ["at", "actor_name", "what", "target", "short_changes", "repeats", "via", "address"]
+    list_display = ["when", "actor_name", "what", "target", "short_changes", "repeats", "via", "address"]
     list_filter = [
         SinceFilter,
         ActorFilter,
@@ -101,6 +101,11 @@ class AuditEventAdmin(UncountedAdmin, ReadOnlyAdmin):
         pieces = write_rows_as_csv(rows, CSV_COLUMNS)
         return answer_download(pieces, "text/csv; charset=utf-8", make_name("audit", "csv"))
 
+    @admin.display(description=gettext_lazy("time (UTC)"))
+    def when(self, event: AuditEvent) -> str:
+        """To the second, as a trail is compared with logs."""
+        return f"{event.at:%Y-%m-%d %H:%M:%S}"
+
     @admin.display(description=gettext_lazy("action"))
     def what(self, event: AuditEvent) -> str:
         return say_action(event.action)
@@ -113,7 +118,7 @@ class AuditEventAdmin(UncountedAdmin, ReadOnlyAdmin):
 
     @admin.display(description=gettext_lazy("changes"), empty_value="")
     def short_changes(self, event: AuditEvent) -> str:
-        return say_changes(event.changes)
+        return say_changes(event)
 
 
 def _page_of(event: AuditEvent) -> str | None:

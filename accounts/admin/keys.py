@@ -8,6 +8,7 @@ from django.contrib import admin, messages
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from accounts.admin.base import admin_origin
 from accounts.api_keys import revoke_api_key
@@ -62,4 +63,5 @@ class ApiKeyAdmin(UncountedAdmin, ReadOnlyAdmin):
     @admin.action(description="Revoke the selected API keys")
     def revoke(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> None:
         revoked = sum(revoke_api_key(key=key, origin=admin_origin(request)) for key in queryset)
-        self.message_user(request, f"{revoked} keys revoked.", messages.SUCCESS)
+        text = gettext("{count} keys revoked.").format(count=revoked)
+        self.message_user(request, text, messages.SUCCESS)

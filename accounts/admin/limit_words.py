@@ -25,10 +25,15 @@ def say_allowance(allowance: Allowance | None) -> str:
     """`60 per minute`, `8`, or that there is no limit."""
     if allowance is None or not allowance.value:
         return gettext("No limit")
-    count = number_format(allowance.value, use_l10n=True, force_grouping=True)
+    count = say_count(allowance.value)
     if not allowance.window_s:
         return count
     return gettext("{count} {window}").format(count=count, window=say_window(allowance.window_s))
+
+
+def say_count(number: int) -> str:
+    """With its thousands apart, as the reader's language writes them."""
+    return number_format(number, use_l10n=True, force_grouping=True)
 
 
 def say_window(window_s: int) -> str:

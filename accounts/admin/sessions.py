@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.translation import gettext
 
 from accounts.admin.base import admin_origin
 from accounts.models import Session
@@ -42,4 +43,5 @@ class SessionAdmin(UncountedAdmin, ReadOnlyAdmin):
             end_session(session=session, origin=admin_origin(request))
             for session in queryset.select_related("user")
         )
-        self.message_user(request, f"{ended} sessions ended.", messages.SUCCESS)
+        text = gettext("{count} sessions ended.").format(count=ended)
+        self.message_user(request, text, messages.SUCCESS)

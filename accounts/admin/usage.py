@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import datetime
+from functools import partial
 from typing import Any
 from urllib.parse import urlencode
 
 from django.contrib import admin
 from django.db.models import OuterRef, QuerySet, Subquery
 from django.http import HttpRequest, HttpResponse
+from django.urls import path
 from django.utils import timezone
 
+from accounts.admin.usage_charts import show_charts
 from accounts.models import NO_KEY, ApiKey, DailyUsage
 from accounts.usage.report import DELETED_KEY, GROUPS, MICROS, MOST_DAYS
 from gateway.admin_lists import UncountedAdmin, UntilFilter, typed
@@ -38,6 +41,10 @@ class DailyUsageAdmin(UncountedAdmin, ReadOnlyAdmin):
     search_fields = ["user__username", "user__email", "=model"]
     search_ids = ["key_id", "user_id"]
     until_filter = UsageUntilFilter
+
+    def get_urls(self) -> list[Any]:
+        charts = self.admin_site.admin_view(partial(show_charts, self.admin_site))
+        return [path("charts/", charts, name="accounts_dailyusage_charts"), *super().get_urls()]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[DailyUsage]:
         names = ApiKey.objects.filter(pk=OuterRef("key_id")).values("name")

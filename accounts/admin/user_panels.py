@@ -9,9 +9,9 @@ from typing import Any
 from django import forms
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.utils import timezone
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext, gettext_lazy
 
-from accounts.admin.limit_words import DAY_S, say_allowance, say_kind, say_source
+from accounts.admin.limit_words import DAY_S, say_allowance, say_count, say_kind, say_source
 from accounts.api_keys import list_api_keys
 from accounts.limits.in_force import LimitInForce, list_limits_in_force
 from accounts.limits.rules import Allowance
@@ -30,13 +30,15 @@ class AccountLimitForm(forms.Form):
         validators=[MinValueValidator(0), MaxValueValidator(MAX_LIMIT)],
     )
     window_s = forms.IntegerField(
-        label=gettext_lazy("In how many seconds"),
+        label=gettext_lazy("Seconds"),
         validators=[MinValueValidator(1), MaxValueValidator(MAX_WINDOW_S)],
     )
 
     def __init__(self, limit: LimitInForce, data: Any = None) -> None:
         initial = {"value": limit.allowance.value if limit.allowance else 0, "window_s": limit.usual_window_s}
         super().__init__(data, auto_id=f"id_{limit.kind.value}_%s", initial=initial)
+        for field in self.fields.values():
+            field.widget.attrs["size"] = 10
         if limit.kind is LimitKind.STREAMS:
             del self.fields["window_s"]
 
@@ -49,10 +51,9 @@ class LimitLine:
     name: str
     amount: str
     source: str
-    used_today: int | None
-    """None: it is not counted by days."""
-    is_of_days: bool
-    """Whether a day's use can be held against it."""
+    used: int | None
+    """Of the limit, today; None where a day's use cannot be held against it."""
+    use: str
     form: AccountLimitForm
 
 
@@ -68,7 +69,11 @@ def describe_account(user: User, *, own_session: uuid.UUID | None) -> dict[str, 
     today = usage_of_today(user)
     keys = [key for key in list_api_keys(user) if _is_working(key)]
     return {
-        "today": today,
+        "today": [
+            (gettext("Requests today"), say_count(today.requests)),
+            (gettext("Tokens read today"), say_count(today.prompt_tokens)),
+            (gettext("Tokens written today"), say_count(today.completion_tokens)),
+        ],
         "limit_lines": [_describe_limit(limit, user, today) for limit in list_limits_in_force(user)],
         "key_lines": _describe_keys(keys),
         "sessions": list(list_sessions(user)),
@@ -81,13 +86,15 @@ def _describe_limit(limit: LimitInForce, user: User, today: DailyUsage) -> Limit
         LimitKind.REQUESTS: today.requests,
         LimitKind.TOKENS: today.prompt_tokens + today.completion_tokens,
     }
+    is_of_days = limit.allowance is not None and limit.allowance.window_s == DAY_S
+    used_today = used.get(limit.kind) if is_of_days else None
     return LimitLine(
         limit=limit,
         name=say_kind(limit.kind),
         amount=say_allowance(limit.allowance),
         source=say_source(limit, Role(user.role)),
-        used_today=used.get(limit.kind),
-        is_of_days=limit.allowance is not None and limit.allowance.window_s == DAY_S,
+        used=used_today,
+        use=say_count(used_today or 0),
         form=AccountLimitForm(limit),
     )
 

@@ -13,6 +13,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
+from django.utils.translation import gettext, gettext_lazy
 
 from accounts import hashing
 from accounts.admin.base import admin_origin
@@ -29,7 +30,7 @@ from accounts.stamps import account_change
 from gateway.admin_lists import UncountedAdmin
 
 RIGHTS = ["role", "is_active", "may_view_texts"]
-OWN_PAGE = "Your own password is changed here, with the old one."
+OWN_PAGE = gettext_lazy("Your own password is changed here, with the old one.")
 SHOWN_IN_TRAIL = frozenset({"username", "email", "locale"})
 
 admin.site.unregister(Group)  # rights come from the role alone
@@ -70,6 +71,7 @@ class UserAdmin(UncountedAdmin, DjangoUserAdmin):  # type: ignore[type-arg]  # n
         obj: User | None = None,
     ) -> HttpResponse:
         if obj is not None:
+            context |= {"title": str(obj), "subtitle": None}
             context |= describe_account(obj, own_session=cookie_session_id(request))
         return super().render_change_form(request, context, add, change, form_url, obj)
 
@@ -126,7 +128,7 @@ class UserAdmin(UncountedAdmin, DjangoUserAdmin):  # type: ignore[type-arg]  # n
     def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:
         user = self.get_object(request, unquote(id))
         if user is not None and user.pk == request.user.pk:
-            self.message_user(request, OWN_PAGE, messages.WARNING)
+            self.message_user(request, str(OWN_PAGE), messages.WARNING)
             return HttpResponseRedirect(reverse("admin:password_change"))
         if user is None or request.method != "POST":
             return super().user_change_password(request, id, form_url)
@@ -137,7 +139,7 @@ class UserAdmin(UncountedAdmin, DjangoUserAdmin):  # type: ignore[type-arg]  # n
 
     def delete_model(self, request: HttpRequest, obj: User) -> None:
         if obj.pk == request.user.pk:
-            self.message_user(request, "Nobody deletes their own account.", messages.ERROR)
+            self.message_user(request, gettext("Nobody deletes their own account."), messages.ERROR)
             return
         remove_account(user=obj, origin=admin_origin(request))
 
@@ -148,7 +150,8 @@ class UserAdmin(UncountedAdmin, DjangoUserAdmin):  # type: ignore[type-arg]  # n
     @admin.action(description="End all sessions of the selected accounts")
     def end_all_sessions(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
         ended = end_sessions(list(queryset), reason=Session.EndReason.ADMIN, origin=admin_origin(request))
-        self.message_user(request, f"{ended} sessions ended.", messages.SUCCESS)
+        text = gettext("{count} sessions ended.").format(count=ended)
+        self.message_user(request, text, messages.SUCCESS)
 
     @admin.action(description="Deactivate the selected accounts")
     def deactivate(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
@@ -162,4 +165,5 @@ class UserAdmin(UncountedAdmin, DjangoUserAdmin):  # type: ignore[type-arg]  # n
         origin = admin_origin(request)
         others = [user for user in queryset if user != request.user]
         changed = sum(set_active(user=user, is_active=is_active, origin=origin) for user in others)
-        self.message_user(request, f"{changed} accounts changed, never your own.", messages.SUCCESS)
+        text = gettext("{count} accounts changed, never your own.").format(count=changed)
+        self.message_user(request, text, messages.SUCCESS)

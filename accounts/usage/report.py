@@ -67,32 +67,32 @@ def load_page(query: UsageQuery, *, limit: int, after: str | None = None) -> Usa
     if after is not None:
         rows = rows.filter(_follows(columns, _read_cursor(after, query.group_by)))
     names = ["user__username"] if "user" in query.group_by else []
-    found = list(rows.values(*columns, *names).annotate(**_sums()).order_by(*columns)[: limit + 1])
+    found = list(rows.values(*columns, *names).annotate(**sum_columns()).order_by(*columns)[: limit + 1])
     page = found[:limit]
     key_names = _name_keys(page) if "key" in query.group_by else {}
     more = len(found) > limit
     return UsagePage(
-        [_describe_group(row, query.group_by, key_names) | _describe_sums(row) for row in page],
+        [_describe_group(row, query.group_by, key_names) | describe_sums(row) for row in page],
         _make_cursor([page[-1][column] for column in columns]) if more else None,
     )
 
 
 def load_totals(query: UsageQuery) -> Row:
     """The sums over the whole report, in one query."""
-    return _describe_sums(query.rows.aggregate(**_sums()))
+    return describe_sums(query.rows.aggregate(**sum_columns()))
 
 
 def list_columns(group_by: Sequence[str]) -> list[str]:
     """The names of a row's values, in their order."""
     group: Row = dict.fromkeys(COLUMNS.values(), NO_KEY) | {"user__username": "", "day": None}
-    return [*_describe_group(group, group_by, {}), *_describe_sums({})]
+    return [*_describe_group(group, group_by, {}), *describe_sums({})]
 
 
-def _sums() -> dict[str, Sum]:
+def sum_columns() -> dict[str, Sum]:
     return {f"sum_{name}": Sum(name, default=0) for name in SUM_COLUMNS}
 
 
-def _describe_sums(row: Mapping[str, Any]) -> Row:
+def describe_sums(row: Mapping[str, Any]) -> Row:
     sums = {name: int(row.get(f"sum_{name}", 0)) for name in SUM_COLUMNS}
     return {
         "requests": sums["requests"],

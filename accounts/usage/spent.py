@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+import msgspec
 
 
 class UseOutcome(StrEnum):
@@ -16,8 +17,7 @@ class UseOutcome(StrEnum):
     """By its user, or because its client left."""
 
 
-@dataclass(frozen=True, slots=True)
-class Spent:
+class Spent(msgspec.Struct, frozen=True):
     """The tokens of one answer, and whose they are to be called."""
 
     prompt_tokens: int = 0

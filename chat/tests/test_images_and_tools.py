@@ -96,6 +96,36 @@ def test_engine_caches_an_image_by_an_id_that_is_each_users_own(
     assert ids[0] == ids[1] != ids[2] == ids[3]
 
 
+@pytest.mark.parametrize("content", [{}, {"content": ""}], ids=["without", "empty"])
+def test_files_are_sent_without_words_and_name_the_conversation(
+    odd_client: httpx.Client, scripted_engine: ScriptedEngine, content: dict[str, str]
+) -> None:
+    file_ids = [upload(odd_client, image(colour=40), "sunset.png"), upload(odd_client, b"Hello", "a.txt")]
+
+    started = ask(odd_client, file_ids=file_ids, **content)
+
+    sent = asked(scripted_engine)[-1]["content"]
+    assert [part["type"] for part in sent] == ["image_url", "text"]
+    conversation = odd_client.get(f"/api/conversations/{started['conversation_id']}").json()
+    assert conversation["title"] == "sunset.png"
+    question = conversation["messages"][0]
+    assert (question["content"], [part["type"] for part in question["parts"]]) == ("", ["image", "document"])
+
+
+def test_model_that_reads_no_images_is_an_error_of_its_own(
+    odd_client: httpx.Client, scripted_engine: ScriptedEngine
+) -> None:
+    words = "At most 0 image(s) may be provided in one prompt."
+    refusal = json.dumps({"error": {"message": words, "type": "BadRequestError", "code": 400}})
+    scripted_engine.reply(refusal.encode(), status=400, content_type="application/json")
+
+    refused = odd_client.post("/api/chat", json={"file_ids": [upload(odd_client, image(), "a.png")]})
+
+    assert refused.status_code == 400
+    assert error_of(refused)["code"] == "images_not_supported"
+    assert error_of(refused)["message"] == words
+
+
 def test_documents_are_plain_text_for_the_engine_with_their_names(
     odd_client: httpx.Client, scripted_engine: ScriptedEngine
 ) -> None:

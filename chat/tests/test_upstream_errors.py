@@ -11,6 +11,7 @@ from chat.upstream import error_from_answer, read_error_body
 from gateway.errors import (
     ContextLengthExceeded,
     GatewayError,
+    ImagesNotSupported,
     ModelNotFound,
     RequestTooLarge,
     UpstreamRejected,
@@ -140,3 +141,14 @@ def test_too_many_requests_at_the_engine_say_when_to_come_back() -> None:
 
     assert (status_of(error), error.code, error.message) == (429, "rate_limit_exceeded", "queue is full")
     assert 1 <= int(error.headers["Retry-After"]) <= 60
+
+
+@pytest.mark.parametrize(
+    "message",
+    ["Llama-3 is not a multimodal model", "At most 0 image(s) may be provided in one prompt."],
+)
+def test_image_that_the_model_cannot_read_has_a_code_and_keeps_the_engines_words(message: str) -> None:
+    error = error_from_answer(400, nested(message))
+
+    assert type(error) is ImagesNotSupported
+    assert (status_of(error), error.message) == (400, message)

@@ -11,6 +11,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext
 
 from conversations.admin.texts import WatchedAdmin
 from conversations.models import Conversation, Message
@@ -19,6 +20,7 @@ from conversations.tree import count_below
 from conversations.tree_changes import remove_branch
 from gateway.admin_lists import typed
 from gateway.errors import ConversationBusy
+from gateway.wording import fill_in, say
 
 Deleted = tuple[list[str], dict[str, int], set[str], list[str]]
 """What a page about a deletion shows: objects, how many rows go, missing permissions, what forbids it."""
@@ -42,6 +44,7 @@ class ConversationAdmin(WatchedAdmin):
     search_fields = ["owner__username", "owner__email"]
     search_ids = ["pk", "owner"]
     texts = ["title", "system_prompt"]
+    begins_with = "title"
     shown = [
         *("id", "owner", "message_list", "title", "title_source", "system_prompt", "model", "folder", "head"),
         *("version", "is_archived", "is_pinned", "created_at", "updated_at", "deleted_at"),
@@ -50,13 +53,16 @@ class ConversationAdmin(WatchedAdmin):
     @admin.display(description="messages")
     def message_list(self, row: Conversation) -> SafeString:
         path = reverse("admin:conversations_message_changelist")
-        return format_html('<a href="{}?q={}">All messages</a>', path, row.pk)
+        return format_html('<a href="{}?q={}">{}</a>', path, row.pk, gettext("All messages"))
 
     def get_deleted_objects(self, objs: Iterable[Conversation], request: HttpRequest) -> Deleted:
         """Counted: Django's own list has a line for every message."""
         ids = [row.pk for row in objs]
-        counts = {"conversations": len(ids), "messages": Message.objects.filter(conversation__in=ids).count()}
-        return [f"Conversation {id_}" for id_ in ids], counts, set(), []
+        counts = {
+            gettext("conversations"): len(ids),
+            gettext("messages"): Message.objects.filter(conversation__in=ids).count(),
+        }
+        return [gettext("Conversation {id}").format(id=id_) for id_ in ids], counts, set(), []
 
     def delete_model(self, request: HttpRequest, obj: Any) -> None:
         with transaction.atomic():
@@ -76,6 +82,8 @@ class MessageAdmin(WatchedAdmin):
     search_fields = ["=request_id", "owner__username", "owner__email"]
     search_ids = ["pk", "conversation"]
     texts = ["content", "reasoning", "parts", "tool_calls"]
+    begins_with = "content"
+    size_in_lists = "size_bytes"
     shown = [
         *("id", "conversation", "owner", "parent", "role", "content", "reasoning", "parts", "tool_calls"),
         *("tool_call_id", "size_bytes", "status", "error_code", "finish_reason", "model"),
@@ -86,8 +94,8 @@ class MessageAdmin(WatchedAdmin):
     def get_deleted_objects(self, objs: Iterable[Message], request: HttpRequest) -> Deleted:
         """Counted, with all that follows them: Django would ask for each level of the tree."""
         ids = [row.pk for row in objs]
-        counts = {"messages": sum(count_below(id_) for id_ in ids)}
-        return [f"Message {id_}, and what follows it" for id_ in ids], counts, set(), []
+        counts = {gettext("messages"): sum(count_below(id_) for id_ in ids)}
+        return [gettext("Message {id}, and what follows it").format(id=id_) for id_ in ids], counts, set(), []
 
     def delete_model(self, request: HttpRequest, obj: Any) -> None:
         """As its owner would: with everything that follows it."""
@@ -97,4 +105,5 @@ class MessageAdmin(WatchedAdmin):
                 self.record("deleted", obj, request)
                 remove_branch(conversation, obj)
         except ConversationBusy as exc:
-            self.message_user(request, f"{obj} stays: {exc.message}", messages.ERROR)
+            text = fill_in("{name} stays: {problem}", name=obj, problem=exc.wording)
+            self.message_user(request, say(text, gettext), messages.ERROR)

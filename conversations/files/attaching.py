@@ -16,6 +16,7 @@ from conversations.files.storing import store_upload, use_files
 from conversations.models import FileKind, MessageRole, StoredFile
 from conversations.new_turns import NewMessage
 from gateway.errors import GatewayError, InvalidRequest, NotFound, RequestTooLarge
+from gateway.wording import fill_in
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,7 +65,8 @@ def _attach(item: GivenMessages) -> tuple[NewMessage, ...] | Exception:
         for place, given in item.parts.items():
             parts = [_attach_part(item, part, files) for part in given]
             content = TEXT_GAP.join(part.text for part in given if part.text)
-            messages[place] = NewMessage(MessageRole.USER, content, Extra(parts=parts))
+            name = next((files[part.file_id].name for part in given if part.file_id), "")
+            messages[place] = NewMessage(MessageRole.USER, content, Extra(parts=parts), name)
     except GatewayError as exc:
         return exc
     return tuple(messages)
@@ -81,7 +83,7 @@ def _attach_part(item: GivenMessages, part: GivenPart, files: Mapping[uuid.UUID,
     if row is None:
         raise NotFound(NO_SUCH_FILE, param=part.path)
     if part.kind is not None and row.kind != part.kind:
-        raise InvalidRequest(f"{part.path}: the file is no {part.kind}.", param=part.path)
+        raise InvalidRequest(fill_in("{path}: the file is no image.", path=part.path), param=part.path)
     if row.kind == FileKind.IMAGE:
         return {"type": "image", "file_id": str(row.pk)}
     return {"type": "document", "file_id": str(row.pk), "name": row.name}
@@ -90,12 +92,14 @@ def _attach_part(item: GivenMessages, part: GivenPart, files: Mapping[uuid.UUID,
 def _store_image(owner_id: uuid.UUID, part: GivenPart) -> StoredFile:
     header, _, encoded = part.url.partition(",")
     if not header.endswith(";base64"):
-        raise InvalidRequest(f"{part.path}: expected an image as data:image/…;base64,…", param=part.path)
+        raise InvalidRequest(
+            fill_in("{path}: expected an image as data:image/…;base64,…", path=part.path), param=part.path
+        )
     try:
         content = base64.b64decode(encoded, validate=True)
         row, _is_new = store_upload(owner_id, io.BytesIO(content), name="", kind=FileKind.IMAGE)
     except binascii.Error as exc:
-        raise InvalidRequest(f"{part.path}: that is no base64.", param=part.path) from exc
+        raise InvalidRequest(fill_in("{path}: that is no base64.", path=part.path), param=part.path) from exc
     except (InvalidRequest, RequestTooLarge) as exc:
         exc.param = part.path
         raise

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
+from django.contrib.contenttypes.models import ContentType
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -252,6 +255,71 @@ def test_look_at_somebodys_messages_is_on_record_with_address(
     assert event.changes == {"owner": "mina", "texts": "shown"}
 
 
+def test_list_shows_beginnings_to_those_alone_who_may_read_texts(
+    reader: Client, message: Message, mina: User
+) -> None:
+    Message.objects.filter(pk=message.pk).update(content="canary\n" + "word " * 40)
+
+    shown = {kind: reader.get(LISTS[kind]).content.decode() for kind in ("message", "conversation")}
+    User.objects.filter(username="root").update(may_view_texts=False)
+    hidden = reader.get(LISTS["message"]).content.decode()
+
+    assert "canary word word" in shown["message"]
+    assert "word " * 20 not in shown["message"]
+    assert "canary-title" in shown["conversation"]
+    assert "canary" not in hidden
+    assert "column-size_bytes" in hidden
+    assert "column-role" in hidden
+
+
+def test_list_cuts_texts_in_the_database(reader: Client, message: Message) -> None:
+    with CaptureQueriesContext(connection) as queries:
+        reader.get(LISTS["message"])
+
+    for text in ("content", "reasoning", "parts", "tool_calls"):
+        whole = rf'(?<!\()"conversations_message"\."{text}"'  # as no argument of a function
+        assert not [q["sql"] for q in queries if re.search(whole, q["sql"])]
+
+
+def test_look_at_a_list_of_beginnings_is_on_record_once_a_page(
+    reader: Client, message: Message, mina: User
+) -> None:
+    talk(mina)
+    talk(User.objects.create(username="jun"))
+
+    reader.get(LISTS["message"], REMOTE_ADDR="10.1.2.3")
+
+    event = AuditEvent.objects.get()
+    assert (event.action, event.actor_name, event.address) == ("message_list_viewed", "root", "10.1.2.3")
+    assert event.changes == {"rows": 3, "owners": "jun, mina", "texts": "beginnings shown"}
+
+
+def test_look_at_a_list_is_no_event_without_texts_of_others(
+    reader: Client, message: Message, mina: User
+) -> None:
+    Message.objects.update(owner=User.objects.get(username="root"))
+    reader.get(LISTS["message"])
+
+    User.objects.filter(username="root").update(may_view_texts=False)
+    Message.objects.update(owner=mina)
+    reader.get(LISTS["message"])
+
+    assert not AuditEvent.objects.exists()
+
+
+def test_number_of_queries_does_not_grow_for_those_who_see_beginnings(reader: Client) -> None:
+    counts = []
+    reader.get("/admin/")
+    for size in (2, 12):
+        for _ in range(size):
+            talk(User.objects.create(username=f"user-{User.objects.count()}"))
+        with CaptureQueriesContext(connection) as queries:
+            reader.get(LISTS["message"])
+        counts.append(len(queries))
+
+    assert counts[0] == counts[1]
+
+
 def test_nobody_grants_themselves_to_see_texts_and_grants_are_on_record(admin: Client, mina: User) -> None:
     root = User.objects.get(username="root")
     fields = {"username": "mina", "email": "mina@example.com", "role": "admin", "is_active": "on"}
@@ -334,6 +402,7 @@ def test_retention_rule_is_for_a_role_and_on_record(admin: Client) -> None:
 
 def test_long_conversation_is_deleted_in_as_many_queries_as_a_short_one(admin: Client, mina: User) -> None:
     admin.get("/admin/")  # the first page opens the session of the cookie
+    ContentType.objects.get_for_models(Conversation, Message)  # each process asks for them once
     counts = []
     for length in (4, 1500):
         conversation, rows = chain(mina, length)

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from django.core.files.base import ContentFile
 from hypothesis import given, settings
@@ -57,7 +58,7 @@ def shows(*rows: StoredFile, text: str = "Look") -> tuple[NewMessage, ...]:
 def begin_with_files(item: NewTurn) -> Turn:
     """As `chat.turn_recording` does."""
     assert begin_turns([item]) == [LargeTurn()]
-    return begin(replace(item, prepared=prepare(item)))
+    return begin(msgspec.structs.replace(item, prepared=prepare(item)))
 
 
 def prepare(item: NewTurn) -> PreparedPrompt:

@@ -15,6 +15,7 @@ NO_RETRY = {"x-should-retry": "false"}
 TABLE: list[tuple[type[GatewayError], int, str, dict[str, str]]] = [
     (errors.InvalidRequest, 400, "invalid_request", {}),
     (errors.ContextLengthExceeded, 400, "context_length_exceeded", {}),
+    (errors.ImagesNotSupported, 400, "images_not_supported", {}),
     (errors.AuthenticationFailed, 401, "invalid_api_key", BEARER),
     (errors.TokenExpired, 401, "token_expired", BEARER),
     (errors.TokenRevoked, 401, "token_revoked", BEARER),

@@ -7,6 +7,7 @@ not needed.
 
 from __future__ import annotations
 
+import os
 import sys
 
 from gateway.conf import BASE_DIR
@@ -14,6 +15,7 @@ from gateway.translations.catalogues import all_catalogues, problems_of
 
 
 def main() -> int:
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "gateway.settings")
     left = 0
     for file in all_catalogues():
         catalogue = file.update()

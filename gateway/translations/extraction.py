@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import django
 from babel.messages.extract import extract
 from django.utils.translation.template import templatize
 
@@ -27,6 +28,8 @@ PROBLEMS = "ValidationError"
 """Django's and REST framework's: its texts reach clients by `gateway.errors`."""
 MESSAGE_OF_CLASS = "default_message"
 """What the classes of `gateway.errors` say when they are raised without words of their own."""
+TABLE = "Translatable"
+"""In the annotation of a table: its strings are texts."""
 
 SCRIPT_STRING = r'"(?:[^"\\\n]|\\.)*"'
 SCRIPT_CALL = re.compile(
@@ -55,6 +58,19 @@ def find_django_texts() -> Iterator[Text]:
     for path in files_of(APPS, "*.py"):
         if "tests" not in path.parts and "migrations" not in path.parts:
             yield from read_python(path.read_text(), named(path))
+    yield from find_names()
+
+
+def find_names() -> Iterator[Text]:
+    """Names of models, fields and pages of the admin, which are declared without a mark."""
+    django.setup()
+    from django.contrib import admin
+
+    from gateway.model_names import list_admin_names, list_model_names, list_shown_models
+
+    admin.autodiscover()
+    for name in [*list_model_names(list_shown_models(admin.site)), *list_admin_names(admin.site)]:
+        yield Text(name.text, f"{name.module.replace('.', '/')}.py")
 
 
 def find_script_texts() -> Iterator[Text]:
@@ -95,12 +111,35 @@ def read_python(source: str, path: str) -> Iterator[Text]:
                     yield Text(first.value, path)
                 elif name == PROBLEMS:
                     yield from (Text(text, path) for text in _texts_within(first))
+            case ast.AnnAssign(annotation=annotation, value=ast.expr() as table) if _names_table(annotation):
+                yield from (Text(text, path) for text in _texts_within(table))
             case ast.AnnAssign(target=ast.Name(id=target), value=ast.Constant(value=str(text))):
                 if target == MESSAGE_OF_CLASS:
                     yield Text(text, path)
             case ast.Assign(targets=[ast.Name(id=target)], value=ast.Constant(value=str(text))):
                 if target == MESSAGE_OF_CLASS:
                     yield Text(text, path)
+
+
+def find_computed_errors(source: str) -> Iterator[str]:
+    """Errors whose message no catalogue can have: an f-string, there or in a variable of its function."""
+    for function in ast.walk(ast.parse(source)):
+        if not isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
+            continue
+        nodes = list(ast.walk(function))
+        computed = {
+            target.id
+            for node in nodes
+            if isinstance(node, ast.Assign) and isinstance(node.value, ast.JoinedStr)
+            for target in node.targets
+            if isinstance(target, ast.Name)
+        }
+        for node in nodes:
+            match node:
+                case ast.Call(func=ast.Name(id=name) | ast.Attribute(attr=name), args=[first, *_]):
+                    is_named = isinstance(first, ast.Name) and first.id in computed
+                    if name in error_names() and (is_named or isinstance(first, ast.JoinedStr)):
+                        yield ast.unparse(node)
 
 
 def read_script(source: str, path: str) -> Iterator[Text]:
@@ -127,12 +166,16 @@ def error_names() -> frozenset[str]:
     )
 
 
+def _names_table(annotation: ast.expr) -> bool:
+    return any(isinstance(node, ast.Name) and node.id == TABLE for node in ast.walk(annotation))
+
+
 def _texts_within(node: ast.expr) -> Iterator[str]:
-    """The literals of a text, of a list of such, or by field."""
+    """The literals of a text, of a list of such, or by field or key."""
     match node:
         case ast.Constant(value=str(text)):
             yield text
-        case ast.List(elts=inner) | ast.Dict(values=inner):
+        case ast.List(elts=inner) | ast.Tuple(elts=inner) | ast.Dict(values=inner):
             for each in inner:
                 yield from _texts_within(each)
 

@@ -110,11 +110,11 @@ def _describe(preview: ChangePreview, choice: GpuChoice) -> dict[str, Any]:
 
 def describe_change(change: SettingChange) -> ChangeLine:
     return ChangeLine(
-        change.name, _describe_value(change.name, change.before), _describe_value(change.name, change.after)
+        change.name, describe_value(change.name, change.before), describe_value(change.name, change.after)
     )
 
 
-def _describe_value(name: str, value: Any) -> str:
+def describe_value(name: str, value: Any) -> str:
     if value is None:
         return "auto" if name in AUTOMATIC else str(ENGINE_DEFAULT)
     return write_value(value)

@@ -78,10 +78,15 @@ class ProcessView:
 
 @dataclass(frozen=True)
 class SuggestionView:
-    """A suggestion in words. `query` leads to its preview; empty where settings alone do not do it."""
+    """A suggestion in words. `query` leads to its preview, `changes` are JSON for a form that is filled in.
+
+    Both are empty where settings alone do not do it: `needs_cards`, or else another repository.
+    """
 
     text: str
     query: str = ""
+    changes: str = ""
+    needs_cards: bool = False
 
 
 @dataclass(frozen=True)
@@ -117,9 +122,10 @@ def draw_bars(fit: ProfileFit, choice: GpuChoice) -> list[MemoryBar]:
 
 def _view_suggestion(suggestion: Suggestion, hardware: str) -> SuggestionView:
     text = describe_suggestion(suggestion)
-    return SuggestionView(
-        text, write_change(dict(suggestion.changes), hardware) if suggestion.is_of_settings else ""
-    )
+    if not suggestion.is_of_settings:
+        return SuggestionView(text, needs_cards=suggestion.quantization is None)
+    changes = dict(suggestion.changes)
+    return SuggestionView(text, write_change(changes, hardware), json.dumps(changes))
 
 
 def write_change(changes: Mapping[str, Any], hardware: str = "") -> str:

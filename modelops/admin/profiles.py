@@ -7,26 +7,27 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.contrib.admin.views.main import ChangeList
-from django.db import transaction
 from django.db.models import JSONField, QuerySet
 from django.forms import Textarea
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.shortcuts import get_object_or_404
 from django.urls import URLPattern, path, reverse
-from django.utils.html import format_html
+from django.utils.safestring import mark_safe
 from django.utils.translation import gettext, gettext_lazy
 
 from gateway.audit import AuditedAdmin, ReadOnlyAdmin
-from gateway.errors import GatewayError
+from modelops.admin.add_pages import show_add_model
+from modelops.admin.duplicating import duplicate_one, duplicate_profiles, link_form
 from modelops.admin.fit_changes import show_change
-from modelops.admin.fit_pages import MOST_REPORTS, render_fit, show_fit, show_hardware
+from modelops.admin.fit_pages import MOST_REPORTS, show_fit, show_hardware
+from modelops.admin.form_check import check_form, render_parts
 from modelops.admin.profile_list import NOT_KNOWN, HardwareFilter, ProfileChangeList, ProfileColumns
+from modelops.admin.reload_pages import show_reload
 from modelops.admin.switch_pages import show_switch_request
 from modelops.domain.profiles.setting import Section, list_settings
 from modelops.domain.profiles.spec import ProfileSpec
 from modelops.fit.profile_fits import check_profile, find_gpu_choice
 from modelops.models import HardwareProfile, HardwareSample, ModelProfile
-from modelops.profiles.adding import duplicate_profile
 from modelops.profiles.seeding import export_profiles
 
 FIRST_IN_SECTION = (
@@ -86,18 +87,42 @@ class ModelProfileAdmin(ProfileColumns, AuditedAdmin):
         return ProfileChangeList
 
     def get_urls(self) -> list[URLPattern]:
+        duplicate = self.admin_site.admin_view(self.duplicate_one)
+        reload = self.admin_site.admin_view(self.show_reload)
+        find = self.admin_site.admin_view(self.show_add_model)
         fit = self.admin_site.admin_view(self.show_fit)
         switch = self.admin_site.admin_view(self.show_switch_request)
         change = self.admin_site.admin_view(self.show_change)
+        check = self.admin_site.admin_view(self.check_form)
         return [
             path("fit/", fit, name="modelops_modelprofile_fit"),
+            path("reload/", reload, name="modelops_modelprofile_reload"),
+            path("find/", find, name="modelops_modelprofile_find"),
             path("<uuid:profile_id>/switch/", switch, name="modelops_modelprofile_switch"),
+            path("<uuid:profile_id>/duplicate/", duplicate, name="modelops_modelprofile_duplicate"),
+            path("check/", check, name="modelops_modelprofile_check_new"),
+            path("<uuid:profile_id>/check/", check, name="modelops_modelprofile_check"),
             path("<uuid:profile_id>/apply/", change, name="modelops_modelprofile_change_preview"),
             *super().get_urls(),
         ]
 
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        context = {"title": gettext("Profiles"), **(extra_context or {})}
+        return super().changelist_view(request, context)
+
     def show_fit(self, request: HttpRequest) -> HttpResponse:
         return show_fit(request, self.admin_site)
+
+    def show_add_model(self, request: HttpRequest) -> HttpResponse:
+        return show_add_model(request, self)
+
+    def duplicate_one(self, request: HttpRequest, profile_id: uuid.UUID) -> HttpResponse:
+        return duplicate_one(request, self, get_object_or_404(ModelProfile, pk=profile_id))
+
+    def show_reload(self, request: HttpRequest) -> HttpResponse:
+        return show_reload(request, self)
 
     def show_switch_request(self, request: HttpRequest, profile_id: uuid.UUID) -> HttpResponse:
         return show_switch_request(request, self.admin_site, get_object_or_404(ModelProfile, pk=profile_id))
@@ -105,12 +130,16 @@ class ModelProfileAdmin(ProfileColumns, AuditedAdmin):
     def show_change(self, request: HttpRequest, profile_id: uuid.UUID) -> HttpResponse:
         return show_change(request, self, get_object_or_404(ModelProfile, pk=profile_id))
 
+    def check_form(self, request: HttpRequest, profile_id: uuid.UUID | None = None) -> HttpResponse:
+        profile = get_object_or_404(ModelProfile, pk=profile_id) if profile_id else None
+        return check_form(request, self, profile)
+
     @admin.display(description=gettext_lazy("on the GPUs that are there"))
     def fit_report(self, row: ModelProfile) -> str:
         if row.pk is None or row._state.adding:
             return gettext("Save the profile to see how it fits.")
         choice = find_gpu_choice()
-        return render_fit(check_profile(row, choice), choice)
+        return mark_safe(render_parts(check_profile(row, choice), choice)["report"])  # noqa: S308 - a template's
 
     @admin.display(description=gettext_lazy("changed since it was loaded"))
     def drift(self, row: ModelProfile) -> str:
@@ -143,21 +172,9 @@ class ModelProfileAdmin(ProfileColumns, AuditedAdmin):
 
     @admin.action(description=gettext_lazy("Duplicate"))
     def duplicate(self, request: HttpRequest, queryset: QuerySet[ModelProfile]) -> HttpResponse | None:
-        copies = []
-        for row in queryset:
-            try:
-                with transaction.atomic():
-                    copies.append(duplicate_profile(row))
-                    self.record("created", copies[-1], request, {"copy_of": row.slug})
-            except GatewayError as exc:
-                self.message_user(request, exc.message, messages.ERROR)
-        for copy in copies:
-            self.log_addition(request, copy, "Duplicated.")
-            link = reverse("admin:modelops_modelprofile_change", args=[copy.pk])
-            text = format_html(gettext('Made <a href="{}">{}</a>, disabled.'), link, copy.slug)
-            self.message_user(request, text, messages.SUCCESS)
+        copies = duplicate_profiles(request, self, queryset)
         if len(copies) == 1 and queryset.count() == 1:
-            return HttpResponseRedirect(reverse("admin:modelops_modelprofile_change", args=[copies[0].pk]))
+            return HttpResponseRedirect(link_form(copies[0]))
         return None
 
 

@@ -1,57 +1,33 @@
-"""The admin's pages of a switch: what it would do, and how it goes. They only insert and read rows."""
+"""The admin's page that asks for a switch: what it would do, and its confirmation."""
 
 from __future__ import annotations
 
 import shlex
 import uuid
-from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from django import forms
 from django.contrib import messages
 from django.contrib.admin import AdminSite
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
-from django.template.loader import render_to_string
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
-from django.utils import timezone
-from django.views.decorators.http import require_POST
+from django.utils.translation import gettext, gettext_lazy
 
 from gateway.conf import get_config
-from gateway.errors import GatewayError, NotFound
-from modelops.domain.engine_log.causes import RootCause
+from gateway.errors import GatewayError
+from gateway.wording import fill_in, say
 from modelops.domain.switching.plan import Plan, PlanKind
-from modelops.domain.switching.request import SwitchRequest
-from modelops.domain.switching.states import DrainPolicy, SwitchState
+from modelops.domain.switching.request import LONGEST_CONTEXT, SHORTEST_CONTEXT, SwitchRequest
+from modelops.domain.switching.states import DrainPolicy
 from modelops.models import ModelProfile, Switch
 from modelops.switching.actor import Actor
-from modelops.switching.cancelling import cancel_switch
-from modelops.switching.draining import find_draining
 from modelops.switching.plan_text import describe_joining, describe_kind, write_value
 from modelops.switching.requests import RequestOutcome, leads_to, preview_switch, request_switch
 from modelops.switching.selectors import (
-    count_state_seconds,
     find_switcher,
-    get_switch,
-    list_events,
-    list_live_switches,
-    read_log_tail,
 )
-from modelops.switching.status import count_remaining_s, describe_detail, find_default_status
-
-SHOWN_LOG_LINES = 200
-USUAL_PATH = (
-    SwitchState.REQUESTED,
-    SwitchState.PLANNED,
-    SwitchState.DRAINING,
-    SwitchState.STOPPING,
-    SwitchState.CLEARING,
-    SwitchState.STARTING,
-    SwitchState.LOADING,
-    SwitchState.VERIFYING,
-    SwitchState.ACTIVE,
-)
+from modelops.switching.status import find_default_status
 
 
 class SwitchForm(forms.Form):
@@ -59,34 +35,26 @@ class SwitchForm(forms.Form):
         max_length=500,
         required=False,
         widget=forms.TextInput(attrs={"size": 60}),
-        help_text="Kept in the history.",
+        help_text=gettext_lazy("Kept in the history."),
     )
     drain_timeout_s = forms.IntegerField(
-        label="Running answers get", min_value=0, max_value=86400, required=False, help_text="seconds"
+        label=gettext_lazy("Running answers get"), min_value=0, max_value=86400, required=False
     )
     drain_policy = forms.ChoiceField(
-        label="Then",
+        label=gettext_lazy("Then"),
         required=False,
         choices=[
-            ("", "as the settings say"),
-            (str(DrainPolicy.WAIT), "go on waiting for them"),
-            (str(DrainPolicy.CUT), "end them with an error event"),
-            (str(DrainPolicy.ABANDON), "give the switch up"),
+            ("", gettext_lazy("as the settings say")),
+            (str(DrainPolicy.WAIT), gettext_lazy("go on waiting for them")),
+            (str(DrainPolicy.CUT), gettext_lazy("end them with an error event")),
+            (str(DrainPolicy.ABANDON), gettext_lazy("give the switch up")),
         ],
     )
-    force = forms.BooleanField(label="Go on in spite of that", required=False)
+    force = forms.BooleanField(label=gettext_lazy("Go on in spite of that"), required=False)
+    keep_context = forms.BooleanField(required=False)
     max_model_len = forms.IntegerField(
-        min_value=16, max_value=20_000_000, required=False, widget=forms.HiddenInput
+        min_value=SHORTEST_CONTEXT, max_value=LONGEST_CONTEXT, required=False, widget=forms.HiddenInput
     )
-
-
-@dataclass(frozen=True)
-class StateStep:
-    """A state of the timeline. `progress` is done, current or ahead."""
-
-    name: str
-    progress: str
-    seconds: float | None
 
 
 def show_switch_request(request: HttpRequest, site: AdminSite, profile: ModelProfile) -> HttpResponse:
@@ -97,15 +65,15 @@ def show_switch_request(request: HttpRequest, site: AdminSite, profile: ModelPro
         try:
             return _request(request, profile, form.cleaned_data)
         except GatewayError as exc:
-            problem = exc.message
+            problem = say(exc.wording, gettext)
     try:
         plan = preview_switch(SwitchRequest(profile.slug, max_model_len=_read_context(form)))
     except GatewayError as exc:
-        plan, problem = None, problem or exc.message
+        plan, problem = None, problem or say(exc.wording, gettext)
     status = find_default_status()
     context = {
         **site.each_context(request),
-        "title": f"Switch to {profile.slug}",
+        "title": say(fill_in("Switch to {profile}", profile=profile.slug), gettext),
         "opts": ModelProfile._meta,
         "profile": profile,
         "form": form,
@@ -122,7 +90,8 @@ def show_switch_request(request: HttpRequest, site: AdminSite, profile: ModelPro
 
 
 def _read_initial(request: HttpRequest) -> dict[str, Any]:
-    return {"max_model_len": request.GET.get("max_model_len") or None}
+    length = request.GET.get("max_model_len") or None
+    return {"max_model_len": length, "keep_context": bool(length) and request.GET.get("keep") == "yes"}
 
 
 def _read_context(form: SwitchForm) -> int | None:
@@ -137,7 +106,13 @@ def _read_context(form: SwitchForm) -> int | None:
 def _describe_plan(plan: Plan) -> dict[str, Any]:
     standing = [problem for problem in plan.problems if not problem.may_be_forced]
     return {
-        "kind": describe_kind(plan),
+        "kind": say(describe_kind(plan), gettext),
+        "problems": [
+            {"message": say(each.message, gettext), "advice": say(each.advice, gettext)}
+            for each in plan.problems
+        ],
+        "warnings": [say(each, gettext) for each in plan.warnings],
+        "fetches": [say(each, gettext) for each in plan.fetches],
         "command": shlex.join(plan.arguments),
         "changes": [
             (each["setting"], write_value(each["from"]), write_value(each["to"])) for each in plan.diff
@@ -157,13 +132,15 @@ def _request(request: HttpRequest, profile: ModelProfile, values: dict[str, Any]
         drain_timeout_s=values["drain_timeout_s"],
         drain_policy=values["drain_policy"] or None,
         max_model_len=values["max_model_len"],
+        keep_context=values["keep_context"] and values["max_model_len"] is not None,
     )
     requested = request_switch(wanted, find_actor(request))
     if requested.switch is None:
-        messages.info(request, f"{profile.slug} is active already.")
+        already = fill_in("{profile} is active already.", profile=profile.slug)
+        messages.info(request, say(already, gettext))
         return HttpResponseRedirect(reverse("admin:modelops_modelprofile_changelist"))
     if requested.outcome is RequestOutcome.JOINED:
-        messages.info(request, describe_joining(requested.taken_over))
+        messages.info(request, say(describe_joining(requested.taken_over), gettext))
     return HttpResponseRedirect(reverse("admin:modelops_switch_change", args=[requested.switch.pk]))
 
 
@@ -171,112 +148,3 @@ def find_actor(request: HttpRequest) -> Actor:
     """The admin who asks."""
     user = request.user
     return Actor(Switch.Via.ADMIN, uuid.UUID(str(user.pk)), user.get_username(), request=request)
-
-
-def show_switch(request: HttpRequest, site: AdminSite, switch_id: str) -> HttpResponse:
-    """How it goes while it is under way; afterwards its history."""
-    switch = _get(switch_id)
-    context = {
-        **site.each_context(request),
-        "title": f"Switch: {switch}",
-        "opts": Switch._meta,
-        "switch": switch,
-        "plan": switch.plan,
-        "parts": _render_parts(switch, timezone.now()),
-        "can_cancel": _can_cancel(switch),
-    }
-    return TemplateResponse(request, "admin/modelops/switch/page.html", context)
-
-
-def send_progress(request: HttpRequest, switch_id: uuid.UUID) -> HttpResponse:
-    """What of the page changes, for the page's script."""
-    switch = _get(switch_id)
-    content = {
-        "is_final": not switch.is_live,
-        "can_cancel": _can_cancel(switch),
-        "parts": _render_parts(switch, timezone.now()),
-    }
-    return JsonResponse(content, headers={"Cache-Control": "no-store"})
-
-
-@require_POST
-def cancel(request: HttpRequest, switch_id: uuid.UUID) -> HttpResponse:
-    try:
-        cancel_switch(switch_id, find_actor(request))
-    except NotFound as exc:
-        raise Http404 from exc
-    except GatewayError as exc:
-        messages.error(request, exc.message)
-    return HttpResponseRedirect(reverse("admin:modelops_switch_change", args=[switch_id]))
-
-
-def _get(switch_id: str | uuid.UUID) -> Switch:
-    try:
-        return get_switch(uuid.UUID(str(switch_id)))
-    except (NotFound, ValueError) as exc:
-        raise Http404("There is no such switch.") from exc
-
-
-def _can_cancel(switch: Switch) -> bool:
-    return switch.is_live and switch.cancel_requested_at is None
-
-
-def _render_parts(switch: Switch, now: datetime) -> dict[str, str]:
-    context = {
-        "switch": switch,
-        "detail": describe_detail(switch, find_draining(switch), now),
-        "rival": _find_rival(switch),
-        "remaining_s": count_remaining_s(switch, now),
-        "steps": list_steps(switch, now),
-        "is_switcher_alive": find_switcher(switch.slot).is_alive,
-        "cause": RootCause.parse(switch.root_cause) if switch.root_cause else None,
-        "restore_cause": RootCause.parse(switch.restore_cause) if switch.restore_cause else None,
-        "retry_link": _find_retry_link(switch),
-        "events": list_events(switch),
-        "log": _read_log(switch),
-    }
-    names = ("now", "steps", "cause", "events", "log")
-    return {name: render_to_string(f"admin/modelops/switch/{name}.html", context) for name in names}
-
-
-def _find_rival(switch: Switch) -> Switch | None:
-    """The other live switch of its slot: what it waits for, or what waits for it."""
-    others = [each for each in list_live_switches(switch.slot) if each != switch] if switch.is_live else []
-    return others[0] if others else None
-
-
-def list_steps(switch: Switch, now: datetime) -> list[StateStep]:
-    """The states it went through, with their seconds, and the usual ones that are still ahead."""
-    seconds = count_state_seconds(switch, now)
-    current = SwitchState(switch.state)
-    is_on_path = switch.is_live and current in USUAL_PATH
-    ahead = USUAL_PATH[USUAL_PATH.index(current) + 1 :] if is_on_path else ()
-    steps = []
-    for state in SwitchState:
-        if state == current:
-            progress = "current" if switch.is_live else "done"
-        elif state in seconds:
-            progress = "done"
-        elif state in ahead:
-            progress = "ahead"
-        else:
-            continue
-        steps.append(StateStep(state.value.replace("_", " "), progress, seconds.get(state)))
-    return steps
-
-
-def _find_retry_link(switch: Switch) -> str:
-    """To the confirmation of another try, with the context that the cause offers."""
-    profile = ModelProfile.objects.filter(slug=switch.to_profile).first()
-    if switch.is_live or profile is None or switch.state in (SwitchState.ACTIVE, SwitchState.CANCELLED):
-        return ""
-    link = reverse("admin:modelops_modelprofile_switch", args=[profile.pk])
-    length = (switch.root_cause or {}).get("retry_max_model_len")
-    return f"{link}?max_model_len={int(length)}" if length else link
-
-
-def _read_log(switch: Switch) -> str:
-    """What was kept of the failed engine, else the newest lines of the engine that it started."""
-    if switch.log_tail or switch.new_engine is None:
-        return switch.log_tail
-    return "\n".join(read_log_tail(switch.new_engine, SHOWN_LOG_LINES)[0])

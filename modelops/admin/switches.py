@@ -13,19 +13,28 @@ from django.urls import URLPattern, path
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext, gettext_lazy
 
 from gateway.admin_lists import UncountedAdmin, typed
 from gateway.audit import ReadOnlyAdmin
 from gateway.errors import GatewayError
-from modelops.admin.switch_pages import cancel, find_actor, send_progress, show_switch
+from gateway.wording import fill_in, say
+from modelops.admin.outcomes import OutcomeFilter, has_shorter_context, make_badge
+from modelops.admin.switch_history import (
+    cancel,
+    download_log,
+    keep,
+    send_progress,
+    show_switch,
+)
+from modelops.admin.switch_pages import find_actor
 from modelops.domain.engine_log.causes import RootCause
 from modelops.domain.fit.measured_run import name_as_estimate
 from modelops.domain.fit.report_text import format_bytes
 from modelops.domain.profiles.spec import EngineKind
-from modelops.models import DEFAULT_SLOT, Engine, Slot, Switch
+from modelops.models import DEFAULT_SLOT, Engine, Switch
 from modelops.switching.cancelling import cancel_switch
-from modelops.switching.selectors import read_log_tail
-from modelops.switching.status import find_default_status, find_retry_at, find_slot_status
+from modelops.switching.selectors import ended_by_request, read_log_tail
 
 NOT_KNOWN = "–"
 SHOWN_LOG_LINES = 500
@@ -49,7 +58,7 @@ class SwitchAdmin(UncountedAdmin, ReadOnlyAdmin):
 
     change_list_template = "admin/modelops/switch/change_list.html"
     list_display = ["change", "outcome", "asked", "started"]
-    list_filter = ["state", "via", typed("to_profile"), "slot"]
+    list_filter = [OutcomeFilter, "via", typed("to_profile"), "slot"]
     search_fields = ["to_profile", "from_profile", "actor_name", "reason"]
     list_select_related = ["slot"]
     list_per_page = 50
@@ -60,6 +69,8 @@ class SwitchAdmin(UncountedAdmin, ReadOnlyAdmin):
         return [
             path("<uuid:switch_id>/progress/", page(send_progress), name="modelops_switch_progress"),
             path("<uuid:switch_id>/cancel/", page(cancel), name="modelops_switch_cancel"),
+            path("<uuid:switch_id>/keep-context/", page(keep), name="modelops_switch_keep"),
+            path("<uuid:switch_id>/log/", page(download_log), name="modelops_switch_log"),
             *super().get_urls(),
         ]
 
@@ -72,34 +83,36 @@ class SwitchAdmin(UncountedAdmin, ReadOnlyAdmin):
     ) -> HttpResponse:
         return show_switch(request, self.admin_site, object_id)
 
-    @admin.display(description="from → to")
+    @admin.display(description=gettext_lazy("from → to"))
     def change(self, row: Switch) -> SafeString:
         slot = "" if row.slot.slug == DEFAULT_SLOT else f"in {row.slot}"
         return _stack(row, slot)
 
-    @admin.display
+    @admin.display(description=gettext_lazy("outcome"))
     def outcome(self, row: Switch) -> SafeString:
-        cause = RootCause.parse(row.root_cause).message if row.root_cause else ""
-        return _stack(_colour(row.state, row.get_state_display()), cause)
+        badge = make_badge(row, is_reduced=has_shorter_context(row))
+        why = "" if ended_by_request(row) or not row.root_cause else RootCause.parse(row.root_cause).message
+        return _stack(_badge(badge.css, badge.text), say(why, gettext))
 
-    @admin.display(description="asked for by")
+    @admin.display(description=gettext_lazy("asked for by"))
     def asked(self, row: Switch) -> SafeString:
-        return _stack(f"{row.actor_name or 'somebody'}, {row.get_via_display()}", row.reason)
+        return _stack(f"{row.actor_name or NOT_KNOWN}, {row.get_via_display()}", row.reason)
 
-    @admin.display(description="started (UTC)")
+    @admin.display(description=gettext_lazy("started (UTC)"))
     def started(self, row: Switch) -> SafeString:
         seconds = ((row.ended_at or timezone.now()) - row.created_at).total_seconds()
         return _stack(f"{row.created_at:%Y-%m-%d %H:%M:%S}", f"{seconds:.1f} s")
 
-    @admin.action(description="Cancel")
+    @admin.action(description=gettext_lazy("Cancel"))
     def cancel_selected(self, request: HttpRequest, queryset: QuerySet[Switch]) -> None:
         for row in queryset:
             try:
                 cancel_switch(row.pk, find_actor(request))
             except GatewayError as exc:
-                self.message_user(request, f"{row}: {exc.message}", messages.ERROR)
+                self.message_user(request, f"{row}: {say(exc.wording, gettext)}", messages.ERROR)
             else:
-                self.message_user(request, f"{row}: asked to end.", messages.SUCCESS)
+                asked = fill_in("{switch}: asked to end.", switch=str(row))
+                self.message_user(request, say(asked, gettext), messages.SUCCESS)
 
 
 @admin.register(Engine)
@@ -158,62 +171,16 @@ class EngineAdmin(UncountedAdmin, ReadOnlyAdmin):
     @admin.display(description="last lines")
     def log_lines(self, row: Engine) -> SafeString:
         lines, _last_id = read_log_tail(row, SHOWN_LOG_LINES)
-        return format_html('<pre class="engine-log">{}</pre>', "\n".join(lines) or NOT_KNOWN)
+        return format_html('<pre class="log engine-log">{}</pre>', "\n".join(lines) or NOT_KNOWN)
 
 
-@admin.register(Slot)
-class SlotAdmin(ReadOnlyAdmin):
-    """Sets of GPUs and what they serve."""
-
-    list_display = [
-        "slug",
-        "status",
-        "serves",
-        "desired_profile",
-        "gate",
-        "problem_message",
-        "box_name",
-        "gpus",
-    ]
-    list_select_related = ["active_engine"]
-    readonly_fields = ["status", "serves"]
-    fieldsets = [
-        (None, {"fields": ["slug", "status", "serves", "desired_profile", "box", "box_host", "gpus"]}),
-        ("Engines", {"fields": ["active_engine", "last_good_engine", "generation"]}),
-        ("Gate", {"fields": ["gate", "epoch", "changed_at"]}),
-        ("Trouble", {"fields": ["problem", "failed_restarts", "retry_at"]}),
-        ("Lease", {"fields": ["lease_holder", "lease_expires_at", "fence"]}),
-    ]
-
-    @admin.display(description="state")
-    def status(self, row: Slot) -> SafeString:
-        found = find_default_status() if row.slug == DEFAULT_SLOT else find_slot_status(row)
-        return _colour(str(found.state), str(found.state))
-
-    @admin.display
-    def serves(self, row: Slot) -> str:
-        found = find_default_status() if row.slug == DEFAULT_SLOT else find_slot_status(row)
-        return found.current_profile or NOT_KNOWN
-
-    @admin.display(description="problem")
-    def problem_message(self, row: Slot) -> SafeString:
-        """With the time of the next try, while one is waited for."""
-        message = RootCause.parse(row.problem).message if row.problem else NOT_KNOWN
-        retry_at = find_retry_at(row)
-        return _stack(message, f"next try at {retry_at:%Y-%m-%d %H:%M:%S} UTC" if retry_at else "")
-
-    @admin.display(description="box", ordering="box")
-    def box_name(self, row: Slot) -> str:
-        return row.box_host or row.box or NOT_KNOWN
-
-
-def _colour(state: str, text: str) -> SafeString:
-    return format_html('<span class="switch-{}">{}</span>', state, text)
+def _badge(css: str, text: str) -> SafeString:
+    return format_html('<span class="badge {}">{}</span>', css, text)
 
 
 def _stack(first: object, below: str = "") -> SafeString:
     """Two lines of one cell: at 1280 pixels a list of changes has room for five columns."""
-    quiet = format_html('<div class="switch-quiet">{}</div>', below) if below else ""
+    quiet = format_html('<div class="quiet">{}</div>', below) if below else ""
     return format_html("{}{}", first, quiet)
 
 

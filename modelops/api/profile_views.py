@@ -10,7 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from gateway.rest import StrictSerializer
+from gateway.rest import StrictSerializer, answer
 from modelops.api.profile_serializers import (
     EmptyQuerySerializer,
     HardwareQuerySerializer,
@@ -36,7 +36,7 @@ class ProfilesView(APIView):
         rows = ModelProfile.objects.all() if is_admin else ModelProfile.objects.enabled()
         choice = get_gpu_choice()
         fits = assess_profiles(rows, choice)
-        return Response(
+        return answer(
             {
                 "profiles": [serialise_profile(fit, for_admin=is_admin) for fit in fits],
                 "hardware": serialise_hardware(choice, for_admin=is_admin),
@@ -56,7 +56,7 @@ class HardwareRecommendationsView(APIView):
         choice = get_gpu_choice(query.get("hardware"))
         ranked = rank_profiles(ModelProfile.objects.enabled(), choice)
         is_admin = _is_admin(request)
-        return Response(
+        return answer(
             {
                 "hardware": serialise_hardware(choice, for_admin=is_admin),
                 "recommendations": [
@@ -83,7 +83,8 @@ class ReloadView(APIView):
     def post(self, request: Request) -> Response:
         serializer = ReloadRequestSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
-        return Response(reload_profiles(**serializer.validated_data, request=request).serialise())
+        result = reload_profiles(**serializer.validated_data, request=request)
+        return answer(result.serialise())
 
 
 def _read_query(kind: type[StrictSerializer], request: Request) -> dict[str, Any]:

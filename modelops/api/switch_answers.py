@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
+from modelops.domain.engine_log.causes import RootCause
 from modelops.domain.fit.measured_run import name_as_estimate
 from modelops.fit.summary import reduce_fit
 from modelops.models import Engine, Switch
+from modelops.switching.contexts import find_reduced_context, find_target
 from modelops.switching.draining import find_draining
+from modelops.switching.remedies import offer_remedies_for, serialise_remedy
 from modelops.switching.selectors import count_state_seconds, list_events
 from modelops.switching.status import count_remaining_s, describe_detail, serialise_cause
 
@@ -37,7 +41,7 @@ def serialise_switch(switch: Switch, now: datetime, *, for_admin: bool) -> dict[
         "eta_s": count_remaining_s(switch, now),
         "via": switch.via,
         "actor": switch.actor_name if for_admin else None,
-        "reason": switch.reason if for_admin else None,
+        "reason": switch.get_text("reason") if for_admin else None,
         "force": switch.force,
         "drain_timeout_s": switch.drain_timeout_s,
         "drain_policy": switch.drain_policy,
@@ -61,7 +65,7 @@ def _serialise_cause(cause: Mapping[str, Any] | None, *, for_admin: bool) -> dic
 
 
 def serialise_switch_detail(switch: Switch, now: datetime, *, for_admin: bool) -> dict[str, Any]:
-    """A switch as `SwitchDetailSerializer` has it; one more query, for its events."""
+    """A switch as `SwitchDetailSerializer` has it, with its events and what can be done."""
     return {
         **serialise_switch(switch, now, for_admin=for_admin),
         "state_seconds": count_state_seconds(switch, now),
@@ -73,12 +77,27 @@ def serialise_switch_detail(switch: Switch, now: datetime, *, for_admin: bool) -
                 "at": event.at,
                 "kind": event.kind,
                 "state": event.state,
-                "message": event.message if for_admin else None,
+                "message": event.said if for_admin else None,
             }
             for event in list_events(switch)
         ],
         "log_tail": switch.log_tail if for_admin else None,
+        "remedies": _serialise_remedies(switch) if for_admin else [],
+        "reduced_context": _serialise_reduced_context(switch),
     }
+
+
+def _serialise_remedies(switch: Switch) -> list[dict[str, Any]]:
+    if switch.is_live or not switch.root_cause:
+        return []
+    cause = RootCause.parse(switch.root_cause)
+    offers = offer_remedies_for(cause, switch.to_profile, switch.slot.slug)
+    return [serialise_remedy(offer) for offer in offers]
+
+
+def _serialise_reduced_context(switch: Switch) -> dict[str, Any] | None:
+    reduced = find_reduced_context(switch, find_target(switch))
+    return asdict(reduced) if reduced else None
 
 
 def reduce_plan(plan: Mapping[str, Any], *, for_admin: bool) -> dict[str, Any]:

@@ -8,6 +8,8 @@ from rest_framework import serializers
 
 from gateway.rest import StrictSerializer
 from modelops.api.profile_serializers import FitSerializer, HardwareSerializer
+from modelops.domain.engine_log.remedies import RemedyKind
+from modelops.domain.switching.request import LONGEST_CONTEXT, SHORTEST_CONTEXT
 from modelops.domain.switching.states import DrainPolicy, SwitchState
 from modelops.models import DEFAULT_SLOT
 from modelops.switching.status import ServiceState
@@ -31,6 +33,21 @@ class SwitchRequestSerializer(StrictSerializer):
         help_text="What happens to answers that run longer.",
     )
     slot = serializers.CharField(max_length=40, default=DEFAULT_SLOT)
+    max_model_len = serializers.IntegerField(
+        min_value=SHORTEST_CONTEXT,
+        max_value=LONGEST_CONTEXT,
+        required=False,
+        help_text="Context in tokens, in place of the profile's.",
+    )
+    keep_context = serializers.BooleanField(
+        default=False,
+        help_text="Have the profile ask for `max_model_len` from now on, if the switch is accepted.",
+    )
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if attrs["keep_context"] and "max_model_len" not in attrs:
+            raise serializers.ValidationError({"keep_context": "It is max_model_len that is kept: name it."})
+        return attrs
 
 
 class SwitchQuerySerializer(StrictSerializer):
@@ -58,9 +75,41 @@ class CauseSerializer(serializers.Serializer[Any]):
     evidence = serializers.CharField(allow_null=True, help_text=f"The line of the log; {FOR_ADMINS}")
 
 
+class GpuHolderSerializer(serializers.Serializer[Any]):
+    """A process that is not the gateway's and holds memory of a card, as it was read last."""
+
+    gpu = serializers.IntegerField(help_text="Number of the card.")
+    pid = serializers.IntegerField()
+    name = serializers.CharField(allow_blank=True, help_text="Its command, as the machine shows it.")
+    used_bytes = serializers.IntegerField(allow_null=True)
+    container = serializers.CharField(allow_blank=True)
+
+
+class RemedySerializer(serializers.Serializer[Any]):
+    """Something that helps against the cause; the likeliest comes first."""
+
+    kind = serializers.ChoiceField(choices=[str(each) for each in RemedyKind])
+    title = serializers.CharField(help_text="What a button would say.")
+    hint = serializers.CharField(allow_null=True)
+    command = serializers.CharField(allow_null=True, help_text="The same on the command line.")
+    max_model_len = serializers.IntegerField(allow_null=True, help_text="Of retry_with_context.")
+    fields = serializers.ListField(  # type: ignore[assignment]  # the name that it has in JSON
+        child=serializers.CharField(), help_text="Of edit_profile: settings that may be wrong."
+    )
+    settings = serializers.ListField(
+        child=serializers.CharField(), help_text="Of change_setting: variables of the gateway's environment."
+    )
+    processes = GpuHolderSerializer(many=True, help_text="Of free_gpu: what holds the memory now.")
+    request = serializers.DictField(
+        allow_null=True,
+        help_text="The body for POST /api/models/switch that does it; null where no call does.",
+    )
+
+
 class LastErrorSerializer(CauseSerializer):
     switch_id = serializers.UUIDField(allow_null=True)
     at = serializers.DateTimeField(allow_null=True)
+    remedies = RemedySerializer(many=True, help_text="What can be done; none for everybody but admins.")
 
 
 class PlanProblemSerializer(serializers.Serializer[Any]):
@@ -145,12 +194,27 @@ class SwitchEventSerializer(serializers.Serializer[Any]):
     message = serializers.CharField(allow_null=True, help_text=FOR_ADMINS)
 
 
+class ReducedContextSerializer(serializers.Serializer[Any]):
+    """It came up with a shorter context than it was asked for."""
+
+    max_model_len = serializers.IntegerField(help_text="What it serves, in tokens.")
+    wanted = serializers.IntegerField(
+        allow_null=True, help_text="What was asked for; null: all the model has."
+    )
+    can_be_kept = serializers.BooleanField(help_text="By POST …/keep-context, while it serves.")
+    is_kept = serializers.BooleanField(help_text="The profile asks for it by now.")
+
+
 class SwitchDetailSerializer(SwitchSerializer):
     state_seconds = serializers.DictField(child=serializers.FloatField(), help_text="Time in each state.")
     attempts = serializers.IntegerField(help_text="Starts of the new engine.")
     plan = PlanSerializer(allow_null=True)
     events = SwitchEventSerializer(many=True)
     log_tail = serializers.CharField(allow_null=True, help_text=FOR_ADMINS)
+    remedies = RemedySerializer(
+        many=True, help_text="What can be done about the root cause; none for everybody but admins."
+    )
+    reduced_context = ReducedContextSerializer(allow_null=True)
 
 
 class AcceptedSwitchSerializer(SwitchDetailSerializer):
@@ -194,6 +258,11 @@ class DrainingSerializer(serializers.Serializer[Any]):
     policy = serializers.CharField(help_text="What happens then: wait, cut or abandon.")
 
 
+class OpenRequestsSerializer(serializers.Serializer[Any]):
+    running = serializers.IntegerField(help_text="Answers that are being generated.")
+    waiting = serializers.IntegerField(help_text="Requests that wait for the model, or for a place at it.")
+
+
 class SlotStatusSerializer(serializers.Serializer[Any]):
     state = serializers.CharField(help_text=", ".join(str(each) for each in ServiceState))
     current_profile = serializers.CharField(allow_null=True, help_text="What answers requests now.")
@@ -202,6 +271,7 @@ class SlotStatusSerializer(serializers.Serializer[Any]):
     progress = serializers.IntegerField(allow_null=True, help_text="Percent.")
     eta_s = serializers.IntegerField(allow_null=True)
     detail = serializers.CharField(allow_null=True)
+    requests = OpenRequestsSerializer(allow_null=True, help_text="Of everybody, a few seconds ago at most.")
     draining = DrainingSerializer(allow_null=True)
     switch = BriefSwitchSerializer(allow_null=True)
     waiting = BriefSwitchSerializer(allow_null=True, help_text="The wish whose turn comes after `switch`.")

@@ -14,7 +14,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from gateway.errors import PermissionDenied
-from gateway.rest import StrictSerializer, caller_id
+from gateway.rest import StrictSerializer, answer, caller_id
 from modelops.api.profile_serializers import EmptyQuerySerializer
 from modelops.api.switch_answers import serialise_engine, serialise_switch, serialise_switch_detail
 from modelops.api.switch_serializers import (
@@ -33,6 +33,7 @@ from modelops.domain.switching.request import SwitchRequest
 from modelops.models import Switch
 from modelops.switching.actor import Actor
 from modelops.switching.cancelling import cancel_switch
+from modelops.switching.contexts import keep_context
 from modelops.switching.requests import RequestOutcome, preview_switch, request_switch
 from modelops.switching.selectors import get_switch, list_engines, list_switches
 from modelops.switching.status import find_default_status, reduce_status, serialise_status
@@ -59,8 +60,8 @@ class StatusView(APIView):
     def get(self, request: Request) -> Response:
         _read(EmptyQuerySerializer, request.query_params.dict())
         if not request.user.is_authenticated:
-            return Response(reduce_status(find_default_status()))
-        return Response(serialise_status(for_admin=_is_admin(request)))
+            return answer(reduce_status(find_default_status()))
+        return answer(serialise_status(for_admin=_is_admin(request)))
 
 
 class SwitchView(APIView):
@@ -90,7 +91,7 @@ class SwitchView(APIView):
             "joined": requested.outcome is RequestOutcome.JOINED,
             "taken_over": list(requested.taken_over),
         }
-        return Response(_detail(requested.switch, request) | joining, status=202)
+        return answer(_detail(requested.switch, request) | joining, status=202)
 
 
 class SwitchesView(APIView):
@@ -104,7 +105,7 @@ class SwitchesView(APIView):
     def get(self, request: Request) -> Response:
         page, has_more = list_switches(**_read(SwitchQuerySerializer, request.query_params.dict()))
         now, for_admin = timezone.now(), _is_admin(request)
-        return Response(
+        return answer(
             {
                 "object": "list",
                 "data": [serialise_switch(each, now, for_admin=for_admin) for each in page],
@@ -124,7 +125,7 @@ class SwitchDetailView(APIView):
     )
     def get(self, request: Request, switch_id: uuid.UUID) -> Response:
         _read(EmptyQuerySerializer, request.query_params.dict())
-        return Response(_detail(get_switch(switch_id), request))
+        return answer(_detail(get_switch(switch_id), request))
 
 
 class SwitchCancelView(APIView):
@@ -140,7 +141,25 @@ class SwitchCancelView(APIView):
     def post(self, request: Request, switch_id: uuid.UUID) -> Response:
         _read(EmptyQuerySerializer, request.data)
         switch = cancel_switch(switch_id, _actor(request))
-        return Response(_detail(switch, request), status=202)
+        return answer(_detail(switch, request), status=202)
+
+
+class SwitchKeepContextView(APIView):
+    permission_classes = [IsAdminUser]
+
+    @extend_schema(
+        operation_id="keep_switch_context",
+        request=EmptyQuerySerializer,
+        responses=SwitchDetailSerializer,
+        tags=["models"],
+        summary="Have the profile ask for the shorter context that its switch came up with",
+        description="409 where the switch came up with all that was asked for, or serves no more. Touches no "
+        "engine; safe to repeat.",
+    )
+    def post(self, request: Request, switch_id: uuid.UUID) -> Response:
+        _read(EmptyQuerySerializer, request.data)
+        keep_context(switch_id, _actor(request))
+        return Response(_detail(get_switch(switch_id), request))
 
 
 class EnginesView(APIView):
@@ -154,7 +173,7 @@ class EnginesView(APIView):
     def get(self, request: Request) -> Response:
         engines = list_engines(**_read(EngineQuerySerializer, request.query_params.dict()))
         for_admin = _is_admin(request)
-        return Response({"engines": [serialise_engine(each, for_admin=for_admin) for each in engines]})
+        return answer({"engines": [serialise_engine(each, for_admin=for_admin) for each in engines]})
 
 
 def _read(kind: type[StrictSerializer], content: Any) -> dict[str, Any]:
@@ -166,7 +185,7 @@ def _read(kind: type[StrictSerializer], content: Any) -> dict[str, Any]:
 
 def _answer_plan(plan: Plan, *, dry_run: bool = False, already_active: bool = False) -> Response:
     content = {"dry_run": dry_run, "already_active": already_active, "plan": plan.serialise()}
-    return Response(content)
+    return answer(content)
 
 
 def _detail(switch: Switch, request: Request) -> dict[str, Any]:
@@ -174,7 +193,14 @@ def _detail(switch: Switch, request: Request) -> dict[str, Any]:
 
 
 def _actor(request: Request) -> Actor:
-    return Actor(Switch.Via.API, caller_id(request), request.user.get_username(), request=request)
+    """Who asks. A cookie is a page's of the admin, which nothing else is let in with."""
+    is_page = getattr(request.auth, "kind", "") == "cookie"
+    return Actor(
+        Switch.Via.ADMIN if is_page else Switch.Via.API,
+        caller_id(request),
+        request.user.get_username(),
+        request=request,
+    )
 
 
 def _is_admin(request: Request) -> bool:

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from gateway.wording import fill_in
+
 
 class RuntimeKind(StrEnum):
     """What starts the engine: Docker, a child process, or somebody else."""
@@ -37,33 +39,35 @@ class RuntimeTraits:
     """Its engines listen on 127.0.0.1 where the switcher runs, and are reached only from there."""
     ends_with_gateway: bool = False
     """Its engines are children of a gateway on one machine, and are ended when that stops."""
-    gpu_problem: str = "The runtime gives no engine access to a GPU."
+    gpu_problem: str = fill_in("The runtime gives no engine access to a GPU.")
     """What a plan says where the runtime reports that it cannot use GPUs."""
     gpu_advice: str = ""
-    overdue_advice: str = "See the switcher's log."
+    overdue_advice: str = fill_in("See the switcher's log.")
     """Where to look when an engine does not start in time."""
 
 
 RUNTIMES: Mapping[RuntimeKind, RuntimeTraits] = {
     RuntimeKind.DOCKER: RuntimeTraits(
-        label="Docker container",
+        label=fill_in("Docker container"),
         needs_image=True,
-        gpu_problem="Docker has no NVIDIA runtime, so no container can use a GPU.",
-        gpu_advice="Install the NVIDIA Container Toolkit and restart Docker.",
-        overdue_advice="Look after Docker: its log (journalctl -u docker) tells what it waits for.",
+        gpu_problem=fill_in("Docker has no NVIDIA runtime, so no container can use a GPU."),
+        gpu_advice=fill_in("Install the NVIDIA Container Toolkit and restart Docker."),
+        overdue_advice=fill_in("Look after Docker: its log (journalctl -u docker) tells what it waits for."),
     ),
     RuntimeKind.PROCESS: RuntimeTraits(
-        label="Child process",
+        label=fill_in("Child process"),
         brings_simulator=True,
         is_on_loopback=True,
         ends_with_gateway=True,
-        overdue_advice="See the switcher's log, and whether this machine is short of memory or processes.",
+        overdue_advice=fill_in(
+            "See the switcher's log, and whether this machine is short of memory or processes."
+        ),
     ),
     RuntimeKind.EXTERNAL: RuntimeTraits(
-        label="Started elsewhere",
+        label=fill_in("Started elsewhere"),
         is_managed=False,
         fetches_weights=False,
-        overdue_advice="Start the engine at VLLM_BASE_URL.",
+        overdue_advice=fill_in("Start the engine at VLLM_BASE_URL."),
     ),
 }
 

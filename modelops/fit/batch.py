@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
+from gateway.wording import fill_in
 from modelops.domain.fit.question import answer_question
 from modelops.domain.fit.report import FitReport, LimitingTerm, Verdict, serialise_report
 
@@ -22,7 +23,7 @@ class BatchAnswer:
     @property
     def problem(self) -> str | None:
         error = self.content.get("error")
-        return None if error is None else f"line {self.line}: {error['field']}: {error['reason']}"
+        return None if error is None else fill_in("line {line}: {field}: {reason}", line=self.line, **error)
 
 
 def answer_lines(lines: Iterable[str]) -> list[BatchAnswer]:
@@ -40,12 +41,18 @@ def _answer_line(number: int, line: str) -> BatchAnswer:
     try:
         return BatchAnswer(number, answer_question(question))
     except Exception as exc:  # the batch goes on, and the answer says what failed: a config may hold anything
-        reason = f"cannot be read as a model's config.json ({type(exc).__name__}: {exc})"
+        reason = fill_in(
+            "cannot be read as a model's config.json ({error}: {problem})",
+            error=type(exc).__name__,
+            problem=exc,
+        )
         return BatchAnswer(number, _answer_unknown(question.get("id"), "config", reason))
 
 
 def _answer_unknown(question_id: Any, field: str, reason: str) -> dict[str, Any]:
-    report = FitReport(Verdict.UNKNOWN, LimitingTerm.INPUT, (f"{field}: {reason}",))
+    report = FitReport(
+        Verdict.UNKNOWN, LimitingTerm.INPUT, (fill_in("{field}: {reason}", field=field, reason=reason),)
+    )
     return {
         "id": question_id,
         **serialise_report(report),

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
+from gateway.wording import fill_in
 from modelops.domain.fit.report_text import describe_gpus
 from modelops.domain.fit.specs import Gpu
 from modelops.domain.profiles.engine_args import to_gpus
@@ -40,7 +41,7 @@ class GpuChoice:
 
     @property
     def description(self) -> str:
-        return "unknown GPUs" if self.gpus is None else describe_gpus(self.gpus)
+        return fill_in("unknown GPUs") if self.gpus is None else describe_gpus(self.gpus)
 
     def serialise(self) -> list[dict[str, Any]]:
         """The cards as plain JSON values."""
@@ -71,25 +72,28 @@ def restrict(choice: GpuChoice, allowed: Sequence[object]) -> GpuChoice:
 
 def choose_given(gpus: Sequence[Gpu]) -> GpuChoice:
     """Cards that the question itself names."""
-    return GpuChoice(tuple(gpus), "as given", _number(len(gpus)))
+    return GpuChoice(tuple(gpus), fill_in("as given"), _number(len(gpus)))
 
 
 def choose_planned(spec: HardwareSpec) -> GpuChoice:
     """The cards of a hardware profile, all of their memory free."""
     gpus = to_gpus(spec)
     return GpuChoice(
-        gpus, f"hardware profile {spec.slug}", _number(len(gpus)), has_peer_access=spec.has_nvlink
+        gpus,
+        fill_in("hardware profile {slug}", slug=spec.slug),
+        _number(len(gpus)),
+        has_peer_access=spec.has_nvlink,
     )
 
 
 def choose_seen(reading: HardwareReading | None) -> GpuChoice:
     """The cards of a reading, as they will be once our own engine has stopped; None: nothing was read."""
     if reading is None:
-        return GpuChoice(None, "no reading yet")
+        return GpuChoice(None, fill_in("no reading yet"))
     seen = [gpu for gpu in reading.usable_gpus if gpu.total_bytes]
     return GpuChoice(
         to_fit_gpus(reading, without_ours=True),
-        "as read",
+        fill_in("as read"),
         tuple(frozenset({str(gpu.index), *([gpu.uuid] if gpu.uuid else [])}) for gpu in seen),
         has_peer_access=_has_peer_access(reading.links),
         taken_at=reading.taken_at,

@@ -9,10 +9,11 @@ from functools import lru_cache
 from django.core.exceptions import ValidationError
 from django.db import DatabaseError
 
+from gateway.caller_language import describe_error
 from gateway.errors import ModelNotFound, NotFound
 from gateway.near_names import suggest_names
 from gateway.shortening import shorten
-from gateway.wording import fill_in
+from gateway.wording import fill_in, join_texts
 from modelops.domain.fit.gpu_needs import Need, find_needs
 from modelops.domain.fit.recommendation import (
     Assessment,
@@ -68,8 +69,10 @@ def get_hardware_profile(slug: str) -> HardwareProfile:
     found = HardwareProfile.objects.filter(slug=slug).first() if "\0" not in slug else None
     if found is None:
         slugs = list(HardwareProfile.objects.values_list("slug", flat=True))
-        known = ", ".join(slugs) or "none is loaded"
-        problem = f"There is no hardware profile {shorten(slug)!r}; there are: {known}."
+        known = ", ".join(slugs) or fill_in("none is loaded")
+        problem = fill_in(
+            "There is no hardware profile {name}; there are: {known}.", name=repr(shorten(slug)), known=known
+        )
         raise NotFound(suggest_names(problem, slug, slugs), param="hardware")
     return found
 
@@ -86,7 +89,7 @@ def find_gpu_choice(hardware: str | None = None) -> GpuChoice:
     try:
         return get_gpu_choice(hardware)
     except NotFound as exc:
-        return GpuChoice(None, exc.message)
+        return GpuChoice(None, exc.wording)
 
 
 def find_sampled_reading(*, max_age_s: float = FRESH_READING_AGE_S) -> HardwareReading | None:
@@ -134,21 +137,24 @@ def find_profile_needs(profile: ModelProfile) -> tuple[tuple[Need, ...], str]:
     try:
         candidate = to_candidate(profile.to_spec())
     except ValidationError as exc:
-        return (), f"the profile is not valid: {describe_invalid(exc)}"
+        return (), fill_in("the profile is not valid: {problem}", problem=describe_invalid(exc))
     if not candidate.needs_gpu:
-        return (), "a simulated engine: it needs no GPU"
+        return (), fill_in("a simulated engine: it needs no GPU")
     if candidate.model is None:
         return (), candidate.problem
     needs = find_needs(candidate.model, candidate.settings, candidate.facts)
-    return needs, "" if needs else "none of the known cards runs it, not even eight of one kind"
+    return needs, "" if needs else fill_in("none of the known cards runs it, not even eight of one kind")
 
 
 def describe_invalid(exc: ValidationError) -> str:
     """What is wrong with a row, field by field, in one line."""
-    fields = exc.message_dict if hasattr(exc, "error_dict") else {"": exc.messages}
-    return "; ".join(
-        f"{name}: {message}" if name else message for name, messages in fields.items() for message in messages
-    )
+    fields = exc.error_dict if hasattr(exc, "error_dict") else {"": exc.error_list}
+    problems = []
+    for name, errors in fields.items():
+        for error in errors:
+            text = describe_error(error)
+            problems.append(fill_in("{field}: {reason}", field=name, reason=text) if name else text)
+    return join_texts("; ", problems)
 
 
 def _assess(
@@ -157,7 +163,7 @@ def _assess(
     try:
         spec = spec or profile.to_spec()
     except ValidationError as exc:
-        problem = f"the profile is not valid: {describe_invalid(exc)}"
+        problem = fill_in("the profile is not valid: {problem}", problem=describe_invalid(exc))
         candidate = Candidate(profile.slug, None, EngineSettings(), problem=problem)
         return ProfileFit(profile, None, assess_candidate(candidate, choice.gpus))
     gpus = choice.select(spec.gpu_selection)

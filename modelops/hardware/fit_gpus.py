@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from gateway.wording import fill_in
 from modelops.domain.fit.gpu_catalog import complete_gpu
 from modelops.domain.fit.specs import Gpu
 from modelops.hardware.readings import GpuReading, HardwareReading
@@ -23,7 +24,7 @@ def to_fit_gpus(reading: HardwareReading, *, without_ours: bool = False) -> tupl
 def explain_left_out(reading: HardwareReading) -> tuple[str, ...]:
     """One sentence for each GPU that `to_fit_gpus` leaves out."""
     left_out = [gpu for gpu in reading.gpus if not (gpu.is_usable and gpu.total_bytes)]
-    return tuple(f"Left out: {_explain(gpu)}" for gpu in left_out)
+    return tuple(fill_in("Left out: {gpu}", gpu=_explain(gpu)) for gpu in left_out)
 
 
 def _to_fit_gpu(gpu: GpuReading, total_bytes: int, *, without_ours: bool) -> Gpu:
@@ -41,4 +42,8 @@ def _to_fit_gpu(gpu: GpuReading, total_bytes: int, *, without_ours: bool) -> Gpu
 
 
 def _explain(gpu: GpuReading) -> str:
-    return gpu.problem.message if gpu.problem else f"the driver does not tell the memory of GPU {gpu.index}."
+    return (
+        gpu.problem.message
+        if gpu.problem
+        else fill_in("the driver does not tell the memory of GPU {index}.", index=gpu.index)
+    )

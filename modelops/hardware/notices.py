@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from gateway.wording import fill_in, join_texts
 from modelops.domain.fit.specs import GIB
 from modelops.hardware.problems import HardwareProblem, ProblemCode
 from modelops.hardware.readings import GpuProcess, GpuReading, HardwareReading
@@ -29,16 +30,19 @@ def find_taken_memory(gpu: GpuReading) -> HardwareProblem | None:
     taken_bytes = max(listed_bytes, _count_beyond_ours(gpu))
     if taken_bytes < MEMORY_TAKEN_BYTES:
         return None
-    message = (
-        f"GPU {gpu.index}: {taken_bytes / GIB:.1f} GiB are held by {_name(foreign)}, not by this gateway."
+    message = fill_in(
+        "GPU {index}: {size} GiB are held by {holders}, not by this gateway.",
+        index=gpu.index,
+        size=f"{taken_bytes / GIB:.1f}",
+        holders=_name(foreign),
     )
     if foreign:
-        advice = (
+        advice = fill_in(
             "End these processes if nobody needs them. Otherwise lower gpu_memory_utilization in the "
             "profile, or choose a model that fits into what is left."
         )
     else:
-        advice = (
+        advice = fill_in(
             "The processes are not visible from here: run `nvidia-smi` on the host, as root, to see them. "
             "In a container, share the host's process ids (`--pid host`)."
         )
@@ -55,8 +59,12 @@ def _count_beyond_ours(gpu: GpuReading) -> int:
 
 def _name(processes: list[GpuProcess]) -> str:
     if not processes:
-        return "processes that are not listed"
+        return fill_in("processes that are not listed")
     largest = sorted(processes, key=lambda process: process.used_bytes or 0, reverse=True)
-    names = [f"{process.name or 'a process'} (pid {process.pid})" for process in largest[:NAMED_PROCESSES]]
+    names = [
+        fill_in("{process} (pid {pid})", process=process.name or fill_in("a process"), pid=process.pid)
+        for process in largest[:NAMED_PROCESSES]
+    ]
     more = len(processes) - len(names)
-    return ", ".join(names) + (f" and {more} more" if more else "")
+    listed = join_texts(", ", names)
+    return fill_in("{processes} and {count} more", processes=listed, count=more) if more else listed

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from gateway.wording import Translatable, fill_in, fill_text
+
 
 class ProblemCode(StrEnum):
     LIBRARY_MISSING = "library_missing"
@@ -54,7 +56,7 @@ RESET_REQUIRED = 16
 LIB_RM_VERSION_MISMATCH = 18
 GPU_NOT_FOUND = 28
 
-_MACHINE: dict[int, tuple[ProblemCode, str, str]] = {
+_MACHINE: dict[int, tuple[ProblemCode, Translatable, Translatable]] = {
     LIBRARY_NOT_FOUND: (
         ProblemCode.LIBRARY_MISSING,
         "NVIDIA's management library (libnvidia-ml.so.1) is not on this machine.",
@@ -88,57 +90,72 @@ _MACHINE: dict[int, tuple[ProblemCode, str, str]] = {
     ),
 }
 
-_GPU: dict[int, tuple[ProblemCode, str, str]] = {
+_GPU: dict[int, tuple[ProblemCode, Translatable, Translatable]] = {
     GPU_IS_LOST: (
         ProblemCode.GPU_LOST,
-        "is lost: it no longer answers on the PCIe bus.",
+        "GPU {index} is lost: it no longer answers on the PCIe bus.",
         "Look for `Xid` lines in `sudo dmesg` (79 is a card that fell off the bus). Check the power cables, "
         "the power supply, the temperature and any riser, then reboot. Until then only models that fit "
         "on the other GPUs can be served.",
     ),
     RESET_REQUIRED: (
         ProblemCode.GPU_NEEDS_RESET,
-        "stopped after an error and needs a reset.",
+        "GPU {index} stopped after an error and needs a reset.",
         "End every process on it, then run `sudo nvidia-smi --gpu-reset -i {index}`, or reboot. If it "
         "comes back, look for `Xid` lines in `sudo dmesg`.",
     ),
     INSUFFICIENT_POWER: (
         ProblemCode.GPU_NEEDS_POWER,
-        "has no external power.",
+        "GPU {index} has no external power.",
         "Shut the machine down and attach every power cable of the card.",
     ),
     NO_PERMISSION: (
         ProblemCode.GPU_NO_PERMISSION,
-        "may not be used by this user.",
+        "GPU {index} may not be used by this user.",
         "Look at `ls -l /dev/nvidia{index}` and give the user read and write access. In a container, "
         "name this GPU among those it is started with.",
     ),
 }
 _GPU[GPU_NOT_FOUND] = _GPU[GPU_IS_LOST]
 
-_SEE_LOG = "Read `sudo dmesg | grep -iE 'nvrm|xid'`, then reboot if nothing there says otherwise."
+_SEE_LOG = fill_in("Read `sudo dmesg | grep -iE 'nvrm|xid'`, then reboot if nothing there says otherwise.")
 
 
 def describe_machine_failure(code: int, text: str) -> HardwareProblem:
     """The problem of a machine whose NVML answers with `code`; `text` is NVML's own wording."""
     if found := _MACHINE.get(code):
-        return HardwareProblem(*found)
+        kind, message, advice = found
+        return HardwareProblem(kind, fill_text(message, {}), fill_text(advice, {}))
     return HardwareProblem(
         ProblemCode.NVML_FAILED,
-        f"The NVIDIA driver answered: {text} (code {code}).",
-        "In a container that could read its GPUs before, its access was withdrawn (systemd does that when "
-        f"it reloads its units): create the container anew. Otherwise: {_SEE_LOG}",
+        fill_in("The NVIDIA driver answered: {text} (code {code}).", text=text, code=code),
+        fill_in(
+            "In a container that could read its GPUs before, its access was withdrawn (systemd does that "
+            "when it reloads its units): create the container anew. Otherwise: {what_else}",
+            what_else=_SEE_LOG,
+        ),
     )
+
+
+def _only_named(text: Translatable, index: int) -> dict[str, int]:
+    return {"index": index} if "{index}" in text else {}
 
 
 def describe_gpu_failure(index: int, code: int, text: str) -> HardwareProblem:
     """The problem of one GPU that answers with `code`; `text` is NVML's own wording."""
     if found := _GPU.get(code):
         kind, message, advice = found
-        return HardwareProblem(kind, f"GPU {index} {message}", advice.format(index=index), index)
+        return HardwareProblem(
+            kind, fill_text(message, {"index": index}), fill_text(advice, _only_named(advice, index)), index
+        )
     return HardwareProblem(
         ProblemCode.GPU_UNREADABLE,
-        f"GPU {index} cannot be read. The driver answered: {text} (code {code}).",
+        fill_in(
+            "GPU {index} cannot be read. The driver answered: {text} (code {code}).",
+            index=index,
+            text=text,
+            code=code,
+        ),
         _SEE_LOG,
         index,
     )
@@ -147,7 +164,9 @@ def describe_gpu_failure(index: int, code: int, text: str) -> HardwareProblem:
 def describe_no_gpu() -> HardwareProblem:
     return HardwareProblem(
         ProblemCode.NO_GPU,
-        "The NVIDIA driver runs, but it sees no GPU.",
-        "Check with `lspci | grep -i nvidia` that the card is on the bus, and with `sudo dmesg | grep -i "
-        "nvrm` that the driver took it. In a container, start it with its GPUs (`--gpus all`).",
+        fill_in("The NVIDIA driver runs, but it sees no GPU."),
+        fill_in(
+            "Check with `lspci | grep -i nvidia` that the card is on the bus, and with `sudo dmesg | grep -i "
+            "nvrm` that the driver took it. In a container, start it with its GPUs (`--gpus all`)."
+        ),
     )

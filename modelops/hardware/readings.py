@@ -124,8 +124,13 @@ class HardwareReading:
         return tuple(gpu for gpu in self.gpus if gpu.is_usable)
 
     def to_json(self) -> dict[str, Any]:
-        """Plain JSON values, which `from_json` takes back."""
-        values: dict[str, Any] = msgspec.to_builtins(self)
+        """JSON values, which `from_json` takes back; problems keep the templates of their texts."""
+        values: dict[str, Any] = msgspec.to_builtins(self, enc_hook=str)
+        if self.problem:
+            values["problem"] = self.problem.to_json()
+        for gpu, written in zip(self.gpus, values["gpus"], strict=True):
+            if gpu.problem:
+                written["problem"] = gpu.problem.to_json()
         return values
 
     @classmethod

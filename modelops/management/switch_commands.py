@@ -14,10 +14,15 @@ from django.utils import timezone
 
 from gateway.audit import operating_system_user
 from gateway.stop_signal import StopSignal
+from modelops.domain.engine_log.causes import RootCause
+from modelops.domain.engine_log.remedies import EditProfile
+from modelops.domain.fit.report_text import format_bytes
 from modelops.domain.switching.states import SwitchState
-from modelops.models import Switch
+from modelops.models import DEFAULT_SLOT, Switch
 from modelops.switching.actor import Actor
+from modelops.switching.contexts import ReducedContext, find_reduced_context, find_target
 from modelops.switching.draining import Draining, count_answers, find_draining
+from modelops.switching.remedies import RemedyOffer, offer_remedies_for
 from modelops.switching.selectors import ended_by_request, find_switcher, get_switch
 from modelops.switching.status import count_remaining_s, describe_detail
 
@@ -164,13 +169,50 @@ def describe_end(switch: Switch) -> str:
     if ended_by_request(switch):
         again = "; what served before serves again" if switch.state == SwitchState.ROLLED_BACK else ""
         return f"The switch to {switch.to_profile} was cancelled by {switch.cancelled_by}{again}."
+    reduced = find_reduced_context(switch, find_target(switch))
+    if reduced is not None:
+        return _describe_reduced(switch, reduced)
     lines = [_SUMMARIES[SwitchState(switch.state)].format(to=switch.to_profile)]
     if switch.state in (SwitchState.ROLLED_BACK, SwitchState.DEGRADED, SwitchState.REJECTED):
         for label, cause in (("", switch.root_cause), ("going back: ", switch.restore_cause)):
             if cause:
                 lines += [f"  {label}{cause[name]}" for name in ("message", "advice") if cause.get(name)]
+        lines += describe_remedies(switch)
         lines.append(f"  Its history and the engine's last lines: {describe_history(switch)}")
     return "\n".join(lines)
+
+
+def _describe_reduced(switch: Switch, reduced: ReducedContext) -> str:
+    """That it serves less than was asked for, and the command that keeps it."""
+    instead = "" if reduced.wanted is None else f" instead of {reduced.wanted:,}"
+    line = f"{switch.to_profile} is active with a shorter context: {reduced.max_model_len:,} tokens{instead}."
+    if not reduced.can_be_kept:
+        return line
+    place = "" if switch.slot.slug == DEFAULT_SLOT else f" --slot {switch.slot.slug}"
+    keep = f"switch_model {switch.to_profile} --max-model-len {reduced.max_model_len} --keep-context{place}"
+    return f"{line}\n  To keep it in the profile: manage.py {keep}"
+
+
+def describe_remedies(switch: Switch) -> list[str]:
+    """What can be done about its cause, each with the command or the page that does it."""
+    if not switch.root_cause:
+        return []
+    cause = RootCause.parse(switch.root_cause)
+    offers = offer_remedies_for(cause, switch.to_profile, switch.slot.slug)
+    lines = [line for offer in offers for line in _list_remedy_lines(offer)]
+    return ["  What can be done:", *lines] if lines else []
+
+
+def _list_remedy_lines(offer: RemedyOffer) -> Iterator[str]:
+    way = offer.command
+    if not way and isinstance(offer.remedy, EditProfile) and offer.profile is not None:
+        way = f"/admin/modelops/modelprofile/{offer.profile.pk}/change/"
+    yield f"  - {offer.title}" + (f": {way}" if way else "")
+    if offer.hint:
+        yield f"    {offer.hint}"
+    for holder in offer.holders:
+        size = format_bytes(holder.used_bytes) if holder.used_bytes is not None else "?"
+        yield f"    GPU {holder.gpu}: {holder.pid} {holder.name}, {size}"
 
 
 _SUMMARIES: Mapping[SwitchState, str] = {

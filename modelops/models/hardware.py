@@ -8,6 +8,7 @@ from typing import Self
 from django.db import models
 from django.utils import timezone
 
+from gateway.database.texts import TextsField
 from gateway.ids import new_id
 
 
@@ -34,7 +35,7 @@ class HardwareSample(models.Model):
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     taken_at = models.DateTimeField(default=timezone.now, editable=False, db_index=True)
     host = models.CharField(max_length=255, editable=False, help_text="Name of the machine with the GPUs.")
-    reading = models.JSONField(editable=False, help_text="The reading, as modelops.hardware wrote it.")
+    reading = TextsField(editable=False, help_text="The reading, as modelops.hardware wrote it.")
 
     objects = HardwareSampleQuerySet.as_manager()
 

@@ -5,7 +5,11 @@ from __future__ import annotations
 from django.db import models
 from django.db.models.functions import Now
 
+from gateway.database.texts import TextsField
 from gateway.ids import new_id
+
+NOTICE = "notice"
+"""Among the facts: the notice as a text that can be translated."""
 
 
 class SwitcherPresence(models.Model):
@@ -26,13 +30,19 @@ class SwitcherPresence(models.Model):
         null=True, help_text="Ids of the slots of its box; null from a version that knew no boxes."
     )
     notice = models.TextField(blank=True, db_default="", help_text="Which slots it leaves alone, and why.")
-    facts = models.JSONField(default=dict)
+    facts = TextsField(default=dict)
 
     class Meta:
         ordering = ["-seen_at"]
 
     def __str__(self) -> str:
         return f"{self.host}:{self.pid}"
+
+    @property
+    def notice_text(self) -> str:
+        """The notice, to be translated; as it was stored where that was a version without templates."""
+        text: str = self.facts.get(NOTICE) or self.notice
+        return text
 
 
 class WebPresence(models.Model):

@@ -11,7 +11,9 @@ from django.core.exceptions import ValidationError
 from django.db import models
 from django.utils import timezone
 
+from gateway.caller_language import say_lazily
 from gateway.ids import new_id
+from gateway.wording import fill_in
 from modelops.domain.errors import FieldError
 from modelops.domain.profiles import syntax
 from modelops.domain.profiles.hardware_spec import HardwareSpec
@@ -203,14 +205,24 @@ class ModelProfile(SeededModel):
         conflicts = []
         for slug, is_default, served, aliases in others:
             if self.is_default and is_default:
-                conflicts.append(FieldError("is_default", f"{slug!r} is the default already"))
+                conflicts.append(
+                    FieldError("is_default", fill_in("{slug} is the default already", slug=repr(slug)))
+                )
             if self.slug == served or self.slug in aliases:
-                conflicts.append(FieldError("slug", f"is a name that the profile {slug!r} serves"))
+                conflicts.append(
+                    FieldError("slug", fill_in("is a name that the profile {slug} serves", slug=repr(slug)))
+                )
             if slug == self.served_model_name:
-                conflicts.append(FieldError("served_model_name", f"{slug!r} is another profile's slug"))
+                conflicts.append(
+                    FieldError(
+                        "served_model_name", fill_in("{slug} is another profile's slug", slug=repr(slug))
+                    )
+                )
             if isinstance(self.aliases, list) and slug in self.aliases:
                 field = f"aliases[{self.aliases.index(slug)}]"
-                conflicts.append(FieldError(field, f"{slug!r} is another profile's slug"))
+                conflicts.append(
+                    FieldError(field, fill_in("{slug} is another profile's slug", slug=repr(slug)))
+                )
         return conflicts
 
     def to_spec(self, **replaced: Any) -> ProfileSpec:
@@ -260,5 +272,6 @@ def key_by_field(problems: Iterable[FieldError]) -> dict[str, list[str]]:
     for problem in problems:
         name = problem.field.partition(".")[0].partition("[")[0]
         rest = problem.field[len(name) :].lstrip(".")
-        keyed.setdefault(name, []).append(f"{rest}: {problem.reason}" if rest else problem.reason)
+        reason = fill_in("{field}: {reason}", field=rest, reason=problem.reason) if rest else problem.reason
+        keyed.setdefault(name, []).append(say_lazily(reason))
     return keyed

@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.db import models
 from django.db.models.functions import Now
 
+from gateway.database.texts import TextsField
 from gateway.ids import new_id
 
 
@@ -65,7 +66,7 @@ class Slot(models.Model):
         default=0, help_text="Grows with each change of gate or active engine."
     )
     generation = models.PositiveBigIntegerField(default=0, help_text="Number of the last engine started.")
-    problem = models.JSONField(null=True, blank=True, help_text="Root cause while nothing serves as asked.")
+    problem = TextsField(null=True, blank=True, help_text="Root cause while nothing serves as asked.")
     failed_restarts = models.PositiveIntegerField(default=0)
     retry_at = models.DateTimeField(null=True, blank=True)
     changed_at = models.DateTimeField(db_default=Now())

@@ -5,16 +5,29 @@ Whoever asks for a switch inserts its row or sets that it is to be cancelled; th
 
 from __future__ import annotations
 
-from typing import Self
+from collections.abc import Mapping
+from typing import Any, Self
 
 from django.conf import settings
 from django.db import models
 from django.db.models.functions import Now
 
+from gateway.database.texts import TextsField
 from gateway.ids import new_id
+from gateway.wording import FilledText
 from modelops.domain.switching.states import ACTING_STATES, LIVE_STATES, DrainPolicy, SwitchState
 from modelops.models.engines import Engine
 from modelops.models.slots import Slot
+
+LONGEST_MESSAGE = 500
+MESSAGE = "message_text"
+"""Among an event's data: its message as a text that can be translated."""
+
+
+def choose_text(stored: str, kept: Any) -> str:
+    """The text whose English is stored, which may be cut off; the English itself where none was kept."""
+    is_same = isinstance(kept, FilledText) and str(kept).startswith(stored)
+    return kept if is_same else stored
 
 
 def _choices(enum: type[SwitchState] | type[DrainPolicy]) -> list[tuple[str, str]]:
@@ -59,12 +72,16 @@ class Switch(models.Model):
     drain_timeout_s = models.PositiveIntegerField(help_text="Seconds that running answers get.")
     drain_policy = models.CharField(max_length=10, choices=_choices(DrainPolicy))
 
-    plan = models.JSONField(null=True, blank=True)
+    plan = TextsField(null=True, blank=True)
     recipe = models.JSONField(
         null=True, blank=True, editable=False, help_text="The accepted plan as the values of an engine row."
     )
     phase = models.CharField(max_length=20, blank=True, help_text="Of the engine's start-up.")
     detail = models.CharField(max_length=300, blank=True, help_text="What is going on, in words.")
+    detail_text = TextsField(null=True, editable=False, help_text="The detail with its template.")
+    request_texts = TextsField(
+        null=True, editable=False, help_text="Reason and who cancelled with their templates."
+    )
     percent = models.PositiveSmallIntegerField(null=True, blank=True)
     ready_expected_at = models.DateTimeField(null=True, blank=True)
     state_seconds = models.JSONField(default=dict, help_text="Time spent in each state so far.")
@@ -78,8 +95,8 @@ class Switch(models.Model):
     max_model_len = models.PositiveIntegerField(
         null=True, blank=True, help_text="The shorter context of an automatic retry."
     )
-    root_cause = models.JSONField(null=True, blank=True)
-    restore_cause = models.JSONField(
+    root_cause = TextsField(null=True, blank=True)
+    restore_cause = TextsField(
         null=True, blank=True, help_text="Why what served before could not be restored."
     )
     log_tail = models.TextField(blank=True, help_text="The end of the failed engine's log.")
@@ -126,6 +143,32 @@ class Switch(models.Model):
     def is_live(self) -> bool:
         return self.state in LIVE_STATES
 
+    def get_text(self, column: str) -> str:
+        """What a column says, as a text that can be translated where its template was kept."""
+        kept = self.detail_text if column == "detail" else self.request_texts
+        return choose_text(getattr(self, column), (kept or {}).get(column))
+
+
+class SwitchEventQuerySet(models.QuerySet["SwitchEvent"]):
+    def record(
+        self,
+        switch: Switch,
+        *,
+        kind: str,
+        message: str,
+        state: str = "",
+        data: Mapping[str, Any] | None = None,
+    ) -> SwitchEvent:
+        """One more event of the switch; the template of its message is kept beside it."""
+        kept = {MESSAGE: message} if isinstance(message, FilledText) else {}
+        return self.create(
+            switch=switch,
+            kind=kind,
+            state=state or switch.state,
+            message=str(message)[:LONGEST_MESSAGE],
+            data={**(data or {}), **kept},
+        )
+
 
 class SwitchEvent(models.Model):
     """One thing that happened; append-only. Ids grow, so they serve as `Last-Event-ID`."""
@@ -140,11 +183,18 @@ class SwitchEvent(models.Model):
     at = models.DateTimeField(db_default=Now())
     kind = models.CharField(max_length=10, choices=Kind)
     state = models.CharField(max_length=20, choices=_choices(SwitchState))
-    message = models.CharField(max_length=500, blank=True)
-    data = models.JSONField(default=dict)
+    message = models.CharField(max_length=LONGEST_MESSAGE, blank=True)
+    data = TextsField(default=dict)
+
+    objects = SwitchEventQuerySet.as_manager()
 
     class Meta:
         ordering = ["id"]
 
     def __str__(self) -> str:
         return f"{self.state}: {self.message}"
+
+    @property
+    def said(self) -> str:
+        """The message, to be translated."""
+        return choose_text(self.message, self.data.get(MESSAGE))

@@ -11,9 +11,11 @@ from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 
 from gateway.errors import Conflict, InvalidRequest
+from gateway.wording import fill_in
 from modelops.domain.errors import FieldError, UnknownLayoutError
-from modelops.domain.fit.recommendation import Assessment, advise
-from modelops.domain.profiles.proposal import Subject, propose_profile
+from modelops.domain.fit.recommendation import Assessment, advise, assess_candidate, to_candidate
+from modelops.domain.profiles.imports.imported_profile import ImportedProfile
+from modelops.domain.profiles.proposal import Subject, propose_profile, select_config
 from modelops.domain.profiles.reading import read_profile
 from modelops.domain.profiles.setting import leave_defaults_out
 from modelops.domain.profiles.spec import ProfileSpec, to_values
@@ -26,7 +28,8 @@ if TYPE_CHECKING:
     # The hub's library takes most of a second to import: only the command that asks the hub needs it.
     from modelops.profiles.hub import RepositoryFacts
 
-MOST_SLUG_CHARACTERS = 50  # of the original's in a copy's
+MOST_SLUG_CHARACTERS = 58
+"""Of a name to which something is added, so that it stays a name."""
 
 
 @dataclass(frozen=True)
@@ -62,19 +65,56 @@ def propose(facts: RepositoryFacts, choice: GpuChoice, *, slug: str | None = Non
     try:
         proposal = propose_profile(subject, slug=slug)
     except (FieldError, UnknownLayoutError) as exc:
-        message = f"{facts.repository}: its config.json is not understood: {exc}"
+        message = fill_in(
+            "{repository}: its config.json is not understood: {problem}",
+            repository=facts.repository,
+            problem=exc.wording,
+        )
         raise InvalidRequest(message, param="repository") from exc
-    reading = read_profile(proposal.values)
+    return ProposedProfile(_read_spec(proposal.values), advise(proposal.assessment, choice.gpus))
+
+
+def propose_imported(
+    imported: ImportedProfile, facts: RepositoryFacts | None, choice: GpuChoice, *, slug: str | None = None
+) -> ProposedProfile:
+    """The profile of somebody else's start of an engine, with the settings that were given there.
+
+    Without facts its verdict is unknown. Raises InvalidRequest where settings and model do not agree.
+    """
+    known = {} if facts is None else describe_facts(facts)
+    return restore_proposal({**imported.values, **known, **({"slug": slug} if slug else {})}, choice)
+
+
+def restore_proposal(values: Mapping[str, Any], choice: GpuChoice) -> ProposedProfile:
+    """The proposal that was shown as these values, judged anew. Raises InvalidRequest."""
+    spec = _read_spec(values)
+    gpus = choice.select(spec.gpu_selection)
+    return ProposedProfile(spec, advise(assess_candidate(to_candidate(spec), gpus), gpus))
+
+
+def _read_spec(values: Mapping[str, Any]) -> ProfileSpec:
+    reading = read_profile(values)
     if reading.spec is None:
         problem = reading.problems[0]
-        raise InvalidRequest(f"{problem.field}: {problem.reason}", param=problem.field)
-    return ProposedProfile(reading.spec, advise(proposal.assessment, choice.gpus))
+        raise InvalidRequest(problem.wording, param=problem.field)
+    return reading.spec
 
 
-def save_proposal(proposed: ProposedProfile) -> ModelProfile:
-    """Store the profile as a disabled row. Raises Conflict when the name is taken."""
+def describe_facts(facts: RepositoryFacts) -> dict[str, Any]:
+    """What the hub says of a model, as values of a profile."""
+    return {
+        "revision": facts.commit,
+        "config": select_config(facts.config),
+        "parameters": facts.parameters,
+        "weights_bytes": facts.weights_bytes,
+        "facts_source": _name_source(facts),
+    }
+
+
+def save_proposal(proposed: ProposedProfile, *, is_enabled: bool = False) -> ModelProfile:
+    """Store the profile, disabled unless it is to be enabled. Raises Conflict when the name is taken."""
     profile = ModelProfile()
-    profile.set_values(replace(proposed.spec, is_enabled=False, is_default=False))
+    profile.set_values(replace(proposed.spec, is_enabled=is_enabled, is_default=False))
     if ModelProfile.objects.filter(slug=profile.slug).exists():
         raise _name_conflict(profile.slug)
     try:
@@ -95,7 +135,7 @@ def duplicate_profile(profile: ModelProfile) -> ModelProfile:
     copy = ModelProfile()
     for name, value in profile.get_values().items():
         setattr(copy, name, value)
-    copy.slug = _find_free_slug(profile.slug)
+    copy.slug = find_free_slug(f"{profile.slug[:MOST_SLUG_CHARACTERS]}-copy")
     copy.display_name = f"{profile.display_name[:93]} (copy)"
     copy.is_enabled = copy.is_default = False
     if copy.served_model_name == profile.slug:
@@ -103,20 +143,29 @@ def duplicate_profile(profile: ModelProfile) -> ModelProfile:
     try:
         copy.full_clean()
     except ValidationError as exc:
-        raise InvalidRequest(f"The profile {profile.slug} cannot be copied: {describe_invalid(exc)}") from exc
+        raise InvalidRequest(
+            fill_in(
+                "The profile {slug} cannot be copied: {problem}",
+                slug=profile.slug,
+                problem=describe_invalid(exc),
+            )
+        ) from exc
     copy.save()
     return copy
 
 
-def _find_free_slug(slug: str) -> str:
-    stem = f"{slug[:MOST_SLUG_CHARACTERS]}-copy"
-    taken = set(ModelProfile.objects.filter(slug__startswith=stem).values_list("slug", flat=True))
-    names = (stem if number == 1 else f"{stem}-{number}" for number in itertools.count(1))
+def find_free_slug(stem: str) -> str:
+    """The name itself, or with the lowest number that makes it free."""
+    shortened = stem[:MOST_SLUG_CHARACTERS].rstrip("-.")
+    taken = set(ModelProfile.objects.filter(slug__startswith=shortened).values_list("slug", flat=True))
+    names = (stem if number == 1 else f"{shortened}-{number}" for number in itertools.count(1))
     return next(name for name in names if name not in taken)
 
 
 def _name_conflict(slug: str) -> Conflict:
-    return Conflict(f"There is a profile {slug!r} already: choose another name with --slug.", param="slug")
+    return Conflict(
+        fill_in("There is a profile {slug} already: choose another name.", slug=repr(slug)), param="slug"
+    )
 
 
 def _name_source(facts: RepositoryFacts) -> str:

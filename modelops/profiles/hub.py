@@ -17,6 +17,7 @@ from huggingface_hub.errors import NotASafetensorsRepoError
 
 from gateway.env import parse_boolean, read_value, seconds, url_with_scheme
 from gateway.errors import GatewayError
+from gateway.wording import fill_in
 from modelops.domain.fit.specs import CheckpointFacts
 from modelops.profiles.hub_errors import (
     HubRateLimited,
@@ -185,9 +186,18 @@ class _Reader:
         try:
             content = json.loads(self.find_file(name).read_text(encoding="utf-8"))
         except (ValueError, UnicodeDecodeError) as exc:
-            raise NotATransformersRepository(f"{self.repository}: {name} is not JSON ({exc})") from exc
+            raise NotATransformersRepository(
+                fill_in(
+                    "{repository}: {name} is not JSON ({problem})",
+                    repository=self.repository,
+                    name=name,
+                    problem=exc,
+                )
+            ) from exc
         if not isinstance(content, dict):
-            raise NotATransformersRepository(f"{self.repository}: {name} is not a JSON object")
+            raise NotATransformersRepository(
+                fill_in("{repository}: {name} is not a JSON object", repository=self.repository, name=name)
+            )
         return content
 
     def find_file(self, name: str) -> Path:
@@ -209,14 +219,17 @@ class _Reader:
 def _require_config(repository: str, sizes: Mapping[str, int | None]) -> None:
     if "config.json" in sizes:
         return
-    hint = "the engine needs a model in the transformers format"
+    hint = fill_in("the engine needs a model in the transformers format")
     if any(name.endswith(".gguf") for name in sizes):
-        hint = "it holds GGUF files: name the original repository they were made from"
+        hint = fill_in("it holds GGUF files: name the original repository they were made from")
     elif "adapter_config.json" in sizes:
-        hint = "it is a LoRA adapter: name its base model"
+        hint = fill_in("it is a LoRA adapter: name its base model")
     elif "model_index.json" in sizes:
-        hint = "it is an image pipeline, not a language model"
-    raise NotATransformersRepository(f"{repository} has no config.json; {hint}.", param="repository")
+        hint = fill_in("it is an image pipeline, not a language model")
+    raise NotATransformersRepository(
+        fill_in("{repository} has no config.json; {hint}.", repository=repository, hint=hint),
+        param="repository",
+    )
 
 
 def count_weights(sizes: Mapping[str, int | None], index: Mapping[str, Any]) -> int | None:

@@ -35,6 +35,7 @@ from gateway.errors import (
     UpstreamTimeout,
     UpstreamUnavailable,
 )
+from gateway.wording import fill_in, fill_text
 
 _REFUSED_TOKEN_WORDS = (
     "invalid credentials",
@@ -100,12 +101,18 @@ def translated_errors(
     except (HFValidationError, OSError, httpx2.HTTPError, EntryNotFoundError, SafetensorsParsingError) as exc:
         raise _translate(exc, _Asked(repository, revision, endpoint, has_token)) from exc
     except (json.JSONDecodeError, TypeError, KeyError) as exc:
-        raise HubUnreachable(f"{endpoint} does not answer as a hub does: check HF_ENDPOINT.") from exc
+        raise HubUnreachable(
+            fill_in("{endpoint} does not answer as a hub does: check HF_ENDPOINT.", endpoint=endpoint)
+        ) from exc
 
 
 def _translate(exc: BaseException, asked: _Asked) -> GatewayError:
     if isinstance(exc, HFValidationError):
-        text = f"{asked.repository!r} is not a repository name. {BadRepositoryName.default_message}"
+        text = fill_in(
+            "{repository} is not a repository name. {hint}",
+            repository=repr(asked.repository),
+            hint=fill_text(BadRepositoryName.default_message, {}),
+        )
         return BadRepositoryName(text, param="repository")
     if isinstance(exc, LocalEntryNotFoundError):
         # Not in the cache, because the hub is off or because it just failed: then its failure is the cause.
@@ -114,26 +121,42 @@ def _translate(exc: BaseException, asked: _Asked) -> GatewayError:
     if isinstance(exc, OfflineModeIsEnabled):
         return _explain_offline(asked)
     if isinstance(exc, RemoteEntryNotFoundError | SafetensorsParsingError):
-        return NotATransformersRepository(f"{asked.repository} cannot be read: {exc}", param="repository")
+        return NotATransformersRepository(
+            fill_in("{repository} cannot be read: {problem}", repository=asked.repository, problem=exc),
+            param="repository",
+        )
     if isinstance(exc, HfHubHTTPError):
         return _explain_answer(exc, asked)
     if isinstance(exc, httpx2.TimeoutException):
         return HubTimeout(
-            f"{asked.endpoint} took too long to answer. Try again, or check the network and the proxy."
+            fill_in(
+                "{endpoint} took too long to answer. Try again, or check the network and the proxy.",
+                endpoint=asked.endpoint,
+            )
         )
     if isinstance(exc, httpx2.HTTPError | FileMetadataError | ConnectionError):
         return HubUnreachable(
-            f"{asked.endpoint} cannot be reached ({type(exc).__name__}). Check the network, the proxy and "
-            "HF_ENDPOINT; HF_HUB_OFFLINE=1 uses what is in the local cache."
+            fill_in(
+                "{endpoint} cannot be reached ({error}). Check the network, the proxy and "
+                "HF_ENDPOINT; HF_HUB_OFFLINE=1 uses what is in the local cache.",
+                endpoint=asked.endpoint,
+                error=type(exc).__name__,
+            )
         )
-    return HubUnreachable(f"The cache of the hub's files cannot be used: {exc}. Check HF_HUB_CACHE.")
+    return HubUnreachable(
+        fill_in("The cache of the hub's files cannot be used: {problem}. Check HF_HUB_CACHE.", problem=exc)
+    )
 
 
 def _explain_offline(asked: _Asked) -> GatewayError:
-    at = f" at {asked.revision}" if asked.revision else ""
+    name = f"{asked.repository}@{asked.revision}" if asked.revision else asked.repository
     return NotInCache(
-        f"{asked.repository}{at} is not in the local cache and the hub is not asked (HF_HUB_OFFLINE). Unset "
-        "HF_HUB_OFFLINE, or download the model's config.json where there is a network and copy the cache."
+        fill_in(
+            "{repository} is not in the local cache and the hub is not asked (HF_HUB_OFFLINE). Unset "
+            "HF_HUB_OFFLINE, or download the model's config.json where there is a network and copy "
+            "the cache.",
+            repository=name,
+        )
     )
 
 
@@ -143,18 +166,32 @@ def _explain_answer(exc: HfHubHTTPError, asked: _Asked) -> GatewayError:
     if isinstance(exc, GatedRepoError):
         return _explain_gate(asked)
     if isinstance(exc, DisabledRepoError):
-        return RepositoryGated(f"{asked.repository} was disabled on the hub: choose another repository.")
+        return RepositoryGated(
+            fill_in(
+                "{repository} was disabled on the hub: choose another repository.",
+                repository=asked.repository,
+            )
+        )
     if isinstance(exc, RevisionNotFoundError):
-        text = (
-            f"{asked.repository} has no revision {asked.revision!r}: give a branch, a tag or a full commit."
+        text = fill_in(
+            "{repository} has no revision {revision}: give a branch, a tag or a full commit.",
+            repository=asked.repository,
+            revision=repr(asked.revision),
         )
         return RepositoryMissing(text, param="revision")
     if status == 401 and asked.has_token and any(words in said for words in _REFUSED_TOKEN_WORDS):
         return HubTokenRefused()
     if isinstance(exc, RepositoryNotFoundError) or status in (401, 404):
-        private = "or HF_TOKEN may not read it" if asked.has_token else "or it is private: set HF_TOKEN"
-        text = (
-            f"There is no repository {asked.repository} on {asked.endpoint}; check the spelling, {private}."
+        private = (
+            fill_in("or HF_TOKEN may not read it")
+            if asked.has_token
+            else fill_in("or it is private: set HF_TOKEN")
+        )
+        text = fill_in(
+            "There is no repository {repository} on {endpoint}; check the spelling, {private}.",
+            repository=asked.repository,
+            endpoint=asked.endpoint,
+            private=private,
         )
         return RepositoryMissing(text, param="repository")
     if status == 403:
@@ -162,20 +199,36 @@ def _explain_answer(exc: HfHubHTTPError, asked: _Asked) -> GatewayError:
     if status == 429:
         return HubRateLimited(retry_after_s=_read_wait(exc))
     if status in (408, 504):
-        return HubTimeout(f"{asked.endpoint} answered {status}: it took too long. Try again later.")
-    return HubUnreachable(f"{asked.endpoint} answered {status}. Try again later.")
+        return HubTimeout(
+            fill_in(
+                "{endpoint} answered {status}: it took too long. Try again later.",
+                endpoint=asked.endpoint,
+                status=status,
+            )
+        )
+    return HubUnreachable(
+        fill_in("{endpoint} answered {status}. Try again later.", endpoint=asked.endpoint, status=status)
+    )
 
 
 def _explain_gate(asked: _Asked) -> GatewayError:
     page = f"{asked.endpoint}/{asked.repository}"
     if asked.has_token:
         return RepositoryGated(
-            f"{asked.repository} is gated and the account of HF_TOKEN has no access: ask for it at {page}, "
-            "and give the token the right to read gated repositories."
+            fill_in(
+                "{repository} is gated and the account of HF_TOKEN has no access: ask for it at "
+                "{page}, and give the token the right to read gated repositories.",
+                repository=asked.repository,
+                page=page,
+            )
         )
     return RepositoryGated(
-        f"{asked.repository} is gated: accept its licence at {page}, then set HF_TOKEN to a token of that "
-        "account."
+        fill_in(
+            "{repository} is gated: accept its licence at {page}, then set HF_TOKEN to a "
+            "token of that account.",
+            repository=asked.repository,
+            page=page,
+        )
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
+from gateway.wording import fill_in
 from modelops.domain.profiles.hardware_spec import HardwareSpec
 from modelops.domain.profiles.reading import Reading, read_hardware, read_profile
 from modelops.domain.profiles.spec import ProfileSpec
@@ -71,7 +72,7 @@ def _find_repeats(sources: Sequence[YamlEntry]) -> Iterator[InvalidEntry]:
     for source in sources:
         line = source.find_line("slug")
         if source.slug in first:
-            reason = f"is taken by the entry on line {first[source.slug]}"
+            reason = fill_in("is taken by the entry on line {first}", first=first[source.slug])
             yield InvalidEntry(line, source.slug, "slug", reason)
         elif source.slug:
             first[source.slug] = line
@@ -80,7 +81,7 @@ def _find_repeats(sources: Sequence[YamlEntry]) -> Iterator[InvalidEntry]:
 def _find_second_defaults(sources: Sequence[YamlEntry]) -> Iterator[InvalidEntry]:
     defaults = [source for source in sources if source.values.get("is_default") is True]
     for source in defaults[1:]:
-        reason = f"{defaults[0].slug!r} is the default already"
+        reason = fill_in("{slug} is the default already", slug=repr(defaults[0].slug))
         yield InvalidEntry(source.find_line("is_default"), source.slug, "is_default", reason)
 
 
@@ -94,5 +95,5 @@ def _find_name_conflicts(sources: Sequence[YamlEntry]) -> Iterator[InvalidEntry]
             names += [(f"aliases[{index}]", name) for index, name in enumerate(aliases)]
         for field, name in names:
             if isinstance(name, str) and name in slugs - {source.slug}:
-                reason = f"{name!r} is another profile's slug"
+                reason = fill_in("{name} is another profile's slug", name=repr(name))
                 yield InvalidEntry(source.find_line(field), source.slug, field, reason)

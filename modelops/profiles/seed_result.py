@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from gateway.wording import FilledText, fill_in
+
 
 @dataclass(frozen=True)
 class InvalidEntry:
@@ -17,8 +19,14 @@ class InvalidEntry:
     reason: str
 
     def __str__(self) -> str:
+        return str(self.wording)
+
+    @property
+    def wording(self) -> FilledText:
         where = ".".join(part for part in (self.slug, self.field) if part)
-        return f"line {self.line}: {where}: {self.reason}" if where else f"line {self.line}: {self.reason}"
+        if not where:
+            return fill_in("line {line}: {reason}", line=self.line, reason=self.reason)
+        return fill_in("line {line}: {where}: {reason}", line=self.line, where=where, reason=self.reason)
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,8 @@ from typing import Any
 
 import yaml
 
+from gateway.wording import fill_in
+
 MOST_BYTES = 1 << 20
 _DEEPEST = 20
 _TOP_KEYS = ("defaults", "profiles", "hardware_profiles")
@@ -64,11 +66,15 @@ def parse_document(text: str) -> ProfileDocument:
         root = yaml.compose(text, Loader=yaml.SafeLoader)
     except yaml.MarkedYAMLError as exc:
         line = exc.problem_mark.line + 1 if exc.problem_mark else 1
-        return ProfileDocument(problems=(YamlProblem(line, "", f"is not YAML: {exc.problem}"),))
+        return ProfileDocument(
+            problems=(YamlProblem(line, "", fill_in("is not YAML: {problem}", problem=exc.problem)),)
+        )
     except yaml.YAMLError as exc:
         line = text.count("\n", 0, getattr(exc, "position", 0)) + 1
-        reason = getattr(exc, "reason", "cannot be read")
-        return ProfileDocument(problems=(YamlProblem(line, "", f"is not YAML: {reason}"),))
+        reason = getattr(exc, "reason", fill_in("cannot be read"))
+        return ProfileDocument(
+            problems=(YamlProblem(line, "", fill_in("is not YAML: {reason}", reason=reason)),)
+        )
     reader = _Reader()
     return reader.read_document(root)
 
@@ -76,18 +82,18 @@ def parse_document(text: str) -> ProfileDocument:
 def _find_unsafe(text: str) -> YamlProblem | None:
     """Look at the parser's events, which take no memory, before any tree is built."""
     if len(text.encode("utf-8", "replace")) > MOST_BYTES:
-        return YamlProblem(1, "", f"is larger than {MOST_BYTES} bytes")
+        return YamlProblem(1, "", fill_in("is larger than {bytes} bytes", bytes=MOST_BYTES))
     depth = 0
     for event in yaml.parse(text, Loader=yaml.SafeLoader):
         line = event.start_mark.line + 1 if event.start_mark else 1
         if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
-            return YamlProblem(line, "", "anchors and aliases are not allowed: use `defaults`")
+            return YamlProblem(line, "", fill_in("anchors and aliases are not allowed: use `defaults`"))
         if isinstance(event, yaml.CollectionStartEvent):
             depth += 1
         elif isinstance(event, yaml.CollectionEndEvent):
             depth -= 1
         if depth > _DEEPEST:
-            return YamlProblem(line, "", f"nests deeper than {_DEEPEST}")
+            return YamlProblem(line, "", fill_in("nests deeper than {levels} levels", levels=_DEEPEST))
     return None
 
 
@@ -98,11 +104,11 @@ class _Reader:
     def read_document(self, root: yaml.Node | None) -> ProfileDocument:
         sections: dict[str, yaml.Node] = {}
         if not isinstance(root, yaml.MappingNode):
-            self._report(root, "", f"must be a mapping with {', '.join(_TOP_KEYS)}")
+            self._report(root, "", fill_in("must be a mapping with {keys}", keys=", ".join(_TOP_KEYS)))
         else:
             for key, node in self._walk(root, ""):
                 if key not in _TOP_KEYS:
-                    self._report(node, key, f"is not one of {', '.join(_TOP_KEYS)}")
+                    self._report(node, key, fill_in("is not one of {keys}", keys=", ".join(_TOP_KEYS)))
                 sections[key] = node
         defaults = self._read_entry(sections.get("defaults"), "defaults")
         return ProfileDocument(
@@ -117,7 +123,7 @@ class _Reader:
         if node is None:
             return ()
         if not isinstance(node, yaml.SequenceNode):
-            self._report(node, path, "must be a list")
+            self._report(node, path, fill_in("must be a list"))
             return ()
         entries = [self._read_entry(item, f"{path}[{index}]") for index, item in enumerate(node.value)]
         return tuple(_add_defaults(entry, defaults) for entry in entries if entry is not None)
@@ -126,7 +132,7 @@ class _Reader:
         if node is None:
             return None
         if not isinstance(node, yaml.MappingNode):
-            self._report(node, path, "must be a mapping of fields")
+            self._report(node, path, fill_in("must be a mapping of fields"))
             return None
         lines: dict[str, int] = {}
         values = {key: self._read_value(value, key, lines) for key, value in self._walk(node, "", lines)}
@@ -140,9 +146,9 @@ class _Reader:
         for key_node, value_node in node.value:
             key = key_node.value
             if not isinstance(key_node, yaml.ScalarNode) or key_node.tag != "tag:yaml.org,2002:str":
-                self._report(key_node, path, "must have text as keys: put this one in quotes")
+                self._report(key_node, path, fill_in("must have text as keys: put this one in quotes"))
             elif key in seen:
-                self._report(key_node, _join(path, key), "is given twice")
+                self._report(key_node, _join(path, key), fill_in("is given twice"))
             else:
                 seen.add(key)
                 if lines is not None:
@@ -168,12 +174,12 @@ class _Reader:
         if node.tag == "tag:yaml.org,2002:timestamp":
             return node.value
         if node.tag not in _SCALAR_TAGS:
-            self._report(node, path, f"has a tag that is not allowed: {node.tag}")
+            self._report(node, path, fill_in("has a tag that is not allowed: {tag}", tag=node.tag))
             return None
         try:
             return yaml.constructor.SafeConstructor().construct_object(node)
         except (yaml.YAMLError, ValueError) as exc:
-            self._report(node, path, f"cannot be read: {exc}")
+            self._report(node, path, fill_in("cannot be read: {problem}", problem=exc))
             return None
 
     def _report(self, node: yaml.Node | None, path: str, reason: str) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 
+from gateway.caller_language import describe_error
 from modelops.domain.profiles.hardware_spec import HardwareSpec
 from modelops.domain.profiles.setting import leave_defaults_out
 from modelops.domain.profiles.spec import ProfileSpec, to_values
@@ -148,9 +149,9 @@ def _find_mistakes(row: SeededModel, entry: Entry) -> list[InvalidEntry]:
         row.clean()
     except ValidationError as exc:
         return [
-            InvalidEntry(entry.source.find_line(name), entry.slug, name, reason)
-            for name, reasons in exc.message_dict.items()
-            for reason in reasons
+            InvalidEntry(entry.source.find_line(name), entry.slug, name, describe_error(error))
+            for name, errors in exc.error_dict.items()
+            for error in errors
         ]
     return []
 

@@ -14,6 +14,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Protocol
 
+from gateway.wording import fill_in
+
 SLOT_LABEL = "vllm-chat-gateway.slot"
 """Carries the slot's id, which no two databases share: what has it, and only that, is ours."""
 GENERATION_LABEL = "vllm-chat-gateway.generation"
@@ -97,6 +99,7 @@ class RuntimeFailure(Exception):
 
     def __init__(self, message: str, *, code: str = "runtime_error") -> None:
         super().__init__(message)
+        self.wording = message
         self.code = code
 
 
@@ -104,7 +107,7 @@ class ImageRefused(RuntimeFailure):
     """The image is none of ENGINE_IMAGES."""
 
     def __init__(self, image: str) -> None:
-        super().__init__(f"{image} is none of ENGINE_IMAGES.", code="image_refused")
+        super().__init__(fill_in("{image} is none of ENGINE_IMAGES.", image=image), code="image_refused")
         self.image = image
 
 

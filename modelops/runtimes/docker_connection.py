@@ -8,6 +8,7 @@ import threading
 from docker import APIClient
 from docker.utils import kwargs_from_env
 
+from gateway.wording import fill_in
 from modelops.runtimes.docker_errors import translated_errors
 
 QUICK_TIMEOUT_S = 5.0
@@ -55,7 +56,7 @@ class DockerConnection:
     def _connect(self, timeout_s: float, version: str | None) -> APIClient:
         # With the TLS variables that Docker's own programs read.
         options = kwargs_from_env({**os.environ, "DOCKER_HOST": self.host})
-        with translated_errors("to connect"):
+        with translated_errors(fill_in("to connect")):
             # Without a version the constructor asks the engine for its own.
             return APIClient(
                 **options,

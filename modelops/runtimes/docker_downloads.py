@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
+from gateway.wording import fill_in
 from modelops.runtimes.base import FetchProgress, Workload
 from modelops.runtimes.docker_connection import DockerConnection
 from modelops.runtimes.docker_containers import DOWNLOAD_LABEL, ContainerOptions, remove_container
@@ -27,7 +28,7 @@ def download_weights(
     """Returns when they are there or `stop` is set; what came so far is kept. Raises RuntimeFailure."""
     output = DownloadOutput(weights, report)
     try:
-        with translated_errors(f"to download {weights.repository}"):
+        with translated_errors(fill_in("to download {repository}", repository=weights.repository)):
             _remove_leftovers(connection, workload.slot_id)
             api = connection.patient_api()
             network = find_or_create_network(api, options.config.engine_network)
@@ -39,7 +40,7 @@ def download_weights(
         if not stop.is_set():
             output.check(exit_code)
     finally:
-        with translated_errors("to clear up after a download"):
+        with translated_errors(fill_in("to clear up after a download")):
             _remove_leftovers(connection, workload.slot_id)
 
 

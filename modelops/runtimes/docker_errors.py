@@ -12,57 +12,66 @@ import requests
 import urllib3
 from docker.errors import APIError, DockerException
 
+from gateway.wording import FilledText, fill_in
 from modelops.runtimes.base import RuntimeFailure, RuntimeUnavailable
 
 DOCKER_ERRORS = (DockerException, requests.RequestException, urllib3.exceptions.HTTPError)
 
 # The first row that matches decides; fragments are lower case.
-_CAUSES: tuple[tuple[tuple[str, ...], str, str], ...] = (
+_CAUSES: tuple[tuple[tuple[str, ...], str, FilledText], ...] = (
     (
         ("device error", "unresolvable cdi devices", "unknown device"),
         "gpu_unavailable",
-        "Docker does not know a GPU of this slot: compare the slot's GPUs with `nvidia-smi -L`",
+        fill_in("Docker does not know a GPU of this slot: compare the slot's GPUs with `nvidia-smi -L`"),
     ),
     (
         ("could not select device driver", "unknown runtime", "invalid runtime name", "nvidia-container"),
         "gpu_unavailable",
-        "Docker cannot give GPUs to containers: install the NVIDIA container toolkit, run "
-        "`nvidia-ctk runtime configure --runtime=docker` and restart Docker",
+        fill_in(
+            "Docker cannot give GPUs to containers: install the NVIDIA container toolkit, run "
+            "`nvidia-ctk runtime configure --runtime=docker` and restart Docker"
+        ),
     ),
     (
         ("no space left on device", "disk quota exceeded"),
         "no_disk",
-        "Docker's disk is full: remove images or volumes that are not used (`docker system df`)",
+        fill_in("Docker's disk is full: remove images or volumes that are not used (`docker system df`)"),
     ),
     (
         ("port is already allocated", "address already in use"),
         "port_in_use",
-        "The port to publish is taken: free it, or change ENGINE_PUBLISH_ADDRESS",
+        fill_in("The port to publish is taken: free it, or change ENGINE_PUBLISH_ADDRESS"),
     ),
     (
         ("is already in use by container",),
         "name_taken",
-        "Another container has the engine's name: remove or rename it",
+        fill_in("Another container has the engine's name: remove or rename it"),
     ),
     (
         ("no such image", "manifest unknown", "manifest for", "invalid reference format"),
         "image_missing",
-        "There is no such image: check the profile's image, or load it with `docker load`",
+        fill_in("There is no such image: check the profile's image, or load it with `docker load`"),
     ),
     (
         ("toomanyrequests", "rate limit"),
         "registry_unreachable",
-        "The registry limits pulls: wait, or log in with `docker login` on the Docker host",
+        fill_in("The registry limits pulls: wait, or log in with `docker login` on the Docker host"),
     ),
     (
         ("pull access denied", "unauthorized", "authentication required", "access denied", "forbidden"),
         "registry_denied",
-        "The registry refuses the image, or has none of that name: check it, or `docker login` where we run",
+        fill_in(
+            "The registry refuses the image, or has none of that name: check it, or `docker login` where we "
+            "run"
+        ),
     ),
     (
         ("docker-init",),
         "runtime_error",
-        "The Docker engine lacks its `docker-init` program: install Docker completely, or the package `tini`",
+        fill_in(
+            "The Docker engine lacks its `docker-init` program: install Docker completely, or the package "
+            "`tini`"
+        ),
     ),
 )
 # Only while pulling: elsewhere these words would be about something else.
@@ -101,25 +110,33 @@ def failure_from_text(text: str, doing: str, *, is_pull: bool = False) -> Runtim
     lower = text.lower()
     for fragments, code, advice in _CAUSES:
         if any(fragment in lower for fragment in fragments):
-            return RuntimeFailure(f"{advice}. Docker said: {text}", code=code)
+            return RuntimeFailure(_quote(advice, text), code=code)
     if is_pull and any(fragment in lower for fragment in _REGISTRY_FRAGMENTS):
-        advice = (
+        advice = fill_in(
             "The image's registry cannot be reached: check the network of the Docker host, or `docker load`"
         )
-        return RuntimeFailure(f"{advice}. Docker said: {text}", code="registry_unreachable")
-    return RuntimeFailure(f"Docker failed {doing}: {text}")
+        return RuntimeFailure(_quote(advice, text), code="registry_unreachable")
+    return RuntimeFailure(fill_in("Docker failed {doing}: {text}", doing=doing, text=text))
+
+
+def _quote(advice: FilledText, text: str) -> FilledText:
+    return fill_in("{advice}. Docker said: {text}", advice=advice, text=text)
 
 
 def _unavailable(error: Exception) -> RuntimeUnavailable:
     causes = list(_causes(error))
     if any(isinstance(cause, PermissionError) for cause in causes) or "Permission denied" in str(error):
         return RuntimeUnavailable(
-            "Docker's socket refuses us: let the switcher's user into the `docker` group (or what owns the "
-            "socket), and start the switcher again.",
+            fill_in(
+                "Docker's socket refuses us: let the switcher's user into the `docker` group (or what owns "
+                "the socket), and start the switcher again."
+            ),
             code="docker_permission",
         )
     return RuntimeUnavailable(
-        f"The Docker engine does not answer: start it, or check DOCKER_HOST ({causes[-1]}).",
+        fill_in(
+            "The Docker engine does not answer: start it, or check DOCKER_HOST ({error}).", error=causes[-1]
+        ),
         code="docker_unreachable",
     )
 

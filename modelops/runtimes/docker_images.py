@@ -16,6 +16,7 @@ from docker.errors import APIError, DockerException, ImageNotFound, create_api_e
 from docker.types import CancellableStream
 from docker.utils import parse_repository_tag
 
+from gateway.wording import fill_in
 from modelops.runtimes.base import FetchProgress, RuntimeFailure, RuntimeUnavailable
 from modelops.runtimes.docker_connection import DockerConnection
 from modelops.runtimes.docker_errors import failure_from_text, translated_errors
@@ -79,16 +80,23 @@ def pull(
     """Pull and report until it is done or `stop` is set. Raises RuntimeFailure."""
     if image.startswith("sha256:"):
         raise RuntimeFailure(
-            f"The image {image} was removed and has no registry to come from: switch to the profile again.",
+            fill_in(
+                "The image {image} was removed and has no registry to come from: switch to the "
+                "profile again.",
+                image=image,
+            ),
             code="image_missing",
         )
-    progress = _PullProgress(f"image {image}")
+    progress = _PullProgress(fill_in("image {image}", image=image))
     api = connection.open_another()
     try:
-        with translated_errors(f"to pull {image}"), _open_pull(api, image, stop) as messages:
+        with (
+            translated_errors(fill_in("to pull {image}", image=image)),
+            _open_pull(api, image, stop) as messages,
+        ):
             for message in messages:
                 if error := message.get("error"):
-                    raise failure_from_text(error, f"to pull {image}", is_pull=True)
+                    raise failure_from_text(error, fill_in("to pull {image}", image=image), is_pull=True)
                 if progress.take(message):
                     report(progress.seen())
     except RuntimeFailure as exc:
@@ -153,7 +161,7 @@ def _decode(line: bytes) -> dict[str, Any]:
     try:
         message: dict[str, Any] = json.loads(line)
     except ValueError as exc:
-        raise RuntimeUnavailable("The Docker engine broke off.", code="docker_unreachable") from exc
+        raise RuntimeUnavailable(fill_in("The Docker engine broke off."), code="docker_unreachable") from exc
     return message
 
 
@@ -182,4 +190,4 @@ def _as_pull_failure(failure: RuntimeFailure, image: str) -> RuntimeFailure:
     """An answer that the general table could not place is most likely the registry's."""
     if failure.code != "runtime_error":
         return failure
-    return failure_from_text(str(failure), f"to pull {image}", is_pull=True)
+    return failure_from_text(str(failure), fill_in("to pull {image}", image=image), is_pull=True)

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from docker.errors import APIError, NotFound
 
 from gateway.conf_engines import EngineConfig
+from gateway.wording import fill_in
 from modelops.domain.images import is_allowed_image, is_allowed_repository
 from modelops.runtimes.base import (
     SLOT_LABEL,
@@ -56,7 +57,7 @@ class DockerRuntime:
 
     def describe(self) -> dict[str, Any]:
         try:
-            with translated_errors("to describe itself"):
+            with translated_errors(fill_in("to describe itself")):
                 api = self._connection.api()
                 info = api.info()
                 return {
@@ -76,16 +77,18 @@ class DockerRuntime:
         self, workload: Workload, report: Callable[[FetchProgress], None], stop: threading.Event
     ) -> str:
         self._check_image(workload)
-        with translated_errors(f"to look for {workload.image}"):
+        with translated_errors(fill_in("to look for {image}", image=workload.image)):
             digest = find_digest(self._connection.api(), workload.image)
         if digest is None:
             pull(self._connection, workload.image, report, stop)
-            with translated_errors(f"to look for {workload.image}"):
+            with translated_errors(fill_in("to look for {image}", image=workload.image)):
                 digest = find_digest(self._connection.api(), workload.image)
         if stop.is_set():
             return ""
         if digest is None:
-            raise RuntimeFailure(f"The pull of {workload.image} broke off.", code="registry_unreachable")
+            raise RuntimeFailure(
+                fill_in("The pull of {image} broke off.", image=workload.image), code="registry_unreachable"
+            )
         for weights in find_downloads(workload):
             download_weights(self._connection, self._options, workload, weights, report, stop)
         return digest
@@ -98,16 +101,20 @@ class DockerRuntime:
         _check_is_ours(instance, workload)
         if instance.state is InstanceState.EXITED:
             raise RuntimeFailure(
-                f"The container {workload.name} has already run (code {instance.exit_code}): remove it."
+                fill_in(
+                    "The container {name} has already run (code {exit_code}): remove it.",
+                    name=workload.name,
+                    exit_code=instance.exit_code,
+                )
             )
         if instance.state is InstanceState.CREATED:
-            with translated_errors(f"to start {workload.name}"):
+            with translated_errors(fill_in("to start {name}", name=workload.name)):
                 self._connection.patient_api().start(workload.name)
             instance = self.status(workload.name)
         return instance
 
     def status(self, name: str) -> Instance:
-        with translated_errors(f"to inspect {name}"):
+        with translated_errors(fill_in("to inspect {name}", name=name)):
             try:
                 attributes = self._connection.api().inspect_container(name)
             except NotFound:
@@ -115,7 +122,7 @@ class DockerRuntime:
             return self._read(attributes)
 
     def ask_to_stop(self, name: str) -> None:
-        with translated_errors(f"to stop {name}"):
+        with translated_errors(fill_in("to stop {name}", name=name)):
             try:
                 self._connection.api().kill(name, "SIGTERM")
             except NotFound:
@@ -125,17 +132,17 @@ class DockerRuntime:
                     raise
 
     def remove(self, name: str) -> None:
-        with translated_errors(f"to remove {name}"):
+        with translated_errors(fill_in("to remove {name}", name=name)):
             remove_container(self._connection.patient_api(), name)
 
     def follow_log(self, name: str) -> LogFollower:
         instance = self.status(name)
         if instance.state is InstanceState.ABSENT:
-            raise RuntimeFailure(f"There is no container {name}.")
+            raise RuntimeFailure(fill_in("There is no container {name}.", name=name))
         return DockerLogFollower(self._connection, instance.reference)
 
     def list_instances(self, slot_id: str) -> Sequence[Instance]:
-        with translated_errors("to list containers"):
+        with translated_errors(fill_in("to list containers")):
             found = self._connection.api().containers(all=True, filters={"label": f"{SLOT_LABEL}={slot_id}"})
         instances = [self.status(container["Id"]) for container in found]
         return [instance for instance in instances if instance.state is not InstanceState.ABSENT]
@@ -151,7 +158,7 @@ class DockerRuntime:
             raise ImageRefused(name)
         if workload.image == name or is_allowed_repository([workload.image], allowed):
             return
-        with translated_errors(f"to look for {workload.image}"):
+        with translated_errors(fill_in("to look for {image}", image=workload.image)):
             names = list_names(self._connection.api(), workload.image)
         # One without any name was built here, and had one until a newer build took it.
         if names is None or (names and not is_allowed_repository(names, allowed)):
@@ -187,7 +194,7 @@ class DockerRuntime:
         return tuple(int(row[column]) for row in table["Processes"] or [])
 
     def _create(self, workload: Workload) -> Instance:
-        with translated_errors(f"to create {workload.name}"):
+        with translated_errors(fill_in("to create {name}", name=workload.name)):
             api = self._connection.patient_api()
             network = find_or_create_network(api, self._config.engine_network)
             try:
@@ -202,7 +209,9 @@ class DockerRuntime:
         deadline = time.monotonic() + CREATE_TIMEOUT_S
         while (instance := self.status(name)).state is InstanceState.ABSENT:
             if time.monotonic() > deadline:
-                raise RuntimeFailure(f"The container {name} was removed while it was made.")
+                raise RuntimeFailure(
+                    fill_in("The container {name} was removed while it was made.", name=name)
+                )
             time.sleep(0.02)
         return instance
 
@@ -235,6 +244,8 @@ def _identify(info: Mapping[str, Any]) -> dict[str, str]:
 def _check_is_ours(instance: Instance, workload: Workload) -> None:
     if instance.labels.get(SLOT_LABEL) != workload.slot_id:
         raise RuntimeFailure(
-            f"A container that is not ours has the name {workload.name}: remove or rename it.",
+            fill_in(
+                "A container that is not ours has the name {name}: remove or rename it.", name=workload.name
+            ),
             code="name_taken",
         )

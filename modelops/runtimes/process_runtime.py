@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from gateway.conf import GatewayConfig
+from gateway.wording import fill_in
 from modelops.runtimes.base import (
     SLOT_LABEL,
     FetchProgress,
@@ -64,7 +65,9 @@ class ProcessRuntime:
         is_writable = os.access(_find_existing(folder), os.W_OK)
         cache = _find_existing(find_hub_cache(self._config, os.environ))
         return {
-            "problem": "" if is_writable else f"{folder} cannot be written: check GATEWAY_DATA_DIR",
+            "problem": ""
+            if is_writable
+            else fill_in("{folder} cannot be written: check GATEWAY_DATA_DIR", folder=folder),
             "vllm": shutil.which(self._config.vllm_command) or "",
             "free_bytes": shutil.disk_usage(cache).free,
             "has_hf_token": bool(self._config.hf_token),
@@ -87,14 +90,18 @@ class ProcessRuntime:
                 return instance
             if instance.state is InstanceState.EXITED:
                 raise RuntimeFailure(
-                    f"The process {workload.name} has already run (code {instance.exit_code}): remove it."
+                    fill_in(
+                        "The process {name} has already run (code {exit_code}): remove it.",
+                        name=workload.name,
+                        exit_code=instance.exit_code,
+                    )
                 )
             with _translated_errors(), self._records.try_lock(workload.name) as lock:
                 if lock is not None and not self._has_run(workload.name):
                     self._fork(workload, argv, lock)
                     break
             if time.monotonic() > deadline:
-                raise RuntimeFailure(f"{workload.name} is being started by somebody else.")
+                raise RuntimeFailure(fill_in("{name} is being started by somebody else.", name=workload.name))
             time.sleep(_POLL_S)
         return self.status(workload.name)
 
@@ -128,13 +135,17 @@ class ProcessRuntime:
             if lock is None:
                 _kill(record, with_keeper=waited_s > KEEPER_PATIENCE_S)
             if waited_s > REMOVE_TIMEOUT_S:
-                raise RuntimeFailure(f"The process {record.pid} of {name} does not end after SIGKILL.")
+                raise RuntimeFailure(
+                    fill_in(
+                        "The process {pid} of {name} does not end after SIGKILL.", pid=record.pid, name=name
+                    )
+                )
             time.sleep(_POLL_S)
             self._reap()
 
     def follow_log(self, name: str) -> LogFollower:
         if self._records.read(name) is None:
-            raise RuntimeFailure(f"There is no process {name}.")
+            raise RuntimeFailure(fill_in("There is no process {name}.", name=name))
         return ProcessLogFollower(self._records.log_path(name), lambda: self._records.is_held(name))
 
     def list_instances(self, slot_id: str) -> Sequence[Instance]:
@@ -151,7 +162,10 @@ class ProcessRuntime:
         program = shutil.which(self._config.vllm_command)
         if program is None:
             raise RuntimeFailure(
-                f"There is no program {self._config.vllm_command}: install vLLM, or set VLLM_COMMAND.",
+                fill_in(
+                    "There is no program {vllm_command}: install vLLM, or set VLLM_COMMAND.",
+                    vllm_command=self._config.vllm_command,
+                ),
                 code="program_missing",
             )
         return [program, *workload.arguments]
@@ -203,7 +217,7 @@ class ProcessRuntime:
                 # It may have written its record between the two looks.
                 return self._records.read(name)
             if time.monotonic() > deadline:
-                raise RuntimeFailure(f"The start of {name} hangs.")
+                raise RuntimeFailure(fill_in("The start of {name} hangs.", name=name))
             time.sleep(_POLL_S)
 
     def _read(self, record: Record, *, is_running: bool) -> Instance:
@@ -281,7 +295,9 @@ def _translated_errors() -> Iterator[None]:
         yield
     except OSError as exc:
         code = "no_disk" if exc.errno in {errno.ENOSPC, errno.EDQUOT} else "runtime_error"
-        raise RuntimeFailure(f"The engine's files cannot be written: {exc}", code=code) from exc
+        raise RuntimeFailure(
+            fill_in("The engine's files cannot be written: {problem}", problem=exc), code=code
+        ) from exc
 
 
 @contextlib.contextmanager
@@ -291,6 +307,6 @@ def _translated_reads() -> Iterator[None]:
         yield
     except OSError as exc:
         raise RuntimeUnavailable(
-            f"The records of engine processes cannot be read: {exc}",
-            advice="Check GATEWAY_DATA_DIR, its disk and who owns it.",
+            fill_in("The records of engine processes cannot be read: {problem}", problem=exc),
+            advice=fill_in("Check GATEWAY_DATA_DIR, its disk and who owns it."),
         ) from exc

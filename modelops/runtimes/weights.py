@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from gateway.wording import fill_in
 from modelops.runtimes.base import FetchProgress, RuntimeFailure, Workload
 
 DOWNLOAD_PROGRAM = Path(__file__).with_name("weights_download.py")
@@ -20,10 +21,14 @@ _UNLIKE_A_SNAPSHOT = frozenset(
 _OFFLINE = frozenset({"1", "true", "True", "ON", "YES"})
 _TAIL_LINES = 20
 _ADVICE = {
-    "gated_repo": "The repository is gated: accept its licence on the hub, and set HF_TOKEN",
-    "repository_missing": "The hub has no such repository or revision, or hides it: check both, and HF_TOKEN",
-    "no_disk": "There is no space for the weights: make room where ENGINE_HF_CACHE is",
-    "hub_unreachable": "The hub does not answer, and not all of the weights are here: check the network",
+    "gated_repo": fill_in("The repository is gated: accept its licence on the hub, and set HF_TOKEN"),
+    "repository_missing": fill_in(
+        "The hub has no such repository or revision, or hides it: check both, and HF_TOKEN"
+    ),
+    "no_disk": fill_in("There is no space for the weights: make room where ENGINE_HF_CACHE is"),
+    "hub_unreachable": fill_in(
+        "The hub does not answer, and not all of the weights are here: check the network"
+    ),
 }
 
 
@@ -94,7 +99,9 @@ class DownloadOutput:
     """Understands what `weights_download.py` prints."""
 
     def __init__(self, weights: Weights, report: Callable[[FetchProgress], None]) -> None:
-        self._what = f"{'tokenizer' if weights.is_tokenizer else 'weights'} of {weights.repository}"
+        self._what = fill_in("weights of {repository}", repository=weights.repository)
+        if weights.is_tokenizer:
+            self._what = fill_in("tokenizer of {repository}", repository=weights.repository)
         self._report = report
         self._error: Mapping[str, Any] | None = None
         self._tail: list[str] = []
@@ -113,11 +120,21 @@ class DownloadOutput:
         """Raises RuntimeFailure unless the download went well."""
         if self._error is not None:
             code, message = self._error["error"], self._error["message"]
-            advice = _ADVICE.get(code, f"The {self._what} could not be downloaded")
-            raise RuntimeFailure(f"{advice} ({self._what}: {message})", code=code)
+            advice = _ADVICE.get(code) or fill_in("The {what} could not be downloaded", what=self._what)
+            raise RuntimeFailure(
+                fill_in("{advice} ({what}: {message})", advice=advice, what=self._what, message=message),
+                code=code,
+            )
         if exit_code != 0:
             tail = "\n".join(self._tail)
-            raise RuntimeFailure(f"The download of the {self._what} ended with code {exit_code}.\n{tail}")
+            raise RuntimeFailure(
+                fill_in(
+                    "The download of the {what} ended with code {exit_code}.\n{tail}",
+                    what=self._what,
+                    exit_code=exit_code,
+                    tail=tail,
+                )
+            )
 
 
 def _model_argument(arguments: Sequence[str]) -> str:

@@ -14,6 +14,7 @@ import httpx
 import msgspec
 
 from gateway.bodies import NOT_JSON
+from gateway.wording import fill_in
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,10 @@ class ServedModel:
 
 class EngineError(Exception):
     """The engine did not answer as an engine does. The message says what happened."""
+
+    def __init__(self, wording: str) -> None:
+        super().__init__(wording)
+        self.wording = wording
 
 
 class EngineRefusedConnection(EngineError):
@@ -59,25 +64,29 @@ class EngineClient:
                 for card in content["data"]
             ]
         except (KeyError, TypeError, AttributeError) as exc:
-            raise EngineError("its /v1/models is not a model list") from exc
+            raise EngineError(fill_in("its /v1/models is not a model list")) from exc
         return models, round((time.perf_counter() - started) * 1000, 1)
 
     async def check_health(self) -> None:
         """Raises EngineError unless /health, which needs no key, answers 200."""
         response = await self._get("/health")
         if response.status_code != 200:
-            raise EngineError(f"it answered /health with {response.status_code}")
+            raise EngineError(
+                fill_in("it answered /health with {status_code}", status_code=response.status_code)
+            )
 
     async def _get_json(self, path: str) -> Any:
         response = await self._get(path)
         if response.status_code in {401, 403}:
-            raise EngineError("it refused the gateway's key: check VLLM_API_KEY")
+            raise EngineError(fill_in("it refused the gateway's key: check VLLM_API_KEY"))
         if response.status_code != 200:
-            raise EngineError(f"it answered {path} with {response.status_code}")
+            raise EngineError(
+                fill_in("it answered {path} with {status_code}", path=path, status_code=response.status_code)
+            )
         try:
             return msgspec.json.decode(response.content)
         except NOT_JSON as exc:
-            raise EngineError(f"its {path} is not JSON") from exc
+            raise EngineError(fill_in("its {path} is not JSON", path=path)) from exc
 
     async def _get(self, path: str) -> httpx.Response:
         try:
@@ -85,11 +94,11 @@ class EngineClient:
             async with asyncio.timeout(self._timeout_s):
                 return await self._client.get(path)
         except httpx.ConnectError as exc:
-            raise EngineRefusedConnection("it does not accept connections") from exc
+            raise EngineRefusedConnection(fill_in("it does not accept connections")) from exc
         except (httpx.TimeoutException, TimeoutError) as exc:
-            raise EngineError("it did not answer in time") from exc
+            raise EngineError(fill_in("it did not answer in time")) from exc
         except httpx.HTTPError as exc:
-            raise EngineError(f"the connection failed ({type(exc).__name__})") from exc
+            raise EngineError(fill_in("the connection failed ({error})", error=type(exc).__name__)) from exc
 
     async def close(self) -> None:
         await self._client.aclose()

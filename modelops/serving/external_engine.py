@@ -56,7 +56,7 @@ class ExternalEngine:
             models, _latency_ms = await client.list_models()
         except EngineError as exc:
             is_loading = isinstance(exc, EngineRefusedConnection) and not self._has_answered
-            return ExternalView(problem=str(exc), is_loading=is_loading)
+            return ExternalView(problem=exc.wording, is_loading=is_loading)
         finally:
             await client.close()
         self._has_answered = True

@@ -87,7 +87,7 @@ class EngineDirectory:
         except EngineError as exc:
             is_first = not self._has_answered and isinstance(exc, EngineRefusedConnection)
             state = EngineHealth.LOADING if is_first else EngineHealth.UNREACHABLE
-            self.snapshot = replace(before, state=state, latency_ms=None, problem=str(exc))
+            self.snapshot = replace(before, state=state, latency_ms=None, problem=exc.wording)
         else:
             self._has_answered = True
             state = EngineHealth.READY if models else EngineHealth.NO_MODEL
@@ -273,7 +273,7 @@ def _status_without_engine(slot: SlotView) -> EngineSnapshot:
     if slot.engine is not None:
         return EngineSnapshot(EngineHealth.SWITCHING)
     if slot.problem is not None:
-        return EngineSnapshot(EngineHealth.DEGRADED, problem=str(slot.problem.get("message") or ""))
+        return EngineSnapshot(EngineHealth.DEGRADED, problem=slot.problem.get("message") or "")
     return EngineSnapshot(EngineHealth.LOADING if slot.desired_profile else EngineHealth.NO_MODEL)
 
 

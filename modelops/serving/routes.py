@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from gateway.errors import GatewayError, ModelLoading, ModelNotFound, ModelSwitching, NoModel
 from gateway.shortening import shorten
-from gateway.wording import fill_in
+from gateway.wording import end_sentence, fill_in
 from modelops.models import DEFAULT_SLOT
 from modelops.serving.board import FREE, BoardSnapshot, LiveSwitch, Price, SlotView
 from modelops.serving.engine_client import ServedModel
@@ -145,7 +145,7 @@ class RouteTable:
         if self.uses_external:
             raise self._explain_external()
         if slot is None:
-            raise ModelLoading("No model has been started yet.")
+            raise ModelLoading(fill_in("No model has been started yet."))
         if slot.switch is not None:
             expected = slot.switch.expected_names
             return Route(slot=slot.slug, model=expected[0] if expected else slot.switch.to_profile)
@@ -184,10 +184,12 @@ class RouteTable:
 
     def _explain_external(self) -> GatewayError:
         if self.external is not None and self.external.serves_nothing:
-            return NoModel("The engine is running and serves no model.")
+            return NoModel(fill_in("The engine is running and serves no model."))
         return ModelLoading(
-            "No engine has answered since this gateway started: "
-            "it is loading its model, or it is not running."
+            fill_in(
+                "No engine has answered since this gateway started: "
+                "it is loading its model, or it is not running."
+            )
         )
 
 
@@ -204,16 +206,16 @@ def misspelled_message(name: str, spelling: str) -> str:
 def explain_empty(slot: SlotView) -> GatewayError:
     """Why a slot serves nothing, and nothing is under way."""
     if slot.problem is not None:
-        reason = str(slot.problem.get("message") or "its engine failed").rstrip(".")
+        reason = end_sentence(slot.problem.get("message") or fill_in("its engine failed"))
         wait_s = _seconds_to_restart(slot)
         if slot.restart is not None:
             message = fill_in(
-                "`{profile}` is about to be started again: {reason}.",
+                "`{profile}` is about to be started again: {reason}",
                 profile=slot.desired_profile,
                 reason=reason,
             )
             return ModelLoading(message, retry_after_s=wait_s)
-        return NoModel(fill_in("No model is being served: {reason}.", reason=reason), retry_after_s=wait_s)
+        return NoModel(fill_in("No model is being served: {reason}", reason=reason), retry_after_s=wait_s)
     if slot.desired_profile:
         return ModelLoading(fill_in("`{profile}` is about to be started.", profile=slot.desired_profile))
     return NoModel("No model is being served. An admin can switch to one.")

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from gateway.wording import fill_in
 from modelops.domain.runtimes import RuntimeKind, get_traits
 from modelops.models import Slot
 from modelops.runtimes.base import InstanceState, Runtime, RuntimeFailure
@@ -131,5 +132,7 @@ def describe_foreign(slot: Slot) -> str:
     """Why a switcher leaves a slot alone, in words."""
     if not slot.box:
         engine = slot.active_engine.name if slot.active_engine else ""
-        return f"{slot.slug} is no box's yet, and its engine {engine} is not here."
-    return f"{slot.slug} belongs to {describe_box(slot.box, slot.box_host)}."
+        return fill_in(
+            "{slot} is no box's yet, and its engine {engine} is not here.", slot=slot.slug, engine=engine
+        )
+    return fill_in("{slot} belongs to {box}.", slot=slot.slug, box=describe_box(slot.box, slot.box_host))

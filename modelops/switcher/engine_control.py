@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 
 from gateway.conf import GatewayConfig
+from gateway.wording import fill_in
 from modelops.domain.engine_log.causes import Cause, RootCause
 from modelops.domain.engine_log.failures import describe_cause
 from modelops.models import Engine
@@ -64,6 +65,10 @@ class EngineControl:
         self._complete_canary(engine, is_pooling=is_pooling)
         return cards
 
+    def read_metrics(self, base_url: str) -> str:
+        """The text of an engine's /metrics, which needs no key. Raises httpx.HTTPError."""
+        return self._client.get(f"{base_url}/metrics").raise_for_status().text
+
     def sleep(self, engine: Engine) -> None:
         """Level 1: the weights move to host memory. Raises EngineMismatch."""
         self._post(engine, "/sleep?level=1", None, SLEEP_TIMEOUT_S)
@@ -94,7 +99,9 @@ class EngineControl:
             answer = self._post(engine, "/v1/completions", body, CANARY_TIMEOUT_S)
             is_answer = bool(answer.get("choices"))
         if not is_answer:
-            raise EngineMismatch(describe_cause(Cause.CANARY_FAILED, error="its answer holds no completion"))
+            raise EngineMismatch(
+                describe_cause(Cause.CANARY_FAILED, error=fill_in("its answer holds no completion"))
+            )
 
     def _get(self, engine: Engine, path: str) -> httpx.Response:
         return self._client.get(f"{engine.base_url}{path}", headers=self._authorize(engine))
@@ -120,6 +127,6 @@ class EngineControl:
 def _describe_refusal(path: str, response: httpx.Response) -> RootCause:
     return describe_cause(
         Cause.CANARY_FAILED,
-        error=f"{path} was answered {response.status_code}",
+        error=fill_in("{path} was answered {status_code}", path=path, status_code=response.status_code),
         evidence=response.text[:500].replace("\0", "\ufffd"),
     )

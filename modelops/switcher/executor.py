@@ -11,6 +11,7 @@ from typing import Any
 import structlog
 from django.utils.timezone import now
 
+from gateway.wording import fill_in
 from modelops.domain.engine_log.causes import RootCause
 from modelops.domain.profiles.engine_args import build_serve_arguments
 from modelops.domain.profiles.reading import read_profile
@@ -116,7 +117,7 @@ class StepExecutor:
 
     def _cut(self, slot: Slot, switch: Switch) -> None:
         self._ledger.update_slot(gate=Gate.CUT)
-        self._ledger.note(switch, "the time for draining is over: running answers end now")
+        self._ledger.note(switch, fill_in("the time for draining is over: running answers end now"))
 
     def _stop_old(self, slot: Slot, switch: Switch) -> None:
         engine = switch.old_engine
@@ -142,7 +143,9 @@ class StepExecutor:
             self._ledger.update_engine(engine, state=EngineState.ASLEEP)
             return
         # It cannot be parked: it ends, as any other.
-        self._ledger.note(switch, f"{engine.name} would not sleep: {outcome.error}")
+        self._ledger.note(
+            switch, fill_in("{engine} would not sleep: {error}", engine=engine.name, error=outcome.error)
+        )
         recipe = replace(get_recipe(switch), parks_old=False)
         self._ledger.update_switch(switch, recipe=recipe.to_json())
 

@@ -8,9 +8,10 @@ from collections.abc import Callable, Collection, Set
 import structlog
 from django.db import Error as DatabaseError
 
+from gateway.wording import fill_in
 from modelops.domain.fit.engine_defaults import USUAL_UTILIZATION
 from modelops.fit.gpu_choice import GpuChoice, choose_seen
-from modelops.hardware import GpuReading, HardwareReading
+from modelops.hardware import GpuProcess, GpuReading, HardwareReading
 from modelops.hardware.nvml import read_hardware
 from modelops.hardware.sampling import ChangeLog, record_reading
 from modelops.switcher.effects import Effects
@@ -93,11 +94,20 @@ def _lacks(gpu: GpuReading, utilization: float) -> bool:
     return gpu.free_bytes + TOLERANCE_BYTES < utilization * gpu.total_bytes
 
 
+def _name_process(process: GpuProcess, gpu: int) -> str:
+    name = process.name or fill_in("a process")
+    if not process.used_bytes:
+        return fill_in("{process} (pid {pid} on GPU {gpu})", process=name, pid=process.pid, gpu=gpu)
+    size = f"{process.used_bytes / 2**30:.1f} GiB"
+    return fill_in(
+        "{process} (pid {pid} on GPU {gpu}, {size})", process=name, pid=process.pid, gpu=gpu, size=size
+    )
+
+
 def name_holders(gpus: Collection[GpuReading]) -> list[str]:
     """The processes on these cards, for people."""
     named = []
     for gpu in gpus:
         for process in gpu.processes or ():
-            size = f", {process.used_bytes / 2**30:.1f} GiB" if process.used_bytes else ""
-            named.append(f"{process.name or 'a process'} (pid {process.pid} on GPU {gpu.index}{size})")
+            named.append(_name_process(process, gpu.index))
     return named

@@ -13,6 +13,7 @@ from django.db.models import F, QuerySet
 from django.utils import timezone
 
 from gateway.database.changes import announce_change
+from gateway.wording import fill_in
 from modelops.domain.engine_log.causes import RootCause
 from modelops.domain.runtimes import get_traits
 from modelops.domain.switching.maintenance import shorten_backoff
@@ -23,6 +24,7 @@ from modelops.switcher.lease import LeaseLost, SlotLease
 from modelops.switcher.workloads import name_engine
 
 LOG_TAIL_LINES = 60
+LONGEST_DETAIL = 300
 NO_PROGRESS = {"phase": "", "percent": None, "detail": "", "ready_expected_at": None}
 
 
@@ -188,7 +190,12 @@ class Ledger:
         if not is_news:
             return
         self.update_switch(
-            switch, phase=phase, percent=percent, detail=detail[:300], ready_expected_at=expected_at
+            switch,
+            phase=phase,
+            percent=percent,
+            detail=str(detail)[:LONGEST_DETAIL],
+            detail_text={"detail": detail},
+            ready_expected_at=expected_at,
         )
         data = {
             "phase": phase,
@@ -207,7 +214,8 @@ class Ledger:
             if log_tail:
                 fields["log_tail"] = "\n".join(log_tail[-LOG_TAIL_LINES:])
             self.update_switch(switch, **fields)
-        self.note(switch, f"failed: {cause.message}", code=cause.code, advice=cause.advice)
+        failed = fill_in("failed: {cause}", cause=cause.message)
+        self.note(switch, failed, code=cause.code, advice=cause.advice)
 
     def drop_active(
         self,
@@ -240,7 +248,8 @@ class Ledger:
                 to_profile=profile,
                 via=Switch.Via.SYSTEM,
                 actor_name="switcher",
-                reason=reason[:500],
+                reason=str(reason)[:500],
+                request_texts={"reason": reason},
                 drain_timeout_s=0,
                 drain_policy=DrainPolicy.CUT,
             )
@@ -269,9 +278,7 @@ class Ledger:
         message: str,
         data: Mapping[str, Any] | None,
     ) -> None:
-        SwitchEvent.objects.create(
-            switch=switch, kind=kind, state=state, message=message[:500], data=dict(data or {})
-        )
+        SwitchEvent.objects.record(switch, kind=kind, state=state, message=message, data=data)
 
 
 def _as_read(switch: Switch) -> QuerySet[Switch]:

@@ -18,13 +18,16 @@ from gateway.conf import GatewayConfig
 from gateway.database.changes import ChangeListener
 from gateway.ids import new_id
 from gateway.stop_signal import StopSignal
+from gateway.wording import join_texts
 from modelops.domain.runtimes import RuntimeKind
 from modelops.models import DEFAULT_SLOT, ModelProfile, Slot, SwitcherPresence
+from modelops.models.presence import NOTICE
 from modelops.runtimes.registry import build_runtimes
 from modelops.switcher.boxes import Box, claim_slot, describe_foreign, find_box
 from modelops.switcher.dependencies import SwitcherDependencies
 from modelops.switcher.effects import Effects
 from modelops.switcher.engine_control import EngineControl
+from modelops.switcher.engine_sampling import EngineSampler
 from modelops.switcher.gpu_sampling import GpuSampler
 from modelops.switcher.reconciler import PollUrgency, SlotReconciler
 from modelops.switching.switchers import record_presence
@@ -47,13 +50,15 @@ class Switcher:
 
     def __init__(self, config: GatewayConfig) -> None:
         effects = Effects()
+        control = EngineControl(config)
         self._config = config
         self._dependencies = SwitcherDependencies(
             config=config,
             runtimes=build_runtimes(config),
-            control=EngineControl(config),
+            control=control,
             effects=effects,
             gpus=GpuSampler(effects),
+            loads=EngineSampler(effects, control.read_metrics),
         )
         self._id = new_id()
         self._holder = f"{socket.gethostname()}:{os.getpid()}:{self._id.hex[-8:]}"
@@ -86,6 +91,11 @@ class Switcher:
             if self._reconcilers:
                 # The cards of a box without a slot are nobody's to plan with.
                 self._dependencies.gpus.refresh(own_pids, is_urgent=pace > PollUrgency.IDLE)
+            self._dependencies.loads.refresh(
+                sampled
+                for reconciler in self._reconcilers.values()
+                if (sampled := reconciler.sampled_engine) is not None
+            )
             self._show_presence()
         except DatabaseError as exc:
             # Nothing is decided without the rows; engines serve on meanwhile.
@@ -160,7 +170,7 @@ class Switcher:
 
     def _note_foreign(self, slots: list[Slot]) -> None:
         """Say which slots are left alone, here and in the presence row."""
-        notice = "\n".join(describe_foreign(slot) for slot in slots)
+        notice = join_texts("\n", [describe_foreign(slot) for slot in slots])
         if notice != self._notice and notice:
             log.warning("slots_of_other_boxes", notice=notice, box=self._box and self._box.name)
         self._notice = notice
@@ -189,7 +199,7 @@ class Switcher:
                 # Begun; its outcome comes soon.
                 self._done_at["describe"] = 0.0
             elif outcome.error is not None:
-                self._facts[name] = {"problem": str(outcome.error)}
+                self._facts[name] = {"problem": getattr(outcome.error, "wording", str(outcome.error))}
             else:
                 self._facts[name] = outcome.value
 
@@ -208,7 +218,7 @@ class Switcher:
             "box_host": self._box.host,
             "slots": [str(slot_id) for slot_id in self._reconcilers],
             "notice": self._notice,
-            "facts": self._facts,
+            "facts": {**self._facts, NOTICE: self._notice},
         }
         record_presence(self._id, values)
 

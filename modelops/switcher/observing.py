@@ -9,6 +9,7 @@ from datetime import datetime
 from django.db.models import Q
 from django.utils import timezone
 
+from gateway.wording import fill_in
 from modelops.domain.engine_log.causes import Cause, RootCause
 from modelops.domain.engine_log.failures import describe_cause
 from modelops.domain.runtimes import get_traits
@@ -249,7 +250,9 @@ class Observer:
         if watch.log.is_complete and not self._dependencies.control.is_healthy(engine):
             waited_s = watch.seconds_since_complete()
             if waited_s > NOT_HEALTHY_S * scale:
-                return describe_cause(Cause.NOT_HEALTHY, seconds=waited_s, error="/health is not 200")
+                return describe_cause(
+                    Cause.NOT_HEALTHY, seconds=waited_s, error=fill_in("/health is not 200")
+                )
             return None
         if silent_s is None or watch.log.is_complete:
             return None

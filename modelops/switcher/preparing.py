@@ -9,6 +9,7 @@ from functools import partial
 import structlog
 
 from gateway.errors import GatewayError
+from gateway.wording import fill_in, join_texts
 from modelops.domain.engine_log.causes import Cause, RootCause
 from modelops.domain.engine_log.failures import describe_cause
 from modelops.domain.profiles.spec import EngineKind, ProfileSpec
@@ -90,7 +91,7 @@ class Preparer:
             )
             spec = build_planned_spec(profile, switch.max_model_len)
         except GatewayError as exc:
-            self._ledger.record_failure(switch, RootCause("plan_refused", str(exc)))
+            self._ledger.record_failure(switch, RootCause("plan_refused", exc.wording))
             return
         self._accept_or_refuse(slot, switch, plan, spec)
 
@@ -99,21 +100,25 @@ class Preparer:
         reading says so; where the driver hangs the plan is refused."""
         gpus = self._dependencies.gpus
         if gpus.is_late:
-            cause = describe_cause(Cause.GPUS_UNKNOWN, seconds=FIRST_READING_S, error="the driver hangs")
+            cause = describe_cause(
+                Cause.GPUS_UNKNOWN, seconds=FIRST_READING_S, error=fill_in("the driver hangs")
+            )
             self._ledger.record_failure(switch, cause)
         return gpus.reading is not None
 
     def _accept_or_refuse(self, slot: Slot, switch: Switch, plan: Plan, spec: ProfileSpec) -> None:
         if not plan.is_accepted:
             first, *_ = plan.refusals
-            message = " ".join(problem.message for problem in plan.refusals)
+            message = join_texts(" ", [problem.message for problem in plan.refusals])
             self._ledger.update_switch(switch, plan=plan.serialise())
             self._ledger.record_failure(switch, RootCause(first.code, message, first.advice))
             return
         recipe = plan_sleep(slot, plan, build_recipe(plan, spec))
         if plan.overridden:
             names = ", ".join(problem.code for problem in plan.overridden)
-            self._ledger.note(switch, f"forced over: {names}", forced=[p.code for p in plan.overridden])
+            self._ledger.note(
+                switch, fill_in("forced over: {names}", names=names), forced=[p.code for p in plan.overridden]
+            )
         self._ledger.update_switch(switch, plan=plan.serialise(), recipe=recipe.to_json())
 
     def prefetch(self, slot: Slot, switch: Switch) -> None:
@@ -142,15 +147,24 @@ class Preparer:
         fetched = self._prefetch.progress
         if fetched is None:
             return
-        percent, size = None, ""
-        if fetched.done_bytes is not None:
-            size = f", {fetched.done_bytes / 2**30:.1f} GiB"
-            if fetched.total_bytes:
-                size += f" of {fetched.total_bytes / 2**30:.1f}"
-                percent = min(99, 100 * fetched.done_bytes // fetched.total_bytes)
+        percent = None
+        if fetched.done_bytes is not None and fetched.total_bytes:
+            percent = min(99, 100 * fetched.done_bytes // fetched.total_bytes)
+        detail = describe_fetched(fetched)
         self._ledger.record_progress(
-            switch, phase="prefetch", percent=percent, detail=fetched.what + size, expected_at=None
+            switch, phase="prefetch", percent=percent, detail=detail, expected_at=None
         )
+
+
+def describe_fetched(fetched: FetchProgress) -> str:
+    """What is fetched, and how much of it is here."""
+    if fetched.done_bytes is None:
+        return fetched.what
+    done = f"{fetched.done_bytes / 2**30:.1f}"
+    if not fetched.total_bytes:
+        return fill_in("{what}, {done} GiB", what=fetched.what, done=done)
+    total = f"{fetched.total_bytes / 2**30:.1f}"
+    return fill_in("{what}, {done} GiB of {total}", what=fetched.what, done=done, total=total)
 
 
 def explain(error: Exception) -> RootCause:
@@ -159,7 +173,7 @@ def explain(error: Exception) -> RootCause:
         return error.cause
     if isinstance(error, RuntimeFailure):
         image = error.image if isinstance(error, ImageRefused) else None
-        cause = describe_cause(error.code, error=str(error), image=image, evidence=str(error)[:600])
+        cause = describe_cause(error.code, error=error.wording, image=image, evidence=str(error)[:600])
         advice = error.advice if isinstance(error, RuntimeUnavailable) else ""
         return replace(cause, advice=advice) if advice else cause
     log.error("effect_failed", exc_info=error)

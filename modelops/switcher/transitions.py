@@ -10,6 +10,7 @@ from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
+from gateway.wording import fill_in
 from modelops.domain.engine_log.causes import RootCause
 from modelops.domain.engine_log.sizes import serialise_sizes
 from modelops.domain.switching.maintenance import backoff_s
@@ -19,7 +20,7 @@ from modelops.switcher.ledger import Ledger, StateMoved, ended
 from modelops.switcher.watching import EngineLogWatch
 from modelops.switcher.workloads import get_recipe, read_engine_recipe
 
-CANCELLED = RootCause("cancelled", "The switch was cancelled.")
+CANCELLED = RootCause("cancelled", fill_in("The switch was cancelled."))
 
 
 class Transitions:
@@ -66,7 +67,7 @@ class Transitions:
         self._ledger.move(
             switch,
             SwitchState.ACTIVE,
-            message=f"{switch.to_profile} serves",
+            message=fill_in("{profile} serves", profile=switch.to_profile),
             slot={
                 "active_engine": engine,
                 "last_good_engine": engine,
@@ -97,7 +98,7 @@ class Transitions:
         self._ledger.move(
             switch,
             SwitchState.ROLLED_BACK,
-            message=f"{engine.profile} serves again",
+            message=fill_in("{profile} serves again", profile=engine.profile),
             slot={
                 "active_engine": engine,
                 "last_good_engine": engine,
@@ -116,7 +117,7 @@ class Transitions:
         self._ledger.move(
             switch,
             SwitchState.CLEARING,
-            message=f"one more try with a context of {max_model_len:,} tokens",
+            message=fill_in("one more try with a context of {tokens} tokens", tokens=f"{max_model_len:,}"),
             data={"max_model_len": max_model_len, "cause": switch.root_cause},
             fields={
                 "new_engine": None,
@@ -156,7 +157,7 @@ class Transitions:
         self._ledger.move(
             switch,
             SwitchState.DRAINING,
-            message="new requests wait; running ones finish",
+            message=fill_in("new requests wait; running ones finish"),
             slot={"gate": Gate.CLOSED},
         )
 
@@ -185,7 +186,7 @@ class Transitions:
             self._ledger.move(
                 switch,
                 SwitchState.STARTING,
-                message=f"starting {engine.name}",
+                message=fill_in("starting {engine}", engine=engine.name),
                 data={"engine": engine.name},
                 slot=changes,
                 fields={"new_engine": engine, "attempts": switch.attempts + 1},
@@ -196,24 +197,25 @@ class Transitions:
         if switch.root_cause is None and switch.cancel_requested_at is not None:
             fields["root_cause"] = CANCELLED.serialise()
         cause = fields.get("root_cause") or switch.root_cause or {}
-        self._ledger.move(
-            switch, SwitchState.ROLLING_BACK, message=str(cause.get("message", "")), fields=fields
-        )
+        self._ledger.move(switch, SwitchState.ROLLING_BACK, message=cause.get("message") or "", fields=fields)
 
     def _finish_rollback(self, slot: Slot, switch: Switch) -> None:
         """The old engine never stopped: only the gate opens again."""
         self._ledger.move(
             switch,
             SwitchState.ROLLED_BACK,
-            message=f"the engine of {switch.from_profile} was left as it is",
+            message=fill_in("the engine of {profile} was left as it is", profile=switch.from_profile),
             slot={"gate": Gate.OPEN},
         )
 
     def _reopen(self, slot: Slot, switch: Switch) -> None:
         is_asked = switch.cancel_requested_at is not None
-        by = switch.cancelled_by if is_asked else "its drain policy"
+        by = switch.get_text("cancelled_by") if is_asked else fill_in("its drain policy")
         self._ledger.move(
-            switch, SwitchState.CANCELLED, message=f"cancelled by {by}", slot={"gate": Gate.OPEN}
+            switch,
+            SwitchState.CANCELLED,
+            message=fill_in("cancelled by {by}", by=by),
+            slot={"gate": Gate.OPEN},
         )
 
     def _reject(self, slot: Slot, switch: Switch) -> None:
@@ -226,7 +228,7 @@ class Transitions:
         self._ledger.move(
             switch,
             SwitchState.REJECTED,
-            message=f"nothing serves; next try in {wait_s:g} s",
+            message=_promise_retry(wait_s),
             data={"retry_at": retry_at.isoformat()},
             slot={
                 "problem": switch.root_cause,
@@ -247,7 +249,7 @@ class Transitions:
         self._ledger.move(
             switch,
             SwitchState.DEGRADED,
-            message=f"nothing serves; next try in {wait_s:g} s" if slot.desired_profile else "nothing serves",
+            message=_promise_retry(wait_s) if slot.desired_profile else fill_in("nothing serves"),
             data={"retry_at": retry_at.isoformat()} if slot.desired_profile else {},
             slot={
                 "active_engine": None,
@@ -258,6 +260,10 @@ class Transitions:
             },
             engines=engines,
         )
+
+
+def _promise_retry(wait_s: float) -> str:
+    return fill_in("nothing serves; next try in {seconds} s", seconds=f"{wait_s:g}")
 
 
 def measure(watch: EngineLogWatch | None) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from django.db.models.functions import Now
 
+from gateway.wording import fill_in
 from modelops.domain.engine_log.causes import Cause, RootCause
 from modelops.domain.engine_log.failures import describe_cause
 from modelops.domain.switching.states import Check
@@ -36,7 +37,7 @@ class WebReach:
             return Check.PENDING, None
         for web, problem in answers:
             if problem:
-                error = f"{engine.base_url} from {web}: {problem}"
+                error = fill_in("{url} from {web}: {problem}", url=engine.base_url, web=web, problem=problem)
                 return Check.FAILED, describe_cause(Cause.UNREACHABLE_FROM_WEB, error=error)
         return Check.PASSED, None
 
@@ -51,6 +52,6 @@ def _read_answers(engine: str) -> list[tuple[str, str | None]]:
     """Each web process with what it says of the engine; None for nothing yet."""
     rows = WebPresence.objects.filter(seen_at__gte=Now() - HEARD_WITHIN, reached__isnull=False)
     return [
-        (f"web process {pid} on {host}", (reached or {}).get(engine))
+        (fill_in("web process {pid} on {host}", pid=pid, host=host), (reached or {}).get(engine))
         for host, pid, reached in rows.values_list("host", "pid", "reached")
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from typing import Any
 
 from django.db import transaction
 from django.db.models.functions import Now
@@ -10,6 +11,8 @@ from django.db.models.functions import Now
 from gateway.audit import record_change
 from gateway.database.changes import announce_change
 from gateway.errors import NotFound, SwitchRefused
+from gateway.wording import fill_in
+from modelops.domain.switching.names import name_state
 from modelops.domain.switching.states import LIVE_STATES, SwitchState
 from modelops.models import DEFAULT_SLOT, Slot, Switch, SwitchEvent
 from modelops.switching.actor import Actor
@@ -27,7 +30,9 @@ def cancel_switch(switch_id: uuid.UUID | None, actor: Actor, *, slot: str = DEFA
         Slot.objects.select_for_update(of=("self",)).get(pk=switch.slot_id)
         switch.refresh_from_db()
         if not switch.is_live:
-            raise SwitchRefused(f"The switch has ended already: {switch.state}.")
+            raise SwitchRefused(
+                fill_in("The switch has ended already: {state}.", state=name_state(switch.state))
+            )
         if switch.state == SwitchState.REQUESTED:
             end_waiting_switch(switch, by=actor.name)
         elif switch.cancel_requested_at is None:
@@ -54,11 +59,10 @@ def _find_switch(switch_id: uuid.UUID | None, slot: str) -> Switch:
 def ask_to_cancel(switch: Switch, *, by: str) -> None:
     """Have the switcher end a live switch. Part of the caller's transaction, which holds the slot."""
     Switch.objects.filter(pk=switch.pk, state__in=LIVE_STATES, cancel_requested_at=None).update(
-        cancel_requested_at=Now(), cancelled_by=by
+        cancel_requested_at=Now(), **_name_canceller(switch, by)
     )
-    SwitchEvent.objects.create(
-        switch=switch, kind=SwitchEvent.Kind.NOTE, state=switch.state, message=f"cancel asked for by {by}"
-    )
+    message = fill_in("cancel asked for by {by}", by=by)
+    SwitchEvent.objects.record(switch, kind=SwitchEvent.Kind.NOTE, message=message)
 
 
 def end_waiting_switch(switch: Switch, *, by: str) -> None:
@@ -66,15 +70,18 @@ def end_waiting_switch(switch: Switch, *, by: str) -> None:
     changed = Switch.objects.filter(pk=switch.pk, state=SwitchState.REQUESTED).update(
         state=SwitchState.CANCELLED,
         cancel_requested_at=Now(),
-        cancelled_by=by,
+        **_name_canceller(switch, by),
         state_since=Now(),
         ended_at=Now(),
     )
     if changed:
         switch.state = SwitchState.CANCELLED
-        SwitchEvent.objects.create(
-            switch=switch,
+        SwitchEvent.objects.record(
+            switch,
             kind=SwitchEvent.Kind.STATE,
-            state=SwitchState.CANCELLED,
-            message=f"cancelled by {by} before it began",
+            message=fill_in("cancelled by {by} before it began", by=by),
         )
+
+
+def _name_canceller(switch: Switch, by: str) -> dict[str, Any]:
+    return {"cancelled_by": str(by), "request_texts": {**(switch.request_texts or {}), "cancelled_by": by}}

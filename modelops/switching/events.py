@@ -11,6 +11,7 @@ from typing import Any
 from django.db.models import Max
 
 from modelops.models import SwitchEvent
+from modelops.models.switches import MESSAGE, choose_text
 
 PAGE_SIZE = 500
 
@@ -68,7 +69,14 @@ def _read(query: EventQuery) -> list[SwitchEventView]:
     columns = ("id", "switch_id", "switch__slot__slug", "at", "kind", "state", "message", "data")
     return [
         SwitchEventView(
-            id=row_id, switch=switch, slot=slot, at=at, kind=kind, state=state, message=message, data=data
+            id=row_id,
+            switch=switch,
+            slot=slot,
+            at=at,
+            kind=kind,
+            state=state,
+            message=choose_text(message, data.pop(MESSAGE, None)),
+            data=data,
         )
         for row_id, switch, slot, at, kind, state, message, data in rows.values_list(*columns)[:PAGE_SIZE]
     ]

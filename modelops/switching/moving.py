@@ -11,6 +11,7 @@ from gateway.audit import record_change
 from gateway.database.changes import announce_change
 from gateway.errors import SwitchRefused
 from gateway.near_names import suggest_names
+from gateway.wording import fill_in
 from modelops.models import Slot, SwitcherPresence
 from modelops.switching.actor import Actor
 from modelops.switching.slots import get_slot
@@ -32,8 +33,11 @@ def move_slot(slug: str, actor: Actor, *, to: str = "", force: bool = False) -> 
         own = next((each for each in present if each.box == slot.box), None)
         if own is not None and not force:
             raise SwitchRefused(
-                f"A switcher runs on {describe_box(slot.box, slot.box_host)}, where the slot is, and would "
-                "leave the slot's engines behind: stop it first, or use --force."
+                fill_in(
+                    "A switcher runs on {box}, where the slot is, and would leave the slot's engines behind: "
+                    "stop it first, or use --force.",
+                    box=describe_box(slot.box, slot.box_host),
+                )
             )
         before = slot.box
         # As with any new holder the fence grows, so that a write under way finds nothing.
@@ -56,8 +60,10 @@ def _choose(slot: Slot, present: Sequence[SwitcherPresence], to: str) -> Switche
     fitting = [each for each in others.values() if to in ("", each.box, each.host, each.box_host)]
     if len(fitting) == 1:
         return fitting[0]
-    known = "; ".join(describe_box(each.box, each.box_host) for each in others.values()) or "none"
-    what = f"Which box is {to!r}?" if to else "To which box?"
-    problem = f"{what} Other boxes whose switcher has been heard of: {known}."
+    known = "; ".join(describe_box(each.box, each.box_host) for each in others.values()) or fill_in("none")
+    what = fill_in("Which box is {to}?", to=repr(to)) if to else fill_in("To which box?")
+    problem = fill_in(
+        "{question} Other boxes whose switcher has been heard of: {known}.", question=what, known=known
+    )
     names = [name for each in others.values() for name in (each.box_host, each.host, each.box) if name]
     raise SwitchRefused(suggest_names(problem, to, names))

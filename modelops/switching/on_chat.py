@@ -12,6 +12,7 @@ from django.utils import timezone
 from gateway.audit import ChatCaller
 from gateway.conf import get_config
 from gateway.errors import DoesNotFit, ModelNotFound, ModelSwitching, SwitchRefused
+from gateway.wording import fill_in
 from modelops.domain.switching.request import SwitchRequest
 from modelops.models import Slot, Switch
 from modelops.switching.actor import Actor
@@ -28,7 +29,7 @@ def request_switch_for_chat(profile_slug: str, caller: ChatCaller) -> None:
     ModelNotFound, DoesNotFit or SwitchRefused. These carry no details: the plan is for admins.
     """
     actor = Actor(Switch.Via.CHAT, caller.user_id, caller.username, request=caller)
-    request = SwitchRequest(profile_slug, reason="asked for by a chat request")
+    request = SwitchRequest(profile_slug, reason=fill_in("asked for by a chat request"))
     try:
         request_switch(request, actor, guard=_refuse_thrashing)
     except (DoesNotFit, SwitchRefused) as exc:
@@ -43,7 +44,7 @@ def _refuse_thrashing(slot: Slot, live: Sequence[Switch]) -> None:
     now = timezone.now()
     if live:
         raise ModelSwitching(
-            f"A switch to {live[-1].to_profile!r} is under way.",
+            fill_in("A switch to {to_profile} is under way.", to_profile=repr(live[-1].to_profile)),
             retry_after_s=count_remaining_s(live[-1], now),
         )
     # However the last one ended: a switch that fails or is given up again and again is thrash as well.

@@ -9,6 +9,7 @@ from django.core.exceptions import ValidationError
 from django.db.models.functions import Now
 
 from gateway.errors import SwitchRefused
+from gateway.wording import fill_in
 from modelops.domain.fit.report import Verdict
 from modelops.domain.profiles.engine_args import build_environment, build_serve_arguments
 from modelops.domain.profiles.spec import EngineKind, ProfileSpec, to_values
@@ -75,7 +76,11 @@ def build_planned_spec(profile: ModelProfile, max_model_len: int | None) -> Prof
     try:
         return profile.to_spec(**replaced)
     except ValidationError as exc:
-        message = f"The profile {profile.slug!r} is not valid: {describe_invalid(exc)}"
+        message = fill_in(
+            "The profile {slug} is not valid: {problem}",
+            slug=repr(profile.slug),
+            problem=describe_invalid(exc),
+        )
         raise SwitchRefused(message, param="profile_id") from exc
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -12,6 +12,8 @@ from gateway.audit import record_change
 from gateway.conf import get_config
 from gateway.database.changes import announce_change
 from gateway.errors import DoesNotFit, SwitchRefused
+from gateway.wording import Translatable, fill_in, fill_text, join_texts
+from modelops.domain.switching.names import name_policy
 from modelops.domain.switching.plan import Plan, PlanKind
 from modelops.domain.switching.request import SwitchRequest
 from modelops.domain.switching.states import UNTOUCHED_STATES, SwitchState
@@ -19,9 +21,18 @@ from modelops.fit.profile_fits import get_profile
 from modelops.models import ModelProfile, Slot, Switch, SwitchEvent
 from modelops.switching.actor import Actor
 from modelops.switching.cancelling import ask_to_cancel, end_waiting_switch
+from modelops.switching.contexts import write_context
 from modelops.switching.plan_text import describe_problem
 from modelops.switching.planning import plan_switch
 from modelops.switching.slots import find_default_slot, find_slot, get_slot
+
+ASKED_THROUGH: Mapping[Switch.Via, Translatable] = {
+    Switch.Via.API: "asked for through the API",
+    Switch.Via.ADMIN: "asked for through the admin pages",
+    Switch.Via.COMMAND: "asked for through the command line",
+    Switch.Via.CHAT: "asked for by a chat request",
+    Switch.Via.SYSTEM: "asked for by the switcher itself",
+}
 
 
 class RequestOutcome(StrEnum):
@@ -56,13 +67,16 @@ def request_switch(request: SwitchRequest, actor: Actor, *, guard: Guard | None 
 
     A switch that is joined before the old engine is touched drains from now on as this request says. A live
     switch to another profile is superseded where the old engine is untouched, and is waited for where it is
-    not. What is begun or changed is in the audit trail in the same transaction. Raises NotFound for no such
-    slot, ModelNotFound, DoesNotFit, SwitchRefused, or what `guard` raises; then nothing has changed.
+    not. What is begun or changed (with `keep_context` the profile, too) is in the audit trail in the same
+    transaction. Raises NotFound for no such slot, ModelNotFound, DoesNotFit, SwitchRefused, or what `guard`
+    raises; then nothing has changed.
     """
     profile = get_profile(request.profile)
     found = get_slot(request.slot)
     plan = _plan(found, profile, request)
     with transaction.atomic():
+        if request.keep_context and request.max_model_len is not None:
+            write_context(profile, request.max_model_len, request=actor.request)
         locked = Slot.objects.select_for_update(of=("self",)).get(pk=found.pk)
         if locked.active_engine_id != found.active_engine_id:
             # Another engine became the active one while the plan was made.
@@ -106,13 +120,16 @@ def _take_over(switch: Switch, request: SwitchRequest, actor: Actor) -> tuple[st
     for name, value in changes.items():
         setattr(switch, name, value)
     switch.save(update_fields=[*changes])
-    SwitchEvent.objects.create(
-        switch=switch,
+    SwitchEvent.objects.record(
+        switch,
         kind=SwitchEvent.Kind.NOTE,
-        state=switch.state,
-        message=f"{actor.name} changed how it drains: up to {switch.drain_timeout_s} s, "
-        f"then {switch.get_drain_policy_display()}",
-        data={"actor": actor.name, "reason": request.reason, **changes},
+        message=fill_in(
+            "{actor} changed how it drains: up to {seconds} s, then {policy}",
+            actor=actor.name,
+            seconds=switch.drain_timeout_s,
+            policy=name_policy(switch.drain_policy),
+        ),
+        data={"actor": actor.name, "reason": str(request.reason), **changes},
     )
     record_change("switch_changed", switch, request=actor.request, changes=changes)
     return tuple(changes)
@@ -122,7 +139,7 @@ def refuse_unless_accepted(plan: Plan) -> None:
     """Raises DoesNotFit or SwitchRefused, naming every problem that stands and carrying the plan along."""
     if plan.is_accepted:
         return
-    message = " ".join(describe_problem(problem) for problem in plan.refusals)
+    message = join_texts(" ", [describe_problem(problem) for problem in plan.refusals])
     kind = DoesNotFit if any(p.code == "does_not_fit" for p in plan.refusals) else SwitchRefused
     raise kind(message, param="profile_id", details={"plan": plan.serialise()})
 
@@ -139,7 +156,8 @@ def _insert_switch(
         actor_id=actor.user_id,
         actor_name=actor.name,
         via=actor.via,
-        reason=request.reason,
+        reason=str(request.reason),
+        request_texts={"reason": request.reason},
         force=plan.is_forced,
         drain_timeout_s=config.drain_timeout_s if drain_timeout_s is None else drain_timeout_s,
         drain_policy=request.drain_policy or config.drain_policy,
@@ -149,17 +167,16 @@ def _insert_switch(
     for other in superseded:
         if other.state == SwitchState.REQUESTED:
             # At most one waits: the newest request counts.
-            end_waiting_switch(other, by=f"a switch to {request.profile}")
+            end_waiting_switch(other, by=fill_in("a switch to {profile}", profile=request.profile))
     switch.save(force_insert=True)
     _supersede(superseded, switch)
-    SwitchEvent.objects.create(
-        switch=switch,
+    SwitchEvent.objects.record(
+        switch,
         kind=SwitchEvent.Kind.STATE,
-        state=switch.state,
-        message=f"asked for through the {switch.get_via_display()}",
+        message=fill_text(ASKED_THROUGH[Switch.Via(switch.via)], {}),
         data={
             "actor": actor.name,
-            "reason": request.reason,
+            "reason": str(request.reason),
             "force": plan.is_forced,
             "profile": request.profile,
         },
@@ -173,6 +190,6 @@ def _supersede(others: Sequence[Switch], switch: Switch) -> None:
     """Have `switch` take the place of those that have not touched the old engine."""
     for other in others:
         if other.state in UNTOUCHED_STATES:
-            ask_to_cancel(other, by=f"a switch to {switch.to_profile}")
+            ask_to_cancel(other, by=fill_in("a switch to {profile}", profile=switch.to_profile))
         if other.state in UNTOUCHED_STATES or other.state == SwitchState.CANCELLED:
             Switch.objects.filter(pk=other.pk).update(superseded_by=switch)

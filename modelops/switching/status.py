@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -12,6 +12,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from gateway.conf import get_config
+from gateway.wording import Translatable, fill_in, fill_text, join_texts
 from modelops.domain.engine_log.causes import RootCause
 from modelops.domain.engine_log.failures import describe_for_everybody
 from modelops.domain.switching.readiness import expect_ready_at
@@ -20,7 +21,8 @@ from modelops.fit.profile_fits import get_gpu_choice
 from modelops.fit.summary import serialise_hardware
 from modelops.models import DEFAULT_SLOT, Gate, ModelProfile, Slot, Switch
 from modelops.serving.external_engine import ExternalView, get_external_engine
-from modelops.switching.draining import Draining, describe_draining, find_draining
+from modelops.switching.draining import Draining, count_requests, describe_draining, find_draining
+from modelops.switching.remedies import offer_remedies_for, serialise_remedy
 from modelops.switching.selectors import find_last_error, find_switcher, list_live_switches, list_slots
 from modelops.switching.slots import find_default_slot
 from modelops.switching.switchers import describe_box, list_present
@@ -100,7 +102,9 @@ def find_external_status(view: ExternalView, slot: Slot) -> SlotStatus:
     """The state of the default slot while the engine of VLLM_BASE_URL serves in place of one of its own."""
     live = list_live_switches(slot)
     switch = live[0] if live else None
-    problem = f"The engine at VLLM_BASE_URL: {view.problem}." if view.problem else ""
+    problem = ""
+    if view.problem:
+        problem = fill_in("The engine at VLLM_BASE_URL: {problem}.", problem=view.problem)
     profile = _find_profile(view.models[0].name) if view.models else ""
     since = None
     if switch is not None:
@@ -147,7 +151,9 @@ def serialise_status(*, for_admin: bool) -> dict[str, Any]:
     statuses = list_slot_statuses()
     switcher = find_switcher(statuses[0].slot)
     notices = [
-        f"{describe_box(each.box, each.box_host)}: {each.notice}" for each in list_present() if each.notice
+        join_texts(": ", [describe_box(each.box, each.box_host), each.notice_text])
+        for each in list_present()
+        if each.notice
     ]
     return {
         **serialise_slots(statuses, for_admin=for_admin),
@@ -194,6 +200,7 @@ def _serialise_slot(status: SlotStatus, now: datetime, *, for_admin: bool) -> di
         "progress": switch.percent if switch else None,
         "eta_s": count_remaining_s(switch, now) if switch else None,
         "detail": (describe_detail(switch, draining, now) if switch else status.problem) or None,
+        "requests": None if status.slot._state.adding else asdict(count_requests(status.slot.id)),
         "draining": _serialise_draining(draining) if draining else None,
         "switch": _brief_switch(switch) if switch else None,
         "waiting": _brief_switch(status.waiting) if status.waiting else None,
@@ -230,7 +237,7 @@ def _serialise_draining(draining: Draining) -> dict[str, Any]:
 
 def describe_detail(switch: Switch, draining: Draining | None, now: datetime) -> str:
     """What is going on, in words: of running answers as they are now, else as the switcher wrote it down."""
-    return describe_draining(draining, now) if draining else switch.detail
+    return describe_draining(draining, now) if draining else switch.get_text("detail")
 
 
 def count_remaining_s(switch: Switch, now: datetime) -> int | None:
@@ -251,13 +258,33 @@ def _serialise_last_error(status: SlotStatus, *, for_admin: bool) -> dict[str, A
     cause = status.slot.problem or (failed.root_cause if failed else None)
     if failed is None and not cause:
         return None
-    ended = f"the switch to {failed.to_profile} was {failed.get_state_display()}." if failed else ""
+    ended = _describe_end(failed) if failed else ""
     ending = RootCause("", ended).serialise()
+    # What was switched to may be another profile than the one whose engine has the problem.
+    slug = status.slot.desired_profile if status.slot.problem or failed is None else failed.to_profile
     return {
         **(serialise_cause(cause, for_admin=for_admin) if cause else ending),
+        "remedies": _serialise_remedies(cause, slug, status.slot) if cause and for_admin else [],
         "switch_id": str(failed.id) if failed else None,
         "at": _write_time(failed.ended_at if failed else status.slot.changed_at),
     }
+
+
+def _serialise_remedies(cause: Mapping[str, Any], slug: str, slot: Slot) -> list[dict[str, Any]]:
+    return [serialise_remedy(offer) for offer in offer_remedies_for(RootCause.parse(cause), slug, slot.slug)]
+
+
+ENDED: Mapping[str, Translatable] = {
+    SwitchState.ACTIVE: "the switch to {profile} was carried out.",
+    SwitchState.REJECTED: "the switch to {profile} was rejected.",
+    SwitchState.CANCELLED: "the switch to {profile} was cancelled.",
+    SwitchState.ROLLED_BACK: "the switch to {profile} was rolled back.",
+    SwitchState.DEGRADED: "the switch to {profile} failed, and nothing serves.",
+}
+
+
+def _describe_end(switch: Switch) -> str:
+    return fill_text(ENDED[SwitchState(switch.state)], {"profile": switch.to_profile})
 
 
 def serialise_cause(cause: Mapping[str, Any], *, for_admin: bool) -> dict[str, Any]:

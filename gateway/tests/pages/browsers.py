@@ -48,8 +48,11 @@ class Visitor:
         self.context.request.get(form)
         tokens = {cookie["name"]: cookie["value"] for cookie in self.context.cookies(form)}
         password = password or (ADMIN_PASSWORD if username == "admin" else USER_PASSWORD)
-        fields: dict[str, str | float | bool] = {"username": username, "password": password}
-        fields["csrfmiddlewaretoken"] = tokens["csrftoken"]
+        fields: dict[str, str | float | bool] = {
+            "username": username,
+            "password": password,
+            "csrfmiddlewaretoken": tokens["csrftoken"],
+        }
         answer = self.context.request.post(form, form=fields, max_redirects=0)
         assert answer.status == 302, answer.text()
         self.page.goto(f"{self.url}{path}")

@@ -9,6 +9,7 @@ import pytest
 from playwright.sync_api import expect
 
 from conversations.tests.sample_files import image
+from gateway.tests.live import GatewayProcess, wait_until
 from gateway.tests.pages.browsers import Visitor
 from gateway.tests.pages.chats import answers_of, box_of, questions_of, send, wait_for_end, wait_for_text
 from gateway.tests.pages.speaking_engine import SpeakingEngine
@@ -35,7 +36,7 @@ def give(page: Page, how: str, name: str, media_type: str, content: bytes) -> No
 
 
 def choose(page: Page, name: str, media_type: str, content: bytes) -> None:
-    page.get_by_label("Files to attach").set_input_files(
+    page.locator("input[type=file]").set_input_files(
         {"name": name, "mimeType": media_type, "buffer": content}
     )
 
@@ -76,6 +77,74 @@ def test_image_is_pasted_or_dropped_and_shown(listener: Visitor, speaker: Speaki
     picture = questions_of(page).get_by_role("img", name="picture.png")
     picture.wait_for()
     assert picture.evaluate("element => element.naturalWidth") > 0
+
+
+@pytest.mark.parametrize(
+    ("name", "media_type", "content"),
+    [("notes.txt", "text/plain", b"The meeting is at three."), ("picture.png", "image/png", image())],
+)
+def test_file_is_sent_without_a_word(
+    listener: Visitor, speaker: SpeakingEngine, name: str, media_type: str, content: bytes
+) -> None:
+    page = listener.page
+    button = page.get_by_role("button", name="Send", exact=True)
+    expect(button).to_be_disabled()
+    choose(page, name, media_type, content)
+
+    button.click()
+    speaker.answer("Thank you.")
+
+    wait_for_end(page)
+    shown = questions_of(page).get_by_role("list", name="Files")
+    expect(shown.get_by_role("img", name=name).or_(shown.get_by_role("button", name=name))).to_be_visible()
+    page.wait_for_url("**/chat/#*")
+    page.reload()
+    expect(questions_of(page)).to_have_count(1)
+    wait_for_text(answers_of(page), "Thank you.")
+    sidebar = page.get_by_role("navigation", name="Conversations")
+    expect(sidebar.get_by_role("link", name=name).first).to_be_visible()
+
+
+def test_attached_files_are_part_of_the_draft(listener: Visitor, speaker: SpeakingEngine) -> None:
+    page, since = listener.page, len(speaker.asked)
+    attached = page.get_by_role("list", name="Attached files")
+    choose(page, "plan.txt", "text/plain", b"The plan is to stay.")
+    choose(page, "view.png", "image/png", image(colour=9))
+    expect(attached.get_by_text("Sending")).to_have_count(0)
+    box_of(page).fill("Look at these")
+    wait_until(lambda: "Look at these" in page.evaluate("JSON.stringify(localStorage)"))
+
+    page.reload()
+
+    expect(attached.get_by_role("listitem")).to_have_count(2)
+    expect(box_of(page)).to_have_value("Look at these")
+    expect(attached.locator("img")).to_have_js_property("complete", True)
+    page.get_by_role("button", name="Send", exact=True).click()
+    speaker.answer("I see.")
+    wait_for_end(page)
+    assert "The plan is to stay." in str(speaker.asked[since]["messages"][-1]["content"])
+    page.reload()
+    wait_for_text(answers_of(page), "I see.")
+    expect(attached).to_have_count(0)
+
+
+def test_attached_file_that_is_gone_by_now_says_so(
+    listener: Visitor, speaker: SpeakingEngine, speaking_site: GatewayProcess
+) -> None:
+    page = listener.page
+    choose(page, "gone.txt", "text/plain", b"Soon this is gone.")
+    attached = page.get_by_role("list", name="Attached files")
+    expect(attached.get_by_text("Sending")).to_have_count(0)
+    wait_until(lambda: "gone.txt" in page.evaluate("JSON.stringify(localStorage)"))
+    with speaking_site.client() as client:
+        file_id = client.get("/api/files").json()["data"][0]["id"]
+        assert client.delete(f"/api/files/{file_id}").status_code == 204
+
+    page.reload()
+
+    wait_for_text(problem_of(page), "no longer on the server")
+    listener.forgive("status of 404")
+    expect(page.get_by_role("button", name="Send", exact=True)).to_be_disabled()
 
 
 def test_file_that_is_too_large_names_the_bound_and_can_be_removed(listener: Visitor) -> None:
@@ -126,7 +195,7 @@ def test_model_that_reads_no_pictures_is_said_so_now_and_later(
     speaker.refusal = None
     page.reload()
 
-    wait_for_text(answer, "images need a model that reads them")
+    wait_for_text(answer, "This model does not read images.")
     expect(answer.get_by_role("button", name="Good answer")).to_have_count(0)
     expect(answer).not_to_contain_text("tokens")
     listener.forgive("status of 400")

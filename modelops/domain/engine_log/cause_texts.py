@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from gateway.wording import Translatable
 from modelops.domain.engine_log.causes import Cause
 
-DEFAULT_FACTS: Mapping[str, str] = {
+DEFAULT_FACTS: Mapping[str, Translatable] = {
     "error": "it gave no reason",
     "seconds": "a long time",
     "phase": "start-up",
@@ -22,7 +23,7 @@ DEFAULT_FACTS: Mapping[str, str] = {
     "repository": "the one of the profile",
 }
 
-MESSAGES: Mapping[Cause, str] = {
+MESSAGES: Mapping[Cause, Translatable] = {
     Cause.GPU_OCCUPIED: "The GPU has too little free memory for the engine to begin: something else uses it.",
     Cause.GPU_OUT_OF_MEMORY: "The GPU ran out of memory during {phase}.",
     Cause.NO_ROOM_FOR_KV: "Weights and overhead leave no memory for the KV cache.",
@@ -68,19 +69,19 @@ MESSAGES: Mapping[Cause, str] = {
     Cause.REGISTRY_UNREACHABLE: "The registry of {image} could not be reached.",
     Cause.REGISTRY_DENIED: "The registry refused {image}: it does not exist there, or is private.",
     Cause.PROGRAM_MISSING: "The program to start is not installed: {error}.",
-    Cause.GPUS_UNKNOWN: "The GPUs could not be read for {seconds} s: {error}.",
-    Cause.START_OVERDUE: "The runtime did not start the engine within {seconds} s: {error}.",
-    Cause.MEMORY_HELD: "GPU memory was still held after {seconds} s by {processes}.",
-    Cause.STALLED: "The start stood still for {seconds} s during {phase}.",
+    Cause.GPUS_UNKNOWN: "The GPUs could not be read for {seconds}: {error}.",
+    Cause.START_OVERDUE: "The runtime did not start the engine for {seconds}: {error}.",
+    Cause.MEMORY_HELD: "GPU memory was still held after {seconds} by {processes}.",
+    Cause.STALLED: "The start stood still for {seconds} during {phase}.",
     Cause.START_VANISHED: "The engine that was being started is gone, and not by our doing: {name}.",
     Cause.WRONG_SERVED_NAME: "The engine serves {found} instead of {expected}.",
     Cause.CONTEXT_TOO_SHORT: "The engine serves a context of {found} tokens instead of {expected}.",
     Cause.CANARY_FAILED: "The model did not answer a first question: {error}.",
-    Cause.NOT_HEALTHY: "The engine said it was ready but was not healthy within {seconds} s: {error}.",
+    Cause.NOT_HEALTHY: "The engine said it was ready but was not healthy for {seconds}: {error}.",
     Cause.UNREACHABLE_FROM_WEB: "The engine works, and a web process does not reach it: {error}.",
 }
 
-ADVICE: Mapping[Cause, str] = {
+ADVICE: Mapping[Cause, Translatable] = {
     Cause.GPU_OCCUPIED: "See who uses it (manage.py gpu_status) and end that, or lower "
     "gpu_memory_utilization.",
     Cause.GPU_OUT_OF_MEMORY: "Use a quantized model, more GPUs (tensor_parallel_size), fewer sequences "

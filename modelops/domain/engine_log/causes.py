@@ -76,7 +76,10 @@ class Cause(StrEnum):
 
 @dataclass(frozen=True)
 class RootCause:
-    """Why a start failed. `retry_max_model_len` is the context to offer for another try."""
+    """Why a start failed, in texts that can be translated (`gateway.wording`).
+
+    `retry_max_model_len` is the context to offer for another try.
+    """
 
     code: str
     message: str
@@ -96,7 +99,7 @@ class RootCause:
         return self.retry_max_model_len is not None and self.retry_max_model_len >= SHORTEST_RETRY_TOKENS
 
     def serialise(self) -> dict[str, Any]:
-        """Plain JSON values."""
+        """JSON values; message and advice stay `FilledText`s, which `TextsField` keeps."""
         return {
             "code": self.code,
             "message": self.message,
@@ -110,8 +113,8 @@ class RootCause:
         """The opposite of `serialise`."""
         return cls(
             code=str(values.get("code", Cause.RUNTIME_ERROR)),
-            message=str(values.get("message", "")),
-            advice=str(values.get("advice", "")),
+            message=values.get("message") or "",
+            advice=values.get("advice") or "",
             evidence=str(values.get("evidence", "")),
             retry_max_model_len=values.get("retry_max_model_len"),
         )

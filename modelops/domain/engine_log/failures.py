@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 import signal
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from gateway.wording import FilledText, Translatable, fill_in, fill_text, join_texts
 from modelops.domain.engine_log.cause_texts import ADVICE, DEFAULT_FACTS, MESSAGES
 from modelops.domain.engine_log.causes import SHORTEST_RETRY_TOKENS, Cause, RootCause
 from modelops.domain.engine_log.failure_signatures import (
@@ -29,7 +30,7 @@ _SOURCE = re.compile(r'^(?: {4}|\t|  File ")|^\s*$')
 _EVIDENCE_CHARS = 600
 _ERROR_CHARS = 300
 _BLOCK_TOKENS = 16
-_PHASE_WORDS = {
+PHASE_WORDS: Mapping[Phase, Translatable] = {
     Phase.BOOT: "its first steps",
     Phase.DISTRIBUTED: "the connection of its GPUs",
     Phase.DOWNLOAD: "the search for the weights",
@@ -42,7 +43,8 @@ _PHASE_WORDS = {
 }
 
 
-_NOT_CARRIED_OUT = "The switch was not carried out."
+_NOT_CARRIED_OUT = fill_in("The switch was not carried out.")
+_DEFAULTS = {name: fill_text(text, {}) for name, text in DEFAULT_FACTS.items()}
 
 
 def describe_cause(
@@ -56,12 +58,14 @@ def describe_cause(
     known = Cause(code) if code in set(Cause) else Cause.RUNTIME_ERROR
     given = {name: _write(value) for name, value in facts.items() if value not in (None, "", [], ())}
     if given.get("phase") in set(Phase):
-        given["phase"] = _PHASE_WORDS[Phase(given["phase"])]
-    texts = {**DEFAULT_FACTS, **given}
+        given["phase"] = fill_text(PHASE_WORDS[Phase(given["phase"])], {})
+    if "seconds" in given:
+        given["seconds"] = fill_in("{count} s", count=given["seconds"])
+    texts = {**_DEFAULTS, **given}
     return RootCause(
         code=str(known),
-        message=MESSAGES[known].format_map(texts),
-        advice=ADVICE.get(known, "").format_map(texts),
+        message=_fill(MESSAGES[known], texts),
+        advice=_fill(ADVICE.get(known, ""), texts),
         evidence=evidence,
         retry_max_model_len=retry_max_model_len,
     )
@@ -70,8 +74,14 @@ def describe_cause(
 def describe_for_everybody(cause: RootCause) -> RootCause:
     """The cause without what was found on the machine: paths, images, processes, settings, log lines."""
     known = cause.code in set(Cause)
-    message = MESSAGES[Cause(cause.code)].format_map(DEFAULT_FACTS) if known else _NOT_CARRIED_OUT
+    message = _fill(MESSAGES[Cause(cause.code)], _DEFAULTS) if known else _NOT_CARRIED_OUT
     return RootCause(cause.code, message)
+
+
+def _fill(text: Translatable, facts: Mapping[str, str]) -> str:
+    """The text with those of the facts that it names."""
+    named = {name: value for name, value in facts.items() if f"{{{name}}}" in text}
+    return fill_text(text, named) if text else ""
 
 
 def classify_failure(
@@ -128,7 +138,7 @@ def _explain(cause: Cause, text: str, phase: Phase) -> RootCause:
     if cause is Cause.CONTEXT_TOO_LONG:
         retry = _find_shorter_context(text)
         asked = ASKED_LENGTH.search(text)
-        facts["length"] = f"of {int(asked[1]):,} tokens" if asked else None
+        facts["length"] = fill_in("of {tokens} tokens", tokens=f"{int(asked[1]):,}") if asked else None
     return describe_cause(cause, evidence=text.strip()[:_EVIDENCE_CHARS], retry_max_model_len=retry, **facts)
 
 
@@ -146,7 +156,9 @@ def _explain_end(exit_code: int | None, phase: Phase) -> RootCause:
         return describe_cause(Cause.STALLED, phase=phase)
     number = -exit_code if exit_code < 0 else exit_code - 128
     if number > 0 and number in {int(each) for each in signal.Signals}:
-        return describe_cause(Cause.KILLED, signal=f"signal {signal.Signals(number).name}", phase=phase)
+        return describe_cause(
+            Cause.KILLED, signal=fill_in("signal {name}", name=signal.Signals(number).name), phase=phase
+        )
     return describe_cause(Cause.EXITED, phase=phase, exit_code=exit_code)
 
 
@@ -161,8 +173,10 @@ def _shorten(text: str) -> str:
 
 
 def _write(value: Any) -> str:
+    if isinstance(value, FilledText):
+        return value
     if isinstance(value, float):
         return f"{value:.0f}" if value >= 10 else f"{value:g}"
     if isinstance(value, list | tuple):
-        return ", ".join(str(item) for item in value)
+        return join_texts(", ", [_write(item) for item in value])
     return str(value)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from gateway.wording import fill_in
 from modelops.domain.errors import FieldError, UnknownLayoutError
 from modelops.domain.fit.config_reader import (
     HIDDEN,
@@ -108,7 +109,11 @@ def parse_architecture(config: Config, quantization_flag: str | None = None) -> 
         _reject_foreign(text, identity.model_type)
         layout = Layout()
     if layout.builder == "unknown":
-        raise UnknownLayoutError(f"model type {identity.model_type!r} varies from layer to layer")
+        raise UnknownLayoutError(
+            fill_in(
+                "model type {model_type} varies from layer to layer", model_type=repr(identity.model_type)
+            )
+        )
     shape = read_shape(text, layout, identity.model_type)
     layers = _build_layers(text, layout, shape)
     return _assemble(config, text, identity, layout, shape, layers, quantization_flag)
@@ -120,7 +125,7 @@ def _identify(config: Config, text: Config) -> _Identity:
     names += [str(item) for item in classes] if isinstance(classes, list) else [str(classes)]
     candidates = [squash(name) for name in names if name]
     if not candidates:
-        raise FieldError("config.model_type", "is missing, and so is architectures")
+        raise FieldError("config.model_type", fill_in("is missing, and so is architectures"))
     stripped = [_strip(name) for name in candidates]
     tower = next((name for name in stripped if name in VISION_TYPES), None)
     if tower is None and _is_multimodal(config) and "chatglm" not in stripped:
@@ -144,7 +149,13 @@ def _strip(name: str) -> str:
 def _reject_foreign(text: Config, model_type: str) -> None:
     for key, value in text.items():
         if value and any(marker in key for marker in _FOREIGN_MARKERS):
-            raise UnknownLayoutError(f"model type {model_type!r} is not in the table and has {key!r}")
+            raise UnknownLayoutError(
+                fill_in(
+                    "model type {model_type} is not in the table and has {key}",
+                    model_type=repr(model_type),
+                    key=repr(key),
+                )
+            )
 
 
 def _build_layers(text: Config, layout: Layout, shape: TextShape) -> list[Layer]:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 from math import ceil
 
+from gateway.wording import fill_in
 from modelops.domain.errors import UnknownLayoutError
 from modelops.domain.fit import calibration
 from modelops.domain.fit.budget import Budget, compute_budget, estimate_band, find_longest_context
@@ -41,7 +42,11 @@ def assess_fit(
     used = _select_gpus(settings, gpus)
     needed = settings.tensor_parallel_size * settings.pipeline_parallel_size
     if len(used) < needed:
-        reason = f"{needed} GPUs are needed (tensor × pipeline parallel), {len(gpus)} given"
+        reason = fill_in(
+            "{needed} GPUs are needed (tensor × pipeline parallel), {count} given",
+            needed=needed,
+            count=len(gpus),
+        )
         return FitReport(Verdict.DOES_NOT_FIT, LimitingTerm.GPU_COUNT, (reason,))
     gpu = min(used, key=lambda card: card.total_bytes)
     run = measured if measured is not None and measured.describes(settings, gpu) else None
@@ -51,7 +56,7 @@ def assess_fit(
     try:
         weights = _weigh(model, settings, facts or CheckpointFacts(), gpu, run)
     except UnknownLayoutError as exc:
-        return FitReport(Verdict.UNKNOWN, LimitingTerm.LAYOUT, (str(exc),))
+        return FitReport(Verdict.UNKNOWN, LimitingTerm.LAYOUT, (exc.wording,))
     traits = find_traits(settings, gpu)
     blockers = _find_blockers(model, settings, gpu, traits)
     if run is not None:
@@ -119,8 +124,8 @@ def _name_run(report: FitReport, run: MeasuredRun) -> FitReport:
     is_weighed = run.sizes.weights_bytes is not None
     return replace(
         report,
-        notes=(f"sizes as measured when {run.source} started",),
-        weights_source="engine's log" if is_weighed else report.weights_source,
+        notes=(fill_in("sizes as measured when {source} started", source=run.source),),
+        weights_source=fill_in("engine's log") if is_weighed else report.weights_source,
         calibrated_from=run.source,
     )
 
@@ -156,7 +161,12 @@ def _find_blockers(
     if asked and positions and asked > positions and not settings.is_max_model_len_auto:
         findings.append(
             _Finding(
-                LimitingTerm.CONTEXT, f"max_model_len {asked} is more than the model's {positions} positions"
+                LimitingTerm.CONTEXT,
+                fill_in(
+                    "max_model_len {asked} is more than the model's {positions} positions",
+                    asked=asked,
+                    positions=positions,
+                ),
             )
         )
     return findings
@@ -172,8 +182,14 @@ def _find_memory_failures(budget: Budget, gpus: tuple[Gpu, ...], longest: int) -
             findings.append(
                 _Finding(
                     LimitingTerm.FREE_MEMORY,
-                    f"{_gib(free)} free on {gpu.name} when the engine starts is less than the "
-                    f"{_gib(requested)} it asks for ({budget.settings.gpu_memory_utilization:g} of the card)",
+                    fill_in(
+                        "{free} free on {name} when the engine starts is less than the {requested} it "
+                        "asks for ({share} of the card)",
+                        free=_gib(free),
+                        name=gpu.name,
+                        requested=_gib(requested),
+                        share=f"{budget.settings.gpu_memory_utilization:g}",
+                    ),
                 )
             )
             break
@@ -186,8 +202,14 @@ def _find_memory_failures(budget: Budget, gpus: tuple[Gpu, ...], longest: int) -
         findings.append(
             _Finding(
                 LimitingTerm.KV_CACHE,
-                f"one request of {length} tokens needs {_gib(needed)} of KV cache, "
-                f"{_gib(stage.kv_cache_bytes)} is left; the largest context that fits is {longest}",
+                fill_in(
+                    "one request of {length} tokens needs {needed} of KV cache, {kv_cache_bytes} is "
+                    "left; the largest context that fits is {longest}",
+                    length=length,
+                    needed=_gib(needed),
+                    kv_cache_bytes=_gib(stage.kv_cache_bytes),
+                    longest=longest,
+                ),
             )
         )
     return findings
@@ -195,9 +217,12 @@ def _find_memory_failures(budget: Budget, gpus: tuple[Gpu, ...], longest: int) -
 
 def _name_shortage(budget: Budget) -> _Finding:
     stage = budget.tightest
-    parts = (
-        f"weights {_gib(stage.weights_bytes)}, activation {_gib(budget.activation_bytes)} and overhead "
-        f"leave nothing of the {_gib(budget.requested_bytes)} budget for a KV cache"
+    parts = fill_in(
+        "weights {weights_bytes}, activation {activation_bytes} and overhead leave "
+        "nothing of the {requested_bytes} budget for a KV cache",
+        weights_bytes=_gib(stage.weights_bytes),
+        activation_bytes=_gib(budget.activation_bytes),
+        requested_bytes=_gib(budget.requested_bytes),
     )
     if stage.weights_bytes >= _WEIGHTS_SHARE * budget.requested_bytes:
         return _Finding(LimitingTerm.WEIGHTS, parts)
@@ -229,8 +254,12 @@ def _find_doubts(
         findings.append(
             _Finding(
                 LimitingTerm.KV_CACHE,
-                f"within the uncertainty: {_gib(needed)} of KV cache needed, "
-                f"{_gib(max(band.low_bytes, 0))}–{_gib(band.high_bytes)} expected",
+                fill_in(
+                    "within the uncertainty: {needed} of KV cache needed, {low_bytes}–{high_bytes} expected",
+                    needed=_gib(needed),
+                    low_bytes=_gib(max(band.low_bytes, 0)),
+                    high_bytes=_gib(band.high_bytes),
+                ),
             )
         )
     for gpu in gpus:
@@ -239,15 +268,24 @@ def _find_doubts(
         spare = min(free, gpu.total_bytes) - budget.context_bytes - requested
         if spare < 0:
             findings.append(
-                _Finding(LimitingTerm.FREE_MEMORY, f"free memory on {gpu.name} only just covers the request")
+                _Finding(
+                    LimitingTerm.FREE_MEMORY,
+                    fill_in("free memory on {name} only just covers the request", name=gpu.name),
+                )
             )
             break
         if not traits.counts_graphs and spare < budget.cuda_graph_bytes // 2:
-            text = f"CUDA graphs ({_gib(budget.cuda_graph_bytes)}) come on top and little is spare"
-            findings.append(_Finding(LimitingTerm.CUDA_GRAPHS, f"{text} on {gpu.name}"))
+            text = fill_in(
+                "CUDA graphs ({size}) come on top and little is spare on {card}",
+                size=_gib(budget.cuda_graph_bytes),
+                card=gpu.name,
+            )
+            findings.append(_Finding(LimitingTerm.CUDA_GRAPHS, text))
             break
     if longest < _USEFUL_CONTEXT and longest < length:
-        findings.append(_Finding(LimitingTerm.KV_CACHE, f"only {longest} tokens of context fit"))
+        findings.append(
+            _Finding(LimitingTerm.KV_CACHE, fill_in("only {longest} tokens of context fit", longest=longest))
+        )
     return findings
 
 

@@ -4,6 +4,7 @@ Minimum capabilities are the `get_min_capability` of each class under
 vllm/model_executor/layers/quantization (0.32; FP8 and Marlin asked for 8.0 before 0.14).
 """
 
+from gateway.wording import fill_in
 from modelops.domain.fit.engine_defaults import EngineTraits
 from modelops.domain.fit.specs import Dtype, EngineSettings, Gpu, ModelArchitecture
 
@@ -39,18 +40,27 @@ def find_capability_problems(
     capability = gpu.compute_capability
     if capability is None:
         return []
-    label = f"{gpu.name} has compute capability {capability[0]}.{capability[1]}"
-    problems = []
+    label = fill_in(
+        "{card} has compute capability {capability}",
+        card=gpu.name,
+        capability=f"{capability[0]}.{capability[1]}",
+    )
+    problems: list[str] = []
     if capability < (7, 0):
-        problems.append(f"{label}; vLLM needs 7.0")
+        problems.append(fill_in("{label}; vLLM needs 7.0", label=label))
     if dtype is Dtype.BFLOAT16 and capability < (8, 0):
-        problems.append(f"{label}; bfloat16 needs 8.0 (use float16)")
+        problems.append(fill_in("{label}; bfloat16 needs 8.0 (use float16)", label=label))
     refuses_float16 = traits.version is None or traits.version >= (0, 9, 0)
     if dtype is Dtype.FLOAT16 and not model.allows_float16 and refuses_float16:
-        problems.append(f"model type {model.model_type!r} is not numerically stable in float16")
+        problems.append(
+            fill_in(
+                "model type {model_type} is not numerically stable in float16",
+                model_type=repr(model.model_type),
+            )
+        )
     problems += _check_quantization(model, dtype, capability, label, traits)
     if settings.kv_cache_dtype.startswith("fp8") and capability < (8, 0):
-        problems.append(f"{label}; an FP8 KV cache needs 8.0")
+        problems.append(fill_in("{label}; an FP8 KV cache needs 8.0", label=label))
     return problems
 
 
@@ -68,10 +78,17 @@ def _check_quantization(
     if method == "mxfp4" and traits.version is not None and traits.version < (0, 10, 1):
         minimum = (9, 0)
     if capability < minimum:
-        return [f"{label}; {method} needs {minimum[0]}.{minimum[1]}"]
+        return [
+            fill_in(
+                "{label}; {method} needs {minimum}",
+                label=label,
+                method=method,
+                minimum=f"{minimum[0]}.{minimum[1]}",
+            )
+        ]
     is_plain_awq = method == "awq" and capability < (8, 0) and is_older
     if is_plain_awq and dtype is not Dtype.FLOAT16:
-        return [f"{label}; AWQ runs there in float16 only"]
+        return [fill_in("{label}; AWQ runs there in float16 only", label=label)]
     return []
 
 
@@ -80,11 +97,11 @@ def find_capability_notes(model: ModelArchitecture, settings: EngineSettings, gp
     capability = gpu.compute_capability
     if capability is None:
         return []
-    notes = []
+    notes: list[str] = []
     quantization = model.quantization
     is_fp8 = quantization is not None and quantization.method in ("fp8", "modelopt")
     if is_fp8 and capability < (8, 9):
-        notes.append("FP8 weights run weight-only (Marlin) on this card: smaller, not faster")
+        notes.append(fill_in("FP8 weights run weight-only (Marlin) on this card: smaller, not faster"))
     if settings.kv_cache_dtype.startswith("fp8") and capability < (8, 9):
-        notes.append("an FP8 KV cache needs the FlashInfer back-end on this card")
+        notes.append(fill_in("an FP8 KV cache needs the FlashInfer back-end on this card"))
     return notes

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from gateway.wording import fill_in
 from modelops.domain.errors import FieldError
 
 Config = Mapping[str, Any]
@@ -84,7 +85,9 @@ def get_int(config: Config, names: str | tuple[str, ...], default: int | None = 
         if isinstance(value, list) and value and all(item == value[0] for item in value):
             value = value[0]
         if isinstance(value, bool) or not isinstance(value, int | float) or value != int(value):
-            raise FieldError(f"config.{name}", f"must be a whole number, not {value!r}")
+            raise FieldError(
+                f"config.{name}", fill_in("must be a whole number, not {value}", value=repr(value))
+            )
         return int(value)
     return default
 
@@ -94,9 +97,9 @@ def require_int(config: Config, names: str | tuple[str, ...]) -> int:
     value = get_int(config, names)
     first = names if isinstance(names, str) else names[0]
     if value is None:
-        raise FieldError(f"config.{first}", "is missing")
+        raise FieldError(f"config.{first}", fill_in("is missing"))
     if value <= 0:
-        raise FieldError(f"config.{first}", f"must be above zero, not {value}")
+        raise FieldError(f"config.{first}", fill_in("must be above zero, not {value}", value=value))
     return value
 
 

@@ -3,6 +3,7 @@
 Each rule names the check in vLLM 0.32 that enforces it.
 """
 
+from gateway.wording import fill_in
 from modelops.domain.fit.specs import LayerKind, ModelArchitecture, Quantization
 from modelops.domain.fit.weights import VOCABULARY_PADDING
 
@@ -14,13 +15,23 @@ def find_parallel_problems(
     ranks = tensor_parallel_size
     problems = _check_heads(model, ranks)
     if pipeline_parallel_size > len(model.layers):
-        problems.append(f"{len(model.layers)} layers cannot be split over {pipeline_parallel_size} stages")
+        problems.append(
+            fill_in(
+                "{count} layers cannot be split over {pipeline_parallel_size} stages",
+                count=len(model.layers),
+                pipeline_parallel_size=pipeline_parallel_size,
+            )
+        )
     if ranks == 1:
         return problems
     padded = -(-model.vocab_size // VOCABULARY_PADDING) * VOCABULARY_PADDING
     if padded % ranks:
         # VocabParallelEmbedding: divide(num_embeddings_padded, tp_size)
-        problems.append(f"the vocabulary, padded to {padded}, is not divisible by {ranks}")
+        problems.append(
+            fill_in(
+                "the vocabulary, padded to {padded}, is not divisible by {ranks}", padded=padded, ranks=ranks
+            )
+        )
     problems += _check_widths(model, ranks)
     if model.quantization is not None:
         problems += _check_quantization(model, model.quantization, ranks)
@@ -31,29 +42,55 @@ def _check_heads(model: ModelArchitecture, ranks: int) -> list[str]:
     """`verify_with_parallel_config` (vllm/config/model.py) and the attention classes' own assertions."""
     if model.attention_heads % ranks:
         return [
-            f"total number of attention heads ({model.attention_heads}) must be divisible by "
-            f"tensor parallel size ({ranks})"
+            fill_in(
+                "total number of attention heads ({attention_heads}) must be divisible by tensor "
+                "parallel size ({ranks})",
+                attention_heads=model.attention_heads,
+                ranks=ranks,
+            )
         ]
-    problems = []
+    problems: list[str] = []
     for heads in sorted({layer.cache.kv_heads for layer in model.layers if layer.cache.kv_heads}):
         is_latent = model.uses_mla
         is_uneven = heads % ranks if heads >= ranks else ranks % heads
         if is_uneven and not is_latent:
-            problems.append(f"{heads} KV heads neither divide nor are divided by {ranks}")
+            problems.append(
+                fill_in(
+                    "{heads} KV heads neither divide nor are divided by {ranks}", heads=heads, ranks=ranks
+                )
+            )
     has_state = any(layer.cache.kind is LayerKind.LINEAR for layer in model.layers)
     if has_state and model.state_heads % ranks:
-        problems.append(f"{model.state_heads} state heads are not divisible by {ranks}")
+        problems.append(
+            fill_in(
+                "{state_heads} state heads are not divisible by {ranks}",
+                state_heads=model.state_heads,
+                ranks=ranks,
+            )
+        )
     return problems
 
 
 def _check_widths(model: ModelArchitecture, ranks: int) -> list[str]:
     """`divide` in the parallel linear layers, and FusedMoE's assertion on the expert width."""
-    problems = []
+    problems: list[str] = []
     has_dense = any(layer.weights.mlp and not layer.weights.experts for layer in model.layers)
     if has_dense and model.intermediate_size % ranks:
-        problems.append(f"intermediate size {model.intermediate_size} is not divisible by {ranks}")
+        problems.append(
+            fill_in(
+                "intermediate size {intermediate_size} is not divisible by {ranks}",
+                intermediate_size=model.intermediate_size,
+                ranks=ranks,
+            )
+        )
     if model.moe is not None and model.moe.intermediate_size % ranks:
-        problems.append(f"expert width {model.moe.intermediate_size} is not divisible by {ranks}")
+        problems.append(
+            fill_in(
+                "expert width {intermediate_size} is not divisible by {ranks}",
+                intermediate_size=model.moe.intermediate_size,
+                ranks=ranks,
+            )
+        )
     return problems
 
 
@@ -73,19 +110,25 @@ def _check_quantization(model: ModelArchitecture, quantization: Quantization, ra
     if not step:
         return []
     return [
-        f"{label} of {width} leaves {width // ranks} per GPU, not a multiple of the quantization's {step}"
+        fill_in(
+            "{label} of {width} leaves {share} per GPU, not a multiple of the quantization's {step}",
+            label=label,
+            width=width,
+            share=width // ranks,
+            step=step,
+        )
         for label, width in _list_row_widths(model, quantization)
         if width % ranks == 0 and (width // ranks) % step
     ]
 
 
 def _list_row_widths(model: ModelArchitecture, quantization: Quantization) -> list[tuple[str, int]]:
-    widths = []
+    widths: list[tuple[str, int]] = []
     has_dense = any(layer.weights.mlp and not layer.weights.experts for layer in model.layers)
     if has_dense and "mlp" in quantization.covers:
-        widths.append(("intermediate size", model.intermediate_size))
+        widths.append((fill_in("intermediate size"), model.intermediate_size))
     if model.moe is not None and "experts" in quantization.covers:
-        widths.append(("expert width", model.moe.intermediate_size))
+        widths.append((fill_in("expert width"), model.moe.intermediate_size))
     if "attention" in quantization.covers:
-        widths.append(("attention output", model.attention_dims[1]))
+        widths.append((fill_in("attention output"), model.attention_dims[1]))
     return widths

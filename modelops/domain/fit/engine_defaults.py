@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass, replace
 
+from gateway.wording import fill_in
 from modelops.domain.errors import FieldError
 from modelops.domain.fit.gpu_catalog import find_family
 from modelops.domain.fit.specs import (
@@ -176,7 +177,9 @@ def resolve_dtype(asked: str, model: ModelArchitecture, gpu: Gpu) -> Dtype:
         try:
             return Dtype(asked)
         except ValueError as exc:
-            raise FieldError("dtype", f"must be auto, float16, bfloat16 or float32, not {asked!r}") from exc
+            raise FieldError(
+                "dtype", fill_in("must be auto, float16, bfloat16 or float32, not {asked}", asked=repr(asked))
+            ) from exc
     has_bfloat16 = gpu.compute_capability is None or gpu.compute_capability >= (8, 0)
     if model.dtype is Dtype.FLOAT16:
         return Dtype.FLOAT16
@@ -199,7 +202,7 @@ def _resolve_cache_bytes(
         return 2
     if name in ("float32", "float"):
         return 4
-    raise FieldError("kv_cache_dtype", f"{name!r} is not understood")
+    raise FieldError("kv_cache_dtype", fill_in("{name} is not understood", name=repr(name)))
 
 
 def count_capture_sizes(settings: ResolvedSettings, gpu: Gpu) -> int:

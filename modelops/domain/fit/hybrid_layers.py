@@ -6,6 +6,7 @@ Weights: mamba_mixer2.py, qwen3_next.py, nemotron_h.py, granitemoehybrid.py, fal
 
 from dataclasses import replace
 
+from gateway.wording import fill_in
 from modelops.domain.errors import FieldError
 from modelops.domain.fit.config_reader import Config, get_bool, get_int, require_int
 from modelops.domain.fit.layouts import Layout
@@ -95,7 +96,7 @@ def build_nemotron_h_layers(config: Config, layout: Layout, shape: TextShape) ->
         names = {"mamba": "M", "attention": "*", "mlp": "-", "moe": "E"}
         listed = config.get("layers_block_type")
         if not isinstance(listed, list) or any(str(item) not in names for item in listed):
-            raise FieldError("config.hybrid_override_pattern", "is missing")
+            raise FieldError("config.hybrid_override_pattern", fill_in("is missing"))
         pattern = "".join(names[str(item)] for item in listed)
     heads = require_int(config, "mamba_num_heads")
     mamba = _build_mamba2(config, shape, heads=heads, head_dim=require_int(config, "mamba_head_dim"))
@@ -110,7 +111,10 @@ def build_nemotron_h_layers(config: Config, layout: Layout, shape: TextShape) ->
         blocks["E"] = _build_nemotron_experts(config, shape)
     unknown = set(pattern) - set(blocks)
     if unknown:
-        raise FieldError("config.hybrid_override_pattern", f"has an unknown block {unknown.pop()!r}")
+        raise FieldError(
+            "config.hybrid_override_pattern",
+            fill_in("has an unknown block {unknown}", unknown=repr(unknown.pop())),
+        )
     return [blocks[letter] for letter in pattern]
 
 
@@ -139,7 +143,7 @@ def build_granite_hybrid_layers(config: Config, layout: Layout, shape: TextShape
     elif isinstance(indices := config.get("attn_layer_indices"), list):
         kinds = [LayerKind.FULL if i in indices else LayerKind.LINEAR for i in range(shape.layers)]
     else:
-        raise FieldError("config.layer_types", "is missing")
+        raise FieldError("config.layer_types", fill_in("is missing"))
     heads, head_dim = _read_mamba_heads(config, shape)
     mamba = _build_mamba2(config, shape, heads=heads, head_dim=head_dim)
     attention = build_standard_layer(

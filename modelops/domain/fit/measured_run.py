@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from math import ceil
 from typing import Any
 
+from gateway.wording import fill_in
 from modelops.domain.engine_log.sizes import EngineSizes
 from modelops.domain.fit.budget import Budget, compute_budget
 from modelops.domain.fit.correction import Correction
@@ -61,7 +62,7 @@ class MeasuredRun:
         size = self.sizes.weights_bytes
         if size is None or self.settings.pipeline_parallel_size > 1:
             return None
-        return WeightsEstimate((size,), "engine's log", False)
+        return WeightsEstimate((size,), fill_in("engine's log"), False)
 
 
 def to_measured_run(

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, get_args, get_type_hints
 
+from gateway.wording import fill_in
 from modelops.domain.errors import FieldError, UnknownLayoutError
 from modelops.domain.fit.architecture import parse_architecture
 from modelops.domain.fit.check import check_fit
@@ -44,7 +45,7 @@ def parse_question(raw: Mapping[str, Any]) -> FitQuestion:
     """Parse a question; raises FieldError naming the field that is missing or wrong."""
     config = raw.get("config")
     if not isinstance(config, Mapping) or not config:
-        raise FieldError("config", "must be the content of the model's config.json")
+        raise FieldError("config", fill_in("must be the content of the model's config.json"))
     return FitQuestion(
         id=raw.get("id"),
         config=config,
@@ -62,7 +63,7 @@ def answer_question(raw: Mapping[str, Any]) -> dict[str, Any]:
         question = parse_question(raw)
         report = ask(question)
     except FieldError as exc:
-        report = FitReport(Verdict.UNKNOWN, LimitingTerm.INPUT, (str(exc),))
+        report = FitReport(Verdict.UNKNOWN, LimitingTerm.INPUT, (exc.wording,))
         return {
             "id": raw.get("id"),
             **serialise_report(report),
@@ -76,7 +77,7 @@ def ask(question: FitQuestion) -> FitReport:
     try:
         model = parse_architecture(question.config, question.settings.quantization)
     except UnknownLayoutError as exc:
-        return FitReport(Verdict.UNKNOWN, LimitingTerm.LAYOUT, (str(exc),))
+        return FitReport(Verdict.UNKNOWN, LimitingTerm.LAYOUT, (exc.wording,))
     return check_fit(model, question.settings, question.gpus, question.facts)
 
 
@@ -98,20 +99,22 @@ def _parse_settings(raw: Mapping[str, Any]) -> EngineSettings:
 
 def _parse_gpus(raw: Any) -> tuple[Gpu, ...]:
     if not isinstance(raw, list) or not raw:
-        raise FieldError("gpus", "must list at least one GPU")
+        raise FieldError("gpus", fill_in("must list at least one GPU"))
     return tuple(_parse_gpu(item, f"gpus[{index}]") for index, item in enumerate(raw))
 
 
 def _parse_gpu(raw: Any, field: str) -> Gpu:
     if not isinstance(raw, Mapping):
-        raise FieldError(field, "must be an object with name and total_mib")
+        raise FieldError(field, fill_in("must be an object with name and total_mib"))
     name = raw.get("name")
     if not isinstance(name, str) or not name:
-        raise FieldError(f"{field}.name", "must be the card's name")
+        raise FieldError(f"{field}.name", fill_in("must be the card's name"))
     total = _parse_mib(raw, "total_mib", field)
     card = find_card(name)
     if total is None and card is None:
-        raise FieldError(f"{field}.total_mib", f"is missing, and {name!r} is not a known card")
+        raise FieldError(
+            f"{field}.total_mib", fill_in("is missing, and {name} is not a known card", name=repr(name))
+        )
     if total is None and card is not None:
         total = card.driver_total_mib * MIB
     capability = raw.get("compute_capability")
@@ -128,9 +131,11 @@ def _parse_mib(raw: Mapping[str, Any], name: str, field: str) -> int | None:
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
-        raise FieldError(f"{field}.{name}", f"must be a number of MiB, not {value!r}")
+        raise FieldError(
+            f"{field}.{name}", fill_in("must be a number of MiB, not {value}", value=repr(value))
+        )
     if name == "total_mib" and value == 0:
-        raise FieldError(f"{field}.{name}", "must be above zero")
+        raise FieldError(f"{field}.{name}", fill_in("must be above zero"))
     return int(value * MIB)
 
 
@@ -140,7 +145,7 @@ def _parse_capability(value: Any, field: str) -> tuple[int, int] | None:
     parts = str(value).split(".") if not isinstance(value, list | tuple) else [str(item) for item in value]
     if len(parts) == 2 and all(part.isdigit() for part in parts):
         return int(parts[0]), int(parts[1])
-    raise FieldError(field, f"must be like 8.6, not {value!r}")
+    raise FieldError(field, fill_in("must be like 8.6, not {value}", value=repr(value)))
 
 
 def _parse_count(raw: Mapping[str, Any], name: str) -> int | None:
@@ -148,7 +153,7 @@ def _parse_count(raw: Mapping[str, Any], name: str) -> int | None:
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, int | float) or value != int(value) or value <= 0:
-        raise FieldError(name, f"must be a whole number above zero, not {value!r}")
+        raise FieldError(name, fill_in("must be a whole number above zero, not {value}", value=repr(value)))
     return int(value)
 
 
@@ -157,7 +162,7 @@ def _parse_share(raw: Mapping[str, Any], name: str) -> float | None:
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= 1:
-        raise FieldError(name, f"must be above 0 and at most 1, not {value!r}")
+        raise FieldError(name, fill_in("must be above 0 and at most 1, not {value}", value=repr(value)))
     return float(value)
 
 
@@ -165,7 +170,7 @@ def _parse_flag(raw: Mapping[str, Any], name: str) -> bool | None:
     value = raw.get(name)
     if value is None or isinstance(value, bool):
         return value
-    raise FieldError(name, f"must be true or false, not {value!r}")
+    raise FieldError(name, fill_in("must be true or false, not {value}", value=repr(value)))
 
 
 def _parse_word(raw: Mapping[str, Any], name: str) -> str | None:
@@ -173,5 +178,5 @@ def _parse_word(raw: Mapping[str, Any], name: str) -> str | None:
     if value is None:
         return None
     if not isinstance(value, str) or not value:
-        raise FieldError(name, f"must be a word, not {value!r}")
+        raise FieldError(name, fill_in("must be a word, not {value}", value=repr(value)))
     return value

@@ -6,6 +6,7 @@ Every answer here is an answer of the fit check; nothing is estimated a second w
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
+from gateway.wording import fill_in, join_texts
 from modelops.domain.errors import FieldError, UnknownLayoutError
 from modelops.domain.fit.architecture import parse_architecture
 from modelops.domain.fit.assessment import assess_fit
@@ -57,12 +58,13 @@ def to_candidate(spec: ProfileSpec) -> Candidate:
     settings, facts = to_engine_settings(spec), to_checkpoint_facts(spec)
     if spec.engine == EngineKind.SIMULATOR:
         return Candidate(spec.slug, None, settings, needs_gpu=False)
-    model, problem = None, "the profile says nothing of the model's shape (its config.json is missing)"
+    model = None
+    problem: str = fill_in("the profile says nothing of the model's shape (its config.json is missing)")
     if spec.config:
         try:
             model = parse_architecture(spec.config, settings.quantization)
         except (UnknownLayoutError, FieldError) as exc:
-            problem = str(exc)
+            problem = exc.wording
     return Candidate(
         spec.slug,
         model,
@@ -82,14 +84,14 @@ def assess_candidate(
     """
     settings = candidate.settings
     if not candidate.needs_gpu:
-        return Assessment(candidate, _describe_without_gpu(settings), settings, "needs no GPU")
+        return Assessment(candidate, _describe_without_gpu(settings), settings, fill_in("needs no GPU"))
     if candidate.model is None:
-        reason = candidate.problem or "nothing is known of the model's shape"
+        reason = candidate.problem or fill_in("nothing is known of the model's shape")
         return Assessment(
             candidate, FitReport(Verdict.UNKNOWN, LimitingTerm.LAYOUT, (reason,)), settings, reason
         )
     if gpus is None:
-        reason = "the GPUs are not known: nothing has read them yet"
+        reason = fill_in("the GPUs are not known: nothing has read them yet")
         return Assessment(
             candidate, FitReport(Verdict.UNKNOWN, LimitingTerm.INPUT, (reason,)), settings, reason
         )
@@ -167,29 +169,43 @@ def _explain_size(
     if not report.is_runnable:
         return _explain(report)
     if size == 1:
-        spare = f", {gpu_count - 1} left free" if gpu_count > 1 else ""
-        text = f"one card is enough{spare}"
+        text = fill_in("one card is enough")
+        if gpu_count > 1:
+            text = fill_in("one card is enough, {count} left free", count=gpu_count - 1)
     else:
         fewer, before = max(
             (trial for trial in trials if trial[0].tensor_parallel_size < size),
             key=lambda trial: trial[0].tensor_parallel_size,
         )
-        cause = before.reasons[0] if before.reasons else f"only {before.max_model_len} tokens of context"
-        text = f"{size} cards, because with {fewer.tensor_parallel_size}: {cause}"
-    return text if report.verdict is Verdict.FITS else f"{text}; {_explain(report)}"
+        cause = (
+            before.reasons[0]
+            if before.reasons
+            else fill_in("only {max_model_len} tokens of context", max_model_len=before.max_model_len)
+        )
+        text = fill_in(
+            "{size} cards, because with {fewer}: {cause}",
+            size=size,
+            fewer=fewer.tensor_parallel_size,
+            cause=cause,
+        )
+    return text if report.verdict is Verdict.FITS else join_texts("; ", [text, _explain(report)])
 
 
 def _explain(report: FitReport) -> str:
     if report.reasons:
         return report.reasons[0]
-    return f"{report.max_model_len} tokens of context, {report.max_concurrency:g} requests of that length"
+    return fill_in(
+        "{max_model_len} tokens of context, {max_concurrency} requests of that length",
+        max_model_len=report.max_model_len,
+        max_concurrency=f"{report.max_concurrency:g}",
+    )
 
 
 def _describe_without_gpu(settings: EngineSettings) -> FitReport:
     return FitReport(
         Verdict.FITS,
         LimitingTerm.NONE,
-        notes=("a simulated engine: it uses no GPU",),
+        notes=(fill_in("a simulated engine: it uses no GPU"),),
         max_model_len=settings.max_model_len,
         max_model_len_that_fits=settings.max_model_len,
         tensor_parallel_size=settings.tensor_parallel_size,

@@ -4,15 +4,32 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from modelops.domain.fit.report import FitReport, Suggestion, Verdict
+from gateway.columns import measure_columns, pad
+from gateway.wording import Translatable, Translate, fill_in, fill_text, join_texts, say
+from modelops.domain.fit.report import FitReport, LimitingTerm, Suggestion, Verdict
 from modelops.domain.fit.specs import GIB, Gpu
 
 VERDICT_WORDS = {
-    Verdict.FITS: "fits",
-    Verdict.TIGHT: "tight",
-    Verdict.DOES_NOT_FIT: "does not fit",
-    Verdict.UNKNOWN: "unknown",
+    Verdict.FITS: fill_in("fits"),
+    Verdict.TIGHT: fill_in("tight"),
+    Verdict.DOES_NOT_FIT: fill_in("does not fit"),
+    Verdict.UNKNOWN: fill_in("unknown"),
 }
+LIMIT_WORDS: Mapping[LimitingTerm, Translatable] = {
+    LimitingTerm.NONE: "nothing",
+    LimitingTerm.WEIGHTS: "the weights",
+    LimitingTerm.ACTIVATION: "the activation",
+    LimitingTerm.KV_CACHE: "the KV cache",
+    LimitingTerm.CUDA_GRAPHS: "the CUDA graphs",
+    LimitingTerm.FREE_MEMORY: "free memory",
+    LimitingTerm.GPU_COUNT: "the number of GPUs",
+    LimitingTerm.PARALLEL_SIZE: "the tensor parallel size",
+    LimitingTerm.COMPUTE_CAPABILITY: "the compute capability",
+    LimitingTerm.CONTEXT: "the context length",
+    LimitingTerm.LAYOUT: "a layout that is not understood",
+    LimitingTerm.INPUT: "what is not known",
+}
+"""The terms that decide, as people read them."""
 
 
 @dataclass(frozen=True)
@@ -29,19 +46,21 @@ def list_memory_lines(report: FitReport) -> list[Line]:
     cache_note = ""
     if report.band is not None:
         low, high = max(report.band.low_bytes, 0), max(report.band.high_bytes, 0)
-        cache_note = f"{format_bytes(low)} to {format_bytes(high)} in nine runs of ten"
+        cache_note = fill_in(
+            "{low} to {high} in nine runs of ten", low=format_bytes(low), high=format_bytes(high)
+        )
     terms = [
-        ("budget", report.budget_bytes, "what the engine may use of the card"),
+        (fill_in("budget"), report.budget_bytes, fill_in("what the engine may use of the card")),
         (
-            "weights",
+            fill_in("weights"),
             report.weights_bytes,
-            f"from the {report.weights_source}" if report.weights_source else "",
+            fill_in("from the {source}", source=report.weights_source) if report.weights_source else "",
         ),
-        ("activation", report.activation_bytes, "peak of one step"),
-        ("outside PyTorch", report.non_torch_bytes, "NCCL and libraries"),
-        ("CUDA graphs", report.cuda_graph_bytes, ""),
-        ("KV cache", report.kv_cache_bytes, cache_note),
-        ("CUDA context", report.context_bytes, "beside the budget"),
+        (fill_in("activation"), report.activation_bytes, fill_in("peak of one step")),
+        (fill_in("outside PyTorch"), report.non_torch_bytes, fill_in("NCCL and libraries")),
+        (fill_in("CUDA graphs"), report.cuda_graph_bytes, ""),
+        (fill_in("KV cache"), report.kv_cache_bytes, cache_note),
+        (fill_in("CUDA context"), report.context_bytes, fill_in("beside the budget")),
     ]
     return [Line(label, format_bytes(value), note) for label, value, note in terms if value is not None]
 
@@ -51,17 +70,21 @@ def list_capacity_lines(report: FitReport) -> list[Line]:
     lines = []
     if report.max_model_len is not None:
         lines.append(
-            Line("context", f"{report.max_model_len:,} tokens", "asked for, or the engine's default")
+            Line(
+                fill_in("context"),
+                count_tokens(report.max_model_len),
+                fill_in("asked for, or the engine's default"),
+            )
         )
     if report.max_model_len_that_fits is not None:
-        lines.append(Line("largest context that fits", f"{report.max_model_len_that_fits:,} tokens"))
+        lines.append(Line(fill_in("largest context that fits"), count_tokens(report.max_model_len_that_fits)))
     if report.kv_cache_tokens is not None:
-        lines.append(Line("KV cache holds", f"{report.kv_cache_tokens:,} tokens"))
+        lines.append(Line(fill_in("KV cache holds"), count_tokens(report.kv_cache_tokens)))
     if report.max_concurrency is not None:
-        lines.append(Line("requests of full context at once", f"{report.max_concurrency:g}"))
-    lines.append(Line("tensor parallel", str(report.tensor_parallel_size)))
+        lines.append(Line(fill_in("requests of full context at once"), f"{report.max_concurrency:g}"))
+    lines.append(Line(fill_in("tensor parallel"), str(report.tensor_parallel_size)))
     if report.pipeline_parallel_size > 1:
-        lines.append(Line("pipeline parallel", str(report.pipeline_parallel_size)))
+        lines.append(Line(fill_in("pipeline parallel"), str(report.pipeline_parallel_size)))
     return lines
 
 
@@ -75,12 +98,12 @@ class StartLine:
 
 
 _START_TERMS = (
-    ("weights", "weights_bytes"),
-    ("activation", "activation_bytes"),
-    ("outside PyTorch", "non_torch_bytes"),
-    ("CUDA graphs", "cuda_graph_bytes"),
-    ("KV cache", "kv_cache_bytes"),
-    ("KV cache holds", "kv_cache_tokens"),
+    (fill_in("weights"), "weights_bytes"),
+    (fill_in("activation"), "activation_bytes"),
+    (fill_in("outside PyTorch"), "non_torch_bytes"),
+    (fill_in("CUDA graphs"), "cuda_graph_bytes"),
+    (fill_in("KV cache"), "kv_cache_bytes"),
+    (fill_in("KV cache holds"), "kv_cache_tokens"),
 )
 
 
@@ -97,32 +120,59 @@ def list_start_lines(estimate: Mapping[str, Any], actual: Mapping[str, Any]) -> 
 def _format_size(name: str, value: int | None) -> str:
     if value is None:
         return "–"
-    return format_bytes(value) if name.endswith("_bytes") else f"{value:,} tokens"
+    return format_bytes(value) if name.endswith("_bytes") else count_tokens(value)
 
 
 def describe_suggestion(suggestion: Suggestion) -> str:
     """What to change and what it leads to, as checked."""
-    outcome = VERDICT_WORDS[suggestion.verdict]
-    return f"{suggestion.text} → {outcome}, up to {suggestion.max_model_len_that_fits:,} tokens of context"
+    return fill_in(
+        "{change} → {outcome}, up to {tokens} tokens of context",
+        change=suggestion.text,
+        outcome=VERDICT_WORDS[suggestion.verdict],
+        tokens=f"{suggestion.max_model_len_that_fits:,}",
+    )
 
 
-def render_report(report: FitReport, *, title: str, hardware: str) -> str:
-    """The whole report for a terminal."""
-    limit = "" if str(report.limit) == "none" else f" (limited by {report.limit})"
-    lines = [f"{title}: {VERDICT_WORDS[report.verdict].upper()}{limit}", f"  on {hardware}"]
-    lines += [f"  {reason}" for reason in report.reasons]
-    lines += [f"  note: {note}" for note in report.notes]
+def render_report(report: FitReport, *, title: str, hardware: str, translate: Translate = str) -> str:
+    """The whole report for a terminal, in the language of `translate`."""
+    lines = [
+        _head(report, title, translate),
+        "  " + say(fill_in("on {hardware}", hardware=hardware), translate),
+    ]
+    lines += [f"  {say(reason, translate)}" for reason in report.reasons]
+    lines += ["  " + say(fill_in("note: {note}", note=note), translate) for note in report.notes]
     if memory := list_memory_lines(report):
-        lines += ["", "Memory of each GPU", *_align(memory)]
-    lines += ["", "Capacity", *_align(list_capacity_lines(report))]
+        lines += ["", say(fill_in("Memory of each GPU"), translate), *_align(memory, translate)]
+    lines += ["", say(fill_in("Capacity"), translate), *_align(list_capacity_lines(report), translate)]
     if report.suggestions:
-        lines += ["", "What would help", *(f"  {describe_suggestion(each)}" for each in report.suggestions)]
+        lines += ["", say(fill_in("What would help"), translate)]
+        lines += [f"  {say(describe_suggestion(each), translate)}" for each in report.suggestions]
     return "\n".join(lines)
 
 
-def _align(lines: list[Line]) -> list[str]:
-    width = max(len(line.label) for line in lines)
-    return [f"  {line.label:<{width}}  {line.value:>16}  {line.note}".rstrip() for line in lines]
+def _head(report: FitReport, title: str, translate: Translate) -> str:
+    verdict = say(VERDICT_WORDS[report.verdict], translate).upper()
+    head = fill_in("{model}: {verdict}", model=title, verdict=verdict)
+    if report.limit is not LimitingTerm.NONE:
+        head = fill_in(
+            "{model}: {verdict} (limited by {limit})",
+            model=title,
+            verdict=verdict,
+            limit=fill_text(LIMIT_WORDS[report.limit], {}),
+        )
+    return say(head, translate)
+
+
+def _align(lines: Sequence[Line], translate: Translate) -> list[str]:
+    said = [
+        (say(line.label, translate), say(line.value, translate), say(line.note, translate)) for line in lines
+    ]
+    width = max(measure_columns(label) for label, _value, _note in said)
+    return [f"  {pad(label, width)}  {pad(value, -16)}  {note}".rstrip() for label, value, note in said]
+
+
+def count_tokens(count: int) -> str:
+    return fill_in("{count} tokens", count=f"{count:,}")
 
 
 def format_bytes(count: int) -> str:
@@ -133,7 +183,18 @@ def describe_gpus(gpus: Sequence[Gpu]) -> str:
     """A few words such as "2 × NVIDIA GeForce RTX 3090 (23.6 GiB)"; "no GPU" for none."""
     counts: dict[str, int] = {}
     for gpu in gpus:
-        free = "" if gpu.free_bytes is None else f", {min(gpu.free_bytes, gpu.total_bytes) / GIB:.1f} free"
-        label = f"{gpu.name} ({gpu.total_bytes / GIB:.1f} GiB{free})"
+        label = _describe_gpu(gpu)
         counts[label] = counts.get(label, 0) + 1
-    return ", ".join(f"{count} × {label}" for label, count in counts.items()) or "no GPU"
+    if not counts:
+        return fill_in("no GPU")
+    return join_texts(
+        ", ", [fill_text("{count} × {card}", {"count": n, "card": each}) for each, n in counts.items()]
+    )
+
+
+def _describe_gpu(gpu: Gpu) -> str:
+    total = f"{gpu.total_bytes / GIB:.1f} GiB"
+    if gpu.free_bytes is None:
+        return f"{gpu.name} ({total})"
+    free = f"{min(gpu.free_bytes, gpu.total_bytes) / GIB:.1f}"
+    return fill_in("{card} ({total}, {free} free)", card=gpu.name, total=total, free=free)

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from gateway.wording import fill_in
 from modelops.domain.fit.assessment import assess_fit
 from modelops.domain.fit.engine_defaults import USUAL_UTILIZATION
 from modelops.domain.fit.gpu_catalog import complete_gpu
@@ -24,8 +25,8 @@ _LENGTH_STEP = 256
 _SHORTEST_OFFER = 1024
 _MOST_OFFERS = 8
 _SIBLINGS = (
-    ("a 4-bit (AWQ or GPTQ) variant", Quantization("awq", 4, 128, 2.5)),
-    ("an FP8 variant", Quantization("fp8", 8)),
+    (fill_in("a 4-bit (AWQ or GPTQ) variant of the model"), Quantization("awq", 4, 128, 2.5)),
+    (fill_in("an FP8 variant of the model"), Quantization("fp8", 8)),
 )
 
 Change = tuple[str, int | float | str | bool]
@@ -125,7 +126,10 @@ def _list_free_memory_changes(situation: _Situation) -> Iterator[_Candidate]:
     if lowered > 0:
         yield situation.change(
             "lower_utilization",
-            f"lower --gpu-memory-utilization to {lowered:g}, or free memory on the card",
+            fill_in(
+                "lower --gpu-memory-utilization to {lowered}, or free memory on the card",
+                lowered=f"{lowered:g}",
+            ),
             gpu_memory_utilization=lowered,
         )
 
@@ -134,7 +138,7 @@ def _list_context_changes(situation: _Situation) -> Iterator[_Candidate]:
     positions = situation.model.max_positions
     asked = situation.settings.max_model_len
     if positions and asked and asked > positions:
-        text = f"--max-model-len {positions}: all the model has"
+        text = fill_in("--max-model-len {positions}: all the model has", positions=positions)
         yield situation.change("context", text, max_model_len=positions)
     longest = situation.report.max_model_len_that_fits or 0
     rounded = longest // _LENGTH_STEP * _LENGTH_STEP
@@ -187,7 +191,7 @@ def _list_memory_changes(situation: _Situation) -> Iterator[_Candidate]:
     for sequences in (count for count in _SEQUENCES if count < (settings.max_num_seqs or 256)):
         yield situation.change("max_num_seqs", f"--max-num-seqs {sequences}", max_num_seqs=sequences)
     if not settings.enforce_eager:
-        text = "--enforce-eager (no CUDA graphs, slower)"
+        text = fill_in("--enforce-eager (no CUDA graphs, slower)")
         yield situation.change("enforce_eager", text, enforce_eager=True)
 
 
@@ -224,7 +228,11 @@ def _list_siblings(situation: _Situation) -> Iterator[_Candidate]:
             changes: tuple[Change, ...] = (("quantization", quantization.method),)
             if length:
                 changes += (("max_model_len", length),)
-            text = f"{name} of the model" + (f" with --max-model-len {length}" if length else "")
+            text = (
+                fill_in("{variant} with {flags}", variant=name, flags=f"--max-model-len {length}")
+                if length
+                else name
+            )
             kind = f"quantized_{quantization.method}"
             yield _Candidate(kind, text, changes, settings, situation.gpus, sibling, facts, quantization)
 
@@ -242,7 +250,11 @@ def _list_more_gpus(situation: _Situation) -> Iterator[_Candidate]:
         if ranks * stages > len(situation.gpus):
             candidate = situation.change(
                 MORE_GPUS,
-                f"{ranks * stages} × {card.name} with --tensor-parallel-size {ranks}",
+                fill_in(
+                    "{variant} with {flags}",
+                    variant=f"{ranks * stages} × {card.name}",
+                    flags=f"--tensor-parallel-size {ranks}",
+                ),
                 tensor_parallel_size=ranks,
             )
             yield replace(candidate, gpus=(card,) * (ranks * stages))

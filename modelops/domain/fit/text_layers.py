@@ -6,6 +6,7 @@ llama.py, qwen2_moe.py, mixtral.py, deepseek_v2.py, gpt_oss.py, llama4.py, gemma
 
 from dataclasses import dataclass
 
+from gateway.wording import fill_in
 from modelops.domain.errors import FieldError, UnknownLayoutError
 from modelops.domain.fit.config_reader import (
     EXPERT_INTERMEDIATE,
@@ -46,13 +47,16 @@ def read_shape(config: Config, layout: Layout, model_type: str) -> TextShape:
     heads = require_int(config, HEADS)
     head_dim = get_int(config, ("head_dim", "hidden_size_per_head", "kv_channels"))
     if not head_dim and hidden % heads:
-        raise FieldError("config.num_attention_heads", f"{heads} does not divide hidden_size {hidden}")
+        raise FieldError(
+            "config.num_attention_heads",
+            fill_in("{heads} does not divide hidden_size {hidden}", heads=heads, hidden=hidden),
+        )
     expansion = get_int(config, "expansion_ratio", 4) or 4
     intermediate = get_int(config, INTERMEDIATE)
     if layout.moe == "llama4":
         intermediate = get_int(config, "intermediate_size_mlp", intermediate)
     if intermediate is None and layout.is_gated and not get_int(config, EXPERTS):
-        raise FieldError("config.intermediate_size", "is missing")
+        raise FieldError("config.intermediate_size", fill_in("is missing"))
     return TextShape(
         hidden=hidden,
         layers=layers,
@@ -88,7 +92,7 @@ def read_moe(config: Config, layout: Layout) -> MoeShape | None:
     else:
         intermediate = get_int(config, EXPERT_INTERMEDIATE)
     if intermediate is None:
-        raise FieldError("config.moe_intermediate_size", "is missing")
+        raise FieldError("config.moe_intermediate_size", fill_in("is missing"))
     shared = get_int(config, SHARED_INTERMEDIATE, 0)
     count = get_int(config, ("n_shared_experts", "moe_num_shared_experts", "num_shared_experts"), 0) or 0
     if not shared and count:
@@ -149,7 +153,7 @@ def _parse_layer_type(name: str) -> LayerKind:
         return LayerKind.FULL
     if lowered in ("linear_attention", "mamba", "mamba2", "conv", "recurrent"):
         return LayerKind.LINEAR
-    raise UnknownLayoutError(f"layer type {name!r} is not understood")
+    raise UnknownLayoutError(fill_in("layer type {name} is not understood", name=repr(name)))
 
 
 def build_standard_layer(
@@ -157,7 +161,7 @@ def build_standard_layer(
 ) -> Layer:
     """Build one dense or expert layer with grouped-query attention."""
     if kind is LayerKind.LINEAR:
-        raise UnknownLayoutError("this layout's linear layers are not understood")
+        raise UnknownLayoutError(fill_in("this layout's linear layers are not understood"))
     window_field = "attention_chunk_size" if kind is LayerKind.CHUNKED else "sliding_window"
     window = None if kind is LayerKind.FULL else get_int(config, window_field)
     cache = CacheShape(kind, shape.kv_heads, shape.head_dim, shape.head_dim, window)

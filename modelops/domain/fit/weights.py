@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
+from gateway.wording import fill_in
 from modelops.domain.errors import UnknownLayoutError
 from modelops.domain.fit.quantization import get_bytes_per_weight
 from modelops.domain.fit.specs import CheckpointFacts, Dtype, Gpu, Layer, ModelArchitecture, Quantization
@@ -130,19 +131,29 @@ def _choose_checkpoint(
     is_exact = model.is_layout_known and is_sized and not tower_missing
     stored = _convert_stored(model, facts, dtype)
     if stored is not None and not (is_exact and _is_misleading(model, facts, stored / counted)):
-        return stored, "checkpoint size", False
+        return stored, fill_in("checkpoint size"), False
     if facts.parameters and is_sized:
         ratio = facts.parameters / model.parameters
         if not is_exact or 0.8 < ratio < 1.25:
             is_rough = not is_exact and model.quantization is not None
-            return int(counted * Fraction(facts.parameters, model.parameters)), "parameter count", is_rough
+            return (
+                int(counted * Fraction(facts.parameters, model.parameters)),
+                fill_in("parameter count"),
+                is_rough,
+            )
     if is_exact:
         is_rough = model.vision is not None or _is_uneven(model)
         return counted, "layout", is_rough
-    missing = "a vision tower that is not described" if tower_missing else f"model type {model.model_type!r}"
+    missing = (
+        fill_in("a vision tower that is not described")
+        if tower_missing
+        else fill_in("model type {model_type}", model_type=repr(model.model_type))
+    )
     if not is_sized and model.quantization is not None:
-        missing = f"{model.quantization.method} weights, which have no fixed width"
-    raise UnknownLayoutError(f"weights cannot be counted for {missing}: give the checkpoint's size")
+        missing = fill_in("{method} weights, which have no fixed width", method=model.quantization.method)
+    raise UnknownLayoutError(
+        fill_in("weights cannot be counted for {missing}: give the checkpoint's size", missing=missing)
+    )
 
 
 def _is_uneven(model: ModelArchitecture) -> bool:

@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from gateway.wording import fill_in
 from modelops.domain.errors import FieldError
 from modelops.domain.profiles.kinds import Kind, Problems, text
 
@@ -45,7 +46,7 @@ def read_template(field: str, value: Any, problems: Problems) -> str:
         reason = f"must be one of {names}, or a template that begins with a Jinja brace (never a path)"
         problems.append(FieldError(field, reason))
     elif _LOADING_TAG.search(template):
-        problems.append(FieldError(field, "must not load other templates"))
+        problems.append(FieldError(field, fill_in("must not load other templates")))
     return template
 
 

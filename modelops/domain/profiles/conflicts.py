@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from gateway.wording import fill_in
 from modelops.domain.errors import FieldError, UnknownLayoutError
 from modelops.domain.fit.architecture import parse_architecture
 from modelops.domain.fit.divisibility import find_parallel_problems
@@ -48,24 +49,28 @@ def _check_names(spec: ProfileSpec) -> Iterator[FieldError]:
     named += [(f"aliases[{index}]", alias) for index, alias in enumerate(spec.aliases)]
     for field, name in named:
         if name in RESERVED_NAMES:
-            yield FieldError(field, f"{name!r} is reserved: it stands for whatever is served")
+            yield FieldError(
+                field, fill_in("{name} is reserved: it stands for whatever is served", name=repr(name))
+            )
     for index, alias in enumerate(spec.aliases):
         if alias in (spec.slug, spec.served_model_name):
-            yield FieldError(f"aliases[{index}]", f"repeats {alias!r}, which is served anyway")
+            yield FieldError(
+                f"aliases[{index}]", fill_in("repeats {alias}, which is served anyway", alias=repr(alias))
+            )
     if spec.is_default and not spec.is_enabled:
-        yield FieldError("is_default", "must not be set on a disabled profile")
+        yield FieldError("is_default", fill_in("must not be set on a disabled profile"))
 
 
 def _check_runtime(spec: ProfileSpec) -> Iterator[FieldError]:
     is_simulated = spec.engine == EngineKind.SIMULATOR
     if get_traits(spec.runtime).needs_image and not spec.image:
-        yield FieldError("image", f"is needed by the runtime {spec.runtime}")
+        yield FieldError("image", fill_in("is needed by the runtime {runtime}", runtime=spec.runtime))
     if not is_simulated and not spec.repository:
-        yield FieldError("repository", "is needed by the engine vllm")
+        yield FieldError("repository", fill_in("is needed by the engine vllm"))
     if not is_simulated:
         for name in spec.extra_flags:
             if name.startswith(SIMULATOR_PREFIX):
-                yield FieldError(f"extra_flags.{name}", "is for the engine simulator alone")
+                yield FieldError(f"extra_flags.{name}", fill_in("is for the engine simulator alone"))
 
 
 def _check_batch(spec: ProfileSpec) -> Iterator[FieldError]:
@@ -73,7 +78,8 @@ def _check_batch(spec: ProfileSpec) -> Iterator[FieldError]:
     tokens, seqs, length = spec.max_num_batched_tokens, spec.max_num_seqs, spec.max_model_len
     if tokens is not None and seqs is not None and tokens < seqs:
         yield FieldError(
-            "max_num_batched_tokens", f"must not be below max_num_seqs ({seqs}), but is {tokens}"
+            "max_num_batched_tokens",
+            fill_in("must not be below max_num_seqs ({seqs}), but is {tokens}", seqs=seqs, tokens=tokens),
         )
     is_whole_prompt = spec.extra_flags.get("enable-chunked-prefill") is False
     if is_whole_prompt and tokens is not None and length is not None and tokens < length:
@@ -89,7 +95,10 @@ def _check_cards(spec: ProfileSpec) -> Iterator[FieldError]:
     if spec.gpu_selection and needed > len(spec.gpu_selection):
         field = "pipeline_parallel_size" if spec.tensor_parallel_size in (None, 1) else "tensor_parallel_size"
         chosen = len(spec.gpu_selection)
-        yield FieldError(field, f"takes {needed} GPUs, but gpu_selection names {chosen}")
+        yield FieldError(
+            field,
+            fill_in("takes {needed} GPUs, but gpu_selection names {chosen}", needed=needed, chosen=chosen),
+        )
 
 
 def _check_model(spec: ProfileSpec) -> Iterator[FieldError]:
@@ -104,7 +113,9 @@ def _check_model(spec: ProfileSpec) -> Iterator[FieldError]:
         yield exc
         return
     except (ArithmeticError, AttributeError, IndexError, KeyError, TypeError, ValueError) as exc:
-        yield FieldError("config", f"cannot be read as a model's config.json ({exc})")
+        yield FieldError(
+            "config", fill_in("cannot be read as a model's config.json ({problem})", problem=exc)
+        )
         return
     yield from _check_context(spec, model)
     yield from _check_quantization(spec)
@@ -117,7 +128,12 @@ def _check_context(spec: ProfileSpec, model: ModelArchitecture) -> Iterator[Fiel
     longest = model.max_positions
     if spec.max_model_len is not None and longest is not None and spec.max_model_len > longest:
         yield FieldError(
-            "max_model_len", f"is {spec.max_model_len}, but the model ends at {longest} positions"
+            "max_model_len",
+            fill_in(
+                "is {max_model_len}, but the model ends at {longest} positions",
+                max_model_len=spec.max_model_len,
+                longest=longest,
+            ),
         )
 
 
@@ -130,12 +146,16 @@ def _check_quantization(spec: ProfileSpec) -> Iterator[FieldError]:
     if not declared:
         if asked not in _LOAD_TIME_METHODS:
             yield FieldError(
-                "quantization", f"is {asked}, but config says that the weights are not quantized"
+                "quantization",
+                fill_in("is {asked}, but config says that the weights are not quantized", asked=asked),
             )
         return
     method = str(declared.get("quant_method", "")) if isinstance(declared, dict) else ""
     if method and _squash(asked) != _squash(method):
-        yield FieldError("quantization", f"is {asked}, but config says that the weights are {method}")
+        yield FieldError(
+            "quantization",
+            fill_in("is {asked}, but config says that the weights are {method}", asked=asked, method=method),
+        )
 
 
 def _squash(method: str) -> str:

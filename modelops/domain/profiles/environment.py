@@ -10,14 +10,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from gateway.wording import FilledText, Translatable, fill_in, fill_text
 from modelops.domain.errors import FieldError
 from modelops.domain.profiles.kinds import Kind, Problems, choice, describe, text
 
 _VALUE = text(
-    200, pattern=r"[A-Za-z0-9_.,:;^=+|-]+", like="a plain value without spaces or slashes", may_be_empty=False
+    200,
+    pattern=r"[A-Za-z0-9_.,:;^=+|-]+",
+    like=fill_in("a plain value without spaces or slashes"),
+    may_be_empty=False,
 )
 _BOOLEAN = choice("0", "1")
-_COUNT = text(12, pattern=r"[0-9]+", like="a whole number in quotes", may_be_empty=False)
+_COUNT = text(12, pattern=r"[0-9]+", like=fill_in("a whole number in quotes"), may_be_empty=False)
 
 
 @dataclass(frozen=True)
@@ -73,9 +77,9 @@ VARIABLES: tuple[Variable, ...] = (
 
 _BY_NAME = {variable.name: variable for variable in VARIABLES}
 
-_LOADS_CODE = "would load code into the engine"
-_SECRET = "is a secret, and a profile is no place for one"  # noqa: S105 - a reason, no password
-REFUSED_VARIABLES: Mapping[str, str] = {
+_LOADS_CODE: Translatable = "would load code into the engine"
+_SECRET: Translatable = "is a secret, and a profile is no place for one"  # noqa: S105 - a reason, no password
+REFUSED_VARIABLES: Mapping[str, Translatable] = {
     "LD_PRELOAD": _LOADS_CODE,
     "LD_LIBRARY_PATH": _LOADS_CODE,
     "PYTHONPATH": _LOADS_CODE,
@@ -95,24 +99,24 @@ REFUSED_VARIABLES: Mapping[str, str] = {
 """Why some variables are not on the list; any other name is merely unknown."""
 
 
+def explain_variable(name: str) -> FilledText:
+    """Why a profile may not set this variable."""
+    reason = REFUSED_VARIABLES.get(name.upper())
+    if reason:
+        return fill_in("cannot be set: it {reason}", reason=fill_text(reason, {}))
+    return fill_in("is not on the list of variables that a profile may set")
+
+
 def read_environment(field: str, value: Any, problems: Problems) -> dict[str, str]:
     """Read `{name: text}`; the result is sorted by name."""
     if not isinstance(value, Mapping):
-        problems.append(FieldError(field, f"must be an object, not {describe(value)}"))
+        problems.append(FieldError(field, fill_in("must be an object, not {value}", value=describe(value))))
         return {}
     environment = {}
     for name in sorted(value, key=str):
         variable = _BY_NAME.get(name) if isinstance(name, str) else None
         if variable is None:
-            reason = REFUSED_VARIABLES.get(str(name).upper())
-            problems.append(
-                FieldError(
-                    f"{field}.{name}",
-                    f"cannot be set: it {reason}"
-                    if reason
-                    else "is not on the list of variables that a profile may set",
-                )
-            )
+            problems.append(FieldError(f"{field}.{name}", explain_variable(str(name))))
             continue
         environment[name] = variable.kind.read(f"{field}.{name}", value[name], problems)
     return environment

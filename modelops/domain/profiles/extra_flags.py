@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from gateway.wording import Translatable, fill_in, fill_text
 from modelops.domain.errors import FieldError
 from modelops.domain.profiles.kinds import (
     Kind,
@@ -73,7 +74,7 @@ EXTRA_FLAGS: tuple[ExtraFlag, ...] = (
     ExtraFlag("convert", choice("auto", "none", "embed", "classify"), "Adapter for a pooling model."),
     ExtraFlag(
         "attention-backend",
-        text(40, pattern=r"[A-Z][A-Z0-9_]*", like="the name of a back-end, such as FLASH_ATTN"),
+        text(40, pattern=r"[A-Z][A-Z0-9_]*", like=fill_in("the name of a back-end, such as FLASH_ATTN")),
         "Which attention kernels.",
     ),
     ExtraFlag("chat-template-content-format", choice("auto", "string", "openai"), "How contents are given."),
@@ -83,7 +84,7 @@ EXTRA_FLAGS: tuple[ExtraFlag, ...] = (
     ExtraFlag("sim-first-token-seconds", number(0, 600), "Simulated engine: time to the first token."),
     ExtraFlag(
         "sim-fault",
-        words(text(64, pattern=r"[a-z0-9_]+", like="the name of a fault"), 8),
+        words(text(64, pattern=r"[a-z0-9_]+", like=fill_in("the name of a fault")), 8),
         "Simulated engine: failures to act out.",
     ),
     ExtraFlag("sim-limit", whole(1, 10**9), "Simulated engine: the number a start-up failure names."),
@@ -91,10 +92,10 @@ EXTRA_FLAGS: tuple[ExtraFlag, ...] = (
 
 _BY_NAME = {extra.name: extra for extra in EXTRA_FLAGS}
 
-_RUNS_CODE = "would run code that is not part of the engine"
-_READS_FILES = "names a path"
-_IS_OURS = "is set by the gateway"
-REFUSED_FLAGS: Mapping[str, str] = {
+_RUNS_CODE: Translatable = "would run code that is not part of the engine"
+_READS_FILES: Translatable = "names a path"
+_IS_OURS: Translatable = "is set by the gateway"
+REFUSED_FLAGS: Mapping[str, Translatable] = {
     "trust-remote-code": "would run code from the model's repository",
     "tool-parser-plugin": _RUNS_CODE,
     "reasoning-parser-plugin": _RUNS_CODE,
@@ -130,26 +131,27 @@ REFUSED_FLAGS: Mapping[str, str] = {
 def read_extra_flags(field: str, value: Any, problems: Problems) -> dict[str, Any]:
     """Read `{flag name without dashes in front: value}`; the result is sorted by name."""
     if not isinstance(value, Mapping):
-        problems.append(FieldError(field, f"must be an object, not {describe(value)}"))
+        problems.append(FieldError(field, fill_in("must be an object, not {value}", value=describe(value))))
         return {}
     flags: dict[str, Any] = {}
     for name in sorted(value, key=str):
         extra = _BY_NAME.get(name) if isinstance(name, str) else None
         if extra is None:
-            problems.append(FieldError(f"{field}.{name}", _explain(str(name))))
+            problems.append(FieldError(f"{field}.{name}", explain_flag(str(name))))
             continue
         read = extra.kind.read(f"{field}.{name}", value[name], problems)
         flags[name] = list(read) if isinstance(read, tuple) else read
     return flags
 
 
-def _explain(name: str) -> str:
+def explain_flag(name: str) -> str:
+    """Why a profile may not set this flag, named with or without its dashes."""
     plain = name.lstrip("-").replace("_", "-")
     if plain in _BY_NAME:
-        return f"is written {plain!r}"
+        return fill_in("is written {name}", name=repr(plain))
     if reason := REFUSED_FLAGS.get(plain):
-        return f"cannot be set: it {reason}"
-    return "is not on the list of flags that a profile may set"
+        return fill_in("cannot be set: it {reason}", reason=fill_text(reason, {}))
+    return fill_in("is not on the list of flags that a profile may set")
 
 
 FLAGS_KIND = Kind("object of further flags", read_extra_flags)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from gateway.wording import fill_in
 from modelops.domain.errors import FieldError
 
 Problems = list[FieldError]
@@ -43,13 +44,13 @@ def text(
 
     def read(field: str, value: Any, problems: Problems) -> str:
         if not isinstance(value, str):
-            problems.append(FieldError(field, f"must be text, not {describe(value)}"))
+            problems.append(FieldError(field, fill_in("must be text, not {value}", value=describe(value))))
             return ""
         stripped = value.strip()
         if reason := _find_text_problem(stripped, max_length, pattern, like, many_lines):
             problems.append(FieldError(field, reason))
         elif not stripped and not may_be_empty:
-            problems.append(FieldError(field, "must not be empty"))
+            problems.append(FieldError(field, fill_in("must not be empty")))
         return stripped
 
     label = like or ("text of several lines" if many_lines else "text")
@@ -58,12 +59,16 @@ def text(
 
 def _find_text_problem(value: str, max_length: int, pattern: str, like: str, many_lines: bool) -> str:
     if len(value) > max_length:
-        return f"must be at most {max_length} characters, not {len(value)}"
+        return fill_in("must be at most {most} characters, not {count}", most=max_length, count=len(value))
     allowed = "\n\t" if many_lines else ""
     if any(unicodedata.category(c) in ("Cc", "Cs") and c not in allowed for c in value):
-        return "must not contain control characters" + ("" if many_lines else " or line breaks")
+        return (
+            fill_in("must not contain control characters")
+            if many_lines
+            else fill_in("must not contain control characters or line breaks")
+        )
     if pattern and value and not re.fullmatch(pattern, value):
-        return f"must be {like}, not {value!r}"
+        return fill_in("must be {wanted}, not {value}", wanted=like, value=repr(value))
     return ""
 
 
@@ -74,7 +79,16 @@ def choice(*values: str, may_be_empty: bool = False) -> Kind:
         if isinstance(value, str) and value in values:
             return value
         if not (may_be_empty and value == ""):
-            problems.append(FieldError(field, f"must be one of {', '.join(values)}, not {describe(value)}"))
+            problems.append(
+                FieldError(
+                    field,
+                    fill_in(
+                        "must be one of {values}, not {value}",
+                        values=", ".join(values),
+                        value=describe(value),
+                    ),
+                )
+            )
         return ""
 
     return Kind("one of " + ", ".join(f"`{value}`" for value in values), read, choices=values)
@@ -87,11 +101,20 @@ def whole(least: int, most: int, *, is_optional: bool = False, has_auto: bool = 
         if (value is None and (is_optional or has_auto)) or (has_auto and value == AUTO):
             return None
         if isinstance(value, bool) or not isinstance(value, int):
-            wanted = "a whole number or auto" if has_auto else "a whole number"
-            problems.append(FieldError(field, f"must be {wanted}, not {describe(value)}"))
+            wanted = fill_in("a whole number or auto") if has_auto else fill_in("a whole number")
+            problems.append(
+                FieldError(
+                    field, fill_in("must be {wanted}, not {value}", wanted=wanted, value=describe(value))
+                )
+            )
             return None
         if not least <= value <= most:
-            problems.append(FieldError(field, f"must be {least} to {most}, not {value}"))
+            problems.append(
+                FieldError(
+                    field,
+                    fill_in("must be {least} to {most}, not {value}", least=least, most=most, value=value),
+                )
+            )
         return value
 
     label = f"whole number, {least} to {most}" + (", or `auto`" if has_auto else "")
@@ -105,10 +128,22 @@ def number(least: float, most: float, *, is_optional: bool = False) -> Kind:
         if value is None and is_optional:
             return None
         if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-            problems.append(FieldError(field, f"must be a number, not {describe(value)}"))
+            problems.append(
+                FieldError(field, fill_in("must be a number, not {value}", value=describe(value)))
+            )
             return None
         if not least <= value <= most:
-            problems.append(FieldError(field, f"must be {least:g} to {most:g}, not {value:g}"))
+            problems.append(
+                FieldError(
+                    field,
+                    fill_in(
+                        "must be {least} to {most}, not {value}",
+                        least=f"{least:g}",
+                        most=f"{most:g}",
+                        value=f"{value:g}",
+                    ),
+                )
+            )
         return float(value)
 
     return Kind(f"number, {least:g} to {most:g}", read)
@@ -117,7 +152,9 @@ def number(least: float, most: float, *, is_optional: bool = False) -> Kind:
 def boolean() -> Kind:
     def read(field: str, value: Any, problems: Problems) -> bool:
         if not isinstance(value, bool):
-            problems.append(FieldError(field, f"must be true or false, not {describe(value)}"))
+            problems.append(
+                FieldError(field, fill_in("must be true or false, not {value}", value=describe(value)))
+            )
         return bool(value)
 
     return Kind("`true` or `false`", read, is_switch=True)
@@ -128,14 +165,21 @@ def words(item: Kind, most: int) -> Kind:
 
     def read(field: str, value: Any, problems: Problems) -> tuple[str, ...]:
         if not isinstance(value, list | tuple):
-            problems.append(FieldError(field, f"must be a list, not {describe(value)}"))
+            problems.append(FieldError(field, fill_in("must be a list, not {value}", value=describe(value))))
             return ()
         if len(value) > most:
-            problems.append(FieldError(field, f"must have at most {most} entries, not {len(value)}"))
+            problems.append(
+                FieldError(
+                    field,
+                    fill_in("must have at most {most} entries, not {count}", most=most, count=len(value)),
+                )
+            )
         read_items = [item.read(f"{field}[{index}]", entry, problems) for index, entry in enumerate(value)]
         for index, entry in enumerate(read_items):
             if entry and entry in read_items[:index]:
-                problems.append(FieldError(f"{field}[{index}]", f"repeats {entry!r}"))
+                problems.append(
+                    FieldError(f"{field}[{index}]", fill_in("repeats {entry}", entry=repr(entry)))
+                )
         return tuple(read_items)
 
     return Kind(f"list of at most {most}: {item.label}", read)
@@ -146,13 +190,23 @@ def document(most_characters: int) -> Kind:
 
     def read(field: str, value: Any, problems: Problems) -> dict[str, Any]:
         if not isinstance(value, Mapping):
-            problems.append(FieldError(field, f"must be an object, not {describe(value)}"))
+            problems.append(
+                FieldError(field, fill_in("must be an object, not {value}", value=describe(value)))
+            )
             return {}
         if reason := _find_json_problem(value, 0):
             problems.append(FieldError(field, reason))
             return {}
         if len(json.dumps(value)) > most_characters:
-            problems.append(FieldError(field, f"must be at most {most_characters} characters of JSON"))
+            problems.append(
+                FieldError(
+                    field,
+                    fill_in(
+                        "must be at most {most_characters} characters of JSON",
+                        most_characters=most_characters,
+                    ),
+                )
+            )
         return dict(value)
 
     return Kind(f"JSON object of at most {most_characters} characters", read)
@@ -161,10 +215,10 @@ def document(most_characters: int) -> Kind:
 def _find_json_problem(value: Any, depth: int) -> str:
     """Return why a store for JSON would refuse this value or give back another, nothing when it would not."""
     if depth > _DEEPEST:
-        return f"must not nest deeper than {_DEEPEST}"
+        return fill_in("must not nest deeper than {levels} levels", levels=_DEEPEST)
     if isinstance(value, Mapping):
         if any(not isinstance(key, str) for key in value):
-            return "must have text as keys"
+            return fill_in("must have text as keys")
         children = [*value.keys(), *value.values()]
     elif isinstance(value, list | tuple):
         children = list(value)
@@ -183,14 +237,14 @@ def _find_json_problem(value: Any, depth: int) -> str:
 def describe(value: Any) -> str:
     """Name a wrong value in few words, safe to show."""
     if value is None:
-        return "nothing"
+        return fill_in("nothing")
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, Mapping):
-        return "an object"
+        return fill_in("an object")
     if isinstance(value, list | tuple):
-        return "a list"
+        return fill_in("a list")
     if isinstance(value, int) and abs(value) >= 10**20:
-        return "a huge number"
+        return fill_in("a huge number")
     shown = repr(value) if isinstance(value, str) else str(value)
     return shown if len(shown) <= 60 else shown[:57] + "..."

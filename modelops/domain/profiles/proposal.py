@@ -168,12 +168,17 @@ def _describe(subject: Subject, assessment: Assessment, slug: str | None) -> Pro
         "tensor_parallel_size": settings.tensor_parallel_size if subject.gpus else None,
         "max_num_seqs": settings.max_num_seqs,
         **_list_link_settings(subject, settings.tensor_parallel_size),
-        "config": {key: value for key, value in subject.config.items() if key not in _UNUSED_KEYS},
+        "config": select_config(subject.config),
         "parameters": subject.facts.parameters,
         "weights_bytes": subject.facts.weights_bytes,
         "facts_source": subject.source,
     }
     return Proposal(values, assessment)
+
+
+def select_config(config: Mapping[str, Any]) -> dict[str, Any]:
+    """What of a config.json a profile keeps."""
+    return {key: value for key, value in config.items() if key not in _UNUSED_KEYS}
 
 
 def _list_link_settings(subject: Subject, ranks: int) -> dict[str, Any]:

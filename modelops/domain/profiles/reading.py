@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
+from gateway.wording import fill_in
 from modelops.domain.errors import FieldError
 from modelops.domain.profiles.conflicts import find_hardware_conflicts, find_profile_conflicts
 from modelops.domain.profiles.hardware_spec import HardwareSpec
@@ -50,12 +51,12 @@ def _read_settings(spec_type: type[Spec], values: Mapping[str, Any]) -> tuple[di
     known = {each.name: each for each in list_settings(spec_type)}
     for name in values:
         if name not in known:
-            problems.append(FieldError(str(name), "is not a field of a profile"))
+            problems.append(FieldError(str(name), fill_in("is not a field of a profile")))
     for name, each in known.items():
         if name in values:
             settings[name] = each.kind.read(name, values[name], problems)
         elif each.is_required:
-            problems.append(FieldError(name, "is missing"))
+            problems.append(FieldError(name, fill_in("is missing")))
         else:
             settings[name] = each.default
     return settings, problems

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any
 
+from gateway.wording import fill_in
 from modelops.domain.errors import FieldError
 from modelops.domain.profiles.environment import read_environment
 from modelops.domain.profiles.extra_flags import EXTRA_FLAGS
@@ -38,9 +39,11 @@ def find_stored_problems(arguments: Sequence[str], environment: Mapping[str, str
 def _find_argument_problems(arguments: list[str]) -> Iterator[FieldError]:
     command, model, *words = [*arguments, "", ""] if len(arguments) < 2 else arguments
     if command != "serve":
-        yield FieldError("arguments", f"do not begin with serve but with {command!r}")
+        yield FieldError(
+            "arguments", fill_in("do not begin with serve but with {command}", command=repr(command))
+        )
     if not (_passes(REPOSITORY, model) or _passes(SLUG, model)):
-        yield FieldError("arguments", f"serve {model!r}, which is no repository")
+        yield FieldError("arguments", fill_in("serve {model}, which is no repository", model=repr(model)))
     while words:
         flag = words.pop(0)
         if flag == _NAMES:
@@ -49,7 +52,9 @@ def _find_argument_problems(arguments: list[str]) -> Iterator[FieldError]:
             continue
         kind, convert = _list_flags().get(flag, (None, None))
         if kind is None:
-            yield FieldError("arguments", f"hold {flag!r}, which a profile may not set")
+            yield FieldError(
+                "arguments", fill_in("hold {flag}, which a profile may not set", flag=repr(flag))
+            )
         elif not kind.is_switch:
             yield from _check(flag, kind, words.pop(0) if words else "", convert)
 
@@ -70,7 +75,10 @@ def _list_flags() -> Mapping[str, tuple[Kind, _Convert | None]]:
 
 def _check(flag: str, kind: Kind, word: str, convert: _Convert | None) -> Iterator[FieldError]:
     if not any(_passes(kind, value, convert) for value in _read_word(word)):
-        yield FieldError("arguments", f"give {flag} the value {word[:60]!r}, which a profile may not")
+        yield FieldError(
+            "arguments",
+            fill_in("give {flag} the value {word}, which a profile may not", flag=flag, word=repr(word[:60])),
+        )
 
 
 def _read_word(word: str) -> Iterator[Any]:

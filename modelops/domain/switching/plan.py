@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from gateway.wording import fill_in
 from modelops.domain.fit.measured_run import serialise_estimate
 from modelops.domain.fit.report import Verdict
 from modelops.domain.profiles.setting import list_settings
@@ -80,7 +81,7 @@ class Plan:
         return tuple(p for p in self.problems if self.is_forced and p.may_be_forced)
 
     def serialise(self) -> dict[str, Any]:
-        """Plain JSON values."""
+        """JSON values; texts stay `FilledText`s, which `TextsField` keeps."""
         values = asdict(self)
         values |= {"kind": str(self.kind), "accepted": self.is_accepted, "forced": self.is_forced}
         del values["is_forced"]
@@ -95,7 +96,9 @@ def make_plan(spec: ProfileSpec, facts: PlanFacts, *, fit: Mapping[str, Any], fo
     if kind is PlanKind.START:
         problems += find_fit_problems(facts)
         if facts.report.verdict in (Verdict.UNKNOWN, Verdict.TIGHT):
-            warnings.append(_first(facts.report.reasons) or f"the fit is {facts.report.verdict}")
+            warnings.append(
+                _first(facts.report.reasons) or fill_in("the fit is {verdict}", verdict=facts.report.verdict)
+            )
     return Plan(
         kind=kind,
         profile=spec.slug,
@@ -156,15 +159,25 @@ def _choose_kind(spec: ProfileSpec, facts: PlanFacts) -> PlanKind:
 
 
 def _list_fetches(spec: ProfileSpec, facts: PlanFacts) -> list[str]:
-    fetches, traits = [], get_traits(spec.runtime)
+    fetches: list[str] = []
+    traits = get_traits(spec.runtime)
     described = (facts.runtime or {}).get(spec.runtime) or {}
     images = described.get("images")
     if traits.needs_image and images is not None and spec.image not in images:
-        fetches.append(f"image {spec.image}")
+        fetches.append(fill_in("image {image}", image=spec.image))
     if spec.engine != EngineKind.SIMULATOR and traits.fetches_weights:
-        size = f" ({to_gib(spec.weights_bytes)} GiB)" if spec.weights_bytes else ""
-        fetches.append(f"weights of {spec.repository}{size}, as far as they are not cached")
+        fetches.append(_describe_weights(spec))
     return fetches
+
+
+def _describe_weights(spec: ProfileSpec) -> str:
+    if not spec.weights_bytes:
+        return fill_in("weights of {repository}, as far as they are not cached", repository=spec.repository)
+    return fill_in(
+        "weights of {repository} ({size} GiB), as far as they are not cached",
+        repository=spec.repository,
+        size=to_gib(spec.weights_bytes),
+    )
 
 
 def _list_differences(spec: ProfileSpec, running: RunningEngine | None) -> list[dict[str, Any]]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from gateway.wording import fill_in
 from modelops.domain.engine_log.causes import Cause
 from modelops.domain.engine_log.failures import describe_cause
 from modelops.domain.fit.report import FitReport, Verdict
@@ -74,7 +75,9 @@ class PlanFacts:
 def find_runtime_problems(spec: ProfileSpec, facts: PlanFacts) -> list[PlanProblem]:
     problems, runtime = [], facts.runtime
     if not spec.is_enabled:
-        problems.append(PlanProblem("disabled", "The profile is disabled.", "Enable it first."))
+        problems.append(
+            PlanProblem("disabled", fill_in("The profile is disabled."), fill_in("Enable it first."))
+        )
     if runtime is None:
         problems.append(_explain_no_switcher(facts.box))
         return problems
@@ -83,15 +86,17 @@ def find_runtime_problems(spec: ProfileSpec, facts: PlanFacts) -> list[PlanProbl
     described = runtime.get(spec.runtime)
     if described is None:
         problems.append(
-            PlanProblem("runtime_missing", f"The switcher has no runtime {spec.runtime!r}.", "Restart it.")
+            PlanProblem(
+                "runtime_missing",
+                fill_in("The switcher has no runtime {runtime}.", runtime=repr(spec.runtime)),
+                fill_in("Restart it."),
+            )
         )
     elif described.get("problem"):
         # The simulated engine needs no program of anybody else's.
         if spec.engine == EngineKind.SIMULATOR and get_traits(spec.runtime).brings_simulator:
             return problems
-        problems.append(
-            PlanProblem("runtime_unusable", str(described["problem"]), described.get("advice", ""))
-        )
+        problems.append(PlanProblem("runtime_unusable", described["problem"], described.get("advice", "")))
     else:
         problems += _find_resource_problems(spec, described)
     return problems
@@ -100,23 +105,35 @@ def find_runtime_problems(spec: ProfileSpec, facts: PlanFacts) -> list[PlanProbl
 def _explain_distant_web(host: str) -> PlanProblem:
     return PlanProblem(
         "unreachable_from_web",
-        "The engine would be a child process of the switcher, on 127.0.0.1 where that runs, which the web "
-        f"process on {host} does not reach.",
-        "Use a profile that runs in Docker, or run web and switcher on one machine, outside of containers.",
+        fill_in(
+            "The engine would be a child process of the switcher, on 127.0.0.1 where that "
+            "runs, which the web process on {host} does not reach.",
+            host=host,
+        ),
+        fill_in(
+            "Use a profile that runs in Docker, or run web and switcher on one machine, outside of "
+            "containers."
+        ),
     )
 
 
 def _explain_no_switcher(box: str) -> PlanProblem:
-    where = f" on {box}, where the slot is" if box else ""
-    advice = "Start one: manage.py run_switcher."
+    advice = fill_in("Start one: manage.py run_switcher.")
     if box:
-        advice = (
+        advice = fill_in(
             "Start one there (manage.py run_switcher), or move the slot to a box that has one "
             "(manage.py move_slot)."
         )
+    message = fill_in("No switcher has been heard of, so nothing could carry the switch out.")
+    if box:
+        message = fill_in(
+            "No switcher has been heard of on {box}, where the slot is, so nothing could carry the switch "
+            "out.",
+            box=box,
+        )
     return PlanProblem(
         "no_switcher",
-        f"No switcher has been heard of{where}, so nothing could carry the switch out.",
+        message,
         advice,
     )
 
@@ -127,8 +144,8 @@ def _find_resource_problems(spec: ProfileSpec, described: Mapping[str, Any]) -> 
         problems.append(
             PlanProblem(
                 "program_missing",
-                "There is no `vllm` program on the switcher's machine.",
-                "Install vLLM there, or point VLLM_COMMAND at it.",
+                fill_in("There is no `vllm` program on the switcher's machine."),
+                fill_in("Install vLLM there, or point VLLM_COMMAND at it."),
             )
         )
     traits = get_traits(spec.runtime)
@@ -151,8 +168,12 @@ def _find_resource_problems(spec: ProfileSpec, described: Mapping[str, Any]) -> 
         problems.append(
             PlanProblem(
                 "no_disk",
-                f"The weights take {to_gib(size)} GiB and {to_gib(free_bytes)} GiB of disk are free.",
-                "Make room, or force the switch if the weights are there already.",
+                fill_in(
+                    "The weights take {size} GiB and {free_bytes} GiB of disk are free.",
+                    size=to_gib(size),
+                    free_bytes=to_gib(free_bytes),
+                ),
+                fill_in("Make room, or force the switch if the weights are there already."),
                 may_be_forced=True,
             )
         )
@@ -162,12 +183,12 @@ def _find_resource_problems(spec: ProfileSpec, described: Mapping[str, Any]) -> 
 def find_fit_problems(facts: PlanFacts) -> list[PlanProblem]:
     problems = []
     if facts.report.verdict is Verdict.DOES_NOT_FIT:
-        suggestions = [s.text for s in facts.report.suggestions]
+        suggestions = [s.text for s in facts.report.suggestions][:2]
         problems.append(
             PlanProblem(
                 "does_not_fit",
-                next(iter(facts.report.reasons), "") or "The model does not fit the GPUs.",
-                f"It would run with {', or with '.join(suggestions[:2])}." if suggestions else "",
+                next(iter(facts.report.reasons), "") or fill_in("The model does not fit the GPUs."),
+                _advise(suggestions),
                 may_be_forced=True,
             )
         )
@@ -176,12 +197,27 @@ def find_fit_problems(facts: PlanFacts) -> list[PlanProblem]:
         problems.append(
             PlanProblem(
                 "too_few_gpus",
-                f"The profile asks for {placement.wanted} GPUs and {len(placement.uuids)} can be used.",
-                "Choose another tensor parallel size, or check the GPUs (manage.py gpu_status).",
+                fill_in(
+                    "The profile asks for {wanted} GPUs and {count} can be used.",
+                    wanted=placement.wanted,
+                    count=len(placement.uuids),
+                ),
+                fill_in("Choose another tensor parallel size, or check the GPUs (manage.py gpu_status)."),
                 may_be_forced=True,
             )
         )
     return problems
+
+
+def _advise(suggestions: Sequence[str]) -> str:
+    match suggestions:
+        case []:
+            return ""
+        case [only]:
+            return fill_in("It would run with {suggestion}.", suggestion=only)
+        case [first, second, *_]:
+            return fill_in("It would run with {first}, or with {second}.", first=first, second=second)
+    return ""
 
 
 def to_gib(size: int) -> str:

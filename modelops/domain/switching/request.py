@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import KW_ONLY, dataclass
 
 DEFAULT_SLOT = "default"
+SHORTEST_CONTEXT = 16
+"""Tokens: a block of the KV cache."""
+LONGEST_CONTEXT = 20_000_000
 
 
 @dataclass(frozen=True)
@@ -24,3 +27,5 @@ class SwitchRequest:
     """A `DrainPolicy`: what happens to answers that run longer; else SWITCH_DRAIN_POLICY."""
     max_model_len: int | None = None
     """The context in tokens, in place of the profile's."""
+    keep_context: bool = False
+    """Have the profile ask for `max_model_len` from now on, if the request is accepted."""

@@ -1,4 +1,7 @@
-"""`manage.py add_profile REPO`: a profile for any model on the hub, proposed for the GPUs at hand."""
+"""`manage.py add_profile REPO`: a profile for any model on the hub, proposed for the GPUs at hand.
+
+With `--from-command` or `--from-compose` the settings are those of somebody else's start of vLLM.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,9 @@ import logging
 import os
 import sys
 from argparse import ArgumentParser
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand
@@ -18,12 +24,21 @@ from gateway.env import ConfigurationError
 from gateway.errors import GatewayError
 from modelops.domain.fit.report import serialise_report
 from modelops.domain.fit.report_text import render_report
+from modelops.domain.profiles.imports.engine_call import LeftOut
+from modelops.domain.profiles.imports.imported_profile import ImportedProfile
 from modelops.fit.gpu_choice import GpuChoice
 from modelops.fit.summary import summarise_choice
 from modelops.management.commands.check_fit import EXIT_CODES
 from modelops.management.hardware_options import add_hardware_options, choose_gpus
-from modelops.profiles.adding import ProposedProfile, propose, save_proposal, summarise_facts
+from modelops.profiles.adding import (
+    ProposedProfile,
+    propose,
+    propose_imported,
+    save_proposal,
+    summarise_facts,
+)
 from modelops.profiles.hub import RepositoryFacts, fetch_facts, read_hub_settings
+from modelops.profiles.importing import import_command, import_compose
 
 
 class Command(BaseCommand):
@@ -34,7 +49,19 @@ class Command(BaseCommand):
     requires_system_checks: list[str] = []  # --dry-run must work before there is a database
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("repository", help="A model repository, such as Qwen/Qwen2.5-7B-Instruct.")
+        parser.add_argument(
+            "repository", nargs="?", help="A model repository, such as Qwen/Qwen2.5-7B-Instruct."
+        )
+        parser.add_argument(
+            "--from-command",
+            metavar="TEXT",
+            help="Take the settings of a line that starts vLLM (vllm serve …, docker run …); - reads it from "
+            "standard input. Nothing of it is run, and what is not taken over is named.",
+        )
+        parser.add_argument(
+            "--from-compose", metavar="PATH", help="The same from a compose file; - reads standard input."
+        )
+        parser.add_argument("--service", default="", help="Which service of the compose file.")
         parser.add_argument("--revision", help="Its branch, tag or commit; the proposal pins the commit.")
         parser.add_argument("--slug", help="Name of the profile; made from the repository's without this.")
         add_hardware_options(parser)
@@ -44,11 +71,18 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         # The library's own retries are warnings on stdout, where the answer is.
         logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
+        source = _choose_source(options)
         choice = choose_gpus(options)
         try:
             settings = read_hub_settings(os.environ)
-            facts = fetch_facts(options["repository"], revision=options["revision"], settings=settings)
-            proposed = propose(facts, choice, slug=options["slug"])
+            imported = _import(source, options)
+            repository = imported.repository if imported else options["repository"]
+            revision = options["revision"] or (imported.revision if imported else None)
+            facts = fetch_facts(repository, revision=revision, settings=settings)
+            if imported:
+                proposed = propose_imported(imported, facts, choice, slug=options["slug"])
+            else:
+                proposed = propose(facts, choice, slug=options["slug"])
             if not options["dry_run"]:
                 with transaction.atomic():
                     record_change("modelprofile_created", save_proposal(proposed), request=None)
@@ -59,25 +93,38 @@ class Command(BaseCommand):
         except DatabaseError as exc:
             message = f"the profile cannot be stored (run manage.py migrate, or use --dry-run): {exc}"
             raise report_failure(message) from exc
+        left_out = imported.left_out if imported else ()
         if options["json"]:
-            self._print_json(facts, proposed, choice, is_saved=not options["dry_run"])
+            self._print_json(facts, proposed, choice, left_out, is_saved=not options["dry_run"])
         else:
-            self._print_yaml(proposed, choice, is_saved=not options["dry_run"])
+            self._print_yaml(proposed, choice, left_out, is_saved=not options["dry_run"])
         if code := EXIT_CODES[proposed.assessment.report.verdict]:
             sys.exit(code)
 
-    def _print_yaml(self, proposed: ProposedProfile, choice: GpuChoice, *, is_saved: bool) -> None:
+    def _print_yaml(
+        self, proposed: ProposedProfile, choice: GpuChoice, left_out: Sequence[LeftOut], *, is_saved: bool
+    ) -> None:
         """YAML alone on stdout, so that it can be kept; what there is to say goes to stderr."""
         self.stdout.write(proposed.yaml, ending="")
         report = proposed.assessment.report
         self.stderr.write(render_report(report, title=proposed.spec.slug, hardware=choice.description), str)
+        if left_out:
+            self.stderr.write("\nNot taken over", str)
+        for each in left_out:
+            self.stderr.write(f"  {each.what}: {each.reason}", str)
         for problem in choice.problems:
             self.stderr.write(f"{problem.message} {problem.advice}", str)
         if is_saved:
             self.stderr.write(f"\nStored as {proposed.spec.slug}, disabled: look it over and enable it.", str)
 
     def _print_json(
-        self, facts: RepositoryFacts, proposed: ProposedProfile, choice: GpuChoice, *, is_saved: bool
+        self,
+        facts: RepositoryFacts,
+        proposed: ProposedProfile,
+        choice: GpuChoice,
+        left_out: Sequence[LeftOut],
+        *,
+        is_saved: bool,
     ) -> None:
         content = {
             "profile": proposed.exported,
@@ -85,6 +132,36 @@ class Command(BaseCommand):
             "hardware": summarise_choice(choice),
             "why": proposed.assessment.why,
             "fit": serialise_report(proposed.assessment.report),
+            "left_out": [asdict(each) for each in left_out],
             "saved": is_saved,
         }
         self.stdout.write(json.dumps(content, indent=2, ensure_ascii=False))
+
+
+def _choose_source(options: Mapping[str, Any]) -> str:
+    """The one option that says which model is meant. Raises CommandError."""
+    given = [name for name in ("repository", "from_command", "from_compose") if options[name]]
+    if len(given) != 1:
+        raise refuse_input("give a repository, --from-command or --from-compose: one of them")
+    if options["service"] and given != ["from_compose"]:
+        raise refuse_input("--service goes with --from-compose")
+    return given[0]
+
+
+def _import(source: str, options: Mapping[str, Any]) -> ImportedProfile | None:
+    """None for a repository that is named itself."""
+    if source == "from_command":
+        return import_command(_read_text(options[source], is_path=False))
+    if source == "from_compose":
+        return import_compose(_read_text(options[source], is_path=True), options["service"])
+    return None
+
+
+def _read_text(value: str, *, is_path: bool) -> str:
+    try:
+        if value == "-":
+            return sys.stdin.read()
+        return Path(value).read_text(encoding="utf-8-sig") if is_path else value
+    except (OSError, UnicodeDecodeError) as exc:
+        reason = exc.strerror if isinstance(exc, OSError) else "it is not UTF-8"
+        raise refuse_input(f"{value} cannot be read: {reason}") from exc

@@ -12,9 +12,9 @@ from django.core.management.base import BaseCommand, CommandError
 from gateway.command_errors import SERVER_ERRORS, refuse_input
 from gateway.errors import GatewayError, SwitchRefused, status_of
 from gateway.stop_signal import catch_stop_signal
-from modelops.domain.switching.request import SwitchRequest
+from modelops.domain.switching.request import LONGEST_CONTEXT, SHORTEST_CONTEXT, SwitchRequest
 from modelops.domain.switching.states import DrainPolicy
-from modelops.management.gpu_arguments import parse_seconds
+from modelops.management.gpu_arguments import parse_count, parse_seconds
 from modelops.management.switch_commands import (
     ExitCode,
     ProgressLine,
@@ -48,6 +48,17 @@ class Command(BaseCommand):
         parser.add_argument("--force", action="store_true", help="go on although the fit check says no")
         parser.add_argument("--reason", default="", metavar="TEXT", help="kept in the history")
         parser.add_argument("--slot", default=DEFAULT_SLOT, metavar="NAME")
+        parser.add_argument(
+            "--max-model-len",
+            type=parse_count,
+            metavar="TOKENS",
+            help="context to serve it with, in place of the profile's",
+        )
+        parser.add_argument(
+            "--keep-context",
+            action="store_true",
+            help="have the profile ask for --max-model-len from now on, if the switch is accepted",
+        )
         parser.add_argument(
             "--drain-timeout", type=int, metavar="SECONDS", help="what running answers get (see settings)"
         )
@@ -115,12 +126,19 @@ def _to_request(options: Mapping[str, Any]) -> SwitchRequest:
         drain_timeout_s=options["drain_timeout"],
         drain_policy=options["drain_policy"],
         slot=options["slot"],
+        max_model_len=options["max_model_len"],
+        keep_context=options["keep_context"],
     )
 
 
 def _check(options: Mapping[str, Any]) -> None:
+    if options["keep_context"] and options["max_model_len"] is None:
+        raise refuse_input("--keep-context goes with --max-model-len: it is what is kept")
     if len(options["reason"]) > LONGEST_REASON:
         raise refuse_input(f"--reason takes {LONGEST_REASON} characters")
+    length = options["max_model_len"]
+    if length is not None and not SHORTEST_CONTEXT <= length <= LONGEST_CONTEXT:
+        raise refuse_input(f"--max-model-len is {SHORTEST_CONTEXT} to {LONGEST_CONTEXT}")
     drain_timeout_s = options["drain_timeout"]
     if drain_timeout_s is not None and not 0 <= drain_timeout_s <= LONGEST_DRAIN_S:
         raise refuse_input(f"--drain-timeout is 0 to {LONGEST_DRAIN_S}")

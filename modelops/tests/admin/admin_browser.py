@@ -21,3 +21,14 @@ def cells(html: str, slug: str) -> list[str]:
     """The texts of a profile's row in the list."""
     row = next(part for part in html.split("<tr") if f">{slug}</a>" in part)
     return [text.rpartition(">")[2] for text in row.split("<") if text.rpartition(">")[2].strip()]
+
+
+def form_data(web: Client, path: str) -> dict[str, Any]:
+    """What a browser would send back of a form, line ends included."""
+    form = web.get(path).context["adminform"].form
+    values = {field.html_name: field.value() for field in form}
+    return {
+        name: "on" if value is True else str(value).replace("\n", "\r\n")
+        for name, value in values.items()
+        if value is not None and value is not False
+    }

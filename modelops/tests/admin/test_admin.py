@@ -12,7 +12,7 @@ from accounts.models import User
 from modelops.hardware import GpuProcess, GpuReading, HardwareProblem, ProblemCode
 from modelops.models import HardwareProfile, ModelProfile
 from modelops.profiles.reloading import reload_profiles
-from modelops.tests.admin.admin_browser import FIT, HARDWARE, LIST, cells, page
+from modelops.tests.admin.admin_browser import FIT, HARDWARE, LIST, cells, form_data, page
 from modelops.tests.domain.fit_examples import make_config
 from modelops.tests.fit_rows import make_gpu_reading, record, save_large, save_profile
 
@@ -28,7 +28,16 @@ def act(web: Client, action: str, *profiles: ModelProfile, **options: Any) -> An
 
 
 @pytest.mark.parametrize(
-    "path", [LIST, FIT, HARDWARE, f"{LIST}{SOME_ID}/apply/", "/admin/modelops/hardwareprofile/"]
+    "path",
+    [
+        LIST,
+        FIT,
+        HARDWARE,
+        f"{LIST}find/",
+        f"{LIST}reload/",
+        f"{LIST}{SOME_ID}/apply/",
+        "/admin/modelops/hardwareprofile/",
+    ],
 )
 def test_pages_are_for_admins(path: str) -> None:
     plain = Client()
@@ -137,6 +146,29 @@ def test_duplicate_leads_to_the_copy(web: Client) -> None:
     assert not copy.is_enabled
 
 
+def test_duplicate_button_of_a_form_leads_to_the_copy_which_says_that_it_is_disabled(web: Client) -> None:
+    eight = save_profile("eight")
+
+    response = web.post(f"{LIST}{eight.pk}/duplicate/", follow=True)
+
+    copy, text = ModelProfile.objects.get(slug="eight-copy"), response.content.decode()
+    assert response.redirect_chain == [(f"{LIST}{copy.pk}/change/", 302)]
+    assert "is a copy of eight. It is disabled" in text
+    assert "This profile is disabled" in text
+    assert web.get(f"{LIST}{eight.pk}/duplicate/").status_code == 405
+
+
+def test_profile_that_cannot_be_copied_leads_back_to_its_form_with_the_reason(web: Client) -> None:
+    broken = save_profile("broken")
+    ModelProfile.objects.filter(pk=broken.pk).update(dtype="int3")
+
+    response = web.post(f"{LIST}{broken.pk}/duplicate/", follow=True)
+
+    assert response.redirect_chain == [(f"{LIST}{broken.pk}/change/", 302)]
+    assert "The profile broken cannot be copied" in response.content.decode()
+    assert ModelProfile.objects.count() == 1
+
+
 def test_several_are_duplicated_at_once_and_a_broken_one_is_named(web: Client) -> None:
     eight, large, broken = save_profile("eight"), save_large(), save_profile("broken")
     ModelProfile.objects.filter(pk=broken.pk).update(dtype="int3")
@@ -145,17 +177,6 @@ def test_several_are_duplicated_at_once_and_a_broken_one_is_named(web: Client) -
 
     assert ModelProfile.objects.filter(slug__endswith="-copy").count() == 2
     assert "The profile broken cannot be copied: dtype: " in html
-
-
-def form_data(web: Client, path: str) -> dict[str, Any]:
-    """What a browser would send back of a form, line ends included."""
-    form = web.get(path).context["adminform"].form
-    values = {field.html_name: field.value() for field in form}
-    return {
-        name: "on" if value is True else str(value).replace("\n", "\r\n")
-        for name, value in values.items()
-        if value is not None and value is not False
-    }
 
 
 def test_report_is_shown_while_editing(web: Client) -> None:

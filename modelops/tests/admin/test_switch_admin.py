@@ -121,7 +121,7 @@ def test_confirmed_switch_is_asked_for_and_shown(web: Client) -> None:
     assert (switch.via, switch.actor_name, switch.reason) == ("admin", "root", "new week")
     assert (switch.drain_timeout_s, switch.drain_policy, switch.force) == (9, "abandon", False)
     html = page(web, switch_path(switch))
-    assert "Asked for by root through the admin pages" in html
+    assert "Asked for by root (admin pages)" in html
     assert "“new week”" in html
 
 
@@ -129,7 +129,7 @@ def test_confirmation_joins_a_switch_to_the_same_profile(web: Client) -> None:
     (first,) = make_ready("first")
     under_way = ask("first")
 
-    assert "this one would join it" in page(web, confirm_path(first))
+    assert "This one would join it" in page(web, confirm_path(first))
     assert web.post(confirm_path(first), {})["Location"] == switch_path(under_way)
 
 
@@ -168,9 +168,9 @@ def test_without_a_switcher_the_page_says_what_to_do_and_offers_no_button(web: C
 
     html = page(web, confirm_path(first))
 
-    assert "Start one there (manage.py run_switcher)" in html
+    assert "Start one: manage.py run_switcher." in html
     assert "cannot be made until the problems above are solved" in html
-    assert 'type="submit" class="default"' not in html
+    assert "Switch to first</button>" not in html
 
 
 def test_what_changes_is_written_as_people_write_it(web: Client) -> None:

@@ -9,7 +9,7 @@ from django.contrib.staticfiles import finders
 from django.test import Client
 
 from accounts.models import Role, User
-from modelops.admin.switch_pages import list_steps
+from modelops.admin.duration_bars import make_duration_table
 from modelops.domain.switching.states import SwitchState
 from modelops.models import Engine, ModelProfile, Slot, Switch
 from modelops.tests.admin.admin_browser import LIST, page
@@ -18,6 +18,7 @@ from modelops.tests.switch_rows import (
     advance,
     ask,
     begin,
+    fail,
     make_ready,
     serve,
     write_log,
@@ -54,9 +55,9 @@ def test_page_of_a_switch_follows_it_through_parts_that_a_script_fetches(web: Cl
     assert 'data-final="no"' in html
     assert '<noscript><meta http-equiv="refresh"' in html
     assert (draining["is_final"], draining["can_cancel"]) == (False, True)
-    for words in ("Loading – weights", 'value="43"', "43 %", "shard 2 of 4"):
+    for words in (">Loading</span>", ">weights<", 'value="43"', "43 %", "shard 2 of 4"):
         assert words in loading["parts"]["now"]
-    assert 'class="current" aria-current="step">loading' in loading["parts"]["steps"]
+    assert 'aria-current="step"' in loading["parts"]["steps"].partition('scope="row">loading')[0][-60:]
     assert (over["is_final"], over["can_cancel"]) == (True, False)
     assert "<progress" not in over["parts"]["now"]
     assert '<noscript><meta http-equiv="refresh"' not in page(web, switch_path(switch))
@@ -72,9 +73,8 @@ def test_pages_have_no_script_and_no_handler_of_their_own(web: Client) -> None:
         assert "<script" not in own
         assert " style=" not in own
         assert " onclick" not in own
-    script = '<script src="/static/modelops/switch_progress.js" defer></script>'
-    assert script in page(web, switch_path(switch))
-    assert finders.find("modelops/switch_progress.js")
+    assert "pages/js/desk/switch.js" in page(web, switch_path(switch))
+    assert finders.find("pages/js/desk/switch.js")
 
 
 def test_cancel_button_asks_for_the_end_and_goes_away(web: Client) -> None:
@@ -122,10 +122,11 @@ def test_history_takes_as_many_queries_for_many_as_for_one(
 ) -> None:
     make_ready("first")
     advance(ask("first"), SwitchState.REJECTED)
-    with django_assert_max_num_queries(20) as one:
+    with django_assert_max_num_queries(12) as one:
         page(web, SWITCHES)
     for _ in range(5):
-        advance(ask("first"), SwitchState.REJECTED)
+        fail(ask("first"))
+        advance(ask("first"), SwitchState.CANCELLED, cancelled_by="mina")
 
     with django_assert_max_num_queries(len(one)):
         page(web, SWITCHES)
@@ -144,7 +145,9 @@ def test_failure_shows_cause_log_and_another_try_with_what_would_fit(web: Client
     for words in ("The KV cache cannot hold it.", "Use 2048.", "ValueError: too long", "the last lines"):
         assert words in html
     assert "Why going back failed as well" in html
-    assert f'href="{retry}">Retry with max_model_len 2048</a>' in html
+    assert f'href="{retry}&amp;keep=yes">Retry with max_model_len 2,048 and keep it</a>' in html
+    assert f'href="/admin/modelops/modelprofile/{first.pk}/change/#id_max_model_len">Edit the profile' in html
+    assert 'href="/admin/modelops/modelprofile/fit/?profile=first">See what would fit' in html
     assert "--max-model-len 2048" in again
     assert Switch.objects.live().get().max_model_len == 2048
 
@@ -162,15 +165,13 @@ def test_log_of_the_starting_engine_is_shown_while_it_starts(web: Client) -> Non
 def test_timeline_has_what_was_and_what_is_usually_ahead() -> None:
     make_ready("first")
     switch = begin(ask("first"), SwitchState.PLANNED, SwitchState.LOADING)
-    running = [(step.name, step.progress) for step in list_steps(switch, switch.state_since)]
+    running = [(row.name, row.progress) for row in make_duration_table(switch, switch.state_since).rows]
     begin(switch, SwitchState.ROLLING_BACK, SwitchState.ROLLED_BACK)
-    over = [(step.name, step.progress) for step in list_steps(switch, switch.state_since)]
+    over = [(row.name, row.progress) for row in make_duration_table(switch, switch.state_since).rows]
 
     assert running[:2] == [("requested", "done"), ("planned", "done")]
-    assert running[-3:] == [("loading", "current"), ("verifying", "ahead"), ("active", "ahead")]
-    assert over == [
-        (name, "done") for name in ("requested", "planned", "loading", "rolling back", "rolled back")
-    ]
+    assert running[-2:] == [("loading", "current"), ("verifying", "ahead")]
+    assert over == [(name, "done") for name in ("requested", "planned", "loading", "rolling back")]
 
 
 def test_engines_show_estimate_beside_actual_and_their_log(web: Client) -> None:
@@ -187,7 +188,7 @@ def test_engines_show_estimate_beside_actual_and_their_log(web: Client) -> None:
     for words in ("weights: 15.00 GiB / 16.00 GiB", "KV cache: 4.00 GiB / 3.00 GiB", "32,000 / 24,000"):
         assert words in listed
     assert "<td>KV cache</td><td>4.00 GiB</td><td>3.00 GiB</td>" in shown
-    assert '<pre class="engine-log">ready</pre>' in shown
+    assert '<pre class="log engine-log">ready</pre>' in shown
 
 
 def test_sizes_of_a_simulated_engine_are_not_listed_for_they_are_made_up(web: Client) -> None:
@@ -208,9 +209,9 @@ def test_slots_show_what_they_serve_and_their_trouble(web: Client) -> None:
 
     html = page(web, SLOTS)
 
-    assert '<span class="switch-ready">ready</span>' in html
-    assert '<span class="switch-degraded">degraded</span>' in html
-    assert "the KV cache cannot hold it." in html
+    assert '<span class="badge is-good">ready</span>' in html
+    assert '<span class="badge is-bad">degraded</span>' in html
+    assert "The KV cache cannot hold it." in html
     assert "degraded" in page(web, f"{SLOTS}{Slot.objects.get(slug='left').pk}/change/")
 
 

@@ -109,7 +109,7 @@ def test_readable_answer_has_the_breakdown_and_what_would_help(tmp_path: Path) -
     code, output = run("--config", str(path), "--gpu", CARD, "--gpu", CARD)
 
     assert code == 3
-    assert "DOES NOT FIT (limited by weights)" in output
+    assert "DOES NOT FIT (limited by the weights)" in output
     assert "2 × RTX 3090 (23.6 GiB)" in output
     for words in ("weights", "activation", "CUDA graphs", "KV cache", "--tensor-parallel-size 2 → "):
         assert words in output
@@ -255,7 +255,7 @@ def test_memory_of_others_makes_it_refuse_and_name_them() -> None:
     code, output = run("eight")
 
     assert code == 3
-    assert "limited by free_memory" in output
+    assert "limited by free memory" in output
     assert "trainer (pid 99)" in output
 
 

@@ -200,6 +200,45 @@ def test_what_cannot_be_added_is_explained(hub: FakeHub, arguments: list[str], w
     assert ModelProfile.objects.count() == 1
 
 
+def test_settings_of_a_command_are_taken_over_and_the_rest_is_named(hub: FakeHub) -> None:
+    line = f"NCCL_P2P_DISABLE=1 vllm serve {NAME} -tp 2 --max-model-len 8k --port 8000"
+
+    code, output = run("add_profile", "--from-command", line, "--gpu", CARD, "--gpu", CARD, "--json")
+
+    content, profile = json.loads(output), ModelProfile.objects.get(slug="model-8b")
+    assert (code, content["fit"]["verdict"]) == (0, "fits")
+    assert [each["what"] for each in content["left_out"]] == ["--port 8000"]
+    assert (profile.tensor_parallel_size, profile.max_model_len) == (2, 8000)
+    assert (profile.revision, profile.environment) == (COMMIT, {"NCCL_P2P_DISABLE": "1"})
+
+
+def test_settings_of_a_service_are_taken_over(hub: FakeHub, tmp_path: Path) -> None:
+    path = tmp_path / "compose.yml"
+    service = f"{{image: 'vllm/vllm-openai:v0.9.1', command: ['--model', '{NAME}', '--enforce-eager']}}"
+    path.write_text(f"services: {{one: {service}, two: {service}}}")
+
+    _code, output = run("add_profile", "--from-compose", str(path), "--service", "two", "--gpu", CARD)
+
+    (entry,) = parse_document(output).profiles
+    assert (entry.values["enforce_eager"], entry.values["image"]) == (True, "vllm/vllm-openai:v0.9.1")
+    assert "choose one" in refuse("add_profile", "--from-compose", str(path), "--gpu", CARD)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ([], "one of them"),
+        ([NAME, "--from-command", "vllm serve x/y"], "one of them"),
+        ([NAME, "--service", "one"], "goes with --from-compose"),
+        (["--from-compose", "/no/such/file"], "cannot be read"),
+        (["--from-command", "ollama run x"], "holds no start of vLLM"),
+    ],
+)
+def test_sources_that_cannot_be_read_are_named(hub: FakeHub, arguments: list[str], words: str) -> None:
+    assert words in refuse("add_profile", *arguments, "--gpu", CARD)
+    assert not ModelProfile.objects.exists()
+
+
 def test_config_that_is_not_understood_is_explained(hub: FakeHub) -> None:
     strange = make_config(model_type="new", architectures=["New"], rwkv_version=7)
     hub.repositories[NAME].files["config.json"] = json.dumps(strange).encode()

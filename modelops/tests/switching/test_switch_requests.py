@@ -15,6 +15,7 @@ from gateway.errors import DoesNotFit, NotFound, SwitchRefused
 from modelops.domain.switching.request import SwitchRequest
 from modelops.domain.switching.states import SwitchState
 from modelops.models import ModelProfile, Slot, Switch, SwitchEvent, WebPresence
+from modelops.models.switches import MESSAGE
 from modelops.switching import requests as switch_requests
 from modelops.switching.cancelling import cancel_switch
 from modelops.switching.planning import plan_switch
@@ -171,7 +172,8 @@ def test_force_overrides_fit_and_is_kept_in_the_history() -> None:
     assert switch is not None
     event = SwitchEvent.objects.get(switch=switch)
     assert (switch.force, switch.reason) == (True, "trying")
-    assert event.data == {"actor": "kim (shell)", "reason": "trying", "force": True, "profile": "large"}
+    told = {"actor": "kim (shell)", "reason": "trying", "force": True, "profile": "large"}
+    assert event.data == {**told, MESSAGE: "asked for through the command line"}
 
 
 def test_force_does_not_stand_in_for_a_switcher() -> None:

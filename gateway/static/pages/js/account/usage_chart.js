@@ -1,6 +1,6 @@
 // @ts-check
 /** Tokens and requests by day, drawn by uPlot, which is loaded when there is something to draw. */
-import { theme } from "../theme_choice.js";
+import { keepDrawn, loadPlot, readColour } from "../plotting.js";
 import { html, useEffect, useRef, useState } from "../ui.js";
 import { formatDate, formatNumber, t } from "../words.js";
 import { formatDay } from "./usage_tables.js";
@@ -10,26 +10,13 @@ import { formatDay } from "./usage_tables.js";
 const HEIGHT = 240;
 const HALF_DAY_S = 12 * 3600;
 
-/** @type {Promise<typeof import("../../../vendor/uplot/uPlot.js").default> | null} */
-let loading = null;
-
-/** uPlot and its style sheet, once for the page. */
-function loadPlot() {
-  loading ??= (async () => {
-    const link = document.createElement("link");
-    link.rel = "stylesheet";
-    link.href = new URL("../../../vendor/uplot/uPlot.css", import.meta.url).href;
-    document.head.append(link);
-    return (await import("../../../vendor/uplot/uPlot.js")).default;
-  })();
-  return loading;
-}
-
-/** The colours of the theme that is on, as uPlot draws on a canvas that knows of no custom properties. */
 function readColours() {
-  const style = getComputedStyle(document.documentElement);
-  const read = (/** @type {string} */ name) => style.getPropertyValue(name).trim();
-  return { tokens: read("--accent"), requests: read("--warn"), text: read("--text-soft"), line: read("--line") };
+  return {
+    tokens: readColour("--accent"),
+    requests: readColour("--warn"),
+    text: readColour("--text-soft"),
+    line: readColour("--line"),
+  };
 }
 
 /**
@@ -98,7 +85,7 @@ export function UsageChart({ rows }) {
     let end = () => {};
     loadPlot().then(
       (Plot) => {
-        if (!isOver) end = keepDrawn(Plot, element, rows);
+        if (!isOver) end = keepDrawn(Plot, element, (width) => describeChart(Plot, width), alignRows(rows)).end;
       },
       () => setFailed(true),
     );
@@ -117,36 +104,11 @@ export function UsageChart({ rows }) {
   return html`<div class="chart" ref=${frame} role="img" aria-label=${about}></div>`;
 }
 
-/**
- * Draw, and draw anew when the theme or the width changes.
- * @param {typeof import("../../../vendor/uplot/uPlot.js").default} Plot
- * @param {HTMLElement} element
- * @param {DayRow[]} rows
- * @returns {() => void} which ends it
- */
-function keepDrawn(Plot, element, rows) {
-  /** @type {import("uplot").AlignedData} */
-  const data = [
+/** @param {DayRow[]} rows @returns {import("uplot").AlignedData} */
+function alignRows(rows) {
+  return [
     rows.map((row) => Date.parse(row.day) / 1000),
     rows.map((row) => row.total_tokens),
     rows.map((row) => row.requests),
   ];
-  /** @type {InstanceType<typeof Plot> | null} */
-  let plot = null;
-  const draw = () => {
-    plot?.destroy();
-    plot = new Plot(describeChart(Plot, element.clientWidth), data, element);
-  };
-  const systemTheme = matchMedia("(prefers-color-scheme: dark)");
-  const sizes = new ResizeObserver(() => plot?.setSize({ width: element.clientWidth, height: HEIGHT }));
-  draw();
-  sizes.observe(element);
-  systemTheme.addEventListener("change", draw);
-  const forgetTheme = theme.watch(draw);
-  return () => {
-    sizes.disconnect();
-    systemTheme.removeEventListener("change", draw);
-    forgetTheme();
-    plot?.destroy();
-  };
 }

@@ -21,11 +21,11 @@ export function Composer({ thread }) {
   const { notice, runningKey } = useStore(thread.view);
   const box = useRef(/** @type {HTMLTextAreaElement | null} */ (null));
   const [isEmpty, setIsEmpty] = useState(true);
-  const uploads = useUploads(thread);
+  const uploads = useMemo(() => new Uploads(), [thread]);
   const isUploading = useStore(uploads.list, () => uploads.isBusy);
-  const hasFiles = useStore(uploads.list, (list) => list.length > 0);
+  const hasFiles = useStore(uploads.list, () => uploads.parts.length > 0);
   const isOver = useDroppedFiles(uploads);
-  const draft = useDraft(thread, box, noteChange);
+  const draft = useDraft(thread, box, uploads, noteChange);
 
   function noteChange() {
     const element = /** @type {HTMLTextAreaElement} */ (box.current);
@@ -36,15 +36,14 @@ export function Composer({ thread }) {
   async function send() {
     const element = /** @type {HTMLTextAreaElement} */ (box.current);
     const content = element.value.trim();
-    if (!content || thread.isAnswering || uploads.isBusy) return;
+    const files = uploads.parts;
+    if ((!content && !files.length) || thread.isAnswering || uploads.isBusy) return;
     element.value = "";
     noteChange();
-    draft.hold(content);
-    const files = uploads.parts;
+    draft.hold({ text: content, files });
     uploads.clear();
     if (await sendMessage(thread, content, files)) return;
-    draft.giveBack(content);
-    uploads.restore(files);
+    draft.giveBack({ text: content, files });
   }
 
   useEnter(box, () => void send());
@@ -69,7 +68,7 @@ export function Composer({ thread }) {
         onPaste=${pasteLongText}
         onKeyDown=${(/** @type {KeyboardEvent} */ event) => editLast(event, thread)}
       />
-      ${runningKey ? html`<${StopButton} thread=${thread} />` : html`<${SendButton} disabled=${isEmpty || isUploading} />`}
+      ${runningKey ? html`<${StopButton} thread=${thread} />` : html`<${SendButton} disabled=${(isEmpty && !hasFiles) || isUploading} />`}
     </form>
     <${Foot} />
   </div>`;
@@ -83,13 +82,6 @@ function Foot() {
     <span>${t("Enter sends, Shift+Enter adds a line.")}</span>
     <label><input type="checkbox" checked=${follows} onChange=${choose} /> ${t("Follow answers to their end")}</label>
   </div>`;
-}
-
-/** @param {OpenThread} thread */
-function useUploads(thread) {
-  const uploads = useMemo(() => new Uploads(), [thread]);
-  useEffect(() => thread.returned.watch(() => uploads.restore(thread.returned.value?.files ?? [])), [uploads]);
-  return uploads;
 }
 
 /** @param {{disabled: boolean}} props */

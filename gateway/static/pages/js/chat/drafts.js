@@ -6,6 +6,12 @@ const PREFIX = "draft";
 /** Drafts that nobody came back to are removed, the oldest first. */
 const MOST = 50;
 
+/**
+ * @typedef {object} Draft
+ * @property {string} text
+ * @property {import("./message.js").Part[]} files which the server has
+ */
+
 /** Whose drafts they are: a browser may be shared. Empty: that is not known, and nothing is kept. */
 let reader = "";
 
@@ -26,23 +32,23 @@ function keyOf(conversationId) {
   return [PREFIX, reader, conversationId ?? "new"].join(":");
 }
 
-/** @param {string | null} conversationId */
+/** @param {string | null} conversationId @returns {Draft} */
 export function readDraft(conversationId) {
-  if (!reader) return "";
   try {
-    return JSON.parse(localStorage.getItem(keyOf(conversationId)) ?? "null")?.text ?? "";
+    const { text = "", files = [] } = JSON.parse((reader && localStorage.getItem(keyOf(conversationId))) || "{}");
+    return { text, files };
   } catch {
-    return "";
+    return { text: "", files: [] };
   }
 }
 
-/** @param {string | null} conversationId @param {string} text empty: there is none */
-export function saveDraft(conversationId, text) {
+/** @param {string | null} conversationId @param {Draft} draft removed where it is empty */
+export function saveDraft(conversationId, { text, files }) {
   if (!reader) return;
   const key = keyOf(conversationId);
   try {
-    if (!text) localStorage.removeItem(key);
-    else localStorage.setItem(key, JSON.stringify({ text, at: Date.now() }));
+    if (!text && !files.length) localStorage.removeItem(key);
+    else localStorage.setItem(key, JSON.stringify({ text, files, at: Date.now() }));
     removeOldest();
   } catch {
     // The browser's storage is full or forbidden: the text stays in the box.

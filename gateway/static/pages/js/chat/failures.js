@@ -9,9 +9,6 @@ import { t } from "../words.js";
 const PASSING = new Set(["model_loading", "model_switching", "idempotency_in_progress", "shutting_down"]);
 const RETRY_S = 3;
 
-/** How vLLM refuses pictures: for a model without eyes, and where its operator allows none. */
-const NO_PICTURES = /is not a multimodal model|at most 0 image/i;
-
 /** @param {unknown} error @returns {Failure} */
 export function describeFailure(error) {
   const known = error instanceof ApiError ? error : null;
@@ -20,7 +17,7 @@ export function describeFailure(error) {
   const seconds = known?.retryAfterS ?? (triesAgain ? RETRY_S : null);
   return {
     code,
-    message: explainCode(code) ?? explainText(/** @type {any} */ (error)?.message ?? ""),
+    message: explainCode(code) ?? (/** @type {any} */ (error)?.message || t("Something went wrong.")),
     retryAt: seconds === null ? null : Date.now() + 1000 * seconds,
     triesAgain,
   };
@@ -28,14 +25,8 @@ export function describeFailure(error) {
 
 /** Of an answer that is stored as failed. @param {import("./message.js").Message} message @returns {Failure} */
 export function describeStoredFailure({ error_code: code, error_message: text }) {
-  const message = explainCode(code) ?? (text ? explainText(text) : t("The answer failed ({code}).", { code }));
+  const message = explainCode(code) ?? (text || t("The answer failed ({code}).", { code }));
   return { code, message, retryAt: null, triesAgain: false };
-}
-
-/** @param {string} text of the server */
-function explainText(text) {
-  if (NO_PICTURES.test(text)) return t("This model does not read images. Send the message without them, or use another model.");
-  return text || t("Something went wrong.");
 }
 
 /** @param {string} code @returns {string | null} null: the server's own message says more */
@@ -71,6 +62,8 @@ function explainLimit(code) {
       return t("Your tokens for this period are used up.");
     case "context_length_exceeded":
       return t("This is longer than the model can read at once. Shorten it, or start a new conversation.");
+    case "images_not_supported":
+      return t("This model does not read images. Send the message without them, or use another model.");
     case "conversation_full":
       return t("This conversation holds as much as it may. Start a new one.");
     case "storage_full":

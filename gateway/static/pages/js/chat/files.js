@@ -51,7 +51,7 @@ function Picture({ id, name }) {
 }
 
 /** @param {string} id @returns {Promise<Blob>} */
-async function readFile(id) {
+export async function readFile(id) {
   return (await ask("GET", `/api/files/${id}/content`)).blob();
 }
 

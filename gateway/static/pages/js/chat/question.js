@@ -28,7 +28,7 @@ export function Question({ thread, item, isLast, onEdit }) {
     <footer class="message-foot">
       <${BranchArrows} thread=${thread} message=${message} />
       <div class="actions">
-        <${CopyButton} text=${message.content} label=${t("Copy message")} />
+        ${message.content && html`<${CopyButton} text=${message.content} label=${t("Copy message")} />`}
         ${message.id && html`<${IconButton} icon="edit" label=${t("Edit")} onClick=${onEdit} />`}
         ${message.id && html`<${DeleteButton} thread=${thread} message=${message} />`}
       </div>

@@ -42,7 +42,7 @@ function chosen() {
 export function makeTurnBody({ content, fileIds, conversationId, clientMessageId }) {
   return {
     ...chosen(),
-    content,
+    ...(content ? { content } : {}),
     client_message_id: clientMessageId,
     ...(fileIds.length ? { file_ids: fileIds } : {}),
     ...(conversationId ? { conversation_id: conversationId } : {}),

@@ -29,7 +29,8 @@ export async function sendMessage(thread, content, files) {
   const clientMessageId = makeId();
   const fileIds = files.flatMap((file) => file.file_id ?? []);
   const body = makeTurnBody({ content, fileIds, conversationId: thread.id, clientMessageId });
-  const parts = files.length ? [{ type: /** @type {const} */ ("text"), text: content }, ...files] : null;
+  const texts = content ? [{ type: /** @type {const} */ ("text"), text: content }] : [];
+  const parts = files.length ? [...texts, ...files] : null;
   const question = makeItem(makeMessage({ role: "user", content, parts }), { key: clientMessageId });
   const answer = makeAnswer();
   thread.change({ items: [...thread.view.value.items, question, answer] });

@@ -1,8 +1,9 @@
 // @ts-check
 /** Files on their way to the server. */
-import { ApiError, getToken } from "../api.js";
+import { ApiError, ask, getToken } from "../api.js";
 import { Store } from "../store.js";
 import { formatNumber, language, t } from "../words.js";
+import { readFile } from "./files.js";
 import { makeId } from "./message.js";
 
 /** @typedef {import("./message.js").Part} Part */
@@ -58,6 +59,23 @@ export class Uploads {
       part,
     }));
     this.list.set((list) => [...list, ...uploads]);
+    return uploads;
+  }
+
+  /** What was attached on another visit. One that the server no longer has says so. @param {Part[]} parts */
+  recall(parts) {
+    for (const { key, part } of this.restore(parts)) void this.#check(key, part);
+  }
+
+  /** @param {string} key @param {Part} part */
+  async #check(key, part) {
+    try {
+      if (part.type !== "image") await ask("GET", `/api/files/${part.file_id}`);
+      else this.#change(key, { preview: URL.createObjectURL(await readFile(part.file_id ?? "")) });
+    } catch (error) {
+      const isGone = error instanceof ApiError && error.status === 404;
+      if (isGone) this.#change(key, { part: null, problem: t("It is no longer on the server. Attach it again.") });
+    }
   }
 
   /** @param {File} file */

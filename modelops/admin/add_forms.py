@@ -1,0 +1,79 @@
+"""The ways to say which model a new profile is for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.utils.translation import gettext, gettext_lazy
+
+from modelops.domain.profiles.imports.command_line import MOST_CHARACTERS
+from modelops.profiles.compose_yaml import MOST_BYTES
+
+
+class RepositoryForm(forms.Form):
+    """By name, on the hub."""
+
+    repository = forms.CharField(
+        label=gettext_lazy("Repository"),
+        max_length=200,
+        widget=forms.TextInput(attrs={"placeholder": "Qwen/Qwen2.5-7B-Instruct", "spellcheck": "false"}),
+    )
+    revision = forms.CharField(
+        label=gettext_lazy("Revision"),
+        max_length=100,
+        required=False,
+        help_text=gettext_lazy("A branch, tag or commit; empty means the newest."),
+        widget=forms.TextInput(attrs={"spellcheck": "false"}),
+    )
+
+
+class PastedCommandForm(forms.Form):
+    """By a line that starts vLLM somewhere else."""
+
+    command = forms.CharField(
+        label=gettext_lazy("Command"),
+        max_length=MOST_CHARACTERS,
+        strip=False,
+        help_text=gettext_lazy(
+            "vllm serve …, python -m vllm.entrypoints.openai.api_server … or docker run …"
+        ),
+        widget=forms.Textarea(attrs={"rows": 6, "spellcheck": "false"}),
+    )
+
+
+class ComposeFileForm(forms.Form):
+    """By a compose file, pasted or chosen."""
+
+    compose = forms.CharField(
+        label=gettext_lazy("Compose file"),
+        required=False,
+        strip=False,
+        widget=forms.Textarea(attrs={"rows": 6, "spellcheck": "false"}),
+    )
+    file = forms.FileField(
+        label=gettext_lazy("or choose the file"),
+        required=False,
+        widget=forms.ClearableFileInput(attrs={"accept": ".yml,.yaml"}),
+    )
+    service = forms.CharField(
+        label=gettext_lazy("Service"),
+        required=False,
+        max_length=200,
+        help_text=gettext_lazy("Only needed where several start an engine."),
+        widget=forms.TextInput(attrs={"spellcheck": "false"}),
+    )
+
+    def clean(self) -> dict[str, Any]:
+        """The text in `compose`, wherever it came from."""
+        values: dict[str, Any] = super().clean() or self.cleaned_data
+        if chosen := values.get("file"):
+            if chosen.size > MOST_BYTES:
+                raise forms.ValidationError(gettext("The file is too large to be a compose file."))
+            try:
+                values["compose"] = chosen.read().decode("utf-8-sig")
+            except UnicodeDecodeError as exc:
+                raise forms.ValidationError(gettext("The file is not UTF-8.")) from exc
+        if not str(values.get("compose") or "").strip():
+            raise forms.ValidationError(gettext("Paste the compose file, or choose it."))
+        return values
