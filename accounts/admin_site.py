@@ -13,6 +13,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.template.response import TemplateResponse
 from django.urls import reverse
+from django.utils.translation import gettext_lazy
 
 from accounts.change_origin import origin_of
 from accounts.cookie_logins import end_cookie_login, record_cookie_login, record_failed_cookie_login
@@ -67,6 +68,8 @@ class GatewayAdminSite(AdminSite):
     login_form = BoundedLoginForm
     # The desk has a navigation of its own, by subjects (gateway.templatetags.desk).
     enable_nav_sidebar = False
+    index_template = "admin/desk/index.html"
+    index_title = gettext_lazy("Desk")
 
     def login(  # type: ignore[override]  # django-stubs forget that it redirects
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None

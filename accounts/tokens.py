@@ -141,7 +141,7 @@ def _verify(kind: Any, raw: str, name: str) -> Claims:
         raise AuthenticationFailed(fill_in("The {name} token is not valid.", name=name)) from exc
     user_id, session_id = parse_id(token.get("user_id", "")), parse_id(token.get(SESSION_CLAIM, ""))
     if user_id is None or session_id is None:
-        raise AuthenticationFailed(f"The {name} token names no user and session.")
+        raise AuthenticationFailed(fill_in("The {name} token names no user and session.", name=name))
     credential = Credential(CredentialKind.SESSION, session_id, user_id)
     return Claims(credential, str(token["jti"]), float(token["exp"]))
 

@@ -17,6 +17,7 @@ from chat.nesting import is_nested_deeper
 from gateway.conf_requests import OPERATORS_FIELDS, RequestConfig
 from gateway.errors import InvalidRequest
 from gateway.shortening import LONGEST_ECHO
+from gateway.wording import fill_in
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +48,7 @@ GENERATION_CAPS = FieldCaps(
     # `best_of` are generated, though only `n` are shown.
     answers_per_input=("n", "best_of"),
 )
+
 """Of chats and completions alike: vLLM accepts the fields of one in the other."""
 
 LONGEST_ENTRY = 1000
@@ -123,10 +125,10 @@ def apply_caps(body: dict[str, Any], caps: FieldCaps, config: RequestConfig) -> 
     own = OWN_FIELDS & names
     for name in REFUSED_FIELDS & own:
         if body[name] not in (None, 0):
-            raise InvalidRequest(f"`{name}` is not for clients to set.", param=name)
+            raise InvalidRequest(fill_in("`{name}` is not for clients to set.", name=name), param=name)
     for name in _costly & names:
         if body[name] not in (None, False, {}) and name not in config.engine_fields:
-            raise InvalidRequest(f"`{name}` is not for clients to set.", param=name)
+            raise InvalidRequest(fill_in("`{name}` is not for clients to set.", name=name), param=name)
     if _tools & names:
         _check_tools(body, config)
     if "repetition_detection" in body:
@@ -141,14 +143,20 @@ def _check_tools(body: Mapping[str, Any], config: RequestConfig) -> None:
     for name in offered:
         tools = body[name]
         if not isinstance(tools, list) or not all(isinstance(tool, dict) for tool in tools):
-            raise InvalidRequest(f"{name}: expected a list of objects.", param=name)
+            raise InvalidRequest(fill_in("{name}: expected a list of objects.", name=name), param=name)
         if len(tools) > config.max_tools:
-            message = f"{name}: this gateway allows {config.max_tools} entries at most."
+            message = fill_in(
+                "{name}: this gateway allows {max_tools} entries at most.",
+                name=name,
+                max_tools=config.max_tools,
+            )
             raise InvalidRequest(message, param=name)
         _check_depth(name, tools, config.max_schema_depth)
     if offered and len(msgspec.json.encode([body[name] for name in offered])) > config.max_tools_bytes:
-        message = (
-            f"{offered[0]}: this gateway allows {config.max_tools_bytes} bytes at most, all tools together."
+        message = fill_in(
+            "{name}: this gateway allows {max_tools_bytes} bytes at most, all tools together.",
+            name=offered[0],
+            max_tools_bytes=config.max_tools_bytes,
         )
         raise InvalidRequest(message, param=offered[0])
 
@@ -161,50 +169,74 @@ def _check_repetition_detection(body: Mapping[str, Any]) -> None:
     if not isinstance(value, dict) or any(
         not isinstance(number, int) or not 0 <= number <= LARGEST_PATTERN for number in value.values()
     ):
-        message = f"{name}: expected an object of whole numbers from 0 to {LARGEST_PATTERN}."
+        message = fill_in(
+            "{name}: expected an object of whole numbers from 0 to {largest_pattern}.",
+            name=name,
+            largest_pattern=LARGEST_PATTERN,
+        )
         raise InvalidRequest(message, param=name)
 
 
 def _check_all_fields(body: Mapping[str, Any], caps: FieldCaps, config: RequestConfig) -> None:
     """No field is large or deep that need not be, known or unknown."""
     if len(body) > MAX_FIELDS:
-        raise InvalidRequest(f"A request has {MAX_FIELDS} fields at most.")
+        raise InvalidRequest(fill_in("A request has {max_fields} fields at most.", max_fields=MAX_FIELDS))
     for name, value in body.items():
         if len(name) > LONGEST_ECHO:
-            raise InvalidRequest(f"A field's name has {LONGEST_ECHO} characters at most.", param=name)
+            raise InvalidRequest(
+                fill_in("A field's name has {longest_echo} characters at most.", longest_echo=LONGEST_ECHO),
+                param=name,
+            )
         kind = type(value)
         if kind is list or kind is dict or (kind is str and len(value) > SHORT_TEXT):
             _check_size(name, value, caps, config)
         elif kind is int and abs(value) > LARGEST_NUMBER:
-            raise InvalidRequest(f"{name}: a number has 64 bits at most.", param=name)
+            raise InvalidRequest(fill_in("{name}: a number has 64 bits at most.", name=name), param=name)
 
 
 def _check_size(
     name: str, value: str | list[Any] | dict[str, Any], caps: FieldCaps, config: RequestConfig
 ) -> None:
     if name in ID_FIELDS and len(value) > LONGEST_ID:
-        raise InvalidRequest(f"{name}: this gateway allows {LONGEST_ID} characters at most.", param=name)
+        raise InvalidRequest(
+            fill_in(
+                "{name}: this gateway allows {longest_id} characters at most.",
+                name=name,
+                longest_id=LONGEST_ID,
+            ),
+            param=name,
+        )
     if name == "model" or name in SHAPED_FIELDS or name in caps.lengths or name in TOOL_FIELDS:
         return
     if name in LARGE_FIELDS:
         _check_depth(name, value, config.max_schema_depth, counts_texts=False)
         return
     if len(msgspec.json.encode(value)) > config.max_schema_bytes:
-        message = f"{name}: this gateway allows {config.max_schema_bytes} bytes at most."
+        message = fill_in(
+            "{name}: this gateway allows {max_schema_bytes} bytes at most.",
+            name=name,
+            max_schema_bytes=config.max_schema_bytes,
+        )
         raise InvalidRequest(message, param=name)
     _check_depth(name, value, config.max_schema_depth)
 
 
 def _check_depth(name: str, value: object, limit: int, *, counts_texts: bool = True) -> None:
     if is_nested_deeper(value, limit, counts_texts=counts_texts):
-        raise InvalidRequest(f"{name}: this gateway allows a nesting of {limit} at most.", param=name)
+        raise InvalidRequest(
+            fill_in("{name}: this gateway allows a nesting of {limit} at most.", name=name, limit=limit),
+            param=name,
+        )
 
 
 def _check_sequences(body: Mapping[str, Any], caps: FieldCaps, limit: int) -> None:
     """At most `limit` answers: the inputs of the batch times the answers to each."""
     inputs = _count_inputs(caps.batch, body.get(caps.batch)) if caps.batch else 1
     if inputs > limit:
-        raise InvalidRequest(f"{caps.batch}: a batch has {limit} {caps.batch}s at most.", param=caps.batch)
+        raise InvalidRequest(
+            fill_in("{batch}: a batch has {limit} {batch}s at most.", batch=caps.batch, limit=limit),
+            param=caps.batch,
+        )
     for name in caps.answers_per_input:
         _check_number(body, name, limit // max(1, inputs))
 
@@ -216,7 +248,7 @@ def _count_inputs(name: str, value: object) -> int:
     if isinstance(value, list) and all(isinstance(item, str) or _is_tokens(item) for item in value):
         return len(value)
     # vLLM would list what is wrong with each of a million entries.
-    raise InvalidRequest(f"{name}: expected texts, or lists of token numbers.", param=name)
+    raise InvalidRequest(fill_in("{name}: expected texts, or lists of token numbers.", name=name), param=name)
 
 
 def _is_tokens(value: object) -> bool:
@@ -228,22 +260,34 @@ def _check_number(body: Mapping[str, Any], name: str, limit: int) -> None:
     if value is None or value is True or value is False:  # `logprobs` of a chat is a yes or no
         return
     if not isinstance(value, int):
-        raise InvalidRequest(f"{name}: expected a whole number.", param=name)
+        raise InvalidRequest(fill_in("{name}: expected a whole number.", name=name), param=name)
     if value < 0:
-        raise InvalidRequest(f"{name}: expected at least 0.", param=name)
+        raise InvalidRequest(fill_in("{name}: expected at least 0.", name=name), param=name)
     if value > limit:
-        raise InvalidRequest(f"{name}: this gateway allows {limit} at most.", param=name)
+        raise InvalidRequest(
+            fill_in("{name}: this gateway allows {limit} at most.", name=name, limit=limit), param=name
+        )
 
 
 def _check_length(body: Mapping[str, Any], name: str, limit: int) -> None:
     value = body.get(name)
     if isinstance(value, list | dict) and len(value) > limit:
-        raise InvalidRequest(f"{name}: this gateway allows {limit} entries at most.", param=name)
+        raise InvalidRequest(
+            fill_in("{name}: this gateway allows {limit} entries at most.", name=name, limit=limit),
+            param=name,
+        )
     entries = _entries_of(value)
     if any(isinstance(entry, list | dict) for entry in entries):
-        raise InvalidRequest(f"{name}: expected numbers and texts.", param=name)
+        raise InvalidRequest(fill_in("{name}: expected numbers and texts.", name=name), param=name)
     if any(map(_is_long, entries)):
-        raise InvalidRequest(f"{name}: an entry has {LONGEST_ENTRY} characters at most.", param=name)
+        raise InvalidRequest(
+            fill_in(
+                "{name}: an entry has {longest_entry} characters at most.",
+                name=name,
+                longest_entry=LONGEST_ENTRY,
+            ),
+            param=name,
+        )
 
 
 def _entries_of(value: object) -> list[Any]:
@@ -259,12 +303,25 @@ def _check_arguments(body: Mapping[str, Any], name: str) -> None:
     if value is None:
         return
     if not isinstance(value, dict) or len(value) > MAX_ARGUMENTS:
-        raise InvalidRequest(f"{name}: expected an object of {MAX_ARGUMENTS} entries at most.", param=name)
+        raise InvalidRequest(
+            fill_in(
+                "{name}: expected an object of {max_arguments} entries at most.",
+                name=name,
+                max_arguments=MAX_ARGUMENTS,
+            ),
+            param=name,
+        )
     for key, argument in value.items():
         if key in REFUSED_ARGUMENTS:
-            raise InvalidRequest(f"{name}: `{key}` is not for clients to set.", param=name)
+            raise InvalidRequest(
+                fill_in("{name}: `{key}` is not for clients to set.", name=name, key=key), param=name
+            )
         if isinstance(argument, list | dict) or _is_long(key) or _is_long(argument):
-            message = f"{name}: expected numbers, booleans and texts of {LONGEST_ENTRY} characters at most."
+            message = fill_in(
+                "{name}: expected numbers, booleans and texts of {longest_entry} characters at most.",
+                name=name,
+                longest_entry=LONGEST_ENTRY,
+            )
             raise InvalidRequest(message, param=name)
 
 

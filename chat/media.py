@@ -18,6 +18,7 @@ from typing import Any
 from chat.caps import LONGEST_ID
 from chat.nesting import is_nested_deeper
 from gateway.errors import InvalidRequest
+from gateway.wording import FilledText, fill_in
 
 DEEPEST_MESSAGE = 32
 """Far more than the content of any message or the call of any tool."""
@@ -62,16 +63,16 @@ def _is_plain(message: object) -> bool:
 def _check_message(message: object, path: str, parts: _Parts) -> None:
     """An object, whose content is a text or a list of objects. vLLM reads anything else in its own way."""
     if not isinstance(message, dict):
-        raise InvalidRequest(f"{path}: expected an object.", param=path)
+        raise InvalidRequest(fill_in("{path}: expected an object.", path=path), param=path)
     for name, value in message.items():
         if isinstance(value, list | dict):
             _check_depth(value, f"{path}.{name}")
     content = message.get("content")
     if content is not None and not isinstance(content, str):
-        _check_objects(content, f"{path}.content", "a text or a list of objects")
+        _check_objects(content, f"{path}.content", fill_in("a text or a list of objects"))
         parts.check(content, path=f"{path}.content", is_url=False)
     if (calls := message.get("tool_calls")) is not None:
-        _check_objects(calls, f"{path}.tool_calls", "a list of objects")
+        _check_objects(calls, f"{path}.tool_calls", fill_in("a list of objects"))
         for index, call in enumerate(calls):
             _check_function(call.get("function"), f"{path}.tool_calls.{index}.function")
     _check_function(message.get("function_call"), f"{path}.function_call")
@@ -79,21 +80,31 @@ def _check_message(message: object, path: str, parts: _Parts) -> None:
 
 def _check_objects(value: object, path: str, expected: str) -> None:
     if not isinstance(value, list):
-        raise InvalidRequest(f"{path}: expected {expected}.", param=path)
+        raise InvalidRequest(
+            fill_in("{path}: expected {expected}.", path=path, expected=expected), param=path
+        )
     for index, item in enumerate(value):
         if not isinstance(item, dict):
-            raise InvalidRequest(f"{path}.{index}: expected an object.", param=f"{path}.{index}")
+            raise InvalidRequest(
+                fill_in("{path}.{index}: expected an object.", path=path, index=index),
+                param=f"{path}.{index}",
+            )
 
 
 def _check_function(value: object, path: str) -> None:
     if value is not None and not isinstance(value, dict):
-        raise InvalidRequest(f"{path}: expected an object.", param=path)
+        raise InvalidRequest(fill_in("{path}: expected an object.", path=path), param=path)
 
 
 def _check_depth(value: object, path: str) -> None:
     if is_nested_deeper(value, DEEPEST_MESSAGE):
         raise InvalidRequest(
-            f"{path}: this gateway allows a nesting of {DEEPEST_MESSAGE} at most.", param=path
+            fill_in(
+                "{path}: this gateway allows a nesting of {deepest_message} at most.",
+                path=path,
+                deepest_message=DEEPEST_MESSAGE,
+            ),
+            param=path,
         )
 
 
@@ -111,15 +122,22 @@ class _Parts:
             for index, inner in enumerate(value):
                 self.check(inner, path=f"{path}.{index}", is_url=is_url)
         elif is_url and isinstance(value, str) and not is_allowed_url(value, self.policy):
-            wanted = "a data: URL" if self.policy == "off" else "a data: or public https: URL"
+            wanted = describe_allowed_urls(self.policy)
             raise InvalidRequest(
-                f"{path}: expected {wanted}. The gateway lets nothing else be fetched.", param=path
+                fill_in(
+                    "{path}: expected {wanted}. The gateway lets nothing else be fetched.",
+                    path=path,
+                    wanted=wanted,
+                ),
+                param=path,
             )
 
     def _check_object(self, value: dict[str, Any], path: str) -> None:
         for key, inner in value.items():
             if key.lower().endswith("embeds"):
-                raise InvalidRequest(f"{path}: embeddings are not for clients to give.", param=path)
+                raise InvalidRequest(
+                    fill_in("{path}: embeddings are not for clients to give.", path=path), param=path
+                )
             if key == "uuid" and inner is not None:
                 value[key] = self._private_id(inner, f"{path}.uuid")
             elif key != "annotations":  # what an earlier answer cited; nothing fetches that
@@ -129,8 +147,19 @@ class _Parts:
 
     def _private_id(self, value: object, path: str) -> str:
         if not isinstance(value, str) or not 0 < len(value) <= LONGEST_ID:
-            raise InvalidRequest(f"{path}: expected a text of 1 to {LONGEST_ID} characters.", param=path)
+            raise InvalidRequest(
+                fill_in(
+                    "{path}: expected a text of 1 to {longest_id} characters.",
+                    path=path,
+                    longest_id=LONGEST_ID,
+                ),
+                param=path,
+            )
         return self.make_private(value)
+
+
+def describe_allowed_urls(policy: str) -> FilledText:
+    return fill_in("a data: URL") if policy == "off" else fill_in("a data: or public https: URL")
 
 
 def is_allowed_url(url: str, policy: str) -> bool:

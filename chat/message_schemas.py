@@ -9,11 +9,12 @@ from uuid import UUID
 import msgspec
 from msgspec import Meta
 
-from chat.media import is_allowed_url
+from chat.media import describe_allowed_urls, is_allowed_url
 from conversations.models.messages import MAX_CONTENT, MAX_TOOL_CALL_ID
 from gateway.bodies import NOT_JSON
 from gateway.conf_requests import RequestConfig
 from gateway.errors import InvalidRequest
+from gateway.wording import FilledText, fill_in
 
 MAX_TEXT = MAX_CONTENT
 MAX_PARTS = 1000
@@ -85,12 +86,15 @@ def check_messages(
         path = f"messages[{place}]"
         if goes_on and message.role not in ("user", "tool"):
             raise InvalidRequest(
-                f"{path}.role: with `conversation_id`, messages are results of tools and what the user says.",
+                fill_in(
+                    "{path}: with `conversation_id`, messages are results of tools and what the user says.",
+                    path=f"{path}.role",
+                ),
                 param=f"{path}.role",
             )
         if message.is_plain and message.role != "tool":
             if not message.content:
-                raise _wrong(f"{path}.content", "expected a text of at least 1 character")
+                raise _wrong(f"{path}.content", fill_in("expected a text of at least 1 character"))
         else:
             _check_message(message, path, config, is_stored=is_stored)
     if messages[-1].role not in ("user", "tool"):
@@ -99,18 +103,18 @@ def check_messages(
 
 def _check_message(message: ChatMessage, path: str, config: RequestConfig, *, is_stored: bool) -> None:
     if message.tool_calls is not None and message.role != "assistant":
-        raise _wrong(f"{path}.tool_calls", "only the assistant calls tools")
+        raise _wrong(f"{path}.tool_calls", fill_in("only the assistant calls tools"))
     if (message.tool_call_id is not None) != (message.role == "tool"):
-        raise _wrong(f"{path}.tool_call_id", "messages of the role `tool` have one, and no others")
+        raise _wrong(f"{path}.tool_call_id", fill_in("messages of the role `tool` have one, and no others"))
     if isinstance(message.content, list):
         if message.role != "user":
-            raise _wrong(f"{path}.content", "only the user's messages have parts; expected a text")
+            raise _wrong(f"{path}.content", fill_in("only the user's messages have parts; expected a text"))
         _check_parts(message.content, f"{path}.content", config, is_stored=is_stored)
     elif message.role == "tool":
         if message.content is None:
-            raise _wrong(f"{path}.content", "expected a text")
+            raise _wrong(f"{path}.content", fill_in("expected a text"))
     elif not message.content and message.tool_calls is None:
-        raise _wrong(f"{path}.content", "expected a text or parts")
+        raise _wrong(f"{path}.content", fill_in("expected a text or parts"))
     for place, call in enumerate(message.tool_calls or ()):
         _check_arguments(call.function.arguments, f"{path}.tool_calls[{place}].function.arguments")
 
@@ -118,9 +122,11 @@ def _check_message(message: ChatMessage, path: str, config: RequestConfig, *, is
 def _check_parts(parts: Sequence[ContentPart], path: str, config: RequestConfig, *, is_stored: bool) -> None:
     texts = [part.text for part in parts if isinstance(part, TextPart)]
     if sum(map(len, texts)) > MAX_TEXT:
-        raise _wrong(path, f"expected texts of {MAX_TEXT} characters at most, all together")
+        raise _wrong(
+            path, fill_in("expected texts of {most} characters at most, all together", most=MAX_TEXT)
+        )
     if len(parts) - len(texts) > config.max_message_files:
-        raise _wrong(path, f"a message has {config.max_message_files} files at most")
+        raise _wrong(path, fill_in("a message has {most} files at most", most=config.max_message_files))
     for place, part in enumerate(parts):
         if isinstance(part, ImageUrlPart):
             _check_url(part.image_url.url, f"{path}[{place}].image_url.url", config, is_stored=is_stored)
@@ -128,10 +134,13 @@ def _check_parts(parts: Sequence[ContentPart], path: str, config: RequestConfig,
 
 def _check_url(url: str, path: str, config: RequestConfig, *, is_stored: bool) -> None:
     if is_stored and not url.startswith("data:"):
-        raise _wrong(path, "expected a data: URL. A conversation that is stored keeps its images itself")
+        raise _wrong(
+            path, fill_in("expected a data: URL. A conversation that is stored keeps its images itself")
+        )
     if not is_allowed_url(url, config.media_urls):
-        wanted = "a data: URL" if config.media_urls == "off" else "a data: or public https: URL"
-        raise _wrong(path, f"expected {wanted}. The gateway lets nothing else be fetched")
+        wanted = describe_allowed_urls(config.media_urls)
+        problem = fill_in("expected {wanted}. The gateway lets nothing else be fetched", wanted=wanted)
+        raise _wrong(path, problem)
 
 
 def _check_arguments(arguments: str, path: str) -> None:
@@ -141,8 +150,8 @@ def _check_arguments(arguments: str, path: str) -> None:
     except NOT_JSON:
         is_object = False
     if not is_object:
-        raise _wrong(path, "expected an object in JSON")
+        raise _wrong(path, fill_in("expected an object in JSON"))
 
 
-def _wrong(path: str, problem: str) -> InvalidRequest:
-    return InvalidRequest(f"{path}: {problem}.", param=path)
+def _wrong(path: str, problem: FilledText) -> InvalidRequest:
+    return InvalidRequest(fill_in("{path}: {problem}.", path=path, problem=problem), param=path)

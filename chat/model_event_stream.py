@@ -22,7 +22,7 @@ from chat.web_runtime import get_runtime
 from gateway.caller_language import translator_for
 from gateway.errors import DependencyUnavailable, GatewayError, InvalidRequest
 from gateway.ids import parse_id
-from gateway.wording import Translate, say_all
+from gateway.wording import Translate, fill_in, say_all
 from modelops.serving.external_engine import ExternalView
 from modelops.switching.events import PAGE_SIZE, EventQuery, SwitchEventView
 from modelops.switching.status import StatusQuery
@@ -71,7 +71,7 @@ def read_switch_filter(request: Request) -> uuid.UUID | None:
     """The id in `?switch=`. Raises InvalidRequest for no UUID, or for other parameters."""
     for name in request.query_params:
         if name != "switch":
-            raise InvalidRequest(f"{name}: Unknown parameter.", param=name)
+            raise InvalidRequest(fill_in("{name}: Unknown parameter.", name=name), param=name)
     value = request.query_params.get("switch")
     if value is None:
         return None

@@ -19,6 +19,7 @@ from chat.transcript import Transcript
 from conversations.models import REFUSAL, Message
 from conversations.stored_answers import StoredAnswer
 from gateway.errors import InvalidRequest
+from gateway.wording import fill_in
 
 HEADER = "Last-Event-ID"
 
@@ -161,7 +162,9 @@ def read_event_id(value: str | None, tag: str) -> Position | None:
         return None
     found = _event_id.fullmatch(value)
     if found is None or found["tag"] != tag:
-        raise InvalidRequest(f"{HEADER}: not the id of an event of this answer.", param=HEADER)
+        raise InvalidRequest(
+            fill_in("{header}: not the id of an event of this answer.", header=HEADER), param=HEADER
+        )
     sizes = [call.split("-") for call in found[4].split(".")[1:]]
     calls = tuple((int(name), int(arguments)) for name, arguments in sizes)
     return Position(int(found[2]), int(found[3]), calls)

@@ -30,6 +30,7 @@ from conversations.models import MessageStatus
 from conversations.replies import INTERRUPTED
 from conversations.stored_answers import AnswerQuery, StoredAnswer
 from gateway.errors import GatewayError, InternalError, InvalidRequest, UpstreamRejected
+from gateway.wording import fill_in
 
 log = structlog.get_logger()
 
@@ -55,7 +56,9 @@ def check_position(position: Position | None, stored: StoredAnswer) -> None:
     """
     is_known = not stored.is_streaming and stored.error_code != INTERRUPTED
     if position is not None and is_known and position.exceeds(AnswerText.of_row(stored)):
-        raise InvalidRequest(f"{HEADER}: not the id of an event of this answer.", param=HEADER)
+        raise InvalidRequest(
+            fill_in("{header}: not the id of an event of this answer.", header=HEADER), param=HEADER
+        )
 
 
 class ResumedAnswer(Response):

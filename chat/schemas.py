@@ -144,7 +144,7 @@ def _check_combination(request: ChatRequest, config: RequestConfig) -> None:
     if not request.store:
         for name in ("conversation_id", "client_message_id"):
             if getattr(request, name) is not None:
-                raise InvalidRequest(f"`{name}` needs `store` to be true.", param=name)
+                raise InvalidRequest(fill_in("`{name}` needs `store` to be true.", name=name), param=name)
 
 
 def parse_openai_request(

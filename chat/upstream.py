@@ -212,8 +212,9 @@ def error_in_answer(content: Any) -> GatewayError:
     message, param = _described(outer)
     if status < 500 or status == 504:
         return _error_of_status(status, message, param)
-    detail = f": {message[:MAX_REPORTED]}" if message else "."
-    return UpstreamUnavailable(f"The engine failed{detail}")
+    if not message:
+        return UpstreamUnavailable("The engine failed.")
+    return UpstreamUnavailable(fill_in("The engine failed: {message}", message=message[:MAX_REPORTED]))
 
 
 def _status_of(code: Any) -> int | None:

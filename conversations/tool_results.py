@@ -8,6 +8,7 @@ from conversations.branches import Said
 from conversations.models import MessageRole
 from gateway.errors import InvalidRequest
 from gateway.shortening import shorten
+from gateway.wording import fill_in
 
 
 def check_results(new: Sequence[Said], said: Sequence[Said]) -> None:
@@ -24,5 +25,10 @@ def check_results(new: Sequence[Said], said: Sequence[Said]) -> None:
             param = f"messages[{place - first_new}].tool_call_id"
             wanted = extra.tool_call_id if extra else ""
             raise InvalidRequest(
-                f"{param}: the message before calls no tool with the id `{shorten(wanted)}`.", param=param
+                fill_in(
+                    "{param}: the message before calls no tool with the id `{wanted}`.",
+                    param=param,
+                    wanted=shorten(wanted),
+                ),
+                param=param,
             )

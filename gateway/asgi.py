@@ -28,6 +28,8 @@ from chat.web_runtime import get_runtime, stop_runtime  # noqa: E402
 from gateway.body_bounds import BodyBounds  # noqa: E402
 from gateway.conf import GatewayConfig, get_config  # noqa: E402
 from gateway.database.bounds import bound_queries  # noqa: E402
+from gateway.desk_plane import DeskPlane, build_socket_router  # noqa: E402
+from gateway.desk_runtime import stop_desk_runtime  # noqa: E402
 from gateway.errors import GatewayError  # noqa: E402
 from gateway.http import (  # noqa: E402
     bounded_receive,
@@ -127,11 +129,6 @@ class GatewayApplication:
         return find_address(peer=peer, forwarded_for=forwarded_for, trusted_hops=hops)
 
 
-async def refuse_websocket(scope: Scope, receive: Receive, send: Send) -> None:
-    """Close every WebSocket: no path has one."""
-    await send({"type": "websocket.close", "code": 1000})
-
-
 async def lifespan(scope: Scope, receive: Receive, send: Send) -> None:
     """Start the chat runtime at startup, and stop it at shutdown, after its answers ended."""
     while True:
@@ -141,6 +138,7 @@ async def lifespan(scope: Scope, receive: Receive, send: Send) -> None:
             await get_runtime()
             spare_the_collector()
         elif message["type"] == "lifespan.shutdown":
+            await stop_desk_runtime()
             await stop_runtime()
         await send({"type": f"{message['type']}.complete"})
         if message["type"] == "lifespan.shutdown":
@@ -160,7 +158,9 @@ def spare_the_collector() -> None:
 
 def build_application(config: GatewayConfig) -> ASGIApp:
     gateway: ASGIApp = GatewayApplication(
-        chat=build_chat_plane(), pages=StaticPlane(cast("ASGIApp", ASGIHandler())), config=config
+        chat=build_chat_plane(),
+        pages=DeskPlane(StaticPlane(cast("ASGIApp", ASGIHandler()))),
+        config=config,
     )
     if config.cors_origins:
         gateway = CORSMiddleware(
@@ -173,7 +173,7 @@ def build_application(config: GatewayConfig) -> ASGIApp:
             max_age=600,
         )
     router: ASGIApp = ProtocolTypeRouter(
-        {"http": gateway, "websocket": refuse_websocket, "lifespan": lifespan}
+        {"http": gateway, "websocket": build_socket_router(), "lifespan": lifespan}
     )
     return router
 

@@ -55,6 +55,7 @@ class ScriptedPage(LoginRequiredMixin, TemplateView):
             "sharedLinks": config.shared_links,
             "maxFileBytes": config.max_file_bytes,
             "maxImageBytes": config.max_image_bytes,
+            "deletedDays": config.deleted_conversation_days,
             "version": settings.PRODUCT_VERSION,
         }
         modules = list_imported_modules(self.script)

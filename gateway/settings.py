@@ -26,6 +26,9 @@ AUTH_USER_MODEL = "accounts.User"
 # What belongs to an account in apps that `accounts` may not import: `accounts.leaving` says what they do.
 ACCOUNT_DATA = ["conversations.leaving.ConversationData"]
 AUDIT_SINK = "accounts.audit.keep_change"  # where `gateway.audit` puts what it is told
+DESK_USAGE = (
+    "accounts.usage.today.read_usage_today"  # what the desk shows of today, which modelops may not read
+)
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 LANGUAGE_CODE = "en"
 LANGUAGES = [("en", "English"), ("ko", "한국어")]

@@ -8,6 +8,7 @@ settle. Here the version of all files together is a folder in the path: relative
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -57,18 +58,45 @@ class VersionedStaticFilesMiddleware(WhiteNoiseMiddleware):  # type: ignore[misc
     def __init__(self, get_response: Any) -> None:
         super().__init__(get_response)
         self.versioned = re.compile(rf"{re.escape(self.static_prefix)}{MARK}(\w+)/")
+        self._read: dict[str, tuple[int, int]] = {}
+        """By path, the time of change and the size of a file of the sources when it was looked at last."""
 
     def find(self, path: str) -> tuple[StaticFile, dict[str, str]] | None:
         """The file of a path, and headers that replace its own."""
         match = self.versioned.match(path)
         plain_path = f"{self.static_prefix}{path[match.end() :]}" if match else path
-        static_file = self.find_file(plain_path) if self.autorefresh else self.files.get(plain_path)
+        static_file = self._find_file(plain_path)
         if static_file is None:
             return None
         if match is None:
             return static_file, {}
         is_current = match[1] == settings.STATIC_VERSION
         return static_file, {"cache-control": KEPT_FOREVER if is_current else ASKED_AGAIN}
+
+    def _find_file(self, path: str) -> StaticFile | None:
+        if self.autorefresh:
+            return self.find_file(path)
+        return self._find_source(path) if self.use_finders else self.files.get(path)
+
+    def _find_source(self, path: str) -> StaticFile | None:
+        """The file as it is now: without collected files, these are sources that somebody may be editing.
+
+        WhiteNoise alone would go on with the size that a file had when the process began.
+        """
+        if not path.startswith(self.static_prefix):
+            return None
+        known = self.files.get(path) or self.find_file(path)
+        if known is None:
+            return None
+        place = known.get_path_and_headers({})[0]
+        try:
+            found = os.stat(place)
+        except FileNotFoundError:
+            return None
+        if self._read.get(path) != (found.st_mtime_ns, found.st_size):
+            self.files[path] = self.get_static_file(place, path)
+            self._read[path] = (found.st_mtime_ns, found.st_size)
+        return self.files[path]
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         found = self.find(request.path_info)

@@ -1,7 +1,7 @@
 from django.urls import path
 
+from modelops.api import desk_views, switch_views
 from modelops.api import profile_views as views
-from modelops.api import switch_views
 
 urlpatterns = [
     path("profiles", views.ProfilesView.as_view()),
@@ -12,6 +12,8 @@ urlpatterns = [
     path("switches", switch_views.SwitchesView.as_view()),
     path("switches/<uuid:switch_id>", switch_views.SwitchDetailView.as_view()),
     path("switches/<uuid:switch_id>/cancel", switch_views.SwitchCancelView.as_view()),
+    path("desk", desk_views.DeskView.as_view()),
+    path("desk/history", desk_views.DeskHistoryView.as_view()),
     path("switches/<uuid:switch_id>/keep-context", switch_views.SwitchKeepContextView.as_view()),
     path("engines", switch_views.EnginesView.as_view()),
 ]

@@ -230,7 +230,9 @@ def test_no_more_hash_at_a_time_than_the_setting_says(
 
 @pytest.fixture
 def gateway(embedded_stores: Stores, tmp_path: Path) -> Iterator[GatewayProcess]:
-    with start_gateway(embedded_stores, tmp_path, "http://127.0.0.1:9") as gateway:
+    """It hashes passwords as in production, unlike the gateways of other tests."""
+    real = {"DJANGO_SETTINGS_MODULE": "gateway.settings"}
+    with start_gateway(embedded_stores, tmp_path, "http://127.0.0.1:9", **real) as gateway:
         yield gateway
 
 

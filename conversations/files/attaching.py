@@ -16,6 +16,7 @@ from conversations.files.storing import store_upload, use_files
 from conversations.models import FileKind, MessageRole, StoredFile
 from conversations.new_turns import NewMessage
 from gateway.errors import GatewayError, InvalidRequest, NotFound, RequestTooLarge
+from gateway.wording import fill_in
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,7 +83,7 @@ def _attach_part(item: GivenMessages, part: GivenPart, files: Mapping[uuid.UUID,
     if row is None:
         raise NotFound(NO_SUCH_FILE, param=part.path)
     if part.kind is not None and row.kind != part.kind:
-        raise InvalidRequest(f"{part.path}: the file is no {part.kind}.", param=part.path)
+        raise InvalidRequest(fill_in("{path}: the file is no image.", path=part.path), param=part.path)
     if row.kind == FileKind.IMAGE:
         return {"type": "image", "file_id": str(row.pk)}
     return {"type": "document", "file_id": str(row.pk), "name": row.name}
@@ -91,12 +92,14 @@ def _attach_part(item: GivenMessages, part: GivenPart, files: Mapping[uuid.UUID,
 def _store_image(owner_id: uuid.UUID, part: GivenPart) -> StoredFile:
     header, _, encoded = part.url.partition(",")
     if not header.endswith(";base64"):
-        raise InvalidRequest(f"{part.path}: expected an image as data:image/…;base64,…", param=part.path)
+        raise InvalidRequest(
+            fill_in("{path}: expected an image as data:image/…;base64,…", path=part.path), param=part.path
+        )
     try:
         content = base64.b64decode(encoded, validate=True)
         row, _is_new = store_upload(owner_id, io.BytesIO(content), name="", kind=FileKind.IMAGE)
     except binascii.Error as exc:
-        raise InvalidRequest(f"{part.path}: that is no base64.", param=part.path) from exc
+        raise InvalidRequest(fill_in("{path}: that is no base64.", path=part.path), param=part.path) from exc
     except (InvalidRequest, RequestTooLarge) as exc:
         exc.param = part.path
         raise

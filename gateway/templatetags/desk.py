@@ -1,6 +1,7 @@
-"""The navigation of the operators' desk: the subjects an operator thinks in, each with its pages.
+"""Tags of the operators' desk: its navigation, and the scripts of its pages.
 
-What may be seen is Django's to say: a page is named only if it is among the `available_apps` of the admin.
+The navigation has the subjects an operator thinks in, each with its pages. What may be seen is Django's to
+say: a page is named only if it is among the `available_apps` of the admin.
 """
 
 from __future__ import annotations
@@ -10,9 +11,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from django import template
+from django.conf import settings
 from django.urls import reverse
 from django.utils.functional import Promise
-from django.utils.translation import gettext_lazy
+from django.utils.translation import get_language, gettext_lazy
+
+from gateway.page_modules import list_imported_modules
 
 register = template.Library()
 
@@ -112,4 +116,16 @@ def _seen_lists(available_apps: Any) -> dict[str, str]:
         for app in available_apps
         for model in app["models"]
         if model["admin_url"]
+    }
+
+
+@register.inclusion_tag("admin/desk/script.html", takes_context=True)
+def desk_script(context: Mapping[str, Any], script: str) -> dict[str, Any]:
+    """A module of the pages' scripts with what it needs: words, the form's token, and what it imports."""
+    return {
+        "script": script,
+        "modules": list_imported_modules(script),
+        "language": get_language() or "en",
+        "version": settings.PRODUCT_VERSION,
+        "csrf_token": context.get("csrf_token"),
     }

@@ -23,7 +23,7 @@ SETTINGS = {
     **{k: v for k, v in os.environ.items() if k in KEPT_OF_ENVIRONMENT},
     "SECRET_KEY": "s" * 40,
     "JWT_SECRET": "j" * 40,
-    "DJANGO_SETTINGS_MODULE": "gateway.settings",
+    "DJANGO_SETTINGS_MODULE": "gateway.tests.quick_settings",
     "GATEWAY_ENV_FILE": os.devnull,
     "GATEWAY_ADMIN_PASSWORD": ADMIN_PASSWORD,
     "GATEWAY_USER_PASSWORD": USER_PASSWORD,

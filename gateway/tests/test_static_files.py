@@ -121,3 +121,40 @@ def test_head_has_no_body_and_nothing_can_be_posted(web: httpx.Client) -> None:
     assert int(head.headers["Content-Length"]) == Path(SOURCES, SCRIPT).stat().st_size
     assert web.post(f"/static/{SCRIPT}").status_code == 405
     assert web.get("/static/none.js").status_code == 404
+
+
+@pytest.fixture
+def sources(settings: Settings, tmp_path: Path) -> Path:
+    """A folder of files that are not collected, as in development."""
+    settings.STATICFILES_DIRS = [tmp_path]
+    settings.STATIC_VERSION = ""
+    settings.WHITENOISE_USE_FINDERS = True
+    return tmp_path
+
+
+def test_file_that_is_edited_is_served_as_it_is_now(sources: Path) -> None:
+    (sources / "edited.js").write_text("one")
+    browser = Client()
+    assert read(browser, "/static/edited.js") == b"one"
+
+    (sources / "edited.js").write_text("another one")
+
+    assert read(browser, "/static/edited.js") == b"another one"
+
+
+def test_file_that_is_new_or_gone_needs_no_restart(sources: Path) -> None:
+    browser = Client()
+    assert browser.get("/static/new.js").status_code == 404
+
+    (sources / "new.js").write_text("here")
+    assert read(browser, "/static/new.js") == b"here"
+
+    (sources / "new.js").unlink()
+    assert browser.get("/static/new.js").status_code == 404
+
+
+def read(browser: Client, path: str) -> bytes:
+    answer = browser.get(path)
+    content: bytes = b"".join(answer.streaming_content)  # type: ignore[attr-defined]
+    assert answer.headers["Content-Length"] == str(len(content))
+    return content

@@ -21,6 +21,7 @@ from gateway.translations.extraction import (
     NotPlain,
     Text,
     files_of,
+    find_computed_errors,
     named,
     read_python,
     read_script,
@@ -32,6 +33,11 @@ RUN = "run `python -m gateway.translations`, translate what it names, and run it
 
 PAGES = [
     path for path in files_of(["templates"], "*.html") if {"admin", "drf_spectacular"}.isdisjoint(path.parts)
+]
+ERRORS = [
+    path
+    for path in files_of(["accounts", "chat", "conversations", "gateway"], "*.py")
+    if {"tests", "migrations", "management"}.isdisjoint(path.parts)
 ]
 SCRIPTS = list(files_of(["gateway/static/pages/js"], "*.js"))
 
@@ -122,6 +128,22 @@ def test_messages_of_errors_are_found_without_a_mark() -> None:
     source = 'class X(Y):\n    default_message: str = "Gone."\n\nraise NotFound("There is no such cat.")\n'
 
     assert {text.one for text in read_python(source, "a.py")} == {"Gone.", "There is no such cat."}
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        'def f(x):\n    raise NotFound(f"There is no {x}.")\n',
+        'def f(x):\n    message = f"There is no {x}."\n    raise NotFound(message, param="x")\n',
+    ],
+)
+def test_error_whose_message_no_catalogue_can_have_is_found(source: str) -> None:
+    assert len(list(find_computed_errors(source))) == 1
+
+
+@pytest.mark.parametrize("path", ERRORS, ids=named)
+def test_errors_say_nothing_past_the_catalogues(path: Path) -> None:
+    assert list(find_computed_errors(path.read_text())) == [], "have the values by fill_in"
 
 
 def test_texts_of_validation_errors_are_found_and_names_of_fields_are_not() -> None:

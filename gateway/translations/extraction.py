@@ -131,6 +131,27 @@ def read_python(source: str, path: str) -> Iterator[Text]:
                     yield Text(text, path)
 
 
+def find_computed_errors(source: str) -> Iterator[str]:
+    """Errors whose message no catalogue can have: an f-string, there or in a variable of its function."""
+    for function in ast.walk(ast.parse(source)):
+        if not isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
+            continue
+        nodes = list(ast.walk(function))
+        computed = {
+            target.id
+            for node in nodes
+            if isinstance(node, ast.Assign) and isinstance(node.value, ast.JoinedStr)
+            for target in node.targets
+            if isinstance(target, ast.Name)
+        }
+        for node in nodes:
+            match node:
+                case ast.Call(func=ast.Name(id=name) | ast.Attribute(attr=name), args=[first, *_]):
+                    is_named = isinstance(first, ast.Name) and first.id in computed
+                    if name in error_names() and (is_named or isinstance(first, ast.JoinedStr)):
+                        yield ast.unparse(node)
+
+
 def read_script(source: str, path: str) -> Iterator[Text]:
     """Raises NotPlain for `t` or `tn` of anything but string literals in double quotes."""
     code = SCRIPT_DEFINITION.sub("", SCRIPT_COMMENT.sub("", source))

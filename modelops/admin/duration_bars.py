@@ -23,7 +23,6 @@ USUAL_PATH = (
     SwitchState.STARTING,
     SwitchState.LOADING,
     SwitchState.VERIFYING,
-    SwitchState.ACTIVE,
 )
 BAR_WIDTH = 100.0
 MARK_WIDTH = 0.8
@@ -62,15 +61,15 @@ def make_duration_table(switch: Switch, now: datetime) -> DurationTable:
 
 
 def list_progress(switch: Switch, spent: Iterable[str]) -> list[tuple[SwitchState, str]]:
-    """The states it went through, and the usual ones that are still ahead."""
+    """The states that it spent time in, and the usual ones that are still ahead."""
     gone_through = set(spent)
     current = SwitchState(switch.state)
     is_on_path = switch.is_live and current in USUAL_PATH
     ahead = USUAL_PATH[USUAL_PATH.index(current) + 1 :] if is_on_path else ()
     found = []
     for state in SwitchState:
-        if state == current:
-            found.append((state, "current" if switch.is_live else "done"))
+        if state == current and switch.is_live:
+            found.append((state, "current"))
         elif state in gone_through:
             found.append((state, "done"))
         elif state in ahead:

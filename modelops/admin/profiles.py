@@ -7,20 +7,17 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.contrib.admin.views.main import ChangeList
-from django.db import transaction
 from django.db.models import JSONField, QuerySet
 from django.forms import Textarea
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.shortcuts import get_object_or_404
 from django.urls import URLPattern, path, reverse
-from django.utils.html import format_html
 from django.utils.safestring import mark_safe
 from django.utils.translation import gettext, gettext_lazy
 
 from gateway.audit import AuditedAdmin, ReadOnlyAdmin
-from gateway.errors import GatewayError
-from gateway.wording import say
 from modelops.admin.add_pages import show_add_model
+from modelops.admin.duplicating import duplicate_one, duplicate_profiles, link_form
 from modelops.admin.fit_changes import show_change
 from modelops.admin.fit_pages import MOST_REPORTS, show_fit, show_hardware
 from modelops.admin.form_check import check_form, render_parts
@@ -31,7 +28,6 @@ from modelops.domain.profiles.setting import Section, list_settings
 from modelops.domain.profiles.spec import ProfileSpec
 from modelops.fit.profile_fits import check_profile, find_gpu_choice
 from modelops.models import HardwareProfile, HardwareSample, ModelProfile
-from modelops.profiles.adding import duplicate_profile
 from modelops.profiles.seeding import export_profiles
 
 FIRST_IN_SECTION = (
@@ -91,6 +87,7 @@ class ModelProfileAdmin(ProfileColumns, AuditedAdmin):
         return ProfileChangeList
 
     def get_urls(self) -> list[URLPattern]:
+        duplicate = self.admin_site.admin_view(self.duplicate_one)
         reload = self.admin_site.admin_view(self.show_reload)
         find = self.admin_site.admin_view(self.show_add_model)
         fit = self.admin_site.admin_view(self.show_fit)
@@ -102,6 +99,7 @@ class ModelProfileAdmin(ProfileColumns, AuditedAdmin):
             path("reload/", reload, name="modelops_modelprofile_reload"),
             path("find/", find, name="modelops_modelprofile_find"),
             path("<uuid:profile_id>/switch/", switch, name="modelops_modelprofile_switch"),
+            path("<uuid:profile_id>/duplicate/", duplicate, name="modelops_modelprofile_duplicate"),
             path("check/", check, name="modelops_modelprofile_check_new"),
             path("<uuid:profile_id>/check/", check, name="modelops_modelprofile_check"),
             path("<uuid:profile_id>/apply/", change, name="modelops_modelprofile_change_preview"),
@@ -119,6 +117,9 @@ class ModelProfileAdmin(ProfileColumns, AuditedAdmin):
 
     def show_add_model(self, request: HttpRequest) -> HttpResponse:
         return show_add_model(request, self)
+
+    def duplicate_one(self, request: HttpRequest, profile_id: uuid.UUID) -> HttpResponse:
+        return duplicate_one(request, self, get_object_or_404(ModelProfile, pk=profile_id))
 
     def show_reload(self, request: HttpRequest) -> HttpResponse:
         return show_reload(request, self)
@@ -171,21 +172,9 @@ class ModelProfileAdmin(ProfileColumns, AuditedAdmin):
 
     @admin.action(description=gettext_lazy("Duplicate"))
     def duplicate(self, request: HttpRequest, queryset: QuerySet[ModelProfile]) -> HttpResponse | None:
-        copies = []
-        for row in queryset:
-            try:
-                with transaction.atomic():
-                    copies.append(duplicate_profile(row))
-                    self.record("created", copies[-1], request, {"copy_of": row.slug})
-            except GatewayError as exc:
-                self.message_user(request, say(exc.wording, gettext), messages.ERROR)
-        for copy in copies:
-            self.log_addition(request, copy, "Duplicated.")
-            link = reverse("admin:modelops_modelprofile_change", args=[copy.pk])
-            text = format_html(gettext('Made <a href="{}">{}</a>, disabled.'), link, copy.slug)
-            self.message_user(request, text, messages.SUCCESS)
+        copies = duplicate_profiles(request, self, queryset)
         if len(copies) == 1 and queryset.count() == 1:
-            return HttpResponseRedirect(reverse("admin:modelops_modelprofile_change", args=[copies[0].pk]))
+            return HttpResponseRedirect(link_form(copies[0]))
         return None
 
 

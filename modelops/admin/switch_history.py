@@ -175,7 +175,12 @@ def describe_outcome(switch: Switch) -> dict[str, Any]:
 def describe_causes(switch: Switch) -> dict[str, Any]:
     """Why it failed and what helps; nothing of a switch that somebody ended."""
     if not switch.root_cause or ended_by_request(switch):
-        return {"cause": None, "restore_cause": None, "buttons": [], "can_switch_again": not switch.is_live}
+        return {
+            "cause": None,
+            "restore_cause": None,
+            "buttons": [],
+            "can_switch_again": ended_by_request(switch),
+        }
     cause = RootCause.parse(switch.root_cause)
     return {
         "cause": translate_cause(cause),

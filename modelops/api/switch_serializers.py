@@ -258,6 +258,11 @@ class DrainingSerializer(serializers.Serializer[Any]):
     policy = serializers.CharField(help_text="What happens then: wait, cut or abandon.")
 
 
+class OpenRequestsSerializer(serializers.Serializer[Any]):
+    running = serializers.IntegerField(help_text="Answers that are being generated.")
+    waiting = serializers.IntegerField(help_text="Requests that wait for the model, or for a place at it.")
+
+
 class SlotStatusSerializer(serializers.Serializer[Any]):
     state = serializers.CharField(help_text=", ".join(str(each) for each in ServiceState))
     current_profile = serializers.CharField(allow_null=True, help_text="What answers requests now.")
@@ -266,6 +271,7 @@ class SlotStatusSerializer(serializers.Serializer[Any]):
     progress = serializers.IntegerField(allow_null=True, help_text="Percent.")
     eta_s = serializers.IntegerField(allow_null=True)
     detail = serializers.CharField(allow_null=True)
+    requests = OpenRequestsSerializer(allow_null=True, help_text="Of everybody, a few seconds ago at most.")
     draining = DrainingSerializer(allow_null=True)
     switch = BriefSwitchSerializer(allow_null=True)
     waiting = BriefSwitchSerializer(allow_null=True, help_text="The wish whose turn comes after `switch`.")

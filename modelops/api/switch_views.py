@@ -193,7 +193,14 @@ def _detail(switch: Switch, request: Request) -> dict[str, Any]:
 
 
 def _actor(request: Request) -> Actor:
-    return Actor(Switch.Via.API, caller_id(request), request.user.get_username(), request=request)
+    """Who asks. A cookie is a page's of the admin, which nothing else is let in with."""
+    is_page = getattr(request.auth, "kind", "") == "cookie"
+    return Actor(
+        Switch.Via.ADMIN if is_page else Switch.Via.API,
+        caller_id(request),
+        request.user.get_username(),
+        request=request,
+    )
 
 
 def _is_admin(request: Request) -> bool:

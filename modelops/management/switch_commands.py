@@ -21,8 +21,9 @@ from modelops.domain.engine_log.remedies import EditProfile
 from modelops.domain.fit.report_text import format_bytes
 from modelops.domain.switching.names import PHASES, name_phase
 from modelops.domain.switching.states import SwitchState
-from modelops.models import Switch
+from modelops.models import DEFAULT_SLOT, Switch
 from modelops.switching.actor import Actor
+from modelops.switching.contexts import ReducedContext, find_reduced_context, find_target
 from modelops.switching.draining import Draining, count_answers, find_draining
 from modelops.switching.remedies import RemedyOffer, offer_remedies_for
 from modelops.switching.selectors import ended_by_request, find_switcher, get_switch
@@ -176,6 +177,9 @@ def describe_end(switch: Switch) -> str:
     if ended_by_request(switch):
         text: str = say_here(_describe_cancelling(switch))
         return text
+    reduced = find_reduced_context(switch, find_target(switch))
+    if reduced is not None:
+        return _describe_reduced(switch, reduced)
     summary = _SUMMARIES.get(SwitchState(switch.state), _GOES_ON)
     lines = [say_here(fill_text(summary, {"to": switch.to_profile}))]
     if switch.state in (SwitchState.ROLLED_BACK, SwitchState.DEGRADED, SwitchState.REJECTED):
@@ -204,6 +208,25 @@ def _list_causes(switch: Switch) -> Iterator[str]:
             for name in ("message", "advice")
             if cause.get(name)
         )
+
+
+def _describe_reduced(switch: Switch, reduced: ReducedContext) -> str:
+    """That it serves less than was asked for, and the command that keeps it."""
+    names = {"profile": switch.to_profile, "length": f"{reduced.max_model_len:,}"}
+    said = fill_in("{profile} is active with a shorter context: {length} tokens.", **names)
+    if reduced.wanted is not None:
+        said = fill_in(
+            "{profile} is active with a shorter context: {length} tokens instead of {wanted}.",
+            wanted=f"{reduced.wanted:,}",
+            **names,
+        )
+    line: str = say_here(said)
+    if not reduced.can_be_kept:
+        return line
+    place = "" if switch.slot.slug == DEFAULT_SLOT else f" --slot {switch.slot.slug}"
+    keep = f"switch_model {switch.to_profile} --max-model-len {reduced.max_model_len} --keep-context{place}"
+    hint = say_here(fill_in("  To keep it in the profile: {command}", command=f"manage.py {keep}"))
+    return f"{line}\n{hint}"
 
 
 def describe_remedies(switch: Switch) -> list[str]:

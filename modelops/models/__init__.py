@@ -9,6 +9,7 @@ and everything else by `modelops.switcher`.
 from modelops.domain.switching.request import DEFAULT_SLOT
 from modelops.models.engines import Engine, EngineLog, EngineState
 from modelops.models.hardware import HardwareSample
+from modelops.models.load import EngineLoad
 from modelops.models.presence import SwitcherPresence, WebPresence
 from modelops.models.profiles import HardwareProfile, ModelProfile
 from modelops.models.slots import Gate, Slot
@@ -17,6 +18,7 @@ from modelops.models.switches import Switch, SwitchEvent
 __all__ = [
     "DEFAULT_SLOT",
     "Engine",
+    "EngineLoad",
     "EngineLog",
     "EngineState",
     "Gate",

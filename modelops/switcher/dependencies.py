@@ -11,6 +11,7 @@ from modelops.runtimes.base import Runtime
 from modelops.serving.web_presence import identify_network
 from modelops.switcher.effects import Effects
 from modelops.switcher.engine_control import EngineControl
+from modelops.switcher.engine_sampling import EngineSampler
 from modelops.switcher.gpu_sampling import GpuSampler
 
 
@@ -21,6 +22,7 @@ class SwitcherDependencies:
     control: EngineControl
     effects: Effects
     gpus: GpuSampler
+    loads: EngineSampler
 
     def runtime_of(self, engine_runtime: str) -> Runtime:
         return self.runtimes[engine_runtime]

@@ -65,6 +65,10 @@ class EngineControl:
         self._complete_canary(engine, is_pooling=is_pooling)
         return cards
 
+    def read_metrics(self, base_url: str) -> str:
+        """The text of an engine's /metrics, which needs no key. Raises httpx.HTTPError."""
+        return self._client.get(f"{base_url}/metrics").raise_for_status().text
+
     def sleep(self, engine: Engine) -> None:
         """Level 1: the weights move to host memory. Raises EngineMismatch."""
         self._post(engine, "/sleep?level=1", None, SLEEP_TIMEOUT_S)

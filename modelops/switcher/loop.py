@@ -27,6 +27,7 @@ from modelops.switcher.boxes import Box, claim_slot, describe_foreign, find_box
 from modelops.switcher.dependencies import SwitcherDependencies
 from modelops.switcher.effects import Effects
 from modelops.switcher.engine_control import EngineControl
+from modelops.switcher.engine_sampling import EngineSampler
 from modelops.switcher.gpu_sampling import GpuSampler
 from modelops.switcher.reconciler import PollUrgency, SlotReconciler
 from modelops.switching.switchers import record_presence
@@ -49,13 +50,15 @@ class Switcher:
 
     def __init__(self, config: GatewayConfig) -> None:
         effects = Effects()
+        control = EngineControl(config)
         self._config = config
         self._dependencies = SwitcherDependencies(
             config=config,
             runtimes=build_runtimes(config),
-            control=EngineControl(config),
+            control=control,
             effects=effects,
             gpus=GpuSampler(effects),
+            loads=EngineSampler(effects, control.read_metrics),
         )
         self._id = new_id()
         self._holder = f"{socket.gethostname()}:{os.getpid()}:{self._id.hex[-8:]}"
@@ -88,6 +91,11 @@ class Switcher:
             if self._reconcilers:
                 # The cards of a box without a slot are nobody's to plan with.
                 self._dependencies.gpus.refresh(own_pids, is_urgent=pace > PollUrgency.IDLE)
+            self._dependencies.loads.refresh(
+                sampled
+                for reconciler in self._reconcilers.values()
+                if (sampled := reconciler.sampled_engine) is not None
+            )
             self._show_presence()
         except DatabaseError as exc:
             # Nothing is decided without the rows; engines serve on meanwhile.

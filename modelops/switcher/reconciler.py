@@ -10,8 +10,6 @@ import structlog
 from django.utils import timezone
 
 from gateway.wording import fill_in
-from modelops.domain.engine_log.causes import Cause, RootCause
-from modelops.domain.engine_log.failures import describe_cause
 from modelops.domain.engine_log.progress import estimate
 from modelops.domain.runtimes import get_traits
 from modelops.domain.switching.maintenance import (
@@ -27,15 +25,15 @@ from modelops.domain.switching.names import name_phase
 from modelops.domain.switching.rules import next_step
 from modelops.domain.switching.states import Action, SwitchState, WorkloadStatus
 from modelops.models import Engine, Slot, Switch
-from modelops.runtimes.base import Instance, InstanceState
 from modelops.switcher.dependencies import SwitcherDependencies
 from modelops.switcher.draining import forget_dead_web_processes
+from modelops.switcher.engine_sampling import SampledEngine, find_sampled
 from modelops.switcher.executor import StepExecutor, remove_orphans
 from modelops.switcher.lease import LeaseLost, SlotLease
 from modelops.switcher.ledger import Ledger, SlotRows, StateMoved, ended
 from modelops.switcher.observing import STARTING_STATES, Observer
 from modelops.switcher.preparing import Prefetch
-from modelops.switcher.watching import prune_logs
+from modelops.switcher.watching import explain_death, prune_logs
 from modelops.switcher.working_state import WorkingState
 
 log = structlog.get_logger()
@@ -87,11 +85,17 @@ class SlotReconciler:
         self._due = {"inspect": 0.0, "health": 0.0, "orphans": 0.0, "web_processes": 0.0, "logs": 0.0}
         self._active_status = WorkloadStatus.UNKNOWN
         self._retry_in_s: float | None = None
+        self._sampled: SampledEngine | None = None
         self._orphans: list[tuple[str, str]] = []
 
     @property
     def is_acting(self) -> bool:
         return self._lease.is_held
+
+    @property
+    def sampled_engine(self) -> SampledEngine | None:
+        """The engine whose load is to be sampled; None while nothing serves, or another switcher acts."""
+        return self._sampled if self.is_acting else None
 
     @property
     def own_pids(self) -> set[int]:
@@ -114,6 +118,7 @@ class SlotReconciler:
                 self._reset()
                 self._ledger.begin(self._boot)
             rows = self._ledger.load()
+            self._sampled = find_sampled(rows.slot, self._dependencies.config.vllm_base_url)
             self._retry_in_s = None
             if rows.switch is None:
                 return PollUrgency.MOVING if self._maintain(rows) else PollUrgency.IDLE
@@ -292,14 +297,3 @@ class SlotReconciler:
         self._working_state.forget_engine(engine.name)
         self._due = dict.fromkeys(self._due, 0.0)
         return True
-
-
-def explain_death(cause: RootCause, instance: Instance) -> RootCause:
-    """The cause where the log names none: a process that still runs hangs, one that vanished was removed."""
-    if instance.state is InstanceState.ABSENT:
-        return describe_cause(Cause.ENGINE_DIED, error=fill_in("it is gone, and nobody here removed it"))
-    if instance.state is InstanceState.RUNNING:
-        return describe_cause(
-            Cause.NOT_HEALTHY, error=fill_in("it runs and does not answer /health any more")
-        )
-    return cause

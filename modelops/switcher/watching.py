@@ -12,12 +12,13 @@ from functools import cached_property
 import structlog
 from django.db.models import Max
 
-from modelops.domain.engine_log.causes import RootCause
-from modelops.domain.engine_log.failures import classify_failure
+from gateway.wording import fill_in
+from modelops.domain.engine_log.causes import Cause, RootCause
+from modelops.domain.engine_log.failures import classify_failure, describe_cause
 from modelops.domain.engine_log.progress import PHASE_HISTORY_STARTS, STALL_TIMEOUT_S
 from modelops.domain.engine_log.startup_log import StartupLog
 from modelops.models import Engine, EngineLog
-from modelops.runtimes.base import Instance, LogFollower, Runtime, RuntimeFailure
+from modelops.runtimes.base import Instance, InstanceState, LogFollower, Runtime, RuntimeFailure
 
 log = structlog.get_logger()
 
@@ -146,3 +147,14 @@ def prune_logs(slot_id: uuid.UUID) -> None:
     engines = Engine.objects.filter(slot_id=slot_id)
     newest = engines.aggregate(newest=Max("generation"))["newest"] or 0
     EngineLog.objects.filter(engine__slot_id=slot_id, engine__generation__lte=newest - KEPT_ENGINES).delete()
+
+
+def explain_death(cause: RootCause, instance: Instance) -> RootCause:
+    """The cause where the log names none: a process that still runs hangs, one that vanished was removed."""
+    if instance.state is InstanceState.ABSENT:
+        return describe_cause(Cause.ENGINE_DIED, error=fill_in("it is gone, and nobody here removed it"))
+    if instance.state is InstanceState.RUNNING:
+        return describe_cause(
+            Cause.NOT_HEALTHY, error=fill_in("it runs and does not answer /health any more")
+        )
+    return cause

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -27,16 +28,33 @@ def find_draining(switch: Switch) -> Draining | None:
     """None unless the switch is draining."""
     if switch.state != SwitchState.DRAINING:
         return None
-    rows = WebPresence.objects.filter(seen_at__gte=Now() - SILENT_FOR).values_list("slots", flat=True)
     return Draining(
-        running=sum(_count_open(slots, switch) for slots in rows),
+        running=count_requests(switch.slot_id).running,
         deadline=switch.state_since + timedelta(seconds=switch.drain_timeout_s),
         policy=DrainPolicy(switch.drain_policy),
     )
 
 
-def _count_open(slots: Mapping[str, Mapping[str, int]], switch: Switch) -> int:
-    return slots.get(str(switch.slot_id), {}).get("open", 0)
+@dataclass(frozen=True)
+class OpenRequests:
+    """What web processes have for a slot: answers that run, and requests that wait for its model."""
+
+    running: int
+    waiting: int
+
+
+def count_requests(slot_id: uuid.UUID) -> OpenRequests:
+    """As the processes reported it last, at most a few seconds ago."""
+    counts = [slots.get(str(slot_id), {}) for slots in _list_reports()]
+    return OpenRequests(
+        running=sum(each.get("open", 0) for each in counts),
+        waiting=sum(each.get("waiting", 0) for each in counts),
+    )
+
+
+def _list_reports() -> list[Mapping[str, Mapping[str, int]]]:
+    """By slot, of each process that lives."""
+    return list(WebPresence.objects.filter(seen_at__gte=Now() - SILENT_FOR).values_list("slots", flat=True))
 
 
 def count_answers(draining: Draining) -> str:

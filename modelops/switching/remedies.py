@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -69,16 +68,14 @@ def offer_remedies_for(cause: RootCause, slug: str, slot: str) -> list[RemedyOff
 
 
 def _offer(remedy: Remedy, profile: ModelProfile | None, slot: str) -> RemedyOffer:
-    holders = (
-        list_gpu_holders(find_sampled_reading(max_age_s=READING_AGE_S)) if isinstance(remedy, FreeGpu) else ()
-    )
+    reading = find_sampled_reading(max_age_s=READING_AGE_S) if isinstance(remedy, FreeGpu) else None
     return RemedyOffer(
         remedy,
         title=describe_remedy(remedy),
-        hint=_describe_hint(remedy, holders),
+        hint=_describe_hint(remedy, reading),
         command=_find_command(remedy, profile.slug if profile else "", slot),
         profile=profile,
-        holders=tuple(holders),
+        holders=tuple(list_gpu_holders(reading)),
         slot=slot,
     )
 
@@ -100,17 +97,23 @@ def describe_remedy(remedy: Remedy) -> FilledText:
             return fill_in("Try again")
 
 
-def _describe_hint(remedy: Remedy, holders: Sequence[GpuHolder]) -> str:
+def _describe_hint(remedy: Remedy, reading: HardwareReading | None) -> str:
     match remedy:
         case EditProfile(fields) if fields:
             return fill_in("Settings that may be wrong: {fields}.", fields=", ".join(fields[:LISTED_FIELDS]))
-        case FreeGpu() if holders:
-            return fill_in("These processes are not the gateway's and hold memory of the cards:")
         case FreeGpu():
-            return fill_in("At the last reading no process of others held memory of the cards.")
+            return _describe_holders(reading)
         case ChangeSetting():
             return fill_in("A setting of the gateway's environment; restart the switcher after changing it.")
     return ""
+
+
+def _describe_holders(reading: HardwareReading | None) -> str:
+    if list_gpu_holders(reading):
+        return fill_in("These processes are not the gateway's and hold memory of the cards:")
+    if _knows_holders(reading):
+        return fill_in("At the last reading no process of others held memory of the cards.")
+    return fill_in("Which processes hold memory of the cards is not known: no card was read lately.")
 
 
 def _find_command(remedy: Remedy, profile: str, slot: str) -> str:
@@ -125,6 +128,12 @@ def _find_command(remedy: Remedy, profile: str, slot: str) -> str:
         case FreeGpu():
             return "manage.py gpu_status"
     return ""
+
+
+def _knows_holders(reading: HardwareReading | None) -> bool:
+    """Whether the driver told which processes hold memory of each card."""
+    gpus = reading.gpus if reading else ()
+    return bool(gpus) and all(gpu.processes is not None for gpu in gpus)
 
 
 def list_gpu_holders(reading: HardwareReading | None) -> list[GpuHolder]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -21,7 +21,7 @@ from modelops.fit.profile_fits import get_gpu_choice
 from modelops.fit.summary import serialise_hardware
 from modelops.models import DEFAULT_SLOT, Gate, ModelProfile, Slot, Switch
 from modelops.serving.external_engine import ExternalView, get_external_engine
-from modelops.switching.draining import Draining, describe_draining, find_draining
+from modelops.switching.draining import Draining, count_requests, describe_draining, find_draining
 from modelops.switching.remedies import offer_remedies_for, serialise_remedy
 from modelops.switching.selectors import find_last_error, find_switcher, list_live_switches, list_slots
 from modelops.switching.slots import find_default_slot
@@ -215,6 +215,7 @@ def _serialise_slot(status: SlotStatus, now: datetime, *, for_admin: bool) -> di
         "progress": switch.percent if switch else None,
         "eta_s": count_remaining_s(switch, now) if switch else None,
         "detail": (describe_detail(switch, draining, now) if switch else status.problem) or None,
+        "requests": None if status.slot._state.adding else asdict(count_requests(status.slot.id)),
         "draining": _serialise_draining(draining) if draining else None,
         "switch": _brief_switch(switch) if switch else None,
         "waiting": _brief_switch(status.waiting) if status.waiting else None,

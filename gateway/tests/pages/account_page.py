@@ -35,11 +35,7 @@ def create_person(site: GatewayProcess) -> Person:
 
 def open_account(visitor: Visitor, person: Person, *, part: str = "") -> Page:
     """Sign in, and go to a part of the page."""
-    page = visitor.page
-    page.goto(f"{visitor.url}/sign-in/?next=/account/")
-    page.fill("#id_username", person.name)
-    page.fill("#id_password", person.password)
-    page.locator("form button[type=submit]").click()
+    page = visitor.sign_in("/account/", person.name, person.password)
     page.get_by_role("heading", name="Account", exact=True).wait_for()
     if part:
         page.get_by_role("navigation", name="Sections").get_by_role("link", name=part).click()

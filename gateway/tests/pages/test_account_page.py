@@ -62,7 +62,7 @@ def test_theme_is_kept_in_the_browser(visitor: Visitor, person: Person) -> None:
 
     page.get_by_role("radio", name="Dark", checked=True).wait_for()
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") != light
-    page.get_by_role("radio", name="As the system").check()
+    page.get_by_role("radio", name="Same as the system").check()
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == light
 
 

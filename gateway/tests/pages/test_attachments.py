@@ -36,7 +36,7 @@ def give(page: Page, how: str, name: str, media_type: str, content: bytes) -> No
 
 
 def choose(page: Page, name: str, media_type: str, content: bytes) -> None:
-    page.get_by_label("Files to attach").set_input_files(
+    page.locator("input[type=file]").set_input_files(
         {"name": name, "mimeType": media_type, "buffer": content}
     )
 

@@ -96,6 +96,8 @@ def test_admin_switches_the_model_and_everybody_sees_how_far_it_is(
             each.page.get_by_text("Simulated model is ready.").wait_for(timeout=SWITCH_TIMEOUT_MS)
             each.page.get_by_role("region", name="The model").wait_for(state="detached")
             each.page.get_by_role("button", name="Model: Simulated model Ready").wait_for()
+        open_models(reader.page)
+        reader.page.get_by_text("Nobody is waiting for an answer right now.").wait_for()
 
 
 def test_admin_cancels_a_switch(chromium: Browser, box: GatewayProcess) -> None:
@@ -118,8 +120,11 @@ def test_users_see_the_models_and_whom_to_ask(box: GatewayProcess, chromium: Bro
 
         open_models(page)
 
-        page.get_by_text("To have another one, ask an administrator.").wait_for()
-        page.get_by_text("Simulated large model", exact=True).wait_for()
+        dialog = page.get_by_role("dialog", name="Models")
+        dialog.get_by_text("Only administrators can load another one: ask one of them.").wait_for()
+        dialog.get_by_text("Simulated large model", exact=True).wait_for()
+        dialog.get_by_text("how long that takes is not known").wait_for()
+        assert dialog.get_by_text("Does not fit this machine").count() == 0
         assert page.get_by_role("button", name="Switch to").count() == 0
 
 

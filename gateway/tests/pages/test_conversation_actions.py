@@ -9,13 +9,24 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gateway.tests.live import GatewayProcess, wait_until
-from gateway.tests.pages.browsers import Visitor
+from gateway.tests.pages.browsers import DESKTOP, PHONE, Visitor, visiting
+from gateway.tests.pages.chats import send, wait_for_end
 from gateway.tests.pages.conversation_rows import add, choose, empty_account, read, row, show
 
 if TYPE_CHECKING:
-    pass
+    from playwright.sync_api import Browser
 
 pytestmark = pytest.mark.browser
+
+COVERED = """() => {
+    const notice = document.querySelector(".toast").getBoundingClientRect();
+    const kept = [...document.querySelectorAll(".chat-header, article, .composer-box")];
+    return kept.filter((element) => {
+        const { top, bottom } = element.getBoundingClientRect();
+        return top < notice.bottom && bottom > notice.top;
+    }).map((element) => element.className);
+}"""
+"""What stands where the notice is."""
 
 
 @pytest.fixture(autouse=True)
@@ -121,8 +132,11 @@ def test_trash_restores_and_deletes_for_good(site: GatewayProcess, visitor: Visi
         row(page, title).wait_for(state="detached")
 
     show(page, "All conversations", "Trash")
-    page.get_by_role("button", name="Wanted again", exact=True).click()
-    page.get_by_role("menuitem", name="Restore").click()
+    page.get_by_text("Deleted conversations can be restored for 30 days.").wait_for()
+    assert "30 days left" in (
+        row(page, "Wanted again").get_by_text("Wanted again").get_attribute("title") or ""
+    )
+    page.get_by_role("button", name="Restore Wanted again").click()
     row(page, "Wanted again").wait_for(state="detached")
     choose(page, "Never again", "Delete for good…")
     page.get_by_role("dialog").get_by_role("button", name="Delete for good").click()
@@ -130,6 +144,24 @@ def test_trash_restores_and_deletes_for_good(site: GatewayProcess, visitor: Visi
     row(page, "Never again").wait_for(state="detached")
     show(page, "Trash", "All conversations")
     row(page, "Wanted again").wait_for()
+
+
+@pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
+def test_notice_covers_neither_messages_nor_the_box(
+    site: GatewayProcess, chromium: Browser, size: dict[str, int]
+) -> None:
+    with visiting(chromium, site.url, viewport=size) as visitor:
+        page = visitor.sign_in()
+        send(page, "Which of these can be read?")
+        wait_for_end(page)
+        page.get_by_role("button", name="Actions for this conversation").click()
+        page.get_by_role("menuitem", name="Archive", exact=True).click()
+        notice = page.locator(".toast")
+        notice.wait_for()
+
+        covered = page.evaluate(COVERED)
+
+        assert covered == []
 
 
 def test_conversation_moves_to_a_new_folder_and_the_list_shows_the_folder(

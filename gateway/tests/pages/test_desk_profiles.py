@@ -9,10 +9,13 @@ import pytest
 
 from gateway.tests.databases import Stores
 from gateway.tests.live import GatewayProcess, start_gateway
-from gateway.tests.pages.browsers import PHONE, Visitor, visiting
+from gateway.tests.pages.browsers import DESKTOP, PHONE, Visitor, visiting
+from gateway.tests.pages.test_accessibility import axe, findings
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
+
+__all__ = ["axe"]  # a fixture
 
 pytestmark = pytest.mark.browser
 
@@ -109,3 +112,24 @@ def test_lists_and_reports_are_no_wider_than_the_screen(
         page.get_by_role("img", name="Other processes").first.wait_for()
 
         assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+
+
+@pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_pages_of_profiles_have_no_serious_finding(
+    chromium: Browser, desk_site: GatewayProcess, axe: str, scheme: str, size: dict[str, int]
+) -> None:
+    look = {"color_scheme": scheme, "viewport": size, "reduced_motion": "reduce"}
+    with visiting(chromium, desk_site.url, **look) as visitor:
+        page = visitor.sign_in(LIST, username="admin")
+        form = page.get_by_role("link", name="edited", exact=True).get_attribute("href") or ""
+        preview = form.replace("change/", "apply/") + "?max_model_len=4096"
+        found = {}
+        for path in (LIST, f"{LIST}fit/?profile=edited", preview, f"{LIST}find/", f"{LIST}reload/", form):
+            page.goto(f"{visitor.url}{path}")
+            page.wait_for_load_state("networkidle")
+            assert visitor.complaints == [], path
+            found[path] = findings(page, axe)
+            visitor.forgive("Applying inline style")  # of axe itself, where it scrolls
+
+        assert [each for each in found.items() if each[1]] == []

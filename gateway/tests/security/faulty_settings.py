@@ -1,5 +1,5 @@
 """The gateway's settings, with one more path, behind which a view fails as nobody expected."""
 
-from gateway.settings import *  # noqa: F403
+from gateway.tests.quick_settings import *  # noqa: F403
 
 ROOT_URLCONF = "gateway.tests.security.faulty_urls"

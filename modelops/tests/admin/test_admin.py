@@ -146,6 +146,29 @@ def test_duplicate_leads_to_the_copy(web: Client) -> None:
     assert not copy.is_enabled
 
 
+def test_duplicate_button_of_a_form_leads_to_the_copy_which_says_that_it_is_disabled(web: Client) -> None:
+    eight = save_profile("eight")
+
+    response = web.post(f"{LIST}{eight.pk}/duplicate/", follow=True)
+
+    copy, text = ModelProfile.objects.get(slug="eight-copy"), response.content.decode()
+    assert response.redirect_chain == [(f"{LIST}{copy.pk}/change/", 302)]
+    assert "is a copy of eight. It is disabled" in text
+    assert "This profile is disabled" in text
+    assert web.get(f"{LIST}{eight.pk}/duplicate/").status_code == 405
+
+
+def test_profile_that_cannot_be_copied_leads_back_to_its_form_with_the_reason(web: Client) -> None:
+    broken = save_profile("broken")
+    ModelProfile.objects.filter(pk=broken.pk).update(dtype="int3")
+
+    response = web.post(f"{LIST}{broken.pk}/duplicate/", follow=True)
+
+    assert response.redirect_chain == [(f"{LIST}{broken.pk}/change/", 302)]
+    assert "The profile broken cannot be copied" in response.content.decode()
+    assert ModelProfile.objects.count() == 1
+
+
 def test_several_are_duplicated_at_once_and_a_broken_one_is_named(web: Client) -> None:
     eight, large, broken = save_profile("eight"), save_large(), save_profile("broken")
     ModelProfile.objects.filter(pk=broken.pk).update(dtype="int3")

@@ -144,7 +144,7 @@ def test_operator_switches_watches_it_advance_and_sees_it_end(
     page.fill("#id_reason", "trying it out")
     page.get_by_role("button", name="Switch to second").click()
 
-    now, current = page.locator("#switch-now"), page.locator("ol.states li.current")
+    now, current = page.locator("#switch-now"), page.locator("#switch-steps tr[aria-current=step]")
     now.get_by_text("Requested", exact=True).wait_for()
     switcher.advance("planned", detail="fetching weights")
     now.get_by_text("fetching weights").wait_for()
@@ -223,7 +223,7 @@ def test_operator_cancels_and_reads_why_another_one_failed(
     now.get_by_text("Rolling back", exact=True).wait_for()
     switcher.advance("rolled_back", root_cause=cause, log_tail="INFO one\nERROR two")
 
-    retry = page.get_by_role("link", name="Retry with max_model_len 2048")
+    retry = page.get_by_role("link", name="Retry with max_model_len 2,048 and keep it")
     retry.wait_for()
     page.screenshot(path=shots / "5-failed.png", full_page=True)
     retry.click()

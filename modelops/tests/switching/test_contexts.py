@@ -11,6 +11,7 @@ from accounts.models import AuditEvent
 from gateway.errors import SwitchRefused
 from modelops.domain.switching.request import SwitchRequest
 from modelops.domain.switching.states import SwitchState
+from modelops.management.switch_commands import describe_end
 from modelops.models import ModelProfile, Switch
 from modelops.switching.contexts import find_reduced_context, keep_context
 from modelops.switching.requests import RequestOutcome, request_switch
@@ -148,6 +149,24 @@ def test_command_asks_with_the_context_and_keeps_it() -> None:
     assert code == 0
     assert first.max_model_len == 3072
     assert Switch.objects.get().max_model_len == 3072
+
+
+def test_command_says_that_the_context_is_shorter_and_keeps_it_without_another_start() -> None:
+    (first,) = make_ready("first")
+    ModelProfile.objects.update(max_model_len=2048)
+    engine = serve("first")
+    ModelProfile.objects.update(max_model_len=8192)
+    switch = advance(ask("first"), SwitchState.ACTIVE, new_engine=engine, max_model_len=2048)
+
+    said = describe_end(switch)
+    code, output, _errors = run("switch_model", "first", "--max-model-len", "2048", "--keep-context")
+
+    first.refresh_from_db()
+    assert "first is active with a shorter context: 2,048 tokens instead of 8,192." in said
+    assert "manage.py switch_model first --max-model-len 2048 --keep-context" in said
+    assert (code, first.max_model_len) == (0, 2048)
+    assert "first is active already." in output
+    assert not Switch.objects.live().exists()
 
 
 @pytest.mark.parametrize("body", [{"keep_context": True}, {"max_model_len": 5}, {"max_model_len": "many"}])

@@ -97,6 +97,14 @@ def test_card_that_nobody_else_holds_is_said_to_be_free() -> None:
     assert "no process of others" in free.hint
 
 
+def test_cards_that_were_not_read_are_not_said_to_be_free() -> None:
+    make_ready("first")
+
+    (free, *_others) = offer_remedies_for(OCCUPIED, "first", "default")
+
+    assert "not known" in free.hint
+
+
 def test_deleted_profile_leaves_only_what_needs_none() -> None:
     assert [str(offer.remedy.kind) for offer in offer_remedies_for(OCCUPIED, "gone", "default")] == [
         "free_gpu"

@@ -11,10 +11,11 @@ from django.contrib.admin import site
 from django.utils import timezone
 
 from gateway.conf import get_config
+from gateway.ids import new_id
 from modelops.admin.slots import SlotAdmin
 from modelops.domain.engine_log.failures import describe_cause
 from modelops.domain.switching.states import LIVE_STATES, SwitchState
-from modelops.models import Slot, Switch
+from modelops.models import Slot, Switch, WebPresence
 from modelops.serving.external_engine import ANSWER_AGE_S, ExternalEngine, get_external_engine
 from modelops.simulator.process import find_free_port, start_simulator
 from modelops.switching import status as switch_status
@@ -273,3 +274,25 @@ def test_no_next_try_is_shown_where_none_is_waited_for() -> None:
     ask("first")
 
     assert (serving, serialise_status(for_admin=True)["retry_at"]) == (None, None)
+
+
+def test_everybody_sees_how_many_use_a_model_by_what_living_processes_report() -> None:
+    make_ready("first")
+    serve("first")
+    slot_id = str(get_slot().id)
+    silent_since = timezone.now() - timedelta(minutes=5)
+    for host, running, waiting, seen_at in (
+        ("web-1", 2, 0, timezone.now()),
+        ("web-2", 1, 3, timezone.now()),
+        ("gone", 9, 9, silent_since),
+    ):
+        counts = {slot_id: {"epoch": 1, "open": running, "waiting": waiting}}
+        WebPresence.objects.create(id=new_id(), host=host, pid=1, slots=counts, seen_at=seen_at)
+
+    seen = [serialise_status(for_admin=for_admin)["requests"] for for_admin in (True, False)]
+
+    assert seen == [{"running": 3, "waiting": 3}] * 2
+
+
+def test_use_of_a_slot_that_is_not_there_yet_is_not_known() -> None:
+    assert serialise_status(for_admin=False)["requests"] is None

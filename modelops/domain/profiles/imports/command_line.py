@@ -10,7 +10,7 @@ from dataclasses import replace
 from modelops.domain.errors import FieldError
 from modelops.domain.profiles.imports.docker_run import PROGRAMS, is_docker_run, read_docker_run
 from modelops.domain.profiles.imports.engine_call import (
-    EngineCall,
+    EngineCommand,
     LeftOut,
     explain_prefix,
     find_script,
@@ -32,12 +32,12 @@ _WANTED = (
 )
 
 
-def read_command(text: str, *, depth: int = 0) -> EngineCall:
+def read_command(text: str, *, depth: int = 0) -> EngineCommand:
     """The one start of an engine in the text. Raises FieldError where there is none, or more than one."""
     if len(text) > MOST_CHARACTERS:
         raise FieldError("command", f"is longer than {MOST_CHARACTERS} characters")
     environment: dict[str, str] = {}
-    calls: list[EngineCall] = []
+    calls: list[EngineCommand] = []
     left_out: list[LeftOut] = []
     for words in _split_commands(text, left_out):
         variables, rest = split_assignments(words)
@@ -59,7 +59,7 @@ def read_command(text: str, *, depth: int = 0) -> EngineCall:
     )
 
 
-def _read_simple(words: tuple[str, ...], depth: int) -> EngineCall | None:
+def _read_simple(words: tuple[str, ...], depth: int) -> EngineCommand | None:
     """One command without separators; None where it starts no engine."""
     if "docker" in words[:3] or any(program in words[:3] for program in PROGRAMS):
         begin = next(index for index, word in enumerate(words) if word in PROGRAMS)
@@ -73,7 +73,7 @@ def _read_simple(words: tuple[str, ...], depth: int) -> EngineCall | None:
     if found is None:
         return None
     variables, before = split_assignments(found.before)
-    return EngineCall(found.arguments, variables, left_out=tuple(explain_prefix(before)))
+    return EngineCommand(found.arguments, variables, left_out=tuple(explain_prefix(before)))
 
 
 def _split_commands(text: str, left_out: list[LeftOut]) -> Iterator[tuple[str, ...]]:

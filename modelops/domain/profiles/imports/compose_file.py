@@ -11,7 +11,7 @@ from typing import Any
 from modelops.domain.errors import FieldError
 from modelops.domain.profiles.imports.command_line import read_command
 from modelops.domain.profiles.imports.docker_run import OURS, REASONS, find_arguments
-from modelops.domain.profiles.imports.engine_call import EngineCall, LeftOut, find_script
+from modelops.domain.profiles.imports.engine_call import EngineCommand, LeftOut, find_script
 
 INTERPOLATED = re.compile(r"\$\$|\$\{([A-Za-z_][A-Za-z0-9_]*)(:?-)([^}]*)\}")
 _READ = frozenset({"image", "command", "entrypoint", "environment", "gpus", "deploy", "env_file"})
@@ -22,7 +22,7 @@ _REASONS = {
 }
 
 
-def list_engine_services(document: Mapping[str, Any]) -> dict[str, EngineCall]:
+def list_engine_services(document: Mapping[str, Any]) -> dict[str, EngineCommand]:
     """The services that start an engine, by name, in the order of the file.
 
     Raises FieldError for a file that has none, or that is no compose file.
@@ -30,7 +30,7 @@ def list_engine_services(document: Mapping[str, Any]) -> dict[str, EngineCall]:
     services = document.get("services")
     if not isinstance(services, Mapping):
         raise FieldError("services", "is missing: a compose file names its containers there")
-    calls: dict[str, EngineCall] = {}
+    calls: dict[str, EngineCommand] = {}
     refused: list[str] = []
     for name, service in services.items():
         try:
@@ -43,7 +43,7 @@ def list_engine_services(document: Mapping[str, Any]) -> dict[str, EngineCall]:
     return calls
 
 
-def choose_service(calls: Mapping[str, EngineCall], wanted: str = "") -> EngineCall:
+def choose_service(calls: Mapping[str, EngineCommand], wanted: str = "") -> EngineCommand:
     """The service of that name, or the only one. Raises FieldError naming those that there are."""
     names = ", ".join(calls)
     if wanted:
@@ -55,7 +55,7 @@ def choose_service(calls: Mapping[str, EngineCall], wanted: str = "") -> EngineC
     return next(iter(calls.values()))
 
 
-def read_service(service: Any) -> EngineCall:
+def read_service(service: Any) -> EngineCommand:
     """One service as a start of an engine. Raises FieldError for one that starts none."""
     if not isinstance(service, Mapping):
         raise FieldError("service", "is no mapping")
@@ -66,7 +66,7 @@ def read_service(service: Any) -> EngineCall:
     call = (
         read_command(script, depth=1)
         if script is not None
-        else EngineCall(find_arguments(image, words) if words or "vllm" in image else _refuse(image))
+        else EngineCommand(find_arguments(image, words) if words or "vllm" in image else _refuse(image))
     )
     environment, unknown = _read_environment(service.get("environment"))
     return replace(

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from modelops.domain.errors import FieldError
-from modelops.domain.profiles.imports.engine_call import EngineCall, LeftOut, find_server, refuse_variables
+from modelops.domain.profiles.imports.engine_call import EngineCommand, LeftOut, find_server, refuse_variables
 
 PROGRAMS = ("docker", "podman", "nerdctl")
 _WITH_VALUE = """
@@ -82,7 +82,7 @@ def is_docker_run(words: tuple[str, ...]) -> bool:
     )
 
 
-def read_docker_run(words: tuple[str, ...]) -> EngineCall:
+def read_docker_run(words: tuple[str, ...]) -> EngineCommand:
     """The call of `docker run …`. Raises FieldError where no image, or no engine, is named."""
     options = _Options()
     rest = list(words[words.index("run") + 1 :])
@@ -93,7 +93,7 @@ def read_docker_run(words: tuple[str, ...]) -> EngineCall:
         raise FieldError("command", "`docker run` names no image")
     image = rest.pop(0)
     refuse_variables("image", image)
-    return EngineCall(
+    return EngineCommand(
         find_arguments(image, (*options.entrypoint.split(), *rest)),
         options.environment,
         image,

@@ -27,7 +27,7 @@ class LeftOut:
 
 
 @dataclass(frozen=True)
-class EngineCall:
+class EngineCommand:
     """One start of an engine. `words` are its arguments after `vllm serve`, `cards` the GPUs it may see."""
 
     words: tuple[str, ...]

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from modelops.domain.profiles.environment import VARIABLES, explain_variable, read_environment
-from modelops.domain.profiles.imports.engine_call import EngineCall, LeftOut, find_variables
-from modelops.domain.profiles.imports.serve_flags import ServeSettings, read_arguments
+from modelops.domain.profiles.imports.engine_call import EngineCommand, LeftOut, find_variables
+from modelops.domain.profiles.imports.serve_flags import ImportedFlags, read_arguments
 from modelops.domain.profiles.kinds import Problems
 from modelops.domain.profiles.proposal import DEFAULT_IMAGE, make_slug
 from modelops.domain.profiles.setting import list_settings
@@ -34,7 +34,7 @@ class ImportedProfile:
         return self.values.get("revision") or None
 
 
-def import_call(call: EngineCall) -> ImportedProfile:
+def import_call(call: EngineCommand) -> ImportedProfile:
     """The profile that starts an engine as the call does. Raises FieldError where it names no usable model.
 
     What the call leaves to vLLM is left to it here, too: one card unless it says otherwise.
@@ -58,7 +58,7 @@ def import_call(call: EngineCall) -> ImportedProfile:
     return ImportedProfile(values, tuple(settings.left_out))
 
 
-def _take_image(settings: ServeSettings, image: str) -> None:
+def _take_image(settings: ImportedFlags, image: str) -> None:
     settings.values["image"] = DEFAULT_IMAGE
     if not image:
         return
@@ -68,7 +68,7 @@ def _take_image(settings: ServeSettings, image: str) -> None:
     ]
 
 
-def _take_cards(settings: ServeSettings, call: EngineCall) -> None:
+def _take_cards(settings: ImportedFlags, call: EngineCommand) -> None:
     named = [(name, call.environment[name]) for name in CARD_VARIABLES if name in call.environment]
     if call.cards:
         named.append(("--gpus", ",".join(call.cards)))
@@ -80,7 +80,7 @@ def _take_cards(settings: ServeSettings, call: EngineCall) -> None:
         settings.left_out += [LeftOut(f"{name}={cards}", reason) for reason in problems]
 
 
-def _try_setting(settings: ServeSettings, name: str, value: Any) -> list[str]:
+def _try_setting(settings: ImportedFlags, name: str, value: Any) -> list[str]:
     """Take the value over, or say why not."""
     problems: Problems = []
     kind = next(each.kind for each in list_settings(ProfileSpec) if each.name == name)
@@ -90,7 +90,7 @@ def _try_setting(settings: ServeSettings, name: str, value: Any) -> list[str]:
     return [problem.reason for problem in problems]
 
 
-def _take_environment(settings: ServeSettings, environment: Mapping[str, str]) -> None:
+def _take_environment(settings: ImportedFlags, environment: Mapping[str, str]) -> None:
     taken: dict[str, str] = {}
     for name, value in environment.items():
         if name in CARD_VARIABLES:

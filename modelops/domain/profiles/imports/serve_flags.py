@@ -51,7 +51,7 @@ class WrittenFlag:
 
 
 @dataclass
-class ServeSettings:
+class ImportedFlags:
     """`values` are a profile's, under its fields' names."""
 
     values: dict[str, Any] = field(default_factory=dict)
@@ -76,12 +76,12 @@ def _list_targets() -> Mapping[str, _Target]:
     return targets | {extra.name: _Target(extra.kind) for extra in EXTRA_FLAGS}
 
 
-def read_arguments(words: tuple[str, ...]) -> ServeSettings:
+def read_arguments(words: tuple[str, ...]) -> ImportedFlags:
     """The settings that the arguments stand for. Raises FieldError where no model is named.
 
     What a profile cannot set, or not to this value, is left out with the reason.
     """
-    settings = ServeSettings()
+    settings = ImportedFlags()
     model, flags = _split_flags(words, settings.left_out)
     for each in flags:
         if each.name == "model":
@@ -95,7 +95,7 @@ def read_arguments(words: tuple[str, ...]) -> ServeSettings:
     return settings
 
 
-def _take_model(settings: ServeSettings, model: str) -> None:
+def _take_model(settings: ImportedFlags, model: str) -> None:
     problems: Problems = []
     kind = next(each.kind for each in list_settings(ProfileSpec) if each.name == "repository")
     settings.values["repository"] = kind.read("model", model, problems)
@@ -103,7 +103,7 @@ def _take_model(settings: ServeSettings, model: str) -> None:
         raise problems[0]
 
 
-def _take_flag(settings: ServeSettings, flag: WrittenFlag) -> None:
+def _take_flag(settings: ImportedFlags, flag: WrittenFlag) -> None:
     if unknown := [name for value in flag.values for name in find_variables(value)]:
         reason = f"uses {unknown[0]}, whose value is not in the text"
         settings.left_out.append(LeftOut(f"--{flag.name}", reason))
@@ -113,7 +113,7 @@ def _take_flag(settings: ServeSettings, flag: WrittenFlag) -> None:
         _take_known(settings, flag)
 
 
-def _take_names(settings: ServeSettings, names: tuple[str, ...]) -> None:
+def _take_names(settings: ImportedFlags, names: tuple[str, ...]) -> None:
     """The first name is the one in responses, the others are aliases."""
     taken: list[str] = []
     for name in dict.fromkeys(names):
@@ -125,7 +125,7 @@ def _take_names(settings: ServeSettings, names: tuple[str, ...]) -> None:
     settings.values["aliases"] = taken[1:]
 
 
-def _take_known(settings: ServeSettings, flag: WrittenFlag) -> None:
+def _take_known(settings: ImportedFlags, flag: WrittenFlag) -> None:
     name = flag.name
     target = _list_targets().get(name)
     is_off = target is None and name.startswith("no-")

@@ -59,7 +59,7 @@ function ProfileForm() {
 function LanguageField({ value, onChange }) {
   const known = ["", "en", "ko"];
   return html`<${Field} id="locale" as="select" label=${t("Language")} value=${value} onChange=${onText(onChange)}>
-    <option value="">${t("As the browser asks")}</option>
+    <option value="">${t("Same as the browser")}</option>
     <option value="en" lang="en">English</option>
     <option value="ko" lang="ko">한국어</option>
     ${known.includes(value) ? null : html`<option value=${value}>${value}</option>`}

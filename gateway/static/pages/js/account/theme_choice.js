@@ -7,7 +7,7 @@ import { t } from "../words.js";
 
 export function ThemeChoice() {
   const chosen = useStore(theme);
-  const names = { system: t("As the system"), light: t("Light"), dark: t("Dark") };
+  const names = { system: t("Same as the system"), light: t("Light"), dark: t("Dark") };
   return html`<fieldset class="choice">
     <legend>${t("Appearance")}</legend>
     <div class="choice-row">

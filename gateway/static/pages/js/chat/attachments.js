@@ -21,9 +21,7 @@ export function AttachButton({ uploads }) {
       type="file"
       multiple
       accept=${ACCEPTED}
-      class="visually-hidden"
-      tabindex="-1"
-      aria-label=${t("Files to attach")}
+      hidden
       onChange=${take}
     />
     <${IconButton} icon="attach" label=${t("Attach files")} onClick=${() => input.current?.click()} />`;

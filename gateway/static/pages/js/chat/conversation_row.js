@@ -1,12 +1,13 @@
 // @ts-check
 /** One row of the list: its title leads to the conversation, its menu has what can be done with it. */
 import { html, useLayoutEffect, useRef, useState } from "../ui.js";
-import { t } from "../words.js";
-import { changeConversation, titleOf } from "./conversation_actions.js";
+import { t, tn } from "../words.js";
+import { changeConversation, restoreConversation, titleOf } from "./conversation_actions.js";
 import { conversationMenu } from "./conversation_menu.js";
 import { useEnter } from "./enter.js";
 import { Icon } from "./page_icons.js";
 import { MenuButton } from "./menu.js";
+import { pageSettings } from "./page.js";
 
 /** @typedef {import("./conversations.js").Conversation} Conversation */
 
@@ -36,7 +37,8 @@ export function ConversationRow({ conversation, isOpen, isReached, wantsFocus, o
     return html`<${TitleBox} conversation=${conversation} onEnd=${end} />`;
   }
   const rename = () => setIsNaming(true);
-  const openMenu = () => /** @type {HTMLElement | null} */ (link.current?.nextElementSibling)?.click();
+  const openMenu = () =>
+    /** @type {HTMLElement | null | undefined} */ (link.current?.parentElement?.querySelector(".conversation-more"))?.click();
   const onKeyDown = (/** @type {KeyboardEvent} */ event) => {
     if (event.key === "F2" && !conversation.deleted_at) rename();
     else if (event.key === "ContextMenu" || (event.key === "F10" && event.shiftKey)) openMenu();
@@ -44,11 +46,20 @@ export function ConversationRow({ conversation, isOpen, isReached, wantsFocus, o
     event.preventDefault();
   };
   const title = titleOf(conversation);
-  const about = { ref: link, tabIndex, title, onKeyDown };
+  const days = daysLeft(conversation);
+  const left = days > 0 ? tn("{count} day left", "{count} days left", days) : t("last day");
+  const about = { ref: link, tabIndex, title: conversation.deleted_at ? `${title} · ${left}` : title, onKeyDown };
   // What is in the trash cannot be read there: its title leads to what can be done with it.
-  return html`<div class=${isOpen ? "conversation is-open" : "conversation"} onFocusIn=${onFocus}>
+  const restore = () => void restoreConversation(conversation);
+  const look = ["conversation", isOpen && "is-open", conversation.deleted_at && "is-deleted"].filter(Boolean).join(" ");
+  return html`<div class=${look} onFocusIn=${onFocus}>
     ${conversation.deleted_at
-      ? html`<button type="button" class="conversation-title" ...${about} onClick=${openMenu}>${title}</button>`
+      ? html`<button type="button" class="conversation-title" ...${about} onClick=${openMenu}>${title}</button>
+          ${days <= SOON_DAYS && html`<span class="hint">${left}</span>`}
+          <button
+            type="button" class="is-plain is-icon" tabindex=${tabIndex} onClick=${restore}
+            aria-label=${t("Restore {title}", { title })} title=${t("Restore")}
+          ><${Icon} name="restore" /></button>`
       : html`<a
           class="conversation-title" ...${about} href=${`${location.pathname}#${conversation.id}`}
           aria-current=${isOpen ? "page" : undefined} onDblClick=${rename}
@@ -58,6 +69,17 @@ export function ConversationRow({ conversation, isOpen, isReached, wantsFocus, o
       items=${() => conversationMenu(conversation, rename)}
     ><${Icon} name="more" /><//>
   </div>`;
+}
+
+const DAY_MS = 86_400_000;
+
+/** From which on a row says how long it can still be restored; before that, its tool tip does. */
+const SOON_DAYS = 7;
+
+/** How long it can still be restored. @param {Conversation} conversation */
+function daysLeft({ deleted_at: deletedAt }) {
+  if (!deletedAt) return Infinity;
+  return Math.ceil(pageSettings.deletedDays - (Date.now() - Date.parse(deletedAt)) / DAY_MS);
 }
 
 /** @param {{conversation: Conversation, onEnd: () => void}} props */

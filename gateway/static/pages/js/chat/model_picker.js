@@ -8,13 +8,13 @@ import { Dialog, openDialog } from "./dialogs.js";
 import { Icon } from "./page_icons.js";
 import { cancelSwitch, openSwitchDialog } from "./model_switching.js";
 import { isStatusOld, loadProfiles, loadStartSeconds, modelStatus, nameOfProfile, profiles, startSeconds } from "./model_status.js";
-import { aboutDuration, contextWords, wordForState, wordForVerdict } from "./model_words.js";
+import { aboutDuration, contextWords, wordForState, wordForVerdict, wordsForUse } from "./model_words.js";
 import { account, isAdmin } from "./page.js";
 import { showError } from "./toasts.js";
 
 /** @typedef {import("./model_status.js").Profile} Profile */
 
-/** In the order of the list. */
+/** In the order of the list. Who cannot switch has nothing from the last ones. */
 const VERDICTS = ["fits", "tight", "unknown", "does_not_fit"];
 
 export function ModelPicker() {
@@ -54,6 +54,7 @@ function ModelsDialog() {
   const loaded = (status?.slots ?? []).map((slot) => slot.current_profile).filter((id) => id !== null);
   const others = all
     .filter((profile) => profile.is_enabled && !loaded.includes(profile.id))
+    .filter((profile) => mayChange || profile.fit.verdict !== "does_not_fit")
     .sort((one, other) => VERDICTS.indexOf(one.fit.verdict) - VERDICTS.indexOf(other.fit.verdict));
   return html`<${Dialog} title=${t("Models")} className="models">
     <h3>${t("Loaded now")}</h3>
@@ -67,14 +68,22 @@ function ModelsDialog() {
       ${mayChange && html` <button type="button" onClick=${cancelSwitch} disabled=${status.switch.cancel_requested}>${t("Cancel the switch")}</button>`}
     </p>`}
     <h3>${t("Other models")}</h3>
-    <p class="hint">
-      ${status?.slots.length === 1 && t("One model is loaded at a time, for everybody.")}${" "}
-      ${mayChange ? t("A switch interrupts everybody until the new one is ready.") : t("To have another one, ask an administrator.")}
-    </p>
+    <${Others} isOnly=${status?.slots.length === 1} mayChange=${mayChange} />
     <ul class="model-list">
+      ${!others.length && html`<li class="hint">${t("There are no others.")}</li>`}
       ${others.map((profile) => html`<${ModelItem} key=${profile.id} id=${profile.id} profile=${profile} mayChange=${mayChange} />`)}
     </ul>
   <//>`;
+}
+
+/** What it means to have another one. @param {{isOnly: boolean, mayChange: boolean}} props */
+function Others({ isOnly, mayChange }) {
+  return html`<p class="hint">
+    ${isOnly && t("One model is loaded at a time, for everybody.")}${" "}
+    ${mayChange
+      ? t("A switch interrupts everybody until the new one is ready.")
+      : t("Only administrators can load another one: ask one of them. While they do, running answers may finish, and new messages wait until it is ready.")}
+  </p>`;
 }
 
 /** @param {{loaded: string[]}} props */
@@ -91,20 +100,29 @@ function LoadedChoice({ loaded }) {
 /** @param {{id: string, profile: Profile | undefined, isLoaded?: boolean, mayChange?: boolean}} props */
 function ModelItem({ id, profile, isLoaded = false, mayChange = false }) {
   const tookSeconds = useStore(startSeconds, (value) => value[id]);
+  const slot = useStore(modelStatus, (status) => status?.slots.find((each) => each.current_profile === id));
   const about = [
     isLoaded ? "" : profile && wordForVerdict(profile.fit.verdict),
     profile?.fit.context && contextWords(profile.fit.context),
-    tookSeconds !== undefined && t("last start took {duration}", { duration: aboutDuration(tookSeconds) }),
   ].filter(Boolean);
+  const use = isLoaded ? wordsForUse(slot?.requests ?? null) : loadingWords(tookSeconds);
   const description = profile?.description[language] || profile?.description["en"];
   return html`<li class="model">
     <div class="model-about">
       <strong>${profile?.name ?? id}</strong>
       ${about.length > 0 && html`<span class="hint">${about.join(" · ")}</span>`}
+      ${use && html`<span class="hint">${use}</span>`}
       ${description && html`<details><summary>${t("About this model")}</summary><p>${description}</p></details>`}
     </div>
     ${mayChange && profile && html`<button
       type="button" aria-label=${t("Switch to {name}…", { name: profile.name })} onClick=${() => openSwitchDialog(profile)}
     >${t("Switch…")}</button>`}
   </li>`;
+}
+
+/** How long a switch takes. @param {number | undefined} seconds that the last start took */
+function loadingWords(seconds) {
+  return seconds === undefined
+    ? t("It has not been loaded here yet, so how long that takes is not known.")
+    : t("Loading it took {duration} last time.", { duration: aboutDuration(seconds) });
 }

@@ -13,6 +13,7 @@ import { Store } from "../store.js";
  * @property {string | null} phase
  * @property {number | null} progress
  * @property {number | null} eta_s
+ * @property {{running: number, waiting: number} | null} requests of everybody
  * @property {{running: number, deadline: string, policy: string} | null} draining
  * @property {BriefSwitch | null} switch
  * @property {BriefSwitch | null} waiting

@@ -46,6 +46,17 @@ export function aboutDuration(seconds) {
   return tn("about {count} hour", "about {count} hours", Math.round(seconds / 3600));
 }
 
+/** Who is using a model, as far as everybody may know. @param {SlotStatus["requests"]} requests */
+export function wordsForUse(requests) {
+  if (!requests) return "";
+  const { running, waiting } = requests;
+  if (!running && !waiting) return t("Nobody is waiting for an answer right now.");
+  const parts = [];
+  if (running) parts.push(tn("{count} answer is being written right now.", "{count} answers are being written right now.", running));
+  if (waiting) parts.push(tn("{count} message is waiting for it.", "{count} messages are waiting for it.", waiting));
+  return parts.join(" ");
+}
+
 /** @param {number} tokens */
 export function contextWords(tokens) {
   return t("{number} tokens of context", { number: formatNumber(tokens) });

@@ -8,6 +8,7 @@ import { Store } from "../store.js";
  * @property {boolean} sharedLinks
  * @property {number} maxFileBytes
  * @property {number} maxImageBytes
+ * @property {number} deletedDays how long a deleted conversation can be restored
  * @property {string} version
  */
 

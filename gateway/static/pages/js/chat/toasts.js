@@ -58,10 +58,24 @@ export function Toasts() {
     if (element.matches(":popover-open")) element.hidePopover();
     element.showPopover();
   }, [shown]);
+  useLayoutEffect(() => takeRoom(/** @type {HTMLElement} */ (box.current)), []);
   return html`<div class="toasts" popover="manual" ref=${box}>
     <div role="status">${shown.filter((toast) => !toast.isError).map((toast) => html`<${ToastBox} key=${toast.id} toast=${toast} />`)}</div>
     <div role="alert">${shown.filter((toast) => toast.isError).map((toast) => html`<${ToastBox} key=${toast.id} toast=${toast} />`)}</div>
   </div>`;
+}
+
+/**
+ * The page below the header makes room for them: they cover no message, and not the box to write in.
+ * @param {HTMLElement} box
+ * @returns {() => void} which ends it
+ */
+function takeRoom(box) {
+  const observer = new ResizeObserver(() =>
+    document.documentElement.style.setProperty("--toasts-height", `${box.offsetHeight}px`),
+  );
+  observer.observe(box);
+  return () => observer.disconnect();
 }
 
 /** @param {{toast: Toast}} props */

@@ -2,11 +2,12 @@
 /** Says which conversations the list shows, and changes that: all, a folder, the archive, the trash. */
 import { useStore } from "../store.js";
 import { html } from "../ui.js";
-import { t } from "../words.js";
+import { t, tn } from "../words.js";
 import { showView, view } from "./conversations.js";
 import { createFolder, deleteFolder, folders, renameFolder } from "./folders.js";
 import { Icon } from "./page_icons.js";
 import { MenuButton } from "./menu.js";
+import { pageSettings } from "./page.js";
 
 /** @typedef {import("./menu.js").MenuItem} MenuItem */
 
@@ -23,7 +24,17 @@ export function ViewBar() {
       className="is-plain is-icon" label=${t("Actions for the folder {name}", { name: folder.name })} items=${() => folderMenu(folder)}
     ><${Icon} name="more" /><//>`}
   </div>
-  ${shown.kind === "trash" && html`<p class="hint view-hint">${t("What is here is removed for good after a while.")}</p>`}`;
+  ${shown.kind === "trash" && html`<p class="hint view-hint">${trashWords()}</p>`}`;
+}
+
+function trashWords() {
+  const days = pageSettings.deletedDays;
+  if (!days) return t("What is here is removed for good the next time that the server tidies up.");
+  return tn(
+    "Deleted conversations can be restored for {count} day. Then they are removed for good.",
+    "Deleted conversations can be restored for {count} days. Then they are removed for good.",
+    days,
+  );
 }
 
 /**

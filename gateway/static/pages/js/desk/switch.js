@@ -62,7 +62,8 @@ class SwitchPage {
       typing = window.setTimeout(() => void this.refresh(), TYPING_PAUSE_MS);
     });
     const log = document.querySelector("#switch-log pre");
-    if (log !== null && !this.isFinal) log.scrollTop = log.scrollHeight;
+    // What matters is at the end: what goes on, or why it ended.
+    if (log !== null && this.term.value === "") log.scrollTop = log.scrollHeight;
     if (!this.isFinal) void this.keepFresh();
   }
 

@@ -1,0 +1,147 @@
+"""Reads everything that the desk shows, in a dozen queries, into one snapshot."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from functools import cache
+from typing import Any
+
+from django.conf import settings
+from django.utils import timezone
+from django.utils.module_loading import import_string
+
+from modelops.desk.alarms import AlarmFacts, find_alarms
+from modelops.desk.gpu_cards import describe_card
+from modelops.desk.profile_cards import ProfileCards
+from modelops.desk.serving_parts import (
+    describe_live,
+    describe_loads,
+    describe_recent,
+    describe_serving,
+    write_time,
+)
+from modelops.desk.snapshot import DeskSnapshot, PartEncoder
+from modelops.hardware.sampling import SampledReading, load_history
+from modelops.models import Engine, EngineLoad, Switch
+from modelops.serving.external_engine import ExternalView
+from modelops.switching.selectors import find_last_error, find_switcher
+from modelops.switching.status import ServiceState, SlotStatus, list_slot_statuses
+from modelops.switching.switchers import list_present
+
+SHOWN_SWITCHES = 6
+READING_AGE = timedelta(minutes=2)
+LOAD_AGE = timedelta(seconds=75)
+"""An idle engine's load is written down twice a minute."""
+RESTARTS_SINCE = timedelta(hours=1)
+RESTART_REASON = "again: "
+"""How the switcher's reason for starting an engine again begins."""
+
+
+class DeskReader:
+    """One per process. Safe to use from several threads: one reads at a time."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._profiles = ProfileCards()
+        self._encoder = PartEncoder()
+
+    def read(self, seen: ExternalView | None = None) -> DeskSnapshot:
+        """Everything, as it is now. `seen` is the engine of VLLM_BASE_URL where it was probed before;
+        otherwise it is asked, which takes a second at most. Raises the database's errors."""
+        with self._lock:
+            return self._read(seen, timezone.now())
+
+    def _read(self, seen: ExternalView | None, now: datetime) -> DeskSnapshot:
+        statuses = list_slot_statuses(seen)
+        switcher = find_switcher(statuses[0].slot)
+        sample = _find_sample(now)
+        reading = sample.reading if sample else None
+        engines = _list_serving(statuses)
+        cards = self._profiles.read(reading, engines)
+        alarms = find_alarms(
+            AlarmFacts(
+                statuses=statuses,
+                last_failed=_find_failed(statuses),
+                restarts=_list_restarts(now),
+                reading=reading,
+                switcher=switcher,
+                presences=list_present() if switcher.is_alive else (),
+                needs_gpus=any(each.slot.desired_profile in self._profiles.on_gpus for each in statuses),
+            )
+        )
+        parts = {
+            "serving": describe_serving(statuses, switcher),
+            "live": describe_live(statuses, now),
+            "load": describe_loads(_find_loads(now)),
+            "gpus": _describe_gpus(sample, engines),
+            "profiles": cards,
+            "recent": describe_recent(_list_recent()),
+            "usage": _read_usage(),
+            "alarms": [alarm.serialise() for alarm in alarms],
+        }
+        return DeskSnapshot(self._encoder.encode(parts), is_settled=not parts["live"])
+
+
+@cache
+def get_desk_reader() -> DeskReader:
+    return DeskReader()
+
+
+def read_desk(items: Sequence[ExternalView | None]) -> list[DeskSnapshot]:
+    """One snapshot for all items. A handler of `gateway.batching`."""
+    return [get_desk_reader().read(items[0])] * len(items)
+
+
+def _find_failed(statuses: Sequence[SlotStatus]) -> dict[str, Switch]:
+    degraded = [each.slot for each in statuses if each.state is ServiceState.DEGRADED and each.slot.pk]
+    found = {slot.slug: find_last_error(slot) for slot in degraded if not slot._state.adding}
+    return {slug: switch for slug, switch in found.items() if switch is not None}
+
+
+def _list_restarts(now: datetime) -> list[Switch]:
+    again = Switch.objects.filter(via=Switch.Via.SYSTEM, reason__startswith=RESTART_REASON)
+    return list(again.filter(created_at__gte=now - RESTARTS_SINCE).order_by("-created_at")[:50])
+
+
+def _list_recent() -> list[Switch]:
+    ended = Switch.objects.filter(ended_at__isnull=False).select_related("slot")
+    return list(ended.defer("recipe", "log_tail", "plan").order_by("-pk")[:SHOWN_SWITCHES])
+
+
+def _find_loads(now: datetime) -> dict[str, EngineLoad]:
+    """By slot, the newest sample that is not too old to be the present."""
+    rows = EngineLoad.objects.filter(at__gte=now - LOAD_AGE).select_related("slot").order_by("at", "pk")
+    return {row.slot.slug: row for row in rows.only(*LOAD_COLUMNS, "slot__slug")}
+
+
+LOAD_COLUMNS = (
+    *("at", "running", "waiting", "kv_cache_usage"),
+    *("prompt_tokens_per_s", "generation_tokens_per_s", "first_token_s"),
+)
+
+
+def _find_sample(now: datetime) -> SampledReading | None:
+    newest = load_history(since=now - READING_AGE, limit=1)
+    return newest[0] if newest else None
+
+
+def _list_serving(statuses: Sequence[SlotStatus]) -> list[Engine]:
+    return [each.slot.active_engine for each in statuses if each.slot.active_engine is not None]
+
+
+def _describe_gpus(sample: SampledReading | None, engines: Sequence[Engine]) -> dict[str, Any] | None:
+    """None while nobody reads them."""
+    if sample is None:
+        return None
+    return {
+        "host": sample.host,
+        "taken_at": write_time(sample.reading.taken_at),
+        "cards": [describe_card(gpu, engines) for gpu in sample.reading.gpus],
+    }
+
+
+def _read_usage() -> dict[str, Any]:
+    read: Callable[[], dict[str, Any]] = import_string(settings.DESK_USAGE)
+    return read()
