@@ -96,3 +96,30 @@ def test_account_page_has_no_serious_finding(
         page.wait_for_load_state("networkidle")
 
         assert findings(page, axe) == []
+
+
+DESK_LISTS = [
+    "/admin/modelops/modelprofile/",
+    "/admin/modelops/switch/",
+    "/admin/modelops/hardwaresample/",
+    "/admin/accounts/user/",
+    "/admin/accounts/auditevent/",
+]
+
+
+@pytest.mark.parametrize("look", LOOKS)
+def test_desk_has_no_serious_finding(
+    chromium: Browser, site: GatewayProcess, axe: str, look: dict[str, Any]
+) -> None:
+    with looking(chromium, site, look) as visitor:
+        page = visitor.sign_in("/admin/", "admin")
+        page.locator("[data-slot]").wait_for()
+        page.locator(".desk-feed[data-feed=live]").wait_for()
+        assert findings(page, axe) == []
+
+        page.locator("#desk-account summary").click()
+        assert findings(page, axe) == []
+
+        for path in DESK_LISTS:
+            page.goto(f"{visitor.url}{path}")
+            assert findings(page, axe) == [], path
