@@ -84,6 +84,10 @@ def _list_lines(status: Mapping[str, Any]) -> Iterator[str]:
                 for line in (f"last error: {slot['last_error']['message']}", slot["last_error"]["advice"])
                 if line
             )
+            yield from (
+                f"  - {remedy['title']}" + (f": {remedy['command']}" if remedy["command"] else "")
+                for remedy in slot["last_error"]["remedies"]
+            )
         if slot["retry_at"]:
             yield f"  next try at {slot['retry_at']}; at once with manage.py switch_model"
     yield f"on {status['hardware']['description']} ({status['hardware']['source']})"
