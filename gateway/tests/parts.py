@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zlib
 from collections.abc import Iterable
 from enum import StrEnum
 from pathlib import Path
@@ -40,6 +41,21 @@ def find_parts(item: pytest.Item) -> frozenset[Part]:
         return frozenset({Part.SERVICES})
     touches_stores = "django_db" in marks or STORE_FIXTURES.intersection(getattr(item, "fixturenames", ()))
     return frozenset({Part.EMBEDDED, Part.SERVICES} if touches_stores else {Part.EMBEDDED})
+
+
+def leave_out_repetitions(items: Iterable[pytest.Item]) -> list[pytest.Item]:
+    """What of the part on services runs while somebody works.
+
+    That is every test, but of one whose cases run on SQLite as well only the first case and a quarter of the
+    others. Which ones follows from their names, so that it is the same everywhere and every day.
+    """
+    kept, known = [], set()
+    for item in items:
+        test = (item.path, getattr(item, "originalname", item.name))
+        if test not in known or len(find_parts(item)) == 1 or zlib.crc32(item.name.encode()) % 4 == 0:
+            kept.append(item)
+        known.add(test)
+    return kept
 
 
 def write_plan(path: Path, items: Iterable[pytest.Item], root: Path) -> None:

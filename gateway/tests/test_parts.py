@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
-from gateway.tests.parts import Part, find_parts, read_plan, write_plan
+from gateway.tests.parts import Part, find_parts, leave_out_repetitions, read_plan, write_plan
 
 pytest_plugins = ["pytester"]
 
@@ -38,6 +39,22 @@ def test_browser(): ...
 @pytest.mark.vllm
 @pytest.mark.docker
 def test_vllm(stores): ...
+"""
+
+CASES_OF_A_TEST = """
+import pytest
+
+@pytest.fixture
+def stores(): ...
+
+@pytest.mark.parametrize("number", range(100))
+def test_on_both(stores, number): ...
+@pytest.mark.services
+@pytest.mark.parametrize("number", range(100))
+def test_on_services(stores, number): ...
+@pytest.mark.parametrize("number", range(2))
+def test_of_few_cases(stores, number): ...
+def test_without_cases(stores): ...
 """
 
 
@@ -75,6 +92,21 @@ def test_what_touches_a_store_runs_on_both_and_all_else_once(items: list[pytest.
         "browser": {Part.MACHINE},
         "vllm": set(),
     }
+
+
+def test_no_test_is_left_out_on_services_but_many_of_the_cases_that_run_on_sqlite_too(
+    pytester: pytest.Pytester,
+) -> None:
+    pytester.makeini(INI)
+    items = pytester.getitems(CASES_OF_A_TEST)
+
+    kept = leave_out_repetitions(items)
+
+    counts = Counter(item.name.partition("[")[0] for item in kept)
+    assert set(counts) == {"test_on_both", "test_on_services", "test_of_few_cases", "test_without_cases"}
+    assert counts["test_on_services"] == 100
+    assert 10 < counts["test_on_both"] < 40
+    assert kept == [item for item in items if item in kept]
 
 
 def test_plan_names_the_files_of_each_part(items: list[pytest.Item], tmp_path: Path) -> None:
