@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from typing import Any
 
 from django.contrib import admin, messages
@@ -10,20 +9,16 @@ from django.contrib.admin.views.main import ChangeList
 from django.db.models import JSONField, QuerySet
 from django.forms import Textarea
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
-from django.shortcuts import get_object_or_404
-from django.urls import URLPattern, path, reverse
+from django.urls import URLPattern, reverse
 from django.utils.safestring import mark_safe
 from django.utils.translation import gettext, gettext_lazy
 
 from gateway.audit import AuditedAdmin, ReadOnlyAdmin
-from modelops.admin.add_pages import show_add_model
-from modelops.admin.duplicating import duplicate_one, duplicate_profiles, link_form
-from modelops.admin.fit_changes import show_change
-from modelops.admin.fit_pages import MOST_REPORTS, show_fit, show_hardware
-from modelops.admin.form_check import check_form, render_parts
+from modelops.admin.duplicating import duplicate_profiles, link_form
+from modelops.admin.fit_pages import MOST_REPORTS, show_hardware
+from modelops.admin.form_check import render_parts
 from modelops.admin.profile_list import NOT_KNOWN, HardwareFilter, ProfileChangeList, ProfileColumns
-from modelops.admin.reload_pages import show_reload
-from modelops.admin.switch_pages import show_switch_request
+from modelops.admin.profile_urls import list_profile_urls
 from modelops.domain.profiles.setting import Section, list_settings
 from modelops.domain.profiles.spec import ProfileSpec
 from modelops.fit.profile_fits import check_profile, find_gpu_choice
@@ -87,52 +82,13 @@ class ModelProfileAdmin(ProfileColumns, AuditedAdmin):
         return ProfileChangeList
 
     def get_urls(self) -> list[URLPattern]:
-        duplicate = self.admin_site.admin_view(self.duplicate_one)
-        reload = self.admin_site.admin_view(self.show_reload)
-        find = self.admin_site.admin_view(self.show_add_model)
-        fit = self.admin_site.admin_view(self.show_fit)
-        switch = self.admin_site.admin_view(self.show_switch_request)
-        change = self.admin_site.admin_view(self.show_change)
-        check = self.admin_site.admin_view(self.check_form)
-        return [
-            path("fit/", fit, name="modelops_modelprofile_fit"),
-            path("reload/", reload, name="modelops_modelprofile_reload"),
-            path("find/", find, name="modelops_modelprofile_find"),
-            path("<uuid:profile_id>/switch/", switch, name="modelops_modelprofile_switch"),
-            path("<uuid:profile_id>/duplicate/", duplicate, name="modelops_modelprofile_duplicate"),
-            path("check/", check, name="modelops_modelprofile_check_new"),
-            path("<uuid:profile_id>/check/", check, name="modelops_modelprofile_check"),
-            path("<uuid:profile_id>/apply/", change, name="modelops_modelprofile_change_preview"),
-            *super().get_urls(),
-        ]
+        return [*list_profile_urls(self), *super().get_urls()]
 
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         context = {"title": gettext("Profiles"), **(extra_context or {})}
         return super().changelist_view(request, context)
-
-    def show_fit(self, request: HttpRequest) -> HttpResponse:
-        return show_fit(request, self.admin_site)
-
-    def show_add_model(self, request: HttpRequest) -> HttpResponse:
-        return show_add_model(request, self)
-
-    def duplicate_one(self, request: HttpRequest, profile_id: uuid.UUID) -> HttpResponse:
-        return duplicate_one(request, self, get_object_or_404(ModelProfile, pk=profile_id))
-
-    def show_reload(self, request: HttpRequest) -> HttpResponse:
-        return show_reload(request, self)
-
-    def show_switch_request(self, request: HttpRequest, profile_id: uuid.UUID) -> HttpResponse:
-        return show_switch_request(request, self.admin_site, get_object_or_404(ModelProfile, pk=profile_id))
-
-    def show_change(self, request: HttpRequest, profile_id: uuid.UUID) -> HttpResponse:
-        return show_change(request, self, get_object_or_404(ModelProfile, pk=profile_id))
-
-    def check_form(self, request: HttpRequest, profile_id: uuid.UUID | None = None) -> HttpResponse:
-        profile = get_object_or_404(ModelProfile, pk=profile_id) if profile_id else None
-        return check_form(request, self, profile)
 
     @admin.display(description=gettext_lazy("on the GPUs that are there"))
     def fit_report(self, row: ModelProfile) -> str:

@@ -43,7 +43,7 @@ class SwitchForm(forms.Form):
         label=gettext_lazy("Running answers get"), min_value=0, max_value=86400, required=False
     )
     drain_policy = forms.ChoiceField(
-        label=gettext_lazy("Then"),
+        label=gettext_lazy("After that"),
         required=False,
         choices=[
             ("", gettext_lazy("as the settings say")),
@@ -119,7 +119,7 @@ def _describe_plan(plan: Plan) -> dict[str, Any]:
         "changes": [
             (each["setting"], write_value(each["from"]), write_value(each["to"])) for each in plan.diff
         ],
-        "fit": {**plan.fit, "verdict_words": VERDICT_WORDS[Verdict(plan.fit["verdict"])]},
+        "fit": {**plan.fit, "verdict_words": say(VERDICT_WORDS[Verdict(plan.fit["verdict"])], gettext)},
         "can_force": any(problem.may_be_forced for problem in plan.problems),
         "can_switch": not standing,
         "is_nothing": plan.kind is PlanKind.NOTHING,

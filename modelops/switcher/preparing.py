@@ -126,6 +126,8 @@ class Preparer:
         if recipe.wakes:
             self._working_state.prefetched = Check.PASSED
             return
+        if self._dependencies.effects.is_running(name_preload(slot)):
+            return  # it is ending, and clears up what downloads for this slot leave behind
         work = partial(self._fetch, recipe, slot, f"prefetch-{switch.pk.hex[-12:]}", self._prefetch.stop)
         outcome = self._dependencies.effects.attempt(("prefetch", switch.pk), work)
         if outcome is None:
@@ -165,6 +167,11 @@ def describe_fetched(fetched: FetchProgress) -> str:
         return fill_in("{what}, {done} GiB", what=fetched.what, done=done)
     total = f"{fetched.total_bytes / 2**30:.1f}"
     return fill_in("{what}, {done} GiB of {total}", what=fetched.what, done=done, total=total)
+
+
+def name_preload(slot: Slot) -> tuple[str, str]:
+    """The key of the slot's preload among the effects."""
+    return ("preload", str(slot.pk))
 
 
 def explain(error: Exception) -> RootCause:

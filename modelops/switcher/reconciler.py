@@ -32,6 +32,7 @@ from modelops.switcher.executor import StepExecutor, remove_orphans
 from modelops.switcher.lease import LeaseLost, SlotLease
 from modelops.switcher.ledger import Ledger, SlotRows, StateMoved, ended
 from modelops.switcher.observing import STARTING_STATES, Observer
+from modelops.switcher.preloading import Preloader
 from modelops.switcher.preparing import Prefetch
 from modelops.switcher.watching import explain_death, prune_logs
 from modelops.switcher.working_state import WorkingState
@@ -71,6 +72,7 @@ class SlotReconciler:
         self._ledger = Ledger(slot.pk, self._lease)
         self._working_state = WorkingState()
         self._prefetch = Prefetch()
+        self._preloader = Preloader(dependencies)
         self._reset()
 
     def _reset(self) -> None:
@@ -82,7 +84,7 @@ class SlotReconciler:
             self._dependencies, self._ledger, self._observer, self._working_state, self._prefetch
         )
         self._health = HealthRecord()
-        self._due = {"inspect": 0.0, "health": 0.0, "orphans": 0.0, "web_processes": 0.0, "logs": 0.0}
+        self._due = dict.fromkeys(("inspect", "health", "orphans", "web_processes", "logs"), 0.0)
         self._active_status = WorkloadStatus.UNKNOWN
         self._retry_in_s: float | None = None
         self._sampled: SampledEngine | None = None
@@ -112,6 +114,7 @@ class SlotReconciler:
         """Observe once and take at most one step."""
         was_held = self._lease.is_held
         if not self._lease.hold():
+            self._preloader.pause()
             return PollUrgency.IDLE
         try:
             if not was_held:
@@ -120,6 +123,7 @@ class SlotReconciler:
             rows = self._ledger.load()
             self._sampled = find_sampled(rows.slot, self._dependencies.config.vllm_base_url)
             self._retry_in_s = None
+            self._preloader.tick(rows.slot, is_idle=rows.switch is None)
             if rows.switch is None:
                 return PollUrgency.MOVING if self._maintain(rows) else PollUrgency.IDLE
             has_moved = self._advance(rows.slot, rows.switch)
@@ -133,6 +137,7 @@ class SlotReconciler:
     def wind_down(self) -> None:
         """Begin nothing more. Work under way ends while the lease is still held."""
         self._executor.stop()
+        self._preloader.pause()
         self._working_state.save()
         self._working_state.close()
 
@@ -278,8 +283,7 @@ class SlotReconciler:
                 self._ledger.update_slot(failed_restarts=0)
 
     def _declare_dead(self, slot: Slot, engine: Engine) -> bool:
-        """Nothing points to it any more; its restart is a switch like any other. False while its runtime does
-        not answer."""
+        """Nothing points to it any more; its restart is a switch. False while its runtime does not answer."""
         instance = self._observer.inspect(engine)
         if instance is None:
             return False

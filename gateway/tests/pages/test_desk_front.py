@@ -148,7 +148,7 @@ def test_lost_hot_and_occupied_cards_are_alarms_until_they_are_well(
     expect(page.locator('[data-alarm="memory_taken"]')).to_contain_text("blender (pid 4711)")
     expect(page.locator('[data-gpu="0"]').get_by_text("hot", exact=True)).to_be_visible()
     bar = page.locator('[data-gpu="1"]').get_by_role("img", name="Memory of GPU 1")
-    expect(bar).to_have_accessible_name(re.compile("other processes"))
+    expect(bar).to_have_accessible_name(re.compile("others and driver"))
 
     sample(machine, site, "card 1 broken 15")
     expect(page.locator('[data-alarm="gpu_lost"]')).to_contain_text("GPU 1 is lost", timeout=NEWS_TIMEOUT_MS)
