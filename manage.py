@@ -4,15 +4,14 @@
 import os
 import sys
 
-from django.core.management import execute_from_command_line
-
+from gateway.command_line import GatewayCommandLine
 from gateway.env import ConfigurationError
 
 
 def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "gateway.settings")
     try:
-        execute_from_command_line(sys.argv)
+        GatewayCommandLine(sys.argv).execute()
     except ConfigurationError as exc:
         sys.exit(f"Configuration error: {exc}")
     except KeyboardInterrupt:

@@ -1,11 +1,12 @@
-"""How large the body of a request may be, by its path and, for imports, by who sends it.
+"""How large the body of a request may be, by its path and, for imports and uploads, by who sends it.
 
-Django keeps a body on disk until it is read. So an account sends one import at a time to a process: any
-number of them, each within its bound, would fill the disk.
+Django keeps a body on disk until it is read. So an account sends one import and a few uploads at a time to a
+process: any number of them, each within its bound, would fill the disk.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from http.cookies import CookieError, SimpleCookie
@@ -24,7 +25,9 @@ from gateway.http import header_value
 from gateway.middleware import IMPORTS
 
 UPLOADS = "/api/files"
-"""Where a body may be as large as MAX_FILE_BYTES allows, if that is more than MAX_BODY_BYTES."""
+"""Where an account may send as much as MAX_FILE_BYTES allows, if that is more than MAX_BODY_BYTES."""
+UPLOADS_AT_A_TIME = 4
+"""Of an account, in one process. A page sends two at a time (pages/js/chat/uploads.js)."""
 FORM_BYTES = 64 * 1024
 """What a form adds to the file in it."""
 
@@ -33,34 +36,50 @@ class BodyBounds:
     def __init__(self, config: GatewayConfig) -> None:
         self._most_bytes = config.max_body_bytes
         self._usual = nullcontext(self._most_bytes)
-        self._uploads = nullcontext(max(config.max_body_bytes, config.max_file_bytes + FORM_BYTES))
+        self._upload_bytes = max(config.max_body_bytes, config.max_file_bytes + FORM_BYTES)
         self._import_bytes = max(config.max_body_bytes, config.max_import_bytes)
-        self._importing: set[str] = set()
-        """Accounts whose imports this process reads."""
+        self._importing: Counter[str] = Counter()
+        self._uploading: Counter[str] = Counter()
+        """Of each account, how many this process reads."""
 
     def hold(self, scope: Scope) -> AbstractAsyncContextManager[int]:
         """The bound in bytes, for as long as the request lasts.
 
-        Entering raises ConcurrencyLimitExceeded for another import of the same account.
+        Entering raises ConcurrencyLimitExceeded for one import or upload too many of the same account.
         """
         path = scope["path"]
         if path == IMPORTS:
-            return self._hold_import(scope)
-        return self._uploads if path == UPLOADS else self._usual
+            refusal = ConcurrencyLimitExceeded("Too many files are being imported.")
+            return self._hold_for_sender(scope, self._importing, 1, self._import_bytes, refusal)
+        if path == UPLOADS and scope["method"] == "POST":
+            refusal = ConcurrencyLimitExceeded("Too many files are being uploaded at a time.")
+            return self._hold_for_sender(
+                scope, self._uploading, UPLOADS_AT_A_TIME, self._upload_bytes, refusal
+            )
+        return self._usual
 
     @asynccontextmanager
-    async def _hold_import(self, scope: Scope) -> AsyncIterator[int]:
-        """Nobody who is not logged in fills the disk with imports, and an account sends one at a time."""
+    async def _hold_for_sender(
+        self,
+        scope: Scope,
+        reading: Counter[str],
+        most: int,
+        most_bytes: int,
+        refusal: ConcurrencyLimitExceeded,
+    ) -> AsyncIterator[int]:
+        """Nobody who is not logged in fills the disk, and an account sends `most` at a time."""
         if (account := await _find_sender(scope)) is None:
             yield self._most_bytes
             return
-        if account in self._importing:
-            raise ConcurrencyLimitExceeded("Too many files are being imported.")
-        self._importing.add(account)
+        if reading[account] >= most:
+            raise refusal
+        reading[account] += 1
         try:
-            yield self._import_bytes
+            yield most_bytes
         finally:
-            self._importing.discard(account)
+            reading[account] -= 1
+            if not reading[account]:
+                del reading[account]
 
 
 async def _find_sender(scope: Scope) -> str | None:

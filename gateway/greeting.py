@@ -14,8 +14,11 @@ from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from django.utils.translation import gettext
+
 from accounts.models import User
 from accounts.tokens import issue_passing_token
+from gateway.columns import pad
 from gateway.conf import GatewayConfig
 
 WEB_PATIENCE_S = 30.0
@@ -24,6 +27,7 @@ OTHER_ENGINE_PATIENCE_S = 8.0
 """An engine that somebody else starts may be away for long: the gateway is of use meanwhile."""
 PRINTED_TOKEN_LIFE = timedelta(hours=1)
 
+LABEL_COLUMNS = 6
 READ_ANSWER = (
     "import json, sys; answer = json.load(sys.stdin); "
     'print(answer["message"]["content"] if "message" in answer else answer)'
@@ -54,35 +58,37 @@ def await_start(url: str, config: GatewayConfig, *, is_over: Callable[[], bool])
         waited_s = time.monotonic() - begun
         patience_s = WEB_PATIENCE_S if status is None else engine_patience_s
         if status == "ready" or waited_s > patience_s:
-            return Started(url, status or "the web process does not answer", waited_s)
+            return Started(url, status or gettext("the web process does not answer"), waited_s)
         time.sleep(0.1)
     return None
 
 
 def name_engine(config: GatewayConfig) -> str:
     if config.vllm_base_url:
-        return f"engine at {config.vllm_base_url}"
-    return f"engine of {config.autostart_profile}" if config.autostart_profile else "simulated engine"
+        return gettext("engine at {url}").format(url=config.vllm_base_url)
+    if config.autostart_profile:
+        return gettext("engine of {profile}").format(profile=config.autostart_profile)
+    return gettext("simulated engine")
 
 
 def describe_start(started: Started, config: GatewayConfig, *, log_path: Path) -> str:
-    engine = f"The {name_engine(config)}"
-    state = (
-        f"{engine} is ready, {started.seconds:.0f} s after the start."
-        if started.is_ready
-        else f"{engine} is NOT READY YET ({started.engine_status}): chats are refused until it answers."
-    )
-    lines = [
-        state,
-        "",
-        f"  chat   {started.url}/chat/",
-        f"  admin  {started.url}/admin/",
-        f"  data   {Path(config.data_dir).resolve()}",
-        f"  log    {log_path.resolve()}",
+    engine = name_engine(config)
+    if started.is_ready:
+        text = gettext("The {engine} is ready, {seconds} s after the start.")
+    else:
+        text = gettext("The {engine} is NOT READY YET ({status}): chats are refused until it answers.")
+    state = text.format(engine=engine, seconds=f"{started.seconds:.0f}", status=started.engine_status)
+    places = [
+        (gettext("chat"), f"{started.url}/chat/"),
+        (gettext("admin"), f"{started.url}/admin/"),
+        (gettext("data"), str(Path(config.data_dir).resolve())),
+        (gettext("log"), str(log_path.resolve())),
     ]
     if not config.vllm_base_url and not config.autostart_profile:
-        lines.append("  engine simulated: it makes answers up (set VLLM_BASE_URL to use a real vLLM)")
-    return "\n".join(lines) + "\n"
+        simulated = gettext("simulated: it makes answers up (set VLLM_BASE_URL to use a real vLLM)")
+        places.append((gettext("engine"), simulated))
+    lines = [f"  {pad(label, LABEL_COLUMNS)} {place}" for label, place in places]
+    return "\n".join([state, "", *lines]) + "\n"
 
 
 def describe_curl(url: str, user: User) -> str:

@@ -9,7 +9,9 @@ from typing import IO
 from asgiref.sync import sync_to_async
 from django.core.files.storage import default_storage
 from django.http import StreamingHttpResponse
-from django.utils.http import content_disposition_header
+from django.http.response import HttpResponseBase
+from django.utils.cache import get_conditional_response
+from django.utils.http import content_disposition_header, quote_etag
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework.parsers import MultiPartParser
@@ -33,8 +35,9 @@ from gateway.rest import caller_id, read
 PIECE_BYTES = 256 * 1024
 
 CONTENT_HEADERS = {
-    # A content never changes: another one is another file.
-    "Cache-Control": "private, max-age=31536000, immutable",
+    # The browser asks each time, so that nobody reads what the one before them at the machine has read. A
+    # content never changes, so the answer is mostly 304.
+    "Cache-Control": "private, no-cache",
     "Content-Security-Policy": "default-src 'none'; sandbox",
     "X-Content-Type-Options": "nosniff",
 }
@@ -106,14 +109,20 @@ class FileContentView(APIView):
         tags=["files"],
         summary="The bytes of a file",
     )
-    def get(self, request: Request, file_id: uuid.UUID) -> StreamingHttpResponse:
+    def get(self, request: Request, file_id: uuid.UUID) -> HttpResponseBase:
         stored = get_file(caller_id(request), file_id)
+        etag = quote_etag(stored.sha256)
+        if (known := get_conditional_response(request._request, etag=etag)) is not None:
+            for name, value in {**CONTENT_HEADERS, "ETag": etag}.items():
+                known.headers[name] = value
+            return known
         return StreamingHttpResponse(
             read_pieces(open_content(stored)),
             content_type=stored.media_type
             + ("; charset=utf-8" if stored.media_type.startswith("text/") else ""),
             headers={
                 **CONTENT_HEADERS,
+                "ETag": etag,
                 "Content-Length": str(stored.size_bytes),
                 "Content-Disposition": content_disposition_header(
                     as_attachment=stored.media_type not in SHOWN_TYPES, filename=stored.name or str(stored.pk)

@@ -55,7 +55,9 @@ class FoundConversationSerializer(serializers.Serializer[Any]):
 
 
 class SnippetSerializer(serializers.Serializer[Any]):
-    text = serializers.CharField(help_text="A part of the text, in NFC and on one line. It is no HTML.")
+    text = serializers.CharField(
+        help_text="A part of the text, in NFC, on one line; of an answer without Markdown. No HTML."
+    )
     matches = serializers.ListField(
         child=serializers.ListField(child=serializers.IntegerField(), min_length=2, max_length=2),
         help_text="Where the words are in it: `[start, end]` in Unicode characters, the end excluded.",

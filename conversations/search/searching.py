@@ -10,7 +10,7 @@ from datetime import datetime
 
 from django.utils import timezone
 
-from conversations.models import Conversation, Message, SearchKind
+from conversations.models import Conversation, Message, MessageRole, SearchKind
 from conversations.search.candidates import SearchCandidate, SearchCandidates, find_candidates
 from conversations.search.queries import SearchQuery
 from conversations.search.refreshing import refresh
@@ -141,8 +141,10 @@ class _Text:
 
 
 def _hit_of(query: SearchQuery, text: _Text | None) -> SearchHit | None:
-    snippet = None if text is None else find_words(text.text, query.words)
-    if text is None or snippet is None:
+    if text is None:
+        return None
+    snippet = find_words(text.text, query.words, is_markdown=text.role == MessageRole.ASSISTANT)
+    if snippet is None:
         return None
     return SearchHit(
         conversation=text.conversation,

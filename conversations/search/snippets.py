@@ -7,12 +7,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
 
+from conversations.search.markup import leave_out_marks
 from conversations.search.queries import SearchWord
 from conversations.search.terms import fold
 
 SNIPPET = 200
 BEFORE = 60
 """Characters of a snippet, and of those before the first match."""
+WITH_MARKS = 400
+"""Characters of Markdown that a snippet is made of."""
 MOST_MATCHES = 50
 SPACES = {ord(space): " " for space in "\t\n\r\x0b\x0c"}
 
@@ -27,20 +30,24 @@ class Snippet:
     """How well the text has the words: 2 for each that is a whole word of it, 1 for the beginning of one."""
 
 
-def find_words(text: str, words: Sequence[SearchWord]) -> Snippet | None:
-    """None for a text that does not have all of the words."""
+def find_words(text: str, words: Sequence[SearchWord], *, is_markdown: bool = False) -> Snippet | None:
+    """None for a text that does not have all of the words. Of Markdown, the snippet has no marks."""
     folded = fold(text)
     first = [word.pattern.search(folded) for word in words]
     if not all(first):
         return None
     start = _start_of(folded, min(match.start() for match in first if match))
-    shown = folded[start : start + SNIPPET]
+    end = start + (WITH_MARKS if is_markdown else SNIPPET)
+    shown = folded[start:end]
     found = sorted(
         match.span() for word in words for match in islice(word.pattern.finditer(shown), MOST_MATCHES)
     )
+    part, matches = unicodedata.normalize("NFC", text)[start:end], _join(found)
+    if is_markdown:
+        part, matches = leave_out_marks(part, matches, longest=SNIPPET)
     return Snippet(
-        text=unicodedata.normalize("NFC", text)[start : start + SNIPPET].translate(SPACES),
-        matches=tuple(_join(found)),
+        text=part.translate(SPACES),
+        matches=tuple(matches),
         score=sum(_score(folded, word) for word in words),
     )
 

@@ -184,7 +184,20 @@ def test_only_images_are_shown_and_nothing_of_a_file_may_run(api: Client) -> Non
     for response in (shown, kept):
         assert response["Content-Security-Policy"] == "default-src 'none'; sandbox"
         assert response["X-Content-Type-Options"] == "nosniff"
-        assert response["Cache-Control"] == "private, max-age=31536000, immutable"
+        assert response["Cache-Control"] == "private, no-cache"
+
+
+def test_content_that_the_browser_has_is_not_sent_again(api: Client, juno: User) -> None:
+    file_id = upload(api, image()).json()["id"]
+    path = f"/api/files/{file_id}/content"
+    first, _ = content_of(api, file_id)
+
+    again = api.get(path, headers={"If-None-Match": first["ETag"]})
+    foreign = client_of(juno).get(path, headers={"If-None-Match": first["ETag"]})
+
+    assert (again.status_code, again.content, again["ETag"]) == (304, b"", first["ETag"])
+    assert again["Cache-Control"] == "private, no-cache"
+    assert foreign.status_code == 404
 
 
 def test_files_of_others_look_like_missing_ones(api: Client, juno: User) -> None:

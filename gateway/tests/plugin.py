@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, NoReturn
 import hypothesis
 import pytest
 
-from gateway.tests.budgets import examples
-from gateway.tests.parts import Part, find_parts, write_plan
+from gateway.tests.budgets import examples, has_full_budget
+from gateway.tests.parts import Part, choose_sample, find_parts, write_plan
 
 if TYPE_CHECKING:
     from gateway.tests.databases import Stores
@@ -50,6 +50,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("gateway")
     group.addoption("--part", choices=list(Part), help="run what belongs to this part of the suite")
     group.addoption(
+        "--sample",
+        action="store_true",
+        help="do little twice of what runs on both stores, unless GATEWAY_TEST_BUDGET is full",
+    )
+    group.addoption(
         "--quick",
         action="store_true",
         help="leave out what starts a process, and all that needs more than SQLite",
@@ -69,9 +74,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if plan := os.environ.get("GATEWAY_TEST_PLAN"):
         write_plan(Path(plan), items, config.rootpath)
     if part := Part.EMBEDDED if config.option.quick else config.option.part:
-        others = [item for item in items if part not in find_parts(item)]
-        config.hook.pytest_deselected(items=others)
-        items[:] = [item for item in items if part in find_parts(item)]
+        chosen = [item for item in items if part in find_parts(item)]
+        if config.option.sample and not has_full_budget():
+            chosen = choose_sample(chosen, Part(part))
+        config.hook.pytest_deselected(items=list(set(items) - set(chosen)))
+        items[:] = chosen
     reason = "needs PostgreSQL + Redis: this is the run on the embedded defaults"
     for item in items:
         if item.get_closest_marker("services") and not is_on_services():

@@ -159,6 +159,8 @@ class Suite:
     def _start_part(self, part: Part, tests: Sequence[str], *, is_shown_at_once: bool = False) -> Job:
         cache = self._folder / f"cache-{len(self._jobs)}"  # each remembers its own failures
         command = [sys.executable, "-m", "pytest", "--part", part, "-o", f"cache_dir={cache}", *tests]
+        if not self._paths:
+            command.append("--sample")
         if part is Part.EMBEDDED and not self._paths:
             command += IN_TWO_PROCESSES
         environment = {k: v for k, v in os.environ.items() if k not in {"DATABASE_URL", "REDIS_URL"}}

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import django
 from babel.messages.extract import extract
+from django.utils.translation import override
 from django.utils.translation.template import templatize
 
 from gateway.conf import BASE_DIR
@@ -59,6 +60,15 @@ def find_django_texts() -> Iterator[Text]:
         if "tests" not in path.parts and "migrations" not in path.parts:
             yield from read_python(path.read_text(), named(path))
     yield from find_names()
+    yield from find_help_texts()
+
+
+def find_help_texts() -> Iterator[Text]:
+    """What our commands say at `--help`, which is declared without a mark as well."""
+    from gateway.command_line import list_help_texts
+
+    with override(None):
+        yield from (Text(text, path) for text, path in list_help_texts())
 
 
 def find_names() -> Iterator[Text]:

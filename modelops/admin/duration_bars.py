@@ -6,10 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.utils.translation import gettext
-
-from gateway.wording import say
-from modelops.admin.outcomes import STATE_WORDS
+from modelops.admin.outcomes import describe_state
 from modelops.domain.switching.states import SwitchState
 from modelops.models import Switch
 from modelops.switching.durations import StateDuration, list_durations
@@ -90,7 +87,7 @@ def _make_row(
 ) -> StateRow:
     seconds, usual_s = duration.seconds if duration else None, usual.get(state)
     return StateRow(
-        say(STATE_WORDS[state], gettext),
+        describe_state(state),
         progress,
         seconds,
         usual_s,

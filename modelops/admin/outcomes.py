@@ -92,13 +92,13 @@ def find_outcome(switch: Switch, *, is_reduced: bool) -> SwitchOutcome:
     return SwitchOutcome.REFUSED if switch.state == SwitchState.REJECTED else SwitchOutcome.FAILED
 
 
-def describe_state(switch: Switch) -> str:
-    return say(STATE_WORDS[switch.state], gettext)
+def describe_state(state: str) -> str:
+    return say(STATE_WORDS[state], gettext)
 
 
 def make_badge(switch: Switch, *, is_reduced: bool) -> OutcomeBadge:
     outcome = find_outcome(switch, is_reduced=is_reduced)
-    text = describe_state(switch) if outcome is SwitchOutcome.LIVE else str(OUTCOME_WORDS[outcome])
+    text = describe_state(switch.state) if outcome is SwitchOutcome.LIVE else str(OUTCOME_WORDS[outcome])
     return OutcomeBadge(BADGES[outcome], text)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -31,11 +31,13 @@ from modelops.admin.outcomes import describe_state, make_badge, write_headline
 from modelops.admin.remedy_buttons import make_buttons
 from modelops.admin.switch_pages import find_actor
 from modelops.domain.engine_log.causes import RootCause
+from modelops.domain.fit.report_text import VERDICT_WORDS
 from modelops.models import ModelProfile, Switch
 from modelops.switching.cancelling import cancel_switch
 from modelops.switching.contexts import find_reduced_context, keep_context
 from modelops.switching.draining import find_draining
 from modelops.switching.engine_log_search import iterate_log, read_excerpt
+from modelops.switching.plan_text import KIND_WORDS
 from modelops.switching.selectors import (
     ended_by_request,
     find_switcher,
@@ -57,10 +59,21 @@ def show_switch(request: HttpRequest, site: AdminSite, switch_id: str) -> HttpRe
         "opts": Switch._meta,
         "switch": switch,
         "plan": switch.plan,
+        **describe_stored_plan(switch.plan or {}),
         "parts": render_parts(switch, timezone.now(), term),
         "term": term,
     }
     return TemplateResponse(request, "admin/modelops/switch/page.html", context)
+
+
+def describe_stored_plan(plan: Mapping[str, Any]) -> dict[str, str]:
+    """The codes of a plan in words; empty for those that only an older version knew."""
+    kinds = {str(kind): words for kind, words in KIND_WORDS.items()}
+    verdicts = {str(verdict): words for verdict, words in VERDICT_WORDS.items()}
+    return {
+        "plan_kind": say(kinds.get(str(plan.get("kind")), ""), gettext),
+        "plan_verdict": say(verdicts.get(str((plan.get("fit") or {}).get("verdict")), ""), gettext),
+    }
 
 
 def send_progress(request: HttpRequest, switch_id: uuid.UUID) -> HttpResponse:
@@ -150,7 +163,7 @@ def render_parts(switch: Switch, now: datetime, term: str = "") -> dict[str, str
         "remaining_s": count_remaining_s(switch, now),
         "durations": make_duration_table(switch, now),
         "is_switcher_alive": find_switcher(switch.slot).is_alive,
-        "events": list_events(switch),
+        "events": [(event, describe_state(event.state)) for event in list_events(switch)],
         "excerpt": read_excerpt(switch, term),
     }
     return {name: render_to_string(f"admin/modelops/switch/{name}.html", context) for name in PARTS}
@@ -163,7 +176,6 @@ def describe_outcome(switch: Switch) -> dict[str, Any]:
     return {
         "switch": switch,
         "profile": profile,
-        "state": describe_state(switch),
         "badge": make_badge(switch, is_reduced=reduced is not None),
         "headline": write_headline(switch, reduced),
         "reduced": reduced,

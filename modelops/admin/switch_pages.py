@@ -17,6 +17,8 @@ from django.utils.translation import gettext, gettext_lazy
 from gateway.conf import get_config
 from gateway.errors import GatewayError
 from gateway.wording import fill_in, say
+from modelops.domain.fit.report import Verdict
+from modelops.domain.fit.report_text import VERDICT_WORDS
 from modelops.domain.switching.plan import Plan, PlanKind
 from modelops.domain.switching.request import LONGEST_CONTEXT, SHORTEST_CONTEXT, SwitchRequest
 from modelops.domain.switching.states import DrainPolicy
@@ -41,7 +43,7 @@ class SwitchForm(forms.Form):
         label=gettext_lazy("Running answers get"), min_value=0, max_value=86400, required=False
     )
     drain_policy = forms.ChoiceField(
-        label=gettext_lazy("Then"),
+        label=gettext_lazy("After that"),
         required=False,
         choices=[
             ("", gettext_lazy("as the settings say")),
@@ -117,7 +119,7 @@ def _describe_plan(plan: Plan) -> dict[str, Any]:
         "changes": [
             (each["setting"], write_value(each["from"]), write_value(each["to"])) for each in plan.diff
         ],
-        "fit": {**plan.fit, "verdict_words": str(plan.fit["verdict"]).replace("_", " ")},
+        "fit": {**plan.fit, "verdict_words": say(VERDICT_WORDS[Verdict(plan.fit["verdict"])], gettext)},
         "can_force": any(problem.may_be_forced for problem in plan.problems),
         "can_switch": not standing,
         "is_nothing": plan.kind is PlanKind.NOTHING,

@@ -11,16 +11,18 @@ from enum import StrEnum
 from typing import Any
 
 from gateway.wording import end_sentence, fill_in
-from modelops.desk.alarm_texts import say_gpu_problem
+from modelops.desk.remedy_links import find_remedy_link
 from modelops.domain.engine_log.causes import RootCause
 from modelops.domain.fit.specs import GIB
 from modelops.hardware import GpuReading, HardwareReading, ProblemCode, list_problems
 from modelops.models import Switch, SwitcherPresence
+from modelops.switching.remedies import offer_remedies_for
 from modelops.switching.selectors import SwitcherView
 from modelops.switching.status import ServiceState, SlotStatus
 
 HOT_C = 85
 """NVIDIA's cards of these years slow down between 83 and 93 °C; below this the fans are still winning."""
+MOST_REMEDIES = 3
 LOW_DISK_BYTES = 20 * GIB
 """Less than the weights of a 14B model in 16 bits, so that the next download is likely to fail."""
 
@@ -42,6 +44,8 @@ class Alarm:
     advice: str
     target: str = ""
     switch: str = ""
+    remedies: Sequence[tuple[str, str]] = ()
+    """What can be done about it at once: the words of a button, and the page that it leads to."""
 
     def serialise(self) -> dict[str, Any]:
         """JSON values, with texts that are still to be translated."""
@@ -52,6 +56,7 @@ class Alarm:
             "advice": self.advice,
             "target": self.target,
             "switch": self.switch,
+            "remedies": [{"title": title, "url": url} for title, url in self.remedies],
         }
 
 
@@ -114,7 +119,17 @@ def _find_degraded(facts: AlarmFacts) -> Iterator[Alarm]:
             advice or fill_in("Look at the cause, then switch to a profile that fits."),
             target="switch" if failed else "switches",
             switch=str(failed.pk) if failed else "",
+            remedies=_list_remedies(known, status, failed) if known else (),
         )
+
+
+def _list_remedies(cause: RootCause, status: SlotStatus, failed: Switch | None) -> list[tuple[str, str]]:
+    """Those that a page of the admin carries out, the likeliest first."""
+    slot = status.slot
+    slug = slot.desired_profile if slot.problem or failed is None else failed.to_profile
+    offers = offer_remedies_for(cause, slug, slot.slug)
+    links = [(offer.title, find_remedy_link(offer)) for offer in offers]
+    return [(title, url) for title, url in links if url][:MOST_REMEDIES]
 
 
 def _say_degraded(status: SlotStatus, reason: str) -> str:
@@ -141,8 +156,7 @@ def _find_hardware(facts: AlarmFacts) -> Iterator[Alarm]:
         if is_laptop and not facts.needs_gpus:
             continue
         level = Level.WARN if is_laptop or problem.code is ProblemCode.MEMORY_TAKEN else Level.BAD
-        message, advice = say_gpu_problem(problem, reading)
-        yield Alarm(str(problem.code), level, message, advice, target="gpus")
+        yield Alarm(str(problem.code), level, problem.message, problem.advice, target="gpus")
     for gpu in reading.usable_gpus:
         yield from _find_heat(gpu)
 

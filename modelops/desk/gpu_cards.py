@@ -56,10 +56,12 @@ def _count_ours(gpu: GpuReading, used: int, *, has_engine: bool) -> int:
 
 
 def find_engine_on(gpu: GpuReading, engines: Sequence[Engine]) -> Engine | None:
-    """The running engine that was given this card."""
+    """The running engine that was given this card; else the only one, where processes of ours are on it."""
     running = [engine for engine in engines if engine.state != EngineState.ENDED]
     names = {gpu.uuid, str(gpu.index)}
-    return next((engine for engine in running if names & {str(name) for name in engine.gpus}), None)
+    named = next((engine for engine in running if names & {str(name) for name in engine.gpus}), None)
+    is_only = len(running) == 1 and any(process.is_ours for process in gpu.processes or ())
+    return named or (running[0] if is_only else None)
 
 
 def describe_card(gpu: GpuReading, engines: Sequence[Engine]) -> dict[str, Any]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from functools import cache
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from django.conf import settings
 from django.utils import timezone
@@ -35,8 +36,28 @@ READING_AGE = timedelta(minutes=2)
 LOAD_AGE = timedelta(seconds=75)
 """An idle engine's load is written down twice a minute."""
 RESTARTS_SINCE = timedelta(hours=1)
+MOST_RESTARTS = 50
+REMEMBERED_FOR_S = 8.0
 RESTART_REASON = "again: "
 """How the switcher's reason for starting an engine again begins."""
+
+
+T = TypeVar("T")
+
+
+class Remembered(Generic[T]):
+    """A value that is read anew only when it is REMEMBERED_FOR_S old: what changes seldom, or by the day."""
+
+    def __init__(self, read: Callable[[], T]) -> None:
+        self._read = read
+        self._read_at = -REMEMBERED_FOR_S
+        self._value: T | None = None
+
+    def read(self) -> T:
+        now = time.monotonic()
+        if self._value is None or now - self._read_at >= REMEMBERED_FOR_S:
+            self._value, self._read_at = self._read(), now
+        return self._value
 
 
 class DeskReader:
@@ -46,6 +67,9 @@ class DeskReader:
         self._lock = threading.Lock()
         self._profiles = ProfileCards()
         self._encoder = PartEncoder()
+        self._restarts: Remembered[list[Switch]] = Remembered(_list_restarts)
+        self._presences = Remembered(list_present)
+        self._usage = Remembered(_read_usage)
 
     def read(self, seen: ExternalView | None = None) -> DeskSnapshot:
         """Everything, as it is now. `seen` is the engine of VLLM_BASE_URL where it was probed before;
@@ -64,10 +88,10 @@ class DeskReader:
             AlarmFacts(
                 statuses=statuses,
                 last_failed=_find_failed(statuses),
-                restarts=_list_restarts(now),
+                restarts=self._restarts.read(),
                 reading=reading,
                 switcher=switcher,
-                presences=list_present() if switcher.is_alive else (),
+                presences=self._presences.read() if switcher.is_alive else (),
                 needs_gpus=any(each.slot.desired_profile in self._profiles.on_gpus for each in statuses),
             )
         )
@@ -78,7 +102,7 @@ class DeskReader:
             "gpus": _describe_gpus(sample, engines),
             "profiles": cards,
             "recent": describe_recent(_list_recent()),
-            "usage": _read_usage(),
+            "usage": self._usage.read(),
             "alarms": [alarm.serialise() for alarm in alarms],
         }
         return DeskSnapshot(self._encoder.encode(parts), is_settled=not parts["live"])
@@ -100,9 +124,10 @@ def _find_failed(statuses: Sequence[SlotStatus]) -> dict[str, Switch]:
     return {slug: switch for slug, switch in found.items() if switch is not None}
 
 
-def _list_restarts(now: datetime) -> list[Switch]:
+def _list_restarts() -> list[Switch]:
     again = Switch.objects.filter(via=Switch.Via.SYSTEM, reason__startswith=RESTART_REASON)
-    return list(again.filter(created_at__gte=now - RESTARTS_SINCE).order_by("-created_at")[:50])
+    since = timezone.now() - RESTARTS_SINCE
+    return list(again.filter(created_at__gte=since).order_by("-created_at")[:MOST_RESTARTS])
 
 
 def _list_recent() -> list[Switch]:

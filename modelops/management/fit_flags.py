@@ -12,7 +12,9 @@ from typing import Any
 
 from django.core.management.base import CommandError
 
+from gateway.caller_language import say_here
 from gateway.command_errors import refuse_input
+from gateway.wording import fill_in
 from modelops.domain.errors import FieldError
 from modelops.domain.fit.question import FitQuestion, ask, parse_question
 from modelops.domain.fit.report import FitReport, LimitingTerm, Verdict
@@ -27,7 +29,9 @@ def parse_length(text: str) -> int | str:
     try:
         return "auto" if text == "auto" else int(text)
     except ValueError as exc:
-        raise ArgumentTypeError(f"expected a number of tokens or auto, got {text!r}") from exc
+        raise ArgumentTypeError(
+            say_here(fill_in("expected a number of tokens or auto, got {text}", text=repr(text)))
+        ) from exc
 
 
 QUESTION_FLAGS: dict[str, tuple[Any, str]] = {
@@ -57,14 +61,14 @@ def add_question_flags(parser: ArgumentParser) -> None:
 def refuse_question_flags(options: Mapping[str, Any]) -> None:
     """Raises CommandError for a flag that would be without effect."""
     if given := _list_given(options):
-        raise refuse_input(f"{to_flag(given[0])} goes with --config alone")
+        raise refuse_input(fill_in("{flag} goes with --config alone", flag=to_flag(given[0])))
 
 
 def read_question(options: Mapping[str, Any], choice: GpuChoice) -> FitQuestion:
     """The question of --config. Raises CommandError naming the flag."""
     if not choice.gpus:
-        reason = choice.problems[0].message if choice.problems else "No GPU has been seen here."
-        raise refuse_input(f"--gpu is needed. {reason}")
+        reason = choice.problems[0].message if choice.problems else fill_in("No GPU has been seen here.")
+        raise refuse_input(fill_in("--gpu is needed. {reason}", reason=reason))
     raw = {name: options[name] for name in _list_given(options)}
     raw["config"] = _read_config(Path(options["config"]))
     raw["gpus"] = [{"name": gpu.name, "total_mib": gpu.total_bytes / MIB} for gpu in choice.gpus]
@@ -81,9 +85,13 @@ def ask_question(question: FitQuestion) -> FitReport:
     except FieldError as exc:
         if not exc.field.startswith("config."):
             raise _name_flag(exc) from exc
-        return FitReport(Verdict.UNKNOWN, LimitingTerm.INPUT, (str(exc),))
+        return FitReport(Verdict.UNKNOWN, LimitingTerm.INPUT, (exc.wording,))
     except _UNREADABLE as exc:
-        reason = f"config cannot be read as a model's config.json ({type(exc).__name__}: {exc})"
+        reason = fill_in(
+            "config cannot be read as a model's config.json ({error}: {problem})",
+            error=type(exc).__name__,
+            problem=exc,
+        )
         return FitReport(Verdict.UNKNOWN, LimitingTerm.INPUT, (reason,))
 
 
@@ -99,16 +107,20 @@ def _read_config(path: Path) -> Any:
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as exc:
-        raise refuse_input(f"--config: {path} is not JSON: {exc}") from exc
+        raise refuse_input(
+            fill_in("--config: {path} is not JSON: {problem}", path=path, problem=exc)
+        ) from exc
 
 
 def _read_text(path: Path, flag: str) -> str:
     try:
         return path.read_text(encoding="utf-8-sig")
     except OSError as exc:
-        raise refuse_input(f"{flag}: cannot read {path}: {exc.strerror}") from exc
+        raise refuse_input(
+            fill_in("{flag}: cannot read {path}: {problem}", flag=flag, path=path, problem=exc.strerror)
+        ) from exc
     except UnicodeDecodeError as exc:
-        raise refuse_input(f"{flag}: {path} is not UTF-8 text") from exc
+        raise refuse_input(fill_in("{flag}: {path} is not UTF-8 text", flag=flag, path=path)) from exc
 
 
 def _list_given(options: Mapping[str, Any]) -> list[str]:
@@ -116,7 +128,7 @@ def _list_given(options: Mapping[str, Any]) -> list[str]:
 
 
 def _name_flag(exc: FieldError) -> CommandError:
-    return refuse_input(f"{to_flag(exc.field)}: {exc.reason}")
+    return refuse_input(fill_in("{flag}: {reason}", flag=to_flag(exc.field), reason=exc.reason))
 
 
 def to_flag(name: str) -> str:

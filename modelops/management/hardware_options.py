@@ -8,8 +8,10 @@ from typing import Any
 
 from django.db import DatabaseError
 
+from gateway.caller_language import say_here
 from gateway.command_errors import report_failure, to_command_error
 from gateway.errors import NotFound
+from gateway.wording import fill_in
 from modelops.domain.fit.gpu_catalog import find_card
 from modelops.domain.fit.specs import MIB, Gpu
 from modelops.fit.gpu_choice import GpuChoice, choose_given, choose_planned, choose_seen
@@ -42,7 +44,9 @@ def choose_gpus(options: Mapping[str, Any]) -> GpuChoice:
         except NotFound as exc:
             raise to_command_error(exc, about="--hardware") from exc
         except DatabaseError as exc:
-            message = f"--hardware: the database cannot be read (run manage.py migrate): {exc}"
+            message = fill_in(
+                "--hardware: the database cannot be read (run manage.py migrate): {problem}", problem=exc
+            )
             raise report_failure(message) from exc
     return choose_seen(_find_reading())
 
@@ -64,21 +68,39 @@ def parse_gpu(text: str) -> dict[str, Any]:
     """`{"name", "total_mib", "free_mib"}`, as a fit question has it. Raises ArgumentTypeError."""
     name, *sizes = (part.strip() for part in text.split(":"))
     if not name or len(sizes) > 2:
-        raise ArgumentTypeError(f"expected NAME:TOTAL_MiB[:FREE_MiB], got {text!r}")
+        raise ArgumentTypeError(
+            say_here(fill_in("expected NAME:TOTAL_MiB[:FREE_MiB], got {text}", text=repr(text)))
+        )
     total = _parse_mib(sizes[0], text) if sizes else None
     free = _parse_mib(sizes[1], text) if len(sizes) == 2 else None
     if total is None and find_card(name) is None:
-        raise ArgumentTypeError(f"{name!r} is not a known card: add its memory, as in {name}:24576")
+        raise ArgumentTypeError(
+            say_here(
+                fill_in(
+                    "{name} is not a known card: add its memory, as in {plain}:24576",
+                    name=repr(name),
+                    plain=name,
+                )
+            )
+        )
     if total == 0:
-        raise ArgumentTypeError(f"the total memory in {text!r} must be above zero")
+        raise ArgumentTypeError(
+            say_here(fill_in("the total memory in {text} must be above zero", text=repr(text)))
+        )
     if free is not None and total is not None and free > total:
-        raise ArgumentTypeError(f"more memory free than there is in {text!r}")
+        raise ArgumentTypeError(
+            say_here(fill_in("more memory free than there is in {text}", text=repr(text)))
+        )
     return {"name": name, "total_mib": total, "free_mib": free}
 
 
 def _parse_mib(part: str, text: str) -> int:
     if not part.isascii() or not part.isdigit() or len(part) > MOST_DIGITS:
-        raise ArgumentTypeError(f"{part!r} in {text!r} is not a whole number of MiB")
+        raise ArgumentTypeError(
+            say_here(
+                fill_in("{part} in {text} is not a whole number of MiB", part=repr(part), text=repr(text))
+            )
+        )
     return int(part)
 
 

@@ -13,10 +13,13 @@ from django.db import OperationalError, connection
 from django.utils import timezone
 
 from gateway.audit import operating_system_user
+from gateway.caller_language import say_here
 from gateway.stop_signal import StopSignal
+from gateway.wording import FilledText, Translatable, fill_in, fill_text
 from modelops.domain.engine_log.causes import RootCause
 from modelops.domain.engine_log.remedies import EditProfile
 from modelops.domain.fit.report_text import format_bytes
+from modelops.domain.switching.names import PHASES, name_phase
 from modelops.domain.switching.states import SwitchState
 from modelops.models import DEFAULT_SLOT, Switch
 from modelops.switching.actor import Actor
@@ -108,7 +111,7 @@ class ProgressLine:
 
 
 def _count_or_detail(switch: Switch, draining: Draining | None) -> str:
-    return count_answers(draining) if draining else switch.detail
+    return count_answers(draining) if draining else switch.get_text("detail")
 
 
 def describe_progress(
@@ -122,18 +125,23 @@ def describe_progress(
         parts.append(f"{switch.percent} %")
     remaining_s = count_remaining_s(switch, now)
     if remaining_s is not None:
-        parts.append(f"about {remaining_s} s left" if remaining_s else "ready any moment")
+        parts.append(
+            say_here(fill_in("about {seconds} s left", seconds=remaining_s))
+            if remaining_s
+            else say_here(fill_in("ready any moment"))
+        )
     return "  ".join(part for part in parts if part)
 
 
 def describe_step(switch: Switch, detail: str) -> str:
     """The state, the phase of the engine's start-up where the detail does not name it, and the detail."""
-    step, phase = switch.get_state_display(), switch.phase.replace("_", " ")
-    if phase and switch.is_live and phase not in detail:
+    step, told = str(switch.get_state_display()), str(say_here(detail))
+    phase = say_here(name_phase(switch.phase)) if switch.phase in PHASES else ""
+    if phase and switch.is_live and phase not in told:
         step += f" ({phase})"
     if switch.cancel_requested_at and switch.is_live:
-        step += ", cancel asked for"
-    return f"{step}: {detail}" if detail else step
+        step += ", " + say_here(fill_in("cancel asked for"))
+    return f"{step}: {told}" if told else step
 
 
 def watch_switch(
@@ -167,30 +175,58 @@ def _poll(switch_id: uuid.UUID, stop: StopSignal) -> Iterator[Switch | None]:
 def describe_end(switch: Switch) -> str:
     """What became of it, and of a failed one why and what to do."""
     if ended_by_request(switch):
-        again = "; what served before serves again" if switch.state == SwitchState.ROLLED_BACK else ""
-        return f"The switch to {switch.to_profile} was cancelled by {switch.cancelled_by}{again}."
+        text: str = say_here(_describe_cancelling(switch))
+        return text
     reduced = find_reduced_context(switch, find_target(switch))
     if reduced is not None:
         return _describe_reduced(switch, reduced)
-    lines = [_SUMMARIES[SwitchState(switch.state)].format(to=switch.to_profile)]
+    summary = _SUMMARIES.get(SwitchState(switch.state), _GOES_ON)
+    lines = [say_here(fill_text(summary, {"to": switch.to_profile}))]
     if switch.state in (SwitchState.ROLLED_BACK, SwitchState.DEGRADED, SwitchState.REJECTED):
-        for label, cause in (("", switch.root_cause), ("going back: ", switch.restore_cause)):
-            if cause:
-                lines += [f"  {label}{cause[name]}" for name in ("message", "advice") if cause.get(name)]
+        lines += [f"  {say_here(line)}" for line in _list_causes(switch)]
         lines += describe_remedies(switch)
-        lines.append(f"  Its history and the engine's last lines: {describe_history(switch)}")
+        history = describe_history(switch)
+        lines.append(say_here(fill_in("  Its history and the engine's last lines: {link}", link=history)))
     return "\n".join(lines)
+
+
+def _describe_cancelling(switch: Switch) -> FilledText:
+    names = {"profile": switch.to_profile, "by": switch.get_text("cancelled_by")}
+    if switch.state == SwitchState.ROLLED_BACK:
+        return fill_in(
+            "The switch to {profile} was cancelled by {by}; what served before serves again.", **names
+        )
+    return fill_in("The switch to {profile} was cancelled by {by}.", **names)
+
+
+def _list_causes(switch: Switch) -> Iterator[str]:
+    for cause in filter(None, [switch.root_cause]):
+        yield from (cause[name] for name in ("message", "advice") if cause.get(name))
+    for cause in filter(None, [switch.restore_cause]):
+        yield from (
+            fill_in("going back: {text}", text=cause[name])
+            for name in ("message", "advice")
+            if cause.get(name)
+        )
 
 
 def _describe_reduced(switch: Switch, reduced: ReducedContext) -> str:
     """That it serves less than was asked for, and the command that keeps it."""
-    instead = "" if reduced.wanted is None else f" instead of {reduced.wanted:,}"
-    line = f"{switch.to_profile} is active with a shorter context: {reduced.max_model_len:,} tokens{instead}."
+    names = {"profile": switch.to_profile, "length": f"{reduced.max_model_len:,}"}
+    said = fill_in("{profile} is active with a shorter context: {length} tokens.", **names)
+    if reduced.wanted is not None:
+        said = fill_in(
+            "{profile} is active with a shorter context: {length} tokens instead of {wanted}.",
+            wanted=f"{reduced.wanted:,}",
+            **names,
+        )
+    line: str = say_here(said)
     if not reduced.can_be_kept:
         return line
     place = "" if switch.slot.slug == DEFAULT_SLOT else f" --slot {switch.slot.slug}"
     keep = f"switch_model {switch.to_profile} --max-model-len {reduced.max_model_len} --keep-context{place}"
-    return f"{line}\n  To keep it in the profile: manage.py {keep}"
+    hint = say_here(fill_in("  To keep it in the profile: {command}", command=f"manage.py {keep}"))
+    return f"{line}\n{hint}"
 
 
 def describe_remedies(switch: Switch) -> list[str]:
@@ -200,23 +236,23 @@ def describe_remedies(switch: Switch) -> list[str]:
     cause = RootCause.parse(switch.root_cause)
     offers = offer_remedies_for(cause, switch.to_profile, switch.slot.slug)
     lines = [line for offer in offers for line in _list_remedy_lines(offer)]
-    return ["  What can be done:", *lines] if lines else []
+    return [say_here(fill_in("  What can be done:")), *lines] if lines else []
 
 
 def _list_remedy_lines(offer: RemedyOffer) -> Iterator[str]:
     way = offer.command
     if not way and isinstance(offer.remedy, EditProfile) and offer.profile is not None:
         way = f"/admin/modelops/modelprofile/{offer.profile.pk}/change/"
-    yield f"  - {offer.title}" + (f": {way}" if way else "")
+    yield f"  - {say_here(offer.title)}" + (f": {way}" if way else "")
     if offer.hint:
-        yield f"    {offer.hint}"
+        yield f"    {say_here(offer.hint)}"
     for holder in offer.holders:
         size = format_bytes(holder.used_bytes) if holder.used_bytes is not None else "?"
         yield f"    GPU {holder.gpu}: {holder.pid} {holder.name}, {size}"
 
 
-_SUMMARIES: Mapping[SwitchState, str] = {
-    **dict.fromkeys(SwitchState, "The switch to {to} goes on."),
+_GOES_ON: Translatable = "The switch to {to} goes on."
+_SUMMARIES: Mapping[SwitchState, Translatable] = {
     SwitchState.ACTIVE: "{to} is active.",
     SwitchState.ROLLED_BACK: "The switch to {to} failed; what served before serves again.",
     SwitchState.DEGRADED: "The switch to {to} failed, and nothing serves now.",

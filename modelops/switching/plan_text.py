@@ -8,7 +8,7 @@ from typing import Any
 
 from django.utils.translation import gettext
 
-from gateway.columns import pad
+from gateway.columns import measure_columns, pad
 from gateway.wording import FilledText, Translatable, end_sentence, fill_in, fill_text, join_texts, say
 from modelops.domain.fit.report import Verdict
 from modelops.domain.fit.report_text import VERDICT_WORDS, count_tokens
@@ -36,8 +36,10 @@ def describe_plan(plan: Plan) -> Iterator[str]:
     In the active language, as a terminal shows it.
     """
     yield f"{plan.from_profile or gettext('nothing')} → {plan.profile}: {say(describe_kind(plan), gettext)}"
-    for label, value in _list_facts(plan):
-        yield f"  {pad(say(label, gettext), LABEL_COLUMNS)} {say(value, gettext)}"
+    facts = [(say(label, gettext), say(value, gettext)) for label, value in _list_facts(plan)]
+    width = max(LABEL_COLUMNS, *(measure_columns(label) for label, _value in facts))
+    for label, value in facts:
+        yield f"  {pad(label, width)} {value}"
     if plan.diff:
         yield f"  {gettext('changes')}"
         for change in plan.diff:

@@ -148,12 +148,12 @@ def list_gpu_holders(reading: HardwareReading | None) -> list[GpuHolder]:
 
 
 def serialise_remedy(offer: RemedyOffer) -> dict[str, Any]:
-    """Plain JSON values, as `RemedySerializer` has them."""
+    """JSON values, as `RemedySerializer` has them; its texts can still be translated."""
     remedy = offer.remedy
     return {
         "kind": str(remedy.kind),
-        "title": str(offer.title),
-        "hint": str(offer.hint) or None,
+        "title": offer.title,
+        "hint": offer.hint or None,
         "command": offer.command or None,
         "max_model_len": remedy.max_model_len if isinstance(remedy, RetryWithContext) else None,
         "fields": list(remedy.fields) if isinstance(remedy, EditProfile) else [],

@@ -12,7 +12,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from gateway.conf import get_config
-from gateway.wording import Translatable, fill_in, fill_text, join_texts
+from gateway.wording import FilledText, Translatable, fill_in, fill_text, join_texts
 from modelops.domain.engine_log.causes import RootCause
 from modelops.domain.engine_log.failures import describe_for_everybody
 from modelops.domain.switching.readiness import expect_ready_at
@@ -40,6 +40,21 @@ class ServiceState(StrEnum):
     """From one model to another. The first may still be serving: see `switch`."""
     DEGRADED = "degraded"
     """Nothing is served although something should be."""
+
+
+SERVICE_STATES: Mapping[ServiceState, Translatable] = {
+    ServiceState.NONE: "none",
+    ServiceState.STARTING: "starting",
+    ServiceState.LOADING: "loading",
+    ServiceState.READY: "ready",
+    ServiceState.SWITCHING: "switching",
+    ServiceState.DEGRADED: "degraded",
+}
+
+
+def name_service_state(state: str) -> FilledText:
+    """The state as people read it."""
+    return fill_text(SERVICE_STATES[ServiceState(state)], {})
 
 
 LOADING_STATES = (SwitchState.LOADING, SwitchState.VERIFYING)

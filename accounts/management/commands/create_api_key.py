@@ -14,8 +14,10 @@ from accounts.change_origin import COMMAND
 from accounts.management.named_accounts import find_account
 from accounts.models.keys import MAX_KEY_NAME
 from accounts.scopes import Scope
+from gateway.caller_language import say_here
 from gateway.command_errors import refuse_input, to_command_error
 from gateway.errors import GatewayError
+from gateway.wording import fill_in
 
 
 class Command(BaseCommand):
@@ -39,7 +41,7 @@ class Command(BaseCommand):
         user = find_account(options["user"])
         days = options["expires_days"]
         if days is not None and not 1 <= days <= 36_500:
-            raise refuse_input("--expires-days: expected 1 to 36500")
+            raise refuse_input(fill_in("--expires-days: expected 1 to 36500"))
         try:
             issued = issue_api_key(
                 user=user,
@@ -54,5 +56,13 @@ class Command(BaseCommand):
         if options["quiet"]:
             self.stdout.write(issued.key)
             return
-        self.stdout.write(f"API key of {user.username}, scopes {', '.join(issued.row.scopes)}.")
-        self.stdout.write(f"The key, shown this once: {issued.key}")
+        self.stdout.write(
+            say_here(
+                fill_in(
+                    "API key of {username}, scopes {scopes}.",
+                    username=user.username,
+                    scopes=", ".join(issued.row.scopes),
+                )
+            )
+        )
+        self.stdout.write(say_here(fill_in("The key, shown this once: {key}", key=issued.key)))

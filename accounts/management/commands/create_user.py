@@ -13,10 +13,12 @@ from django.core.management.base import BaseCommand
 from accounts.change_origin import COMMAND
 from accounts.models import Role
 from accounts.services import create_account
+from gateway.caller_language import say_here
 from gateway.command_errors import refuse_input, to_command_error
 from gateway.errors import GatewayError
+from gateway.wording import fill_in
 
-NO_ARGUMENT = (
+NO_ARGUMENT = fill_in(
     "a password is no argument: other users of this machine can read it in the list of processes, and the "
     "shell keeps it in its history. Leave it out, and one is made up and printed once; or give "
     "--password-stdin, which asks for it at a terminal without showing it and else reads one line. "
@@ -61,7 +63,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         given = _read_password() if options["password_stdin"] else ""
         if options["password_stdin"] and not given:
-            raise refuse_input("There is no password on standard input.")
+            raise refuse_input(fill_in("There is no password on standard input."))
         made_up = "" if given else secrets.token_urlsafe(12)
         try:
             user = create_account(
@@ -77,12 +79,16 @@ class Command(BaseCommand):
             if made_up:
                 self.stdout.write(made_up)
             return
-        self.stdout.write(f"{user.get_role_display()} {user.username} created.")
+        self.stdout.write(
+            say_here(
+                fill_in("{role} {username} created.", role=user.get_role_display(), username=user.username)
+            )
+        )
         if made_up:
-            self.stdout.write(f"Password, shown this once: {made_up}")
+            self.stdout.write(say_here(fill_in("Password, shown this once: {password}", password=made_up)))
 
 
 def _read_password() -> str:
     if sys.stdin.isatty():
-        return getpass.getpass("Password: ")
+        return getpass.getpass(say_here(fill_in("Password: ")))
     return sys.stdin.readline().rstrip("\r\n")

@@ -10,7 +10,9 @@ from django.core.management.base import BaseCommand
 
 from accounts.api_keys import prune_keys
 from accounts.sessions import prune_sessions
+from gateway.caller_language import say_here
 from gateway.command_errors import refuse_input
+from gateway.wording import fill_in
 
 DEFAULT_DAYS = 30
 
@@ -25,9 +27,13 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         if not 0 <= options["days"] <= 36_500:
-            raise refuse_input("--days: expected 0 to 36500")
+            raise refuse_input(fill_in("--days: expected 0 to 36500"))
         older_than, is_dry_run = timedelta(days=options["days"]), options["dry_run"]
         sessions = prune_sessions(older_than=older_than, is_dry_run=is_dry_run)
         keys = prune_keys(older_than=older_than, is_dry_run=is_dry_run)
-        verb = "would be deleted" if is_dry_run else "deleted"
-        self.stdout.write(f"{sessions} sessions and {keys} API keys {verb}.")
+        done = fill_in("{sessions} sessions and {keys} API keys deleted.", sessions=sessions, keys=keys)
+        if is_dry_run:
+            done = fill_in(
+                "{sessions} sessions and {keys} API keys would be deleted.", sessions=sessions, keys=keys
+            )
+        self.stdout.write(say_here(done))

@@ -12,8 +12,10 @@ from accounts.change_origin import COMMAND
 from accounts.management.named_accounts import find_account
 from accounts.models import ApiKey, Session, User
 from accounts.sessions import end_sessions
+from gateway.caller_language import say_here
 from gateway.command_errors import refuse_input, report_failure, to_command_error
 from gateway.errors import DependencyUnavailable, GatewayError
+from gateway.wording import fill_in
 
 
 class Command(BaseCommand):
@@ -37,15 +39,21 @@ class Command(BaseCommand):
             keys = ApiKey.objects.filter(user__in=users, revoked_at=None) if options["keys"] else ()
             revoked = sum(revoke_api_key(key=key, origin=COMMAND, is_forced=is_forced) for key in keys)
         except DependencyUnavailable as exc:
-            raise report_failure(f"{exc.message} With --force it is done all the same.") from exc
+            raise report_failure(
+                fill_in("{message} With --force it is done all the same.", message=exc.wording)
+            ) from exc
         except GatewayError as exc:
             raise to_command_error(exc) from exc
-        self.stdout.write(f"{ended} sessions ended, {revoked} API keys revoked.")
+        self.stdout.write(
+            say_here(
+                fill_in("{ended} sessions ended, {revoked} API keys revoked.", ended=ended, revoked=revoked)
+            )
+        )
 
 
 def _chosen(options: dict[str, Any]) -> list[User]:
     if bool(options["user"]) == options["all"]:
-        raise refuse_input("Name one account, or give --all.")
+        raise refuse_input(fill_in("Name one account, or give --all."))
     if options["all"]:
         return list(User.objects.all())
     return [find_account(options["user"])]

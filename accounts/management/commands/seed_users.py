@@ -8,7 +8,9 @@ from django.core.management.base import BaseCommand
 
 from accounts.models import Role
 from accounts.services import SeededUser, seed_user
+from gateway.caller_language import say_here
 from gateway.conf import get_config
+from gateway.wording import fill_in
 
 
 class Command(BaseCommand):
@@ -28,10 +30,16 @@ class Command(BaseCommand):
 
 
 def _describe(user: SeededUser) -> str:
+    name = f"{user.username:<6}"
     if user.made_up_password:
-        return f"  user {user.username:<6} password {user.made_up_password}   (shown this once)"
-    if user.is_new:
-        return f"  user {user.username:<6} created with the password you set"
-    if user.is_password_changed:
-        return f"  user {user.username:<6} password changed to the one you set"
-    return f"  user {user.username:<6} exists, its password is unchanged"
+        text = fill_in(
+            "  user {name} password {password}   (shown this once)", name=name, password=user.made_up_password
+        )
+    elif user.is_new:
+        text = fill_in("  user {name} created with the password you set", name=name)
+    elif user.is_password_changed:
+        text = fill_in("  user {name} password changed to the one you set", name=name)
+    else:
+        text = fill_in("  user {name} exists, its password is unchanged", name=name)
+    said: str = say_here(text)
+    return said

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from argparse import ArgumentParser
-from typing import Any
+from typing import Any, cast
 
 from django.core.management.base import BaseCommand
 from rest_framework.exceptions import ValidationError
@@ -50,7 +50,7 @@ def _read_query(options: dict[str, Any]) -> UsageQuery:
     try:
         serializer.is_valid(raise_exception=True)
     except ValidationError as exc:
-        raise refuse_input(json.dumps(exc.detail)) from exc
+        raise refuse_input(_name_flags(exc)) from exc
     user = find_account(options["user"]) if options["user"] else None
     wanted = serializer.validated_data
     return UsageQuery(
@@ -58,4 +58,12 @@ def _read_query(options: dict[str, Any]) -> UsageQuery:
         last_day=wanted["to"],
         group_by=wanted["group_by"],
         user_id=user.pk if user else None,
+    )
+
+
+def _name_flags(error: ValidationError) -> str:
+    """`--group-by: …`, for each flag that is wrong."""
+    detail = cast("dict[str, list[str]]", error.detail)
+    return " ".join(
+        f"--{name.replace('_', '-')}: {' '.join(map(str, said))}" for name, said in detail.items()
     )

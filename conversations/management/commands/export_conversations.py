@@ -11,7 +11,9 @@ from django.core.management.base import BaseCommand
 from conversations.management.named_owners import find_owner
 from conversations.portability.exporting import ExportFormat, export
 from conversations.portability.selection import Selection
+from gateway.caller_language import say_here
 from gateway.command_errors import refuse_input, report_failure
+from gateway.wording import fill_in
 
 
 class Command(BaseCommand):
@@ -41,4 +43,4 @@ class Command(BaseCommand):
                     file.write(piece)
         except OSError as exc:
             raise report_failure(f"{path}: {exc.strerror}.") from exc
-        self.stdout.write(f"{path}: {path.stat().st_size} bytes.")
+        self.stdout.write(say_here(fill_in("{file}: {size} bytes.", file=path, size=path.stat().st_size)))

@@ -12,8 +12,10 @@ from conversations.management.named_owners import find_owner
 from conversations.portability.importing import import_file
 from conversations.portability.readers import ImportSource
 from conversations.portability.report import ImportReport
+from gateway.caller_language import say_here
 from gateway.command_errors import refuse_input, to_command_error
 from gateway.errors import GatewayError
+from gateway.wording import FilledText, fill_in
 
 
 class Command(BaseCommand):
@@ -42,10 +44,37 @@ class Command(BaseCommand):
         self._tell(report)
 
     def _tell(self, report: ImportReport) -> None:
-        verb = "would be taken" if report.is_dry_run else "taken"
-        counts = f"{report.conversations} conversations with {report.messages} messages and {report.files}"
-        self.stdout.write(f"{counts} new files {verb}; {report.already_here} were here already.")
+        self.stdout.write(say_here(_count(report)))
         for item in report.skipped:
-            self.stdout.write(f"Left out: {item['name']}: {item['reason']}")
+            self.stdout.write(
+                say_here(fill_in("Left out: {name}: {reason}", name=item["name"], reason=item["reason"]))
+            )
         if report.skipped_count > len(report.skipped):
-            self.stdout.write(f"Left out: {report.skipped_count - len(report.skipped)} more.")
+            self.stdout.write(
+                say_here(
+                    fill_in(
+                        "Left out: {count} more.",
+                        count=report.skipped_count - len(report.skipped),
+                    )
+                )
+            )
+
+
+def _count(report: ImportReport) -> FilledText:
+    counts = {
+        "conversations": report.conversations,
+        "messages": report.messages,
+        "files": report.files,
+        "known": report.already_here,
+    }
+    if report.is_dry_run:
+        return fill_in(
+            "{conversations} conversations with {messages} messages and {files} new files would be taken; "
+            "{known} were here already.",
+            **counts,
+        )
+    return fill_in(
+        "{conversations} conversations with {messages} messages and {files} new files taken; {known} were "
+        "here already.",
+        **counts,
+    )

@@ -10,6 +10,8 @@ from typing import Any
 from django.core.management.base import BaseCommand
 
 from conversations.search.building import build_index, deferred_terms_index, ensure_terms_index
+from gateway.caller_language import say_here
+from gateway.wording import fill_in
 
 REPORTED = 50_000
 """Messages from one line of progress to the next."""
@@ -46,4 +48,12 @@ class Command(BaseCommand):
     def _progress(self, messages: int, accounts: int, started: float) -> str:
         elapsed_s = time.monotonic() - started
         rate = messages / elapsed_s if elapsed_s else 0
-        return f"{messages} messages indexed, {accounts} accounts complete, {rate:.0f} messages a second."
+        text: str = say_here(
+            fill_in(
+                "{messages} messages indexed, {accounts} accounts complete, {rate} messages a second.",
+                messages=messages,
+                accounts=accounts,
+                rate=f"{rate:.0f}",
+            )
+        )
+        return text

@@ -9,6 +9,8 @@ from django.core.management.base import BaseCommand
 from django.utils import timezone
 
 from conversations.retention import purge
+from gateway.caller_language import say_here
+from gateway.wording import fill_in
 
 
 class Command(BaseCommand):
@@ -26,11 +28,32 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         is_dry_run = options["dry_run"]
         done = purge(timezone.now(), is_dry_run=is_dry_run)
-        verb = "would be removed" if is_dry_run else "removed"
+        verb = fill_in("would be removed") if is_dry_run else fill_in("removed")
         for each in done.removed:
-            counts = f"{each.conversations} conversations with {each.messages} messages"
-            self.stdout.write(f"{each.policy}: {counts} {verb}.")
-        self.stdout.write(f"Files that no message refers to: {done.files} ({done.file_bytes} bytes) {verb}.")
+            counts = fill_in(
+                "{conversations} conversations with {messages} messages",
+                conversations=each.conversations,
+                messages=each.messages,
+            )
+            self.stdout.write(
+                say_here(fill_in("{policy}: {counts} {verb}.", policy=each.policy, counts=counts, verb=verb))
+            )
         self.stdout.write(
-            f"Files of accounts that are gone, and of broken uploads: {done.lost_files} {verb}."
+            say_here(
+                fill_in(
+                    "Files that no message refers to: {files} ({file_bytes} bytes) {verb}.",
+                    files=done.files,
+                    file_bytes=done.file_bytes,
+                    verb=verb,
+                )
+            )
+        )
+        self.stdout.write(
+            say_here(
+                fill_in(
+                    "Files of accounts that are gone, and of broken uploads: {lost_files} {verb}.",
+                    lost_files=done.lost_files,
+                    verb=verb,
+                )
+            )
         )

@@ -8,8 +8,10 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
+from gateway.caller_language import say_here
 from gateway.command_errors import refuse_input, report_failure
 from gateway.database.backups import BackupExists, BackupFailed, back_up
+from gateway.wording import fill_in
 
 
 class Command(BaseCommand):
@@ -30,4 +32,4 @@ class Command(BaseCommand):
             raise refuse_input(str(exc)) from exc
         except BackupFailed as exc:
             raise report_failure(str(exc)) from exc
-        self.stdout.write(f"{target}: {target.stat().st_size} bytes.")
+        self.stdout.write(say_here(fill_in("{file}: {size} bytes.", file=target, size=target.stat().st_size)))

@@ -14,14 +14,17 @@ from typing import Any
 
 from django.core.management import call_command
 from django.core.management.base import BaseCommand
+from django.utils.translation import gettext
 
 from accounts.models import User
+from gateway.caller_language import say_here
 from gateway.checks import OWN_CHECKS
 from gateway.command_errors import report_failure
 from gateway.conf import GatewayConfig, get_config
 from gateway.greeting import await_start, can_open_browser, describe_curl, describe_start, name_engine
 from gateway.locks import lock_folder
 from gateway.supervisor import Child, Supervisor, is_port_free
+from gateway.wording import fill_in
 
 SIMULATED_PROFILE = "simulated"
 WEB_LOG = "web.log"
@@ -50,15 +53,20 @@ class Command(BaseCommand):
     def _run(self, config: GatewayConfig, *, host: str, port: int) -> None:
         if not is_port_free(host, port):
             raise report_failure(
-                f"GATEWAY_PORT: port {port} is in use. Choose another: GATEWAY_PORT=8081 make run"
+                fill_in(
+                    "GATEWAY_PORT: port {port} is in use. Choose another: GATEWAY_PORT=8081 make run",
+                    port=port,
+                )
             )
-        self.stdout.write("\nvLLM Chat Gateway\n\nPreparing the database")
+        self.stdout.write("\nvLLM Chat Gateway\n\n" + gettext("Preparing the database"))
         call_command("migrate", verbosity=0)
         # Rows that were edited stay as they are; only a broken fixture stops the start.
         call_command("load_profiles", stdout=io.StringIO())
         call_command("seed_users", stdout=self.stdout)
-        engine = "" if config.vllm_base_url else f" and the {name_engine(config)}"
-        self.stdout.write(f"Starting the web process{engine}")
+        starting = gettext("Starting the web process")
+        if not config.vllm_base_url:
+            starting = gettext("Starting the web process and the {engine}").format(engine=name_engine(config))
+        self.stdout.write(starting)
         roll_over(Path(config.data_dir) / WEB_LOG)
         supervisor = Supervisor(children(config, host=host, port=port), say=self.stderr.write)
         url = f"http://{host}:{port}"
@@ -67,7 +75,7 @@ class Command(BaseCommand):
             when_started=lambda: self._greet(supervisor, config, url, offers_browser=offers_browser),
             when_entered=(lambda: open_page(f"{url}/chat/")) if offers_browser else None,
         )
-        self.stdout.write("\nStopped.")
+        self.stdout.write("\n" + gettext("Stopped."))
         if code:
             sys.exit(code)
 
@@ -81,11 +89,13 @@ class Command(BaseCommand):
         user = User.objects.filter(username="demo", is_active=True).first()
         if user is not None:
             self.stdout.write(
-                f"\nOr paste this to chat; its token lives for an hour:\n\n{describe_curl(url, user)}\n"
+                "\n"
+                + gettext("Or paste this to chat; its token lives for an hour:")
+                + f"\n\n{describe_curl(url, user)}\n"
             )
         if offers_browser:
-            self.stdout.write("Enter opens the chat page in your browser.")
-        self.stdout.write("Ctrl-C stops everything.\n")
+            self.stdout.write(say_here(fill_in("Enter opens the chat page in your browser.")))
+        self.stdout.write(gettext("Ctrl-C stops everything.") + "\n")
 
 
 def open_page(url: str) -> None:
@@ -127,7 +137,10 @@ def sole_user_of(folder: Path) -> Iterator[None]:
     lock = lock_folder(folder, "gateway.lock")
     if lock is None:
         raise report_failure(
-            f"GATEWAY_DATA_DIR: another gateway runs on {folder}. Stop it, or choose another folder."
+            fill_in(
+                "GATEWAY_DATA_DIR: another gateway runs on {folder}. Stop it, or choose another folder.",
+                folder=folder,
+            )
         )
     with lock:
         yield

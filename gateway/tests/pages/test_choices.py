@@ -29,7 +29,10 @@ SWITCH_TIMEOUT_MS = 60_000
 def running_switcher(gateway: GatewayProcess, log_path: Path) -> Iterator[None]:
     with log_path.open("ab") as log:
         process = start_python(
-            "manage.py", "run_switcher", environment=gateway.environment, stdout=log, stderr=log
+            *("manage.py", "run_switcher", "--end-engines"),
+            environment=gateway.environment,
+            stdout=log,
+            stderr=log,
         )
     try:
         yield

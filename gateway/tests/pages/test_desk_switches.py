@@ -36,6 +36,21 @@ for slug, flags in {profiles!r}.items():
     )
 """
 
+HOLDERS = """
+from datetime import timedelta
+from django.utils import timezone
+from modelops.hardware.readings import GpuProcess, GpuReading, HardwareReading
+from modelops.models import HardwareSample
+processes = (
+    GpuProcess(4711, 9 << 30, "python train.py --data /home/kim/experiments/a-long-name/run.yaml"),
+    GpuProcess(812, 1 << 29, "/usr/lib/xorg/Xorg"),
+)
+# Newer than what the switcher reads here, where there is no card.
+moment = timezone.now() + timedelta(hours=1)
+reading = HardwareReading(moment, gpus=(GpuReading(0, "NVIDIA GeForce RTX 3090", processes=processes),))
+HardwareSample.objects.create(host="gpu-box", reading=reading.to_json(), taken_at=moment)
+"""
+
 
 def list_profiles() -> dict[str, dict[str, Any]]:
     quick = {"sim-startup-seconds": 0.5}
@@ -43,6 +58,7 @@ def list_profiles() -> dict[str, dict[str, Any]]:
     return {
         "good": quick,
         "slow": {"sim-startup-seconds": 120},
+        "occupied": {**quick, "sim-fault": ["gpu_occupied"]},
         **{slug: {**fault, "sim-limit": limit} for slug, limit in CONTEXT_LIMITS.items()},
     }
 
@@ -127,6 +143,17 @@ def test_last_failure_is_one_click_from_the_slots_with_what_mends_it(
     expect(page.locator("#id_max_model_len")).to_have_value("8192")
 
 
+def test_card_that_others_hold_is_shown_with_who_holds_it(operator: Visitor, box: GatewayProcess) -> None:
+    page = operator.page
+    box.manage("shell", "--no-imports", "-c", HOLDERS)
+    page.goto(f"{box.url}/admin/modelops/switch/{_find_switch(box, 'occupied')}/change/")
+
+    expect(page.get_by_role("link", name="Free the card")).to_be_visible()
+    row = page.get_by_role("row").filter(has_text="4711")
+    expect(row).to_contain_text("python train.py --data")
+    expect(row).to_contain_text("9.00 GiB")
+
+
 def test_shorter_context_is_in_the_headline_and_kept_by_one_click(
     operator: Visitor, box: GatewayProcess
 ) -> None:
@@ -201,8 +228,9 @@ def test_log_is_followed_searched_and_downloaded_while_the_engine_starts(
 def test_pages_of_switches_have_no_serious_finding_and_fit_the_screen(
     chromium: Browser, box: GatewayProcess, axe: str, look: dict[str, Any]
 ) -> None:
-    failed = _find_switch(box, "too-long")
-    paths = [f"switch/{failed}/change/", "switch/", "slot/", "engine/"]
+    box.manage("shell", "--no-imports", "-c", HOLDERS)
+    failed = [_find_switch(box, slug) for slug in ("too-long", "occupied")]
+    paths = [*(f"switch/{each}/change/" for each in failed), "switch/", "slot/", "engine/"]
 
     with visiting(chromium, box.url, reduced_motion="reduce", **look) as operator:
         page = operator.sign_in("/admin/modelops/switch/", "admin")

@@ -7,12 +7,14 @@ import re
 import socket
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from functools import partial
 
 import httpx
 import pytest
 
 from chat.tests.streams import error_of
+from gateway.body_bounds import UPLOADS_AT_A_TIME
 from gateway.server_protocol import MAX_HEAD_BYTES
 from gateway.tests.databases import ADMIN_PASSWORD
 from gateway.tests.live import GatewayProcess, wait_until
@@ -137,15 +139,37 @@ def test_account_sends_one_import_at_a_time(fort: GatewayProcess, web: httpx.Cli
     assert wait_until(lambda: send_another().is_success)
 
 
+def test_account_sends_few_files_at_a_time(fort: GatewayProcess, web: httpx.Client) -> None:
+    def send_another() -> httpx.Response:
+        return web.post("/api/files", files={"file": ("a.txt", b"One more.")})
+
+    def refuse_another() -> httpx.Response | None:
+        for connection in connections:
+            connection.sendall(b" " * 32 * 1024)
+        answer = send_another()
+        return answer if answer.is_error else None
+
+    with ExitStack() as stack:
+        connections = [
+            stack.enter_context(open_request(fort, "/api/files", length=10**6))
+            for _ in range(UPLOADS_AT_A_TIME)
+        ]
+        refused = wait_until(refuse_another)
+
+    assert (refused.status_code, error_of(refused)["code"]) == (429, "concurrency_limit_exceeded")
+    assert wait_until(lambda: send_another().is_success)
+
+
+@pytest.mark.parametrize("path", ["/api/conversations/import", "/api/files"])
 @pytest.mark.parametrize(
     "headers",
     [{}, {"Authorization": "Bearer sk-nobody"}, {"Authorization": "Basic x"}, {"Cookie": "sessionid=nobody"}],
     ids=["nothing", "unknown key", "other scheme", "unknown cookie"],
 )
-def test_nobody_sends_large_imports(fort: GatewayProcess, headers: dict[str, str]) -> None:
+def test_nobody_sends_large_files(fort: GatewayProcess, headers: dict[str, str], path: str) -> None:
     block = b"x" * (MAX_BODY_BYTES + 1)
 
-    answer = httpx.post(f"{fort.url}/api/conversations/import", content=block, headers=headers)
+    answer = httpx.post(f"{fort.url}{path}", content=block, headers=headers)
 
     assert answer.status_code == 413
 

@@ -17,11 +17,14 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 from django.db import DatabaseError, transaction
+from django.utils.translation import gettext
 
 from gateway.audit import record_change
+from gateway.caller_language import say_here
 from gateway.command_errors import refuse_input, report_failure, to_command_error
 from gateway.env import ConfigurationError
 from gateway.errors import GatewayError
+from gateway.wording import fill_in
 from modelops.domain.fit.report import serialise_report
 from modelops.domain.fit.report_text import render_report
 from modelops.domain.profiles.imports.engine_call import LeftOut
@@ -91,7 +94,10 @@ class Command(BaseCommand):
         except GatewayError as exc:
             raise to_command_error(exc) from exc
         except DatabaseError as exc:
-            message = f"the profile cannot be stored (run manage.py migrate, or use --dry-run): {exc}"
+            message = fill_in(
+                "the profile cannot be stored (run manage.py migrate, or use --dry-run): {problem}",
+                problem=exc,
+            )
             raise report_failure(message) from exc
         left_out = imported.left_out if imported else ()
         if options["json"]:
@@ -107,15 +113,29 @@ class Command(BaseCommand):
         """YAML alone on stdout, so that it can be kept; what there is to say goes to stderr."""
         self.stdout.write(proposed.yaml, ending="")
         report = proposed.assessment.report
-        self.stderr.write(render_report(report, title=proposed.spec.slug, hardware=choice.description), str)
+        self.stderr.write(
+            render_report(report, title=proposed.spec.slug, hardware=choice.description, translate=gettext),
+            str,
+        )
         if left_out:
-            self.stderr.write("\nNot taken over", str)
+            self.stderr.write(say_here(fill_in("\nNot taken over")), str)
         for each in left_out:
-            self.stderr.write(f"  {each.what}: {each.reason}", str)
+            self.stderr.write(
+                say_here(fill_in("  {what}: {reason}", what=each.what, reason=each.reason)), str
+            )
         for problem in choice.problems:
-            self.stderr.write(f"{problem.message} {problem.advice}", str)
+            self.stderr.write(
+                say_here(fill_in("{message} {advice}", message=problem.message, advice=problem.advice)), str
+            )
         if is_saved:
-            self.stderr.write(f"\nStored as {proposed.spec.slug}, disabled: look it over and enable it.", str)
+            self.stderr.write(
+                say_here(
+                    fill_in(
+                        "\nStored as {slug}, disabled: look it over and enable it.", slug=proposed.spec.slug
+                    )
+                ),
+                str,
+            )
 
     def _print_json(
         self,
@@ -142,9 +162,9 @@ def _choose_source(options: Mapping[str, Any]) -> str:
     """The one option that says which model is meant. Raises CommandError."""
     given = [name for name in ("repository", "from_command", "from_compose") if options[name]]
     if len(given) != 1:
-        raise refuse_input("give a repository, --from-command or --from-compose: one of them")
+        raise refuse_input(fill_in("give a repository, --from-command or --from-compose: one of them"))
     if options["service"] and given != ["from_compose"]:
-        raise refuse_input("--service goes with --from-compose")
+        raise refuse_input(fill_in("--service goes with --from-compose"))
     return given[0]
 
 
@@ -163,5 +183,5 @@ def _read_text(value: str, *, is_path: bool) -> str:
             return sys.stdin.read()
         return Path(value).read_text(encoding="utf-8-sig") if is_path else value
     except (OSError, UnicodeDecodeError) as exc:
-        reason = exc.strerror if isinstance(exc, OSError) else "it is not UTF-8"
-        raise refuse_input(f"{value} cannot be read: {reason}") from exc
+        reason = exc.strerror if isinstance(exc, OSError) else fill_in("it is not UTF-8")
+        raise refuse_input(fill_in("{value} cannot be read: {reason}", value=value, reason=reason)) from exc

@@ -8,11 +8,13 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
+from gateway.caller_language import say_here
 from gateway.command_errors import to_command_error
 from gateway.errors import GatewayError
+from gateway.wording import FilledText, fill_in
 from modelops.domain.switching.states import UNTOUCHED_STATES, SwitchState
 from modelops.management.switch_commands import find_actor
-from modelops.models import DEFAULT_SLOT
+from modelops.models import DEFAULT_SLOT, Switch
 from modelops.switching.cancelling import cancel_switch
 
 
@@ -34,17 +36,26 @@ class Command(BaseCommand):
             switch = cancel_switch(options["switch"], find_actor(), slot=options["slot"])
         except GatewayError as exc:
             raise to_command_error(exc) from exc
-        if switch.state == SwitchState.CANCELLED:
-            outcome = "is cancelled; it had not begun."
-        elif switch.state in UNTOUCHED_STATES:
-            outcome = "is being cancelled; what serves goes on serving."
-        else:
-            outcome = f"is being cancelled; {switch.from_profile or 'nothing'} is what it goes back to."
-        self.stdout.write(f"The switch to {switch.to_profile} ({switch.id}) {outcome}")
+        self.stdout.write(say_here(_describe(switch)))
+
+
+def _describe(switch: Switch) -> FilledText:
+    names = {"profile": switch.to_profile, "id": switch.id}
+    if switch.state == SwitchState.CANCELLED:
+        return fill_in("The switch to {profile} ({id}) is cancelled; it had not begun.", **names)
+    if switch.state in UNTOUCHED_STATES:
+        return fill_in(
+            "The switch to {profile} ({id}) is being cancelled; what serves goes on serving.", **names
+        )
+    return fill_in(
+        "The switch to {profile} ({id}) is being cancelled; {before} is what it goes back to.",
+        before=switch.from_profile or fill_in("nothing"),
+        **names,
+    )
 
 
 def _parse_id(text: str) -> uuid.UUID:
     try:
         return uuid.UUID(text)
     except ValueError as exc:
-        raise ArgumentTypeError(f"{text!r} is no id of a switch") from exc
+        raise ArgumentTypeError(say_here(fill_in("{text} is no id of a switch", text=repr(text)))) from exc

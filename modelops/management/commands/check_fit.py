@@ -10,9 +10,12 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 from django.db import DatabaseError
+from django.utils.translation import gettext
 
+from gateway.caller_language import say_here
 from gateway.command_errors import BAD_INPUT, refuse_input, report_failure, to_command_error
 from gateway.errors import ModelNotFound
+from gateway.wording import fill_in
 from modelops.domain.fit.architecture import describe_size
 from modelops.domain.fit.report import FitReport, Verdict, serialise_report
 from modelops.domain.fit.report_text import render_report
@@ -64,7 +67,7 @@ class Command(BaseCommand):
         except ModelNotFound as exc:
             raise to_command_error(exc) from exc
         except DatabaseError as exc:
-            message = f"profiles cannot be read (run manage.py migrate): {exc}"
+            message = fill_in("profiles cannot be read (run manage.py migrate): {problem}", problem=exc)
             raise report_failure(message) from exc
         choice = choose_gpus(options)
         fit = check_profile(profile, choice)
@@ -77,12 +80,12 @@ class Command(BaseCommand):
 
     def _answer_batch(self, options: Mapping[str, Any]) -> None:
         if options["gpu"] or options["hardware"]:
-            raise refuse_input("--batch: each line names its own GPUs")
+            raise refuse_input(fill_in("--batch: each line names its own GPUs"))
         answers = answer_lines(read_lines(options["batch"]))
         self.stdout.write(json.dumps([answer.content for answer in answers], indent=2))
         for answer in answers:
             if answer.problem:
-                self.stderr.write(f"--batch: {answer.problem}")
+                self.stderr.write(say_here(fill_in("--batch: {problem}", problem=answer.problem)))
         if not all(answer.is_readable for answer in answers):
             sys.exit(BAD_INPUT)
 
@@ -93,8 +96,14 @@ class Command(BaseCommand):
             content = {**more, "gpus": choice.serialise(), **serialise_report(report)}
             self.stdout.write(json.dumps(content, indent=2))
         else:
-            self.stdout.write(render_report(report, title=title, hardware=choice.description))
+            self.stdout.write(
+                render_report(report, title=title, hardware=choice.description, translate=gettext)
+            )
             for problem in choice.problems:
-                self.stdout.write(f"\n{problem.message}\n  {problem.advice}")
+                self.stdout.write(
+                    say_here(
+                        fill_in("\n{message}\n  {advice}", message=problem.message, advice=problem.advice)
+                    )
+                )
         if code := EXIT_CODES[report.verdict]:
             sys.exit(code)

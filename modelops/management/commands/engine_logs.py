@@ -11,6 +11,7 @@ from django.core.management.base import BaseCommand
 from gateway.command_errors import refuse_input, to_command_error
 from gateway.errors import NotFound
 from gateway.stop_signal import catch_stop_signal
+from gateway.wording import fill_in
 from modelops.models import DEFAULT_SLOT, Engine
 from modelops.switching.selectors import (
     find_last_piece_id,
@@ -39,10 +40,12 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         if options["tail"] < 0:
-            raise refuse_input("--tail takes a number of lines")
+            raise refuse_input(fill_in("--tail takes a number of lines"))
         engine = _find_engine(options)
         if engine is None and not options["follow"]:
-            message = f"No engine has been started in the slot {options['slot']!r} yet."
+            message = fill_in(
+                "No engine has been started in the slot {slot} yet.", slot=repr(options["slot"])
+            )
             raise refuse_input(message)
         # Looked up first: what comes while the tail is read is shown twice rather than never.
         newest_id = find_last_piece_id(options["slot"])

@@ -9,7 +9,9 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
+from gateway.caller_language import say_here
 from gateway.stop_signal import catch_stop_signal
+from gateway.wording import fill_in
 from modelops.hardware import HardwareReading, list_problems
 from modelops.hardware.nvml import read_hardware
 from modelops.hardware.processes import find_descendants
@@ -70,7 +72,11 @@ class Command(BaseCommand):
         elif history:
             self.stdout.write(format_history((entry.host, entry.reading) for entry in history))
         else:
-            self.stdout.write("Nothing is stored yet: run `manage.py sample_hardware` where the GPUs are.")
+            self.stdout.write(
+                say_here(
+                    fill_in("Nothing is stored yet: run `manage.py sample_hardware` where the GPUs are.")
+                )
+            )
         return history[-1].reading if history else None
 
 

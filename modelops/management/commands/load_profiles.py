@@ -9,7 +9,9 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
+from gateway.caller_language import say_here
 from gateway.command_errors import refuse_input
+from gateway.wording import fill_in, join_texts
 from modelops.profiles.reloading import PROFILES_PATH, reload_profiles
 from modelops.profiles.seed_result import Changes, SeedResult
 
@@ -35,26 +37,41 @@ class Command(BaseCommand):
             for line in _describe(result):
                 self.stdout.write(line)
         if not result.is_valid:
-            mistakes = "\n".join(f"  {mistake}" for mistake in result.invalid)
-            raise refuse_input(f"{options['path']} was not loaded, nothing was changed:\n{mistakes}")
+            mistakes = join_texts(
+                "\n", [fill_in("  {mistake}", mistake=each.wording) for each in result.invalid]
+            )
+            raise refuse_input(
+                fill_in(
+                    "{path} was not loaded, nothing was changed:\n{mistakes}",
+                    path=options["path"],
+                    mistakes=mistakes,
+                )
+            )
 
 
 def _describe(result: SeedResult) -> Iterator[str]:
     if result.is_dry_run:
-        yield "Dry run: nothing was changed."
-    for title, changes in (("profiles", result.profiles), ("hardware profiles", result.hardware_profiles)):
-        yield f"{title}:"
+        yield say_here(fill_in("Dry run: nothing was changed."))
+    for title, changes in (
+        (fill_in("profiles"), result.profiles),
+        (fill_in("hardware profiles"), result.hardware_profiles),
+    ):
+        yield say_here(fill_in("{title}:", title=title))
         yield from _describe_changes(changes)
 
 
 def _describe_changes(changes: Changes) -> Iterator[str]:
     for label, slugs in (
-        ("created", changes.created),
-        ("updated", changes.updated),
-        ("unchanged", changes.unchanged),
-        ("not in the file any more", changes.missing),
+        (fill_in("created"), changes.created),
+        (fill_in("updated"), changes.updated),
+        (fill_in("unchanged"), changes.unchanged),
+        (fill_in("not in the file any more"), changes.missing),
     ):
         if slugs:
-            yield f"  {label}: {', '.join(slugs)}"
+            yield say_here(fill_in("  {label}: {slugs}", label=label, slugs=", ".join(slugs)))
     for drift in changes.drifted:
-        yield f"  changed by hand, kept: {drift.slug} ({', '.join(drift.fields)})"
+        yield say_here(
+            fill_in(
+                "  changed by hand, kept: {slug} ({fields})", slug=drift.slug, fields=", ".join(drift.fields)
+            )
+        )

@@ -10,9 +10,12 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
+from gateway.caller_language import say_here
 from gateway.stop_signal import catch_stop_signal
+from gateway.wording import FilledText, fill_in, join_texts
+from modelops.domain.switching.names import PHASES, name_phase, name_state
 from modelops.management.gpu_arguments import parse_seconds
-from modelops.switching.status import serialise_status
+from modelops.switching.status import name_service_state, serialise_status
 
 NOTHING_SERVED = 3
 DEFAULT_PERIOD_S = 1.0
@@ -67,46 +70,90 @@ def describe_status(status: Mapping[str, Any]) -> str:
 
 def _list_lines(status: Mapping[str, Any]) -> Iterator[str]:
     for slot in status["slots"]:
-        since = f", since {slot['since']}" if slot["since"] else ""
-        yield f"{slot['slot']}: {slot['state']}, serves {slot['current_profile'] or 'nothing'}{since}"
+        yield say_here(_describe_slot(slot))
         if slot["box"]:
-            yield f"  on {slot['box']}"
+            yield say_here(fill_in("  on {box}", box=slot["box"]))
         if slot["switch"]:
             yield f"  {_describe_switch(slot)}"
         elif slot["detail"]:
-            yield f"  {slot['detail']}"
+            yield "  " + say_here(slot["detail"])
         if slot["waiting"]:
             waiting = slot["waiting"]
-            yield f"  then → {waiting['to_profile']}: waits for its turn (switch {waiting['id']})"
+            yield say_here(
+                fill_in(
+                    "  then → {profile}: waits for its turn (switch {id})",
+                    profile=waiting["to_profile"],
+                    id=waiting["id"],
+                )
+            )
         if slot["last_error"]:
             yield from (
-                f"  {line}"
-                for line in (f"last error: {slot['last_error']['message']}", slot["last_error"]["advice"])
+                "  " + say_here(line)
+                for line in (
+                    fill_in("last error: {message}", message=slot["last_error"]["message"]),
+                    slot["last_error"]["advice"],
+                )
                 if line
             )
         if slot["retry_at"]:
-            yield f"  next try at {slot['retry_at']}; at once with manage.py switch_model"
-    yield f"on {status['hardware']['description']} ({status['hardware']['source']})"
+            yield say_here(
+                fill_in("  next try at {at}; at once with manage.py switch_model", at=slot["retry_at"])
+            )
+    yield say_here(
+        fill_in(
+            "on {hardware} ({source})",
+            hardware=status["hardware"]["description"],
+            source=status["hardware"]["source"],
+        )
+    )
     switcher = status["switcher"]
     if switcher["alive"]:
-        yield f"switcher: running on {switcher['host']}"
+        yield say_here(fill_in("switcher: running on {host}", host=switcher["host"]))
     else:
-        where = f" on {status['slots'][0]['box']}" if status["slots"][0]["box"] else ""
-        yield f"switcher: none has been heard of{where}; start one with manage.py run_switcher"
-    yield from (f"another switcher, on {notice}" for notice in switcher["notices"])
+        yield say_here(_miss_switcher(status["slots"][0]["box"]))
+    yield from (
+        say_here(fill_in("another switcher, on {notice}", notice=notice)) for notice in switcher["notices"]
+    )
+
+
+def _describe_slot(slot: Mapping[str, Any]) -> FilledText:
+    names = {
+        "slot": slot["slot"],
+        "state": name_service_state(slot["state"]),
+        "profile": slot["current_profile"] or fill_in("nothing"),
+    }
+    if not slot["since"]:
+        return fill_in("{slot}: {state}, serves {profile}", **names)
+    return fill_in("{slot}: {state}, serves {profile}, since {since}", since=slot["since"], **names)
+
+
+def _miss_switcher(box: str | None) -> FilledText:
+    if not box:
+        return fill_in("switcher: none has been heard of; start one with manage.py run_switcher")
+    return fill_in(
+        "switcher: none has been heard of on {box}; start one with manage.py run_switcher", box=box
+    )
+
+
+def _name_phase(phase: str) -> FilledText:
+    """Of the start-up; before it, what is going on is the switch's state."""
+    return name_phase(phase) if phase in PHASES else name_state(phase)
 
 
 def _describe_switch(slot: Mapping[str, Any]) -> str:
     switch = slot["switch"]
-    parts = [f"{switch['from_profile'] or 'nothing'} → {switch['to_profile']}: {switch['state']}"]
+    before = switch["from_profile"] or say_here(fill_in("nothing"))
+    parts = [f"{before} → {switch['to_profile']}: {say_here(name_state(switch['state']))}"]
     if slot["phase"] != switch["state"]:
-        parts.append(f"phase {slot['phase']}")
+        parts.append(fill_in("phase {phase}", phase=_name_phase(slot["phase"])))
     if slot["progress"] is not None:
         parts.append(f"{slot['progress']} %")
     if slot["eta_s"] is not None:
-        parts.append(f"about {slot['eta_s']} s left")
+        parts.append(fill_in("about {seconds} s left", seconds=slot["eta_s"]))
     if slot["detail"]:
         parts.append(slot["detail"])
     if switch["cancel_requested"]:
-        parts.append("cancel asked for")
-    return f"{', '.join(parts)} (switch {switch['id']})"
+        parts.append(fill_in("cancel asked for"))
+    said = fill_in("{progress} (switch {id})", progress=join_texts(", ", parts), id=switch["id"])
+    text: str = say_here(said)
+    return text

@@ -7,8 +7,10 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
+from gateway.caller_language import say_here
 from gateway.command_errors import to_command_error
 from gateway.errors import GatewayError
+from gateway.wording import fill_in
 from modelops.management.switch_commands import find_actor
 from modelops.models import DEFAULT_SLOT
 from modelops.switching.moving import move_slot
@@ -41,4 +43,8 @@ class Command(BaseCommand):
             slot = move_slot(options["slot"], find_actor(), to=options["to"], force=options["force"])
         except GatewayError as exc:
             raise to_command_error(exc) from exc
-        self.stdout.write(f"{slot.slug} is on {describe_box(slot.box, slot.box_host)} now.")
+        self.stdout.write(
+            say_here(
+                fill_in("{slug} is on {box} now.", slug=slot.slug, box=describe_box(slot.box, slot.box_host))
+            )
+        )

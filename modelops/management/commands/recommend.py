@@ -9,9 +9,14 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 from django.db import DatabaseError
+from django.utils.translation import gettext
 
+from gateway.caller_language import say_here
+from gateway.columns import measure_columns, pad
 from gateway.command_errors import refuse_input, report_failure, to_command_error
 from gateway.errors import ModelNotFound
+from gateway.wording import fill_in
+from modelops.domain.fit.gpu_needs import Need
 from modelops.domain.fit.report_text import VERDICT_WORDS, format_bytes
 from modelops.fit.profile_fits import find_profile_needs, get_profile, rank_profiles
 from modelops.fit.summary import summarise_choice, summarise_fit, summarise_need
@@ -37,7 +42,7 @@ class Command(BaseCommand):
             else:
                 self._recommend_profiles(options)
         except DatabaseError as exc:
-            message = f"profiles cannot be read (run manage.py migrate): {exc}"
+            message = fill_in("profiles cannot be read (run manage.py migrate): {problem}", problem=exc)
             raise report_failure(message) from exc
 
     def _recommend_profiles(self, options: Mapping[str, Any]) -> None:
@@ -47,25 +52,39 @@ class Command(BaseCommand):
             ranked = [{"id": fit.profile.slug, **summarise_fit(fit)} for fit in fits]
             self._print_json({"hardware": summarise_choice(choice), "recommendations": ranked})
             return
-        self.stdout.write(f"On {choice.description} ({choice.source}):")
+        self.stdout.write(
+            say_here(
+                fill_in("On {description} ({source}):", description=choice.description, source=choice.source)
+            )
+        )
         rows = [
             (
-                VERDICT_WORDS[fit.report.verdict],
+                say_here(VERDICT_WORDS[fit.report.verdict]),
                 fit.profile.slug,
                 str(fit.assessment.settings.tensor_parallel_size),
                 _write_count(fit.assessment.context),
                 _write_count(fit.report.max_concurrency),
-                fit.assessment.why,
+                say_here(fit.assessment.why),
             )
             for fit in fits
         ]
-        self._print_table(("verdict", "profile", "TP", "context", "requests", "why"), rows)
+        heads = (
+            gettext("verdict"),
+            gettext("profile"),
+            "TP",
+            gettext("context"),
+            gettext("requests"),
+            gettext("why"),
+        )
+        self._print_table(heads, rows)
         for problem in choice.problems:
-            self.stdout.write(f"\n{problem.message}\n  {problem.advice}")
+            self.stdout.write(
+                say_here(fill_in("\n{message}\n  {advice}", message=problem.message, advice=problem.advice))
+            )
 
     def _recommend_gpus(self, options: Mapping[str, Any]) -> None:
         if options["gpu"] or options["hardware"]:
-            raise refuse_input("--for goes without --gpu and --hardware")
+            raise refuse_input(fill_in("--for goes without --gpu and --hardware"))
         try:
             profile = get_profile(options["wanted"])
         except ModelNotFound as exc:
@@ -76,9 +95,9 @@ class Command(BaseCommand):
             self._print_json({"id": profile.slug, "needs": found, "problem": problem or None})
             return
         if not needs:
-            self.stdout.write(f"{profile.slug}: {problem}")
+            self.stdout.write(say_here(fill_in("{slug}: {problem}", slug=profile.slug, problem=problem)))
             return
-        self.stdout.write(f"{profile.slug} runs on, the least memory first:")
+        self.stdout.write(say_here(fill_in("{slug} runs on, the least memory first:", slug=profile.slug)))
         rows = [
             (
                 f"{need.count} × {need.card}",
@@ -91,21 +110,39 @@ class Command(BaseCommand):
                 ),
                 _write_count(need.report.max_model_len),
                 _write_count(need.report.max_concurrency),
-                VERDICT_WORDS[need.report.verdict] + ("" if need.has_full_context else ", shorter context"),
+                _describe_need(need),
             )
             for need in needs[:SHOWN_NEEDS]
         ]
-        self._print_table(("GPUs", "memory", "split", "context", "requests", "verdict"), rows)
+        heads = (
+            "GPU",
+            gettext("memory"),
+            gettext("split"),
+            gettext("context"),
+            gettext("requests"),
+            gettext("verdict"),
+        )
+        self._print_table(heads, rows)
 
     def _print_json(self, content: Mapping[str, Any]) -> None:
         self.stdout.write(json.dumps(content, indent=2))
 
     def _print_table(self, heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         """Columns as wide as their widest entry; the last one runs on."""
-        widths = [max(len(row[index]) for row in (heads, *rows)) for index in range(len(heads) - 1)]
+        widths = [
+            max(measure_columns(row[index]) for row in (heads, *rows)) for index in range(len(heads) - 1)
+        ]
         for row in (heads, *rows):
-            cells = [f"{cell:<{width}}" for cell, width in zip(row, widths, strict=False)]
+            cells = [pad(cell, width) for cell, width in zip(row, widths, strict=False)]
             self.stdout.write("  ".join([*cells, row[-1]]))
+
+
+def _describe_need(need: Need) -> str:
+    verdict = VERDICT_WORDS[need.report.verdict]
+    text: str = say_here(
+        verdict if need.has_full_context else fill_in("{verdict}, shorter context", verdict=verdict)
+    )
+    return text
 
 
 def _write_count(number: float | None) -> str:

@@ -13,6 +13,7 @@ from django.db import close_old_connections
 
 from gateway.command_errors import report_failure
 from gateway.stop_signal import catch_stop_signal
+from gateway.wording import fill_in
 from modelops.hardware.nvml import read_hardware
 from modelops.hardware.processes import find_descendants
 from modelops.hardware.sampling import ChangeLog, HistoryBound, record_reading
@@ -48,7 +49,9 @@ class Command(BaseCommand):
             try:
                 record_reading(read_hardware(find_descendants(options["own_pid"])), bound=bound)
             except DatabaseError as exc:
-                raise report_failure(f"The reading could not be stored: {exc}") from exc
+                raise report_failure(
+                    fill_in("The reading could not be stored: {problem}", problem=exc)
+                ) from exc
             return
         self._run(options["interval"], options["own_pid"], bound)
 

@@ -9,9 +9,11 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from gateway.caller_language import say_here
 from gateway.command_errors import SERVER_ERRORS, refuse_input
 from gateway.errors import GatewayError, SwitchRefused, status_of
 from gateway.stop_signal import catch_stop_signal
+from gateway.wording import fill_in
 from modelops.domain.switching.request import LONGEST_CONTEXT, SHORTEST_CONTEXT, SwitchRequest
 from modelops.domain.switching.states import DrainPolicy
 from modelops.management.gpu_arguments import parse_count, parse_seconds
@@ -79,28 +81,32 @@ class Command(BaseCommand):
                 return
             switch = self._request(options)
         except GatewayError as exc:
-            raise CommandError(exc.message, returncode=_find_exit_code(exc)) from exc
+            raise CommandError(say_here(exc.wording), returncode=_find_exit_code(exc)) from exc
         if switch is None:
-            self.stdout.write(f"{options['profile']} is active already.")
+            self.stdout.write(say_here(fill_in("{profile} is active already.", profile=options["profile"])))
         elif options["wait"]:
             self._wait(switch, options["timeout"])
         else:
-            self.stdout.write(f"Asked for: switch {switch.id}. Look at it with manage.py model_status.")
+            self.stdout.write(
+                say_here(
+                    fill_in("Asked for: switch {id}. Look at it with manage.py model_status.", id=switch.id)
+                )
+            )
 
     def _show_plan(self, options: Mapping[str, Any]) -> None:
         plan = preview_switch(_to_request(options))
         for line in describe_plan(plan):
             self.stdout.write(line)
-        self.stdout.write("Dry run: nothing was changed.")
+        self.stdout.write(say_here(fill_in("Dry run: nothing was changed.")))
         if not plan.is_accepted:
             sys.exit(_judge_refusals(problem.code for problem in plan.refusals))
 
     def _request(self, options: Mapping[str, Any]) -> Switch | None:
         requested = request_switch(_to_request(options), find_actor())
         if requested.outcome is RequestOutcome.JOINED:
-            self.stdout.write(describe_joining(requested.taken_over))
+            self.stdout.write(say_here(describe_joining(requested.taken_over)))
         for problem in requested.plan.overridden:
-            self.stdout.write(f"Forced, in spite of: {problem.message}")
+            self.stdout.write(say_here(fill_in("Forced, in spite of: {message}", message=problem.message)))
         return requested.switch
 
     def _wait(self, switch: Switch, timeout_s: float | None) -> None:
@@ -112,7 +118,7 @@ class Command(BaseCommand):
             self.stdout.write(describe_end(end))
             code = find_exit_code(end)
         else:
-            self.stderr.write(_explain_early_end(end, switch))
+            self.stderr.write(say_here(_explain_early_end(end, switch)))
             code = end
         if code is not ExitCode.ACTIVE:
             sys.exit(code)
@@ -133,15 +139,21 @@ def _to_request(options: Mapping[str, Any]) -> SwitchRequest:
 
 def _check(options: Mapping[str, Any]) -> None:
     if options["keep_context"] and options["max_model_len"] is None:
-        raise refuse_input("--keep-context goes with --max-model-len: it is what is kept")
+        raise refuse_input(fill_in("--keep-context goes with --max-model-len: it is what is kept"))
     if len(options["reason"]) > LONGEST_REASON:
-        raise refuse_input(f"--reason takes {LONGEST_REASON} characters")
+        raise refuse_input(fill_in("--reason takes {most} characters", most=LONGEST_REASON))
     length = options["max_model_len"]
     if length is not None and not SHORTEST_CONTEXT <= length <= LONGEST_CONTEXT:
-        raise refuse_input(f"--max-model-len is {SHORTEST_CONTEXT} to {LONGEST_CONTEXT}")
+        raise refuse_input(
+            fill_in(
+                "--max-model-len is {least} to {most}",
+                least=SHORTEST_CONTEXT,
+                most=LONGEST_CONTEXT,
+            )
+        )
     drain_timeout_s = options["drain_timeout"]
     if drain_timeout_s is not None and not 0 <= drain_timeout_s <= LONGEST_DRAIN_S:
-        raise refuse_input(f"--drain-timeout is 0 to {LONGEST_DRAIN_S}")
+        raise refuse_input(fill_in("--drain-timeout is 0 to {most}", most=LONGEST_DRAIN_S))
 
 
 def _find_exit_code(error: GatewayError) -> ExitCode:
@@ -159,14 +171,15 @@ def _judge_refusals(codes: Any) -> ExitCode:
 
 def _explain_early_end(end: ExitCode, switch: Switch) -> str:
     cancel = f"manage.py cancel_switch {switch.id}"
-    goes_on = f"The switch goes on. To end it: {cancel}"
+    goes_on = fill_in("The switch goes on. To end it: {command}", command=cancel)
     match end:
         case ExitCode.TIMED_OUT:
-            return f"The time to wait is over. {goes_on}"
+            return fill_in("The time to wait is over. {goes_on}", goes_on=goes_on)
         case ExitCode.NO_SWITCHER:
-            return (
-                "No switcher has been heard of for a while. Start one (manage.py run_switcher): it carries "
-                f"the switch on. To end the switch: {cancel}"
+            return fill_in(
+                "No switcher has been heard of for a while. Start one (manage.py run_switcher): "
+                "it carries the switch on. To end the switch: {command}",
+                command=cancel,
             )
         case _:
-            return f"No longer watching. {goes_on}"
+            return fill_in("No longer watching. {goes_on}", goes_on=goes_on)

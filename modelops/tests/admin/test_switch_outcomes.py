@@ -213,6 +213,19 @@ def test_log_is_searched_and_downloaded(web: Client) -> None:
     assert b"".join(answer.streaming_content).startswith(b"one <b>\nan ERROR here\nline 0\n")
 
 
+def test_page_says_states_and_plan_in_the_readers_language(web: Client) -> None:
+    make_ready("first")
+    switch = fail(ask("first"))
+
+    html = web.get(path_of(switch), headers={"Accept-Language": "ko"}).content.decode()
+
+    for words in ("실패", "다시 시도하고 프로필에 저장", "롤백됨", "평소"):
+        assert words in html
+    own = html.partition('id="switch-page"')[2]
+    for english in (">rolled back<", ">loading<", "start a new one", ">fits", "What can be done", "Usually"):
+        assert english not in own
+
+
 def test_log_is_for_staff_alone(client: Client) -> None:
     make_ready("first")
     switch = ask("first")

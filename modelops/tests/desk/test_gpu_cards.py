@@ -80,3 +80,13 @@ def test_a_card_names_the_profile_whose_engine_was_given_it() -> None:
     cards = [describe_card(make_gpu_reading(index), [engine]) for index in (0, 1)]
 
     assert [card["profile"] for card in cards] == ["pretend", None]
+
+
+def test_the_only_engine_has_the_cards_that_our_processes_are_on() -> None:
+    slot = make_slot()
+    engine = make_engine(slot, "pretend", gpus=[])
+    flip(slot, engine)
+    engine.refresh_from_db()
+    gpus = make_gpu_reading(0, processes=(process(1, is_ours=True),)), make_gpu_reading(1)
+
+    assert [describe_card(gpu, [engine])["profile"] for gpu in gpus] == ["pretend", None]

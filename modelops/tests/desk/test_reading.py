@@ -14,7 +14,8 @@ from django.test.utils import CaptureQueriesContext
 from modelops.desk.reading import DeskReader
 from modelops.domain.fit.specs import GIB
 from modelops.domain.switching.states import SwitchState
-from modelops.hardware import GpuProcess, GpuReading, HardwareProblem, ProblemCode
+from modelops.hardware import GpuProcess, GpuReading
+from modelops.hardware.problems import GPU_IS_LOST, describe_gpu_failure
 from modelops.models import EngineLoad, Slot, Switch
 from modelops.switching.slots import get_slot
 from modelops.tests.fit_rows import make_gpu_reading, record, save_large, save_profile, save_simulated
@@ -156,12 +157,13 @@ def test_quiet_gateway_has_no_alarm() -> None:
 
 def test_lost_card_is_an_alarm_in_the_readers_language() -> None:
     announce_switcher()
-    lost = GpuReading(index=1, problem=HardwareProblem(ProblemCode.GPU_LOST, "GPU 1 is lost.", "Reboot.", 1))
+    lost = GpuReading(index=1, problem=describe_gpu_failure(1, GPU_IS_LOST, "lost"))
     record(make_gpu_reading(0), lost)
 
     assert alarms()["gpu_lost"]["message"].startswith("GPU 1 is lost")
     assert alarms()["gpu_lost"]["level"] == "bad"
-    assert "끊어졌습니다" in alarms("ko")["gpu_lost"]["message"]
+    korean = alarms("ko")["gpu_lost"]["message"]
+    assert korean.startswith("GPU 1") and "lost" not in korean
 
 
 def test_foreign_process_is_named_in_its_alarm() -> None:
@@ -172,7 +174,7 @@ def test_foreign_process_is_named_in_its_alarm() -> None:
     taken = alarms()["memory_taken"]
 
     assert "blender (pid 4711)" in taken["message"]
-    assert "6.0 GiB of GPU 0" in taken["message"]
+    assert taken["message"].startswith("GPU 0: ")
 
 
 def test_hot_card_is_an_alarm() -> None:
@@ -203,6 +205,9 @@ def test_degraded_slot_is_an_alarm_with_the_way_to_its_switch() -> None:
     assert "The KV cache cannot hold it." in degraded["message"]
     assert degraded["advice"] == CAUSE["advice"]
     assert (degraded["target"], degraded["switch"]) == ("switch", str(failed.pk))
+    retry = degraded["remedies"][0]
+    assert retry["title"] == "Retry with max_model_len 2,048 and keep it"
+    assert "max_model_len=2048" in retry["url"]
 
 
 def test_engine_that_was_started_again_is_an_alarm() -> None:

@@ -47,6 +47,15 @@ def test_rest_tells_admins_what_to_do_and_with_which_request(admin: Client, user
     assert hidden == []
 
 
+def test_rest_says_remedies_in_the_callers_language(admin: Client) -> None:
+    make_ready("first")
+    switch = fail(ask("first"))
+
+    told = admin.get(f"/api/models/switches/{switch.id}", headers={"Accept-Language": "ko"}).json()
+
+    assert told["remedies"][0]["title"] == "max_model_len을 2,048(으)로 줄여 다시 시도하고 프로필에 저장"
+
+
 def test_request_of_a_remedy_retries_and_keeps_the_context(admin: Client) -> None:
     (first,) = make_ready("first")
     switch = fail(ask("first"))

@@ -24,7 +24,13 @@ export function loadPlot() {
  * @param {string} name of a custom property
  */
 export function readColour(name) {
-  return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+  // A custom property is both colours of light-dark(); one that is used is the colour that counts.
+  const probe = document.createElement("span");
+  probe.style.color = `var(${name})`;
+  document.body.append(probe);
+  const { color } = getComputedStyle(probe);
+  probe.remove();
+  return color;
 }
 
 /**

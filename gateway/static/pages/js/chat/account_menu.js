@@ -3,7 +3,7 @@
 import { useStore } from "../store.js";
 import { html } from "../ui.js";
 import { language, t } from "../words.js";
-import { Icon } from "./page_icons.js";
+import { Icon } from "./icons.js";
 import { openKeyboardHelp } from "./keyboard_help.js";
 import { MenuButton } from "./menu.js";
 import { stopWatchingModels } from "./model_status.js";

@@ -32,7 +32,7 @@ export function DeleteButton({ thread, message }) {
   if (!isAsking) {
     const askFirst = () => setIsAsking(true);
     return html`<span ref=${place}>
-      <${IconButton} icon="delete" label=${t("Delete")} disabled=${thread.isAnswering} onClick=${askFirst} />
+      <${IconButton} icon="trash" label=${t("Delete")} disabled=${thread.isAnswering} onClick=${askFirst} />
     </span>`;
   }
   const keep = () => {

@@ -5,7 +5,7 @@ import { t, tn } from "../words.js";
 import { changeConversation, restoreConversation, titleOf } from "./conversation_actions.js";
 import { conversationMenu } from "./conversation_menu.js";
 import { useEnter } from "./enter.js";
-import { Icon } from "./page_icons.js";
+import { Icon } from "./icons.js";
 import { MenuButton } from "./menu.js";
 import { pageSettings } from "./page.js";
 

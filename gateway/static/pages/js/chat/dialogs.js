@@ -4,7 +4,7 @@ import { Store, useStore } from "../store.js";
 import { html, useLayoutEffect, useRef, useState } from "../ui.js";
 import { t } from "../words.js";
 import { useEnter } from "./enter.js";
-import { Icon } from "./page_icons.js";
+import { Icon } from "./icons.js";
 
 /** @typedef {ReturnType<typeof html>} Rendered */
 

@@ -6,7 +6,7 @@ import { t } from "../words.js";
 import { changeConversation, titleOf } from "./conversation_actions.js";
 import { closeDialog, Dialog, openDialog } from "./dialogs.js";
 import { createFolder, folders } from "./folders.js";
-import { Icon } from "./page_icons.js";
+import { Icon } from "./icons.js";
 import { showToast } from "./toasts.js";
 
 /** @typedef {import("./conversations.js").Conversation} Conversation */

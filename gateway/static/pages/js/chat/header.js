@@ -8,7 +8,7 @@ import { conversationMenu } from "./conversation_menu.js";
 import { opened } from "./conversations.js";
 import { askForText } from "./dialogs.js";
 import { drawer, isSidebarHidden, openSidebar } from "./drawer.js";
-import { Icon } from "./page_icons.js";
+import { Icon } from "./icons.js";
 import { MenuButton } from "./menu.js";
 import { ModelPicker } from "./model_picker.js";
 import { openSettings } from "./settings_panel.js";

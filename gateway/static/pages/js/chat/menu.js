@@ -1,12 +1,12 @@
 // @ts-check
 /** A button that opens a menu: arrows, Home, End, Escape and the first letters work as in any menu. */
 import { html, useLayoutEffect, useRef, useState } from "../ui.js";
-import { Icon } from "./page_icons.js";
+import { Icon } from "./icons.js";
 
 /**
  * @typedef {object} MenuItem
  * @property {string} label
- * @property {import("./page_icons.js").IconName} [icon]
+ * @property {import("./icons.js").IconName} [icon]
  * @property {() => void} [run]
  * @property {string} [href] a link in place of `run`
  * @property {boolean} [isDanger]

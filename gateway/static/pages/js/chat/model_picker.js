@@ -5,7 +5,7 @@ import { html, useEffect } from "../ui.js";
 import { language, t } from "../words.js";
 import { choices } from "./choices.js";
 import { Dialog, openDialog } from "./dialogs.js";
-import { Icon } from "./page_icons.js";
+import { Icon } from "./icons.js";
 import { cancelSwitch, openSwitchDialog } from "./model_switching.js";
 import { isStatusOld, loadProfiles, loadStartSeconds, modelStatus, nameOfProfile, profiles, startSeconds } from "./model_status.js";
 import { aboutDuration, contextWords, wordForState, wordForVerdict, wordsForUse } from "./model_words.js";

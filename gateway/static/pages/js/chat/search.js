@@ -6,7 +6,7 @@ import { html, useEffect, useRef, useState } from "../ui.js";
 import { formatDate, t, tn } from "../words.js";
 import { titleOf } from "./conversation_actions.js";
 import { closeDrawer } from "./drawer.js";
-import { Icon } from "./page_icons.js";
+import { Icon } from "./icons.js";
 import { cutByMatches, findInTitle } from "./search_marks.js";
 
 /** @typedef {{text: string, matches: [number, number][]}} Snippet */

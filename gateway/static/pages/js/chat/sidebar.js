@@ -6,7 +6,7 @@ import { t } from "../words.js";
 import { AccountMenu } from "./account_menu.js";
 import { ConversationList } from "./conversation_list.js";
 import { closeDrawer, closeSidebar, drawer, isSidebarHidden } from "./drawer.js";
-import { Icon } from "./page_icons.js";
+import { Icon } from "./icons.js";
 import { CONTROL } from "./keyboard_help.js";
 import { startConversation } from "./page_keys.js";
 import { SearchBox, SearchResults, searchText } from "./search.js";

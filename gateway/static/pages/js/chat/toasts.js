@@ -3,7 +3,7 @@
 import { Store, useStore } from "../store.js";
 import { html, useEffect, useLayoutEffect, useRef } from "../ui.js";
 import { t } from "../words.js";
-import { Icon } from "./page_icons.js";
+import { Icon } from "./icons.js";
 
 /**
  * @typedef {object} Toast

@@ -21,6 +21,24 @@ import { makeId } from "./message.js";
 const settings = JSON.parse(document.getElementById("page-settings")?.textContent ?? "{}");
 const MEBIBYTE = 1024 * 1024;
 
+/** The server takes few of an account at a time; another tab may send some, too. */
+const AT_A_TIME = 2;
+let running = 0;
+/** @type {(() => void)[]} */
+const waiting = [];
+
+/** @template T @param {() => Promise<T>} send */
+async function inTurn(send) {
+  if (running >= AT_A_TIME) await new Promise((resolve) => waiting.push(() => resolve(undefined)));
+  running += 1;
+  try {
+    return await send();
+  } finally {
+    running -= 1;
+    waiting.shift()?.();
+  }
+}
+
 /** What is attached to the message that is being written. */
 export class Uploads {
   /** @type {Store<Upload[]>} */
@@ -87,7 +105,7 @@ export class Uploads {
     this.list.set((list) => [...list, { key, name: file.name, preview, progress: 0, part: null, problem }]);
     if (problem) return;
     try {
-      const stored = await post(file, (progress) => this.#change(key, { progress }));
+      const stored = await inTurn(() => post(file, (progress) => this.#change(key, { progress })));
       const { id, kind, name, media_type, size_bytes } = stored;
       this.#change(key, { progress: 1, part: { type: kind, file_id: id, name, media_type, size_bytes } });
     } catch (error) {

@@ -5,7 +5,7 @@ import { html } from "../ui.js";
 import { t, tn } from "../words.js";
 import { showView, view } from "./conversations.js";
 import { createFolder, deleteFolder, folders, renameFolder } from "./folders.js";
-import { Icon } from "./page_icons.js";
+import { Icon } from "./icons.js";
 import { MenuButton } from "./menu.js";
 import { pageSettings } from "./page.js";
 

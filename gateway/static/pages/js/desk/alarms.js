@@ -21,7 +21,10 @@ function AlarmView({ alarm }) {
   return html`<div class="notice ${alarm.level === "bad" ? "is-error" : "is-warning"}" data-alarm=${alarm.code}>
     <p><strong>${grade}: ${alarm.message}</strong></p>
     <p>${alarm.advice}</p>
-    ${way && html`<div class="notice-actions"><a class="button" href=${way.href}>${way.name}</a></div>`}
+    ${(way || alarm.remedies.length > 0) && html`<div class="notice-actions">
+      ${alarm.remedies.map((remedy) => html`<a key=${remedy.url} class="button" href=${remedy.url}>${remedy.title}</a>`)}
+      ${way && html`<a class="button" href=${way.href}>${way.name}</a>`}
+    </div>`}
   </div>`;
 }
 

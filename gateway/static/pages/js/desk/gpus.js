@@ -68,7 +68,7 @@ function listParts(memory) {
     { name: t("weights"), bytes: memory.weights, part: "part-1" },
     { name: t("KV cache"), bytes: memory.kv_cache, part: "part-2" },
     { name: t("rest of the engine"), bytes: memory.engine_rest, part: "part-3" },
-    { name: t("other processes"), bytes: memory.others, part: "part-4" },
+    { name: t("others and driver"), bytes: memory.others, part: "part-4" },
     { name: t("free"), bytes: memory.free, part: "part-free" },
   ];
 }

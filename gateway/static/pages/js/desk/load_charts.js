@@ -18,6 +18,7 @@ import { desk } from "./feed.js";
 
 const HEIGHT = 130;
 const HOUR_MS = 3600 * 1000;
+const FEW_VALUES = 40;
 
 /** @param {{slot: string}} props */
 export function LoadCharts({ slot }) {
@@ -121,10 +122,17 @@ function describeChart(lines, width) {
       {},
       ...lines.map((line) => ({
         ...{ label: line.label, stroke: readColour(line.colour), width: 2, spanGaps: true },
-        points: { show: false },
+        // A value without neighbours is no line.
+        points: { size: 4, fill: readColour(line.colour), show: hasFewValues },
       })),
     ],
   };
+}
+
+/** @type {(plot: {data: import("uplot").AlignedData}, line: number) => boolean} */
+function hasFewValues(plot, line) {
+  const values = plot.data[line] ?? [];
+  return [...values].filter((value) => value !== null).length <= FEW_VALUES;
 }
 
 /** @type {(plot: unknown, low: number, high: number) => [number, number]} */

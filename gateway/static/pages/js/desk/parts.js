@@ -86,7 +86,8 @@
  * @property {string} switch_url
  * @property {string} fit_url
  */
-/** @typedef {{code: string, level: "bad" | "warn", message: string, advice: string, target: string, switch: string}} Alarm */
+/** @typedef {{code: string, level: "bad" | "warn", message: string, advice: string, target: string, switch: string,
+ *   remedies: {title: string, url: string}[]}} Alarm */
 /** @typedef {{day: string, requests: number, failed: number, prompt_tokens: number, completion_tokens: number, users: number}} UsageToday */
 /**
  * @typedef {object} DeskParts
