@@ -8,6 +8,7 @@ reads by itself, from its own environment, so it differs from a process of its o
 from __future__ import annotations
 
 import ctypes
+import functools
 import gc
 import importlib
 import json
@@ -70,9 +71,17 @@ def preload() -> None:
     package = importlib.import_module(PURE_PACKAGE)
     for module in pkgutil.walk_packages(package.__path__, f"{PURE_PACKAGE}."):
         importlib.import_module(module.name)
+    share_authorities()
     # What is shared with the children stays shared.
     gc.collect()
     gc.freeze()
+
+
+def share_authorities() -> None:
+    """Read them once: every client of httpx does so by itself, and none speaks TLS in a test."""
+    transport: Any = importlib.import_module("httpx._transports.default")
+    transport.create_ssl_context = functools.cache(transport.create_ssl_context)
+    transport.create_ssl_context(verify=True, cert=None, trust_env=False)
 
 
 def serve(channel: socket.socket) -> dict[str, Any] | None:

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-STORE_FIXTURES = frozenset({"db", "transactional_db", "stores"})
+DATABASE_FIXTURES = frozenset({"db", "transactional_db"})
+STORE_FIXTURES = DATABASE_FIXTURES | {"stores"}
 """Whoever uses one of them, himself or by other fixtures, touches what a run is on."""
 
 
@@ -39,20 +40,34 @@ def find_parts(item: pytest.Item) -> frozenset[Part]:
         return frozenset({Part.MACHINE})
     if "services" in marks:
         return frozenset({Part.SERVICES})
-    touches_stores = "django_db" in marks or STORE_FIXTURES.intersection(getattr(item, "fixturenames", ()))
+    touches_stores = uses_database(item) or STORE_FIXTURES.intersection(getattr(item, "fixturenames", ()))
     return frozenset({Part.EMBEDDED, Part.SERVICES} if touches_stores else {Part.EMBEDDED})
 
 
-def leave_out_repetitions(items: Iterable[pytest.Item]) -> list[pytest.Item]:
-    """What of the part on services runs while somebody works.
+def uses_database(item: pytest.Item) -> bool:
+    """In the process of the tests."""
+    fixtures = getattr(item, "fixturenames", ())
+    return item.get_closest_marker("django_db") is not None or not DATABASE_FIXTURES.isdisjoint(fixtures)
 
-    That is every test, but of one whose cases run on SQLite as well only the first case and a quarter of the
-    others. Which ones follows from their names, so that it is the same everywhere and every day.
+
+def choose_sample(items: Iterable[pytest.Item], part: Part) -> list[pytest.Item]:
+    """What of a part runs while somebody works: little of what runs on both stores is done twice.
+
+    A test whose stores only other processes use runs on one of the two. A test that uses the database in this
+    process has all of its cases on SQLite, on services the first and a quarter of the others. Which ones is
+    decided by their names, so that it is the same everywhere. What runs in one part is never left out.
     """
     kept, known = [], set()
     for item in items:
         test = (item.path, getattr(item, "originalname", item.name))
-        if test not in known or len(find_parts(item)) == 1 or zlib.crc32(item.name.encode()) % 4 == 0:
+        number = zlib.crc32(f"{item.path.name} {item.name}".encode())
+        if len(find_parts(item)) == 1:
+            is_kept = True
+        elif not uses_database(item):
+            is_kept = (number % 2 == 0) == (part is Part.EMBEDDED)
+        else:
+            is_kept = part is Part.EMBEDDED or test not in known or number % 4 == 0
+        if is_kept:
             kept.append(item)
         known.add(test)
     return kept

@@ -15,7 +15,7 @@ import hypothesis
 import pytest
 
 from gateway.tests.budgets import examples, has_full_budget
-from gateway.tests.parts import Part, find_parts, leave_out_repetitions, write_plan
+from gateway.tests.parts import Part, choose_sample, find_parts, write_plan
 
 if TYPE_CHECKING:
     from gateway.tests.databases import Stores
@@ -50,6 +50,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("gateway")
     group.addoption("--part", choices=list(Part), help="run what belongs to this part of the suite")
     group.addoption(
+        "--sample",
+        action="store_true",
+        help="do little twice of what runs on both stores, unless GATEWAY_TEST_BUDGET is full",
+    )
+    group.addoption(
         "--quick",
         action="store_true",
         help="leave out what starts a process, and all that needs more than SQLite",
@@ -70,8 +75,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         write_plan(Path(plan), items, config.rootpath)
     if part := Part.EMBEDDED if config.option.quick else config.option.part:
         chosen = [item for item in items if part in find_parts(item)]
-        if part == Part.SERVICES and not has_full_budget():
-            chosen = leave_out_repetitions(chosen)
+        if config.option.sample and not has_full_budget():
+            chosen = choose_sample(chosen, Part(part))
         config.hook.pytest_deselected(items=list(set(items) - set(chosen)))
         items[:] = chosen
     reason = "needs PostgreSQL + Redis: this is the run on the embedded defaults"

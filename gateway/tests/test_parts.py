@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.tests.parts import Part, find_parts, leave_out_repetitions, read_plan, write_plan
+from gateway.tests.parts import Part, choose_sample, find_parts, read_plan, write_plan
 
 pytest_plugins = ["pytester"]
 
@@ -41,20 +41,26 @@ def test_browser(): ...
 def test_vllm(stores): ...
 """
 
-CASES_OF_A_TEST = """
+CASES_OF_TESTS = """
 import pytest
 
 @pytest.fixture
 def stores(): ...
+@pytest.fixture
+def db(): ...
 
 @pytest.mark.parametrize("number", range(100))
-def test_on_both(stores, number): ...
+def test_of_processes(stores, number): ...
+@pytest.mark.parametrize("number", range(100))
+def test_of_rows(db, number): ...
+@pytest.mark.parametrize("number", range(2))
+def test_of_few_rows(db, number): ...
+def test_without_cases(db): ...
 @pytest.mark.services
 @pytest.mark.parametrize("number", range(100))
 def test_on_services(stores, number): ...
-@pytest.mark.parametrize("number", range(2))
-def test_of_few_cases(stores, number): ...
-def test_without_cases(stores): ...
+@pytest.mark.parametrize("number", range(100))
+def test_of_nothing(number): ...
 """
 
 
@@ -94,19 +100,28 @@ def test_what_touches_a_store_runs_on_both_and_all_else_once(items: list[pytest.
     }
 
 
-def test_no_test_is_left_out_on_services_but_many_of_the_cases_that_run_on_sqlite_too(
-    pytester: pytest.Pytester,
-) -> None:
+def test_sample_has_every_case_on_a_store_and_every_test_of_rows_on_both(pytester: pytest.Pytester) -> None:
     pytester.makeini(INI)
-    items = pytester.getitems(CASES_OF_A_TEST)
+    items = pytester.getitems(CASES_OF_TESTS)
+    embedded, services = (
+        [item.name for item in choose_sample([i for i in items if part in find_parts(i)], part)]
+        for part in (Part.EMBEDDED, Part.SERVICES)
+    )
 
-    kept = leave_out_repetitions(items)
-
-    counts = Counter(item.name.partition("[")[0] for item in kept)
-    assert set(counts) == {"test_on_both", "test_on_services", "test_of_few_cases", "test_without_cases"}
-    assert counts["test_on_services"] == 100
-    assert 10 < counts["test_on_both"] < 40
-    assert kept == [item for item in items if item in kept]
+    assert set(embedded) | set(services) == {item.name for item in items}
+    assert {name for name in set(embedded) & set(services) if "processes" in name} == set()
+    counts = Counter(name.partition("[")[0] for name in embedded)
+    assert 25 < counts.pop("test_of_processes") < 75
+    assert counts == {
+        "test_of_rows": 100,
+        "test_of_few_rows": 2,
+        "test_without_cases": 1,
+        "test_of_nothing": 100,
+    }
+    counts = Counter(name.partition("[")[0] for name in services)
+    assert 10 < counts["test_of_rows"] < 45
+    assert counts["test_of_few_rows"] in {1, 2}
+    assert (counts["test_without_cases"], counts["test_on_services"]) == (1, 100)
 
 
 def test_plan_names_the_files_of_each_part(items: list[pytest.Item], tmp_path: Path) -> None:

@@ -25,6 +25,7 @@ from gateway.tests.databases import Stores
 from gateway.tests.live import GatewayProcess, start_gateway, wait_until
 from gateway.tests.needs import PROJECT
 from gateway.tests.pages.browsers import DESKTOP, PHONE, Visitor, running_chromium, visiting
+from gateway.tests.pages.pictured_desk import show_made_up_desk
 from gateway.tests.pages.pictured_history import MODEL, NOW, READER
 from gateway.tests.pages.pictured_texts import TURNS
 from gateway.tests.pages.test_choices import running_switcher
@@ -162,6 +163,13 @@ def take_pictures(chromium: Browser, gateway: GatewayProcess, variant: Variant, 
         with open_visit() as visitor:
             visitor.page.goto(f"{visitor.url}/sign-in/")
             take_picture(visitor, f"sign-in-{variant.name}")
+    if is_wanted("desk"):
+        with open_visit() as visitor:
+            visitor.page.clock.set_fixed_time(NOW)
+            show_made_up_desk(visitor.context, variant.locale.partition("-")[0])
+            page = visitor.sign_in("/admin/", "admin")
+            page.locator(".load-chart canvas").nth(3).wait_for()
+            take_picture(visitor, f"desk-{variant.name}")
     for name, open_page in PAGES.items():
         if is_wanted(name):
             with open_visit() as visitor:

@@ -96,3 +96,21 @@ def test_what_is_read_stays_where_it_is_when_earlier_messages_arrive(
     text, top = page.evaluate(READ)
     assert text == before[0]
     assert abs(top - before[1]) <= 2
+
+
+INHERITED = """(element) => ["--rows-height", "--rows-start"].map((name) =>
+    getComputedStyle(element).getPropertyValue(name))"""
+
+
+def test_messages_do_not_inherit_what_changes_with_each_line_of_an_answer(
+    visitor: Visitor, long_conversation: str
+) -> None:
+    """Else the style of all of them is computed anew for each line: half of the page's work, once."""
+    page = visitor.sign_in()
+    page.goto(f"{visitor.url}/chat/#{long_conversation}")
+    wait_for_text(page.get_by_role("article").last, "Message 3999.")
+    height, _ = page.locator(".rows").evaluate(INHERITED)
+    _, start = page.locator(".rows-in-view").evaluate(INHERITED)
+    assert "0px" not in (height, start)
+
+    assert page.get_by_role("article").last.evaluate(INHERITED) == ["0px", "0px"]

@@ -16,7 +16,8 @@ import { useLayoutEffect, useReducer, useRef } from "../ui.js";
  * @param {(index: number) => number} options.estimateSize
  * @param {(index: number) => string} options.getItemKey
  * @param {number} options.overscan
- * @param {{current: HTMLElement | null}} rows which gets `--rows-height`, of all, and `--rows-start`, of those in view
+ * @param {{current: HTMLElement | null}} rows which gets `--rows-height`, of all; its child that has those in view
+ *   gets `--rows-start`
  * @returns {Virtualizer<HTMLElement, HTMLElement>}
  */
 export function useVirtualizer(options, rows) {
@@ -39,7 +40,8 @@ export function useVirtualizer(options, rows) {
   useLayoutEffect(() => {
     // Before it scrolls, which the height before would bound.
     rows.current?.style.setProperty("--rows-height", `${virtualizer.getTotalSize()}px`);
-    rows.current?.style.setProperty("--rows-start", `${virtualizer.getVirtualItems()[0]?.start ?? 0}px`);
+    const inView = /** @type {HTMLElement | null | undefined} */ (rows.current?.firstElementChild);
+    inView?.style.setProperty("--rows-start", `${virtualizer.getVirtualItems()[0]?.start ?? 0}px`);
     virtualizer._willUpdate();
   });
   return virtualizer;
