@@ -47,7 +47,9 @@ from modelops.switching.selectors import (
 )
 from modelops.switching.status import count_remaining_s, describe_detail
 
-PARTS = ("now", "steps", "cause", "events", "log")
+PARTS = ("state", "now", "buttons", "steps", "cause", "events", "log")
+"""Apart where one changes more often: a button that is looked at stays, and not every percent is read out.
+No template of theirs may have a name of Django's: an actions.html would replace that of the list."""
 
 
 def show_switch(request: HttpRequest, site: AdminSite, switch_id: str) -> HttpResponse:

@@ -11,6 +11,7 @@ from typing import Any
 
 import yaml
 
+from gateway.wording import fill_in
 from modelops.domain.errors import FieldError
 
 MOST_BYTES = 256 * 1024
@@ -23,17 +24,19 @@ _PLAIN_TAGS = {f"tag:yaml.org,2002:{name}" for name in ("str", "int", "float", "
 def read_compose(text: str) -> dict[str, Any]:
     """The document as plain values. Raises FieldError, with the line, for what cannot be read."""
     if len(text.encode("utf-8", "replace")) > MOST_BYTES:
-        raise FieldError("compose", f"is larger than {MOST_BYTES // 1024} KiB")
+        raise FieldError("compose", fill_in("is larger than {size} KiB", size=MOST_BYTES // 1024))
     try:
         _refuse_deep(text)
         root = yaml.compose(text, Loader=yaml.SafeLoader)
     except yaml.MarkedYAMLError as exc:
         line = exc.problem_mark.line + 1 if exc.problem_mark else 1
-        raise FieldError("compose", f"line {line}: is not YAML: {exc.problem}") from exc
+        raise FieldError(
+            "compose", fill_in("line {line}: is not YAML: {problem}", line=line, problem=exc.problem)
+        ) from exc
     except yaml.YAMLError as exc:
-        raise FieldError("compose", f"is not YAML: {exc}") from exc
+        raise FieldError("compose", fill_in("is not YAML: {problem}", problem=exc)) from exc
     if not isinstance(root, yaml.MappingNode):
-        raise FieldError("compose", "is no compose file: its top is no mapping")
+        raise FieldError("compose", fill_in("is no compose file: its top is no mapping"))
     values: dict[str, Any] = _NodeReader().read(root, 0)
     return values
 
@@ -45,7 +48,9 @@ def _refuse_deep(text: str) -> None:
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
         if depth > DEEPEST:
             line = event.start_mark.line + 1 if event.start_mark else 1
-            raise FieldError("compose", f"line {line}: nests deeper than {DEEPEST}")
+            raise FieldError(
+                "compose", fill_in("line {line}: nests deeper than {most}", line=line, most=DEEPEST)
+            )
 
 
 @dataclass
@@ -55,7 +60,7 @@ class _NodeReader:
     def read(self, node: yaml.Node, depth: int) -> Any:
         self.visits += 1
         if self.visits > MOST_NODES or depth > DEEPEST:
-            raise FieldError("compose", "its anchors repeat more than can be read")
+            raise FieldError("compose", fill_in("its anchors repeat more than can be read"))
         if isinstance(node, yaml.MappingNode):
             return self._read_mapping(node, depth)
         if isinstance(node, yaml.SequenceNode):
@@ -65,7 +70,9 @@ class _NodeReader:
         try:
             return yaml.constructor.SafeConstructor().construct_object(node)
         except (yaml.YAMLError, ValueError) as exc:
-            raise FieldError("compose", f"line {node.start_mark.line + 1}: {exc}") from exc
+            raise FieldError(
+                "compose", fill_in("line {line}: {problem}", line=node.start_mark.line + 1, problem=exc)
+            ) from exc
 
     def _read_mapping(self, node: yaml.MappingNode, depth: int) -> dict[str, Any]:
         """What a mapping says itself counts before what it merges in."""

@@ -226,6 +226,13 @@ def test_page_says_states_and_plan_in_the_readers_language(web: Client) -> None:
         assert english not in own
 
 
+def test_list_has_its_actions(web: Client) -> None:
+    make_ready("first")
+    advance(ask("first"), SwitchState.ACTIVE)
+
+    assert '<option value="cancel_selected">' in page(web, SWITCHES)
+
+
 def test_log_is_for_staff_alone(client: Client) -> None:
     make_ready("first")
     switch = ask("first")

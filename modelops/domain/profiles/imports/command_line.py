@@ -7,6 +7,7 @@ import shlex
 from collections.abc import Iterator
 from dataclasses import replace
 
+from gateway.wording import fill_in
 from modelops.domain.errors import FieldError
 from modelops.domain.profiles.imports.docker_run import PROGRAMS, is_docker_run, read_docker_run
 from modelops.domain.profiles.imports.engine_call import (
@@ -25,8 +26,11 @@ DEEPEST = 3
 _CONTINUED = re.compile(r"\\[ \t]*\r?\n")
 _PROMPT = re.compile(r"^[ \t]*\$[ \t]+", re.MULTILINE)
 _SEPARATORS = ";&|<>\n"
-_NO_START = "does not start an engine"
-_WANTED = (
+_NO_START = fill_in("does not start an engine")
+_LOG = fill_in("the gateway keeps the engine's log")
+_OPEN_QUOTE = fill_in("has a quotation mark that is not closed")
+_OPEN_LINE = fill_in("ends with a backslash")
+_WANTED = fill_in(
     "holds no start of vLLM: neither `vllm serve MODEL …`, nor `python -m vllm.entrypoints.openai.api_server "
     "--model MODEL …`, nor `docker run … vllm/vllm-openai …`"
 )
@@ -35,7 +39,7 @@ _WANTED = (
 def read_command(text: str, *, depth: int = 0) -> EngineCommand:
     """The one start of an engine in the text. Raises FieldError where there is none, or more than one."""
     if len(text) > MOST_CHARACTERS:
-        raise FieldError("command", f"is longer than {MOST_CHARACTERS} characters")
+        raise FieldError("command", fill_in("is longer than {count} characters", count=MOST_CHARACTERS))
     environment: dict[str, str] = {}
     calls: list[EngineCommand] = []
     left_out: list[LeftOut] = []
@@ -52,7 +56,7 @@ def read_command(text: str, *, depth: int = 0) -> EngineCommand:
     if not calls:
         raise FieldError("command", _WANTED)
     if len(calls) > 1:
-        raise FieldError("command", f"starts {len(calls)} engines: paste one of them")
+        raise FieldError("command", fill_in("starts {count} engines: paste one of them", count=len(calls)))
     call = calls[0]
     return replace(
         call, environment={**environment, **call.environment}, left_out=(*left_out, *call.left_out)
@@ -85,7 +89,7 @@ def _split_commands(text: str, left_out: list[LeftOut]) -> Iterator[tuple[str, .
             if "<" in token or ">" in token:
                 if words and words[-1] in ("1", "2"):
                     words.pop()
-                left_out.append(LeftOut(f"{token} {next(tokens, '')}", "the gateway keeps the engine's log"))
+                left_out.append(LeftOut(f"{token} {next(tokens, '')}", _LOG))
             elif words:
                 yield tuple(words)
                 words = []
@@ -111,7 +115,5 @@ def split_words(text: str) -> list[str]:
     try:
         return list(lexer)
     except ValueError as exc:
-        reason = (
-            "has a quotation mark that is not closed" if "quotation" in str(exc) else "ends with a backslash"
-        )
+        reason = _OPEN_QUOTE if "quotation" in str(exc) else _OPEN_LINE
         raise FieldError("command", reason) from exc

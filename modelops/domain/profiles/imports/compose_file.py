@@ -8,9 +8,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
+from gateway.wording import fill_in, join_texts
 from modelops.domain.errors import FieldError
 from modelops.domain.profiles.imports.command_line import read_command
-from modelops.domain.profiles.imports.docker_run import OURS, REASONS, find_arguments
+from modelops.domain.profiles.imports.docker_run import OURS, REASONS, find_arguments, refuse_image
 from modelops.domain.profiles.imports.engine_call import EngineCommand, LeftOut, find_script
 
 INTERPOLATED = re.compile(r"\$\$|\$\{([A-Za-z_][A-Za-z0-9_]*)(:?-)([^}]*)\}")
@@ -29,17 +30,17 @@ def list_engine_services(document: Mapping[str, Any]) -> dict[str, EngineCommand
     """
     services = document.get("services")
     if not isinstance(services, Mapping):
-        raise FieldError("services", "is missing: a compose file names its containers there")
+        raise FieldError("services", fill_in("is missing: a compose file names its containers there"))
     calls: dict[str, EngineCommand] = {}
     refused: list[str] = []
     for name, service in services.items():
         try:
             calls[str(name)] = read_service(service)
         except FieldError as exc:
-            refused.append(f"{name}: {exc.reason}")
+            refused.append(fill_in("{service}: {reason}", service=name, reason=exc.reason))
     if not calls:
-        said = "; ".join(refused) or "there are no services"
-        raise FieldError("services", f"none of them starts vLLM ({said})")
+        said = join_texts("; ", refused) if refused else fill_in("there are no services")
+        raise FieldError("services", fill_in("none of them starts vLLM ({reasons})", reasons=said))
     return calls
 
 
@@ -48,17 +49,21 @@ def choose_service(calls: Mapping[str, EngineCommand], wanted: str = "") -> Engi
     names = ", ".join(calls)
     if wanted:
         if wanted not in calls:
-            raise FieldError("service", f"there is no engine in {wanted!r}; there is one in: {names}")
+            text = fill_in(
+                "there is no engine in {service}; there is one in: {names}", service=repr(wanted), names=names
+            )
+            raise FieldError("service", text)
         return calls[wanted]
     if len(calls) > 1:
-        raise FieldError("service", f"several services start an engine, choose one: {names}")
+        text = fill_in("several services start an engine, choose one: {names}", names=names)
+        raise FieldError("service", text)
     return next(iter(calls.values()))
 
 
 def read_service(service: Any) -> EngineCommand:
     """One service as a start of an engine. Raises FieldError for one that starts none."""
     if not isinstance(service, Mapping):
-        raise FieldError("service", "is no mapping")
+        raise FieldError("service", fill_in("is no mapping"))
     image = _interpolate(str(service.get("image") or ""))
     entrypoint = _read_words(service, "entrypoint")
     words = (*entrypoint, *_read_words(service, "command"))
@@ -79,7 +84,7 @@ def read_service(service: Any) -> EngineCommand:
 
 
 def _refuse(image: str) -> tuple[str, ...]:
-    raise FieldError("command", f"runs the image {image!r}, which does not look like an image of vLLM")
+    raise refuse_image(image)
 
 
 def _read_words(service: Mapping[str, Any], name: str) -> tuple[str, ...]:
@@ -92,7 +97,7 @@ def _read_words(service: Mapping[str, Any], name: str) -> tuple[str, ...]:
     try:
         return tuple(shlex.split(_interpolate(str(value)), comments=False))
     except ValueError as exc:
-        raise FieldError(name, "has a quotation mark that is not closed") from exc
+        raise FieldError(name, fill_in("has a quotation mark that is not closed")) from exc
 
 
 def _interpolate(text: str) -> str:
@@ -115,7 +120,9 @@ def _read_environment(value: Any) -> tuple[dict[str, str], list[LeftOut]]:
             name, equals, content = str(each).partition("=")
             pairs.append((name, content if equals else None))
     known = {name: _interpolate(content) for name, content in pairs if content is not None}
-    unknown = [LeftOut(name, "its value is not in the file") for name, content in pairs if content is None]
+    unknown = [
+        LeftOut(name, fill_in("its value is not in the file")) for name, content in pairs if content is None
+    ]
     return known, unknown
 
 
@@ -142,7 +149,7 @@ def _explain_rest(service: Mapping[str, Any]) -> Iterator[LeftOut]:
     """What of the service is about its container, which the gateway makes itself."""
     for device in _list_devices(service):
         if device.get("count") not in (None, "all", -1):
-            reason = "the number of cards follows from the tensor and pipeline parallel sizes"
+            reason = fill_in("the number of cards follows from the tensor and pipeline parallel sizes")
             yield LeftOut(f"count: {device['count']}", reason)
     for name in service:
         if name not in _READ or name == "env_file":

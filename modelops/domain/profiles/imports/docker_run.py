@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
+from gateway.wording import fill_in
 from modelops.domain.errors import FieldError
 from modelops.domain.profiles.imports.engine_call import EngineCommand, LeftOut, find_server, refuse_variables
 
@@ -33,12 +34,12 @@ SHORT = {
     "c": "cpu-shares",
     "a": "attach",
 }
-OURS = "containers are made by the gateway, which sets this itself"
+OURS = fill_in("containers are made by the gateway, which sets this itself")
 REASONS: Mapping[str, str] = {
-    "volume": "the gateway mounts the cache of the weights, and nothing else",
-    "mount": "the gateway mounts the cache of the weights, and nothing else",
-    "publish": "the engine's port is only reached by the gateway",
-    "env-file": "names a file, which was not read: put its variables into the text",
+    "volume": fill_in("the gateway mounts the cache of the weights, and nothing else"),
+    "mount": fill_in("the gateway mounts the cache of the weights, and nothing else"),
+    "publish": fill_in("the engine's port is only reached by the gateway"),
+    "env-file": fill_in("names a file, which was not read: put its variables into the text"),
 }
 
 _DEVICES = re.compile(r"""["']?device=([^"']+)["']?""")
@@ -57,7 +58,7 @@ class _Options:
             if equals:
                 self.environment[key] = content
             else:
-                self.left_out.append(LeftOut(key, "its value is not in the text"))
+                self.left_out.append(LeftOut(key, fill_in("its value is not in the text")))
         elif name == "gpus":
             self._take_gpus(value)
         elif name == "entrypoint":
@@ -70,7 +71,7 @@ class _Options:
         if devices:
             self.cards = tuple(name.strip() for name in devices[1].split(",") if name.strip())
         elif value != "all":
-            reason = "the number of cards follows from the tensor and pipeline parallel sizes"
+            reason = fill_in("the number of cards follows from the tensor and pipeline parallel sizes")
             self.left_out.append(LeftOut(f"--gpus {value}", reason))
 
 
@@ -90,7 +91,7 @@ def read_docker_run(words: tuple[str, ...]) -> EngineCommand:
         for name, value in _read_option(rest):
             options.take(name, value)
     if not rest:
-        raise FieldError("command", "`docker run` names no image")
+        raise FieldError("command", fill_in("`docker run` names no image"))
     image = rest.pop(0)
     refuse_variables("image", image)
     return EngineCommand(
@@ -134,4 +135,10 @@ def find_arguments(image: str, words: tuple[str, ...]) -> tuple[str, ...]:
         return words[1:]
     if "vllm" in image or any(word.partition("=")[0] == "--model" for word in words):
         return words
-    raise FieldError("command", f"runs the image {image!r}, which does not look like an image of vLLM")
+    raise refuse_image(image)
+
+
+def refuse_image(image: str) -> FieldError:
+    """To be raised for an image that is given nothing to start either."""
+    text = fill_in("runs the image {image}, which does not look like an image of vLLM", image=repr(image))
+    return FieldError("command", text)

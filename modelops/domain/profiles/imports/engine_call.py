@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
+from gateway.wording import fill_in
 from modelops.domain.errors import FieldError
 
 SERVER_MODULES = ("vllm.entrypoints.openai.api_server", "vllm.entrypoints.cli.main")
@@ -15,7 +16,7 @@ ASSIGNMENT = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)=(.*)", re.DOTALL)
 VARIABLE = re.compile(r"\$(?:\{([A-Za-z_][A-Za-z0-9_]*)[^}]*\}|([A-Za-z_][A-Za-z0-9_]*)|(\())|`")
 
 _PYTHON = re.compile(r"python[0-9.]*")
-_HOW_IT_IS_STARTED = "the gateway starts the engine in its own way"
+_HOW_IT_IS_STARTED = fill_in("the gateway starts the engine in its own way")
 
 
 @dataclass(frozen=True)
@@ -88,14 +89,16 @@ def explain_prefix(words: tuple[str, ...]) -> Iterator[LeftOut]:
 
 
 def find_variables(word: str) -> tuple[str, ...]:
-    """The names of shell variables in a word; "a command" for what a shell would run."""
+    """The names of shell variables in a word; `$(…)` for what a shell would run."""
     if word.startswith("{"):  # JSON, which people put in single quotes
         return ()
-    return tuple(match[1] or match[2] or "a command" for match in VARIABLE.finditer(word))
+    return tuple(match[1] or match[2] or "$(…)" for match in VARIABLE.finditer(word))
 
 
 def refuse_variables(field_name: str, word: str) -> None:
     """Raises FieldError where a word that is needed depends on a variable."""
     if names := find_variables(word):
-        reason = f"uses {names[0]}, whose value is not in the text: write the value in its place"
+        reason = fill_in(
+            "uses {name}, whose value is not in the text: write the value in its place", name=names[0]
+        )
         raise FieldError(field_name, reason)

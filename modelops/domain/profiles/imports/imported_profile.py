@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from gateway.wording import fill_in
 from modelops.domain.profiles.environment import VARIABLES, explain_variable, read_environment
 from modelops.domain.profiles.imports.engine_call import EngineCommand, LeftOut, find_variables
 from modelops.domain.profiles.imports.serve_flags import ImportedFlags, read_arguments
@@ -64,7 +65,8 @@ def _take_image(settings: ImportedFlags, image: str) -> None:
         return
     problems = _try_setting(settings, "image", image)
     settings.left_out += [
-        LeftOut(image, f"{reason}; {DEFAULT_IMAGE} is taken instead") for reason in problems
+        LeftOut(image, fill_in("{reason}; {image} is taken instead", reason=reason, image=DEFAULT_IMAGE))
+        for reason in problems
     ]
 
 
@@ -109,6 +111,6 @@ def _explain_variable(name: str, value: str, problems: Problems) -> Iterator[str
     if name not in KNOWN_VARIABLES:
         yield explain_variable(name)
     elif names := find_variables(value):
-        yield f"uses {names[0]}, whose value is not in the text"
+        yield fill_in("uses {name}, whose value is not in the text", name=names[0])
     else:
         yield from (problem.reason for problem in problems)

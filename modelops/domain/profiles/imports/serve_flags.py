@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
+from gateway.wording import fill_in
 from modelops.domain.errors import FieldError
 from modelops.domain.profiles.extra_flags import EXTRA_FLAGS, REFUSED_FLAGS, SIMULATOR_PREFIX, explain_flag
 from modelops.domain.profiles.imports.engine_call import LeftOut, find_variables, refuse_variables
@@ -89,7 +90,7 @@ def read_arguments(words: tuple[str, ...]) -> ImportedFlags:
         else:
             _take_flag(settings, each)
     if not model:
-        raise FieldError("model", "is not named: neither after `vllm serve` nor with --model")
+        raise FieldError("model", fill_in("is not named: neither after `vllm serve` nor with --model"))
     refuse_variables("model", model)
     _take_model(settings, model)
     return settings
@@ -105,7 +106,7 @@ def _take_model(settings: ImportedFlags, model: str) -> None:
 
 def _take_flag(settings: ImportedFlags, flag: WrittenFlag) -> None:
     if unknown := [name for value in flag.values for name in find_variables(value)]:
-        reason = f"uses {unknown[0]}, whose value is not in the text"
+        reason = fill_in("uses {name}, whose value is not in the text", name=unknown[0])
         settings.left_out.append(LeftOut(f"--{flag.name}", reason))
     elif flag.name == SERVED_NAMES:
         _take_names(settings, flag.values)
@@ -134,7 +135,7 @@ def _take_known(settings: ImportedFlags, flag: WrittenFlag) -> None:
         target = _list_targets().get(name)
         target = target if target is not None and target.kind.is_switch else None
     if name.startswith(SIMULATOR_PREFIX):
-        settings.left_out.append(LeftOut(str(flag), "is for the simulated engine alone"))
+        settings.left_out.append(LeftOut(str(flag), fill_in("is for the simulated engine alone")))
         return
     if target is None or name in REFUSED_FLAGS:
         settings.left_out.append(LeftOut(str(flag), explain_flag(name)))
@@ -156,7 +157,7 @@ def _read_values(kind: Kind, name: str, values: tuple[str, ...], *, is_off: bool
         said = values[0].lower() if values else "true"
         return (said == "true") is not is_off
     if not values:
-        raise FieldError(name, "has no value")
+        raise FieldError(name, fill_in("has no value"))
     word = SYNONYMS.get(name, {}).get(values[0], values[0])
     problem: FieldError | None = None
     for candidate in _list_readings(word):
@@ -166,7 +167,7 @@ def _read_values(kind: Kind, name: str, values: tuple[str, ...], *, is_off: bool
             return list(read) if isinstance(read, tuple) else read
         if not isinstance(candidate, list):  # which nobody has written
             problem = problems[0]
-    raise problem or FieldError(name, "cannot be read")
+    raise problem or FieldError(name, fill_in("cannot be read"))
 
 
 def _list_readings(word: str) -> Iterator[Any]:
@@ -191,7 +192,7 @@ def _split_flags(words: tuple[str, ...], left_out: list[LeftOut]) -> tuple[str, 
         word = rest.pop(0)
         if not word.startswith("-"):
             if model:
-                left_out.append(LeftOut(word, "stands where no flag takes it"))
+                left_out.append(LeftOut(word, fill_in("stands where no flag takes it")))
             model = model or word
             continue
         if word.strip("-"):
