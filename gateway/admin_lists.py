@@ -12,6 +12,7 @@ from django.contrib.admin.views.main import ChangeList
 from django.core.paginator import EmptyPage, Page, Paginator
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
+from django.utils.translation import gettext_lazy
 
 from gateway.ids import first_id_at, parse_id
 
@@ -133,7 +134,7 @@ def typed(
 class UntilFilter(TypedFilter):
     """The rows up to the end of a day (UTC), by the time in their ids. Searches then start there."""
 
-    title = "day, and earlier"
+    title = gettext_lazy("day, and earlier")
     parameter_name = "until"
     input_type = "date"
 
