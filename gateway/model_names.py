@@ -19,7 +19,18 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as translate_lazily  # no literals: texts come from here
 from django.utils.translation import override
 
+from gateway.wording import Translatable
+
 Model = type[models.Model]
+
+BETTER_SAID: tuple[Translatable, ...] = (
+    "Select %s to view",
+    "Select %s to change",
+    "View %s",
+    "0 of %(cnt)s selected",
+    "%(sel)s of %(cnt)s selected",
+)
+"""Texts of Django's admin whose Korean reads badly: ours goes before Django's."""
 
 OWN_APPS = ("accounts", "conversations", "modelops")
 ENGINE_VALUES = frozenset({"dtype", "kv_cache_dtype", "quantization"})

@@ -199,7 +199,7 @@ def show_fit(request: HttpRequest, site: AdminSite) -> HttpResponse:
 def show_hardware(request: HttpRequest, site: AdminSite) -> HttpResponse:
     """The newest reading, its problems with advice, and the curves of the last readings of that machine."""
     newest = load_history(limit=1)
-    context: dict[str, Any] = {**site.each_context(request), "title": "Hardware", "sample": None}
+    context: dict[str, Any] = {**site.each_context(request), "title": gettext("Hardware"), "sample": None}
     if newest:
         sample = newest[0]
         history = load_history(host=sample.host, limit=SHOWN_SAMPLES)
