@@ -5,56 +5,47 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
-from django.apps import apps
-from django.utils.text import capfirst
-from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy
 
 from accounts.models import AuditEvent
-from gateway.wording import Translatable, fill_text, say
 
 MOST_SHOWN = 120
 WITHOUT_BEFORE = frozenset({AuditEvent.Action.KEY_ISSUED})
 """Actions whose lists are what something has, and no pairs of before and after."""
-_LABELS: Mapping[str, object] = dict(AuditEvent.Action.choices)
-_OF_OTHERS: Mapping[str, Translatable] = {
-    "switch_requested": "Switch requested",
-    "switch_changed": "Switch changed",
-    "switch_cancelled": "Switch cancelled",
-    "slot_moved": "Slot moved",
-    "profiles_loaded": "Profiles loaded",
-    "preload_requested": "Preload requested",
-    "preload_cancelled": "Preload cancelled",
+_LABELS: Mapping[str, object] = dict(AuditEvent.Action.choices) | {
+    "conversation_viewed": gettext_lazy("Conversation looked at"),
+    "conversation_list_viewed": gettext_lazy("Beginnings of conversations looked at"),
+    "conversation_deleted": gettext_lazy("Conversation deleted"),
+    "conversations_purged": gettext_lazy("Old conversations removed"),
+    "message_viewed": gettext_lazy("Message looked at"),
+    "message_list_viewed": gettext_lazy("Beginnings of messages looked at"),
+    "message_deleted": gettext_lazy("Message deleted"),
+    "modelprofile_created": gettext_lazy("Profile added"),
+    "modelprofile_changed": gettext_lazy("Profile changed"),
+    "modelprofile_deleted": gettext_lazy("Profile deleted"),
+    "preload_cancelled": gettext_lazy("Preloading of weights cancelled"),
+    "preload_requested": gettext_lazy("Preloading of weights asked for"),
+    "profiles_loaded": gettext_lazy("Profiles loaded from the YAML"),
+    "retentionrule_created": gettext_lazy("Retention rule added"),
+    "retentionrule_changed": gettext_lazy("Retention rule changed"),
+    "retentionrule_deleted": gettext_lazy("Retention rule deleted"),
+    "slot_moved": gettext_lazy("Slot moved to another box"),
+    "switch_requested": gettext_lazy("Switch asked for"),
+    "switch_changed": gettext_lazy("Switch changed"),
+    "switch_cancelled": gettext_lazy("Switch cancelled"),
 }
-_DONE_TO_ROWS: Mapping[str, Translatable] = {
-    "created": "{kind} created",
-    "changed": "{kind} changed",
-    "deleted": "{kind} deleted",
-    "viewed": "{kind} viewed",
-}
-"""What `gateway.audit` records of any row, behind the name of its model."""
+"""What the other parts of the gateway put on record goes by names of its own."""
 
 
 def say_action(action: str) -> str:
-    """What was done; for an action that nobody named its code, in plain letters."""
-    if label := _LABELS.get(action) or _OF_OTHERS.get(action):
-        return say(str(label), gettext)
-    model, _, done = action.rpartition("_")
-    kind = _name_model(model)
-    if kind and done in _DONE_TO_ROWS:
-        return say(fill_text(_DONE_TO_ROWS[done], {"kind": capfirst(kind)}), gettext)
-    return action.replace("_", " ").capitalize()
-
-
-def _name_model(model: str) -> str:
-    """In the active language; empty for what is no model of ours."""
-    found = (each for each in apps.get_models() if each._meta.model_name == model)
-    return str(next((each._meta.verbose_name for each in found), ""))
+    """What was done; for an action of another part of the gateway its name, in plain letters."""
+    return str(_LABELS.get(action) or action.replace("_", " ").capitalize())
 
 
 def say_changes(event: AuditEvent) -> str:
     """`role: user → admin`: each field with what it was and what it is, in one short line."""
-    told = _say if event.action in WITHOUT_BEFORE else _say_change
-    line = ", ".join(f"{name}: {told(change)}" for name, change in event.changes.items())
+    say = _say if event.action in WITHOUT_BEFORE else _say_change
+    line = ", ".join(f"{name}: {say(change)}" for name, change in event.changes.items())
     return line if len(line) <= MOST_SHOWN else f"{line[: MOST_SHOWN - 1]}…"
 
 

@@ -35,11 +35,11 @@ MODELS = ("qwen2.5-7b-instruct", "llama-3.1-8b-instruct")
 def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "gateway.settings")
     django.setup()
-    users = make_users()
-    fill_messages(users, int(sys.argv[1]))
-    fill_accounts(users)
-    fill_belongings(users)
     fill_models()
+    users = make_users()
+    fill_accounts(users)
+    fill_messages(users, int(sys.argv[1]))
+    fill_belongings(users)
     analyse()
 
 
@@ -189,7 +189,7 @@ def fill_models() -> None:
     slot, profile = get_slot(), ModelProfile.objects.order_by("pk")[0]
     for number in range(PROFILES - ModelProfile.objects.count()):
         profile.pk, profile._state.adding = None, True
-        profile.slug = f"copy-{number}"
+        profile.slug, profile.is_default = f"copy-{number}", False
         profile.save(force_insert=True)
     now = datetime.datetime.now(datetime.UTC)
     moments = [now - datetime.timedelta(hours=SWITCHES - number) for number in range(SWITCHES)]

@@ -11,7 +11,8 @@ from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.views.main import ChangeList
 from django.core.paginator import EmptyPage, Page, Paginator
 from django.db.models import Q, QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy
 
 from gateway.ids import first_id_at, parse_id
@@ -33,11 +34,21 @@ class DeclaredFilters(admin.ModelAdmin):  # type: ignore[type-arg]  # not subscr
     Django lets any column be filtered for, so that `?digest__startswith=` would read one a letter at a time.
     """
 
+    show_full_result_count = False
+    """What a search finds is counted once, without the rows that it does not find."""
+
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
         name, _separator, kind = lookup.partition("__")
         if name == self.date_hierarchy and kind in {"year", "month", "day"}:
             return True
         return kind in LOOKUPS and name in {_parameter_of(each) for each in self.get_list_filter(request)}
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Named for what it lists: Django's "Select … to change" is wordy, and no Korean in Korean."""
+        title = capfirst(str(self.opts.verbose_name_plural))
+        return super().changelist_view(request, {"title": title, **(extra_context or {})})
 
 
 def _parameter_of(list_filter: Any) -> str:
@@ -121,6 +132,11 @@ def typed(
         title = shown
         parameter_name = field
         suggestions = offered
+
+        def __init__(self, request: HttpRequest, params: Any, model: Any, model_admin: Any) -> None:
+            super().__init__(request, params, model, model_admin)
+            if not title:  # in the reader's language
+                self.title = str(model._meta.get_field(field).verbose_name)
 
         def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
             value = self.value()

@@ -85,14 +85,6 @@ def list_model_names(shown: Iterable[Model]) -> Iterator[Name]:
         for field in [*meta.local_fields, *meta.local_many_to_many]:
             yield from _attributes(field, model.__module__, "verbose_name", "help_text")
             yield from _list_choices(field, model.__module__)
-        for inner in vars(model).values():
-            if isinstance(inner, type) and issubclass(inner, models.TextChoices):
-                # Of columns that take others, too; whoever shows them translates them.
-                yield from (Name(str(label), model.__module__, _keep) for label in inner.labels)
-
-
-def _keep(_text: Any) -> None:
-    """Members of an enum stay as they are."""
 
 
 def _name_many(plural: Any) -> str:

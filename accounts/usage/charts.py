@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any, Literal
 
-from django.db.models import F, Q, Sum
+from django.db.models import F, Q
 
 from accounts.usage.report import Row, UsageQuery, describe_sums, sum_columns
 
@@ -51,10 +51,11 @@ class UsageChart:
 
 
 def load_chart(query: UsageQuery, by: Kind | None) -> UsageChart:
-    """What `query` is about, day by day, and by accounts or models if wanted; four queries at most."""
+    """What `query` is about, day by day, and by accounts or models if wanted; three queries at most."""
     days = _list_days(query.first_day, query.last_day)
-    everything = ChartLine(None, "", _align(query.rows.values("day").annotate(**_used()), days))
-    totals = describe_sums(query.rows.aggregate(**sum_columns()))
+    by_day: list[Any] = list(query.rows.values("day").annotate(**sum_columns()))
+    everything = ChartLine(None, "", _align(by_day, days))
+    totals = describe_sums({name: sum(row[name] for row in by_day) for name in sum_columns()})
     if by is None:
         return UsageChart(days, everything, (), (), totals)
     column, name = NAMED[by]
@@ -75,23 +76,17 @@ def _load_lines(
     query: UsageQuery, column: str, wanted: Sequence[tuple[Any, str, Row]], days: tuple[date, ...]
 ) -> list[ChartLine]:
     rows = query.rows.filter(Q(**{f"{column}__in": [key for key, _name, _sums in wanted]}))
-    found = list(rows.values(column, "day").annotate(**_used()))
+    found = list(rows.values(column, "day").annotate(**sum_columns()))
     return [
         ChartLine(key, name, _align((row for row in found if row[column] == key), days))
         for key, name, _sums in wanted
     ]
 
 
-def _used() -> dict[str, Any]:
-    return {
-        "used_requests": Sum("requests"),
-        "used_tokens": Sum(F("prompt_tokens") + F("completion_tokens")),
-    }
-
-
 def _align(rows: Iterable[Mapping[str, Any]], days: Sequence[date]) -> tuple[DayOfChart, ...]:
     """A value for each day, zeros where there is no row."""
-    known = {row["day"]: DayOfChart(int(row["used_requests"]), int(row["used_tokens"])) for row in rows}
+    sums = {row["day"]: describe_sums(row) for row in rows}
+    known = {day: DayOfChart(each["requests"], each["total_tokens"]) for day, each in sums.items()}
     return tuple(known.get(day, DayOfChart(0, 0)) for day in days)
 
 

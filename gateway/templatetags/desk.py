@@ -14,20 +14,11 @@ from django import template
 from django.conf import settings
 from django.urls import reverse
 from django.utils.functional import Promise
-from django.utils.text import capfirst
-from django.utils.translation import get_language, gettext, gettext_lazy
+from django.utils.translation import get_language, gettext_lazy
 
 from gateway.page_modules import list_imported_modules
-from gateway.wording import say
 
 register = template.Library()
-
-
-@register.filter
-def capitalised(text: str) -> str:
-    """`capfirst` for texts of `gateway.wording`, which would come out of that in English."""
-    said: str = capfirst(say(text, gettext))
-    return said
 
 
 @dataclass(frozen=True)

@@ -130,7 +130,9 @@ def start_gateway(
             gateway.stop(signal.SIGTERM)
 
 
-def wait_until(condition: Any, *, timeout_s: float = 10.0, what: str = "the condition") -> Any:
+def wait_until(
+    condition: Any, *, timeout_s: float = 10.0, what: str = "the condition", poll_s: float = 0.02
+) -> Any:
     """`condition()`'s first true value. Fails the test when it stays false."""
     deadline = time.monotonic() + timeout_s
     while True:
@@ -138,4 +140,4 @@ def wait_until(condition: Any, *, timeout_s: float = 10.0, what: str = "the cond
             return value
         if time.monotonic() > deadline:
             raise AssertionError(f"waited {timeout_s:g} s for {what}")
-        time.sleep(0.02)
+        time.sleep(poll_s)

@@ -25,6 +25,8 @@ TESTS_FAILED = 1
 NO_TESTS = 5
 IN_TWO_PROCESSES = ("-n", "2", "--dist", "loadfile")
 """The largest part would end long after the others."""
+BEHIND_THE_LONGEST = ("nice", "-n", "5")
+"""The part on the machine is one process after another, which nothing that is done beside it may hold up."""
 POLL_S = 0.05
 END_TIMEOUT_S = 10.0
 
@@ -163,6 +165,8 @@ class Suite:
             command.append("--sample")
         if part is Part.EMBEDDED and not self._paths:
             command += IN_TWO_PROCESSES
+        if part is not Part.MACHINE:
+            command = [*BEHIND_THE_LONGEST, *command]
         environment = {k: v for k, v in os.environ.items() if k not in {"DATABASE_URL", "REDIS_URL"}}
         if part is Part.SERVICES:
             environment |= self._unused_stores.pop()

@@ -18,6 +18,7 @@ from gateway.tests.databases import ADMIN_PASSWORD, USER_PASSWORD, Stores
 from gateway.tests.live import GatewayProcess, start_gateway, wait_until
 
 WAIT_S = 15
+MESSAGE_TOO_BIG = 1009
 PARTS = {"serving", "live", "load", "gpus", "profiles", "recent", "usage", "alarms"}
 
 
@@ -143,6 +144,15 @@ def test_desk_closes_when_its_session_ends(web: GatewayProcess) -> None:
         browser.post("/sign-out/", data={"csrfmiddlewaretoken": token[1]})
 
         assert closing_code(socket) == SIGNED_OUT
+
+
+def test_what_a_desk_says_is_not_listened_to_and_may_not_be_long(web: GatewayProcess) -> None:
+    with open_socket(web, token=web.token("admin")) as socket:
+        next_desk(socket)
+        socket.send("hello")
+        socket.send("x" * 10_000)
+
+        assert closing_code(socket) == MESSAGE_TOO_BIG
 
 
 def test_events_and_polling_say_what_the_socket_says(web: GatewayProcess) -> None:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 from django.conf import settings
+from django.template import Context, Template
+from django.utils import translation
 
 from gateway.conf import BASE_DIR
+from gateway.templatetags.texts import sentence
 from gateway.translations.catalogues import (
     LANGUAGES,
     CatalogueFile,
@@ -28,6 +32,7 @@ from gateway.translations.extraction import (
     read_template,
 )
 from gateway.translations.literals import words_in_components, words_in_python, words_in_template
+from gateway.wording import fill_in
 
 RUN = "run `python -m gateway.translations`, translate what it names, and run it again"
 
@@ -187,3 +192,22 @@ FieldError("name", "is missing")
 
 def test_catalogues_are_where_django_looks() -> None:
     assert [BASE_DIR / "locale"] == settings.LOCALE_PATHS
+
+
+@pytest.mark.parametrize("path", list(files_of(["templates"], "*.html")), ids=named)
+def test_templates_capitalise_no_text_that_is_still_to_be_translated(path: Path) -> None:
+    capitalised = re.findall(r"\{\{\s*([\w.]+)\|capfirst", path.read_text())
+
+    assert [
+        each for each in capitalised if not each.endswith(("verbose_name_plural", "display", "text"))
+    ] == []
+
+
+def test_sentence_is_in_the_readers_language() -> None:
+    said = fill_in("The model did not answer a first question: {error}.", error="x")
+
+    with translation.override("ko"):
+        shown = Template("{% load texts %}{{ said|sentence }}").render(Context({"said": said}))
+
+    assert shown == "모델이 첫 확인 질문에 답하지 못했습니다: x."
+    assert sentence("one card is enough") == "One card is enough."

@@ -118,14 +118,3 @@ def test_korean_letters_take_two_columns() -> None:
 def test_every_language_says_it_is_english_where_nothing_is_known() -> None:
     with override("ko"):
         assert say(fill_in("No such text {x}", x=1), gettext) == "No such text 1"
-
-
-def test_text_is_translated_before_it_gets_its_capital() -> None:
-    text = fill_in("the GPUs are not known: nothing has read them yet")
-
-    with override("ko"):
-        korean = Template("{% load desk %}{{ text|capitalised }}").render(Context({"text": text}))
-    english = Template("{% load desk %}{{ text|capitalised }}").render(Context({"text": text}))
-
-    assert korean == "GPU 정보를 아직 읽지 못해 알 수 없습니다"
-    assert english == "The GPUs are not known: nothing has read them yet"

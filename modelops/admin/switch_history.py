@@ -47,7 +47,9 @@ from modelops.switching.selectors import (
 )
 from modelops.switching.status import count_remaining_s, describe_detail
 
-PARTS = ("now", "steps", "cause", "events", "log")
+PARTS = ("state", "now", "buttons", "steps", "cause", "events", "log")
+"""Apart where one changes more often: a button that is looked at stays, and not every percent is read out.
+No template of theirs may have a name of Django's: an actions.html would replace that of the list."""
 
 
 def show_switch(request: HttpRequest, site: AdminSite, switch_id: str) -> HttpResponse:
@@ -185,23 +187,19 @@ def describe_outcome(switch: Switch) -> dict[str, Any]:
 
 
 def describe_causes(switch: Switch) -> dict[str, Any]:
-    """Why it failed and what helps; nothing of a switch that somebody ended."""
-    if not switch.root_cause or ended_by_request(switch):
-        return {
-            "cause": None,
-            "restore_cause": None,
-            "buttons": [],
-            "can_switch_again": ended_by_request(switch),
-        }
-    cause = RootCause.parse(switch.root_cause)
-    return {
-        "cause": translate_cause(cause),
-        "restore_cause": translate_cause(RootCause.parse(switch.restore_cause))
-        if switch.restore_cause
-        else None,
-        "buttons": [] if switch.is_live else make_buttons(cause, switch.to_profile, switch.slot.slug),
-        "can_switch_again": False,
-    }
+    """Why it failed, and why going back did, with what helps; nothing of a switch that somebody ended."""
+    if ended_by_request(switch):
+        return {"can_switch_again": True}
+    found: dict[str, Any] = {}
+    for name, values, slug in (
+        ("cause", switch.root_cause, switch.to_profile),
+        ("restore_cause", switch.restore_cause, switch.from_profile),
+    ):
+        if values:
+            cause = RootCause.parse(values)
+            buttons = [] if switch.is_live else make_buttons(cause, slug, switch.slot.slug)
+            found[name] = {**translate_cause(cause), "buttons": buttons}
+    return found
 
 
 def translate_cause(cause: RootCause) -> dict[str, str]:

@@ -11,11 +11,15 @@ import contextlib
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
+import structlog
+
 from gateway.batching import BatchWorker
 from gateway.errors import DependencyUnavailable
 from modelops.desk.reading import read_desk
 from modelops.desk.snapshot import TROUBLE, DeskSnapshot, Known, write_message
 from modelops.serving.external_engine import ExternalView
+
+log = structlog.get_logger()
 
 SETTLED_PERIOD_S = 1.8
 """Below the time after which an idle worker gives its connection back: connecting costs more than reading."""
@@ -81,7 +85,7 @@ class DeskFeed:
         self._is_closed = False
         self.snapshot: DeskSnapshot | None = None
         self.is_in_trouble = False
-        """The database did not answer: what was read before may be old."""
+        """The last reading failed, as without a database: what was read before may be old."""
 
     @property
     def follower_count(self) -> int:
@@ -127,7 +131,9 @@ class DeskFeed:
     async def _read_once(self) -> None:
         try:
             snapshot = await self._worker.submit(read_desk, self._see_external())
-        except DependencyUnavailable:  # the worker has logged it
+        except Exception as exc:
+            if not isinstance(exc, DependencyUnavailable):  # which the worker has logged
+                log.exception("desk_not_read")
             has_news = not self.is_in_trouble
             self.is_in_trouble = True
         else:

@@ -12,8 +12,9 @@ from django.utils.translation import gettext, override
 from gateway.wording import say_all
 
 LANGUAGES = ("en", "ko")
-TROUBLE = b'{"type":"trouble","code":"database_unavailable"}'
-"""What a replica says that cannot read the database: the desks keep what they have, and say how old it is."""
+TROUBLE = b'{"type":"trouble","code":"not_read"}'
+"""What a replica says that cannot read, as without a database: the desks keep what they have, and say how old
+it is."""
 
 Known = Mapping[str, bytes]
 """The parts that a desk has been sent, encoded."""

@@ -24,7 +24,7 @@ _PLAIN_TAGS = {f"tag:yaml.org,2002:{name}" for name in ("str", "int", "float", "
 def read_compose(text: str) -> dict[str, Any]:
     """The document as plain values. Raises FieldError, with the line, for what cannot be read."""
     if len(text.encode("utf-8", "replace")) > MOST_BYTES:
-        raise FieldError("compose", fill_in("is larger than {most} KiB", most=MOST_BYTES // 1024))
+        raise FieldError("compose", fill_in("is larger than {size} KiB", size=MOST_BYTES // 1024))
     try:
         _refuse_deep(text)
         root = yaml.compose(text, Loader=yaml.SafeLoader)
@@ -49,8 +49,7 @@ def _refuse_deep(text: str) -> None:
         if depth > DEEPEST:
             line = event.start_mark.line + 1 if event.start_mark else 1
             raise FieldError(
-                "compose",
-                fill_in("line {line}: nests deeper than {levels} levels", line=line, levels=DEEPEST),
+                "compose", fill_in("line {line}: nests deeper than {most}", line=line, most=DEEPEST)
             )
 
 

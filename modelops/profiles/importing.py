@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from gateway.errors import InvalidRequest
+from gateway.wording import end_sentence
 from modelops.domain.errors import FieldError
 from modelops.domain.profiles.imports.command_line import read_command
 from modelops.domain.profiles.imports.compose_file import choose_service, list_engine_services
@@ -42,4 +43,4 @@ def import_compose(text: str, service: str = "") -> ImportedProfile:
 
 
 def to_invalid_request(error: FieldError) -> InvalidRequest:
-    return InvalidRequest(f"{error.field}: {error.reason}.", param=error.field)
+    return InvalidRequest(end_sentence(error.wording), param=error.field)

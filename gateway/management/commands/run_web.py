@@ -22,6 +22,7 @@ from gateway.web_processes import WebProcesses, shared_metrics
 
 START_FAILED = 3
 PACKAGES = ("gateway", "accounts", "conversations", "chat", "modelops")
+WS_MAX_BYTES = 4096
 HUNG_S = 30
 """A process whose interpreter does nothing for that long is replaced."""
 
@@ -97,6 +98,8 @@ class Command(BaseCommand):
             server_header=False,
             # The peer's address is the peer's: whoever trusts a proxy's word for it says so explicitly.
             proxy_headers=False,
+            # Nobody is listened to on a WebSocket: uvicorn's own bound is 16 MiB a message.
+            ws_max_size=WS_MAX_BYTES,
             timeout_graceful_shutdown=(
                 int(config.shutdown_timeout_s) if shutdown_timeout_s is None else shutdown_timeout_s
             ),

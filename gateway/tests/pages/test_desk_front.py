@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -204,6 +205,30 @@ def test_desk_says_that_it_is_behind_while_the_gateway_is_away_and_comes_back(
         expect(status).to_have_attribute("data-feed", "live", timeout=SWITCH_TIMEOUT_MS)
         for expected in ("WebSocket connection", "Failed to load resource"):
             operator.forgive(expected)
+
+
+def test_desk_says_that_the_server_cannot_read_until_it_can(chromium: Browser, site: GatewayProcess) -> None:
+    sockets: list[WebSocketRoute] = []
+    usage = {"day": "2026-01-01", "requests": 5, "failed": 0, "users": 1}
+    told = {"type": "desk", "parts": {"usage": usage | {"prompt_tokens": 1, "completion_tokens": 1}}}
+
+    def greet(socket: WebSocketRoute) -> None:
+        sockets.append(socket)
+        socket.send(json.dumps(told))
+
+    with visiting(chromium, site.url) as visitor:
+        visitor.context.route_web_socket("**/ws/modelops/**", greet)
+        page = visitor.sign_in("/admin/", "admin")
+        status = page.locator(".desk-feed")
+        expect(status).to_have_text("Live")
+
+        sockets[0].send('{"type":"trouble","code":"not_read"}')
+        sockets[0].send('{"type":"ping"}')
+        expect(status).to_contain_text("The server cannot read how things are")
+        expect(page.get_by_role("heading", name="Today")).to_be_visible()
+
+        sockets[0].send(json.dumps(told))
+        expect(status).to_have_text("Live")
 
 
 def test_desk_of_an_ended_session_says_so(chromium: Browser, site: GatewayProcess) -> None:

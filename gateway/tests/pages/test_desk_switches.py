@@ -101,7 +101,7 @@ def ask_for(page: Page, url: str, slug: str) -> None:
 
 
 def expect_badge(page: Page, text: str) -> None:
-    expect(page.locator("#switch-now .badge")).to_have_text(text, timeout=SWITCH_TIMEOUT_MS)
+    expect(page.locator("#switch-state .badge")).to_have_text(text, timeout=SWITCH_TIMEOUT_MS)
 
 
 def test_failed_switch_shows_its_cause_and_the_first_button_mends_it(

@@ -95,6 +95,10 @@ def _list_lines(status: Mapping[str, Any]) -> Iterator[str]:
                 )
                 if line
             )
+            yield from (
+                f"  - {remedy['title']}" + (f": {remedy['command']}" if remedy["command"] else "")
+                for remedy in slot["last_error"]["remedies"]
+            )
         if slot["retry_at"]:
             yield say_here(
                 fill_in("  next try at {at}; at once with manage.py switch_model", at=slot["retry_at"])

@@ -231,3 +231,14 @@ def test_what_comes_back_is_validated_like_any_profile(web: Client, sent: str) -
 
     assert response.status_code == 400
     assert not ModelProfile.objects.exists()
+
+
+@pytest.mark.usefixtures("hub")
+def test_reasons_are_said_in_the_readers_language(web: Client) -> None:
+    line = f"vllm serve {NAME} stray"
+
+    found = web.post(FIND, {"by": "command", "command-command": line}, headers={"accept-language": "ko"})
+    refused = web.post(FIND, {"by": "command", "command-command": "ls"}, headers={"accept-language": "ko"})
+
+    assert "어떤 플래그에도 속하지 않습니다" in found.content.decode()
+    assert "vLLM을 시작하는 명령이 없습니다" in refused.content.decode()

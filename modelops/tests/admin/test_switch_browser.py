@@ -144,7 +144,7 @@ def test_operator_switches_watches_it_advance_and_sees_it_end(
     page.fill("#id_reason", "trying it out")
     page.get_by_role("button", name="Switch to second").click()
 
-    now, current = page.locator("#switch-now"), page.locator("#switch-steps tr[aria-current=step]")
+    now, current = page.locator("#switch-page"), page.locator("#switch-steps tr[aria-current=step]")
     now.get_by_text("Requested", exact=True).wait_for()
     switcher.advance("planned", detail="fetching weights")
     now.get_by_text("fetching weights").wait_for()
@@ -213,7 +213,7 @@ def test_operator_cancels_and_reads_why_another_one_failed(
     page.get_by_role("link", name="first", exact=True).click()
     page.get_by_role("link", name="Switch to this profile").click()
     page.get_by_role("button", name="Switch to first").click()
-    now = page.locator("#switch-now")
+    now = page.locator("#switch-page")
     now.get_by_text("Requested", exact=True).wait_for()
     switcher.advance("starting")
     now.get_by_text("Starting", exact=True).wait_for()

@@ -20,15 +20,15 @@ class FakeWorker:
     def __init__(self) -> None:
         self.load = 0
         self.reads = 0
-        self.is_away = False
+        self.failure: Exception | None = None
         self.next_read = asyncio.Event()
 
     async def submit(self, handler: Any, item: Any) -> DeskSnapshot:
         self.reads += 1
         self.next_read.set()
         self.next_read = asyncio.Event()
-        if self.is_away:
-            raise DependencyUnavailable
+        if self.failure is not None:
+            raise self.failure
         parts = {"load": str(self.load).encode(), "live": b"[]"}
         english, korean = b'["hot"]', '["뜨거움"]'.encode()
         return DeskSnapshot({"en": {**parts, "alarms": english}, "ko": {**parts, "alarms": korean}})
@@ -106,17 +106,18 @@ async def test_nothing_is_sent_while_nothing_changes(worker: FakeWorker, feed: D
         waiting.cancel()
 
 
-async def test_a_replica_without_its_database_says_so_once_and_comes_back_with_everything(
-    worker: FakeWorker, feed: DeskFeed
+@pytest.mark.parametrize("failure", [DependencyUnavailable(), ValueError("a row that makes no sense")])
+async def test_a_replica_that_cannot_read_says_so_once_and_comes_back_with_everything(
+    worker: FakeWorker, feed: DeskFeed, failure: Exception
 ) -> None:
     async with feed.following("en") as follower:
         await follower.next()
-        worker.is_away = True
+        worker.failure = failure
         trouble = read(await follower.next())
-        worker.is_away = False
+        worker.failure = None
         after = read(await follower.next())
 
-    assert trouble == {"type": "trouble", "code": "database_unavailable"}
+    assert trouble == {"type": "trouble", "code": "not_read"}
     assert set(after["parts"]) == {"load", "live", "alarms"}
 
 

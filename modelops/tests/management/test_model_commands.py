@@ -62,6 +62,7 @@ def test_status_is_told_in_words_and_as_the_api_does() -> None:
     assert "default: switching, serves first" in output
     assert "first → second: loading, phase weights, 43 %, shard 2 of 4" in output
     assert "last error: the KV cache cannot hold it." in output
+    assert "- Retry with max_model_len 2,048 and keep it: manage.py switch_model second" in output
     assert "switcher: running on gpu-box" in output
     assert (content["state"], content["progress"], content["last_error"]["evidence"]) == (
         "switching",

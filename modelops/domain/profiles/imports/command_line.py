@@ -27,7 +27,10 @@ _CONTINUED = re.compile(r"\\[ \t]*\r?\n")
 _PROMPT = re.compile(r"^[ \t]*\$[ \t]+", re.MULTILINE)
 _SEPARATORS = ";&|<>\n"
 _NO_START = fill_in("does not start an engine")
-_WANTED = (
+_LOG = fill_in("the gateway keeps the engine's log")
+_OPEN_QUOTE = fill_in("has a quotation mark that is not closed")
+_OPEN_LINE = fill_in("ends with a backslash")
+_WANTED = fill_in(
     "holds no start of vLLM: neither `vllm serve MODEL …`, nor `python -m vllm.entrypoints.openai.api_server "
     "--model MODEL …`, nor `docker run … vllm/vllm-openai …`"
 )
@@ -36,7 +39,7 @@ _WANTED = (
 def read_command(text: str, *, depth: int = 0) -> EngineCommand:
     """The one start of an engine in the text. Raises FieldError where there is none, or more than one."""
     if len(text) > MOST_CHARACTERS:
-        raise FieldError("command", fill_in("is longer than {most} characters", most=MOST_CHARACTERS))
+        raise FieldError("command", fill_in("is longer than {count} characters", count=MOST_CHARACTERS))
     environment: dict[str, str] = {}
     calls: list[EngineCommand] = []
     left_out: list[LeftOut] = []
@@ -86,9 +89,7 @@ def _split_commands(text: str, left_out: list[LeftOut]) -> Iterator[tuple[str, .
             if "<" in token or ">" in token:
                 if words and words[-1] in ("1", "2"):
                     words.pop()
-                left_out.append(
-                    LeftOut(f"{token} {next(tokens, '')}", fill_in("the gateway keeps the engine's log"))
-                )
+                left_out.append(LeftOut(f"{token} {next(tokens, '')}", _LOG))
             elif words:
                 yield tuple(words)
                 words = []
@@ -114,9 +115,5 @@ def split_words(text: str) -> list[str]:
     try:
         return list(lexer)
     except ValueError as exc:
-        reason = (
-            fill_in("has a quotation mark that is not closed")
-            if "quotation" in str(exc)
-            else fill_in("ends with a backslash")
-        )
+        reason = _OPEN_QUOTE if "quotation" in str(exc) else _OPEN_LINE
         raise FieldError("command", reason) from exc

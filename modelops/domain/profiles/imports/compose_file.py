@@ -11,7 +11,7 @@ from typing import Any
 from gateway.wording import fill_in, join_texts
 from modelops.domain.errors import FieldError
 from modelops.domain.profiles.imports.command_line import read_command
-from modelops.domain.profiles.imports.docker_run import OURS, REASONS, find_arguments
+from modelops.domain.profiles.imports.docker_run import OURS, REASONS, find_arguments, refuse_image
 from modelops.domain.profiles.imports.engine_call import EngineCommand, LeftOut, find_script
 
 INTERPOLATED = re.compile(r"\$\$|\$\{([A-Za-z_][A-Za-z0-9_]*)(:?-)([^}]*)\}")
@@ -37,10 +37,10 @@ def list_engine_services(document: Mapping[str, Any]) -> dict[str, EngineCommand
         try:
             calls[str(name)] = read_service(service)
         except FieldError as exc:
-            refused.append(fill_in("{field}: {reason}", field=name, reason=exc.reason))
+            refused.append(fill_in("{service}: {reason}", service=name, reason=exc.reason))
     if not calls:
         said = join_texts("; ", refused) if refused else fill_in("there are no services")
-        raise FieldError("services", fill_in("none of them starts vLLM ({said})", said=said))
+        raise FieldError("services", fill_in("none of them starts vLLM ({reasons})", reasons=said))
     return calls
 
 
@@ -49,19 +49,14 @@ def choose_service(calls: Mapping[str, EngineCommand], wanted: str = "") -> Engi
     names = ", ".join(calls)
     if wanted:
         if wanted not in calls:
-            raise FieldError(
-                "service",
-                fill_in(
-                    "there is no engine in {wanted}; there is one in: {names}",
-                    wanted=repr(wanted),
-                    names=names,
-                ),
+            text = fill_in(
+                "there is no engine in {service}; there is one in: {names}", service=repr(wanted), names=names
             )
+            raise FieldError("service", text)
         return calls[wanted]
     if len(calls) > 1:
-        raise FieldError(
-            "service", fill_in("several services start an engine, choose one: {names}", names=names)
-        )
+        text = fill_in("several services start an engine, choose one: {names}", names=names)
+        raise FieldError("service", text)
     return next(iter(calls.values()))
 
 
@@ -89,10 +84,7 @@ def read_service(service: Any) -> EngineCommand:
 
 
 def _refuse(image: str) -> tuple[str, ...]:
-    raise FieldError(
-        "command",
-        fill_in("runs the image {image}, which does not look like an image of vLLM", image=repr(image)),
-    )
+    raise refuse_image(image)
 
 
 def _read_words(service: Mapping[str, Any], name: str) -> tuple[str, ...]:

@@ -135,7 +135,10 @@ def find_arguments(image: str, words: tuple[str, ...]) -> tuple[str, ...]:
         return words[1:]
     if "vllm" in image or any(word.partition("=")[0] == "--model" for word in words):
         return words
-    raise FieldError(
-        "command",
-        fill_in("runs the image {image}, which does not look like an image of vLLM", image=repr(image)),
-    )
+    raise refuse_image(image)
+
+
+def refuse_image(image: str) -> FieldError:
+    """To be raised for an image that is given nothing to start either."""
+    text = fill_in("runs the image {image}, which does not look like an image of vLLM", image=repr(image))
+    return FieldError("command", text)

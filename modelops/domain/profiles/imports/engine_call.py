@@ -89,10 +89,10 @@ def explain_prefix(words: tuple[str, ...]) -> Iterator[LeftOut]:
 
 
 def find_variables(word: str) -> tuple[str, ...]:
-    """The names of shell variables in a word; "a command" for what a shell would run."""
+    """The names of shell variables in a word; `$(…)` for what a shell would run."""
     if word.startswith("{"):  # JSON, which people put in single quotes
         return ()
-    return tuple(match[1] or match[2] or fill_in("a command") for match in VARIABLE.finditer(word))
+    return tuple(match[1] or match[2] or "$(…)" for match in VARIABLE.finditer(word))
 
 
 def refuse_variables(field_name: str, word: str) -> None:

@@ -65,10 +65,7 @@ def _take_image(settings: ImportedFlags, image: str) -> None:
         return
     problems = _try_setting(settings, "image", image)
     settings.left_out += [
-        LeftOut(
-            image,
-            fill_in("{reason}; {image} is taken instead", reason=reason, image=DEFAULT_IMAGE),
-        )
+        LeftOut(image, fill_in("{reason}; {image} is taken instead", reason=reason, image=DEFAULT_IMAGE))
         for reason in problems
     ]
 

@@ -12,7 +12,7 @@ import { readDesk } from "./calls.js";
  * @typedef {object} FeedState
  * @property {"starting" | "live" | "behind" | "signed-out"} state `behind`: what is shown may be old
  * @property {Way} way by which the last message came
- * @property {boolean} hasDatabase false while the server says that it cannot read its database
+ * @property {boolean} canRead false while the server says that it cannot read how things are
  * @property {number} heardAt of the server, in milliseconds
  */
 
@@ -29,7 +29,7 @@ const CLOSED_FOR_GOOD = new Set([4401, 4403]);
 
 /** Parts of the desk by name; empty until the first message. */
 export const desk = new Store(/** @type {import("./parts.js").DeskParts} */ ({}));
-export const feed = new Store(/** @type {FeedState} */ ({ state: "starting", way: "websocket", hasDatabase: true, heardAt: 0 }));
+export const feed = new Store(/** @type {FeedState} */ ({ state: "starting", way: "websocket", canRead: true, heardAt: 0 }));
 
 /** @param {Partial<FeedState>} change */
 const note = (change) => feed.set((before) => ({ ...before, ...change }));
@@ -39,11 +39,16 @@ export function takeMessage(text, way) {
   const message = JSON.parse(text);
   const heardAt = Date.now();
   if (message.type === "trouble") {
-    note({ state: "behind", hasDatabase: false, heardAt, way });
+    note({ state: "behind", canRead: false, heardAt, way });
     return;
   }
-  if (message.type === "desk") desk.set((before) => ({ ...before, ...message.parts }));
-  note({ state: "live", hasDatabase: true, heardAt, way });
+  if (message.type !== "desk") {
+    // It is there, which says nothing of what it can read.
+    note({ heardAt, way });
+    return;
+  }
+  desk.set((before) => ({ ...before, ...message.parts }));
+  note({ state: "live", canRead: true, heardAt, way });
 }
 
 /** Follow the desk until the page is left. */
@@ -116,7 +121,7 @@ async function pollForAWhile() {
     } catch (error) {
       const status = /** @type {{status?: number}} */ (error).status;
       if (status === 401 || status === 403) return "signed-out";
-      note({ state: "behind", hasDatabase: status !== 503 });
+      note({ state: "behind", canRead: status !== 503 });
     }
     await pause(POLL_PERIOD_MS);
   }

@@ -7,7 +7,7 @@ import { formatTime } from "./desk_words.js";
 import { feed } from "./feed.js";
 
 export function FeedStatus() {
-  const { state, way, hasDatabase, heardAt } = useStore(feed);
+  const { state, way, canRead, heardAt } = useStore(feed);
   const time = heardAt ? formatTime(new Date(heardAt).toISOString()) : "";
   return html`<p class="desk-feed" role="status" data-feed=${state} data-way=${way}>${describe()}</p>`;
 
@@ -15,7 +15,7 @@ export function FeedStatus() {
     if (state === "signed-out") {
       return html`<span class="badge is-bad">${t("Stopped")}</span> ${t("You are signed out.")} <a href=${`/admin/login/?next=${location.pathname}`}>${t("Sign in again")}</a>`;
     }
-    if (!hasDatabase) return html`<span class="badge is-bad">${t("Behind")}</span> ${t("The server cannot read its database. What you see may be old.")}`;
+    if (!canRead) return html`<span class="badge is-bad">${t("Behind")}</span> ${t("The server cannot read how things are, perhaps because its database is away. What you see may be old.")}`;
     if (state === "behind") return html`<span class="badge is-warn">${t("Behind")}</span> ${t("Last news at {time}. Connecting again…", { time })}`;
     if (state === "starting") return html`<span class="badge is-quiet">${t("Connecting…")}</span>`;
     if (way === "polling") return html`<span class="badge is-quiet">${t("Every 5 seconds")}</span>`;
