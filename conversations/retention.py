@@ -19,6 +19,7 @@ from conversations.models import Conversation, Message, MessageStatus, Retention
 from conversations.removal import remove_conversations
 from gateway.audit import record_change
 from gateway.conf import get_config
+from gateway.wording import fill_in
 
 MOST_CONVERSATIONS = 100
 MOST_MESSAGES = 10_000
@@ -85,12 +86,12 @@ def read_policies(now: datetime) -> list[Policy]:
     days = get_config().deleted_conversation_days
     return [
         Policy(
-            name=f"Deleted more than {days} days ago",
+            name=fill_in("Deleted more than {days} days ago", days=days),
             conversations=Q(deleted_at__lt=now - timedelta(days=days)),
         ),
         *(
             Policy(
-                name=f"Role {rule.role}, nothing said for {rule.days} days",
+                name=fill_in("Role {role}, nothing said for {days} days", role=rule.role, days=rule.days),
                 conversations=Q(owner__role=rule.role, updated_at__lt=now - timedelta(days=rule.days)),
             )
             for rule in RetentionRule.objects.order_by("role")

@@ -141,6 +141,14 @@ def simulator() -> Iterator[str]:
 
 
 @pytest.fixture(autouse=True)
+def default_language() -> None:
+    """A request in another language leaves it active in its thread, as Django's middleware does."""
+    from django.utils import translation
+
+    translation.deactivate()
+
+
+@pytest.fixture(autouse=True)
 def no_cache_without_stores(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """What the cache is follows from what a run is on; pytest-django sees to databases in the same way."""
     from django.core.cache import CacheHandler
