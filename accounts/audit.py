@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from django.db.models import Model
+from django.utils import translation
 from rest_framework.request import Request
 
 from accounts.change_origin import COMMAND, ChangeOrigin, origin_of
@@ -75,4 +76,6 @@ def _find_origin(request: Requester) -> ChangeOrigin:
 
 
 def _label(target: Model | type[Model]) -> str:
-    return str(target) if isinstance(target, Model) else str(target._meta.verbose_name_plural)
+    """In English, whoever reads what: a trail in the languages of its actors cannot be searched."""
+    with translation.override("en"):
+        return str(target) if isinstance(target, Model) else str(target._meta.verbose_name_plural)

@@ -5,23 +5,59 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
+from django.apps import apps
+from django.utils.text import capfirst
+from django.utils.translation import gettext
+
 from accounts.models import AuditEvent
+from gateway.wording import Translatable, fill_text, say
 
 MOST_SHOWN = 120
 WITHOUT_BEFORE = frozenset({AuditEvent.Action.KEY_ISSUED})
 """Actions whose lists are what something has, and no pairs of before and after."""
 _LABELS: Mapping[str, object] = dict(AuditEvent.Action.choices)
+_OF_OTHERS: Mapping[str, Translatable] = {
+    "conversation_list_viewed": "Beginnings of conversations viewed",
+    "conversations_purged": "Old conversations removed",
+    "message_list_viewed": "Beginnings of messages viewed",
+    "switch_requested": "Switch requested",
+    "switch_changed": "Switch changed",
+    "switch_cancelled": "Switch cancelled",
+    "slot_moved": "Slot moved",
+    "profiles_loaded": "Profiles loaded",
+    "preload_requested": "Preload requested",
+    "preload_cancelled": "Preload cancelled",
+}
+_DONE_TO_ROWS: Mapping[str, Translatable] = {
+    "created": "{kind} created",
+    "changed": "{kind} changed",
+    "deleted": "{kind} deleted",
+    "viewed": "{kind} viewed",
+}
+"""What `gateway.audit` records of any row, behind the name of its model."""
 
 
 def say_action(action: str) -> str:
-    """What was done; for an action of another part of the gateway its name, in plain letters."""
-    return str(_LABELS.get(action) or action.replace("_", " ").capitalize())
+    """What was done; for an action that nobody named its code, in plain letters."""
+    if label := _LABELS.get(action) or _OF_OTHERS.get(action):
+        return say(str(label), gettext)
+    model, _, done = action.rpartition("_")
+    kind = _name_model(model)
+    if kind and done in _DONE_TO_ROWS:
+        return say(fill_text(_DONE_TO_ROWS[done], {"kind": capfirst(kind)}), gettext)
+    return action.replace("_", " ").capitalize()
+
+
+def _name_model(model: str) -> str:
+    """In the active language; empty for what is no model of ours."""
+    found = (each for each in apps.get_models() if each._meta.model_name == model)
+    return str(next((each._meta.verbose_name for each in found), ""))
 
 
 def say_changes(event: AuditEvent) -> str:
     """`role: user → admin`: each field with what it was and what it is, in one short line."""
-    say = _say if event.action in WITHOUT_BEFORE else _say_change
-    line = ", ".join(f"{name}: {say(change)}" for name, change in event.changes.items())
+    told = _say if event.action in WITHOUT_BEFORE else _say_change
+    line = ", ".join(f"{name}: {told(change)}" for name, change in event.changes.items())
     return line if len(line) <= MOST_SHOWN else f"{line[: MOST_SHOWN - 1]}…"
 
 

@@ -19,7 +19,18 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as translate_lazily  # no literals: texts come from here
 from django.utils.translation import override
 
+from gateway.wording import Translatable
+
 Model = type[models.Model]
+
+BETTER_SAID: tuple[Translatable, ...] = (
+    "Select %s to view",
+    "Select %s to change",
+    "View %s",
+    "0 of %(cnt)s selected",
+    "%(sel)s of %(cnt)s selected",
+)
+"""Texts of Django's admin whose Korean reads badly: ours goes before Django's."""
 
 OWN_APPS = ("accounts", "conversations", "modelops")
 ENGINE_VALUES = frozenset({"dtype", "kv_cache_dtype", "quantization"})
@@ -74,6 +85,14 @@ def list_model_names(shown: Iterable[Model]) -> Iterator[Name]:
         for field in [*meta.local_fields, *meta.local_many_to_many]:
             yield from _attributes(field, model.__module__, "verbose_name", "help_text")
             yield from _list_choices(field, model.__module__)
+        for inner in vars(model).values():
+            if isinstance(inner, type) and issubclass(inner, models.TextChoices):
+                # Of columns that take others, too; whoever shows them translates them.
+                yield from (Name(str(label), model.__module__, _keep) for label in inner.labels)
+
+
+def _keep(_text: Any) -> None:
+    """Members of an enum stay as they are."""
 
 
 def _name_many(plural: Any) -> str:

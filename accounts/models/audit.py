@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.db import models
 from django.utils import timezone
+from django.utils.translation import gettext_lazy
 
 from gateway.ids import new_id
 
@@ -24,27 +25,27 @@ class AuditEvent(models.Model):
     """
 
     class Action(models.TextChoices):
-        LOGGED_IN = "logged_in", "Logged in"
-        LOGIN_FAILED = "login_failed", "Log-in failed"
-        LOGGED_OUT = "logged_out", "Logged out"
-        USER_CREATED = "user_created", "Account created"
-        USER_REGISTERED = "user_registered", "Account registered"
-        USER_CHANGED = "user_changed", "Account changed"
-        USER_DELETED = "user_deleted", "Account deleted"
-        ROLE_CHANGED = "role_changed", "Role changed"
-        USER_ACTIVATED = "user_activated", "Account activated"
-        USER_DEACTIVATED = "user_deactivated", "Account deactivated"
-        PASSWORD_CHANGED = "password_changed", "Password changed by its owner"
-        PASSWORD_RESET = "password_reset", "Password reset"
-        SESSIONS_REVOKED = "sessions_revoked", "Sessions ended"
-        SESSION_REUSED = "session_reused", "Session ended: a used refresh token came back"
-        KEY_ISSUED = "key_issued", "API key issued"
-        KEY_CHANGED = "key_changed", "API key changed"
-        KEY_ROTATED = "key_rotated", "API key rotated"
-        KEY_REVOKED = "key_revoked", "API key revoked"
-        LIMIT_CREATED = "limit_created", "Limit set"
-        LIMIT_CHANGED = "limit_changed", "Limit changed"
-        LIMIT_DELETED = "limit_deleted", "Limit removed"
+        LOGGED_IN = "logged_in", gettext_lazy("Logged in")
+        LOGIN_FAILED = "login_failed", gettext_lazy("Log-in failed")
+        LOGGED_OUT = "logged_out", gettext_lazy("Logged out")
+        USER_CREATED = "user_created", gettext_lazy("Account created")
+        USER_REGISTERED = "user_registered", gettext_lazy("Account registered")
+        USER_CHANGED = "user_changed", gettext_lazy("Account changed")
+        USER_DELETED = "user_deleted", gettext_lazy("Account deleted")
+        ROLE_CHANGED = "role_changed", gettext_lazy("Role changed")
+        USER_ACTIVATED = "user_activated", gettext_lazy("Account activated")
+        USER_DEACTIVATED = "user_deactivated", gettext_lazy("Account deactivated")
+        PASSWORD_CHANGED = "password_changed", gettext_lazy("Password changed by its owner")
+        PASSWORD_RESET = "password_reset", gettext_lazy("Password reset")
+        SESSIONS_REVOKED = "sessions_revoked", gettext_lazy("Sessions ended")
+        SESSION_REUSED = "session_reused", gettext_lazy("Session ended: a used refresh token came back")
+        KEY_ISSUED = "key_issued", gettext_lazy("API key issued")
+        KEY_CHANGED = "key_changed", gettext_lazy("API key changed")
+        KEY_ROTATED = "key_rotated", gettext_lazy("API key rotated")
+        KEY_REVOKED = "key_revoked", gettext_lazy("API key revoked")
+        LIMIT_CREATED = "limit_created", gettext_lazy("Limit set")
+        LIMIT_CHANGED = "limit_changed", gettext_lazy("Limit changed")
+        LIMIT_DELETED = "limit_deleted", gettext_lazy("Limit removed")
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     at = models.DateTimeField(default=timezone.now, db_index=True)

@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import pytest
 from django.test import Client, RequestFactory
-from django.utils import timezone
+from django.utils import timezone, translation
 
 from accounts.api_keys import issue_api_key, prune_keys
 from accounts.audit import record_audit
@@ -46,6 +46,17 @@ def test_event_says_who_what_when_and_from_where(mina: User) -> None:
         "request-1",
         {"requests": [60, 10]},
     )
+
+
+def test_event_names_its_target_in_english_whoever_acts(mina: User) -> None:
+    limit = Limit.objects.create(subject="user", user=mina, kind="streams", value=2)
+
+    with translation.override("ko"):
+        labels = [
+            record_audit(origin=COMMAND, action="x", target=target).target_label for target in (User, limit)
+        ]
+
+    assert labels == ["users", "Answers at a time of mina: 2"]
 
 
 @pytest.mark.parametrize("field", ["password", "digest", "key", "token"])

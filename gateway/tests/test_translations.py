@@ -31,7 +31,7 @@ from gateway.translations.extraction import (
     read_script,
     read_template,
 )
-from gateway.translations.literals import words_in_components, words_in_template
+from gateway.translations.literals import words_in_components, words_in_python, words_in_template
 from gateway.wording import fill_in
 
 RUN = "run `python -m gateway.translations`, translate what it names, and run it again"
@@ -43,6 +43,11 @@ ERRORS = [
     path
     for path in files_of(["accounts", "chat", "conversations", "gateway"], "*.py")
     if {"tests", "migrations", "management"}.isdisjoint(path.parts)
+]
+SPEAKING = [
+    path
+    for path in files_of(["accounts", "conversations", "gateway", "modelops"], "*.py")
+    if "tests" not in path.parts and "simulator" not in path.parts
 ]
 SCRIPTS = list(files_of(["gateway/static/pages/js"], "*.js"))
 
@@ -76,6 +81,11 @@ def test_templates_say_nothing_past_the_catalogues(path: Path) -> None:
 @pytest.mark.parametrize("path", SCRIPTS, ids=named)
 def test_components_say_nothing_past_the_catalogues(path: Path) -> None:
     assert words_in_components(path.read_text()) == []
+
+
+@pytest.mark.parametrize("path", SPEAKING, ids=named)
+def test_commands_pages_and_the_engine_room_say_nothing_past_the_catalogues(path: Path) -> None:
+    assert words_in_python(path.read_text()) == []
 
 
 def test_same_texts_compile_to_the_same_bytes() -> None:
@@ -165,6 +175,19 @@ def test_words_past_the_catalogues_are_found() -> None:
 
     assert words_in_template(template) == ["Close", "… Stray words"]
     assert words_in_components(component) == ["Shut", "loose"]
+
+
+def test_words_of_python_past_the_catalogues_are_found() -> None:
+    source = """
+raise refuse_input(f"{name} is no name")
+raise refuse_input(fill_in("{name} is no name", name=name))
+self.stdout.write("Done.")
+self.stdout.write(f"{path}: {size}")
+file.write("Done.")
+FieldError("name", "is missing")
+"""
+
+    assert words_in_python(source) == ["f'{name} is no name'", "'Done.'", "'is missing'"]
 
 
 def test_catalogues_are_where_django_looks() -> None:

@@ -1,7 +1,8 @@
-"""Finds words in templates and components that go past the catalogues: readers would get them in English."""
+"""Finds words that go past the catalogues, in templates, components and Python: they would stay English."""
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Iterator
 from html.parser import HTMLParser
@@ -119,3 +120,45 @@ class _Scanner:
             return False
         self._at = found.end()
         return True
+
+
+SPOKEN_ARGUMENTS = {
+    **{"CommandError": 0, "refuse_input": 0, "report_failure": 0, "ArgumentTypeError": 0},
+    **{"FieldError": 1, "UnknownLayoutError": 0, "PlanProblem": 1, "RootCause": 1, "RuntimeFailure": 0},
+    **{"RuntimeUnavailable": 0, "message_user": 1, "write": 0, "note": 1},
+}
+"""Calls of Python whose argument at this place people read, and so is no plain literal."""
+OUTPUTS = frozenset({"stdout", "stderr"})
+
+
+def words_in_python(source: str) -> list[str]:
+    """The literals and f-strings with words that go to people past the catalogues."""
+    found: list[str] = []
+    for node in ast.walk(ast.parse(source)):
+        match node:
+            case ast.Call(func=ast.Name(id=name) | ast.Attribute(attr=name), args=arguments):
+                place = SPOKEN_ARGUMENTS.get(name)
+                if place is not None and place < len(arguments) and _is_spoken(node.func):
+                    found += _words_of(arguments[place])
+    return found
+
+
+def _is_spoken(called: ast.expr) -> bool:
+    """`write` is many things': of these, the output of a command is meant."""
+    if isinstance(called, ast.Name):
+        return called.id != "write"
+    if not isinstance(called, ast.Attribute) or called.attr != "write":
+        return True
+    return isinstance(called.value, ast.Attribute) and called.value.attr in OUTPUTS
+
+
+def _words_of(argument: ast.expr) -> Iterator[str]:
+    match argument:
+        case ast.Constant(value=str(text)):
+            parts = [text]
+        case ast.JoinedStr(values=values):
+            parts = [str(each.value) for each in values if isinstance(each, ast.Constant)]
+        case _:
+            return
+    if any(WORD.search(part) for part in parts):
+        yield ast.unparse(argument)

@@ -13,13 +13,14 @@ from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
 from django.urls import reverse
+from django.utils.functional import Promise
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from django.utils.translation import gettext
+from django.utils.translation import gettext, gettext_lazy
 
 from modelops.admin.memory_bars import MemoryBar, draw_bar
 from modelops.domain.fit.card_memory import split_memory
-from modelops.domain.fit.report import Suggestion
+from modelops.domain.fit.report import LimitingTerm, Suggestion
 from modelops.domain.fit.report_text import (
     VERDICT_WORDS,
     Line,
@@ -35,6 +36,21 @@ from modelops.fit.profile_fits import ProfileFit, check_profiles, find_gpu_choic
 from modelops.hardware import GpuProcess, GpuReading, HardwareReading, explain_left_out, list_problems
 from modelops.hardware.sampling import SampledReading, load_history
 from modelops.models import HardwareProfile, ModelProfile
+
+LIMIT_WORDS: Mapping[LimitingTerm, Promise] = {
+    LimitingTerm.WEIGHTS: gettext_lazy("weights"),
+    LimitingTerm.ACTIVATION: gettext_lazy("activation"),
+    LimitingTerm.KV_CACHE: gettext_lazy("KV cache"),
+    LimitingTerm.CUDA_GRAPHS: gettext_lazy("CUDA graphs"),
+    LimitingTerm.FREE_MEMORY: gettext_lazy("free memory"),
+    LimitingTerm.GPU_COUNT: gettext_lazy("number of GPUs"),
+    LimitingTerm.PARALLEL_SIZE: gettext_lazy("tensor parallel size"),
+    LimitingTerm.COMPUTE_CAPABILITY: gettext_lazy("compute capability"),
+    LimitingTerm.CONTEXT: gettext_lazy("the model's positions"),
+    LimitingTerm.LAYOUT: gettext_lazy("what is known of the model"),
+    LimitingTerm.INPUT: gettext_lazy("what is known of the GPUs"),
+}
+"""What decides, where something does."""
 
 MOST_REPORTS = 20
 """Each takes a search of up to some 100 ms."""
@@ -100,6 +116,8 @@ class FitView:
     suggestions: Sequence[SuggestionView]
     start: Sequence[StartLine]
     """What was expected of the last good start, and what it measured."""
+    limit: Promise | str = ""
+    """What decides; empty where nothing does."""
 
 
 def view_fit(fit: ProfileFit, choice: GpuChoice, hardware: str = "") -> FitView:
@@ -111,6 +129,7 @@ def view_fit(fit: ProfileFit, choice: GpuChoice, hardware: str = "") -> FitView:
         list_capacity_lines(report),
         [_view_suggestion(each, hardware) for each in report.suggestions],
         list_start_lines(fit.last_start.estimate, fit.last_start.actual) if fit.last_start else (),
+        LIMIT_WORDS.get(report.limit, ""),
     )
 
 
@@ -180,7 +199,7 @@ def show_fit(request: HttpRequest, site: AdminSite) -> HttpResponse:
 def show_hardware(request: HttpRequest, site: AdminSite) -> HttpResponse:
     """The newest reading, its problems with advice, and the curves of the last readings of that machine."""
     newest = load_history(limit=1)
-    context: dict[str, Any] = {**site.each_context(request), "title": "Hardware", "sample": None}
+    context: dict[str, Any] = {**site.each_context(request), "title": gettext("Hardware"), "sample": None}
     if newest:
         sample = newest[0]
         history = load_history(host=sample.host, limit=SHOWN_SAMPLES)

@@ -187,23 +187,19 @@ def describe_outcome(switch: Switch) -> dict[str, Any]:
 
 
 def describe_causes(switch: Switch) -> dict[str, Any]:
-    """Why it failed and what helps; nothing of a switch that somebody ended."""
-    if not switch.root_cause or ended_by_request(switch):
-        return {
-            "cause": None,
-            "restore_cause": None,
-            "buttons": [],
-            "can_switch_again": ended_by_request(switch),
-        }
-    cause = RootCause.parse(switch.root_cause)
-    return {
-        "cause": translate_cause(cause),
-        "restore_cause": translate_cause(RootCause.parse(switch.restore_cause))
-        if switch.restore_cause
-        else None,
-        "buttons": [] if switch.is_live else make_buttons(cause, switch.to_profile, switch.slot.slug),
-        "can_switch_again": False,
-    }
+    """Why it failed, and why going back did, with what helps; nothing of a switch that somebody ended."""
+    if ended_by_request(switch):
+        return {"can_switch_again": True}
+    found: dict[str, Any] = {}
+    for name, values, slug in (
+        ("cause", switch.root_cause, switch.to_profile),
+        ("restore_cause", switch.restore_cause, switch.from_profile),
+    ):
+        if values:
+            cause = RootCause.parse(values)
+            buttons = [] if switch.is_live else make_buttons(cause, slug, switch.slot.slug)
+            found[name] = {**translate_cause(cause), "buttons": buttons}
+    return found
 
 
 def translate_cause(cause: RootCause) -> dict[str, str]:

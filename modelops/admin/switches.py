@@ -17,8 +17,9 @@ from django.utils.translation import gettext, gettext_lazy
 
 from gateway.admin_lists import UncountedAdmin, typed
 from gateway.audit import ReadOnlyAdmin
+from gateway.caller_language import say_here
 from gateway.errors import GatewayError
-from gateway.wording import fill_in, say
+from gateway.wording import Translatable, fill_in, fill_text, say
 from modelops.admin.outcomes import OutcomeFilter, has_shorter_context, make_badge
 from modelops.admin.switch_history import (
     cancel,
@@ -39,7 +40,7 @@ from modelops.switching.selectors import ended_by_request, read_log_tail
 NOT_KNOWN = "–"
 SHOWN_LOG_LINES = 500
 
-SIZE_LABELS = {
+SIZE_LABELS: Mapping[str, Translatable] = {
     "weights_bytes": "weights",
     "activation_bytes": "activation",
     "non_torch_bytes": "outside PyTorch",
@@ -49,7 +50,11 @@ SIZE_LABELS = {
     "max_concurrency": "requests of full context at once",
 }
 """As an estimate names its sizes."""
-LISTED_SIZES = {"weights_bytes": "weights", "kv_cache_bytes": "KV cache", "kv_cache_tokens": "KV tokens"}
+LISTED_SIZES: Mapping[str, Translatable] = {
+    "weights_bytes": "weights",
+    "kv_cache_bytes": "KV cache",
+    "kv_cache_tokens": "KV tokens",
+}
 
 
 @admin.register(Switch)
@@ -85,8 +90,8 @@ class SwitchAdmin(UncountedAdmin, ReadOnlyAdmin):
 
     @admin.display(description=gettext_lazy("from → to"))
     def change(self, row: Switch) -> SafeString:
-        slot = "" if row.slot.slug == DEFAULT_SLOT else f"in {row.slot}"
-        return _stack(row, slot)
+        slot = "" if row.slot.slug == DEFAULT_SLOT else gettext("in {slot}").format(slot=row.slot)
+        return _stack(f"{row.from_profile or gettext('nothing')} → {row.to_profile}", slot)
 
     @admin.display(description=gettext_lazy("outcome"))
     def outcome(self, row: Switch) -> SafeString:
@@ -96,7 +101,9 @@ class SwitchAdmin(UncountedAdmin, ReadOnlyAdmin):
 
     @admin.display(description=gettext_lazy("asked for by"))
     def asked(self, row: Switch) -> SafeString:
-        return _stack(f"{row.actor_name or NOT_KNOWN}, {row.get_via_display()}", row.reason)
+        return _stack(
+            f"{row.actor_name or NOT_KNOWN}, {row.get_via_display()}", say_here(row.get_text("reason"))
+        )
 
     @admin.display(description=gettext_lazy("started (UTC)"))
     def started(self, row: Switch) -> SafeString:
@@ -142,14 +149,15 @@ class EngineAdmin(UncountedAdmin, ReadOnlyAdmin):
 
     @admin.display
     def engine(self, row: Engine) -> SafeString:
-        slot = "" if row.slot.slug == DEFAULT_SLOT else f", in {row.slot}"
-        return _stack(row.name, f"{row.profile}{slot}")
+        if row.slot.slug == DEFAULT_SLOT:
+            return _stack(row.name, row.profile)
+        return _stack(row.name, gettext("{profile}, in {slot}").format(profile=row.profile, slot=row.slot))
 
     @admin.display(description="expected / measured")
     def memory(self, row: Engine) -> SafeString:
         if row.spec.get("engine") == EngineKind.SIMULATOR:
-            return _stack(NOT_KNOWN, "simulated: it uses no GPU")
-        listed = [(label, *_list_sizes(row, name)) for name, label in LISTED_SIZES.items()]
+            return _stack(NOT_KNOWN, gettext("simulated: it uses no GPU"))
+        listed = [(fill_text(label, {}), *_list_sizes(row, name)) for name, label in LISTED_SIZES.items()]
         known = [line for line in listed if line[1:] != (NOT_KNOWN, NOT_KNOWN)]
         return format_html_join("", "<div>{}: {} / {}</div>", known) or _stack(NOT_KNOWN)
 
@@ -160,12 +168,12 @@ class EngineAdmin(UncountedAdmin, ReadOnlyAdmin):
     @admin.display(description="started (UTC)")
     def started(self, row: Engine) -> SafeString:
         took_s = (row.ready_at - row.created_at).total_seconds() if row.ready_at else None
-        ready = "" if took_s is None else f"ready in {took_s:.1f} s"
+        ready = "" if took_s is None else gettext("ready in {seconds} s").format(seconds=f"{took_s:.1f}")
         return _stack(f"{row.created_at:%Y-%m-%d %H:%M:%S}", ready)
 
     @admin.display(description="estimate and actual")
     def sizes(self, row: Engine) -> SafeString:
-        lines = [(label, *_list_sizes(row, name)) for name, label in SIZE_LABELS.items()]
+        lines = [(fill_text(label, {}), *_list_sizes(row, name)) for name, label in SIZE_LABELS.items()]
         return render_to_string("admin/modelops/engine_sizes.html", {"lines": lines})
 
     @admin.display(description="last lines")

@@ -71,7 +71,7 @@ class DockerRuntime:
                     **self._free_space(info["DockerRootDir"]),
                 }
         except RuntimeFailure as exc:
-            return {"problem": str(exc), "code": exc.code}
+            return {"problem": exc.wording, "code": exc.code}
 
     def prefetch(
         self, workload: Workload, report: Callable[[FetchProgress], None], stop: threading.Event

@@ -8,6 +8,7 @@ from modelops.domain.fit.assessment import assess_fit
 from modelops.domain.fit.engine_defaults import USUAL_UTILIZATION
 from modelops.domain.fit.gpu_catalog import complete_gpu
 from modelops.domain.fit.measured_run import MeasuredRun
+from modelops.domain.fit.quantization import parse_quantization
 from modelops.domain.fit.report import MORE_GPUS, FitReport, LimitingTerm, Suggestion, Verdict
 from modelops.domain.fit.specs import (
     CheckpointFacts,
@@ -24,6 +25,8 @@ _PARALLEL_SIZES = (2, 4, 8, 16)
 _LENGTH_STEP = 256
 _SHORTEST_OFFER = 1024
 _MOST_OFFERS = 8
+_LOAD_TIME = "load_time_quantization"
+_LOAD_TIME_METHOD = "fp8"
 _SIBLINGS = (
     (fill_in("a 4-bit (AWQ or GPTQ) variant of the model"), Quantization("awq", 4, 128, 2.5)),
     (fill_in("an FP8 variant of the model"), Quantization("fp8", 8)),
@@ -70,7 +73,7 @@ def find_suggestions(
         return ()
     situation = _Situation(model, settings, gpus, facts, report)
     offers = _check_all(_list_single_changes(situation), report, measured)
-    if not any(offer.is_of_settings for offer in offers):
+    if not any(offer.is_of_settings and offer.kind != _LOAD_TIME for offer in offers):
         offers = _check_all(_list_combinations(situation), report, measured) + offers
     return tuple(offers[:_MOST_OFFERS])
 
@@ -84,8 +87,9 @@ def _check_all(
     for candidate in candidates:
         if candidate.kind in offers:
             continue
-        # Another variant of the model is another model: what was measured says nothing of it.
-        run = measured if candidate.quantization is None else None
+        # Weights of another type are another model: what was measured says nothing of it.
+        is_same = candidate.quantization is None and candidate.kind != _LOAD_TIME
+        run = measured if is_same else None
         outcome = assess_fit(candidate.model, candidate.settings, candidate.gpus, candidate.facts, run)
         if outcome.verdict in wanted:
             offers[candidate.kind] = Suggestion(
@@ -108,6 +112,7 @@ def _list_single_changes(situation: _Situation) -> Iterator[_Candidate]:
     yield from _list_parallel_changes(situation)
     yield from _list_memory_changes(situation)
     yield from _list_pipeline_changes(situation)
+    yield from _list_load_time_changes(situation)
     yield from _list_siblings(situation)
     yield from _list_more_gpus(situation)
 
@@ -214,6 +219,21 @@ def _list_combinations(situation: _Situation) -> Iterator[_Candidate]:
                 changes["max_model_len"] = length
             text = ", ".join(f"--{name.replace('_', '-')} {value}" for name, value in changes.items())
             yield situation.change("combination", text, **changes)
+
+
+def _list_load_time_changes(situation: _Situation) -> Iterator[_Candidate]:
+    """The same repository with half the weights: they are quantized each time that the engine starts."""
+    if situation.model.quantization is not None or not situation.model.is_layout_known:
+        return
+    model = replace(situation.model, quantization=parse_quantization({}, _LOAD_TIME_METHOD))
+    for length in _list_sibling_lengths(situation):
+        changes: dict[str, int | float | str | bool] = {"quantization": _LOAD_TIME_METHOD}
+        flags = f"--quantization {_LOAD_TIME_METHOD}"
+        if length:
+            changes["max_model_len"] = length
+            flags += f" --max-model-len {length}"
+        text = fill_in("{flags} (the weights are quantized while they load)", flags=flags)
+        yield replace(situation.change(_LOAD_TIME, text, **changes), model=model)
 
 
 def _list_siblings(situation: _Situation) -> Iterator[_Candidate]:

@@ -226,6 +226,18 @@ def test_page_says_states_and_plan_in_the_readers_language(web: Client) -> None:
         assert english not in own
 
 
+def test_what_served_before_has_buttons_of_its_own_where_going_back_failed(web: Client) -> None:
+    first, second = make_ready("first", "second")
+    serve("first")
+    killed = {"code": "killed", "message": "It was ended by SIGKILL."}
+    switch = advance(ask("second"), SwitchState.DEGRADED, root_cause=CAUSE, restore_cause=killed)
+
+    new, _heading, old = page(web, path_of(switch)).partition("Why going back failed as well")
+
+    assert f"{LIST}{second.pk}/switch/?max_model_len=2048" in new
+    assert f'href="{LIST}{first.pk}/switch/">Try again' in old
+
+
 def test_list_has_its_actions(web: Client) -> None:
     make_ready("first")
     advance(ask("first"), SwitchState.ACTIVE)

@@ -11,6 +11,7 @@ from modelops.domain.fit.architecture import parse_architecture
 from modelops.domain.fit.assessment import assess_fit
 from modelops.domain.fit.check import check_fit
 from modelops.domain.fit.divisibility import find_parallel_problems
+from modelops.domain.fit.quantization import parse_quantization
 from modelops.domain.fit.report import FitReport
 from modelops.domain.fit.specs import GIB, CheckpointFacts, EngineSettings, Gpu, ModelArchitecture
 from modelops.tests.domain.fit_examples import (
@@ -132,6 +133,9 @@ def test_every_suggestion_passes_the_check_that_offered_it(
         changed = model
         if suggestion.quantization is not None:
             changed = replace(model, quantization=suggestion.quantization)
+        elif suggestion.settings.quantization != setting.quantization:
+            while_loading = parse_quantization({}, suggestion.settings.quantization)
+            changed = replace(model, quantization=while_loading)
         outcome = assess_fit(changed, suggestion.settings, (gpu,) * suggestion.gpu_count)
         assert outcome.is_runnable, suggestion
         assert outcome.verdict is suggestion.verdict

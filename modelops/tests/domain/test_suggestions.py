@@ -46,6 +46,26 @@ def test_an_fp8_cache_is_offered_for_a_context_that_needs_twice_the_room() -> No
     assert "kv_cache_dtype" in list_kinds(report)
 
 
+def test_weights_that_are_too_large_may_be_quantized_while_they_load() -> None:
+    model = make_model(num_hidden_layers=50)
+
+    report = check_fit(model, EngineSettings(max_model_len=4096), (make_gpu(),))
+
+    (offer,) = [each for each in report.suggestions if each.kind == "load_time_quantization"]
+    assert report.verdict is Verdict.DOES_NOT_FIT
+    assert dict(offer.changes)["quantization"] == "fp8"
+    assert offer.is_of_settings
+
+
+def test_weights_that_are_quantized_already_are_not_quantized_while_they_load() -> None:
+    model = make_model("fp8", num_hidden_layers=90)
+
+    report = check_fit(model, EngineSettings(max_model_len=4096, quantization="fp8"), (make_gpu(),))
+
+    assert report.verdict is Verdict.DOES_NOT_FIT
+    assert "load_time_quantization" not in list_kinds(report)
+
+
 def test_several_changes_are_combined_when_none_alone_is_enough() -> None:
     model = make_model(num_hidden_layers=45, max_position_embeddings=131072)
     settings = EngineSettings(max_num_seqs=256, gpu_memory_utilization=0.85, vllm_version="0.12.0")

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gateway.tests.budgets import examples
 from modelops.domain.errors import FieldError
 from modelops.domain.profiles.imports.command_line import MOST_CHARACTERS, read_command
 from modelops.domain.profiles.imports.imported_profile import ImportedProfile, import_call
@@ -234,6 +235,7 @@ WORDS = st.sampled_from(
 
 
 @given(st.one_of(st.text(), st.lists(WORDS).map(" ".join)))
+@settings(max_examples=examples(100), deadline=None)
 def test_whatever_is_pasted_is_read_or_refused_in_words(text: str) -> None:
     try:
         imported = read(text)

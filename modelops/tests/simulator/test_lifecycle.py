@@ -63,7 +63,11 @@ FAILURES = {
 
 
 def fail_to_start(*flags: str, port: int | None = None) -> SimulatorNotReadyError:
-    with pytest.raises(SimulatorNotReadyError) as error, start_simulator(*flags, port=port):
+    # One of the failures is to fill two gigabytes, which a busy machine takes its time for.
+    with (
+        pytest.raises(SimulatorNotReadyError) as error,
+        start_simulator(*flags, port=port, timeout_s=60),
+    ):
         pass
     return error.value
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -30,6 +31,13 @@ HANGUL = re.compile(r"[가-힣]")
 ENGLISH_SENTENCE = re.compile(r"\b(?:the|is|are|was|and|of)\b", re.IGNORECASE)
 TOO_LONG = describe_cause(Cause.CONTEXT_TOO_LONG, retry_max_model_len=2048)
 TOO_LONG_IN_KOREAN = "요청한 컨텍스트 길이의 요청 하나가 KV 캐시에 들어가지 않습니다."
+
+
+@pytest.fixture(autouse=True)
+def english_again() -> Iterator[None]:
+    """A request leaves its language to the thread, which tests share."""
+    with override("en"):
+        yield
 
 
 def in_korean(text: str) -> str:
