@@ -13,6 +13,8 @@ from accounts.models import AuditEvent
 from gateway.wording import Translatable, fill_text, say
 
 MOST_SHOWN = 120
+MOST_SHOWN_OF_ONE = 60
+"""Of a single change: databases keep changes in an order of their own, and a long one may come first."""
 WITHOUT_BEFORE = frozenset({AuditEvent.Action.KEY_ISSUED})
 """Actions whose lists are what something has, and no pairs of before and after."""
 _LABELS: Mapping[str, object] = dict(AuditEvent.Action.choices)
@@ -57,8 +59,12 @@ def _name_model(model: str) -> str:
 def say_changes(event: AuditEvent) -> str:
     """`role: user → admin`: each field with what it was and what it is, in one short line."""
     told = _say if event.action in WITHOUT_BEFORE else _say_change
-    line = ", ".join(f"{name}: {told(change)}" for name, change in event.changes.items())
-    return line if len(line) <= MOST_SHOWN else f"{line[: MOST_SHOWN - 1]}…"
+    changes = (f"{name}: {told(change)}" for name, change in event.changes.items())
+    return _shorten(", ".join(_shorten(change, MOST_SHOWN_OF_ONE) for change in changes), MOST_SHOWN)
+
+
+def _shorten(line: str, length: int) -> str:
+    return line if len(line) <= length else f"{line[: length - 1]}…"
 
 
 def _say_change(change: object) -> str:

@@ -8,7 +8,9 @@ from enum import StrEnum
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import F, Q, QuerySet
+from django.db.models import BigIntegerField, Q, QuerySet
+from django.db.models.fields.json import KT
+from django.db.models.functions import Cast
 from django.http import HttpRequest
 from django.utils.translation import gettext, gettext_lazy, gettext_noop
 
@@ -63,7 +65,9 @@ BADGES: Mapping[SwitchOutcome, str] = {
 }
 _UNDONE = Q(state=SwitchState.ROLLED_BACK, root_cause__code=CANCELLED_CODE)
 """As `ended_by_request` has it."""
-_SHORTER = Q(state=SwitchState.ACTIVE, max_model_len__lt=F("plan__max_model_len"))
+# As text and then a number: PostgreSQL compares no number with a value of JSON.
+_PLANNED_LENGTH = Cast(KT("plan__max_model_len"), BigIntegerField())
+_SHORTER = Q(state=SwitchState.ACTIVE, max_model_len__lt=_PLANNED_LENGTH)
 FILTERS: Mapping[SwitchOutcome, Q] = {
     SwitchOutcome.LIVE: Q(state__in=LIVE_STATES),
     SwitchOutcome.ACTIVE: Q(state=SwitchState.ACTIVE),
