@@ -86,6 +86,9 @@ class AuditEventAdmin(UncountedAdmin, ReadOnlyAdmin):
         typed("target_type", title=gettext_lazy("kind of target")),
         "via",
     ]
+    ordering = ["-at", "-pk"]
+    """Not by the id alone: that of a failed log-in tells the hour only."""
+
     search_fields = ["actor_name", "target_label", "=target_id", "=request_id", "=address"]
 
     def get_urls(self) -> list[Any]:

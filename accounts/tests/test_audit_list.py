@@ -14,6 +14,8 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
+from accounts.change_origin import ChangeOrigin
+from accounts.login_trail import record_failed_login
 from accounts.models import AuditEvent, Role, User, Via
 from gateway import downloads
 from gateway.ids import first_id_at, new_id
@@ -54,6 +56,23 @@ def downloaded(web: Client, **filters: str) -> list[dict[str, str]]:
 
 async def collect(pieces: AsyncIterator[bytes]) -> bytes:
     return b"".join([piece async for piece in pieces])
+
+
+def test_failed_log_in_stands_among_what_happened_at_its_time(web: Client) -> None:
+    user = User.objects.create(username="kim")
+    early = add(target_label="before")
+    record_failed_login(account=user, origin=ChangeOrigin(via=Via.PAGE))
+    late = add(target_label="after")
+    today, yesterday = early.at.date(), early.at.date() - datetime.timedelta(days=1)
+    tomorrow = early.at.date() + datetime.timedelta(days=1)
+
+    rows = shown(web)
+
+    failed = AuditEvent.objects.get(action=AuditEvent.Action.LOGIN_FAILED)
+    assert rows == [late, failed, early]
+    assert failed in shown(web, until=today.isoformat())
+    assert failed not in shown(web, until=yesterday.isoformat())
+    assert failed not in shown(web, since=tomorrow.isoformat())
 
 
 @pytest.mark.parametrize(

@@ -50,7 +50,7 @@ def test_fields_with_help_and_choices_are_named_in_the_active_language() -> None
     with override("ko"):
         assert str(field.verbose_name) == "게이트"
         assert str(Slot._meta.get_field("epoch").help_text) == "게이트나 활성 엔진이 바뀔 때마다 커집니다."
-        assert (switch.get_state_display(), switch.get_via_display()) == ("롤백됨", "명령줄")
+        assert (switch.get_state_display(), switch.get_via_display()) == ("실패, 되돌림", "명령줄")
     assert (switch.get_state_display(), switch.get_via_display()) == ("rolled back", "command line")
 
 

@@ -29,7 +29,7 @@ STATE_WORDS: Mapping[str, str] = {
     SwitchState.STARTING: gettext_noop("starting"),
     SwitchState.LOADING: gettext_noop("loading"),
     SwitchState.VERIFYING: gettext_noop("verifying"),
-    SwitchState.ACTIVE: gettext_noop("active"),
+    SwitchState.ACTIVE: gettext_noop("done"),
     SwitchState.REJECTED: gettext_noop("rejected"),
     SwitchState.CANCELLED: gettext_noop("cancelled"),
     SwitchState.ROLLING_BACK: gettext_noop("rolling back"),
@@ -49,8 +49,8 @@ class SwitchOutcome(StrEnum):
 
 OUTCOME_WORDS: Mapping[SwitchOutcome, Any] = {
     SwitchOutcome.LIVE: gettext_lazy("under way"),
-    SwitchOutcome.ACTIVE: gettext_lazy("active"),
-    SwitchOutcome.REDUCED: gettext_lazy("active, shorter context"),
+    SwitchOutcome.ACTIVE: gettext_lazy("done"),
+    SwitchOutcome.REDUCED: gettext_lazy("done, shorter context"),
     SwitchOutcome.FAILED: gettext_lazy("failed"),
     SwitchOutcome.REFUSED: gettext_lazy("refused"),
     SwitchOutcome.CANCELLED: gettext_lazy("cancelled"),

@@ -11,6 +11,7 @@ from django.forms import Textarea
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.urls import URLPattern, reverse
 from django.utils.safestring import mark_safe
+from django.utils.text import format_lazy
 from django.utils.translation import gettext, gettext_lazy
 
 from gateway.audit import AuditedAdmin, ReadOnlyAdmin
@@ -39,6 +40,20 @@ SECTION_NOTES = {
     Section.MEMORY: "An empty tensor parallel size or context means auto; another empty number, the engine's "
     "default."
 }
+
+
+SETTING_HELP = {
+    "extra_flags": format_lazy(
+        gettext_lazy(
+            "JSON without the dashes of the flags, for example {example}. docs/profiles.md lists them."
+        ),
+        example='{"disable-custom-all-reduce": true}',
+    ),
+    "environment": format_lazy(
+        gettext_lazy("JSON, for example {example}."), example='{"NCCL_P2P_DISABLE": "1"}'
+    ),
+}
+"""For settings whose form nobody guesses."""
 
 
 def list_setting_fieldsets() -> list[tuple[str | None, Any]]:
@@ -80,6 +95,11 @@ class ModelProfileAdmin(ProfileColumns, AuditedAdmin):
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return ProfileChangeList
+
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        if help_text := SETTING_HELP.get(db_field.name):
+            kwargs["help_text"] = help_text
+        return super().formfield_for_dbfield(db_field, request, **kwargs)
 
     def get_urls(self) -> list[URLPattern]:
         return [*list_profile_urls(self), *super().get_urls()]

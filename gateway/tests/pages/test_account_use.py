@@ -29,6 +29,16 @@ __all__ = ["person"]
 
 pytestmark = pytest.mark.browser
 
+CHART_COLOURS = """(canvas) => {
+    const pixels = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
+    const colours = new Set();
+    for (let at = 0; at < pixels.length; at += 4) {
+        if (pixels[at + 3] === 255) colours.add(pixels.slice(at, at + 3).join());
+    }
+    return [...colours].sort();
+}"""
+"""The full colours of a chart: of its lines, bars and words."""
+
 
 @pytest.fixture(scope="module")
 def site(
@@ -85,6 +95,26 @@ def test_usage_is_shown_once_there_is_some(visitor: Visitor, person: Person, sit
     assert usage.get_by_role("table", name="Usage by day").get_by_role("row").count() == 2
     usage.get_by_label("By key").check()
     usage.get_by_role("row", name="No key: signed in").wait_for()
+
+
+def test_chart_takes_the_colours_of_the_theme_that_is_chosen(
+    visitor: Visitor, person: Person, site: GatewayProcess
+) -> None:
+    page = open_account(visitor, person, part="Usage")
+    ask_model(page)
+    token = log_in(site, person.name, person.password)
+    wait_until(lambda: ask_elsewhere(site, token, "/api/usage").json()["totals"]["requests"])
+    page.reload()
+    chart = page.get_by_role("img", name="Chart of tokens and requests by day.").locator("canvas")
+    light = chart.evaluate(CHART_COLOURS)
+
+    page.get_by_role("radio", name="Dark").check()
+
+    dark = chart.evaluate(CHART_COLOURS)
+    assert dark != light
+    page.reload()
+    chart.wait_for()
+    assert chart.evaluate(CHART_COLOURS) == dark
 
 
 def test_range_of_usage_is_downloaded(visitor: Visitor, person: Person) -> None:

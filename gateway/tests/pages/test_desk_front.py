@@ -86,6 +86,8 @@ def test_operator_switches_with_two_clicks_and_watches_it_go_live(
 
         live = page.locator(".desk-live")
         expect(live.get_by_role("heading", name="Switch from nothing to simulated")).to_be_visible()
+        expect(live).to_be_in_viewport()
+        expect(live).to_be_focused()
         expect(live.get_by_role("progressbar", name="Progress")).to_be_visible()
         expect(colleague.page.locator(".desk-live")).to_be_visible()
         expect_served(page, "simulated")

@@ -240,5 +240,5 @@ def test_reasons_are_said_in_the_readers_language(web: Client) -> None:
     found = web.post(FIND, {"by": "command", "command-command": line}, headers={"accept-language": "ko"})
     refused = web.post(FIND, {"by": "command", "command-command": "ls"}, headers={"accept-language": "ko"})
 
-    assert "어떤 플래그에도 속하지 않습니다" in found.content.decode()
+    assert "어떤 플래그에도 속하지 않는 위치에 있습니다" in found.content.decode()
     assert "vLLM을 시작하는 명령이 없습니다" in refused.content.decode()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from typing import Any
 
 import pytest
@@ -59,6 +61,18 @@ def test_list_shows_verdict_context_and_what_auto_became(web: Client) -> None:
     assert cells(html, "twelve")[:5] == ["twelve", "Twelve", "fits", "8,192", "2 (auto)"]
     assert cells(html, "large")[2:5] == ["does not fit", "0", "2"]
     assert "2 × NVIDIA GeForce RTX 3090" in html
+
+
+@pytest.mark.parametrize("name", ["extra_flags", "environment"])
+def test_form_shows_an_example_that_it_accepts(web: Client, name: str) -> None:
+    path = f"{LIST}{save_profile('eight').pk}/change/"
+    form = web.get(path).context["adminform"].form
+    example = re.findall(r"\{.*\}", str(form.fields[name].help_text))[0]
+
+    answer = web.post(path, form_data(web, path) | {name: example})
+
+    assert answer.status_code == 302
+    assert getattr(ModelProfile.objects.get(slug="eight"), name) == json.loads(example)
 
 
 def test_list_can_be_about_planned_hardware(web: Client) -> None:

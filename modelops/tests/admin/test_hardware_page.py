@@ -33,6 +33,26 @@ def test_hardware_page_shows_the_newest_reading_its_past_and_its_problems(web: C
     assert "trainer (pid 4321)" in html and "End these processes" in html
 
 
+def test_hardware_page_is_read_in_korean(web: Client) -> None:
+    trainer = GpuProcess(4321, 10_240 << 20, "trainer")
+    record(make_gpu_reading(0, used_mib=9_000), age_s=10.0)
+    record(make_gpu_reading(0, used_mib=10_540, processes=(trainer,)))
+
+    answer = web.get(HARDWARE, headers={"accept-language": "ko"})
+
+    html = answer.content.decode()
+    for words in (
+        "24.00 GiB 중 10.29 GiB",
+        "드라이버 570.124.06",
+        "온도",
+        "다른 프로그램",
+        'aria-label="부하"',
+    ):
+        assert words in html
+    for words in ("Home", "Temperature", "Processes", "not ours", "Profiles"):
+        assert f">{words}<" not in html
+
+
 def test_hardware_page_of_a_machine_without_a_driver_tells_what_to_do(web: Client) -> None:
     problem = HardwareProblem(ProblemCode.NO_GPU, "The driver sees no GPU.", "Check with `lspci`.")
     record_reading(HardwareReading(make_reading().taken_at, problem=problem), host="box")

@@ -219,7 +219,7 @@ def test_page_says_states_and_plan_in_the_readers_language(web: Client) -> None:
 
     html = web.get(path_of(switch), headers={"Accept-Language": "ko"}).content.decode()
 
-    for words in ("실패", "다시 시도하고 프로필에 저장", "롤백됨", "평소"):
+    for words in ("실패", "다시 시도하고 프로필에 저장", "실패, 되돌림", "평소"):
         assert words in html
     own = html.partition('id="switch-page"')[2]
     for english in (">rolled back<", ">loading<", "start a new one", ">fits", "What can be done", "Usually"):

@@ -23,9 +23,9 @@ export function chooseTheme(wanted) {
 
 function applyTheme() {
   const chosen = readTheme();
-  theme.set(chosen);
   if (chosen === "system") delete document.documentElement.dataset.theme;
   else document.documentElement.dataset.theme = chosen;
+  theme.set(chosen); // last: who watches it reads the colours that count from now on
 }
 
 addEventListener("storage", (event) => {

@@ -83,7 +83,7 @@ function UsageByDay({ report }) {
     { name: t("Requests"), value: formatNumber(totals.requests) },
     { name: t("Tokens read"), value: formatNumber(totals.prompt_tokens) },
     { name: t("Tokens written"), value: formatNumber(totals.completion_tokens) },
-    totals.mean_ttft_ms !== null && { name: t("First word after"), value: t("{seconds} s", { seconds: seconds(totals.mean_ttft_ms) }) },
+    totals.mean_ttft_ms !== null && { name: t("First token after"), value: t("{seconds} s", { seconds: seconds(totals.mean_ttft_ms) }) },
     totals.cost > 0 && { name: t("Cost"), value: formatCost(totals.cost, currency) },
   ];
   return html`<dl class="facts">

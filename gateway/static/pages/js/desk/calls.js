@@ -1,7 +1,11 @@
 // @ts-check
 /** Calls of the desk's pages: the public API with the cookie of the admin, as pages of Django's are used. */
 import { ApiError } from "../api.js";
+import { Store } from "../store.js";
 import { language, t } from "../words.js";
+
+/** The switch that was asked for last on this page, so that its progress is shown to who asked. */
+export const askedSwitch = new Store("");
 
 /** The desk as it is now, as the text of a message. */
 export async function readDesk() {

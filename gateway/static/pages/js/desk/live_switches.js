@@ -1,9 +1,9 @@
 // @ts-check
 /** Switches under way: states, progress, expected end, and the button that ends one. */
 import { useStore } from "../store.js";
-import { html, useState } from "../ui.js";
+import { html, useEffect, useRef, useState } from "../ui.js";
 import { t } from "../words.js";
-import { cancelSwitch } from "./calls.js";
+import { askedSwitch, cancelSwitch } from "./calls.js";
 import { formatSeconds, nameSwitchState } from "./desk_words.js";
 import { desk } from "./feed.js";
 
@@ -18,7 +18,15 @@ export function LiveSwitches() {
 function SwitchProgress({ change }) {
   const heading = `live-${change.id}`;
   const source = change.from_profile || t("nothing");
-  return html`<section class="card is-wide desk-live" aria-labelledby=${heading}>
+  const section = useRef(/** @type {HTMLElement | null} */ (null));
+  const isAskedHere = useStore(askedSwitch, (id) => id === change.id);
+  useEffect(() => {
+    if (!isAskedHere) return;
+    // The button that asked stands far below. An effect runs after the dialog has given the focus back.
+    section.current?.focus({ preventScroll: true });
+    section.current?.scrollIntoView({ block: "center" });
+  }, [isAskedHere]);
+  return html`<section ref=${section} tabindex="-1" class="card is-wide desk-live" aria-labelledby=${heading}>
     <div class="card-head">
       <h2 id=${heading}><a href=${change.url}>${t("Switch from {source} to {target}", { source, target: change.to_profile })}</a></h2>
       <span class="badge is-warn">${nameSwitchState(change.state)}</span>

@@ -3,7 +3,7 @@
 import { Dialog } from "../account/dialog.js";
 import { html, useEffect, useState } from "../ui.js";
 import { t } from "../words.js";
-import { askToSwitch } from "./calls.js";
+import { askedSwitch, askToSwitch } from "./calls.js";
 import { countTokens, formatSeconds, gradeVerdict, nameVerdict } from "./desk_words.js";
 
 /**
@@ -31,8 +31,9 @@ export function SwitchDialog({ profile, onClose }) {
     setAsking(true);
     setProblem("");
     try {
-      await askToSwitch(profile.slug);
+      const asked = await askToSwitch(profile.slug);
       onClose();
+      askedSwitch.set(asked.id ?? ""); // without one, that profile was served already
     } catch (error) {
       setProblem(/** @type {Error} */ (error).message);
       setAsking(false);
