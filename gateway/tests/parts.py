@@ -20,14 +20,16 @@ class Part(StrEnum):
 
     EMBEDDED = "embedded"
     SERVICES = "services"
-    MACHINE = "machine"
+    BROWSER = "browser"
+    DOCKER = "docker"
 
     @property
     def place(self) -> str:
         return {
             Part.EMBEDDED: "on the embedded defaults: SQLite, in-process state",
             Part.SERVICES: "on PostgreSQL + Redis",
-            Part.MACHINE: "with a Docker engine, and with a browser",
+            Part.BROWSER: "with a browser",
+            Part.DOCKER: "with a Docker engine",
         }[self]
 
 
@@ -36,10 +38,9 @@ def find_parts(item: pytest.Item) -> frozenset[Part]:
     marks = {mark.name for mark in item.iter_markers()}
     if "vllm" in marks:
         return frozenset()
-    if marks & {"docker", "browser"}:
-        return frozenset({Part.MACHINE})
-    if "services" in marks:
-        return frozenset({Part.SERVICES})
+    for part in (Part.DOCKER, Part.BROWSER, Part.SERVICES):
+        if part in marks:
+            return frozenset({part})
     touches_stores = uses_database(item) or STORE_FIXTURES.intersection(getattr(item, "fixturenames", ()))
     return frozenset({Part.EMBEDDED, Part.SERVICES} if touches_stores else {Part.EMBEDDED})
 

@@ -1,4 +1,4 @@
-"""`make test`: checks, and the suite in three parts: on SQLite, on PostgreSQL + Redis, on the machine."""
+"""`make test`: checks, and the suite on SQLite, on PostgreSQL + Redis, with a browser and with Docker."""
 
 from __future__ import annotations
 
@@ -24,9 +24,10 @@ from gateway.tests.services import start_services
 TESTS_FAILED = 1
 NO_TESTS = 5
 IN_TWO_PROCESSES = ("-n", "2", "--dist", "loadfile")
-"""The largest part would end long after the others."""
+LARGE = frozenset({Part.EMBEDDED, Part.BROWSER})
+"""Parts that would end long after the others in one process."""
 BEHIND_THE_LONGEST = ("nice", "-n", "5")
-"""The part on the machine is one process after another, which nothing that is done beside it may hold up."""
+"""The part with a browser takes longest, and nothing that is done beside it may hold it up."""
 POLL_S = 0.05
 END_TIMEOUT_S = 10.0
 
@@ -113,15 +114,18 @@ class Suite:
     def run(self) -> int:
         """The exit status.
 
-        All parts at once, as most tests wait for processes. The first one collects all tests and says which
-        files the others need. With GATEWAY_TEST_RETRY, what failed is run once more when everything else has
-        ended, and only what fails again counts. Both outcomes are printed.
+        All parts at once, as most tests wait for processes, but those with Docker: each container that starts
+        changes the machine's network, for which Chromium ends its requests. The first part collects all tests
+        and says which files the others need. With GATEWAY_TEST_RETRY, what failed is run once more when
+        everything else has ended, and only what fails again counts. Both outcomes are printed.
         """
         if self._beside:
             self._start("The checks", shlex.split(self._beside), os.environ)
         first = self._start_part(Part.EMBEDDED, self._paths, is_shown_at_once=True)
         parts = [(Part.EMBEDDED, first)]
-        for part, files in self._wait_for_plan(first).items():
+        plan = self._wait_for_plan(first)
+        with_docker = plan.pop(Part.DOCKER, [])
+        for part, files in plan.items():
             for share in self._divide(part, files):
                 if share and self._can_run(part):
                     parts.append((part, self._start_part(part, share)))
@@ -129,6 +133,9 @@ class Suite:
         for job in self._jobs:
             if job is not first:
                 job.finish()
+        for share in self._divide(Part.DOCKER, with_docker):
+            parts.append((Part.DOCKER, self._start_part(Part.DOCKER, share)))
+            parts[-1][1].finish()
         if os.environ.get("GATEWAY_TEST_RETRY"):
             for part, job in parts:
                 if job.code == TESTS_FAILED:
@@ -163,9 +170,9 @@ class Suite:
         command = [sys.executable, "-m", "pytest", "--part", part, "-o", f"cache_dir={cache}", *tests]
         if not self._paths:
             command.append("--sample")
-        if part is Part.EMBEDDED and not self._paths:
+        if part in LARGE and not self._paths:
             command += IN_TWO_PROCESSES
-        if part is not Part.MACHINE:
+        if part is not Part.BROWSER:
             command = [*BEHIND_THE_LONGEST, *command]
         environment = {k: v for k, v in os.environ.items() if k not in {"DATABASE_URL", "REDIS_URL"}}
         if part is Part.SERVICES:

@@ -94,8 +94,8 @@ def test_what_touches_a_store_runs_on_both_and_all_else_once(items: list[pytest.
         "rows": both,
         "marked": both,
         "services": {Part.SERVICES},
-        "docker": {Part.MACHINE},
-        "browser": {Part.MACHINE},
+        "docker": {Part.DOCKER},
+        "browser": {Part.BROWSER},
         "vllm": set(),
     }
 
