@@ -87,6 +87,7 @@ def test_reload_starts_anew_when_a_source_file_changes(
     argv = [sys.executable, "manage.py", "run_web", "--port", str(port), "--reload"]
     with own_database(embedded_stores, tmp_path / "data") as settings, (tmp_path / "log").open("wb") as log:
         environment = settings | {"VLLM_BASE_URL": simulator, "PROBE_RATE": "0/m"}
+        environment["DJANGO_SETTINGS_MODULE"] = "gateway.settings"  # the sources are without tests
         process = subprocess.Popen(argv, cwd=sources, env=environment, stdout=log, stderr=log)
         try:
             wait_until(lambda: name_at(port) == "vLLM Chat Gateway", timeout_s=150, what="the gateway")
