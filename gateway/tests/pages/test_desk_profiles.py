@@ -63,7 +63,7 @@ def test_operator_applies_a_suggestion_and_asks_for_the_switch(operator: Visitor
     assert page.get_by_text("Saved long: tensor_parallel_size: 1 → 2.").is_visible()
     page.get_by_role("button", name="Switch to long").click()
 
-    page.locator("#switch-now").get_by_text("Requested", exact=True).wait_for()
+    page.locator("#switch-state").get_by_text("Requested", exact=True).wait_for()
     page.goto(f"{operator.url}{LIST}")
     assert page.get_by_role("link", name="Watch the switch to long").is_visible()
 
@@ -74,7 +74,7 @@ def test_two_clicks_lead_from_the_list_to_a_switch(operator: Visitor) -> None:
     page.get_by_role("link", name="Switch to first").click()
     page.get_by_role("button", name="Switch to first").click()
 
-    page.locator("#switch-now").get_by_text("Requested", exact=True).wait_for()
+    page.locator("#switch-state").get_by_text("Requested", exact=True).wait_for()
 
 
 def test_verdict_follows_what_is_typed_and_nothing_is_saved(

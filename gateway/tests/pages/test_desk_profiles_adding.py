@@ -103,7 +103,7 @@ def test_model_is_added_by_its_name_and_switched_to(operator: Visitor) -> None:
     page.get_by_role("heading", name="Switch to by-name").wait_for()
     page.get_by_role("button", name="Switch to by-name").click()
 
-    page.locator("#switch-now").get_by_text("Requested", exact=True).wait_for()
+    page.locator("#switch-state").get_by_text("Requested", exact=True).wait_for()
 
 
 def test_model_is_added_by_a_pasted_line(operator: Visitor) -> None:
