@@ -65,7 +65,9 @@ class StreamReader:
         mark = ids.mark if ids is not None else None
         try:
             for event in events:
-                payload = payload_of(event)
+                # As nearly all events are, without a call for each token.
+                is_one_line = event.startswith(b"data: ") and b"\n" not in event
+                payload = event[6:] if is_one_line else payload_of(event)
                 if payload == DONE_PAYLOAD:
                     return self._end(kept)
                 if not payload:
@@ -78,15 +80,16 @@ class StreamReader:
                     event, chunk = read_odd_event(event, payload)
                     if ids is not None:
                         ids.note_odd()
-                if chunk.error or not chunk.choices:
+                choices = chunk.choices
+                if chunk.error or not choices:
                     check_for_error(event, payload, chunk)
                 transcript.add(chunk)
-                if mark is not None and chunk.choices:
+                if choices and mark is not None:
                     event = mark(event)
                 if transcript.has_failed:
-                    kept += [event] if any(choice.carries_something for choice in chunk.choices) else []
+                    kept += [event] if any(choice.carries_something for choice in choices) else []
                     raise UpstreamUnavailable(GAVE_UP)
-                if chunk.choices or self._keep_usage:
+                if choices or self._keep_usage:
                     kept.append(event)
         except GatewayError as exc:
             return StreamRead(kept, exc)

@@ -22,6 +22,9 @@ from modelops.simulator.process import find_free_port, start_simulator
 from modelops.tests.domain.failure_sayings import SAYINGS
 from modelops.tests.domain.log_examples import TWO_CARDS, read_log
 
+ENDS_WITHIN_S = 60.0
+"""A busy machine fills its memory slowly."""
+
 WRAPPER = [
     "(EngineCore pid=8) ERROR 11-22 10:00:00 [core.py:1510] EngineCore failed to start.",
     "(EngineCore pid=8) ERROR 11-22 10:00:00 [core.py:1510] Traceback (most recent call last):",
@@ -253,9 +256,11 @@ def test_simulated_fault_is_seen_in_its_phase_and_named(fault: Fault, phase: Pha
     log = StartupLog(0.0)
 
     with start_simulator(*flags, port=find_free_port(), wait_until_ready=False) as engine:
-        wait_until(lambda: engine.process.poll() is not None or "2/4" in engine.read_log())
+        wait_until(
+            lambda: engine.process.poll() is not None or "2/4" in engine.read_log(), timeout_s=ENDS_WITHIN_S
+        )
         if fault is not Fault.HANG_LOADING:
-            wait_until(lambda: engine.process.poll() is not None)
+            wait_until(lambda: engine.process.poll() is not None, timeout_s=ENDS_WITHIN_S)
         for line in engine.read_log().splitlines():
             log.feed(line, 0.0)
         exit_code = engine.process.poll()

@@ -53,7 +53,9 @@ def test_rest_says_remedies_in_the_callers_language(admin: Client) -> None:
 
     told = admin.get(f"/api/models/switches/{switch.id}", headers={"Accept-Language": "ko"}).json()
 
-    assert told["remedies"][0]["title"] == "max_model_len 값을 2,048 토큰으로 줄여 다시 시도하고 프로필에 저장"
+    assert (
+        told["remedies"][0]["title"] == "max_model_len 값을 2,048 토큰으로 줄여 다시 시도하고 프로필에 저장"
+    )
 
 
 def test_request_of_a_remedy_retries_and_keeps_the_context(admin: Client) -> None:
