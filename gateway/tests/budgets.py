@@ -1,4 +1,4 @@
-"""How many random and generated cases a run has: fewer while somebody works, all of them in CI."""
+"""How many random and generated cases a run has: few by default, all of them when asked for."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ WORKING_SHARE = 4
 
 
 def has_full_budget() -> bool:
-    """GATEWAY_TEST_BUDGET=full, which CI says."""
+    """GATEWAY_TEST_BUDGET=full."""
     return os.environ.get("GATEWAY_TEST_BUDGET") == "full"
 
 
