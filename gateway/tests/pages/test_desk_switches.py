@@ -120,7 +120,7 @@ def test_failed_switch_shows_its_cause_and_the_first_button_mends_it(
     expect(page.get_by_label("Keep max_model_len 512 in the profile")).to_be_checked()
     page.get_by_role("button", name="Switch to too-long").click()
 
-    expect_badge(page, "Active")
+    expect_badge(page, "Done")
     expect(page.get_by_text("too-long is active.")).to_be_visible()
     assert read_profile(box, "too-long")["max_model_len"] == 512
 

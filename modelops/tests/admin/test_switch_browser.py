@@ -164,7 +164,7 @@ def test_operator_switches_watches_it_advance_and_sees_it_end(
     page.locator("#switch-log pre").get_by_text("Loading <b>weights</b>").wait_for()
     page.screenshot(path=shots / "2-loading.png", full_page=True)
     switcher.advance("active", phase="", detail="", percent=100)
-    now.get_by_text("Active", exact=True).wait_for()
+    now.get_by_text("Done", exact=True).wait_for()
     page.get_by_role("button", name="Cancel this switch").wait_for(state="hidden")
     page.screenshot(path=shots / "3-active.png", full_page=True)
 
