@@ -7,20 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from modelops.admin.outcomes import describe_state
-from modelops.domain.switching.states import SwitchState
+from modelops.domain.switching.states import SwitchState, list_states_ahead
 from modelops.models import Switch
 from modelops.switching.durations import StateDuration, list_durations
 
-USUAL_PATH = (
-    SwitchState.REQUESTED,
-    SwitchState.PLANNED,
-    SwitchState.DRAINING,
-    SwitchState.STOPPING,
-    SwitchState.CLEARING,
-    SwitchState.STARTING,
-    SwitchState.LOADING,
-    SwitchState.VERIFYING,
-)
 BAR_WIDTH = 100.0
 MARK_WIDTH = 0.8
 
@@ -61,8 +51,7 @@ def list_progress(switch: Switch, spent: Iterable[str]) -> list[tuple[SwitchStat
     """The states that it spent time in, and the usual ones that are still ahead."""
     gone_through = set(spent)
     current = SwitchState(switch.state)
-    is_on_path = switch.is_live and current in USUAL_PATH
-    ahead = USUAL_PATH[USUAL_PATH.index(current) + 1 :] if is_on_path else ()
+    ahead = list_states_ahead(current)
     found = []
     for state in SwitchState:
         if state == current and switch.is_live:

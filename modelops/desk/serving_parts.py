@@ -10,23 +10,11 @@ from django.urls import reverse
 
 from gateway.wording import end_sentence
 from modelops.domain.engine_log.causes import RootCause
-from modelops.domain.switching.states import UNTOUCHED_STATES, SwitchState
+from modelops.domain.switching.states import UNTOUCHED_STATES, SwitchState, list_states_ahead
 from modelops.models import Engine, EngineLoad, Switch
 from modelops.switching.draining import find_draining
 from modelops.switching.selectors import SwitcherView, count_state_seconds, ended_by_request
 from modelops.switching.status import SlotStatus, count_remaining_s, describe_detail, find_retry_at
-
-PATH = (
-    SwitchState.REQUESTED,
-    SwitchState.PLANNED,
-    SwitchState.DRAINING,
-    SwitchState.STOPPING,
-    SwitchState.CLEARING,
-    SwitchState.STARTING,
-    SwitchState.LOADING,
-    SwitchState.VERIFYING,
-)
-"""What a switch goes through that comes to a good end."""
 
 
 def write_time(moment: datetime | None) -> str | None:
@@ -101,7 +89,7 @@ def _list_steps(switch: Switch, now: datetime) -> list[dict[str, Any]]:
     """The states it went through and those ahead, with their seconds so far."""
     seconds = count_state_seconds(switch, now)
     state = SwitchState(switch.state)
-    ahead = PATH[PATH.index(state) + 1 :] if state in PATH else ()
+    ahead = list_states_ahead(state)
     shown = [each for each in SwitchState if each in seconds or each == state or each in ahead]
     return [{"state": str(each), "seconds": seconds.get(each), "is_ahead": each in ahead} for each in shown]
 

@@ -39,7 +39,8 @@ class SwitchState(StrEnum):
     """It failed, and nothing serves."""
 
 
-ACTING_STATES = (
+USUAL_PATH = (
+    SwitchState.REQUESTED,
     SwitchState.PLANNED,
     SwitchState.DRAINING,
     SwitchState.STOPPING,
@@ -47,8 +48,10 @@ ACTING_STATES = (
     SwitchState.STARTING,
     SwitchState.LOADING,
     SwitchState.VERIFYING,
-    SwitchState.ROLLING_BACK,
 )
+"""What a switch goes through that comes to a good end."""
+
+ACTING_STATES = (*USUAL_PATH[1:], SwitchState.ROLLING_BACK)
 """At most one switch of a slot is in one of these."""
 
 LIVE_STATES = (SwitchState.REQUESTED, *ACTING_STATES)
@@ -57,6 +60,11 @@ UNTOUCHED_STATES = (SwitchState.REQUESTED, SwitchState.PLANNED, SwitchState.DRAI
 """The old engine still serves, or could at once."""
 
 FINAL_STATES = tuple(state for state in SwitchState if state not in LIVE_STATES)
+
+
+def list_states_ahead(state: SwitchState) -> tuple[SwitchState, ...]:
+    """What is still ahead of a switch in this state; nothing where it has left the usual path."""
+    return USUAL_PATH[USUAL_PATH.index(state) + 1 :] if state in USUAL_PATH else ()
 
 
 class DrainPolicy(StrEnum):
