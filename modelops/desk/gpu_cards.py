@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from modelops.domain.fit.measured_run import name_as_estimate
@@ -71,7 +71,7 @@ def describe_card(gpu: GpuReading, engines: Sequence[Engine]) -> dict[str, Any]:
     return {
         "index": gpu.index,
         "name": gpu.name,
-        "memory": None if parts is None else _serialise(parts),
+        "memory": None if parts is None else asdict(parts),
         "utilization_percent": gpu.utilization_percent,
         "temperature_c": gpu.temperature_c,
         "power_w": None if gpu.power_w is None else round(gpu.power_w),
@@ -79,17 +79,6 @@ def describe_card(gpu: GpuReading, engines: Sequence[Engine]) -> dict[str, Any]:
         "profile": engine.profile if engine else None,
         "is_usable": gpu.is_usable,
         "processes": [_describe_process(process) for process in gpu.processes or ()],
-    }
-
-
-def _serialise(parts: MemoryParts) -> Mapping[str, int]:
-    return {
-        "total": parts.total,
-        "weights": parts.weights,
-        "kv_cache": parts.kv_cache,
-        "engine_rest": parts.engine_rest,
-        "others": parts.others,
-        "free": parts.free,
     }
 
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import msgspec
+from django.conf import settings
 from django.utils.translation import gettext, override
 
 from gateway.wording import say_all
 
-LANGUAGES = ("en", "ko")
 TROUBLE = b'{"type":"trouble","code":"not_read"}'
 """What a replica says that cannot read, as without a database: the desks keep what they have, and say how old
 it is."""
@@ -41,12 +41,13 @@ class PartEncoder:
         self._encoded: dict[str, dict[str, bytes]] = {}
 
     def encode(self, contents: Mapping[str, Any]) -> dict[str, dict[str, bytes]]:
+        languages = dict(settings.LANGUAGES)
         for name, content in contents.items():
             if name not in self._contents or self._contents[name] != content:
                 self._contents[name] = content
-                self._encoded[name] = {language: _encode(content, language) for language in LANGUAGES}
+                self._encoded[name] = {language: _encode(content, language) for language in languages}
         return {
-            language: {name: self._encoded[name][language] for name in contents} for language in LANGUAGES
+            language: {name: self._encoded[name][language] for name in contents} for language in languages
         }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -69,13 +70,14 @@ def offer_remedies_for(cause: RootCause, slug: str, slot: str) -> list[RemedyOff
 
 def _offer(remedy: Remedy, profile: ModelProfile | None, slot: str) -> RemedyOffer:
     reading = find_sampled_reading(max_age_s=READING_AGE_S) if isinstance(remedy, FreeGpu) else None
+    holders = tuple(list_gpu_holders(reading))
     return RemedyOffer(
         remedy,
         title=describe_remedy(remedy),
-        hint=_describe_hint(remedy, reading),
+        hint=_describe_hint(remedy, holders, is_known=_knows_holders(reading)),
         command=_find_command(remedy, profile.slug if profile else "", slot),
         profile=profile,
-        holders=tuple(list_gpu_holders(reading)),
+        holders=holders,
         slot=slot,
     )
 
@@ -97,21 +99,21 @@ def describe_remedy(remedy: Remedy) -> FilledText:
             return fill_in("Try again")
 
 
-def _describe_hint(remedy: Remedy, reading: HardwareReading | None) -> str:
+def _describe_hint(remedy: Remedy, holders: Sequence[GpuHolder], *, is_known: bool) -> str:
     match remedy:
         case EditProfile(fields) if fields:
             return fill_in("Settings that may be wrong: {fields}.", fields=", ".join(fields[:LISTED_FIELDS]))
         case FreeGpu():
-            return _describe_holders(reading)
+            return _describe_holders(holders, is_known=is_known)
         case ChangeSetting():
             return fill_in("A setting of the gateway's environment; restart the switcher after changing it.")
     return ""
 
 
-def _describe_holders(reading: HardwareReading | None) -> str:
-    if list_gpu_holders(reading):
+def _describe_holders(holders: Sequence[GpuHolder], *, is_known: bool) -> str:
+    if holders:
         return fill_in("These processes are not the gateway's and hold memory of the cards:")
-    if _knows_holders(reading):
+    if is_known:
         return fill_in("At the last reading no process of others held memory of the cards.")
     return fill_in("Which processes hold memory of the cards is not known: no card was read lately.")
 
