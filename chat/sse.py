@@ -61,8 +61,6 @@ class EventSplitter:
 
 def payload_of(event: bytes) -> bytes:
     """The event's data; empty for a comment."""
-    if event.startswith(b"data: ") and b"\n" not in event:
-        return event[6:]
     lines = (line[5:].removeprefix(b" ") for line in event.split(b"\n") if line.startswith(b"data:"))
     return b"\n".join(lines)
 

@@ -1,6 +1,6 @@
 """Turns that are to begin, and what becomes of them.
 
-Structs of msgspec: frozen dataclasses of so many fields took a fortieth of a request's time to make.
+Structs of msgspec: every request makes and copies them, which frozen dataclasses do field by field in Python.
 """
 
 from __future__ import annotations

@@ -47,7 +47,7 @@ class ChatMeters(NamedTuple):
 
 @lru_cache(maxsize=512)
 def meters_of(model: str, status: str) -> ChatMeters:
-    """Remembered: finding five metrics by their labels costs a hundredth of a request."""
+    """Remembered: every answer would look five metrics up by their labels."""
     return ChatMeters(
         requests=CHAT_REQUESTS.labels(model, status),
         duration=CHAT_DURATION.labels(model),
