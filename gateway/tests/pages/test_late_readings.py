@@ -44,15 +44,23 @@ class HeldReading:
         self._page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
 
 
+def ask_again_before_the_reading_is_told(
+    page: Page, speaker: SpeakingEngine, question: str, answer: str
+) -> HeldReading:
+    """The reading after the first answer, which another one follows before the page is told."""
+    send(page, question)
+    reading = HeldReading(page)
+    speaker.answer(answer)
+    reading.wait()
+    answers_of(page).get_by_role("button", name="Answer again").click()
+    return reading
+
+
 def test_reading_from_before_the_next_answer_does_not_bring_the_first_one_back(
     listener: Visitor, speaker: SpeakingEngine
 ) -> None:
     page = listener.page
-    send(page, "Pick a colour")
-    reading = HeldReading(page)
-    speaker.answer("Red.")
-    reading.wait()
-    answers_of(page).get_by_role("button", name="Answer again").click()
+    reading = ask_again_before_the_reading_is_told(page, speaker, "Pick a colour", "Red.")
     speaker.say("Blue")
     wait_for_text(answers_of(page), "Blue")
 
@@ -70,11 +78,7 @@ def test_reading_that_comes_after_the_next_answer_has_ended_is_not_shown(
     listener: Visitor, speaker: SpeakingEngine
 ) -> None:
     page = listener.page
-    send(page, "Pick a number")
-    reading = HeldReading(page)
-    speaker.answer("One.")
-    reading.wait()
-    answers_of(page).get_by_role("button", name="Answer again").click()
+    reading = ask_again_before_the_reading_is_told(page, speaker, "Pick a number", "One.")
     speaker.answer("Two.")
     wait_for_text(answers_of(page), "2 / 2")
 
