@@ -38,8 +38,6 @@ LOAD_AGE = timedelta(seconds=75)
 RESTARTS_SINCE = timedelta(hours=1)
 MOST_RESTARTS = 50
 REMEMBERED_FOR_S = 8.0
-RESTART_REASON = "again: "
-"""How the switcher's reason for starting an engine again begins."""
 
 
 T = TypeVar("T")
@@ -125,8 +123,8 @@ def _find_failed(statuses: Sequence[SlotStatus]) -> dict[str, Switch]:
 
 
 def _list_restarts() -> list[Switch]:
-    again = Switch.objects.filter(via=Switch.Via.SYSTEM, reason__startswith=RESTART_REASON)
     since = timezone.now() - RESTARTS_SINCE
+    again = Switch.objects.started_again()
     return list(again.filter(created_at__gte=since).order_by("-created_at")[:MOST_RESTARTS])
 
 

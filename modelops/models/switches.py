@@ -14,7 +14,7 @@ from django.db.models.functions import Now
 
 from gateway.database.texts import TextsField
 from gateway.ids import new_id
-from gateway.wording import FilledText
+from gateway.wording import FilledText, Translatable
 from modelops.domain.switching.states import ACTING_STATES, LIVE_STATES, DrainPolicy, SwitchState
 from modelops.models.engines import Engine
 from modelops.models.slots import Slot
@@ -22,6 +22,8 @@ from modelops.models.slots import Slot
 LONGEST_MESSAGE = 500
 MESSAGE = "message_text"
 """Among an event's data: its message as a text that can be translated."""
+STARTED_AGAIN: Translatable = "again: {problem}"
+"""The reason of a switch by which the switcher starts again what has failed."""
 
 
 def choose_text(stored: str, kept: Any) -> str:
@@ -37,6 +39,10 @@ def _choices(enum: type[SwitchState] | type[DrainPolicy]) -> list[tuple[str, str
 class SwitchQuerySet(models.QuerySet["Switch"]):
     def live(self) -> Self:
         return self.filter(state__in=LIVE_STATES)
+
+    def started_again(self) -> Self:
+        beginning = STARTED_AGAIN.partition("{")[0]
+        return self.filter(via=Switch.Via.SYSTEM, reason__startswith=beginning)
 
     def acting(self) -> Self:
         return self.filter(state__in=ACTING_STATES)

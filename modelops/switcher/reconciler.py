@@ -9,7 +9,7 @@ from enum import IntEnum
 import structlog
 from django.utils import timezone
 
-from gateway.wording import fill_in
+from gateway.wording import fill_in, fill_text
 from modelops.domain.engine_log.progress import estimate
 from modelops.domain.runtimes import get_traits
 from modelops.domain.switching.maintenance import (
@@ -25,6 +25,7 @@ from modelops.domain.switching.names import name_phase
 from modelops.domain.switching.rules import next_step
 from modelops.domain.switching.states import Action, SwitchState, WorkloadStatus
 from modelops.models import Engine, Slot, Switch
+from modelops.models.switches import STARTED_AGAIN
 from modelops.switcher.dependencies import SwitcherDependencies
 from modelops.switcher.draining import forget_dead_web_processes
 from modelops.switcher.engine_sampling import SampledEngine, find_sampled
@@ -229,7 +230,7 @@ class SlotReconciler:
             case Maintenance.START_DESIRED:
                 reason = fill_in("nothing serves")
                 if slot.problem is not None:
-                    reason = fill_in("again: {problem}", problem=slot.problem.get("message") or "")
+                    reason = fill_text(STARTED_AGAIN, {"problem": slot.problem.get("message") or ""})
                 self._ledger.start_system_switch(slot, slot.desired_profile, reason=reason)
             case Maintenance.REMOVE_ORPHANS:
                 self._lease.check_age()
