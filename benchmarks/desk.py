@@ -1,7 +1,8 @@
 """What the lists of the operators' desk cost: `python -m benchmarks.desk [--rounds N] [--messages N]`.
 
 Fills PostgreSQL with 10,000 accounts, 1,000,000 messages, 50 profiles and 300 switches, and what goes with
-them, and opens every list of the admin and the pages about people by Django's test client, in one process.
+them, and opens every list of the admin, the front page and the pages about people by Django's test client,
+in one process.
 Printed are the number of queries and the time of the server, as CPU time of this process and of PostgreSQL,
 which holds on a shared machine too. Bounds: 12 queries, and 300 ms.
 """

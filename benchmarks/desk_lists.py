@@ -43,7 +43,7 @@ def main() -> None:
 
 
 def list_pages() -> dict[str, str]:
-    """Every list of the admin, and the pages about people."""
+    """Every list of the admin, the front page and the pages about people."""
     from django.contrib import admin
     from django.urls import reverse
 
@@ -58,6 +58,7 @@ def list_pages() -> dict[str, str]:
     somebody = User.objects.get(username="person-77")
     charts = reverse("admin:accounts_dailyusage_charts")
     return pages | {
+        "the desk's front page": reverse("admin:index"),
         "accounts, searched": f"{users}?q=person-77",
         "messages, searched by owner": f"{pages['conversations.Message']}?q=person-77",
         "audit, filtered by actor": f"{audit}?actor=person-77",
