@@ -83,10 +83,19 @@ def test_an_in_band_error_before_the_first_token_keeps_its_status(client: httpx.
         assert error_of(answer)["code"] == "upstream_unavailable"
 
 
-def test_the_model_may_be_left_out(client: httpx.Client) -> None:
-    body = {k: v for k, v in HELLO.items() if k != "model"}
+@pytest.mark.parametrize("named", [{}, {"model": None}, {"model": ""}])
+def test_the_model_may_be_left_out(client: httpx.Client, named: dict[str, Any]) -> None:
+    body = {k: v for k, v in HELLO.items() if k != "model"} | named
 
     assert client.post(CHAT, json=body).json()["model"] == "simulated"
+
+
+@pytest.mark.parametrize("yes", [True, 1, "true", "Yes"])
+def test_whatever_the_engine_takes_for_true_makes_a_stream(client: httpx.Client, yes: object) -> None:
+    answer = client.post(CHAT, json=HELLO | {"stream": yes})
+
+    assert answer.headers["content-type"].startswith("text/event-stream")
+    assert answer.text.endswith("data: [DONE]\n\n")
 
 
 def test_models_are_listed_without_the_engines_private_facts(client: httpx.Client) -> None:
@@ -120,7 +129,7 @@ def test_the_engines_refusals_keep_status_and_param(
 
 
 @pytest.mark.parametrize(
-    "body", [b"{", b"[]", b'{"model": 3}', b'{"stream": "yes"}', b'{"stream_options": 1}', b"[" * 5000]
+    "body", [b"{", b"[]", b'{"model": 3}', b'{"stream": "maybe"}', b'{"stream_options": 1}', b"[" * 5000]
 )
 def test_a_body_the_gateway_cannot_act_on_is_refused(client: httpx.Client, body: bytes) -> None:
     answer = client.post(CHAT, content=body)
