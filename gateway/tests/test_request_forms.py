@@ -27,12 +27,22 @@ def web(gateway: GatewayProcess) -> Iterator[httpx.Client]:
 
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
-@pytest.mark.parametrize("path", BODIES)
+@pytest.mark.parametrize("path", [path for path in BODIES if path.startswith("/api/")])
 def test_byte_order_mark_is_named(web: httpx.Client, path: str, encoding: str) -> None:
     answer = web.post(path, content=BODIES[path].encode(encoding), headers=JSON)
 
     assert (answer.status_code, error_of(answer)["code"]) == (400, "invalid_request")
     assert "byte order mark" in error_of(answer)["message"]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-be"])
+def test_byte_order_mark_is_read_where_the_engine_reads_it(web: httpx.Client, encoding: str) -> None:
+    path = "/v1/chat/completions"
+    text = BODIES[path] if encoding != "utf-16-be" else f"\ufeff{BODIES[path]}"
+
+    answer = web.post(path, content=text.encode(encoding), headers=JSON)
+
+    assert answer.status_code == 200
 
 
 @pytest.mark.parametrize("path", BODIES)
