@@ -13,8 +13,6 @@ from chat.caps import GENERATION_CAPS, FieldCaps
 
 CHAT_PATH = "/api/chat"
 MODEL_EVENTS_PATH = "/api/models/events"
-OPENAI_PREFIX = "/v1/"
-"""Of all of OpenAI's paths. They are served with doubled slashes and one at the end, too."""
 MODELS_PATH = "/v1/models"
 MODEL_PATH = "/v1/models/{model_id:path}"
 MESSAGES_PATH = "/api/conversations/{conversation_id:uuid}/messages"

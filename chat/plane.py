@@ -25,7 +25,6 @@ from chat.endpoints import (
     MODEL_PATH,
     MODELS_PATH,
     OPENAI_ENDPOINTS,
-    OPENAI_PREFIX,
     POSTED_CONVERSATION_PATHS,
     REGENERATE_PATH,
     STREAM_PATH,
@@ -34,7 +33,7 @@ from chat.model_event_stream import stream_model_events
 from chat.resuming import resume_answer
 from gateway import metrics
 from gateway.errors import GatewayError, InternalError, MethodNotAllowed, NotFound
-from gateway.http import tidy_path
+from gateway.http import OWN_API_PREFIX, tidy_path
 from gateway.shortening import shorten
 from gateway.wording import fill_in
 
@@ -57,7 +56,7 @@ def is_chat_path(path: str, method: str) -> bool:
     """True for what this plane answers: most of its paths whatever the method."""
     return (
         path in {CHAT_PATH, MODEL_EVENTS_PATH}
-        or path.startswith(OPENAI_PREFIX)
+        or path.startswith("/v1/")
         or path == "/v1"
         or (path.startswith("/api/conversations/") and _is_own(path, method))
         or (is_untidy(path) and is_chat_path(tidy_path(path), method))
@@ -111,7 +110,7 @@ class ChatPlane:
     def _find_view(self, scope: Scope) -> View:
         if is_untidy(scope["path"]):
             tidy = tidy_path(scope["path"])
-            if not tidy.startswith(OPENAI_PREFIX):
+            if tidy.startswith(OWN_API_PREFIX):
                 raise self._name_path(scope)
             # A base URL that ends in a slash is written by hand into many programs.
             scope["path"] = tidy
