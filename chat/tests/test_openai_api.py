@@ -166,6 +166,24 @@ def test_v1_needs_a_credential(gateway: GatewayProcess) -> None:
     assert error_of(httpx.post(gateway.url + CHAT, json=HELLO))["code"] == "invalid_api_key"
 
 
+@pytest.mark.parametrize("header", ["x-api-key", "API-Key"])
+def test_v1_takes_a_credential_in_the_headers_of_other_makers(gateway: GatewayProcess, header: str) -> None:
+    with gateway.client() as client:
+        key = client.post("/api/keys", json={"name": header, "scopes": ["chat"]}).json()["key"]
+    with httpx.Client(base_url=gateway.url) as client:
+        for credential in (key, gateway.token()):
+            given = {header: credential}
+            assert client.get("/v1/models", headers=given).status_code == 200
+            assert client.post(CHAT, json=HELLO, headers=given).status_code == 200
+        other = given | {"Authorization": f"Bearer {key}"}
+        refused = client.get("/v1/models", headers=other)
+        elsewhere = client.get("/api/auth/me", headers=given)
+
+    assert (refused.status_code, error_of(refused)["code"]) == (401, "invalid_api_key")
+    assert "two different credentials" in error_of(refused)["message"]
+    assert elsewhere.status_code == 401
+
+
 def test_nothing_of_v1_is_kept(client: httpx.Client) -> None:
     before = client.get("/api/conversations").json()["first_id"]
 
