@@ -8,7 +8,7 @@ to be.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import msgspec
@@ -34,6 +34,16 @@ class FieldCaps:
     """The field that may hold several inputs. Together they have `max_sequences` answers at most."""
     answers_per_input: tuple[str, ...] = ()
     """The fields that ask for several answers to each input."""
+    inputs: Mapping[str, str] = field(default_factory=dict)
+    """Fields with what the engine only reads, one or a list: the setting that bounds how many."""
+    tokens: frozenset[str] = frozenset()
+    """Those of them that may be one list of token numbers."""
+    refused: frozenset[str] = frozenset()
+
+    @property
+    def takes_chats(self) -> bool:
+        """Whether `messages` may be a list of chats."""
+        return self.batch == "messages" or "messages" in self.inputs
 
 
 GENERATION_CAPS = FieldCaps(
@@ -51,8 +61,33 @@ GENERATION_CAPS = FieldCaps(
     # `best_of` are generated, though only `n` are shown.
     answers_per_input=("n", "best_of"),
 )
-
 """Of chats and completions alike: vLLM accepts the fields of one in the other."""
+
+BATCH_CAPS = replace(GENERATION_CAPS, batch="messages")
+"""Of several chats in one request, each of them with an answer."""
+
+POOLING_CAPS = FieldCaps(
+    numbers={},
+    lengths={},
+    inputs=dict.fromkeys(
+        (
+            *("input", "messages", "query", "queries", "documents", "items"),
+            *("text_1", "text_2", "data_1", "data_2", "texts", "images", "inputs"),
+        ),
+        "max_inputs",
+    ),
+    tokens=frozenset({"input"}),
+    # For plugins of the engine, which fetch what it names.
+    refused=frozenset({"data"}),
+)
+"""Of embeddings, scores and classes, whose fields differ in little but their names."""
+
+TOKEN_CAPS = FieldCaps(
+    numbers={},
+    lengths={},
+    inputs=dict.fromkeys(("prompt", "messages", "tokens"), "max_inputs"),
+    tokens=frozenset({"tokens"}),
+)
 
 LONGEST_ENTRY = 1000
 """Characters of a stop sequence or an argument: the engine compares the former with every token's text."""
@@ -100,6 +135,10 @@ def apply_caps(body: dict[str, Any], caps: FieldCaps, config: RequestConfig) -> 
     for name in ARGUMENT_FIELDS & names:
         check_arguments(body, name)
     _check_sequences(body, caps, config.max_sequences, numbers)
+    for name in caps.inputs.keys() & names:
+        _check_inputs(name, body[name], caps, getattr(config, caps.inputs[name]))
+    for name in caps.refused & names:
+        raise InvalidRequest(fill_in("`{name}` is not for clients to set.", name=name), param=name)
     own = OWN_FIELDS & names
     for name in REFUSED_FIELDS & own:
         if body[name] not in (None, 0):
@@ -187,7 +226,7 @@ def _check_size(
         )
     if name == "model" or name in SHAPED_FIELDS or name in caps.lengths or name in TOOL_FIELDS:
         return
-    if name in LARGE_FIELDS:
+    if name in LARGE_FIELDS or name in caps.inputs:
         _check_depth(name, value, config.max_schema_depth, counts_texts=False)
         return
     if len(msgspec.json.encode(value)) > config.max_schema_bytes:
@@ -213,7 +252,7 @@ def _check_sequences(body: Mapping[str, Any], caps: FieldCaps, limit: int, numbe
     inputs = _count_inputs(caps.batch, body.get(caps.batch)) if caps.batch else 1
     if inputs > limit:
         raise InvalidRequest(
-            fill_in("{batch}: a batch has {limit} {batch}s at most.", batch=caps.batch, limit=limit),
+            fill_in("{batch}: a batch has {limit} entries at most.", batch=caps.batch, limit=limit),
             param=caps.batch,
         )
     for name in caps.answers_per_input:
@@ -224,10 +263,41 @@ def _count_inputs(name: str, value: object) -> int:
     """A text or a list of numbers is one input, the latter in tokens; a list of either is a batch."""
     if value is None or isinstance(value, str) or _is_tokens(value):
         return 1
+    if name == "messages":
+        return count_chats(value)
     if isinstance(value, list) and all(isinstance(item, str) or _is_tokens(item) for item in value):
         return len(value)
     # vLLM would list what is wrong with each of a million entries.
     raise InvalidRequest(fill_in("{name}: expected texts, or lists of token numbers.", name=name), param=name)
+
+
+def _check_inputs(name: str, value: object, caps: FieldCaps, limit: int) -> None:
+    """At most `limit` of them, and nothing that the engine would name a million mistakes of."""
+    is_list = isinstance(value, list) and not (name in caps.tokens and _is_tokens(value))
+    count = count_chats(value) if name == "messages" else len(value) if is_list else 1  # type: ignore[arg-type]
+    if count > limit:
+        raise InvalidRequest(
+            fill_in("{name}: this gateway allows {limit} entries at most.", name=name, limit=limit),
+            param=name,
+        )
+    if is_list and not all(map(_is_input, value)):  # type: ignore[call-overload]
+        raise InvalidRequest(
+            fill_in("{name}: expected texts, lists of token numbers, or objects.", name=name), param=name
+        )
+
+
+def _is_input(value: object) -> bool:
+    return (
+        isinstance(value, str | dict)
+        or _is_tokens(value)
+        or (isinstance(value, list) and all(isinstance(item, dict) for item in value))
+    )
+
+
+def count_chats(messages: object) -> int:
+    """The chats in `messages`: one, or each of a list of them."""
+    is_batch = isinstance(messages, list) and any(isinstance(item, list) for item in messages)
+    return len(messages) if is_batch else 1  # type: ignore[arg-type]
 
 
 def _is_tokens(value: object) -> bool:

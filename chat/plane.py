@@ -27,6 +27,7 @@ from chat.endpoints import (
     OPENAI_ENDPOINTS,
     POSTED_CONVERSATION_PATHS,
     REGENERATE_PATH,
+    ROOT_PATHS,
     STREAM_PATH,
 )
 from chat.model_event_stream import stream_model_events
@@ -58,6 +59,7 @@ def is_chat_path(path: str, method: str) -> bool:
         path in {CHAT_PATH, MODEL_EVENTS_PATH}
         or path.startswith("/v1/")
         or path == "/v1"
+        or path in ROOT_PATHS
         or (path.startswith("/api/conversations/") and _is_own(path, method))
         or (is_untidy(path) and is_chat_path(tidy_path(path), method))
     )

@@ -7,7 +7,8 @@ from typing import Any
 
 import msgspec
 
-from chat.endpoints import CHAT_COMPLETIONS, Endpoint
+from chat.caps import count_chats
+from chat.endpoints import CHAT_BATCH, CHAT_COMPLETIONS, Endpoint
 from chat.lax_values import read_boolean
 from chat.schemas import SAMPLING_FIELDS, TOOL_FIELDS, AnswerRequest
 from chat.upstream import EngineCall
@@ -58,7 +59,9 @@ def call_for_openai(
     route: Route, *, endpoint: Endpoint, body: dict[str, Any], salt: dict[str, str], traceparent: str | None
 ) -> EngineCall:
     """The client's body with the model's real name and `salt`; streams always ask for usage."""
-    payload = body | {"model": route.model} | salt
+    payload = body | {"model": route.model}
+    if endpoint.is_salted:
+        payload |= salt
     if endpoint.can_stream and body.get("stream"):
         options = {**(body.get("stream_options") or {}), "include_usage": True}
         if not wants_usage(body):
@@ -99,12 +102,19 @@ def _call(endpoint: Endpoint, payload: dict[str, Any], route: Route, traceparent
         payload = limit_output(payload, route)
     is_valid = traceparent is not None and _traceparent.fullmatch(traceparent)
     return EngineCall(
-        endpoint.path,
+        endpoint.engine_path or endpoint.path,
         msgspec.json.encode(payload),
         traceparent if is_valid else None,
-        choices=count_choices(payload),
+        choices=_count_answers(endpoint, payload),
         max_tokens=next((payload[name] for name in OUTPUT_FIELDS if type(payload.get(name)) is int), None),
     )
+
+
+def _count_answers(endpoint: Endpoint, payload: dict[str, Any]) -> int:
+    if not endpoint.generates:
+        return 0
+    choices = count_choices(payload)
+    return choices * count_chats(payload.get("messages")) if endpoint is CHAT_BATCH else choices
 
 
 def count_choices(payload: dict[str, Any]) -> int:

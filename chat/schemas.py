@@ -173,5 +173,11 @@ def parse_openai_request(
         content["stream"] = is_stream
     if not isinstance(content.get("stream_options") or {}, dict):
         raise InvalidRequest("`stream_options` must be an object.", param="stream_options")
-    check_media(content, config.media_urls, make_private=make_private)
+    check_media(
+        content,
+        config.media_urls,
+        make_private=make_private,
+        inputs=caps.inputs or ("input",),
+        takes_chats=caps.takes_chats,
+    )
     return apply_caps(content, caps, config)

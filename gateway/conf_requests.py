@@ -26,6 +26,12 @@ class RequestConfig:
         "Answers that one request may have generated: `n` times the prompts of a batch.",
         whole_number(1),
     )
+    max_inputs: int = setting(
+        "MAX_INPUTS",
+        2048,
+        "Texts, documents or chats that one request may have embedded, scored or classified.",
+        whole_number(1),
+    )
     max_stop_sequences: int = setting(
         "MAX_STOP_SEQUENCES",
         128,

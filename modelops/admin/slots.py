@@ -19,13 +19,8 @@ from modelops.admin.switch_history import translate_cause
 from modelops.domain.engine_log.causes import RootCause
 from modelops.models import DEFAULT_SLOT, Slot
 from modelops.switching.selectors import find_last_error
-from modelops.switching.status import (
-    ServiceState,
-    SlotStatus,
-    find_default_status,
-    find_retry_at,
-    find_slot_status,
-)
+from modelops.switching.slot_status import ServiceState, SlotStatus, find_default_status, find_slot_status
+from modelops.switching.status import find_retry_at
 
 NOT_KNOWN = "–"
 STATE_BADGES = {

@@ -18,7 +18,7 @@ from modelops.hardware import GpuReading, HardwareReading, ProblemCode, list_pro
 from modelops.models import Switch, SwitcherPresence
 from modelops.switching.remedies import offer_remedies_for
 from modelops.switching.selectors import SwitcherView
-from modelops.switching.status import ServiceState, SlotStatus
+from modelops.switching.slot_status import ServiceState, SlotStatus
 
 HOT_C = 85
 """NVIDIA's cards of these years slow down between 83 and 93 °C; below this the fans are still winning."""

@@ -28,7 +28,7 @@ from modelops.hardware.sampling import SampledReading, load_history
 from modelops.models import Engine, EngineLoad, Switch
 from modelops.serving.external_engine import ExternalView
 from modelops.switching.selectors import find_last_error, find_switcher
-from modelops.switching.status import ServiceState, SlotStatus, list_slot_statuses
+from modelops.switching.slot_status import ServiceState, SlotStatus, list_slot_statuses
 from modelops.switching.switchers import list_present
 
 SHOWN_SWITCHES = 6

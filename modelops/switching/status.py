@@ -1,159 +1,28 @@
-"""How the service is, in one word and then in detail: the same for the API, the pages and the commands."""
+"""How the service is, in detail: the same for the API, the pages and the commands."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from enum import StrEnum
 from typing import Any
 
-from django.db.models import Q
 from django.utils import timezone
 
-from gateway.conf import get_config
-from gateway.wording import FilledText, Translatable, fill_in, fill_text, join_texts
+from gateway.wording import Translatable, fill_text, join_texts
 from modelops.domain.engine_log.causes import RootCause
 from modelops.domain.engine_log.failures import describe_for_everybody
 from modelops.domain.switching.readiness import expect_ready_at
 from modelops.domain.switching.states import SwitchState
 from modelops.fit.profile_fits import get_gpu_choice
 from modelops.fit.summary import serialise_hardware
-from modelops.models import DEFAULT_SLOT, Gate, ModelProfile, Slot, Switch
-from modelops.serving.external_engine import ExternalView, get_external_engine
+from modelops.models import Slot, Switch
+from modelops.serving.external_engine import ExternalView
 from modelops.switching.draining import Draining, count_requests, describe_draining, find_draining
 from modelops.switching.remedies import offer_remedies_for, serialise_remedy
-from modelops.switching.selectors import find_last_error, find_switcher, list_live_switches, list_slots
-from modelops.switching.slots import find_default_slot
+from modelops.switching.selectors import find_last_error, find_switcher
+from modelops.switching.slot_status import SlotStatus, list_slot_statuses
 from modelops.switching.switchers import describe_box, list_present
-
-
-class ServiceState(StrEnum):
-    NONE = "none"
-    """No model is served and none was asked for."""
-    STARTING = "starting"
-    """Nothing is served yet; an engine is being prepared."""
-    LOADING = "loading"
-    """Nothing is served yet; an engine runs and loads its model."""
-    READY = "ready"
-    SWITCHING = "switching"
-    """From one model to another. The first may still be serving: see `switch`."""
-    DEGRADED = "degraded"
-    """Nothing is served although something should be."""
-
-
-SERVICE_STATES: Mapping[ServiceState, Translatable] = {
-    ServiceState.NONE: "none",
-    ServiceState.STARTING: "starting",
-    ServiceState.LOADING: "loading",
-    ServiceState.READY: "ready",
-    ServiceState.SWITCHING: "switching",
-    ServiceState.DEGRADED: "degraded",
-}
-
-
-def name_service_state(state: str) -> FilledText:
-    """The state as people read it."""
-    return fill_text(SERVICE_STATES[ServiceState(state)], {})
-
-
-LOADING_STATES = (SwitchState.LOADING, SwitchState.VERIFYING)
-
-
-@dataclass(frozen=True)
-class SlotStatus:
-    """A slot as clients see it. `current_profile` answers requests now; empty when nothing does."""
-
-    slot: Slot
-    state: ServiceState
-    current_profile: str
-    since: datetime | None
-    live: Sequence[Switch] = ()
-    """The switch that acts, if one does, then the one that waits."""
-    problem: str = ""
-    """What is wrong with the engine of VLLM_BASE_URL."""
-
-    @property
-    def switch(self) -> Switch | None:
-        return self.live[0] if self.live else None
-
-    @property
-    def waiting(self) -> Switch | None:
-        """The switch that is queued behind `switch`."""
-        return self.live[1] if len(self.live) > 1 else None
-
-
-def find_slot_status(slot: Slot) -> SlotStatus:
-    """The state of a slot with engines of its own."""
-    live = list_live_switches(slot)
-    switch = live[0] if live else None
-    engine = slot.active_engine
-    profile = engine.profile if engine else ""
-    since: datetime | None
-    if switch is not None:
-        state = _name_switching(switch, is_serving=engine is not None)
-        since = switch.created_at if state is ServiceState.SWITCHING else switch.state_since
-    elif engine is not None:
-        state, since = ServiceState.READY, engine.ready_at
-    else:
-        state, since = _name_idle(slot), None if slot._state.adding else slot.changed_at
-    return SlotStatus(slot, state, profile, since, live)
-
-
-def _name_switching(switch: Switch, *, is_serving: bool) -> ServiceState:
-    changes_model = switch.from_profile not in ("", switch.to_profile)
-    if is_serving or changes_model or switch.state == SwitchState.ROLLING_BACK:
-        return ServiceState.SWITCHING
-    return ServiceState.LOADING if switch.state in LOADING_STATES else ServiceState.STARTING
-
-
-def _name_idle(slot: Slot) -> ServiceState:
-    last = find_last_error(slot)
-    is_degraded = slot.problem or slot.retry_at or (last is not None and last.state == SwitchState.DEGRADED)
-    return ServiceState.DEGRADED if is_degraded else ServiceState.NONE
-
-
-def find_external_status(view: ExternalView, slot: Slot) -> SlotStatus:
-    """The state of the default slot while the engine of VLLM_BASE_URL serves in place of one of its own."""
-    live = list_live_switches(slot)
-    switch = live[0] if live else None
-    problem = ""
-    if view.problem:
-        problem = fill_in("The engine at VLLM_BASE_URL: {problem}.", problem=view.problem)
-    profile = _find_profile(view.models[0].name) if view.models else ""
-    since = None
-    if switch is not None:
-        state = _name_switching(switch, is_serving=bool(view.models))
-        since = switch.created_at
-    elif view.models:
-        state = ServiceState.READY
-    elif view.is_loading:
-        state = ServiceState.LOADING
-    else:
-        state = ServiceState.DEGRADED if view.problem else ServiceState.NONE
-    return SlotStatus(slot, state, profile, since, live, problem)
-
-
-def _find_profile(model: str) -> str:
-    """The profile that goes by this name; the name itself where none does."""
-    named = ModelProfile.objects.filter(Q(slug=model) | Q(served_model_name=model))
-    return named.values_list("slug", flat=True).first() or model
-
-
-def list_slot_statuses(seen: ExternalView | None = None) -> list[SlotStatus]:
-    """Every slot's, the default one's first, which is there even before its row."""
-    return [find_default_status(seen)] + [
-        find_slot_status(slot) for slot in list_slots() if slot.slug != DEFAULT_SLOT
-    ]
-
-
-def find_default_status(seen: ExternalView | None = None) -> SlotStatus:
-    """The default slot's, by its own engine, or else by that of VLLM_BASE_URL: asked now, unless `seen`."""
-    slot = find_default_slot()
-    external = get_external_engine(get_config())
-    if external is None or slot.active_engine_id is not None or slot.gate != Gate.OPEN:
-        return find_slot_status(slot)
-    return find_external_status(seen or external.look(), slot)
 
 
 def reduce_status(status: SlotStatus) -> dict[str, Any]:
