@@ -21,6 +21,7 @@ from modelops.fit.profile_fits import get_gpu_choice
 from modelops.fit.summary import serialise_hardware
 from modelops.models import DEFAULT_SLOT, Gate, ModelProfile, Slot, Switch
 from modelops.serving.external_engine import ExternalView, get_external_engine
+from modelops.serving.model_tasks import Task, find_engine_tasks
 from modelops.switching.draining import Draining, count_requests, describe_draining, find_draining
 from modelops.switching.remedies import offer_remedies_for, serialise_remedy
 from modelops.switching.selectors import find_last_error, find_switcher, list_live_switches, list_slots
@@ -72,6 +73,8 @@ class SlotStatus:
     """The switch that acts, if one does, then the one that waits."""
     problem: str = ""
     """What is wrong with the engine of VLLM_BASE_URL."""
+    tasks: Sequence[Task] | None = None
+    """What the model that serves can be asked for; None where nothing does, or it is not known."""
 
     @property
     def switch(self) -> Switch | None:
@@ -97,7 +100,8 @@ def find_slot_status(slot: Slot) -> SlotStatus:
         state, since = ServiceState.READY, engine.ready_at
     else:
         state, since = _name_idle(slot), None if slot._state.adding else slot.changed_at
-    return SlotStatus(slot, state, profile, since, live)
+    tasks = find_engine_tasks(engine) if engine else None
+    return SlotStatus(slot, state, profile, since, live, tasks=tasks)
 
 
 def _name_switching(switch: Switch, *, is_serving: bool) -> ServiceState:
@@ -131,7 +135,8 @@ def find_external_status(view: ExternalView, slot: Slot) -> SlotStatus:
         state = ServiceState.LOADING
     else:
         state = ServiceState.DEGRADED if view.problem else ServiceState.NONE
-    return SlotStatus(slot, state, profile, since, live, problem)
+    tasks = view.models[0].tasks if view.models else None
+    return SlotStatus(slot, state, profile, since, live, problem, tasks)
 
 
 def _find_profile(model: str) -> str:
@@ -210,6 +215,7 @@ def _serialise_slot(status: SlotStatus, now: datetime, *, for_admin: bool) -> di
     draining = find_draining(switch) if switch else None
     return {
         **reduce_status(status),
+        "tasks": None if status.tasks is None else [str(task) for task in status.tasks],
         "since": _write_time(status.since),
         "phase": (switch.phase or switch.state) if switch else None,
         "progress": switch.percent if switch else None,
