@@ -52,6 +52,25 @@ def test_usage_is_asked_of_streams_only() -> None:
 
 
 @pytest.mark.parametrize(
+    ("asked", "sent"),
+    [
+        (None, {"include_usage": True}),
+        ({"continuous_usage_stats": True}, {"include_usage": True}),
+        ({"include_usage": False, "continuous_usage_stats": True}, {"include_usage": True}),
+        (
+            {"include_usage": "yes", "continuous_usage_stats": True, "new": 1},
+            {"include_usage": True, "continuous_usage_stats": True, "new": 1},
+        ),
+    ],
+)
+def test_usage_goes_into_every_event_only_where_the_client_asked_for_usage(
+    asked: dict[str, Any] | None, sent: dict[str, Any]
+) -> None:
+    """The engine ignores `continuous_usage_stats` alone, and the gateway adds `include_usage` to it."""
+    assert payload_of(COMPLETIONS, {"stream": True, "stream_options": asked})["stream_options"] == sent
+
+
+@pytest.mark.parametrize(
     "body",
     [
         {"input": ["a", "b", "c"]},

@@ -13,7 +13,7 @@ from modelops.domain.switching.request import LONGEST_CONTEXT, SHORTEST_CONTEXT
 from modelops.domain.switching.states import DrainPolicy, SwitchState
 from modelops.domain.tasks import Task
 from modelops.models import DEFAULT_SLOT
-from modelops.switching.status import ServiceState
+from modelops.switching.slot_status import ServiceState
 
 FOR_ADMINS = "null for everybody but admins."
 
