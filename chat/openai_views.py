@@ -27,7 +27,7 @@ from modelops.serving.routes import find_spelling, misspelled_message
 async def call_engine(request: Request, *, endpoint: Endpoint) -> Response:
     """POST to one of OpenAI's paths: nothing is stored, and a client that leaves ends the answer at once."""
     runtime = await get_runtime()
-    principal, headers = await admit_generation(runtime, request, endpoint.scope)
+    principal, headers = await admit_generation(runtime, request, *endpoint.scopes)
     body = parse_openai_request(
         await request.body(),
         endpoint.caps,
