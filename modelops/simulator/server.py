@@ -23,9 +23,10 @@ from modelops.simulator.flags import VERSION
 from modelops.simulator.memory import BLOCK_TOKENS
 from modelops.simulator.metrics import render_metrics
 from modelops.simulator.requests import ENGINE, check_model
+from modelops.simulator.responses import create_response, refuse_response
 
 _GUARDED = ("/v1", "/v2", "/inference")
-_LOAD_PATHS = ("/v1/chat/completions", "/v1/completions", "/v1/embeddings")
+_LOAD_PATHS = ("/v1/chat/completions", "/v1/completions", "/v1/embeddings", "/v1/responses")
 _MAX_BODY_BYTES = 256 * 2**20
 _LOAD: web.AppKey[list[int]] = web.AppKey("load", list)
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -51,6 +52,9 @@ def build_app(engine: SimulatedEngine) -> web.Application:
             web.get("/v1/models", _models),
             web.post("/v1/chat/completions", create_chat_completion),
             web.post("/v1/completions", create_completion),
+            web.post("/v1/responses", create_response),
+            web.get("/v1/responses/{response_id}", refuse_response),
+            web.post("/v1/responses/{response_id}/cancel", refuse_response),
             web.post("/v1/embeddings", create_embedding),
         ]
     )
