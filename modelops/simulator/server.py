@@ -21,12 +21,13 @@ from modelops.simulator.engine import SimulatedEngine
 from modelops.simulator.errors import ApiError, malformed
 from modelops.simulator.flags import VERSION
 from modelops.simulator.memory import BLOCK_TOKENS
+from modelops.simulator.messages import count_tokens, create_message
 from modelops.simulator.metrics import render_metrics
 from modelops.simulator.requests import ENGINE, check_model
 from modelops.simulator.responses import create_response, refuse_response
 
 _GUARDED = ("/v1", "/v2", "/inference")
-_LOAD_PATHS = ("/v1/chat/completions", "/v1/completions", "/v1/embeddings", "/v1/responses")
+_LOAD_PATHS = ("/v1/chat/completions", "/v1/completions", "/v1/embeddings", "/v1/responses", "/v1/messages")
 _MAX_BODY_BYTES = 256 * 2**20
 _LOAD: web.AppKey[list[int]] = web.AppKey("load", list)
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -52,6 +53,8 @@ def build_app(engine: SimulatedEngine) -> web.Application:
             web.get("/v1/models", _models),
             web.post("/v1/chat/completions", create_chat_completion),
             web.post("/v1/completions", create_completion),
+            web.post("/v1/messages", create_message),
+            web.post("/v1/messages/count_tokens", count_tokens),
             web.post("/v1/responses", create_response),
             web.get("/v1/responses/{response_id}", refuse_response),
             web.post("/v1/responses/{response_id}/cancel", refuse_response),
