@@ -14,8 +14,9 @@ from gateway.wording import FilledText, Translatable, fill_in, fill_text
 from modelops.domain.switching.states import SwitchState
 from modelops.models import DEFAULT_SLOT, Gate, ModelProfile, Slot, Switch
 from modelops.serving.external_engine import ExternalView, get_external_engine
-from modelops.switching.selectors import find_last_error, list_live_switches, list_slots
-from modelops.switching.slots import find_default_slot
+from modelops.serving.model_tasks import Task, find_engine_tasks
+from modelops.switching.selectors import find_last_errors, group_live_switches, list_slots
+from modelops.switching.slots import find_default_slot, make_default_slot
 
 
 class ServiceState(StrEnum):
@@ -60,8 +61,12 @@ class SlotStatus:
     since: datetime | None
     live: Sequence[Switch] = ()
     """The switch that acts, if one does, then the one that waits."""
+    last_failed: Switch | None = None
+    """The last switch that came to an end of its own, where it failed."""
     problem: str = ""
     """What is wrong with the engine of VLLM_BASE_URL."""
+    tasks: Sequence[Task] | None = None
+    """What the model that serves can be asked for; None where nothing does, or it is not known."""
 
     @property
     def switch(self) -> Switch | None:
@@ -73,9 +78,28 @@ class SlotStatus:
         return self.live[1] if len(self.live) > 1 else None
 
 
-def find_slot_status(slot: Slot) -> SlotStatus:
-    """The state of a slot with engines of its own."""
-    live = list_live_switches(slot)
+def find_slot_statuses(slots: Sequence[Slot], seen: ExternalView | None = None) -> list[SlotStatus]:
+    """The state of each, in the order given: two queries, however many there are.
+
+    The engine of VLLM_BASE_URL, where it serves in place of the default slot's own, is asked now unless it
+    was `seen`.
+    """
+    live, failed = group_live_switches(slots), find_last_errors(slots)
+    return [_find_status(each, live.get(each.pk, []), failed.get(each.pk), seen) for each in slots]
+
+
+def _find_status(
+    slot: Slot, live: Sequence[Switch], failed: Switch | None, seen: ExternalView | None
+) -> SlotStatus:
+    if slot.slug == DEFAULT_SLOT and slot.active_engine_id is None and slot.gate == Gate.OPEN:
+        external = get_external_engine(get_config())
+        if external is not None:
+            return _judge_external(seen or external.look(), slot, live, failed)
+    return _judge_own(slot, live, failed)
+
+
+def _judge_own(slot: Slot, live: Sequence[Switch], failed: Switch | None) -> SlotStatus:
+    """By the engine of the slot's own."""
     switch = live[0] if live else None
     engine = slot.active_engine
     profile = engine.profile if engine else ""
@@ -86,8 +110,9 @@ def find_slot_status(slot: Slot) -> SlotStatus:
     elif engine is not None:
         state, since = ServiceState.READY, engine.ready_at
     else:
-        state, since = _name_idle(slot), None if slot._state.adding else slot.changed_at
-    return SlotStatus(slot, state, profile, since, live)
+        state, since = _name_idle(slot, failed), None if slot._state.adding else slot.changed_at
+    tasks = find_engine_tasks(engine) if engine else None
+    return SlotStatus(slot, state, profile, since, live, failed, tasks=tasks)
 
 
 def _name_switching(switch: Switch, *, is_serving: bool) -> ServiceState:
@@ -97,15 +122,16 @@ def _name_switching(switch: Switch, *, is_serving: bool) -> ServiceState:
     return ServiceState.LOADING if switch.state in LOADING_STATES else ServiceState.STARTING
 
 
-def _name_idle(slot: Slot) -> ServiceState:
-    last = find_last_error(slot)
-    is_degraded = slot.problem or slot.retry_at or (last is not None and last.state == SwitchState.DEGRADED)
+def _name_idle(slot: Slot, failed: Switch | None) -> ServiceState:
+    left_nothing = failed is not None and failed.state == SwitchState.DEGRADED
+    is_degraded = slot.problem or slot.retry_at or left_nothing
     return ServiceState.DEGRADED if is_degraded else ServiceState.NONE
 
 
-def find_external_status(view: ExternalView, slot: Slot) -> SlotStatus:
-    """The state of the default slot while the engine of VLLM_BASE_URL serves in place of one of its own."""
-    live = list_live_switches(slot)
+def _judge_external(
+    view: ExternalView, slot: Slot, live: Sequence[Switch], failed: Switch | None
+) -> SlotStatus:
+    """While the engine of VLLM_BASE_URL serves in place of one of the slot's own."""
     switch = live[0] if live else None
     problem = ""
     if view.problem:
@@ -121,7 +147,8 @@ def find_external_status(view: ExternalView, slot: Slot) -> SlotStatus:
         state = ServiceState.LOADING
     else:
         state = ServiceState.DEGRADED if view.problem else ServiceState.NONE
-    return SlotStatus(slot, state, profile, since, live, problem)
+    tasks = view.models[0].tasks if view.models else None
+    return SlotStatus(slot, state, profile, since, live, failed, problem, tasks)
 
 
 def _find_profile(model: str) -> str:
@@ -131,16 +158,12 @@ def _find_profile(model: str) -> str:
 
 
 def list_slot_statuses(seen: ExternalView | None = None) -> list[SlotStatus]:
-    """Every slot's, the default one's first, which is there even before its row."""
-    return [find_default_status(seen)] + [
-        find_slot_status(slot) for slot in list_slots() if slot.slug != DEFAULT_SLOT
-    ]
+    """Every slot's, the default one's first, which is there even before its row. Three queries."""
+    slots = {slot.slug: slot for slot in list_slots()}
+    first = slots.pop(DEFAULT_SLOT, None) or make_default_slot()
+    return find_slot_statuses([first, *slots.values()], seen)
 
 
 def find_default_status(seen: ExternalView | None = None) -> SlotStatus:
-    """The default slot's, by its own engine, or else by that of VLLM_BASE_URL: asked now, unless `seen`."""
-    slot = find_default_slot()
-    external = get_external_engine(get_config())
-    if external is None or slot.active_engine_id is not None or slot.gate != Gate.OPEN:
-        return find_slot_status(slot)
-    return find_external_status(seen or external.look(), slot)
+    """The default slot's, as `find_slot_statuses` has it."""
+    return find_slot_statuses([find_default_slot()], seen)[0]
