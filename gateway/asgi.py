@@ -54,6 +54,7 @@ EXPOSED_HEADERS = [
     "x-message-id",
     "x-omitted-messages",
     "retry-after",
+    "retry-after-ms",
     "x-ratelimit-limit-requests",
     "x-ratelimit-remaining-requests",
     "x-ratelimit-reset-requests",
