@@ -31,6 +31,10 @@ class FieldCaps:
     """The field that may hold several inputs. Together they have `max_sequences` answers at most."""
     answers_per_input: tuple[str, ...] = ()
     """The fields that ask for several answers to each input."""
+    prompt_fields: frozenset[str] = frozenset()
+    """Become the prompt, besides LARGE_FIELDS."""
+    has_called_input: bool = False
+    """Whether messages hold what tools were called with as objects: nothing of that is fetched."""
 
 
 GENERATION_CAPS = FieldCaps(
@@ -50,6 +54,14 @@ GENERATION_CAPS = FieldCaps(
 )
 
 """Of chats and completions alike: vLLM accepts the fields of one in the other."""
+
+MESSAGE_CAPS = FieldCaps(
+    numbers={"max_tokens": "max_output_tokens"},
+    lengths={"stop_sequences": "max_stop_sequences"},
+    prompt_fields=frozenset({"system"}),
+    has_called_input=True,
+)
+"""Of Anthropic's messages."""
 
 LONGEST_ENTRY = 1000
 """Characters of a stop sequence or an argument: the engine compares the former with every token's text."""
@@ -208,7 +220,7 @@ def _check_size(
         )
     if name == "model" or name in SHAPED_FIELDS or name in caps.lengths or name in TOOL_FIELDS:
         return
-    if name in LARGE_FIELDS:
+    if name in LARGE_FIELDS or name in caps.prompt_fields:
         _check_depth(name, value, config.max_schema_depth, counts_texts=False)
         return
     if len(msgspec.json.encode(value)) > config.max_schema_bytes:

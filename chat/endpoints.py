@@ -9,7 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from accounts.scopes import Scope
-from chat.caps import GENERATION_CAPS, FieldCaps
+from chat.caps import GENERATION_CAPS, MESSAGE_CAPS, FieldCaps
+from chat.message_wire import MESSAGE_WIRE
+from chat.wires import CHAT_WIRE, Wire
+from gateway.envelopes import ANTHROPIC_PATH
 
 CHAT_PATH = "/api/chat"
 MODEL_EVENTS_PATH = "/api/models/events"
@@ -42,6 +45,12 @@ class Endpoint:
     """Whether a profile's `max_output_tokens` applies: False where the answer is not generated text."""
     can_stream: bool = True
     """Whether the engine answers `"stream": true` with events; False where it ignores the field."""
+    output_fields: tuple[str, ...] = ("max_tokens", "max_completion_tokens")
+    """Those that bound the answer's tokens; the first is set where the request names none."""
+    wire: Wire = CHAT_WIRE
+    """In which form the engine answers, and errors are told."""
+    tag: str = "openai"
+    """For the OpenAPI document."""
 
 
 CHAT_COMPLETIONS = Endpoint(
@@ -57,4 +66,24 @@ COMPLETIONS = Endpoint(
     caps=GENERATION_CAPS,
 )
 
-OPENAI_ENDPOINTS = (CHAT_COMPLETIONS, COMPLETIONS)
+MESSAGES = Endpoint(
+    path=ANTHROPIC_PATH,
+    summary="Anthropic's messages",
+    scope=Scope.CHAT,
+    caps=MESSAGE_CAPS,
+    output_fields=("max_tokens",),
+    wire=MESSAGE_WIRE,
+    tag="anthropic",
+)
+COUNT_TOKENS = Endpoint(
+    path=f"{ANTHROPIC_PATH}/count_tokens",
+    summary="Anthropic's count of a prompt's tokens",
+    scope=Scope.CHAT,
+    caps=MESSAGE_CAPS,
+    limits_output=False,
+    can_stream=False,
+    wire=MESSAGE_WIRE,
+    tag="anthropic",
+)
+
+OPENAI_ENDPOINTS = (CHAT_COMPLETIONS, COMPLETIONS, MESSAGES, COUNT_TOKENS)

@@ -1,4 +1,4 @@
-"""OpenAI's paths, each a pipeline of stages like those in `chat.views`. Nothing is stored."""
+"""OpenAI's paths and Anthropic's, each a pipeline of stages like those in `chat.views`. Nothing is stored."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from modelops.serving.routes import find_spelling, misspelled_message
 
 
 async def call_engine(request: Request, *, endpoint: Endpoint) -> Response:
-    """POST to one of OpenAI's paths: nothing is stored, and a client that leaves ends the answer at once."""
+    """POST to one of these paths: nothing is stored, and a client that leaves ends the answer at once."""
     runtime = await get_runtime()
     principal, headers = await admit_generation(runtime, request, endpoint.scope)
     body = parse_openai_request(
@@ -56,6 +56,7 @@ async def call_engine(request: Request, *, endpoint: Endpoint) -> Response:
         model=route.model,
         keep_usage=wants_usage(body),
         endpoint=endpoint.path,
+        wire=endpoint.wire,
     )
     answer = StreamedAnswer if is_stream else PassedThroughAnswer
     return answer(generation, headers=headers, registry=runtime.registry)

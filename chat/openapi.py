@@ -227,7 +227,7 @@ _CONVERSATION_PATHS = {
 
 def _post_to_engine(endpoint: Endpoint) -> dict[str, Any]:
     answer = {"type": "object"}
-    return _post("openai", endpoint.summary, "OpenAIRequest", answer, stream=endpoint.can_stream)
+    return _post(endpoint.tag, endpoint.summary, "OpenAIRequest", answer, stream=endpoint.can_stream)
 
 
 def _get(summary: str, schema: dict[str, Any], parameters: list[str] | None = None) -> dict[str, Any]:

@@ -169,5 +169,5 @@ def parse_openai_request(
         raise InvalidRequest("`stream` must be true or false.", param="stream")
     if not isinstance(content.get("stream_options") or {}, dict):
         raise InvalidRequest("`stream_options` must be an object.", param="stream_options")
-    check_media(content, config.media_urls, make_private=make_private)
+    check_media(content, config.media_urls, make_private=make_private, has_called_input=caps.has_called_input)
     return apply_caps(content, caps, config)
