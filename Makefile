@@ -7,13 +7,16 @@ BIN := $(VENV)/bin
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-quick test-vllm check check-scripts fmt bench screenshots lock
+.PHONY: help run env test test-quick test-vllm check check-scripts fmt bench screenshots lock
 
 help: ## List the commands
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
 
 run: $(VENV)/.installed ## The whole product on embedded defaults, on GATEWAY_PORT (8080)
 	@$(BIN)/python manage.py run_embedded
+
+env: ## Write .env for Docker Compose: secrets, GPUs, addresses (ARGS="--host chat.example.com --https")
+	@$(firstword $(wildcard $(BIN)/python) python3) -m gateway.new_env $(ARGS)
 
 test: $(VENV)/.installed-dev ## Every check beside the whole suite; T=path: the tests there, without checks
 	@$(BIN)/python -m gateway.tests.suite $(if $(T),$(T),--beside "$(MAKE) --no-print-directory check")
