@@ -55,6 +55,16 @@ GENERATION_CAPS = FieldCaps(
 
 """Of chats and completions alike: vLLM accepts the fields of one in the other."""
 
+RESPONSE_CAPS = FieldCaps(
+    numbers={"max_output_tokens": "max_output_tokens", "top_logprobs": "max_logprobs"},
+    lengths={
+        **dict.fromkeys(("stop", "stop_token_ids"), "max_stop_sequences"),
+        "logit_bias": "max_token_ids",
+    },
+    prompt_fields=frozenset({"instructions"}),
+)
+"""Of OpenAI's responses."""
+
 MESSAGE_CAPS = FieldCaps(
     numbers={"max_tokens": "max_output_tokens"},
     lengths={"stop_sequences": "max_stop_sequences"},

@@ -6,11 +6,13 @@ the caps on its body, the call to the engine and its entry in the OpenAPI docume
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from accounts.scopes import Scope
-from chat.caps import GENERATION_CAPS, MESSAGE_CAPS, FieldCaps
+from chat.caps import GENERATION_CAPS, MESSAGE_CAPS, RESPONSE_CAPS, FieldCaps
 from chat.message_wire import MESSAGE_WIRE
+from chat.response_wire import ResponseRecord
 from chat.wires import CHAT_WIRE, Wire
 from gateway.envelopes import ANTHROPIC_PATH
 
@@ -24,6 +26,9 @@ CANCEL_PATH = MESSAGE_PATH + "/cancel"
 REGENERATE_PATH = MESSAGE_PATH + "/regenerate"
 CONTINUE_PATH = MESSAGE_PATH + "/continue"
 STREAM_PATH = MESSAGE_PATH + "/stream"
+RESPONSE_PATH = "/v1/responses/{response_id}"
+RESPONSE_CANCEL_PATH = RESPONSE_PATH + "/cancel"
+RESPONSE_ITEMS_PATH = RESPONSE_PATH + "/input_items"
 CONVERSATION_PATHS = (CANCEL_PATH, REGENERATE_PATH, CONTINUE_PATH, STREAM_PATH)
 """Those of this plane among the paths of conversations; Django answers the others."""
 POSTED_CONVERSATION_PATHS = (MESSAGES_PATH,)
@@ -47,8 +52,10 @@ class Endpoint:
     """Whether the engine answers `"stream": true` with events; False where it ignores the field."""
     output_fields: tuple[str, ...] = ("max_tokens", "max_completion_tokens")
     """Those that bound the answer's tokens; the first is set where the request names none."""
-    wire: Wire = CHAT_WIRE
-    """In which form the engine answers, and errors are told."""
+    asks_for_usage: bool = True
+    """Whether the engine counts the tokens of a stream only where `stream_options` asks for it."""
+    make_wire: Callable[[], Wire] = lambda: CHAT_WIRE
+    """In which form the engine answers, and errors are told, for one request."""
     tag: str = "openai"
     """For the OpenAPI document."""
 
@@ -66,13 +73,23 @@ COMPLETIONS = Endpoint(
     caps=GENERATION_CAPS,
 )
 
+RESPONSES = Endpoint(
+    path="/v1/responses",
+    summary="OpenAI's responses",
+    scope=Scope.CHAT,
+    caps=RESPONSE_CAPS,
+    output_fields=("max_output_tokens",),
+    asks_for_usage=False,
+    make_wire=lambda: ResponseRecord().make_wire(),
+)
 MESSAGES = Endpoint(
     path=ANTHROPIC_PATH,
     summary="Anthropic's messages",
     scope=Scope.CHAT,
     caps=MESSAGE_CAPS,
     output_fields=("max_tokens",),
-    wire=MESSAGE_WIRE,
+    asks_for_usage=False,
+    make_wire=lambda: MESSAGE_WIRE,
     tag="anthropic",
 )
 COUNT_TOKENS = Endpoint(
@@ -82,8 +99,9 @@ COUNT_TOKENS = Endpoint(
     caps=MESSAGE_CAPS,
     limits_output=False,
     can_stream=False,
-    wire=MESSAGE_WIRE,
+    asks_for_usage=False,
+    make_wire=lambda: MESSAGE_WIRE,
     tag="anthropic",
 )
 
-OPENAI_ENDPOINTS = (CHAT_COMPLETIONS, COMPLETIONS, MESSAGES, COUNT_TOKENS)
+OPENAI_ENDPOINTS = (CHAT_COMPLETIONS, COMPLETIONS, RESPONSES, MESSAGES, COUNT_TOKENS)

@@ -58,7 +58,7 @@ def call_for_openai(
     does not bring it anyway.
     """
     payload = body | {"model": route.model} | salt
-    if endpoint.wire.asks_for_usage and endpoint.can_stream and body.get("stream"):
+    if endpoint.asks_for_usage and endpoint.can_stream and body.get("stream"):
         payload["stream_options"] = (body.get("stream_options") or {}) | {"include_usage": True}
     return _call(endpoint, payload, route, traceparent)
 

@@ -46,8 +46,6 @@ class Wire:
     """Of an answer that comes as one JSON document. Raises GatewayError."""
     say_error: Callable[[GatewayError, Translate], bytes]
     """The end of a stream that failed."""
-    asks_for_usage: bool = False
-    """Whether the engine counts the tokens of a stream only where `stream_options` asks for it."""
 
 
 def _read_chat(transcript: Transcript, keep_usage: bool, ids: EventIds | None) -> AnswerReader:
@@ -58,7 +56,5 @@ def _say_chat_error(error: GatewayError, translate: Translate) -> bytes:
     return error_event(error, translate) + DONE
 
 
-CHAT_WIRE = Wire(
-    make_reader=_read_chat, read_whole=read_completion, say_error=_say_chat_error, asks_for_usage=True
-)
+CHAT_WIRE = Wire(make_reader=_read_chat, read_whole=read_completion, say_error=_say_chat_error)
 """OpenAI's chats and completions: nameless events, the last of which is `[DONE]`."""

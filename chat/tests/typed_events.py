@@ -43,3 +43,50 @@ def message_events(*texts: str, stop_reason: str = "end_turn", cached: int = 0) 
         typed_event("message_delta", delta={"stop_reason": stop_reason, "stop_sequence": None}, usage=usage),
         typed_event("message_stop"),
     ]
+
+
+def response_object(status: str = "completed", text: str = "", **fields: Any) -> dict[str, Any]:
+    """A response as vLLM describes it, without `store`."""
+    part: dict[str, Any] = {"type": "output_text", "text": text, "annotations": [], "logprobs": None}
+    output = [
+        {"id": "msg_1", "type": "message", "role": "assistant", "status": "completed", "content": [part]}
+    ]
+    details = {"input_tokens_details": {"cached_tokens": 0}, "output_tokens_details": {"reasoning_tokens": 0}}
+    usage = {"input_tokens": 7, "output_tokens": 2, "total_tokens": 9, **details}
+    return {
+        **{"id": "resp_engine", "created_at": 1, "object": "response", "model": "scripted"},
+        **{"incomplete_details": None, "instructions": None, "metadata": None, "status": status},
+        "output": output if text else [],
+        **{"parallel_tool_calls": True, "temperature": 1.0, "tool_choice": "none", "tools": [], "top_p": 1.0},
+        **{"background": False, "max_output_tokens": 16, "previous_response_id": None},
+        **{"service_tier": "auto", "truncation": "disabled", "usage": usage if text else None},
+        **fields,
+    }
+
+
+def response_events(*texts: str, status: str = "completed") -> list[bytes]:
+    """A response as vLLM streams it."""
+    number = iter(range(100))
+
+    def event(kind: str, **fields: Any) -> bytes:
+        return typed_event(f"response.{kind}", sequence_number=next(number), **fields)
+
+    begun = response_object("in_progress")
+    whole = response_object(status, "".join(texts))
+    place = {"output_index": 0, "item_id": "msg_1"}
+    part: dict[str, Any] = {"type": "output_text", "text": "", "annotations": [], "logprobs": []}
+    return [
+        event("created", response=begun),
+        event("in_progress", response=begun),
+        event(
+            "output_item.added",
+            output_index=0,
+            item={"id": "msg_1", "type": "message", "role": "assistant", "status": "in_progress"},
+        ),
+        event("content_part.added", **place, content_index=0, part=part),
+        *(event("output_text.delta", **place, content_index=0, delta=text, logprobs=[]) for text in texts),
+        event("output_text.done", **place, content_index=0, text="".join(texts), logprobs=[]),
+        event("content_part.done", **place, content_index=0, part=part),
+        event("output_item.done", output_index=0, item=whole["output"][0]),
+        event("completed", response=whole),
+    ]
