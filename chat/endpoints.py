@@ -10,7 +10,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from accounts.scopes import Scope
-from chat.caps import GENERATION_CAPS, MESSAGE_CAPS, RESPONSE_CAPS, FieldCaps
+from chat.caps import (
+    BATCH_CAPS,
+    GENERATION_CAPS,
+    MESSAGE_CAPS,
+    POOLING_CAPS,
+    RESPONSE_CAPS,
+    TOKEN_CAPS,
+    FieldCaps,
+)
 from chat.message_wire import MESSAGE_WIRE
 from chat.response_wire import ResponseRecord
 from chat.wires import CHAT_WIRE, Wire
@@ -40,11 +48,11 @@ class Endpoint:
     """A POST that is passed on to the engine, with what the gateway does about its body."""
 
     path: str
-    """The same at the gateway and at the engine."""
+    """The same at the engine, unless there is an `engine_path`."""
     summary: str
     """For the OpenAPI document."""
     scope: Scope
-    """What an API key needs for it."""
+    """What an API key needs for it, or else one of `other_scopes`."""
     caps: FieldCaps
     limits_output: bool = True
     """Whether a profile's `max_output_tokens` applies: False where the answer is not generated text."""
@@ -58,6 +66,16 @@ class Endpoint:
     """In which form the engine answers, and errors are told, for one request."""
     tag: str = "openai"
     """For the OpenAPI document."""
+    generates: bool = True
+    """Whether tokens are generated: False where those of the prompt are all that is counted."""
+    other_scopes: tuple[Scope, ...] = ()
+    engine_path: str = ""
+    is_salted: bool = True
+    """Whether the engine takes a `cache_salt` with it."""
+
+    @property
+    def scopes(self) -> tuple[Scope, ...]:
+        return (self.scope, *self.other_scopes)
 
 
 CHAT_COMPLETIONS = Endpoint(
@@ -99,9 +117,75 @@ COUNT_TOKENS = Endpoint(
     caps=MESSAGE_CAPS,
     limits_output=False,
     can_stream=False,
+    generates=False,
+    is_salted=False,
     asks_for_usage=False,
     make_wire=lambda: MESSAGE_WIRE,
     tag="anthropic",
 )
 
-OPENAI_ENDPOINTS = (CHAT_COMPLETIONS, COMPLETIONS, RESPONSES, MESSAGES, COUNT_TOKENS)
+CHAT_BATCH = Endpoint(
+    path="/v1/chat/completions/batch",
+    summary="vLLM's batch of chats, with one choice for each",
+    scope=Scope.CHAT,
+    caps=BATCH_CAPS,
+    can_stream=False,
+)
+
+
+def _pooling(path: str, summary: str, *, engine_path: str = "", is_salted: bool = True) -> Endpoint:
+    """A path of models that answer with numbers instead of text."""
+    return Endpoint(
+        path=path,
+        summary=summary,
+        scope=Scope.EMBEDDINGS,
+        caps=POOLING_CAPS,
+        limits_output=False,
+        can_stream=False,
+        generates=False,
+        engine_path=engine_path,
+        is_salted=is_salted,
+    )
+
+
+POOLING_ENDPOINTS = (
+    _pooling("/v1/embeddings", "OpenAI's embeddings"),
+    _pooling("/v2/embed", "Cohere's embeddings", is_salted=False),
+    _pooling("/rerank", "Documents by their relevance"),
+    _pooling("/v1/rerank", "Documents by their relevance, as Jina's clients ask"),
+    _pooling("/v2/rerank", "Documents by their relevance, as Cohere's clients ask"),
+    _pooling("/score", "How well pairs of texts match"),
+    _pooling("/v1/score", "How well pairs of texts match, below the base URL of SDKs"),
+    _pooling("/classify", "Classes of texts"),
+    _pooling("/v1/classify", "Classes of texts, below the base URL of SDKs", engine_path="/classify"),
+    _pooling("/pooling", "What a pooling model makes of texts, as it is"),
+)
+
+
+def _tokens(path: str, summary: str) -> Endpoint:
+    """A path at which the engine's tokenizer works, and its GPU does not."""
+    return Endpoint(
+        path=path,
+        summary=summary,
+        scope=Scope.CHAT,
+        other_scopes=(Scope.EMBEDDINGS,),
+        caps=TOKEN_CAPS,
+        limits_output=False,
+        can_stream=False,
+        generates=False,
+        is_salted=False,
+    )
+
+
+TOKENIZE = _tokens("/tokenize", "The tokens of a text or a chat")
+DETOKENIZE = _tokens("/detokenize", "The text of tokens")
+
+OPENAI_ENDPOINTS = (
+    *(CHAT_COMPLETIONS, COMPLETIONS, RESPONSES),
+    *(MESSAGES, COUNT_TOKENS),
+    *(CHAT_BATCH, *POOLING_ENDPOINTS, TOKENIZE, DETOKENIZE),
+)
+"""OpenAI's paths and Anthropic's, and vLLM's own beside them. Responses alone are stored."""
+
+ROOT_PATHS = frozenset(e.path for e in OPENAI_ENDPOINTS if not e.path.startswith("/v1/"))
+"""Those that are not below /v1."""

@@ -11,7 +11,7 @@ another's gets that one's medium, or has the other see theirs. So each user's id
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,9 +38,13 @@ def check_media(
     policy: str,
     *,
     make_private: Callable[[str], str],
+    inputs: Iterable[str] = ("input",),
+    takes_chats: bool = False,
     has_called_input: bool = False,
 ) -> None:
-    """Checks the shape of `messages`, and where media in them, in `input` and in `system` come from.
+    """Checks the shape of `messages`, and where media in them and in `inputs` come from.
+
+    With `takes_chats`, `messages` may be a list of chats.
 
     `policy` is MEDIA_URLS: off or https. Each medium's `uuid` is replaced by what `make_private` makes of it.
     `has_called_input`: see `chat.caps.FieldCaps`. Raises InvalidRequest.
@@ -50,12 +54,15 @@ def check_media(
         if not isinstance(messages, list):
             raise InvalidRequest("messages: expected a list of objects.", param="messages")
         for index, message in enumerate(messages):
-            if not _is_plain(message):
+            if takes_chats and isinstance(message, list):
+                for place, inner in enumerate(message):
+                    _check_message(inner, f"messages.{index}.{place}", parts)
+            elif not _is_plain(message):
                 _check_message(message, f"messages.{index}", parts)
-    for name in ("input", "system"):
-        if isinstance(given := body.get(name), list | dict):
+    for name in inputs:
+        if name != "messages" and isinstance(given := body.get(name), list | dict):
             _check_depth(given, name)
-            parts.check(given, path=name, is_url=False)
+            parts.check(given, path=name, is_url=name == "images")
 
 
 def _is_plain(message: object) -> bool:

@@ -29,7 +29,7 @@ from modelops.serving.routes import Route, find_spelling, misspelled_message
 async def call_engine(request: Request, *, endpoint: Endpoint) -> Response:
     """POST to one of these paths: nothing is stored, and a client that leaves ends the answer at once."""
     runtime = await get_runtime()
-    principal, headers = await admit_generation(runtime, request, endpoint.scope)
+    principal, headers = await admit_generation(runtime, request, *endpoint.scopes)
     body = await read_body(runtime, request, principal, endpoint)
     route = await find_route(runtime, request, principal, body["model"])
     generation = make_generation(runtime, request, principal, endpoint=endpoint, body=body, route=route)

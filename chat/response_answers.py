@@ -18,7 +18,7 @@ from conversations.stored_responses import ResponseOutcome
 from gateway.errors import DependencyUnavailable, GatewayError, describe_error
 
 
-class StoredAnswer(Answer):
+class StoredResponseAnswer(Answer):
     """What a stored response's answers share, streamed or not."""
 
     def __init__(
@@ -56,7 +56,7 @@ class StoredAnswer(Answer):
         return {"code": error.code, "message": describe_error(error, self._translator())[0]}
 
 
-class StreamedResponse(StoredAnswer, StreamedAnswer):
+class StreamedResponse(StoredResponseAnswer, StreamedAnswer):
     async def conclude(self, client: Client, error: GatewayError | None) -> None:
         if error is None and self.ended_by is not None and self.record.response:
             # Somebody cancelled it elsewhere: this client is still there, and must not take it for complete.
@@ -65,7 +65,7 @@ class StreamedResponse(StoredAnswer, StreamedAnswer):
             await super().conclude(client, error)
 
 
-class WholeResponse(StoredAnswer, PassedThroughAnswer):
+class WholeResponse(StoredResponseAnswer, PassedThroughAnswer):
     """One that is cut before it is whole was never heard of, so nothing of it stays."""
 
 

@@ -7,7 +7,9 @@ from typing import Any
 
 import msgspec
 
-from chat.endpoints import CHAT_COMPLETIONS, Endpoint
+from chat.caps import count_chats
+from chat.endpoints import CHAT_BATCH, CHAT_COMPLETIONS, Endpoint
+from chat.lax_values import read_boolean
 from chat.schemas import SAMPLING_FIELDS, TOOL_FIELDS, AnswerRequest
 from chat.upstream import EngineCall
 from conversations.branches import Prompt
@@ -57,9 +59,15 @@ def call_for_openai(
     """The client's body with the model's real name and `salt`. Streams always ask for usage, where the wire
     does not bring it anyway.
     """
-    payload = body | {"model": route.model} | salt
+    payload = body | {"model": route.model}
+    if endpoint.is_salted:
+        payload |= salt
     if endpoint.asks_for_usage and endpoint.can_stream and body.get("stream"):
-        payload["stream_options"] = (body.get("stream_options") or {}) | {"include_usage": True}
+        options = {**(body.get("stream_options") or {}), "include_usage": True}
+        if not wants_usage(body):
+            # The engine ignores it beside no `include_usage`, and would put usage into every event else.
+            options.pop("continuous_usage_stats", None)
+        payload["stream_options"] = options
     return _call(endpoint, payload, route, traceparent)
 
 
@@ -87,7 +95,8 @@ def limit_output(
 
 def wants_usage(body: dict[str, Any]) -> bool:
     """True when the client itself asked for the usage event at the end of its stream."""
-    return bool((body.get("stream_options") or {}).get("include_usage"))
+    options = body.get("stream_options") or {}
+    return read_boolean(options.get("include_usage")) is True
 
 
 def _call(endpoint: Endpoint, payload: dict[str, Any], route: Route, traceparent: str | None) -> EngineCall:
@@ -95,21 +104,28 @@ def _call(endpoint: Endpoint, payload: dict[str, Any], route: Route, traceparent
         payload = limit_output(payload, route, endpoint.output_fields)
     is_valid = traceparent is not None and _traceparent.fullmatch(traceparent)
     return EngineCall(
-        endpoint.path,
+        endpoint.engine_path or endpoint.path,
         msgspec.json.encode(payload),
         traceparent if is_valid else None,
-        choices=count_choices(payload),
+        choices=_count_answers(endpoint, payload),
         max_tokens=next(
             (payload[name] for name in endpoint.output_fields if type(payload.get(name)) is int), None
         ),
     )
 
 
+def _count_answers(endpoint: Endpoint, payload: dict[str, Any]) -> int:
+    if not endpoint.generates:
+        return 0
+    choices = count_choices(payload)
+    return choices * count_chats(payload.get("messages")) if endpoint is CHAT_BATCH else choices
+
+
 def count_choices(payload: dict[str, Any]) -> int:
     """How many texts the engine generates: `n` of them (`best_of`, where that is more) for each prompt."""
     texts = max(1, *(value for name in ("n", "best_of") if type(value := payload.get(name)) is int), 1)
     prompt = payload.get("prompt")
-    if isinstance(prompt, list) and prompt and not isinstance(prompt[0], int):
+    if isinstance(prompt, list) and prompt and not isinstance(prompt[0], int | float):
         return texts * len(prompt)
     return texts  # of one text, or of one list of token ids
 

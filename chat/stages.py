@@ -36,12 +36,14 @@ class RoutedRequest(msgspec.Struct, frozen=True):
     route: Route
 
 
-async def admit_generation(runtime: WebRuntime, request: Request, scope: Scope) -> tuple[Principal, Headers]:
-    """The caller, whose credential has `scope`, and the rate headers of the answer.
+async def admit_generation(
+    runtime: WebRuntime, request: Request, *scopes: Scope
+) -> tuple[Principal, Headers]:
+    """The caller, whose credential has one of `scopes`, and the rate headers of the answer.
 
     Raises AuthenticationFailed, PermissionDenied or one of the 429s.
     """
-    principal, admission = await runtime.request_admission.admit_generation(request, scope)
+    principal, admission = await runtime.request_admission.admit_generation(request, *scopes)
     return principal, [(name.encode(), value.encode()) for name, value in admission.headers.items()]
 
 

@@ -58,7 +58,7 @@ class EngineCall:
     body: bytes
     traceparent: str | None = None
     choices: int = 1
-    """How many texts are generated for it."""
+    """How many texts are generated for it; 0 where the engine only reads."""
     max_tokens: int | None = None
     """Of each of them; None where the request names no limit."""
 

@@ -22,12 +22,21 @@ class RequestConfig:
     )
     max_sequences: int = setting(
         "MAX_SEQUENCES",
-        16,
+        256,
         "Answers that one request may have generated: `n` times the prompts of a batch.",
         whole_number(1),
     )
+    max_inputs: int = setting(
+        "MAX_INPUTS",
+        2048,
+        "Texts, documents or chats that one request may have embedded, scored or classified.",
+        whole_number(1),
+    )
     max_stop_sequences: int = setting(
-        "MAX_STOP_SEQUENCES", 16, "Entries of `stop` and the like in one request.", whole_number(1)
+        "MAX_STOP_SEQUENCES",
+        128,
+        "Entries of `stop`, `stop_token_ids`, `bad_words` and `logprob_token_ids` in one request.",
+        whole_number(1),
     )
     max_token_ids: int = setting(
         "MAX_TOKEN_IDS",

@@ -30,6 +30,9 @@ SLOWEST_BODY_BYTES_PER_S = 16 * 1024
 SHORT_WAY = "gateway.short_way"
 """Where a scope may hold a `ShortWay`, which `gateway.server_protocol` puts there."""
 
+OWN_API_PREFIX = "/api/"
+"""Of the paths that are the gateway's own and no other maker's: they keep their exact form."""
+
 JSON_CONTENT_TYPE = (b"content-type", b"application/json")
 
 

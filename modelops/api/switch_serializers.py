@@ -12,7 +12,7 @@ from modelops.domain.engine_log.remedies import RemedyKind
 from modelops.domain.switching.request import LONGEST_CONTEXT, SHORTEST_CONTEXT
 from modelops.domain.switching.states import DrainPolicy, SwitchState
 from modelops.models import DEFAULT_SLOT
-from modelops.switching.status import ServiceState
+from modelops.switching.slot_status import ServiceState
 
 FOR_ADMINS = "null for everybody but admins."
 
