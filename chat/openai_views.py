@@ -23,7 +23,7 @@ from chat.wires import Wire
 from gateway.errors import ModelNotFound
 from gateway.shortening import shorten
 from gateway.wording import fill_in
-from modelops.serving.routes import Route, find_spelling, misspelled_message
+from modelops.serving.routes import CURRENT, Route, find_spelling, misspelled_message
 
 
 async def call_engine(request: Request, *, endpoint: Endpoint) -> Response:
@@ -31,7 +31,7 @@ async def call_engine(request: Request, *, endpoint: Endpoint) -> Response:
     runtime = await get_runtime()
     principal, headers = await admit_generation(runtime, request, *endpoint.scopes)
     body = await read_body(runtime, request, principal, endpoint)
-    route = await find_route(runtime, request, principal, body["model"])
+    route = await find_route(runtime, request, principal, body["model"], endpoint)
     generation = make_generation(runtime, request, principal, endpoint=endpoint, body=body, route=route)
     answer = StreamedAnswer if is_stream(endpoint, body) else PassedThroughAnswer
     return answer(generation, headers=headers, registry=runtime.registry)
@@ -71,6 +71,8 @@ def make_generation(
         make_call=partial(
             call_if_allowed,
             principal=principal,
+            board=runtime.board,
+            endpoint=endpoint,
             make_call=partial(
                 call_for_openai,
                 endpoint=endpoint,
@@ -112,4 +114,6 @@ async def list_usable_cards(request: Request) -> list[dict[str, Any]]:
         request, Scope.MODELS_READ, Scope.CHAT, Scope.EMBEDDINGS
     )
     cards = list_model_cards(runtime.board)
-    return [card for card in cards if principal.may_use_model(card.get("parent", card["id"]))]
+    # An adapter is a model of its own; `current` is the one that it stands for.
+    names = {card["id"]: card["parent"] if card["id"] == CURRENT else card["id"] for card in cards}
+    return [card for card in cards if principal.may_use_model(names[card["id"]])]

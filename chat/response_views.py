@@ -44,7 +44,7 @@ async def create_response(request: Request) -> Response:
     body = await read_body(runtime, request, principal, RESPONSES)
     record = read_record(body, may_store=_may_store(runtime, principal))
     items = list_items(body.get("input"))
-    route = await find_route(runtime, request, principal, body["model"])
+    route = await find_route(runtime, request, principal, body["model"], RESPONSES)
     earlier = await _find_earlier(runtime, principal, record)
     if earlier is not None:
         body["input"] = [*earlier.items, *items]
