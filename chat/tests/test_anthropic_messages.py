@@ -143,7 +143,7 @@ def test_errors_before_the_first_byte_keep_their_status(
 
 
 def test_request_that_is_too_large_is_refused_in_the_same_shape(odd_client: httpx.Client) -> None:
-    answer = odd_client.post(MESSAGES, content=b" " * (get_config().max_body_bytes + 1), timeout=60)
+    answer = odd_client.post(MESSAGES, content=b" " * (get_config().max_engine_body_bytes + 1), timeout=60)
 
     assert error_of_message(answer) == (413, "request_too_large")
 
