@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from accounts.scopes import Scope
 from chat.caps import BATCH_CAPS, GENERATION_CAPS, POOLING_CAPS, TOKEN_CAPS, FieldCaps
+from modelops.serving.model_tasks import POOLING_TASKS, Task
 
 CHAT_PATH = "/api/chat"
 MODEL_EVENTS_PATH = "/api/models/events"
@@ -44,6 +45,8 @@ class Endpoint:
     """Whether the engine answers `"stream": true` with events; False where it ignores the field."""
     generates: bool = True
     """Whether tokens are generated: False where those of the prompt are all that is counted."""
+    tasks: frozenset[Task] = frozenset({Task.GENERATE})
+    """A model answers that has one of these; none says that every model does."""
     other_scopes: tuple[Scope, ...] = ()
     engine_path: str = ""
     is_salted: bool = True
@@ -76,11 +79,14 @@ CHAT_BATCH = Endpoint(
 )
 
 
-def _pooling(path: str, summary: str, *, engine_path: str = "", is_salted: bool = True) -> Endpoint:
+def _pooling(
+    path: str, summary: str, *tasks: Task, engine_path: str = "", is_salted: bool = True
+) -> Endpoint:
     """A path of models that answer with numbers instead of text."""
     return Endpoint(
         path=path,
         summary=summary,
+        tasks=frozenset(tasks),
         scope=Scope.EMBEDDINGS,
         caps=POOLING_CAPS,
         limits_output=False,
@@ -92,16 +98,18 @@ def _pooling(path: str, summary: str, *, engine_path: str = "", is_salted: bool 
 
 
 POOLING_ENDPOINTS = (
-    _pooling("/v1/embeddings", "OpenAI's embeddings"),
-    _pooling("/v2/embed", "Cohere's embeddings", is_salted=False),
-    _pooling("/rerank", "Documents by their relevance"),
-    _pooling("/v1/rerank", "Documents by their relevance, as Jina's clients ask"),
-    _pooling("/v2/rerank", "Documents by their relevance, as Cohere's clients ask"),
-    _pooling("/score", "How well pairs of texts match"),
-    _pooling("/v1/score", "How well pairs of texts match, below the base URL of SDKs"),
-    _pooling("/classify", "Classes of texts"),
-    _pooling("/v1/classify", "Classes of texts, below the base URL of SDKs", engine_path="/classify"),
-    _pooling("/pooling", "What a pooling model makes of texts, as it is"),
+    _pooling("/v1/embeddings", "OpenAI's embeddings", Task.EMBED),
+    _pooling("/v2/embed", "Cohere's embeddings", Task.EMBED, is_salted=False),
+    _pooling("/rerank", "Documents by their relevance", Task.RERANK),
+    _pooling("/v1/rerank", "Documents by their relevance, as Jina's clients ask", Task.RERANK),
+    _pooling("/v2/rerank", "Documents by their relevance, as Cohere's clients ask", Task.RERANK),
+    _pooling("/score", "How well pairs of texts match", Task.RERANK),
+    _pooling("/v1/score", "How well pairs of texts match, below the base URL of SDKs", Task.RERANK),
+    _pooling("/classify", "Classes of texts", Task.CLASSIFY),
+    _pooling(
+        "/v1/classify", "Classes of texts, below the base URL of SDKs", Task.CLASSIFY, engine_path="/classify"
+    ),
+    _pooling("/pooling", "What a pooling model makes of texts, as it is", *POOLING_TASKS),
 )
 
 
@@ -110,6 +118,7 @@ def _tokens(path: str, summary: str) -> Endpoint:
     return Endpoint(
         path=path,
         summary=summary,
+        tasks=frozenset(),
         scope=Scope.CHAT,
         other_scopes=(Scope.EMBEDDINGS,),
         caps=TOKEN_CAPS,

@@ -15,6 +15,7 @@ from chat.upstream import EngineCall
 from conversations.branches import Prompt
 from gateway.errors import InvalidRequest
 from gateway.wording import fill_in
+from modelops.serving.engine_client import ServedModel
 from modelops.serving.live import LiveBoard
 from modelops.serving.routes import CURRENT, Route
 
@@ -131,11 +132,17 @@ def list_model_cards(board: LiveBoard) -> list[dict[str, Any]]:
 
     Of the engine's own card only what is the clients' business: `root` is a path on its host.
     """
-    cards = [_public_card(model.card) for model in board.list_models()]
+    cards = [_public_card(model) for model in board.list_models()]
     current = [{**cards[0], "id": CURRENT, "parent": cards[0]["id"]}] if cards else []
-    return [*cards, *(_public_card(model.card) for model in board.list_further_models()), *current]
+    return [*cards, *map(_public_card, board.list_further_models()), *current]
 
 
-def _public_card(card: dict[str, Any]) -> dict[str, Any]:
+def _public_card(model: ServedModel) -> dict[str, Any]:
+    card = model.card
     public = {name: card.get(name) for name in ("id", "object", "created", "owned_by", "max_model_len")}
+    if parent := card.get("parent"):
+        # An adapter's context is that of its model, which vLLM does not repeat.
+        public |= {"parent": parent, "max_model_len": model.max_model_len}
+    if model.tasks is not None:
+        public["tasks"] = model.tasks
     return public | ({"simulated": True} if card.get("simulated") else {})

@@ -14,6 +14,7 @@ from gateway.wording import FilledText, Translatable, fill_in, fill_text
 from modelops.domain.switching.states import SwitchState
 from modelops.models import DEFAULT_SLOT, Gate, ModelProfile, Slot, Switch
 from modelops.serving.external_engine import ExternalView, get_external_engine
+from modelops.serving.model_tasks import Task, find_engine_tasks
 from modelops.switching.selectors import find_last_errors, group_live_switches, list_slots
 from modelops.switching.slots import find_default_slot, make_default_slot
 
@@ -64,6 +65,8 @@ class SlotStatus:
     """The last switch that came to an end of its own, where it failed."""
     problem: str = ""
     """What is wrong with the engine of VLLM_BASE_URL."""
+    tasks: Sequence[Task] | None = None
+    """What the model that serves can be asked for; None where nothing does, or it is not known."""
 
     @property
     def switch(self) -> Switch | None:
@@ -108,7 +111,8 @@ def _judge_own(slot: Slot, live: Sequence[Switch], failed: Switch | None) -> Slo
         state, since = ServiceState.READY, engine.ready_at
     else:
         state, since = _name_idle(slot, failed), None if slot._state.adding else slot.changed_at
-    return SlotStatus(slot, state, profile, since, live, failed)
+    tasks = find_engine_tasks(engine) if engine else None
+    return SlotStatus(slot, state, profile, since, live, failed, tasks=tasks)
 
 
 def _name_switching(switch: Switch, *, is_serving: bool) -> ServiceState:
@@ -143,7 +147,8 @@ def _judge_external(
         state = ServiceState.LOADING
     else:
         state = ServiceState.DEGRADED if view.problem else ServiceState.NONE
-    return SlotStatus(slot, state, profile, since, live, failed, problem)
+    tasks = view.models[0].tasks if view.models else None
+    return SlotStatus(slot, state, profile, since, live, failed, problem, tasks)
 
 
 def _find_profile(model: str) -> str:

@@ -97,6 +97,7 @@ def _serialise_slot(status: SlotStatus, now: datetime, reports: Reports) -> dict
     requests = None if status.slot._state.adding else asdict(count_requests(status.slot.id, reports))
     return {
         **reduce_status(status),
+        "tasks": None if status.tasks is None else [str(task) for task in status.tasks],
         "since": _write_time(status.since),
         "phase": (switch.phase or switch.state) if switch else None,
         "progress": switch.percent if switch else None,
