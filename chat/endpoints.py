@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from accounts.scopes import Scope
-from chat.caps import GENERATION_CAPS, FieldCaps
+from chat.caps import BATCH_CAPS, GENERATION_CAPS, POOLING_CAPS, TOKEN_CAPS, FieldCaps
+from modelops.serving.model_tasks import POOLING_TASKS, Task
 
 CHAT_PATH = "/api/chat"
 MODEL_EVENTS_PATH = "/api/models/events"
@@ -32,16 +33,28 @@ class Endpoint:
     """A POST that is passed on to the engine, with what the gateway does about its body."""
 
     path: str
-    """The same at the gateway and at the engine."""
+    """The same at the engine, unless there is an `engine_path`."""
     summary: str
     """For the OpenAPI document."""
     scope: Scope
-    """What an API key needs for it."""
+    """What an API key needs for it, or else one of `other_scopes`."""
     caps: FieldCaps
     limits_output: bool = True
     """Whether a profile's `max_output_tokens` applies: False where the answer is not generated text."""
     can_stream: bool = True
     """Whether the engine answers `"stream": true` with events; False where it ignores the field."""
+    generates: bool = True
+    """Whether tokens are generated: False where those of the prompt are all that is counted."""
+    tasks: frozenset[Task] = frozenset({Task.GENERATE})
+    """A model answers that has one of these; none says that every model does."""
+    other_scopes: tuple[Scope, ...] = ()
+    engine_path: str = ""
+    is_salted: bool = True
+    """Whether the engine takes a `cache_salt` with it."""
+
+    @property
+    def scopes(self) -> tuple[Scope, ...]:
+        return (self.scope, *self.other_scopes)
 
 
 CHAT_COMPLETIONS = Endpoint(
@@ -57,4 +70,70 @@ COMPLETIONS = Endpoint(
     caps=GENERATION_CAPS,
 )
 
-OPENAI_ENDPOINTS = (CHAT_COMPLETIONS, COMPLETIONS)
+CHAT_BATCH = Endpoint(
+    path="/v1/chat/completions/batch",
+    summary="vLLM's batch of chats, with one choice for each",
+    scope=Scope.CHAT,
+    caps=BATCH_CAPS,
+    can_stream=False,
+)
+
+
+def _pooling(
+    path: str, summary: str, *tasks: Task, engine_path: str = "", is_salted: bool = True
+) -> Endpoint:
+    """A path of models that answer with numbers instead of text."""
+    return Endpoint(
+        path=path,
+        summary=summary,
+        tasks=frozenset(tasks),
+        scope=Scope.EMBEDDINGS,
+        caps=POOLING_CAPS,
+        limits_output=False,
+        can_stream=False,
+        generates=False,
+        engine_path=engine_path,
+        is_salted=is_salted,
+    )
+
+
+POOLING_ENDPOINTS = (
+    _pooling("/v1/embeddings", "OpenAI's embeddings", Task.EMBED),
+    _pooling("/v2/embed", "Cohere's embeddings", Task.EMBED, is_salted=False),
+    _pooling("/rerank", "Documents by their relevance", Task.RERANK),
+    _pooling("/v1/rerank", "Documents by their relevance, as Jina's clients ask", Task.RERANK),
+    _pooling("/v2/rerank", "Documents by their relevance, as Cohere's clients ask", Task.RERANK),
+    _pooling("/score", "How well pairs of texts match", Task.RERANK),
+    _pooling("/v1/score", "How well pairs of texts match, below the base URL of SDKs", Task.RERANK),
+    _pooling("/classify", "Classes of texts", Task.CLASSIFY),
+    _pooling(
+        "/v1/classify", "Classes of texts, below the base URL of SDKs", Task.CLASSIFY, engine_path="/classify"
+    ),
+    _pooling("/pooling", "What a pooling model makes of texts, as it is", *POOLING_TASKS),
+)
+
+
+def _tokens(path: str, summary: str) -> Endpoint:
+    """A path at which the engine's tokenizer works, and its GPU does not."""
+    return Endpoint(
+        path=path,
+        summary=summary,
+        tasks=frozenset(),
+        scope=Scope.CHAT,
+        other_scopes=(Scope.EMBEDDINGS,),
+        caps=TOKEN_CAPS,
+        limits_output=False,
+        can_stream=False,
+        generates=False,
+        is_salted=False,
+    )
+
+
+TOKENIZE = _tokens("/tokenize", "The tokens of a text or a chat")
+DETOKENIZE = _tokens("/detokenize", "The text of tokens")
+
+OPENAI_ENDPOINTS = (CHAT_COMPLETIONS, COMPLETIONS, CHAT_BATCH, *POOLING_ENDPOINTS, TOKENIZE, DETOKENIZE)
+"""OpenAI's paths, and vLLM's own beside them. Nothing is stored."""
+
+ROOT_PATHS = frozenset(e.path for e in OPENAI_ENDPOINTS if not e.path.startswith("/v1/"))
+"""Those that are not below /v1."""

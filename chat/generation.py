@@ -260,7 +260,7 @@ class Generation:
             self.sent_bytes = len(call.body)
             async with self._engine.open(route.base_url, call, api_key=route.api_key) as answer:
                 yield answer
-            if (usage := self.transcript.usage) is not None:
+            if call.choices and (usage := self.transcript.usage) is not None:
                 tokens = (usage.completion_tokens or 0) // call.choices
                 self._engine.pace.note(tokens, time.monotonic() - self._opened_at)
 

@@ -11,7 +11,7 @@ another's gets that one's medium, or has the other see theirs. So each user's id
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,8 +33,17 @@ _inner_name = re.compile(
 )
 
 
-def check_media(body: dict[str, Any], policy: str, *, make_private: Callable[[str], str]) -> None:
-    """Checks the shape of `messages`, and where media in them and in `input` come from.
+def check_media(
+    body: dict[str, Any],
+    policy: str,
+    *,
+    make_private: Callable[[str], str],
+    inputs: Iterable[str] = ("input",),
+    takes_chats: bool = False,
+) -> None:
+    """Checks the shape of `messages`, and where media in them and in `inputs` come from.
+
+    With `takes_chats`, `messages` may be a list of chats.
 
     `policy` is MEDIA_URLS: off or https. Each medium's `uuid` is replaced by what `make_private` makes of it.
     Raises InvalidRequest.
@@ -43,11 +52,15 @@ def check_media(body: dict[str, Any], policy: str, *, make_private: Callable[[st
         if not isinstance(messages, list):
             raise InvalidRequest("messages: expected a list of objects.", param="messages")
         for index, message in enumerate(messages):
-            if not _is_plain(message):
+            if takes_chats and isinstance(message, list):
+                for place, inner in enumerate(message):
+                    _check_message(inner, f"messages.{index}.{place}", _Parts(policy, make_private))
+            elif not _is_plain(message):
                 _check_message(message, f"messages.{index}", _Parts(policy, make_private))
-    if isinstance(given := body.get("input"), list | dict):
-        _check_depth(given, "input")
-        _Parts(policy, make_private).check(given, path="input", is_url=False)
+    for name in inputs:
+        if name != "messages" and isinstance(given := body.get(name), list | dict):
+            _check_depth(given, name)
+            _Parts(policy, make_private).check(given, path=name, is_url=name == "images")
 
 
 def _is_plain(message: object) -> bool:

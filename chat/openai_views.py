@@ -21,13 +21,13 @@ from chat.web_runtime import get_runtime
 from gateway.errors import ModelNotFound
 from gateway.shortening import shorten
 from gateway.wording import fill_in
-from modelops.serving.routes import find_spelling, misspelled_message
+from modelops.serving.routes import CURRENT, find_spelling, misspelled_message
 
 
 async def call_engine(request: Request, *, endpoint: Endpoint) -> Response:
     """POST to one of OpenAI's paths: nothing is stored, and a client that leaves ends the answer at once."""
     runtime = await get_runtime()
-    principal, headers = await admit_generation(runtime, request, endpoint.scope)
+    principal, headers = await admit_generation(runtime, request, *endpoint.scopes)
     body = parse_openai_request(
         await request.body(),
         endpoint.caps,
@@ -35,7 +35,7 @@ async def call_engine(request: Request, *, endpoint: Endpoint) -> Response:
         make_private=partial(private_media_id, secret=runtime.config.secret_key, user_id=principal.user_id),
     )
     is_stream = endpoint.can_stream and bool(body.get("stream"))
-    route = await find_route(runtime, request, principal, body["model"])
+    route = await find_route(runtime, request, principal, body["model"], endpoint)
     generation = Generation(
         admission=runtime.engine_admission,
         request=RouteRequest(body["model"], is_stream=is_stream),
@@ -43,6 +43,8 @@ async def call_engine(request: Request, *, endpoint: Endpoint) -> Response:
         make_call=partial(
             call_if_allowed,
             principal=principal,
+            board=runtime.board,
+            endpoint=endpoint,
             make_call=partial(
                 call_for_openai,
                 endpoint=endpoint,
@@ -85,4 +87,6 @@ async def list_usable_cards(request: Request) -> list[dict[str, Any]]:
         request, Scope.MODELS_READ, Scope.CHAT, Scope.EMBEDDINGS
     )
     cards = list_model_cards(runtime.board)
-    return [card for card in cards if principal.may_use_model(card.get("parent", card["id"]))]
+    # An adapter is a model of its own; `current` is the one that it stands for.
+    names = {card["id"]: card["parent"] if card["id"] == CURRENT else card["id"] for card in cards}
+    return [card for card in cards if principal.may_use_model(names[card["id"]])]

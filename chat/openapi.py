@@ -21,7 +21,7 @@ from chat.endpoints import (
     Endpoint,
 )
 from chat.schemas import AnswerRequest, ChatRequest
-from gateway.openapi import ERROR_RESPONSE
+from gateway.openapi import ERROR_RESPONSE, KEY_HEADERS
 
 PLACE_HEADERS = {
     name: {"description": text, "schema": {"type": "string", "format": "uuid"}}
@@ -110,6 +110,10 @@ def add_chat_paths(result: dict[str, Any], **_options: Any) -> dict[str, Any]:
     result["paths"][_plain(STREAM_PATH)] = {"get": _ANSWER_STREAM}
     for path, operation in _CONVERSATION_PATHS.items():
         result["paths"].setdefault(_plain(path), {}).update(operation)  # Django answers GET of the same
+    for path, operations in result["paths"].items():
+        if path.startswith("/v1/"):
+            for operation in operations.values():
+                operation["security"] = [{"bearer": []}, *({name: []} for name in KEY_HEADERS)]
     return result
 
 

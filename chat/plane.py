@@ -27,13 +27,14 @@ from chat.endpoints import (
     OPENAI_ENDPOINTS,
     POSTED_CONVERSATION_PATHS,
     REGENERATE_PATH,
+    ROOT_PATHS,
     STREAM_PATH,
 )
 from chat.model_event_stream import stream_model_events
 from chat.resuming import resume_answer
 from gateway import metrics
 from gateway.errors import GatewayError, InternalError, MethodNotAllowed, NotFound
-from gateway.http import tidy_path
+from gateway.http import OWN_API_PREFIX, tidy_path
 from gateway.shortening import shorten
 from gateway.wording import fill_in
 
@@ -58,6 +59,7 @@ def is_chat_path(path: str, method: str) -> bool:
         path in {CHAT_PATH, MODEL_EVENTS_PATH}
         or path.startswith("/v1/")
         or path == "/v1"
+        or path in ROOT_PATHS
         or (path.startswith("/api/conversations/") and _is_own(path, method))
         or (is_untidy(path) and is_chat_path(tidy_path(path), method))
     )
@@ -108,8 +110,12 @@ class ChatPlane:
                 admission.end()
 
     def _find_view(self, scope: Scope) -> View:
-        if is_untidy(scope["path"]) and scope["path"] != f"{MODELS_PATH}/":
-            raise self._name_path(scope)
+        if is_untidy(scope["path"]):
+            tidy = tidy_path(scope["path"])
+            if tidy.startswith(OWN_API_PREFIX):
+                raise self._name_path(scope)
+            # A base URL that ends in a slash is written by hand into many programs.
+            scope["path"] = tidy
         allowed: set[str] = set()
         for route in self.routes:
             match, found = route.matches(scope)
@@ -151,7 +157,6 @@ def build_chat_plane() -> ChatPlane:
             ),
             Route(MODEL_EVENTS_PATH, stream_model_events),
             Route(MODELS_PATH, openai_views.list_models),
-            Route(f"{MODELS_PATH}/", openai_views.list_models, include_in_schema=False),
             Route(MODEL_PATH, openai_views.get_model),
             Route(MESSAGES_PATH, views.chat, methods=["POST"]),
             Route(REGENERATE_PATH, message_views.regenerate_message, methods=["POST"]),

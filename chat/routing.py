@@ -7,12 +7,15 @@ from typing import Any
 
 import msgspec
 
-from chat.endpoints import CHAT_COMPLETIONS, Endpoint
+from chat.caps import count_chats
+from chat.endpoints import CHAT_BATCH, CHAT_COMPLETIONS, Endpoint
+from chat.lax_values import read_boolean
 from chat.schemas import SAMPLING_FIELDS, TOOL_FIELDS, AnswerRequest
 from chat.upstream import EngineCall
 from conversations.branches import Prompt
 from gateway.errors import InvalidRequest
 from gateway.wording import fill_in
+from modelops.serving.engine_client import ServedModel
 from modelops.serving.live import LiveBoard
 from modelops.serving.routes import CURRENT, Route
 
@@ -57,9 +60,15 @@ def call_for_openai(
     route: Route, *, endpoint: Endpoint, body: dict[str, Any], salt: dict[str, str], traceparent: str | None
 ) -> EngineCall:
     """The client's body with the model's real name and `salt`; streams always ask for usage."""
-    payload = body | {"model": route.model} | salt
+    payload = body | {"model": route.model}
+    if endpoint.is_salted:
+        payload |= salt
     if endpoint.can_stream and body.get("stream"):
-        payload["stream_options"] = (body.get("stream_options") or {}) | {"include_usage": True}
+        options = {**(body.get("stream_options") or {}), "include_usage": True}
+        if not wants_usage(body):
+            # The engine ignores it beside no `include_usage`, and would put usage into every event else.
+            options.pop("continuous_usage_stats", None)
+        payload["stream_options"] = options
     return _call(endpoint, payload, route, traceparent)
 
 
@@ -85,7 +94,8 @@ def limit_output(payload: dict[str, Any], route: Route) -> dict[str, Any]:
 
 def wants_usage(body: dict[str, Any]) -> bool:
     """True when the client itself asked for the usage event at the end of its stream."""
-    return bool((body.get("stream_options") or {}).get("include_usage"))
+    options = body.get("stream_options") or {}
+    return read_boolean(options.get("include_usage")) is True
 
 
 def _call(endpoint: Endpoint, payload: dict[str, Any], route: Route, traceparent: str | None) -> EngineCall:
@@ -93,19 +103,26 @@ def _call(endpoint: Endpoint, payload: dict[str, Any], route: Route, traceparent
         payload = limit_output(payload, route)
     is_valid = traceparent is not None and _traceparent.fullmatch(traceparent)
     return EngineCall(
-        endpoint.path,
+        endpoint.engine_path or endpoint.path,
         msgspec.json.encode(payload),
         traceparent if is_valid else None,
-        choices=count_choices(payload),
+        choices=_count_answers(endpoint, payload),
         max_tokens=next((payload[name] for name in OUTPUT_FIELDS if type(payload.get(name)) is int), None),
     )
+
+
+def _count_answers(endpoint: Endpoint, payload: dict[str, Any]) -> int:
+    if not endpoint.generates:
+        return 0
+    choices = count_choices(payload)
+    return choices * count_chats(payload.get("messages")) if endpoint is CHAT_BATCH else choices
 
 
 def count_choices(payload: dict[str, Any]) -> int:
     """How many texts the engine generates: `n` of them (`best_of`, where that is more) for each prompt."""
     texts = max(1, *(value for name in ("n", "best_of") if type(value := payload.get(name)) is int), 1)
     prompt = payload.get("prompt")
-    if isinstance(prompt, list) and prompt and not isinstance(prompt[0], int):
+    if isinstance(prompt, list) and prompt and not isinstance(prompt[0], int | float):
         return texts * len(prompt)
     return texts  # of one text, or of one list of token ids
 
@@ -115,11 +132,17 @@ def list_model_cards(board: LiveBoard) -> list[dict[str, Any]]:
 
     Of the engine's own card only what is the clients' business: `root` is a path on its host.
     """
-    cards = [_public_card(model.card) for model in board.list_models()]
+    cards = [_public_card(model) for model in board.list_models()]
     current = [{**cards[0], "id": CURRENT, "parent": cards[0]["id"]}] if cards else []
-    return [*cards, *(_public_card(model.card) for model in board.list_further_models()), *current]
+    return [*cards, *map(_public_card, board.list_further_models()), *current]
 
 
-def _public_card(card: dict[str, Any]) -> dict[str, Any]:
+def _public_card(model: ServedModel) -> dict[str, Any]:
+    card = model.card
     public = {name: card.get(name) for name in ("id", "object", "created", "owned_by", "max_model_len")}
+    if parent := card.get("parent"):
+        # An adapter's context is that of its model, which vLLM does not repeat.
+        public |= {"parent": parent, "max_model_len": model.max_model_len}
+    if model.tasks is not None:
+        public["tasks"] = model.tasks
     return public | ({"simulated": True} if card.get("simulated") else {})

@@ -6,8 +6,9 @@ A client of our own instead of aiohttp or httpx here, by measurement (docs/adr/0
 from __future__ import annotations
 
 import contextlib
+import re
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -46,6 +47,12 @@ CODE_FIELDS = ("code", "status", "status_code")
 CONTEXT_PHRASES = ("maximum context length", "longer than the maximum model length", "max_model_len")
 
 
+NO_PATH_MESSAGES = ("not found", "404 page not found")
+"""In lower case: of servers of Python and of Go."""
+
+_no_such_api = re.compile(r"The model does not support .{1,60} API\.?")
+"""vLLM's words at a path that belongs to another task."""
+
 NO_IMAGE_PHRASES = ("is not a multimodal model", "at most 0 image")
 """In lower case: of a model that reads none, and of one that was started to take none."""
 
@@ -58,9 +65,11 @@ class EngineCall:
     body: bytes
     traceparent: str | None = None
     choices: int = 1
-    """How many texts are generated for it."""
+    """How many texts are generated for it; 0 where the engine only reads."""
     max_tokens: int | None = None
     """Of each of them; None where the request names no limit."""
+    missing_error: Callable[[], GatewayError] | None = None
+    """What it means that the engine does not have the path."""
 
 
 class EngineAnswer:
@@ -142,7 +151,10 @@ class EngineGateway:
             answer = EngineAnswer(connection)
             if connection.status != 200:
                 # The beginning of an error's body is all that is passed on.
-                raise error_from_answer(connection.status, await answer.read_beginning())
+                beginning = await answer.read_beginning()
+                if call.missing_error is not None and is_missing_path(connection.status, beginning):
+                    raise call.missing_error()
+                raise error_from_answer(connection.status, beginning)
             yield answer
         finally:
             # One whose answer has not ended is closed: else the engine would go on generating.
@@ -170,6 +182,14 @@ def _head_of(url: BaseUrl, call: EngineCall, api_key: str) -> bytes:
         if "\n" in line or "\r" in line:
             raise ValueError("A header of the request to the engine holds a line end.")
     return "\r\n".join([*lines, "", ""]).encode()
+
+
+def is_missing_path(status: int, body: bytes) -> bool:
+    """Whether the engine does not have the path, or has it for other kinds of models."""
+    message, _param = read_error_body(body)
+    if status == 404 and (not message or message.strip().lower() in NO_PATH_MESSAGES):
+        return True
+    return status in {400, 404, 501} and _no_such_api.fullmatch(message) is not None
 
 
 def error_from_answer(status: int, body: bytes) -> GatewayError:

@@ -98,9 +98,13 @@ class GatewayApplication:
         try:
             check_host(scope, self._config.hosts)
             check_encoding(scope)
-            async with self._body_bounds.hold(scope) as max_bytes:
+            async with self._body_bounds.hold(scope) as bound:
                 bounded = bounded_receive(
-                    scope, receive, max_bytes=max_bytes, timeout_s=self._config.body_timeout_s
+                    scope,
+                    receive,
+                    max_bytes=bound.max_bytes,
+                    timeout_s=self._config.body_timeout_s,
+                    setting=bound.setting,
                 )
                 await plane(scope, bounded, send_with_id)
         except GatewayError as exc:

@@ -131,6 +131,13 @@ class ModelNotFound(NotFound):
     default_message = "There is no such model."
 
 
+class TaskNotSupported(NotFound):
+    """OpenAI's API answers 404, too, where a model is asked for at the path of another kind of model."""
+
+    code = "task_not_supported"
+    default_message = "The model does not do what this path is for."
+
+
 class MethodNotAllowed(GatewayError):
     status = 405
     type = "invalid_request_error"

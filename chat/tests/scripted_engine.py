@@ -43,6 +43,7 @@ class ScriptedEngine:
     def __init__(self, url: str) -> None:
         self.url = url
         self.received: list[dict[str, Any]] = []
+        self.received_paths: list[str] = []
         self.received_headers: list[dict[str, str]] = []
         self.reply(b"")
 
@@ -72,6 +73,7 @@ def start_scripted_engine() -> Iterator[ScriptedEngine]:
 
         def do_POST(self) -> None:
             engine.received.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            engine.received_paths.append(self.path)
             engine.received_headers.append({name.lower(): value for name, value in self.headers.items()})
             if engine.received[-1].get("stream") or not engine.body.startswith(b"data: "):
                 self._answer(engine.status, engine.headers, engine.body)

@@ -19,6 +19,7 @@ from modelops.domain.profiles.environment import VARIABLES
 from modelops.domain.profiles.extra_flags import EXTRA_FLAGS, REFUSED_FLAGS
 from modelops.domain.profiles.hardware_spec import HardwareSpec
 from modelops.domain.profiles.kinds import AUTO
+from modelops.domain.profiles.model_families import MODEL_FAMILIES
 from modelops.domain.profiles.setting import Setting, list_settings
 from modelops.domain.profiles.spec import ProfileSpec, Spec
 from modelops.profiles.reloading import PROFILES_PATH
@@ -91,6 +92,20 @@ def variable_table() -> str:
     return _write_table(["variable", "value", "meaning"], rows)
 
 
+def family_table() -> str:
+    """The parsers that `auto` takes."""
+    rows = [
+        [
+            each.name,
+            f"`{each.tool_call_parser}`" if each.tool_call_parser else "–",
+            f"`{each.reasoning_parser}`" if each.reasoning_parser else "–",
+            each.source,
+        ]
+        for each in MODEL_FAMILIES
+    ]
+    return _write_table(["family", "tool_call_parser", "reasoning_parser", "source"], rows)
+
+
 def verdict_table() -> str:
     """What the fit check says of every profile of the seed file that needs a GPU."""
     seed_file = read_seed_file(PROFILES_PATH.read_text(encoding="utf-8"))
@@ -150,6 +165,7 @@ GENERATED = {
     "refused-flags": (_PROFILES_PAGE, refused_flag_table),
     "json-keys": (_PROFILES_PAGE, json_table),
     "environment": (_PROFILES_PAGE, variable_table),
+    "model-families": (_PROFILES_PAGE, family_table),
     "verdicts": (BASE_DIR / "docs" / "fit-verdicts.md", verdict_table),
 }
 

@@ -20,6 +20,7 @@ from modelops.domain.switching.readiness import expect_ready_at
 from modelops.domain.switching.states import SwitchState
 from modelops.models import DEFAULT_SLOT, Engine, Gate, ModelProfile, Slot, Switch
 from modelops.serving.engine_keys import find_engine_key
+from modelops.serving.model_tasks import Task, find_engine_tasks
 from modelops.serving.start_history import Restart, find_restart
 
 
@@ -54,6 +55,10 @@ class ServingEngine:
     max_output_tokens: int | None = None
     price: Price = FREE
     since: datetime | None = None
+    tasks: tuple[Task, ...] | None = None
+    """None where they are not known."""
+    adapters: frozenset[str] = frozenset()
+    """Those of `names` that are LoRA adapters, which the engine knows by these names."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -296,11 +301,14 @@ def _read_engines(
 
 
 def _view_engine(row: Engine) -> ServingEngine:
+    adapters = [str(card["id"]) for card in row.cards if card.get("parent") and card.get("id")]
     return ServingEngine(
         id=row.id,
         profile=row.profile,
         model_name=row.model_name,
-        names=tuple(dict.fromkeys((row.model_name, *row.names))),
+        names=tuple(dict.fromkeys((row.model_name, *row.names, *adapters))),
+        adapters=frozenset(adapters) - {row.model_name, *row.names},
+        tasks=find_engine_tasks(row),
         base_url=row.base_url,
         api_key=find_engine_key(row, get_config()),
         cards=tuple(row.cards),

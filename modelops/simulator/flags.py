@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from modelops.simulator.faults import Fault
 
 DEFAULT_MAX_MODEL_LEN = 8192
+_MOST_IMAGES = 999
 VERSION = "0.33.0+simulated"
 
 # Accepted because profiles use them; the simulator has nothing to do with their values.
@@ -80,7 +81,7 @@ class ServeSettings:
     shutdown_timeout_s: int
     reasoning_parser: str | None
     auto_tool_choice: bool
-    sees_images: bool
+    most_images: int
     access_log: bool
     track_load: bool
     force_include_usage: bool
@@ -194,6 +195,14 @@ def _read_api_keys(args: argparse.Namespace) -> tuple[str, ...]:
     return tuple(key for key in keys if key)
 
 
+def _read_most_images(args: argparse.Namespace) -> int:
+    """Images of one prompt; a simulated model takes them unless it is told not to."""
+    limit = args.limit_mm_per_prompt.get("image", _MOST_IMAGES)
+    if isinstance(limit, dict):
+        limit = limit.get("count", _MOST_IMAGES)
+    return 0 if args.language_model_only else int(limit)
+
+
 def _resolve_max_model_len(args: argparse.Namespace) -> int:
     """The asked context; ``auto`` fits itself to what the simulated KV cache can hold."""
     asked: int | None = args.max_model_len
@@ -233,8 +242,7 @@ def parse_command_line(argv: Sequence[str]) -> ServeSettings:
         shutdown_timeout_s=args.shutdown_timeout,
         reasoning_parser=args.reasoning_parser,
         auto_tool_choice=args.enable_auto_tool_choice and args.tool_call_parser is not None,
-        # vLLM goes by the model's config; here whoever bounds the images of a prompt has a model for them.
-        sees_images=bool(args.limit_mm_per_prompt.get("image")),
+        most_images=_read_most_images(args),
         access_log=not args.disable_uvicorn_access_log and args.uvicorn_log_level in ("info", "debug"),
         track_load=args.enable_server_load_tracking,
         force_include_usage=args.enable_force_include_usage,

@@ -13,6 +13,7 @@ from gateway.conf import GatewayConfig
 from gateway.wording import fill_in
 from modelops.domain.engine_log.causes import Cause, RootCause
 from modelops.domain.engine_log.failures import describe_cause
+from modelops.domain.tasks import TASK_PATHS, Task, read_tasks
 from modelops.models import Engine
 from modelops.serving.engine_keys import find_engine_key
 
@@ -49,7 +50,10 @@ class EngineControl:
             return False
 
     def verify(self, engine: Engine, *, least_context: int | None, is_pooling: bool) -> list[dict[str, Any]]:
-        """The engine's model cards. Raises EngineMismatch where name, context or completion is wrong."""
+        """The engine's model cards, with its tasks where it tells them.
+
+        Raises EngineMismatch where name, context or completion is wrong.
+        """
         model_name = engine.model_name
         cards = self._list_cards(engine)
         served = [str(card.get("id")) for card in cards]
@@ -63,7 +67,8 @@ class EngineControl:
                 describe_cause(Cause.CONTEXT_TOO_SHORT, expected=least_context, found=context)
             )
         self._complete_canary(engine, is_pooling=is_pooling)
-        return cards
+        tasks = self._find_tasks(engine, is_simulated=bool(cards[0].get("simulated")))
+        return [{**card, "tasks": tasks} for card in cards] if tasks else cards
 
     def read_metrics(self, base_url: str) -> str:
         """The text of an engine's /metrics, which needs no key. Raises httpx.HTTPError."""
@@ -87,6 +92,13 @@ class EngineControl:
         except (httpx.HTTPError, ValueError, KeyError, TypeError) as exc:
             raise EngineMismatch(describe_cause(Cause.NOT_HEALTHY, error=str(exc))) from exc
         return [card for card in cards if isinstance(card, dict)]
+
+    def _find_tasks(self, engine: Engine, *, is_simulated: bool) -> tuple[Task, ...] | None:
+        try:
+            statuses = {task: self._get(engine, path).status_code for task, path in TASK_PATHS.items()}
+        except httpx.HTTPError:
+            return None
+        return read_tasks(statuses, is_simulated=is_simulated)
 
     def _complete_canary(self, engine: Engine, *, is_pooling: bool) -> None:
         """One token of one completion; a pooling model embeds one word instead."""

@@ -10,6 +10,7 @@ from typing import Any
 from modelops.domain.fit.gpu_catalog import find_card
 from modelops.domain.fit.specs import MIB, CheckpointFacts, EngineSettings, Gpu
 from modelops.domain.profiles.hardware_spec import HardwareSpec
+from modelops.domain.profiles.parsers import resolve_parsers
 from modelops.domain.profiles.setting import EngineFlag, list_settings
 from modelops.domain.profiles.spec import EngineKind, ProfileSpec
 
@@ -39,9 +40,11 @@ def build_serve_arguments(
     """Return `serve MODEL --flag value …` for `vllm` (or the simulator), in an order that never varies.
 
     The two numbers replace the profile's: what `auto` was resolved to, or a shorter context for another
-    try. Where the size is left at `auto`, one card is used. Host, port and key are the runtime's to add.
+    try. Where the size is left at `auto`, one card is used; parsers left at it are those of the model's
+    family. Host, port and key are the runtime's to add.
     Each item is one argument; none is meant for a shell.
     """
+    spec = resolve_parsers(spec)
     replaced = {"tensor_parallel_size": tensor_parallel_size, "max_model_len": max_model_len}
     arguments = ["serve", spec.repository or spec.slug, "--served-model-name", *spec.served_names]
     for each in list_settings(ProfileSpec):

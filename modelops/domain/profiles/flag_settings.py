@@ -170,14 +170,14 @@ class FlagSettings:
     tool_call_parser: str = setting(
         syntax.PARSER,
         "",
-        "Reads tool calls; switches them on.",
+        "Reads tool calls; switches them on. `auto` takes the one of the model's family, below.",
         section=Section.FURTHER_FLAGS,
         flag=EngineFlag("tool-call-parser", needs_switch="enable-auto-tool-choice"),
     )
     reasoning_parser: str = setting(
         syntax.PARSER,
         "",
-        "Reads the reasoning apart from the answer.",
+        "Reads the reasoning apart from the answer; `auto` as above.",
         section=Section.FURTHER_FLAGS,
         flag=EngineFlag("reasoning-parser"),
     )

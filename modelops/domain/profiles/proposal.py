@@ -19,6 +19,7 @@ from modelops.domain.fit.report import Verdict
 from modelops.domain.fit.report_text import describe_gpus
 from modelops.domain.fit.specs import CheckpointFacts, EngineSettings, Gpu, ModelArchitecture
 from modelops.domain.profiles.engine_args import find_image_version
+from modelops.domain.profiles.kinds import AUTO
 
 DEFAULT_IMAGE = "vllm/vllm-openai:v0.33.0"
 FULL_UTILIZATION = 0.95
@@ -167,6 +168,8 @@ def _describe(subject: Subject, assessment: Assessment, slug: str | None) -> Pro
         "gpu_memory_utilization": settings.gpu_memory_utilization,
         "tensor_parallel_size": settings.tensor_parallel_size if subject.gpus else None,
         "max_num_seqs": settings.max_num_seqs,
+        "tool_call_parser": AUTO,
+        "reasoning_parser": AUTO,
         **_list_link_settings(subject, settings.tensor_parallel_size),
         "config": select_config(subject.config),
         "parameters": subject.facts.parameters,

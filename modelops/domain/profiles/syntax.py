@@ -48,7 +48,9 @@ TAGS = words(
     text(40, pattern=r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?", like=fill_in("a word of a-z, 0-9 and dashes")), 16
 )
 PARSER = text(
-    64, pattern=r"[a-z0-9](?:[a-z0-9_.-]*[a-z0-9])?", like=fill_in("the name of a parser, such as hermes")
+    64,
+    pattern=r"[a-z0-9](?:[a-z0-9_.-]*[a-z0-9])?",
+    like=fill_in("auto, or the name of a parser such as hermes"),
 )
 GPU_SELECTION = words(
     text(45, pattern=_CARD, like=fill_in('a card by number ("0") or by UUID ("GPU-…")')), 64

@@ -9,7 +9,7 @@ export function listScopes() {
   return [
     { scope: "chat", name: t("Chat"), about: t("Ask models, by this product's API or as any OpenAI client does.") },
     { scope: "models:read", name: t("See models"), about: t("See the profiles of all models, how they fit and which one is being served.") },
-    { scope: "embeddings", name: t("Embeddings"), about: t("Turn texts into vectors, for search.") },
+    { scope: "embeddings", name: t("Embeddings"), about: t("Turn texts into vectors, put documents in order and find classes, for search.") },
     {
       scope: "history",
       name: t("Conversations"),
