@@ -89,7 +89,7 @@ def issue_key(gateway: GatewayProcess, token: str) -> str:
     return str(answer.raise_for_status().json()["key"])
 
 
-NOT_SERVED_YET = frozenset({Cell.TOOLS_AUTO, Cell.IMAGE, Cell.EMBEDDINGS, Cell.RESPONSES})
+NOT_SERVED_YET = frozenset({Cell.RESPONSES})
 
 
 @pytest.mark.parametrize(
