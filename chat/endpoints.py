@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from accounts.scopes import Scope
-from chat.caps import BATCH_CAPS, GENERATION_CAPS, POOLING_CAPS, TOKEN_CAPS, FieldCaps
+from chat.caps import AUDIO_CAPS, BATCH_CAPS, GENERATION_CAPS, POOLING_CAPS, TOKEN_CAPS, FieldCaps
 from modelops.serving.model_tasks import POOLING_TASKS, Task
 
 CHAT_PATH = "/api/chat"
@@ -49,6 +49,8 @@ class Endpoint:
     """A model answers that has one of these; none says that every model does."""
     other_scopes: tuple[Scope, ...] = ()
     engine_path: str = ""
+    is_form: bool = False
+    """Whether the body is a form with a file, and no JSON."""
     is_salted: bool = True
     """Whether the engine takes a `cache_salt` with it."""
 
@@ -132,7 +134,31 @@ def _tokens(path: str, summary: str) -> Endpoint:
 TOKENIZE = _tokens("/tokenize", "The tokens of a text or a chat")
 DETOKENIZE = _tokens("/detokenize", "The text of tokens")
 
-OPENAI_ENDPOINTS = (CHAT_COMPLETIONS, COMPLETIONS, CHAT_BATCH, *POOLING_ENDPOINTS, TOKENIZE, DETOKENIZE)
+
+def _audio(path: str, summary: str) -> Endpoint:
+    return Endpoint(
+        path=path,
+        summary=summary,
+        tasks=frozenset({Task.TRANSCRIBE}),
+        scope=Scope.CHAT,
+        caps=AUDIO_CAPS,
+        limits_output=False,
+        is_form=True,
+        is_salted=False,
+    )
+
+
+AUDIO_ENDPOINTS = (
+    _audio("/v1/audio/transcriptions", "OpenAI's transcriptions of sounds"),
+    _audio("/v1/audio/translations", "OpenAI's translations of sounds into English"),
+)
+
+OPENAI_ENDPOINTS = (
+    *(CHAT_COMPLETIONS, COMPLETIONS, CHAT_BATCH),
+    *POOLING_ENDPOINTS,
+    *AUDIO_ENDPOINTS,
+    *(TOKENIZE, DETOKENIZE),
+)
 """OpenAI's paths, and vLLM's own beside them. Nothing is stored."""
 
 ROOT_PATHS = frozenset(e.path for e in OPENAI_ENDPOINTS if not e.path.startswith("/v1/"))

@@ -6,7 +6,8 @@ A piece of the answer goes from the socket to who takes it in one call, without 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncGenerator, Callable, Coroutine
+from contextlib import aclosing
 from typing import Any, cast
 
 import httptools
@@ -44,6 +45,7 @@ class EngineConnection(asyncio.Protocol):
         """When its last answer ended, in the loop's time."""
         self._expect_nothing()
         self.is_complete = True
+        self._is_write_paused = False
 
     def _expect_nothing(self) -> None:
         self.status = 0
@@ -67,6 +69,25 @@ class EngineConnection(asyncio.Protocol):
         self._expect_nothing()
         self.is_complete = False
         self._transport.writelines((head, body))
+        while not self.status:
+            await self._wait()
+
+    async def send(self, head: bytes, pieces: AsyncGenerator[bytes]) -> None:
+        """`request` with a body that is sent as the engine takes it.
+
+        An engine that answers before it has all of it gets no more. Raises BrokenOff.
+        """
+        self._expect_nothing()
+        self.is_complete = False
+        self._transport.write(head)
+        async with aclosing(pieces):
+            async for piece in pieces:
+                if self.status or self._is_broken:
+                    self._may_be_kept = False
+                    break
+                self._transport.write(piece)
+                while self._is_write_paused and not self.status:
+                    await self._wait()
         while not self.status:
             await self._wait()
 
@@ -160,6 +181,13 @@ class EngineConnection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
+
+    def pause_writing(self) -> None:
+        self._is_write_paused = True
+
+    def resume_writing(self) -> None:
+        self._is_write_paused = False
+        self._wake()
 
     def data_received(self, data: bytes) -> None:
         if self._parser is None:

@@ -257,7 +257,7 @@ class Generation:
             self._opened_at = self._active_at = time.monotonic()
             call = self._make_call(route)
             self._call = call
-            self.sent_bytes = len(call.body)
+            self.sent_bytes = call.text_bytes
             async with self._engine.open(route.base_url, call, api_key=route.api_key) as answer:
                 yield answer
             if call.choices and (usage := self.transcript.usage) is not None:

@@ -18,6 +18,8 @@ from django.contrib.auth import SESSION_KEY
 from django.db import close_old_connections
 from starlette.types import Scope
 
+from chat.endpoints import OPENAI_ENDPOINTS
+from chat.forms import MAX_FIELD_BYTES
 from chat.web_runtime import get_runtime
 from gateway.conf import GatewayConfig
 from gateway.errors import ConcurrencyLimitExceeded, GatewayError
@@ -28,6 +30,10 @@ UPLOADS = "/api/files"
 """Where an account may send as much as MAX_FILE_BYTES allows, if that is more than MAX_BODY_BYTES."""
 UPLOADS_AT_A_TIME = 4
 """Of an account, in one process. A page sends two at a time (pages/js/chat/uploads.js)."""
+FORM_PATHS = frozenset(endpoint.path for endpoint in OPENAI_ENDPOINTS if endpoint.is_form)
+"""Whose files `chat.forms` puts on disk while they come."""
+FORM_FIELD_BYTES = 2 * MAX_FIELD_BYTES
+"""Their fields, and what lies between."""
 FORM_BYTES = 64 * 1024
 """What a form adds to the file in it."""
 
@@ -36,6 +42,8 @@ class BodyBounds:
     def __init__(self, config: GatewayConfig) -> None:
         self._most_bytes = config.max_body_bytes
         self._usual = nullcontext(self._most_bytes)
+        # Read only once the caller is known, and has a place among the answers.
+        self._form = nullcontext(max(config.max_body_bytes, config.max_audio_bytes + FORM_FIELD_BYTES))
         self._upload_bytes = max(config.max_body_bytes, config.max_file_bytes + FORM_BYTES)
         self._import_bytes = max(config.max_body_bytes, config.max_import_bytes)
         self._importing: Counter[str] = Counter()
@@ -56,7 +64,7 @@ class BodyBounds:
             return self._hold_for_sender(
                 scope, self._uploading, UPLOADS_AT_A_TIME, self._upload_bytes, refusal
             )
-        return self._usual
+        return self._form if path in FORM_PATHS else self._usual
 
     @asynccontextmanager
     async def _hold_for_sender(
