@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help run env test test-quick test-vllm check check-scripts fmt bench screenshots lock
+.PHONY: help run env test test-quick test-vllm test-clients check check-scripts fmt bench screenshots lock
 
 help: ## List the commands
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -26,6 +26,9 @@ test-quick: $(VENV)/.installed-dev ## What starts no process, on SQLite; T=path
 
 test-vllm: $(VENV)/.installed-dev ## The suite marked `vllm`, against a real vLLM on the CPU
 	$(BIN)/python -m pytest -m vllm
+
+test-clients: $(VENV)/.installed-dev ## The suite marked `clients`: SDKs and agent frameworks, in their own environment
+	$(BIN)/python -m pytest -m clients -q gateway/tests/clients
 
 check: $(VENV)/.installed-dev ## Format, lint, types, import rule, migrations, locks
 	$(BIN)/ruff format --check .
@@ -58,6 +61,8 @@ lock: | $(VENV)/bin/python ## Resolve requirements/*.txt to hashed locks
 	  requirements/base.txt -o requirements/lock.txt
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 	  requirements/dev.txt -o requirements/dev-lock.txt
+	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+	  requirements/clients.txt -o requirements/clients-lock.txt
 
 $(VENV)/bin/python:
 	@echo "Making an environment of Python's in $(VENV)"

@@ -20,6 +20,20 @@ class RequestConfig:
         "Largest max_tokens that a request may name; without one the model's context is the bound.",
         whole_number(1),
     )
+    max_engine_body_bytes: int = setting(
+        "MAX_ENGINE_BODY_BYTES",
+        32 * 2**20,
+        "Largest body on `/v1` that comes with a good credential and its Content-Length: an image of 20 MB "
+        "takes 28 MB of JSON. At least MAX_BODY_BYTES.",
+        whole_number(1024, 2**30),
+    )
+    max_large_bodies: int = setting(
+        "MAX_LARGE_BODIES",
+        4,
+        "Bodies on `/v1` above MAX_BODY_BYTES that one process holds at a time, each about three times in "
+        "memory; one account has half of them at most.",
+        whole_number(1),
+    )
     max_sequences: int = setting(
         "MAX_SEQUENCES",
         256,

@@ -14,13 +14,13 @@ from django.http.request import split_domain_port, validate_host
 from starlette.types import Message, Receive, Scope, Send
 
 from gateway.caller_language import translator_for
+from gateway.envelopes import envelope_for
 from gateway.errors import (
     GatewayError,
     InvalidRequest,
     RequestTooLarge,
     UnsupportedMediaType,
     status_of,
-    to_envelope,
 )
 from gateway.wording import fill_in
 
@@ -89,16 +89,25 @@ def tidy_path(path: str) -> str:
     return re.sub("/{2,}", "/", path).rstrip("/") or "/"
 
 
-def bounded_receive(scope: Scope, receive: Receive, *, max_bytes: int, timeout_s: float) -> Receive:
+def declared_bytes(scope: Scope) -> int | None:
+    """The length that the request gives its body; None for one that comes in chunks."""
+    declared = header_value(scope, b"content-length")
+    return int(declared) if declared is not None and declared.isdigit() else None
+
+
+def bounded_receive(
+    scope: Scope, receive: Receive, *, max_bytes: int, timeout_s: float, setting: str = "MAX_BODY_BYTES"
+) -> Receive:
     """A `receive` whose body ends in RequestTooLarge past `max_bytes` and in InvalidRequest when it stalls.
+
+    The message names `setting`, which the bound comes from.
 
     Content-Length is checked before the first byte is read; a chunked body is counted as it comes. Each
     piece has `timeout_s`, and all of them together that and what SLOWEST_BODY_BYTES_PER_S takes for them.
     Once the body is complete, waiting (for the disconnect) is unbounded.
     """
-    declared = header_value(scope, b"content-length")
-    if declared is not None and declared.isdigit() and int(declared) > max_bytes:
-        raise _body_too_large(max_bytes)
+    if (declared_bytes(scope) or 0) > max_bytes:
+        raise _body_too_large(max_bytes, setting)
     received = 0
     started: float | None = None
     is_complete = False
@@ -121,15 +130,21 @@ def bounded_receive(scope: Scope, receive: Receive, *, max_bytes: int, timeout_s
             ) from exc
         received += len(message.get("body", b""))
         if received > max_bytes:
-            raise _body_too_large(max_bytes)
+            raise _body_too_large(max_bytes, setting)
         is_complete = not message.get("more_body", False)
         return message
 
     return receive_bounded
 
 
-def _body_too_large(max_bytes: int) -> RequestTooLarge:
-    return RequestTooLarge(fill_in("The request body is larger than {max_bytes} bytes.", max_bytes=max_bytes))
+def _body_too_large(max_bytes: int, setting: str) -> RequestTooLarge:
+    return RequestTooLarge(
+        fill_in(
+            "The request body is larger than the {max_bytes} bytes that {setting} allows.",
+            max_bytes=max_bytes,
+            setting=setting,
+        )
+    )
 
 
 async def send_json(
@@ -150,6 +165,8 @@ async def send_json(
     await send({"type": "http.response.body", "body": body})
 
 
-async def send_error(send: Send, error: GatewayError, *, accept_language: str | None = None) -> None:
-    envelope = to_envelope(error, translator_for(accept_language))
+async def send_error(
+    send: Send, error: GatewayError, *, path: str = "", accept_language: str | None = None
+) -> None:
+    envelope = envelope_for(path, error, translator_for(accept_language))
     await send_json(send, status_of(error), envelope, error.headers)

@@ -27,6 +27,7 @@ OWNED = {
     "key_id",
     "session_id",
     "file_id",
+    "response_id",
 }
 """Path parameters that name somebody's object."""
 
@@ -70,6 +71,24 @@ def rest_routes(patterns: list[URLPattern | URLResolver], prefix: str = "/") -> 
 ROUTES = id_routes()
 
 
+def store_response(fort: GatewayProcess, owner: str) -> str:
+    """The id of a response that an engine with this path would have given."""
+    code = f"""
+from datetime import timedelta
+from django.utils import timezone
+from accounts.models import User
+from conversations.models import StoredResponse
+from gateway.ids import new_id
+id_ = new_id()
+StoredResponse.objects.create(
+    id=id_, thread_id=id_, owner=User.objects.get(username={owner!r}), status="completed",
+    input="[]", answer="{{}}", expires_at=timezone.now() + timedelta(days=1),
+)
+print(f"resp_{{id_.hex}}")
+"""
+    return fort.manage("shell", "--no-imports", "-c", code).strip().splitlines()[-1]
+
+
 @pytest.fixture(scope="module")
 def fort(fort_on_stores: GatewayProcess) -> GatewayProcess:
     """Whose an object is, stores say."""
@@ -107,6 +126,7 @@ def parties(
         prompt = victim.post("/api/prompts", json={"title": "private", "content": "private"}).json()
         share = victim.post(f"/api/conversations/{chat['conversation_id']}/shares", json={}).json()
         file = victim.post("/api/files", files={"file": ("private.txt", b"private")}).json()
+        response = store_response(fort, owner)
         sessions = victim.get("/api/auth/sessions").json()["data"]
         yield (
             client,
@@ -119,6 +139,7 @@ def parties(
                 "share_id": share["id"],
                 "key_id": key["id"],
                 "file_id": file["id"],
+                "response_id": response,
                 "session_id": next(s["id"] for s in sessions if s["is_current"]),
             },
         )
@@ -158,6 +179,17 @@ def test_chat_does_not_go_on_with_somebody_elses_conversation(
 
     foreign = client.post("/api/chat", json=make_body(theirs))
     missing = client.post("/api/chat", json=make_body({name: str(uuid.uuid4()) for name in theirs}))
+
+    assert foreign.status_code == missing.status_code == 404
+    assert foreign.json() == missing.json()
+
+
+def test_response_does_not_go_on_with_somebody_elses(parties: tuple[httpx.Client, dict[str, str]]) -> None:
+    client, theirs = parties
+    asked = {"model": "current", "input": "hello"}
+
+    foreign = client.post("/v1/responses", json=asked | {"previous_response_id": theirs["response_id"]})
+    missing = client.post("/v1/responses", json=asked | {"previous_response_id": f"resp_{uuid.uuid4().hex}"})
 
     assert foreign.status_code == missing.status_code == 404
     assert foreign.json() == missing.json()
