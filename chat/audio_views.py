@@ -90,6 +90,7 @@ async def _make_answer(
         model=route.model,
         keep_usage=is_set(body, USAGE_FIELD),
         endpoint=endpoint.path,
+        wire=endpoint.make_wire(),
     )
     answer = StreamedAnswer if is_stream else PassedThroughAnswer
     return answer(generation, headers=headers, registry=runtime.registry)

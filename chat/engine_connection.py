@@ -51,6 +51,9 @@ class EngineConnection(asyncio.Protocol):
         self.status = 0
         """The answer's status; 0 until its head is complete."""
         self.content_encoding = ""
+        self.content_type = ""
+        self.metadata = ""
+        """The header in which vLLM describes numbers that it sends as bytes."""
         self._head_bytes = 0
         self._held_bytes = 0
         self._is_paused = False
@@ -232,6 +235,10 @@ class EngineConnection(asyncio.Protocol):
             self._is_framed = value.lower().endswith(b"chunked")
         elif name == b"content-encoding":
             self.content_encoding = value.decode("latin-1").strip().lower()
+        elif name == b"content-type":
+            self.content_type = value.decode("latin-1").strip().lower()
+        elif name == b"metadata":
+            self.metadata = value.decode("latin-1")
 
     def on_headers_complete(self) -> None:
         if self.is_complete or self._parser is None:

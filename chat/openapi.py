@@ -26,7 +26,7 @@ from chat.endpoints import (
 from chat.form_parsing import FORM_TYPE
 from chat.schemas import AnswerRequest, ChatRequest
 from gateway.openapi import ERROR_RESPONSE, KEY_HEADERS
-from modelops.serving.model_tasks import Task
+from modelops.serving.model_tasks import ModelTask
 
 PLACE_HEADERS = {
     name: {"description": text, "schema": {"type": "string", "format": "uuid"}}
@@ -95,7 +95,7 @@ MODEL_CARD = {
         },
         "tasks": {
             "type": "array",
-            "items": {"type": "string", "enum": [str(task) for task in Task]},
+            "items": {"type": "string", "enum": [str(task) for task in ModelTask]},
             "description": "What it can be asked for; absent where that is not known.",
         },
     },

@@ -11,7 +11,7 @@ import uuid
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -37,6 +37,8 @@ from gateway.wording import fill_in
 MAX_ERROR_BYTES = 64 * 1024
 
 JSON_TYPE = "application/json"
+BYTES_TYPE = "application/octet-stream"
+PASSED_TYPES = frozenset({JSON_TYPE, BYTES_TYPE, "text/plain", "text/vtt", "application/x-subrip"})
 
 COMMON_HEADERS = ("Accept-Encoding: identity",)
 """Compression only costs time here. What is compressed all the same, by a proxy, is decoded."""
@@ -80,6 +82,25 @@ class EngineCall:
         return len(self.body) if isinstance(self.body, bytes) else self.body.text_bytes
 
 
+class ContentHeaders(NamedTuple):
+    """What an answer says of its body."""
+
+    content_type: str = JSON_TYPE
+    metadata: str = ""
+
+    @property
+    def is_json(self) -> bool:
+        return self.content_type in {"", JSON_TYPE} or self.content_type.startswith(f"{JSON_TYPE};")
+
+    def to_client(self) -> list[tuple[bytes, bytes]]:
+        """Those that the client gets: a type that no browser runs, whatever the engine says."""
+        kind = JSON_TYPE if self.is_json else self.content_type
+        if kind.partition(";")[0].strip() not in PASSED_TYPES:
+            kind = BYTES_TYPE
+        headers = [(b"content-type", kind.encode("latin-1"))]
+        return [*headers, (b"metadata", self.metadata.encode("latin-1"))] if self.metadata else headers
+
+
 class EngineAnswer:
     """The engine's 200, whose body is still to be read."""
 
@@ -90,6 +111,10 @@ class EngineAnswer:
     def is_complete(self) -> bool:
         """Whether all of it has arrived."""
         return self._connection.is_complete
+
+    @property
+    def content_headers(self) -> ContentHeaders:
+        return ContentHeaders(self._connection.content_type, self._connection.metadata)
 
     async def relay(self, take: Take) -> None:
         """Give the body to `take` as it arrives, piece by piece; returns at its end.

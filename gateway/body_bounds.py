@@ -108,7 +108,7 @@ class BodyBounds:
             return self._hold_for_sender(scope, self._importing, self._import)
         if path == UPLOADS and scope["method"] == "POST":
             return self._hold_for_sender(scope, self._uploading, self._upload)
-        if path in FORM_PATHS:
+        if path.rstrip("/") in FORM_PATHS:
             return self._hold_for_sender(scope, self._transcribing, self._form)
         if (declared_bytes(scope) or 0) > self._usual.max_bytes and is_for_an_engine(path):
             return self._hold_for_sender(scope, self._asking, self._for_engine)

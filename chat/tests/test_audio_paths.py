@@ -101,6 +101,25 @@ def test_stream_has_the_engines_events_and_is_counted(
     assert used[0]["prompt_tokens"] % 150 == 0
 
 
+def test_text_is_counted_about_where_the_engine_counts_no_tokens(
+    odd_gateway: GatewayProcess, engine: ScriptedEngine
+) -> None:
+    path = "/v1/audio/translations"
+    with odd_gateway.client("admin") as client:
+        answer = send(client, FILE, part("response_format", b"text"), path=path)
+        [used] = wait_until(
+            lambda: [
+                row
+                for row in client.get("/api/usage?group_by=endpoint").json()["data"]
+                if row["endpoint"] == path
+            ],
+            what="the use to be stored",
+        )
+
+    assert answer.content == TEXT
+    assert (used["prompt_tokens"], used["completion_tokens"]) == (0, len("Hello there.") // 4)
+
+
 def test_file_beyond_the_bound_is_refused_with_the_setting(
     odd_client: httpx.Client, engine: ScriptedEngine
 ) -> None:

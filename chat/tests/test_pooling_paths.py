@@ -120,3 +120,30 @@ def test_batch_of_chats_is_an_answer_with_a_choice_for_each(
 
     assert answer.json() == json.loads(whole)
     assert engine.received[0]["messages"] == chats
+
+
+def test_numbers_as_bytes_pass_with_what_describes_them(
+    odd_client: httpx.Client, engine: ScriptedEngine
+) -> None:
+    numbers = b'{"\x00\xff\x80' * 100
+    described = '{"data": [{"index": 0, "shape": [100]}], "usage": {"prompt_tokens": 3, "total_tokens": 3}}'
+    engine.reply(numbers, content_type="application/octet-stream")
+    engine.headers["metadata"] = described
+
+    answer = odd_client.post("/v1/embeddings", json={"input": "a", "encoding_format": "bytes"})
+
+    assert (answer.status_code, answer.content) == (200, numbers)
+    assert answer.headers["content-type"] == "application/octet-stream"
+    assert answer.headers["metadata"] == described
+
+
+def test_answer_that_a_browser_would_run_is_not_passed_on_as_one(
+    odd_client: httpx.Client, engine: ScriptedEngine
+) -> None:
+    engine.reply(b"<script>alert(1)</script>", content_type="text/html")
+
+    answer = odd_client.post("/v1/embeddings", json={"input": "a"})
+    refused = odd_client.post("/v1/chat/completions", json={"messages": [{"role": "user", "content": "a"}]})
+
+    assert answer.headers["content-type"] == "application/octet-stream"
+    assert (refused.status_code, error_of(refused)["code"]) == (502, "upstream_unavailable")

@@ -13,7 +13,7 @@ from gateway.conf import GatewayConfig
 from gateway.wording import fill_in
 from modelops.domain.engine_log.causes import Cause, RootCause
 from modelops.domain.engine_log.failures import describe_cause
-from modelops.domain.tasks import TASK_PATHS, Task, read_tasks
+from modelops.domain.tasks import TASK_PATHS, ModelTask, read_tasks
 from modelops.models import Engine
 from modelops.serving.engine_keys import find_engine_key
 
@@ -93,7 +93,7 @@ class EngineControl:
             raise EngineMismatch(describe_cause(Cause.NOT_HEALTHY, error=str(exc))) from exc
         return [card for card in cards if isinstance(card, dict)]
 
-    def _find_tasks(self, engine: Engine, *, is_simulated: bool) -> tuple[Task, ...] | None:
+    def _find_tasks(self, engine: Engine, *, is_simulated: bool) -> tuple[ModelTask, ...] | None:
         try:
             statuses = {task: self._get(engine, path).status_code for task, path in TASK_PATHS.items()}
         except httpx.HTTPError:
