@@ -76,7 +76,9 @@ function CancelButton({ change }) {
   if (!change.can_cancel) {
     return html`<p class="quiet">${t("{name} asked for it to end.", { name: change.cancelled_by })}</p>`;
   }
-  const effect = change.is_harmless ? t("What is served goes on.") : t("What was served before is started again.");
+  const effect = !change.from_profile
+    ? t("Then nothing is served.")
+    : change.is_harmless ? t("What is served goes on.") : t("What was served before is started again.");
   return html`${problem && html`<p class="desk-problem" role="alert">${problem}</p>`}
     <div class="button-row">
       <button type="button" class="is-danger" disabled=${isAsked} onClick=${cancel}>${t("Cancel this switch")}</button>
