@@ -9,7 +9,7 @@ from __future__ import annotations
 import ipaddress
 import math
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
@@ -227,16 +227,26 @@ def duration(wait_s: float) -> str:
     return f"{minutes}m{seconds}s" if minutes else f"{seconds}s"
 
 
-def refusal_of(decision: Decision) -> RateLimitExceeded | None:
-    """The error of a request that was refused; None for one that was admitted."""
+def refusal_of(
+    decision: Decision, find_wait: Callable[[Rule], float] | None = None
+) -> RateLimitExceeded | None:
+    """The error of a request that was refused; None for one that was admitted.
+
+    `find_wait` says in how many seconds there may be room among the answers at a time.
+    """
     count = decision.refused
     if count is None:
         return None
     rule, headers = count.rule, rate_headers(decision.counts)
     match rule.kind:
         case LimitKind.STREAMS:
+            wait_s = find_wait(rule) if find_wait is not None else None
+            if wait_s is not None:
+                # OpenAI's SDKs prefer it: whole seconds would have whoever was refused come back in groups.
+                headers["retry-after-ms"] = str(math.ceil(wait_s * 1000))
             return ConcurrencyLimitExceeded(
                 fill_in("No more than {limit} {what} at a time.", limit=rule.value, what=rule.what),
+                retry_after_s=wait_s,
                 headers=headers,
             )
         case LimitKind.TOKENS:

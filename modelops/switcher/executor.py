@@ -92,7 +92,7 @@ class StepExecutor:
     def end_lost_sleepers(self, slot: Slot) -> None:
         """End the rows of sleeping engines that no longer exist, so that no plan counts on waking them."""
         for engine in self._observer.list_lost_sleepers(slot):
-            self._ledger.update_engine(engine, **ended("it ended while it slept"))
+            self._ledger.update_engine(engine, **ended(fill_in("it ended while it slept")))
 
     def _make_plan(self, slot: Slot, switch: Switch) -> None:
         self.end_lost_sleepers(slot)
