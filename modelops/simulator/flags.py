@@ -26,14 +26,25 @@ _IGNORED_WITH_VALUE = (
     "--lora-modules --max-log-len --max-logprobs --max-lora-rank --max-loras --max-num-batched-tokens "
     "--middleware --mm-processor-kwargs --override-generation-config --quantization --revision "
     "--response-role --root-path --rope-scaling --seed --speculative-config --swap-space "
-    "--tokenizer --tokenizer-mode --tokenizer-revision --dtype --code-revision"
+    "--tokenizer --tokenizer-mode --tokenizer-revision --dtype --code-revision "
+    "--allowed-media-domains --default-chat-template-kwargs --linear-backend --logprobs-mode --lora-dtype "
+    "--long-prefill-token-threshold --mamba-cache-dtype --mamba-cache-mode --mamba-ssm-cache-dtype "
+    "--max-cpu-loras --max-cudagraph-capture-size --max-num-queued-reqs --media-io-kwargs "
+    "--mm-encoder-tp-mode --mm-processor-cache-gb --mm-processor-cache-type --model-impl --moe-backend "
+    "--num-gpu-blocks-override --kv-offloading-size --optimization-level --performance-mode --pooler-config "
+    "--prefix-caching-hash-algo --safetensors-load-strategy --scheduling-policy --stream-interval "
+    "--structured-outputs-config"
 )
 _IGNORED_SWITCHES = (
     "--async-scheduling --disable-custom-all-reduce --disable-fastapi-docs --disable-log-requests "
     "--disable-log-stats --enable-chunked-prefill --enable-expert-parallel --enable-log-requests "
     "--enable-lora --enable-prefix-caching --enable-prompt-tokens-details --enable-request-id-headers "
-    "--language-model-only --trust-remote-code"
+    "--language-model-only --trust-remote-code --disable-cascade-attn --disable-chunked-mm-input "
+    "--disable-hybrid-kv-cache-manager --disable-sliding-window --enable-flashinfer-autotune "
+    "--enable-per-request-metrics --exclude-tools-when-tool-choice-none --fully-sharded-loras "
+    "--interleave-mm-strings --return-tokens-as-token-ids --skip-mm-profiling"
 )
+_SEVERAL_WORDS = ("--lora-modules", "--allowed-media-domains")
 _MULTIPLIERS = {"k": 10**3, "m": 10**6, "g": 10**9, "K": 2**10, "M": 2**20, "G": 2**30}
 
 
@@ -123,7 +134,7 @@ def _add_engine_flags(serve: argparse.ArgumentParser) -> None:
     serve.add_argument("--disable-uvicorn-access-log", action="store_true")
     serve.add_argument("--uvicorn-log-level", default="info")
     for flag in _IGNORED_WITH_VALUE.split():
-        serve.add_argument(flag, nargs="*" if flag == "--lora-modules" else None, default=None)
+        serve.add_argument(flag, nargs="*" if flag in _SEVERAL_WORDS else None, default=None)
     for flag in _IGNORED_SWITCHES.split():
         serve.add_argument(flag, action=argparse.BooleanOptionalAction, default=None)
 
