@@ -55,14 +55,14 @@ bench: $(VENV)/.installed-dev ## Measure the chat path (benchmarks/README.md)
 screenshots: $(VENV)/.installed-dev ## Take the pictures of the pages anew (docs/pictures); needs Chromium
 	$(BIN)/python -m gateway.tests.pages.screenshots
 
+LOCK = $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
+
 lock: | $(VENV)/bin/python ## Resolve requirements/*.txt to hashed locks
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
-	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
-	  requirements/base.txt -o requirements/lock.txt
-	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
-	  requirements/dev.txt -o requirements/dev-lock.txt
-	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
-	  requirements/clients.txt -o requirements/clients-lock.txt
+	$(LOCK) requirements/base.txt -o requirements/lock.txt
+	$(LOCK) requirements/dev.txt -o requirements/dev-lock.txt
+	$(LOCK) requirements/server.txt -c requirements/lock.txt -o requirements/server-lock.txt
+	$(LOCK) requirements/clients.txt -o requirements/clients-lock.txt
 
 $(VENV)/bin/python:
 	@echo "Making an environment of Python's in $(VENV)"

@@ -34,6 +34,10 @@ class FieldCaps:
     """The field that may hold several inputs. Together they have `max_sequences` answers at most."""
     answers_per_input: tuple[str, ...] = ()
     """The fields that ask for several answers to each input."""
+    prompt_fields: frozenset[str] = frozenset()
+    """Become the prompt, besides LARGE_FIELDS."""
+    has_called_input: bool = False
+    """Whether messages hold what tools were called with as objects: nothing of that is fetched."""
     inputs: Mapping[str, str] = field(default_factory=dict)
     """Fields with what the engine only reads, one or a list: the setting that bounds how many."""
     tokens: frozenset[str] = frozenset()
@@ -63,6 +67,23 @@ GENERATION_CAPS = FieldCaps(
 )
 """Of chats and completions alike: vLLM accepts the fields of one in the other."""
 
+RESPONSE_CAPS = FieldCaps(
+    numbers={"max_output_tokens": "max_output_tokens", "top_logprobs": "max_logprobs"},
+    lengths={
+        **dict.fromkeys(("stop", "stop_token_ids"), "max_stop_sequences"),
+        "logit_bias": "max_token_ids",
+    },
+    prompt_fields=frozenset({"instructions"}),
+)
+"""Of OpenAI's responses."""
+
+MESSAGE_CAPS = FieldCaps(
+    numbers={"max_tokens": "max_output_tokens"},
+    lengths={"stop_sequences": "max_stop_sequences"},
+    prompt_fields=frozenset({"system"}),
+    has_called_input=True,
+)
+"""Of Anthropic's messages."""
 BATCH_CAPS = replace(GENERATION_CAPS, batch="messages")
 """Of several chats in one request, each of them with an answer."""
 
@@ -226,7 +247,7 @@ def _check_size(
         )
     if name == "model" or name in SHAPED_FIELDS or name in caps.lengths or name in TOOL_FIELDS:
         return
-    if name in LARGE_FIELDS or name in caps.inputs:
+    if name in LARGE_FIELDS or name in caps.inputs or name in caps.prompt_fields:
         _check_depth(name, value, config.max_schema_depth, counts_texts=False)
         return
     if len(msgspec.json.encode(value)) > config.max_schema_bytes:

@@ -6,10 +6,23 @@ the caps on its body, the call to the engine and its entry in the OpenAPI docume
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from accounts.scopes import Scope
-from chat.caps import BATCH_CAPS, GENERATION_CAPS, POOLING_CAPS, TOKEN_CAPS, FieldCaps
+from chat.caps import (
+    BATCH_CAPS,
+    GENERATION_CAPS,
+    MESSAGE_CAPS,
+    POOLING_CAPS,
+    RESPONSE_CAPS,
+    TOKEN_CAPS,
+    FieldCaps,
+)
+from chat.message_wire import MESSAGE_WIRE
+from chat.response_wire import ResponseRecord
+from chat.wires import CHAT_WIRE, Wire
+from gateway.envelopes import ANTHROPIC_PATH
 from modelops.serving.model_tasks import POOLING_TASKS, Task
 
 CHAT_PATH = "/api/chat"
@@ -22,6 +35,9 @@ CANCEL_PATH = MESSAGE_PATH + "/cancel"
 REGENERATE_PATH = MESSAGE_PATH + "/regenerate"
 CONTINUE_PATH = MESSAGE_PATH + "/continue"
 STREAM_PATH = MESSAGE_PATH + "/stream"
+RESPONSE_PATH = "/v1/responses/{response_id}"
+RESPONSE_CANCEL_PATH = RESPONSE_PATH + "/cancel"
+RESPONSE_ITEMS_PATH = RESPONSE_PATH + "/input_items"
 CONVERSATION_PATHS = (CANCEL_PATH, REGENERATE_PATH, CONTINUE_PATH, STREAM_PATH)
 """Those of this plane among the paths of conversations; Django answers the others."""
 POSTED_CONVERSATION_PATHS = (MESSAGES_PATH,)
@@ -43,6 +59,14 @@ class Endpoint:
     """Whether a profile's `max_output_tokens` applies: False where the answer is not generated text."""
     can_stream: bool = True
     """Whether the engine answers `"stream": true` with events; False where it ignores the field."""
+    output_fields: tuple[str, ...] = ("max_tokens", "max_completion_tokens")
+    """Those that bound the answer's tokens; the first is set where the request names none."""
+    asks_for_usage: bool = True
+    """Whether the engine counts the tokens of a stream only where `stream_options` asks for it."""
+    make_wire: Callable[[], Wire] = lambda: CHAT_WIRE
+    """In which form the engine answers, and errors are told, for one request."""
+    tag: str = "openai"
+    """For the OpenAPI document."""
     generates: bool = True
     """Whether tokens are generated: False where those of the prompt are all that is counted."""
     tasks: frozenset[Task] = frozenset({Task.GENERATE})
@@ -68,6 +92,39 @@ COMPLETIONS = Endpoint(
     summary="OpenAI's completions",
     scope=Scope.CHAT,
     caps=GENERATION_CAPS,
+)
+
+RESPONSES = Endpoint(
+    path="/v1/responses",
+    summary="OpenAI's responses",
+    scope=Scope.CHAT,
+    caps=RESPONSE_CAPS,
+    output_fields=("max_output_tokens",),
+    asks_for_usage=False,
+    make_wire=lambda: ResponseRecord().make_wire(),
+)
+MESSAGES = Endpoint(
+    path=ANTHROPIC_PATH,
+    summary="Anthropic's messages",
+    scope=Scope.CHAT,
+    caps=MESSAGE_CAPS,
+    output_fields=("max_tokens",),
+    asks_for_usage=False,
+    make_wire=lambda: MESSAGE_WIRE,
+    tag="anthropic",
+)
+COUNT_TOKENS = Endpoint(
+    path=f"{ANTHROPIC_PATH}/count_tokens",
+    summary="Anthropic's count of a prompt's tokens",
+    scope=Scope.CHAT,
+    caps=MESSAGE_CAPS,
+    limits_output=False,
+    can_stream=False,
+    generates=False,
+    is_salted=False,
+    asks_for_usage=False,
+    make_wire=lambda: MESSAGE_WIRE,
+    tag="anthropic",
 )
 
 CHAT_BATCH = Endpoint(
@@ -132,8 +189,12 @@ def _tokens(path: str, summary: str) -> Endpoint:
 TOKENIZE = _tokens("/tokenize", "The tokens of a text or a chat")
 DETOKENIZE = _tokens("/detokenize", "The text of tokens")
 
-OPENAI_ENDPOINTS = (CHAT_COMPLETIONS, COMPLETIONS, CHAT_BATCH, *POOLING_ENDPOINTS, TOKENIZE, DETOKENIZE)
-"""OpenAI's paths, and vLLM's own beside them. Nothing is stored."""
+OPENAI_ENDPOINTS = (
+    *(CHAT_COMPLETIONS, COMPLETIONS, RESPONSES),
+    *(MESSAGES, COUNT_TOKENS),
+    *(CHAT_BATCH, *POOLING_ENDPOINTS, TOKENIZE, DETOKENIZE),
+)
+"""OpenAI's paths and Anthropic's, and vLLM's own beside them. Responses alone are stored."""
 
 ROOT_PATHS = frozenset(e.path for e in OPENAI_ENDPOINTS if not e.path.startswith("/v1/"))
 """Those that are not below /v1."""

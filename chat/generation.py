@@ -13,11 +13,11 @@ from typing import Any
 from chat.endpoints import CHAT_PATH
 from chat.engine_admission import AdmittedRequest, EngineAdmission, RouteRequest, Ticket
 from chat.positions import EventIds
-from chat.sse import join_events
-from chat.stream_reading import StreamEnded, StreamRead, StreamReader
+from chat.sse import DONE, join_events
+from chat.stream_reading import StreamEnded, StreamRead
 from chat.transcript import Transcript
 from chat.upstream import EngineAnswer, EngineCall, EngineGateway
-from chat.whole_answers import read_completion
+from chat.wires import CHAT_WIRE, Wire
 from conversations.known_messages import KnownMessage
 from gateway.conf import GatewayConfig
 from gateway.errors import GatewayError, UpstreamTimeout, UpstreamUnavailable
@@ -86,11 +86,15 @@ class Generation:
         continued: KnownMessage | None = None,
         request_id: str = "",
         endpoint: str = CHAT_PATH,
+        wire: Wire = CHAT_WIRE,
     ) -> None:
         """`continued` is the answer that goes on. `request_id` is the one that its row has."""
         self.model = model
         self.endpoint = endpoint
         """The path that its use is counted under."""
+        self.wire = wire
+        self.last_event = DONE
+        """Of a stream that did not fail: sent when its outcome is on record."""
         self.price = FREE
         """Of the model that answers; known from admission on."""
         self.timeouts = timeouts
@@ -195,11 +199,12 @@ class Generation:
             tell()
 
     async def stream(self, deliver: Deliver, *, ids: EventIds | None = None) -> None:
-        """Give the answer's events to `deliver`, whole events each time, without the final `[DONE]`.
+        """Give the answer's events to `deliver`, whole events each time, without the last one.
 
-        Raises GatewayError when the engine fails, also when its stream ends without `[DONE]`.
+        That is `[DONE]`, or what the wire has in its place. Raises GatewayError when the engine fails, also
+        when its stream ends without it.
         """
-        reader = StreamReader(self.transcript, keep_usage=self._keep_usage, ids=ids)
+        reader = self.wire.make_reader(self.transcript, self._keep_usage, ids)
 
         def take(data: bytes) -> Coroutine[Any, Any, None] | None:
             self._note_data(data)
@@ -211,6 +216,7 @@ class Generation:
                 if (busy := self._pass_on(reader.finish(), deliver)) is not None:
                     await busy
             except StreamEnded:
+                self.last_event = reader.last_event
                 await _drain(answer)
                 return
         raise UpstreamUnavailable("The engine broke off its answer.")
@@ -226,7 +232,7 @@ class Generation:
 
         async with self._at_engine() as answer:
             await answer.relay(take)
-            completion = read_completion(b"".join(pieces))
+            completion = self.wire.read_whole(b"".join(pieces))
             self.transcript.usage = completion.usage
             self.transcript.is_unfinished = completion.is_unfinished
         return completion.body

@@ -17,6 +17,9 @@ from chat.endpoints import (
     MODELS_PATH,
     OPENAI_ENDPOINTS,
     REGENERATE_PATH,
+    RESPONSE_CANCEL_PATH,
+    RESPONSE_ITEMS_PATH,
+    RESPONSE_PATH,
     STREAM_PATH,
     Endpoint,
 )
@@ -63,6 +66,8 @@ CHAT_ANSWER = {
 NAMED_BY_THE_PATH = ("conversation_id", "messages", "store")
 """Fields of a chat that a message to a conversation does not have."""
 
+TEXT_PARAMETERS = frozenset({"model_id", "response_id"})
+
 MODEL_CARD = {
     "type": "object",
     "properties": {
@@ -95,6 +100,7 @@ def add_chat_paths(result: dict[str, Any], **_options: Any) -> dict[str, Any]:
                 {"type": "object", "properties": {"data": {"type": "array", "items": _ref("ModelCard")}}},
             ),
             _plain(MODEL_PATH): _get("One served model", _ref("ModelCard"), ["model_id"]),
+            **_RESPONSE_PATHS,
             MODEL_EVENTS_PATH: {"get": _MODEL_EVENTS},
             _plain(CANCEL_PATH): {
                 "post": {
@@ -133,7 +139,7 @@ def _ref(name: str) -> dict[str, Any]:
 
 
 def _parameter(name: str) -> dict[str, Any]:
-    schema = {"type": "string"} if name == "model_id" else {"type": "string", "format": "uuid"}
+    schema = {"type": "string"} if name in TEXT_PARAMETERS else {"type": "string", "format": "uuid"}
     return {"name": name, "in": "path", "required": True, "schema": schema}
 
 
@@ -231,7 +237,7 @@ _CONVERSATION_PATHS = {
 
 def _post_to_engine(endpoint: Endpoint) -> dict[str, Any]:
     answer = {"type": "object"}
-    return _post("openai", endpoint.summary, "OpenAIRequest", answer, stream=endpoint.can_stream)
+    return _post(endpoint.tag, endpoint.summary, "OpenAIRequest", answer, stream=endpoint.can_stream)
 
 
 def _get(summary: str, schema: dict[str, Any], parameters: list[str] | None = None) -> dict[str, Any]:
@@ -244,3 +250,23 @@ def _get(summary: str, schema: dict[str, Any], parameters: list[str] | None = No
             "responses": _responses(schema),
         }
     }
+
+
+def _on_response(operation_id: str, summary: str) -> dict[str, Any]:
+    return {
+        "operationId": operation_id,
+        "tags": ["openai"],
+        "summary": summary,
+        "parameters": [_parameter("response_id")],
+        "responses": _responses({"type": "object"}),
+    }
+
+
+_RESPONSE_PATHS: dict[str, Any] = {
+    RESPONSE_PATH: {
+        "get": _on_response("get_response", "A stored response"),
+        "delete": _on_response("delete_response", "Delete a stored response"),
+    },
+    RESPONSE_CANCEL_PATH: {"post": _on_response("cancel_response", "Stop a response that is generated")},
+    RESPONSE_ITEMS_PATH: {"get": _on_response("list_response_items", "What a stored response was asked")},
+}

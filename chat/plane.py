@@ -14,7 +14,7 @@ from starlette.types import Receive, Scope, Send
 
 from accounts.request_admission import ADMISSION
 from accounts.usage.spent import REFUSED
-from chat import message_views, openai_views, views
+from chat import message_views, openai_views, response_views, views
 from chat.endpoints import (
     CANCEL_PATH,
     CHAT_PATH,
@@ -27,6 +27,10 @@ from chat.endpoints import (
     OPENAI_ENDPOINTS,
     POSTED_CONVERSATION_PATHS,
     REGENERATE_PATH,
+    RESPONSE_CANCEL_PATH,
+    RESPONSE_ITEMS_PATH,
+    RESPONSE_PATH,
+    RESPONSES,
     ROOT_PATHS,
     STREAM_PATH,
 )
@@ -154,7 +158,13 @@ def build_chat_plane() -> ChatPlane:
             *(
                 Route(endpoint.path, partial(openai_views.call_engine, endpoint=endpoint), methods=["POST"])
                 for endpoint in OPENAI_ENDPOINTS
+                if endpoint is not RESPONSES
             ),
+            Route(RESPONSES.path, response_views.create_response, methods=["POST"]),
+            Route(RESPONSE_PATH, response_views.get_response),
+            Route(RESPONSE_PATH, response_views.delete_response, methods=["DELETE"]),
+            Route(RESPONSE_CANCEL_PATH, response_views.cancel_response, methods=["POST"]),
+            Route(RESPONSE_ITEMS_PATH, response_views.list_response_items),
             Route(MODEL_EVENTS_PATH, stream_model_events),
             Route(MODELS_PATH, openai_views.list_models),
             Route(MODEL_PATH, openai_views.get_model),

@@ -22,8 +22,6 @@ from modelops.serving.routes import CURRENT, Route
 CONTINUE_FIELDS = {"continue_final_message": True, "add_generation_prompt": False}
 """By which vLLM goes on with the last message instead of answering it."""
 
-OUTPUT_FIELDS = ("max_tokens", "max_completion_tokens")
-
 _traceparent = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 
 
@@ -59,11 +57,13 @@ def call_for_chat(
 def call_for_openai(
     route: Route, *, endpoint: Endpoint, body: dict[str, Any], salt: dict[str, str], traceparent: str | None
 ) -> EngineCall:
-    """The client's body with the model's real name and `salt`; streams always ask for usage."""
+    """The client's body with the model's real name and `salt`. Streams always ask for usage, where the wire
+    does not bring it anyway.
+    """
     payload = body | {"model": route.model}
     if endpoint.is_salted:
         payload |= salt
-    if endpoint.can_stream and body.get("stream"):
+    if endpoint.asks_for_usage and endpoint.can_stream and body.get("stream"):
         options = {**(body.get("stream_options") or {}), "include_usage": True}
         if not wants_usage(body):
             # The engine ignores it beside no `include_usage`, and would put usage into every event else.
@@ -72,12 +72,14 @@ def call_for_openai(
     return _call(endpoint, payload, route, traceparent)
 
 
-def limit_output(payload: dict[str, Any], route: Route) -> dict[str, Any]:
+def limit_output(
+    payload: dict[str, Any], route: Route, fields: tuple[str, ...] = CHAT_COMPLETIONS.output_fields
+) -> dict[str, Any]:
     """The payload, with the profile's limit where it names none. Raises InvalidRequest for one above it."""
     limit = route.max_output_tokens
     if limit is None:
         return payload
-    asked = {name: payload[name] for name in OUTPUT_FIELDS if payload.get(name) is not None}
+    asked = {name: payload[name] for name in fields if payload.get(name) is not None}
     for name, tokens in asked.items():
         if isinstance(tokens, int) and tokens > limit:
             raise InvalidRequest(
@@ -89,7 +91,7 @@ def limit_output(payload: dict[str, Any], route: Route) -> dict[str, Any]:
                 ),
                 param=name,
             )
-    return payload if asked else payload | {"max_tokens": limit}
+    return payload if asked else payload | {fields[0]: limit}
 
 
 def wants_usage(body: dict[str, Any]) -> bool:
@@ -100,14 +102,16 @@ def wants_usage(body: dict[str, Any]) -> bool:
 
 def _call(endpoint: Endpoint, payload: dict[str, Any], route: Route, traceparent: str | None) -> EngineCall:
     if endpoint.limits_output:
-        payload = limit_output(payload, route)
+        payload = limit_output(payload, route, endpoint.output_fields)
     is_valid = traceparent is not None and _traceparent.fullmatch(traceparent)
     return EngineCall(
         endpoint.engine_path or endpoint.path,
         msgspec.json.encode(payload),
         traceparent if is_valid else None,
         choices=_count_answers(endpoint, payload),
-        max_tokens=next((payload[name] for name in OUTPUT_FIELDS if type(payload.get(name)) is int), None),
+        max_tokens=next(
+            (payload[name] for name in endpoint.output_fields if type(payload.get(name)) is int), None
+        ),
     )
 
 

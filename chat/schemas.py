@@ -177,7 +177,8 @@ def parse_openai_request(
         content,
         config.media_urls,
         make_private=make_private,
-        inputs=caps.inputs or ("input",),
+        inputs=(*(caps.inputs or ("input",)), *caps.prompt_fields),
         takes_chats=caps.takes_chats,
+        has_called_input=caps.has_called_input,
     )
     return apply_caps(content, caps, config)

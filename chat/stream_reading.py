@@ -8,7 +8,7 @@ import msgspec
 
 from chat.odd_answers import check_for_error, read_odd_event
 from chat.positions import EventIds
-from chat.sse import DONE_PAYLOAD, EventSplitter, payload_of
+from chat.sse import DONE, DONE_PAYLOAD, EventSplitter, payload_of
 from chat.transcript import Choice, Transcript, decode_chunk
 from chat.whole_answers import GAVE_UP, DocumentReader, reader_for
 from gateway.bodies import NOT_JSON
@@ -81,6 +81,8 @@ class StreamReader:
     """Reads one answer, whether it comes as events or as one JSON document."""
 
     __slots__ = ("_beginning", "_endings", "_ids", "_keep_usage", "_reader", "_transcript")
+
+    last_event = DONE
 
     def __init__(self, transcript: Transcript, *, keep_usage: bool, ids: EventIds | None = None) -> None:
         """`ids` number the events."""

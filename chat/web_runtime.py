@@ -73,6 +73,8 @@ class WebRuntime:
     recorder: Recorder
     turns: TurnRecorder
     registry: Registry
+    responses: Registry
+    """Stored responses of OpenAI's API that are running here."""
     cancellation: Cancellation
     feeds: AnswerFeeds
     model_events: ModelEvents
@@ -127,6 +129,8 @@ class WebRuntime:
             await self.recorder.checkpoint(running)
             # A published stop may get lost; the row is authoritative.
             await self.cancellation.catch_up()
+        else:
+            await self.cancellation.stop_ended_responses()
         await self.cancellation.stop_removed()
 
     async def _follow_limits(self) -> None:
@@ -164,6 +168,7 @@ class WebRuntime:
         try:
             async with asyncio.timeout(STOP_TIMEOUT_S):
                 await self.registry.emptied()
+                await self.responses.emptied()
                 await self.recorder.settled()
                 await self.limiter.settled()
                 await self.usage.flush(self.worker)
@@ -206,6 +211,7 @@ def _build_runtime(config: GatewayConfig) -> WebRuntime:
     candidates = CandidateWatch(board)
     presence = PresenceKeeper(board_worker, candidates)
     registry = Registry()
+    responses = Registry()
     recorder = Recorder(worker, lease_s=config.message_lease_s)
     batch = RedisBatch(redis) if redis else None
     authenticator = Authenticator(worker, open_stamps(batch))
@@ -230,7 +236,8 @@ def _build_runtime(config: GatewayConfig) -> WebRuntime:
         recorder=recorder,
         turns=TurnRecorder(worker, engine, account_bytes=config.max_account_bytes),
         registry=registry,
-        cancellation=Cancellation(registry=registry, recorder=recorder, redis=redis),
+        responses=responses,
+        cancellation=Cancellation(registry=registry, responses=responses, recorder=recorder, redis=redis),
         feeds=make_feeds(config, worker, registry, redis),
         model_events=ModelEvents(board_worker),
         titles=TitleWriter(config, board, engine_admission, engine, worker=worker, usage=usage),

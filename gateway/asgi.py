@@ -30,6 +30,7 @@ from gateway.conf import GatewayConfig, get_config  # noqa: E402
 from gateway.database.bounds import bound_queries  # noqa: E402
 from gateway.desk_plane import DeskPlane, build_socket_router  # noqa: E402
 from gateway.desk_runtime import stop_desk_runtime  # noqa: E402
+from gateway.envelopes import is_anthropic  # noqa: E402
 from gateway.errors import GatewayError  # noqa: E402
 from gateway.http import (  # noqa: E402
     bounded_receive,
@@ -50,6 +51,7 @@ PROBES = frozenset({"/health", "/health/ready", "/metrics"})
 
 EXPOSED_HEADERS = [
     "x-request-id",
+    "request-id",
     "x-conversation-id",
     "x-message-id",
     "x-omitted-messages",
@@ -86,6 +88,8 @@ class GatewayApplication:
         is_chat = is_chat_path(scope["path"], scope["method"])
         own_headers = self._chat_headers if is_chat else self._page_headers
         own_headers = [*own_headers, (b"x-request-id", request_id.encode())]
+        if is_anthropic(scope["path"]):
+            own_headers.append((b"request-id", request_id.encode()))
         status = 0
 
         async def send_with_id(message: Message) -> None:
@@ -113,7 +117,12 @@ class GatewayApplication:
                 raise
             if not is_chat:
                 own_headers += page_headers()
-            await send_error(send_with_id, exc, accept_language=header_value(scope, b"accept-language"))
+            await send_error(
+                send_with_id,
+                exc,
+                path=scope["path"],
+                accept_language=header_value(scope, b"accept-language"),
+            )
         finally:
             is_probe = scope["path"] in PROBES and status < 400
             (log.debug if is_probe else log.info)(

@@ -174,6 +174,8 @@ class VersionConflict(Conflict):
 
 
 class IdempotencyInProgress(Conflict):
+    """`conversation_id` and `message_id` stand beside the error where known: where the answer comes in."""
+
     code = "idempotency_in_progress"
     default_message = "The first request with this client_message_id is still being answered."
 

@@ -14,13 +14,13 @@ from django.http.request import split_domain_port, validate_host
 from starlette.types import Message, Receive, Scope, Send
 
 from gateway.caller_language import translator_for
+from gateway.envelopes import envelope_for
 from gateway.errors import (
     GatewayError,
     InvalidRequest,
     RequestTooLarge,
     UnsupportedMediaType,
     status_of,
-    to_envelope,
 )
 from gateway.wording import fill_in
 
@@ -165,6 +165,8 @@ async def send_json(
     await send({"type": "http.response.body", "body": body})
 
 
-async def send_error(send: Send, error: GatewayError, *, accept_language: str | None = None) -> None:
-    envelope = to_envelope(error, translator_for(accept_language))
+async def send_error(
+    send: Send, error: GatewayError, *, path: str = "", accept_language: str | None = None
+) -> None:
+    envelope = envelope_for(path, error, translator_for(accept_language))
     await send_json(send, status_of(error), envelope, error.headers)

@@ -1,8 +1,7 @@
-"""A process that has imported what ours import and what reads no settings, and forks where one is needed.
+"""A process that has imported what ours import, and forks where one is needed.
 
-That is other people's code, and of ours the pure part. Django's settings and all that depends on them a child
-reads by itself, from its own environment, so it differs from a process of its own only in being there sooner.
-`gateway.tests.forked` starts this process and speaks to it.
+Settings a child reads by itself, from its own environment, so it differs from a process of its own only in
+being there sooner (`gateway.tests.preloaded_django`). `gateway.tests.forked` starts it and speaks to it.
 """
 
 from __future__ import annotations
@@ -20,6 +19,8 @@ import socket
 import sys
 from pathlib import Path
 from typing import Any
+
+from gateway.tests.preloaded_django import compare_settings, preload_django
 
 MAX_ORDER_BYTES = 2**17
 PR_SET_PDEATHSIG = 1
@@ -60,21 +61,25 @@ def main() -> None:
     # Ctrl-C is for the test run, which then ends us by closing the channel.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     channel = socket.socket(fileno=int(sys.argv[1]))
-    preload()
+    settings = preload()
     if order := serve(channel):
+        compare_settings(settings, order["arguments"])
         run(**order)
 
 
-def preload() -> None:
+def preload() -> dict[str, Any]:
+    """Returns what was read of Django's settings."""
     for name in PRELOADED:
         importlib.import_module(name)
     package = importlib.import_module(PURE_PACKAGE)
     for module in pkgutil.walk_packages(package.__path__, f"{PURE_PACKAGE}."):
         importlib.import_module(module.name)
     share_authorities()
+    settings = preload_django()
     # What is shared with the children stays shared.
     gc.collect()
     gc.freeze()
+    return settings
 
 
 def share_authorities() -> None:

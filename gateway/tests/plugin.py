@@ -29,6 +29,8 @@ os.environ.update(
     {
         "GATEWAY_ENV_FILE": os.devnull,
         "GATEWAY_DATA_DIR": _data.name,
+        # What processes of the run share: those that this one starts have the same.
+        "GATEWAY_TEST_SHARED": os.environ.get("GATEWAY_TEST_SHARED", _data.name),
         "SECRET_KEY": "s" * 40,
         "JWT_SECRET": "j" * 40,
         "LOG_LEVEL": "WARNING",
@@ -62,6 +64,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    # Here, as of two plugins with the same fixture the later one's is taken: pytest-django has them too.
+    config.pluginmanager.import_plugin("gateway.tests.prefilled_database")
     hypothesis.settings.register_profile("gateway", max_examples=examples(100))
     hypothesis.settings.load_profile("gateway")
     spare_work()

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from django.apps import apps
 
 from gateway.tests.databases import SETTINGS
 from gateway.tests.forked import run_python, start_python
@@ -24,11 +25,15 @@ SAY_SETTINGS = "from django.conf import settings; print(settings.SECRET_KEY, set
 PRELOADED = """
 import json, sys, threading
 from django.conf import settings
-ours = {n for n in sys.modules if n.split(".")[0] in {"accounts", "chat", "conversations", "modelops"}}
-ours = sorted(n for n in ours - {"modelops"} if not n.startswith("modelops.domain"))
+from django.db import connections
+from gateway.conf import get_config
+is_clean = not settings.configured and "gateway.settings" not in sys.modules
+is_clean = is_clean and "settings" not in vars(connections) and not get_config.cache_info().currsize
 is_reacting = "twisted.internet.reactor" in sys.modules
-print(json.dumps([settings.configured, ours, threading.active_count(), is_reacting]))
+print(json.dumps([is_clean, threading.active_count(), is_reacting]))
 """
+SAY_WHETHER_FORKED = "import sys; print('gateway.tests.preloaded_django' in sys.modules)"
+LONGEST_NAME_IN_POSTGRES = 63
 
 
 def write(folder: Path, source: str) -> str:
@@ -56,10 +61,10 @@ def test_an_exception_is_printed_and_is_status_1(tmp_path: Path) -> None:
     assert done.stderr.endswith("ZeroDivisionError: division by zero\n")
 
 
-def test_nothing_of_ours_that_reads_settings_is_there_before_the_fork(tmp_path: Path) -> None:
+def test_no_settings_and_nothing_that_runs_is_there_before_the_fork(tmp_path: Path) -> None:
     done = run_python(write(tmp_path, PRELOADED), environment={})
 
-    assert json.loads(done.stdout) == [False, [], 1, False]
+    assert json.loads(done.stdout) == [True, 1, False]
 
 
 @pytest.mark.parametrize("rate", ["3/m", "4/m"])
@@ -69,6 +74,38 @@ def test_every_process_reads_settings_of_its_own(tmp_path: Path, rate: str) -> N
     done = run_python("manage.py", "shell", "--no-imports", "-c", SAY_SETTINGS, environment=environment)
 
     assert done.stdout == f"{SETTINGS['SECRET_KEY']} {rate}\n", done.stderr
+
+
+@pytest.mark.parametrize("own", [{}, {"LOGIN_RATE": "3/m"}, {"LOG_FORMAT": "json"}])
+def test_a_process_with_settings_that_no_module_reads_at_its_import_is_forked(
+    tmp_path: Path, own: dict[str, str]
+) -> None:
+    environment = {**SETTINGS, "GATEWAY_DATA_DIR": str(tmp_path), **own}
+
+    done = run_python("manage.py", "shell", "--no-imports", "-c", SAY_WHETHER_FORKED, environment=environment)
+
+    assert done.stdout == "True\n", done.stderr
+
+
+@pytest.mark.parametrize(
+    "own",
+    [{"DEBUG": "true"}, {"SECRET_KEY": "o" * 40}, {"JWT_SECRET": "o" * 40}],
+)
+def test_a_process_with_other_settings_than_modules_read_at_their_import_begins_anew(
+    tmp_path: Path, own: dict[str, str]
+) -> None:
+    environment = {**SETTINGS, "GATEWAY_DATA_DIR": str(tmp_path), **own}
+
+    done = run_python("manage.py", "shell", "--no-imports", "-c", SAY_WHETHER_FORKED, environment=environment)
+
+    assert done.stdout == "False\n", done.stderr
+
+
+def test_tables_have_the_same_names_on_both_stores() -> None:
+    """Models are made before it is known on which database, and PostgreSQL would shorten long names."""
+    tables = [model._meta.db_table for model in apps.get_models(include_auto_created=True)]
+
+    assert [name for name in tables if len(name) > LONGEST_NAME_IN_POSTGRES] == []
 
 
 def test_a_process_reads_and_answers_and_is_ended_by_a_signal(tmp_path: Path) -> None:

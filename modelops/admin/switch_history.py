@@ -61,6 +61,7 @@ def show_switch(request: HttpRequest, site: AdminSite, switch_id: str) -> HttpRe
         "title": say(fill_in("Switch: {switch}", switch=str(switch)), gettext),
         "opts": Switch._meta,
         "switch": switch,
+        "reason": say(switch.get_text("reason"), gettext),
         "plan": switch.plan,
         **describe_stored_plan(switch.plan or {}),
         "parts": render_parts(switch, timezone.now(), term),

@@ -39,6 +39,10 @@ and ``ignore_eos`` with ``max_tokens`` give exactly that many tokens. As in vLLM
 is counted in ``completion_tokens`` and has its own chunk with empty content. ``/load`` counts only
 with ``--enable-server-load-tracking``, as vLLM's does. ``logprobs`` are refused with 400.
 
+The simulated model does every task, unlike a real one: it generates, embeds, classifies, scores and
+transcribes. ``--runner``, ``--convert`` and ``--task`` make it do one (:mod:`.tasks`), and the paths of the
+others are then not there, as with vLLM.
+
 Tools are called by a plain rule (:mod:`.tools`), with arguments that follow their schemas; answers follow a
 ``response_format`` and ``structured_outputs`` (:mod:`.structured`). Images are measured by their headers, and
 the reply says what came: none are taken with ``--language-model-only`` or a limit of 0 in

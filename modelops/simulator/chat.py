@@ -22,7 +22,7 @@ from modelops.simulator.generation import GeneratedChoice, generate_json, genera
 from modelops.simulator.images import read_images
 from modelops.simulator.replies import Received, compose_reasoning
 from modelops.simulator.requests import ENGINE, TextSource, check_model, make_answer, make_meta, text_choices
-from modelops.simulator.sampling import parse_sampling, parse_streaming
+from modelops.simulator.sampling import LIMIT_NAMES, parse_sampling, parse_streaming
 from modelops.simulator.structured import compose_structured
 from modelops.simulator.tools import find_user_text, list_tool_results, plan_tool_calls
 from modelops.simulator.wire import ChatWire, chat_completion
@@ -33,6 +33,8 @@ class PlannedChat:
     """The answers to a chat, known before they are sent."""
 
     prompt_tokens: int
+    budget: int
+    """The most tokens of one answer."""
     choices: list[GeneratedChoice]
 
 
@@ -56,14 +58,18 @@ async def create_chat_completion(request: web.Request) -> web.StreamResponse:
     return await send_answer(request, engine, answer)
 
 
-def plan_chat(engine: SimulatedEngine, body: Body) -> PlannedChat:
+def plan_chat(
+    engine: SimulatedEngine, body: Body, *, limit_names: tuple[str, ...] = LIMIT_NAMES
+) -> PlannedChat:
     """What answers the body of a chat completion; raises ApiError for what vLLM refuses."""
     settings = engine.settings
     messages = read_messages(body)
     images = read_images(messages, settings)
     tools = plan_tool_calls(body, messages, has_auto=settings.auto_tool_choice)
     check_model(body, settings)
-    sampling = parse_sampling(body, max_model_len=settings.max_model_len, default_max_tokens=None)
+    sampling = parse_sampling(
+        body, max_model_len=settings.max_model_len, default_max_tokens=None, limit_names=limit_names
+    )
     adds, continues = read_generation_prompt(body)
     prompt = tokenizer.render_chat(messages, add_generation_prompt=adds, continue_final_message=continues)
     prompt_tokens = tokenizer.count(prompt)
@@ -92,7 +98,7 @@ def plan_chat(engine: SimulatedEngine, body: Body) -> PlannedChat:
             received=Received(tuple(map(str, images)), tuple(list_tool_results(messages))),
         )
         choices = text_choices(engine, source, sampling=sampling, budget=budget)
-    return PlannedChat(prompt_tokens, choices)
+    return PlannedChat(prompt_tokens, budget, choices)
 
 
 def read_messages(body: Body) -> list[Body]:
@@ -116,7 +122,9 @@ def read_messages(body: Body) -> list[Body]:
 
 
 def _wants_reasoning(body: Body, engine: SimulatedEngine) -> bool:
-    thinking = read_object(body, "chat_template_kwargs").get("enable_thinking", True)
+    thinking = read_object(body, "chat_template_kwargs").get("enable_thinking")
+    if thinking is None:
+        thinking = body.get("reasoning_effort") != "none"
     return (
         engine.settings.reasoning_parser is not None
         and thinking is not False

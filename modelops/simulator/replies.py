@@ -26,6 +26,7 @@ class _Language:
     no_message: str
     images: str
     tool_result: str
+    transcript: str
     sentences: tuple[str, ...]
     filler: str
     reasoning: str
@@ -37,6 +38,7 @@ _ENGLISH = _Language(
     no_message=" There was no user message.",
     images=" Images received: {images}.",
     tool_result=" The tool {name} answered: “{text}”.",
+    transcript="This is a simulated transcript: nothing was listened to. Received: {audio}.",
     sentences=(
         " The text was put together by the gateway's simulated engine, so that everything around a model"
         " can be tried without a GPU.",
@@ -55,6 +57,7 @@ _KOREAN = _Language(
     no_message=" 사용자 메시지가 없습니다.",
     images=" 받은 이미지: {images}.",
     tool_result=" {name} 도구의 결과: “{text}”.",
+    transcript="이것은 시뮬레이션 받아쓰기입니다. 실제로 들은 것은 없습니다. 받은 파일: {audio}.",
     sentences=(
         " 이 문장은 게이트웨이의 시뮬레이션 엔진이 만들었습니다.",
         " 스트리밍과 토큰 수는 실제 엔진과 같은 방식으로 동작합니다.",
@@ -121,6 +124,12 @@ def compose_reply(
         content=language.opening + echo + _describe_received(language, received) + sentences,
         _filler=language.filler,
     )
+
+
+def compose_transcript(audio: str, *, language: str) -> Reply:
+    """The transcript of a recording that is told in words; in Korean for Korean, else in English."""
+    own = _KOREAN if language == "ko" else _ENGLISH
+    return Reply(reasoning="", content=own.transcript.format(audio=audio), _filler=own.filler)
 
 
 def compose_reasoning(user_text: str) -> str:

@@ -43,10 +43,17 @@ def fingerprint(settings: ServeSettings) -> str:
 
 
 def make_meta(
-    request: web.Request, body: Body, settings: ServeSettings, *, prefix: str, prompt_tokens: int
+    request: web.Request,
+    body: Body,
+    settings: ServeSettings,
+    *,
+    prompt_tokens: int,
+    prefix: str = "",
+    own_id: str = "",
 ) -> Meta:
+    """What the parts of one answer repeat. Its id is `own_id`, else made with `prefix`."""
     return Meta(
-        request_id=response_id(request, body, prefix),
+        request_id=own_id or response_id(request, body, prefix),
         created=int(time.time()),
         model=settings.canonical_name,
         fingerprint=fingerprint(settings),

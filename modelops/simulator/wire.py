@@ -6,11 +6,13 @@ Streams are written by hand around the one part that changes per token, because 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import Any, Protocol
 
 import msgspec
 
+from modelops.simulator.errors import ApiError
 from modelops.simulator.generation import DeltaField, GeneratedChoice, GeneratedToken, ToolCall
 from modelops.simulator.pacing import Token
 from modelops.simulator.sampling import Streaming
@@ -33,14 +35,20 @@ class Meta(msgspec.Struct, frozen=True):
 class StreamWire(Protocol):
     """How one endpoint writes the events of a stream."""
 
+    opens_at_once: bool
+    """Whether the opening events come before the first token is there, rather than with it."""
+
     def opening(self, choices: Sequence[GeneratedChoice]) -> bytes:
         """Events before the first token."""
 
     def token(self, token: Token) -> bytes:
-        """The event of one token."""
+        """The events of one token."""
 
-    def usage(self, choices: Sequence[GeneratedChoice]) -> bytes:
-        """The final event of a stream with ``include_usage``."""
+    def closing(self, choices: Sequence[GeneratedChoice]) -> bytes:
+        """Events after the last token, to the very end of the stream."""
+
+    def failing(self, error: ApiError) -> bytes:
+        """The events that end a stream that failed; empty where the connection is cut instead."""
 
 
 def _usage(meta: Meta, *, completion_tokens: int) -> dict[str, Any]:
@@ -79,9 +87,11 @@ class _EventWire:
     """What chat and text events share: the head, the tail and the usage event."""
 
     object_name: str
+    opens_at_once = False
 
     def __init__(self, meta: Meta, streaming: Streaming) -> None:
         self.meta = meta
+        self.include_usage = streaming.include_usage
         self.continuous_usage = streaming.continuous_usage
         self._fingerprint = (
             b"" if streaming.include_usage else b',"system_fingerprint":' + _json(meta.fingerprint)
@@ -102,7 +112,15 @@ class _EventWire:
     def _tail(self, token: Token) -> bytes:
         return self._fingerprint if token.is_last else b""
 
-    def usage(self, choices: Sequence[GeneratedChoice]) -> bytes:
+    def closing(self, choices: Sequence[GeneratedChoice]) -> bytes:
+        """The usage, where it was asked for, and the mark of the end."""
+        return (self._usage_event(choices) if self.include_usage else b"") + DONE
+
+    def failing(self, error: ApiError) -> bytes:
+        """vLLM writes an error within a stream with Python's spaced JSON."""
+        return f"data: {json.dumps(error.payload())}\n\n".encode() + DONE
+
+    def _usage_event(self, choices: Sequence[GeneratedChoice]) -> bytes:
         return _event(
             {
                 **self._envelope(),

@@ -5,6 +5,7 @@ Blocking and bounded in time. Web processes ask through `modelops.serving.engine
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import httpx
@@ -13,7 +14,7 @@ from gateway.conf import GatewayConfig
 from gateway.wording import fill_in
 from modelops.domain.engine_log.causes import Cause, RootCause
 from modelops.domain.engine_log.failures import describe_cause
-from modelops.domain.tasks import TASK_PATHS, Task, read_tasks
+from modelops.domain.tasks import POOLING_TASKS, TASK_PATHS, Task, read_tasks
 from modelops.models import Engine
 from modelops.serving.engine_keys import find_engine_key
 
@@ -66,8 +67,9 @@ class EngineControl:
             raise EngineMismatch(
                 describe_cause(Cause.CONTEXT_TOO_SHORT, expected=least_context, found=context)
             )
-        self._complete_canary(engine, is_pooling=is_pooling)
         tasks = self._find_tasks(engine, is_simulated=bool(cards[0].get("simulated")))
+        expected = (Task.EMBED,) if is_pooling else (Task.GENERATE,)
+        self._ask_canary(engine, expected if tasks is None else tasks)
         return [{**card, "tasks": tasks} for card in cards] if tasks else cards
 
     def read_metrics(self, base_url: str) -> str:
@@ -100,16 +102,23 @@ class EngineControl:
             return None
         return read_tasks(statuses, is_simulated=is_simulated)
 
-    def _complete_canary(self, engine: Engine, *, is_pooling: bool) -> None:
-        """One token of one completion; a pooling model embeds one word instead."""
-        if is_pooling:
-            body: dict[str, Any] = {"model": engine.model_name, "input": "canary"}
-            answer = self._post(engine, "/v1/embeddings", body, CANARY_TIMEOUT_S)
-            is_answer = bool(answer.get("data"))
-        else:
-            body = {"model": engine.model_name, "prompt": "1", "max_tokens": 1, "temperature": 0}
+    def _ask_canary(self, engine: Engine, tasks: Sequence[Task]) -> None:
+        """One token of one completion, or one word pooled; a model that only transcribes is asked nothing."""
+        if Task.GENERATE in tasks:
+            body: dict[str, Any] = {
+                "model": engine.model_name,
+                "prompt": "1",
+                "max_tokens": 1,
+                "temperature": 0,
+            }
             answer = self._post(engine, "/v1/completions", body, CANARY_TIMEOUT_S)
             is_answer = bool(answer.get("choices"))
+        elif not POOLING_TASKS.isdisjoint(tasks):
+            body = {"model": engine.model_name, "input": "canary"}
+            path = "/v1/embeddings" if Task.EMBED in tasks else "/pooling"
+            is_answer = bool(self._post(engine, path, body, CANARY_TIMEOUT_S).get("data"))
+        else:
+            return
         if not is_answer:
             raise EngineMismatch(
                 describe_cause(Cause.CANARY_FAILED, error=fill_in("its answer holds no completion"))

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 
 import aiohttp
+import openai
 import pytest
 from aiohttp.test_utils import TestServer
 
@@ -49,3 +50,11 @@ async def agent_engine() -> AsyncIterator[aiohttp.ClientSession]:
     """An engine that calls tools of its own accord, as the shipped profile starts it."""
     async with serve_here("--enable-auto-tool-choice", "--tool-call-parser", "hermes") as session:
         yield session
+
+
+@pytest.fixture
+async def sdk(agent_engine: aiohttp.ClientSession) -> AsyncIterator[openai.AsyncOpenAI]:
+    """OpenAI's client for the engine of agents."""
+    base_url = str(agent_engine._base_url).rstrip("/") + "/v1"
+    async with openai.AsyncOpenAI(base_url=base_url, api_key="unused", max_retries=0) as client:
+        yield client
