@@ -20,7 +20,7 @@ from modelops.domain.switching.readiness import expect_ready_at
 from modelops.domain.switching.states import SwitchState
 from modelops.models import DEFAULT_SLOT, Engine, Gate, ModelProfile, Slot, Switch
 from modelops.serving.engine_keys import find_engine_key
-from modelops.serving.model_tasks import Task, find_engine_tasks
+from modelops.serving.model_tasks import ModelTask, find_engine_tasks
 from modelops.serving.start_history import Restart, find_restart
 
 
@@ -55,7 +55,7 @@ class ServingEngine:
     max_output_tokens: int | None = None
     price: Price = FREE
     since: datetime | None = None
-    tasks: tuple[Task, ...] | None = None
+    tasks: tuple[ModelTask, ...] | None = None
     """None where they are not known."""
     adapters: frozenset[str] = frozenset()
     """Those of `names` that are LoRA adapters, which the engine knows by these names."""

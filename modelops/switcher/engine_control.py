@@ -14,7 +14,7 @@ from gateway.conf import GatewayConfig
 from gateway.wording import fill_in
 from modelops.domain.engine_log.causes import Cause, RootCause
 from modelops.domain.engine_log.failures import describe_cause
-from modelops.domain.tasks import POOLING_TASKS, TASK_PATHS, Task, read_tasks
+from modelops.domain.tasks import POOLING_TASKS, TASK_PATHS, ModelTask, read_tasks
 from modelops.models import Engine
 from modelops.serving.engine_keys import find_engine_key
 
@@ -68,7 +68,7 @@ class EngineControl:
                 describe_cause(Cause.CONTEXT_TOO_SHORT, expected=least_context, found=context)
             )
         tasks = self._find_tasks(engine, is_simulated=bool(cards[0].get("simulated")))
-        expected = (Task.EMBED,) if is_pooling else (Task.GENERATE,)
+        expected = (ModelTask.EMBED,) if is_pooling else (ModelTask.GENERATE,)
         self._ask_canary(engine, expected if tasks is None else tasks)
         return [{**card, "tasks": tasks} for card in cards] if tasks else cards
 
@@ -95,16 +95,16 @@ class EngineControl:
             raise EngineMismatch(describe_cause(Cause.NOT_HEALTHY, error=str(exc))) from exc
         return [card for card in cards if isinstance(card, dict)]
 
-    def _find_tasks(self, engine: Engine, *, is_simulated: bool) -> tuple[Task, ...] | None:
+    def _find_tasks(self, engine: Engine, *, is_simulated: bool) -> tuple[ModelTask, ...] | None:
         try:
             statuses = {task: self._get(engine, path).status_code for task, path in TASK_PATHS.items()}
         except httpx.HTTPError:
             return None
         return read_tasks(statuses, is_simulated=is_simulated)
 
-    def _ask_canary(self, engine: Engine, tasks: Sequence[Task]) -> None:
+    def _ask_canary(self, engine: Engine, tasks: Sequence[ModelTask]) -> None:
         """One token of one completion, or one word pooled; a model that only transcribes is asked nothing."""
-        if Task.GENERATE in tasks:
+        if ModelTask.GENERATE in tasks:
             body: dict[str, Any] = {
                 "model": engine.model_name,
                 "prompt": "1",
@@ -115,7 +115,7 @@ class EngineControl:
             is_answer = bool(answer.get("choices"))
         elif not POOLING_TASKS.isdisjoint(tasks):
             body = {"model": engine.model_name, "input": "canary"}
-            path = "/v1/embeddings" if Task.EMBED in tasks else "/pooling"
+            path = "/v1/embeddings" if ModelTask.EMBED in tasks else "/pooling"
             is_answer = bool(self._post(engine, path, body, CANARY_TIMEOUT_S).get("data"))
         else:
             return
