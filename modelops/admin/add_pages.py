@@ -37,6 +37,7 @@ from modelops.profiles.adding import (
     save_proposal,
 )
 from modelops.profiles.importing import SeveralServices, import_command, import_compose
+from modelops.profiles.link_advice import add_missing, describe_missing, find_missing_link_settings
 
 if TYPE_CHECKING:
     from modelops.profiles.hub import RepositoryFacts
@@ -71,7 +72,11 @@ def show_add_model(request: HttpRequest, admin: ModelAdmin[ModelProfile]) -> Htt
     by = request.POST.get("by", "")
     forms = {name: kind(prefix=name) for name, kind in FORMS.items()}
     found = FoundModel()
-    if request.method == "POST" and "profile" in request.POST:
+    if request.method == "POST" and "add_links" in request.POST:
+        found = _show_again(request, choice)
+        if found.proposed and (missing := find_missing_link_settings(found.proposed, choice)):
+            found = FoundModel(restore_proposal(add_missing(found.proposed, missing), choice))
+    elif request.method == "POST" and "profile" in request.POST:
         try:
             return _save(request, admin, choice)
         except GatewayError as exc:
@@ -89,10 +94,16 @@ def show_add_model(request: HttpRequest, admin: ModelAdmin[ModelProfile]) -> Htt
         "found": found,
         "hardware": choice,
         "proposal": view_proposal(found.proposed, choice) if found.proposed else None,
+        "missing": _describe_missing(found.proposed, choice) if found.proposed else "",
         "facts": list_facts(found.facts) if found.facts else [],
     }
     status = 400 if found.problem else 200
     return TemplateResponse(request, "admin/modelops/modelprofile/add_model.html", context, status=status)
+
+
+def _describe_missing(proposed: ProposedProfile, choice: GpuChoice) -> str:
+    missing = find_missing_link_settings(proposed, choice)
+    return say(describe_missing(missing), gettext) if missing else ""
 
 
 def find_model(by: str, values: dict[str, Any], choice: GpuChoice) -> FoundModel:
@@ -156,12 +167,12 @@ def _read_shown(request: HttpRequest) -> dict[str, Any]:
     return {**values, "slug": request.POST.get("slug", "").strip()}
 
 
-def _show_again(request: HttpRequest, choice: GpuChoice, problem: str) -> FoundModel:
+def _show_again(request: HttpRequest, choice: GpuChoice, problem: str = "") -> FoundModel:
     """The proposal as it was shown, with what was wrong with saving it."""
     try:
         return FoundModel(restore_proposal(_read_shown(request), choice), problem=problem)
-    except GatewayError:
-        return FoundModel(problem=problem)
+    except GatewayError as exc:
+        return FoundModel(problem=problem or say(exc.wording, gettext))
 
 
 def _save(request: HttpRequest, admin: ModelAdmin[ModelProfile], choice: GpuChoice) -> HttpResponse:

@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('modelops', '0011_preloads'),
+        ('modelops', '0012_engine_end_texts'),
     ]
 
     operations = [

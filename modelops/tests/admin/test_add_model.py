@@ -242,3 +242,19 @@ def test_reasons_are_said_in_the_readers_language(web: Client) -> None:
 
     assert "어떤 플래그에도 속하지 않는 위치에 있습니다" in found.content.decode()
     assert "vLLM을 시작하는 명령이 없습니다" in refused.content.decode()
+
+
+@pytest.mark.usefixtures("hub")
+def test_command_for_linked_cards_gets_what_these_cards_need_by_one_button(web: Client) -> None:
+    record()
+    shown = find(web, "command", command=f"vllm serve {NAME} -tp 2 --max-model-len 4096")
+
+    added = press(web, shown, "add_links", slug="mine")
+    press(web, added, "save", slug="mine")
+
+    profile = ModelProfile.objects.get(slug="mine")
+    assert "no direct path to each other" in shown.content.decode()
+    assert "no direct path to each other" not in added.content.decode()
+    assert profile.environment == {"NCCL_P2P_DISABLE": "1"}
+    assert profile.extra_flags == {"disable-custom-all-reduce": True}
+    assert profile.max_model_len == 4096
