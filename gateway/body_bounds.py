@@ -32,6 +32,8 @@ from accounts.limits.retry_times import RetryTimes
 from accounts.limits.rules import Rule
 from accounts.limits.store import AnswerLease
 from accounts.models import LimitKind
+from chat.endpoints import OPENAI_ENDPOINTS
+from chat.forms import MAX_FIELD_BYTES
 from chat.plane import is_chat_path
 from chat.web_runtime import get_runtime
 from gateway.conf import GatewayConfig
@@ -44,6 +46,12 @@ UPLOADS = "/api/files"
 """Where an account may send as much as MAX_FILE_BYTES allows, if that is more than MAX_BODY_BYTES."""
 UPLOADS_AT_A_TIME = 4
 """Of an account, in one process. A page sends two at a time (pages/js/chat/uploads.js)."""
+FORM_PATHS = frozenset(endpoint.path for endpoint in OPENAI_ENDPOINTS if endpoint.is_form)
+"""Whose files `chat.forms` puts on disk while they come."""
+FORMS_AT_A_TIME = 16
+"""Of an account, in one process."""
+FORM_FIELD_BYTES = 2 * MAX_FIELD_BYTES
+"""Their fields, and what lies between."""
 FORM_BYTES = 64 * 1024
 """What a form adds to the file in it."""
 
@@ -80,14 +88,19 @@ class Places:
 class BodyBounds:
     def __init__(self, config: GatewayConfig) -> None:
         usual, large = config.max_body_bytes, config.max_large_bodies
+        form_bytes = config.max_audio_bytes + FORM_FIELD_BYTES
         self._usual = BodyBound(usual)
         self._usual_for_all = nullcontext(self._usual)
         self._import = BodyBound(max(usual, config.max_import_bytes), "MAX_IMPORT_BYTES")
         self._upload = BodyBound(max(usual, config.max_file_bytes + FORM_BYTES), "MAX_FILE_BYTES")
+        self._form = BodyBound(max(usual, form_bytes), "MAX_AUDIO_BYTES")
         self._for_engine = BodyBound(max(usual, config.max_engine_body_bytes), "MAX_ENGINE_BODY_BYTES")
         self._importing = Places(fill_in("Too many files are being imported."), of_account=1)
         self._uploading = Places(
             fill_in("Too many files are being uploaded at a time."), of_account=UPLOADS_AT_A_TIME
+        )
+        self._transcribing = Places(
+            fill_in("Too many sounds are being transcribed at a time."), of_account=FORMS_AT_A_TIME
         )
         self._asking = Places(
             fill_in("Too many large requests are being answered at a time."),
@@ -105,6 +118,8 @@ class BodyBounds:
             return self._hold_for_sender(scope, self._importing, self._import)
         if path == UPLOADS and scope["method"] == "POST":
             return self._hold_for_sender(scope, self._uploading, self._upload)
+        if path.rstrip("/") in FORM_PATHS:
+            return self._hold_for_sender(scope, self._transcribing, self._form)
         declared = declared_bytes(scope)
         if declared is None and scope["method"] == "POST" and is_for_an_engine(path):
             return self._hold_when_large(scope)
