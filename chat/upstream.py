@@ -10,7 +10,6 @@ import re
 import uuid
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import msgspec
@@ -62,8 +61,7 @@ NO_IMAGE_PHRASES = ("is not a multimodal model", "at most 0 image")
 """In lower case: of a model that reads none, and of one that was started to take none."""
 
 
-@dataclass(frozen=True)
-class EngineCall:
+class EngineCall(msgspec.Struct, frozen=True):
     """One request to the engine."""
 
     path: str
