@@ -7,6 +7,7 @@ memory until it is answered: only a few large bodies at a time, of all accounts 
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
@@ -22,6 +23,10 @@ from django.db import close_old_connections
 from starlette.types import Scope
 
 from accounts.credential_headers import authorization_of
+from accounts.limits.retry_times import RetryTimes
+from accounts.limits.rules import Rule
+from accounts.limits.store import AnswerLease
+from accounts.models import LimitKind
 from chat.endpoints import OPENAI_ENDPOINTS
 from chat.forms import MAX_FIELD_BYTES
 from chat.plane import is_chat_path
@@ -60,16 +65,22 @@ class Places:
         self._of_account = of_account
         self._in_all = in_all
         self._held: Counter[str] = Counter()
+        self._retry_times = RetryTimes()
+        self._numbers = itertools.count()
 
     @contextmanager
     def hold(self, account: str) -> Iterator[None]:
         """Raises ConcurrencyLimitExceeded for one too many."""
+        rule = Rule(LimitKind.STREAMS, account, self._of_account, 0)
         if self._held[account] >= self._of_account or self._held.total() >= self._in_all:
-            raise ConcurrencyLimitExceeded(self._refusal)
+            raise ConcurrencyLimitExceeded(self._refusal, retry_after_s=self._retry_times.next_wait(rule))
+        lease = AnswerLease(str(next(self._numbers)), (rule,))
         self._held[account] += 1
+        self._retry_times.note_start(lease)
         try:
             yield
         finally:
+            self._retry_times.note_end(lease)
             self._held[account] -= 1
             if not self._held[account]:
                 del self._held[account]

@@ -28,20 +28,34 @@ def list_engine_services(document: Mapping[str, Any]) -> dict[str, EngineCommand
 
     Raises FieldError for a file that has none, or that is no compose file.
     """
-    services = document.get("services")
-    if not isinstance(services, Mapping):
-        raise FieldError("services", fill_in("is missing: a compose file names its containers there"))
-    calls: dict[str, EngineCommand] = {}
-    refused: list[str] = []
-    for name, service in services.items():
-        try:
-            calls[str(name)] = read_service(service)
-        except FieldError as exc:
-            refused.append(fill_in("{service}: {reason}", service=name, reason=exc.reason))
+    services = read_services(document)
+    calls = {name: found for name, found in services.items() if isinstance(found, EngineCommand)}
+    refused = [
+        fill_in("{service}: {reason}", service=name, reason=found.reason)
+        for name, found in services.items()
+        if isinstance(found, FieldError)
+    ]
     if not calls:
         said = join_texts("; ", refused) if refused else fill_in("there are no services")
         raise FieldError("services", fill_in("none of them starts vLLM ({reasons})", reasons=said))
     return calls
+
+
+def read_services(document: Mapping[str, Any]) -> dict[str, EngineCommand | FieldError]:
+    """Every service by name: how it starts an engine, or why it starts none.
+
+    Raises FieldError for what is no compose file.
+    """
+    services = document.get("services")
+    if not isinstance(services, Mapping):
+        raise FieldError("services", fill_in("is missing: a compose file names its containers there"))
+    found: dict[str, EngineCommand | FieldError] = {}
+    for name, service in services.items():
+        try:
+            found[str(name)] = read_service(service)
+        except FieldError as exc:
+            found[str(name)] = exc
+    return found
 
 
 def choose_service(calls: Mapping[str, EngineCommand], wanted: str = "") -> EngineCommand:
