@@ -7,13 +7,16 @@ BIN := $(VENV)/bin
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-quick test-vllm check check-scripts fmt bench screenshots lock
+.PHONY: help run env test test-quick test-vllm test-clients check check-scripts fmt bench screenshots lock
 
 help: ## List the commands
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
 
 run: $(VENV)/.installed ## The whole product on embedded defaults, on GATEWAY_PORT (8080)
 	@$(BIN)/python manage.py run_embedded
+
+env: ## Write .env for Docker Compose: secrets, GPUs, addresses (ARGS="--host chat.example.com --https")
+	@$(firstword $(wildcard $(BIN)/python) python3) -m gateway.new_env $(ARGS)
 
 test: $(VENV)/.installed-dev ## Every check beside the whole suite; T=path: the tests there, without checks
 	@$(BIN)/python -m gateway.tests.suite $(if $(T),$(T),--beside "$(MAKE) --no-print-directory check")
@@ -23,6 +26,9 @@ test-quick: $(VENV)/.installed-dev ## What starts no process, on SQLite; T=path
 
 test-vllm: $(VENV)/.installed-dev ## The suite marked `vllm`, against a real vLLM on the CPU
 	$(BIN)/python -m pytest -m vllm
+
+test-clients: $(VENV)/.installed-dev ## The suite marked `clients`: SDKs and agent frameworks, in their own environment
+	$(BIN)/python -m pytest -m clients -q gateway/tests/clients
 
 check: $(VENV)/.installed-dev ## Format, lint, types, import rule, migrations, locks
 	$(BIN)/ruff format --check .
@@ -49,12 +55,14 @@ bench: $(VENV)/.installed-dev ## Measure the chat path (benchmarks/README.md)
 screenshots: $(VENV)/.installed-dev ## Take the pictures of the pages anew (docs/pictures); needs Chromium
 	$(BIN)/python -m gateway.tests.pages.screenshots
 
+LOCK = $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
+
 lock: | $(VENV)/bin/python ## Resolve requirements/*.txt to hashed locks
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
-	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
-	  requirements/base.txt -o requirements/lock.txt
-	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
-	  requirements/dev.txt -o requirements/dev-lock.txt
+	$(LOCK) requirements/base.txt -o requirements/lock.txt
+	$(LOCK) requirements/dev.txt -o requirements/dev-lock.txt
+	$(LOCK) requirements/server.txt -c requirements/lock.txt -o requirements/server-lock.txt
+	$(LOCK) requirements/clients.txt -o requirements/clients-lock.txt
 
 $(VENV)/bin/python:
 	@echo "Making an environment of Python's in $(VENV)"

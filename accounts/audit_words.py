@@ -6,6 +6,8 @@ import json
 from collections.abc import Mapping
 
 from django.apps import apps
+from django.core.exceptions import FieldDoesNotExist
+from django.db.models import Model
 from django.utils.text import capfirst
 from django.utils.translation import gettext
 
@@ -44,23 +46,49 @@ def say_action(action: str) -> str:
     if label := _LABELS.get(action) or _OF_OTHERS.get(action):
         return say(str(label), gettext)
     model, _, done = action.rpartition("_")
-    kind = _name_model(model)
+    kind = name_model(model)
     if kind and done in _DONE_TO_ROWS:
         return say(fill_text(_DONE_TO_ROWS[done], {"kind": capfirst(kind)}), gettext)
     return action.replace("_", " ").capitalize()
 
 
-def _name_model(model: str) -> str:
+def name_target(event: AuditEvent) -> str:
+    """What it was about: a row by the name that it had then, all of a kind by what the kind is called now."""
+    if event.target_id:
+        return event.target_label or event.target_id
+    found = _find_model(event.target_type)
+    return str(found._meta.verbose_name_plural) if found else event.target_label or event.target_type
+
+
+def name_model(model: str) -> str:
     """In the active language; empty for what is no model of ours."""
-    found = (each for each in apps.get_models() if each._meta.model_name == model)
-    return str(next((each._meta.verbose_name for each in found), ""))
+    found = _find_model(model)
+    return str(found._meta.verbose_name) if found else ""
+
+
+def _find_model(name: str) -> type[Model] | None:
+    return next((each for each in apps.get_models() if each._meta.model_name == name), None)
 
 
 def say_changes(event: AuditEvent) -> str:
     """`role: user → admin`: each field with what it was and what it is, in one short line."""
+    changes = (_shorten(f"{name}: {said}", MOST_SHOWN_OF_ONE) for name, said in list_changes(event))
+    return _shorten(", ".join(changes), MOST_SHOWN)
+
+
+def list_changes(event: AuditEvent) -> list[tuple[str, str]]:
+    """Each field, by the name that pages have for it, with what it was and what it is."""
     told = _say if event.action in WITHOUT_BEFORE else _say_change
-    changes = (f"{name}: {told(change)}" for name, change in event.changes.items())
-    return _shorten(", ".join(_shorten(change, MOST_SHOWN_OF_ONE) for change in changes), MOST_SHOWN)
+    return [(_name_field(event.target_type, name), told(change)) for name, change in event.changes.items()]
+
+
+def _name_field(model: str, field: str) -> str:
+    """In the active language; its code where the model has no such field."""
+    found = _find_model(model)
+    try:
+        return str(found._meta.get_field(field).verbose_name) if found else field  # type: ignore[union-attr]
+    except (FieldDoesNotExist, AttributeError):
+        return field
 
 
 def _shorten(line: str, length: int) -> str:
@@ -77,4 +105,6 @@ def _say_change(change: object) -> str:
 def _say(value: object) -> str:
     if value is None or value == "":
         return "–"
+    if isinstance(value, list) and all(isinstance(each, str) for each in value):
+        return ", ".join(value) or "–"
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

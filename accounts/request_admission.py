@@ -11,6 +11,7 @@ from starlette.requests import Request
 from accounts.access_log import name_caller
 from accounts.authentication import Authenticator
 from accounts.client_address import find_address
+from accounts.credential_headers import authorization_of
 from accounts.limits.limiter import Admission, Limiter
 from accounts.limits.rules import Allowance, call_rules
 from accounts.principals import Principal
@@ -99,7 +100,7 @@ class RequestAdmission:
 
         try:
             principal, admission = await self._authenticator.authenticate_and_count(
-                request.headers.get("authorization"), count
+                authorization_of(request.scope), count
             )
         except AuthenticationFailed:
             await self._count_failed_authentication(request)

@@ -216,10 +216,11 @@ class SeededUser:
     is_password_changed: bool = False
 
 
-def seed_user(*, username: str, password: str, role: Role) -> SeededUser:
+def seed_user(*, username: str, password: str, role: Role, keep_password: bool = False) -> SeededUser:
     """Make sure the account exists, with `password` if one is given. Idempotent.
 
-    Without a password a new account gets a made-up one, and an existing one keeps its own.
+    Without a password a new account gets a made-up one, and an existing one keeps its own; with
+    `keep_password` it does in any case.
     """
     user = User.objects.find_by_login(username)
     if user is None:
@@ -229,7 +230,7 @@ def seed_user(*, username: str, password: str, role: Role) -> SeededUser:
             changes = {"role": [None, role]}
             record_audit(origin=COMMAND, action=AuditEvent.Action.USER_CREATED, target=user, changes=changes)
         return SeededUser(username, made_up, is_new=True)
-    if password and not user.check_password(password):
+    if password and not keep_password and not user.check_password(password):
         set_new_password(user=user, password=password, origin=COMMAND)
         return SeededUser(username, is_password_changed=True)
     return SeededUser(username)

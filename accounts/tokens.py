@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -50,9 +50,20 @@ def issue_pair(user: User, origin: ChangeOrigin = SYSTEM) -> TokenPair:
     return sign_pair(open_session(user, origin, life=api_settings.REFRESH_TOKEN_LIFETIME))
 
 
-def issue_passing_token(user: User, *, life: timedelta) -> str:
-    """An access token whose session ends with it, for a terminal's scroll-back and not for an application."""
-    session = open_session(user, SYSTEM, life=life)
+def issue_passing_token(user: User, *, life: timedelta, client: str) -> str:
+    """An access token whose session ends with it, for a terminal's scroll-back and not for an application.
+
+    `client` is what lists of sessions call it; the session of an earlier one goes on, so that there is one.
+    """
+    now = timezone.now()
+    earlier = Session.objects.filter(user=user, user_agent=client, kind=Session.Kind.TOKENS)
+    earlier = earlier.filter(revoked_at=None, expires_at__gt=now, account_version=user.token_version)
+    session = earlier.first()
+    if session is None:
+        session = open_session(user, replace(SYSTEM, user_agent=client), life=life)
+    else:
+        session.expires_at, session.last_used_at = now + life, now
+        session.save(update_fields=["expires_at", "last_used_at"])
     return str(_sign_access(session, life=life))
 
 

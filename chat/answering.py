@@ -79,6 +79,7 @@ def make_generation(
         make_call=partial(
             call_if_allowed,
             principal=asked.principal,
+            board=runtime.board,
             make_call=partial(
                 call_for_chat,
                 request=body,

@@ -10,7 +10,9 @@ from redis.exceptions import RedisError
 
 from chat.recording import Recorder
 from chat.registry import Registry
+from conversations.models import ResponseStatus, StoredResponse
 from conversations.replies import CancelRequest
+from conversations.stored_responses import ResponseKey
 from gateway.errors import NotFound
 from gateway.ids import parse_id
 
@@ -27,8 +29,12 @@ class Cancellation:
     reads the rows of its own answers when it is connected again.
     """
 
-    def __init__(self, *, registry: Registry, recorder: Recorder, redis: Redis | None) -> None:
+    def __init__(
+        self, *, registry: Registry, responses: Registry, recorder: Recorder, redis: Redis | None
+    ) -> None:
+        """`responses` are stored ones of OpenAI's API, which have rows of their own."""
         self._registry = registry
+        self._responses = responses
         self._recorder = recorder
         self._redis = redis
         self._without_row: frozenset[uuid.UUID] = frozenset()
@@ -38,12 +44,25 @@ class Cancellation:
         status = await self._recorder.request_cancel(request)
         if status is None:
             raise NotFound("There is no such answer.")
-        if not self._registry.stop(request.message_id) and self._redis is not None:
-            try:
-                await self._redis.publish(CHANNEL, str(request.message_id))
-            except (RedisError, OSError) as exc:
-                log.error("cancel_signal_failed", error=type(exc).__name__)
+        if not self._registry.stop(request.message_id):
+            await self._publish(request.message_id)
         return status
+
+    async def cancel_response(self, key: ResponseKey) -> StoredResponse:
+        """Stop a stored response; its row. Raises NotFound."""
+        row = await self._recorder.cancel_response(key)
+        if not self._responses.stop(key.id) and row.status == ResponseStatus.CANCELLED:
+            await self._publish(key.id)
+        return row
+
+    async def _publish(self, answer_id: uuid.UUID) -> None:
+        """Tell the process that generates the answer, which may be another one."""
+        if self._redis is None:
+            return
+        try:
+            await self._redis.publish(CHANNEL, str(answer_id))
+        except (RedisError, OSError) as exc:
+            log.error("cancel_signal_failed", error=type(exc).__name__)
 
     async def listen(self) -> None:
         """Stop this process's answers on requests to other processes; returns when Redis is lost."""
@@ -61,8 +80,8 @@ class Cancellation:
             while True:
                 message = await pubsub.get_message(timeout=LISTEN_S)
                 message_id = parse_id(_text(message["data"])) if message else None
-                if message_id is not None:
-                    self._registry.stop(message_id)
+                if message_id is not None and not self._registry.stop(message_id):
+                    self._responses.stop(message_id)
 
     async def catch_up(self) -> None:
         """Stop the answers of this process whose rows have a stop request."""
@@ -70,6 +89,13 @@ class Cancellation:
         if own:
             for message_id in await self._recorder.find_cancel_requests(own):
                 self._registry.stop(message_id)
+        await self.stop_ended_responses()
+
+    async def stop_ended_responses(self) -> None:
+        """Stop the responses of this process that are in progress in no row: cancelled, or removed."""
+        if responses := frozenset(self._responses.snapshot()):
+            for response_id in await self._recorder.find_ended_responses(responses):
+                self._responses.stop(response_id)
 
     async def stop_removed(self) -> None:
         """Stop the answers of this process whose rows are gone, as their account is, for instance.

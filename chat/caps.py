@@ -1,19 +1,23 @@
 """What one /v1 request may ask of the engine: numbers, lists and words with a bound, and nothing internal.
 
-vLLM reads `"16384"` and `16384.0` as numbers, too, so a capped field that is no plain number is refused here
-instead of passing for none. What is not known here is bounded all the same: no field of a request is large
-but those that have to be.
+vLLM reads `"16384"` and `16384.0` as numbers, too, so capped fields are read as it does, and go on as plain
+numbers. What is not known here is bounded all the same: no field of a request is large but those that have
+to be.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import msgspec
 
+from chat.argument_caps import ARGUMENT_FIELDS, check_arguments
+from chat.input_counts import check_inputs, count_inputs
+from chat.lax_values import LARGEST_NUMBER, read_boolean, read_whole_number
 from chat.nesting import is_nested_deeper
+from chat.refused_fields import OWN_FIELDS, REFUSED_FIELDS
 from gateway.conf_requests import OPERATORS_FIELDS, RequestConfig
 from gateway.errors import InvalidRequest
 from gateway.shortening import LONGEST_ECHO
@@ -31,6 +35,20 @@ class FieldCaps:
     """The field that may hold several inputs. Together they have `max_sequences` answers at most."""
     answers_per_input: tuple[str, ...] = ()
     """The fields that ask for several answers to each input."""
+    prompt_fields: frozenset[str] = frozenset()
+    """Become the prompt, besides LARGE_FIELDS."""
+    has_called_input: bool = False
+    """Whether messages hold what tools were called with as objects: nothing of that is fetched."""
+    inputs: Mapping[str, str] = field(default_factory=dict)
+    """Fields with what the engine only reads, one or a list: the setting that bounds how many."""
+    tokens: frozenset[str] = frozenset()
+    """Those of them that may be one list of token numbers."""
+    refused: frozenset[str] = frozenset()
+
+    @property
+    def takes_chats(self) -> bool:
+        """Whether `messages` may be a list of chats."""
+        return self.batch == "messages" or "messages" in self.inputs
 
 
 GENERATION_CAPS = FieldCaps(
@@ -48,8 +66,55 @@ GENERATION_CAPS = FieldCaps(
     # `best_of` are generated, though only `n` are shown.
     answers_per_input=("n", "best_of"),
 )
-
 """Of chats and completions alike: vLLM accepts the fields of one in the other."""
+
+RESPONSE_CAPS = FieldCaps(
+    numbers={"max_output_tokens": "max_output_tokens", "top_logprobs": "max_logprobs"},
+    lengths={
+        **dict.fromkeys(("stop", "stop_token_ids"), "max_stop_sequences"),
+        "logit_bias": "max_token_ids",
+    },
+    prompt_fields=frozenset({"instructions"}),
+)
+"""Of OpenAI's responses."""
+
+MESSAGE_CAPS = FieldCaps(
+    numbers={"max_tokens": "max_output_tokens"},
+    lengths={"stop_sequences": "max_stop_sequences"},
+    prompt_fields=frozenset({"system"}),
+    has_called_input=True,
+)
+"""Of Anthropic's messages."""
+BATCH_CAPS = replace(GENERATION_CAPS, batch="messages")
+"""Of several chats in one request, each of them with an answer."""
+
+POOLING_CAPS = FieldCaps(
+    numbers={},
+    lengths={},
+    inputs=dict.fromkeys(
+        (
+            *("input", "messages", "query", "queries", "documents", "items"),
+            *("text_1", "text_2", "data_1", "data_2", "texts", "images", "inputs"),
+        ),
+        "max_inputs",
+    ),
+    tokens=frozenset({"input"}),
+    # For plugins of the engine, which fetch what it names.
+    refused=frozenset({"data"}),
+)
+"""Of embeddings, scores and classes, whose fields differ in little but their names."""
+
+AUDIO_CAPS = FieldCaps(
+    numbers={"max_completion_tokens": "max_output_tokens"}, lengths={}, answers_per_input=("n",)
+)
+"""Of transcriptions; `n` are the beams of a search."""
+
+TOKEN_CAPS = FieldCaps(
+    numbers={},
+    lengths={},
+    inputs=dict.fromkeys(("prompt", "messages", "tokens"), "max_inputs"),
+    tokens=frozenset({"tokens"}),
+)
 
 LONGEST_ENTRY = 1000
 """Characters of a stop sequence or an argument: the engine compares the former with every token's text."""
@@ -85,43 +150,24 @@ _tools = frozenset(TOOL_FIELDS)
 LARGEST_PATTERN = 128
 """Of `repetition_detection`: vLLM's scheduler compares this many tokens this many times after every token."""
 
-LARGEST_NUMBER = 2**63 - 1
-"""vLLM's messages between its processes hold 64 bits."""
-
-REFUSED_FIELDS = frozenset(
-    {
-        *("kv_transfer_params", "ec_transfer_params", "logits_processors", "priority"),
-        *("chat_template", "prompt_embeds"),
-    }
-)
-"""Between a gateway and its engines: cache transfers name hosts to fetch from, processors name code to
-import, a priority passes everybody else. A template is a program that the engine runs (CVE-2025-61620),
-embeddings are tensors that it unpacks (CVE-2025-62164)."""
-
-ARGUMENT_FIELDS = frozenset({"vllm_xargs", "chat_template_kwargs"})
-"""Handed on inside the engine by name: to its processors and connectors, to the template's renderer."""
-
-MAX_ARGUMENTS = 16
-
-REFUSED_ARGUMENTS = REFUSED_FIELDS | {"tokenize"}
-"""vLLM takes the same things by these names; `tokenize` makes the renderer block it (CVE-2025-62426)."""
-
-DROPPED_FIELDS = frozenset({"request_id", "cache_salt"})
-"""The gateway gives its own."""
-
-OWN_FIELDS = REFUSED_FIELDS | DROPPED_FIELDS
-
 
 def apply_caps(body: dict[str, Any], caps: FieldCaps, config: RequestConfig) -> dict[str, Any]:
     """`body` without the fields that the gateway sets itself. Raises InvalidRequest that names the field."""
     names = body.keys()
+    numbers: dict[str, int] = {}
     for name in caps.numbers.keys() & names:
-        _check_number(body, name, getattr(config, caps.numbers[name]))
+        _check_number(body, name, getattr(config, caps.numbers[name]), numbers)
     for name in caps.lengths.keys() & names:
         _check_length(body, name, getattr(config, caps.lengths[name]))
     for name in ARGUMENT_FIELDS & names:
-        _check_arguments(body, name)
-    _check_sequences(body, caps, config.max_sequences)
+        check_arguments(body, name)
+    _check_sequences(body, caps, config.max_sequences, numbers)
+    for name in caps.inputs.keys() & names:
+        check_inputs(
+            name, body[name], takes_tokens=name in caps.tokens, limit=getattr(config, caps.inputs[name])
+        )
+    for name in caps.refused & names:
+        raise InvalidRequest(fill_in("`{name}` is not for clients to set.", name=name), param=name)
     own = OWN_FIELDS & names
     for name in REFUSED_FIELDS & own:
         if body[name] not in (None, 0):
@@ -134,7 +180,9 @@ def apply_caps(body: dict[str, Any], caps: FieldCaps, config: RequestConfig) -> 
     if "repetition_detection" in body:
         _check_repetition_detection(body)
     _check_all_fields(body, caps, config)
-    return {name: value for name, value in body.items() if name not in own} if own else body
+    if own or numbers:
+        return {name: value for name, value in body.items() if name not in own} | numbers
+    return body
 
 
 def _check_tools(body: Mapping[str, Any], config: RequestConfig) -> None:
@@ -166,9 +214,8 @@ def _check_repetition_detection(body: Mapping[str, Any]) -> None:
     value = body.get(name)
     if value is None:
         return
-    if not isinstance(value, dict) or any(
-        not isinstance(number, int) or not 0 <= number <= LARGEST_PATTERN for number in value.values()
-    ):
+    numbers = [read_whole_number(number) for number in value.values()] if isinstance(value, dict) else [None]
+    if any(number is None or not 0 <= number <= LARGEST_PATTERN for number in numbers):
         message = fill_in(
             "{name}: expected an object of whole numbers from 0 to {largest_pattern}.",
             name=name,
@@ -208,7 +255,7 @@ def _check_size(
         )
     if name == "model" or name in SHAPED_FIELDS or name in caps.lengths or name in TOOL_FIELDS:
         return
-    if name in LARGE_FIELDS:
+    if name in LARGE_FIELDS or name in caps.inputs or name in caps.prompt_fields:
         _check_depth(name, value, config.max_schema_depth, counts_texts=False)
         return
     if len(msgspec.json.encode(value)) > config.max_schema_bytes:
@@ -229,44 +276,36 @@ def _check_depth(name: str, value: object, limit: int, *, counts_texts: bool = T
         )
 
 
-def _check_sequences(body: Mapping[str, Any], caps: FieldCaps, limit: int) -> None:
+def _check_sequences(body: Mapping[str, Any], caps: FieldCaps, limit: int, numbers: dict[str, int]) -> None:
     """At most `limit` answers: the inputs of the batch times the answers to each."""
-    inputs = _count_inputs(caps.batch, body.get(caps.batch)) if caps.batch else 1
+    inputs = count_inputs(caps.batch, body.get(caps.batch)) if caps.batch else 1
     if inputs > limit:
         raise InvalidRequest(
-            fill_in("{batch}: a batch has {limit} {batch}s at most.", batch=caps.batch, limit=limit),
+            fill_in("{batch}: a batch has {limit} entries at most.", batch=caps.batch, limit=limit),
             param=caps.batch,
         )
     for name in caps.answers_per_input:
-        _check_number(body, name, limit // max(1, inputs))
+        _check_number(body, name, limit // max(1, inputs), numbers)
 
 
-def _count_inputs(name: str, value: object) -> int:
-    """A text or a list of numbers is one input, the latter in tokens; a list of either is a batch."""
-    if value is None or isinstance(value, str) or _is_tokens(value):
-        return 1
-    if isinstance(value, list) and all(isinstance(item, str) or _is_tokens(item) for item in value):
-        return len(value)
-    # vLLM would list what is wrong with each of a million entries.
-    raise InvalidRequest(fill_in("{name}: expected texts, or lists of token numbers.", name=name), param=name)
-
-
-def _is_tokens(value: object) -> bool:
-    return isinstance(value, list) and all(isinstance(item, int) for item in value)
-
-
-def _check_number(body: Mapping[str, Any], name: str, limit: int) -> None:
+def _check_number(body: Mapping[str, Any], name: str, limit: int, numbers: dict[str, int]) -> None:
+    """Puts the number into `numbers` where the body writes it in another way, such as `"512"`."""
     value = body.get(name)
     if value is None or value is True or value is False:  # `logprobs` of a chat is a yes or no
         return
-    if not isinstance(value, int):
+    number = read_whole_number(value)
+    if number is None:
+        if name == "logprobs" and read_boolean(value) is not None:
+            return
         raise InvalidRequest(fill_in("{name}: expected a whole number.", name=name), param=name)
-    if value < 0:
+    if number < 0:
         raise InvalidRequest(fill_in("{name}: expected at least 0.", name=name), param=name)
-    if value > limit:
+    if number > limit:
         raise InvalidRequest(
             fill_in("{name}: this gateway allows {limit} at most.", name=name, limit=limit), param=name
         )
+    if type(value) is not int:
+        numbers[name] = number
 
 
 def _check_length(body: Mapping[str, Any], name: str, limit: int) -> None:
@@ -295,34 +334,6 @@ def _entries_of(value: object) -> list[Any]:
     if isinstance(value, dict):
         return [*value, *value.values()]
     return value if isinstance(value, list) else [value]
-
-
-def _check_arguments(body: Mapping[str, Any], name: str) -> None:
-    """A few small values, none of which stands for a field that is refused."""
-    value = body.get(name)
-    if value is None:
-        return
-    if not isinstance(value, dict) or len(value) > MAX_ARGUMENTS:
-        raise InvalidRequest(
-            fill_in(
-                "{name}: expected an object of {max_arguments} entries at most.",
-                name=name,
-                max_arguments=MAX_ARGUMENTS,
-            ),
-            param=name,
-        )
-    for key, argument in value.items():
-        if key in REFUSED_ARGUMENTS:
-            raise InvalidRequest(
-                fill_in("{name}: `{key}` is not for clients to set.", name=name, key=key), param=name
-            )
-        if isinstance(argument, list | dict) or _is_long(key) or _is_long(argument):
-            message = fill_in(
-                "{name}: expected numbers, booleans and texts of {longest_entry} characters at most.",
-                name=name,
-                longest_entry=LONGEST_ENTRY,
-            )
-            raise InvalidRequest(message, param=name)
 
 
 def _is_long(value: object) -> bool:

@@ -10,14 +10,16 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from chat.content_headers import ContentHeaders
 from chat.endpoints import CHAT_PATH
 from chat.engine_admission import AdmittedRequest, EngineAdmission, RouteRequest, Ticket
 from chat.positions import EventIds
-from chat.sse import join_events
-from chat.stream_reading import StreamEnded, StreamRead, StreamReader
-from chat.transcript import Transcript
+from chat.sse import DONE, join_events
+from chat.stream_reading import StreamEnded, StreamRead
+from chat.transcript import Choice, Chunk, Transcript
 from chat.upstream import EngineAnswer, EngineCall, EngineGateway
-from chat.whole_answers import read_completion
+from chat.whole_answers import Completion
+from chat.wires import CHAT_WIRE, Wire
 from conversations.known_messages import KnownMessage
 from gateway.conf import GatewayConfig
 from gateway.errors import GatewayError, UpstreamTimeout, UpstreamUnavailable
@@ -86,11 +88,15 @@ class Generation:
         continued: KnownMessage | None = None,
         request_id: str = "",
         endpoint: str = CHAT_PATH,
+        wire: Wire = CHAT_WIRE,
     ) -> None:
         """`continued` is the answer that goes on. `request_id` is the one that its row has."""
         self.model = model
         self.endpoint = endpoint
         """The path that its use is counted under."""
+        self.wire = wire
+        self.last_event = DONE
+        """Of a stream that did not fail: sent when its outcome is on record."""
         self.price = FREE
         """Of the model that answers; known from admission on."""
         self.timeouts = timeouts
@@ -101,6 +107,8 @@ class Generation:
         self.first_token_at: float | None = None
         self.growth_listeners: list[Callable[[], None]] = []
         """Called when the transcript has grown, and when the answer is over."""
+        self.content_headers = ContentHeaders()
+        """Of an answer that is not streamed."""
         self.sent_bytes = 0
         """The size of the request to the engine; 0 until admission."""
         self._call: EngineCall | None = None
@@ -195,11 +203,12 @@ class Generation:
             tell()
 
     async def stream(self, deliver: Deliver, *, ids: EventIds | None = None) -> None:
-        """Give the answer's events to `deliver`, whole events each time, without the final `[DONE]`.
+        """Give the answer's events to `deliver`, whole events each time, without the last one.
 
-        Raises GatewayError when the engine fails, also when its stream ends without `[DONE]`.
+        That is `[DONE]`, or what the wire has in its place. Raises GatewayError when the engine fails, also
+        when its stream ends without it.
         """
-        reader = StreamReader(self.transcript, keep_usage=self._keep_usage, ids=ids)
+        reader = self.wire.make_reader(self.transcript, self._keep_usage, ids)
 
         def take(data: bytes) -> Coroutine[Any, Any, None] | None:
             self._note_data(data)
@@ -211,6 +220,7 @@ class Generation:
                 if (busy := self._pass_on(reader.finish(), deliver)) is not None:
                     await busy
             except StreamEnded:
+                self.last_event = reader.last_event
                 await _drain(answer)
                 return
         raise UpstreamUnavailable("The engine broke off its answer.")
@@ -226,10 +236,20 @@ class Generation:
 
         async with self._at_engine() as answer:
             await answer.relay(take)
-            completion = read_completion(b"".join(pieces))
+            completion = self._read_whole(b"".join(pieces), answer.content_headers)
             self.transcript.usage = completion.usage
             self.transcript.is_unfinished = completion.is_unfinished
+            if completion.text:
+                # No prompt: that was a sound.
+                self.transcript.prompt_tokens, self._comes_whole = 0, False
+                self.transcript.add(Chunk(choices=[Choice(text=completion.text)]))
         return completion.body
+
+    def _read_whole(self, body: bytes, headers: ContentHeaders) -> Completion:
+        if headers.is_json or self.wire.read_other is None:
+            return self.wire.read_whole(body)
+        self.content_headers = headers
+        return self.wire.read_other(body, headers)
 
     def estimate_tokens(self) -> int:
         """About how many tokens the engine has generated, for an answer that ended without its count.
@@ -257,10 +277,10 @@ class Generation:
             self._opened_at = self._active_at = time.monotonic()
             call = self._make_call(route)
             self._call = call
-            self.sent_bytes = len(call.body)
+            self.sent_bytes = call.text_bytes
             async with self._engine.open(route.base_url, call, api_key=route.api_key) as answer:
                 yield answer
-            if (usage := self.transcript.usage) is not None:
+            if call.choices and (usage := self.transcript.usage) is not None:
                 tokens = (usage.completion_tokens or 0) // call.choices
                 self._engine.pace.note(tokens, time.monotonic() - self._opened_at)
 

@@ -11,7 +11,7 @@ another's gets that one's medium, or has the other see theirs. So each user's id
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,21 +33,36 @@ _inner_name = re.compile(
 )
 
 
-def check_media(body: dict[str, Any], policy: str, *, make_private: Callable[[str], str]) -> None:
-    """Checks the shape of `messages`, and where media in them and in `input` come from.
+def check_media(
+    body: dict[str, Any],
+    policy: str,
+    *,
+    make_private: Callable[[str], str],
+    inputs: Iterable[str] = ("input",),
+    takes_chats: bool = False,
+    has_called_input: bool = False,
+) -> None:
+    """Checks the shape of `messages`, and where media in them and in `inputs` come from.
+
+    With `takes_chats`, `messages` may be a list of chats.
 
     `policy` is MEDIA_URLS: off or https. Each medium's `uuid` is replaced by what `make_private` makes of it.
-    Raises InvalidRequest.
+    `has_called_input`: see `chat.caps.FieldCaps`. Raises InvalidRequest.
     """
+    parts = _Parts(policy, make_private, has_called_input)
     if (messages := body.get("messages")) is not None:
         if not isinstance(messages, list):
             raise InvalidRequest("messages: expected a list of objects.", param="messages")
         for index, message in enumerate(messages):
-            if not _is_plain(message):
-                _check_message(message, f"messages.{index}", _Parts(policy, make_private))
-    if isinstance(given := body.get("input"), list | dict):
-        _check_depth(given, "input")
-        _Parts(policy, make_private).check(given, path="input", is_url=False)
+            if takes_chats and isinstance(message, list):
+                for place, inner in enumerate(message):
+                    _check_message(inner, f"messages.{index}.{place}", parts)
+            elif not _is_plain(message):
+                _check_message(message, f"messages.{index}", parts)
+    for name in inputs:
+        if name != "messages" and isinstance(given := body.get(name), list | dict):
+            _check_depth(given, name)
+            parts.check(given, path=name, is_url=name == "images")
 
 
 def _is_plain(message: object) -> bool:
@@ -114,6 +129,7 @@ class _Parts:
 
     policy: str
     make_private: Callable[[str], str]
+    has_called_input: bool
 
     def check(self, value: Any, *, path: str, is_url: bool) -> None:
         if isinstance(value, dict):
@@ -133,7 +149,10 @@ class _Parts:
             )
 
     def _check_object(self, value: dict[str, Any], path: str) -> None:
+        is_call = self.has_called_input and value.get("type") == "tool_use"
         for key, inner in value.items():
+            if is_call and key == "input":
+                continue
             if key.lower().endswith("embeds"):
                 raise InvalidRequest(
                     fill_in("{path}: embeddings are not for clients to give.", path=path), param=path

@@ -17,11 +17,16 @@ from chat.endpoints import (
     MODELS_PATH,
     OPENAI_ENDPOINTS,
     REGENERATE_PATH,
+    RESPONSE_CANCEL_PATH,
+    RESPONSE_ITEMS_PATH,
+    RESPONSE_PATH,
     STREAM_PATH,
     Endpoint,
 )
+from chat.form_parsing import FORM_TYPE
 from chat.schemas import AnswerRequest, ChatRequest
-from gateway.openapi import ERROR_RESPONSE
+from gateway.openapi import ERROR_RESPONSE, KEY_HEADERS
+from modelops.serving.model_tasks import ModelTask
 
 PLACE_HEADERS = {
     name: {"description": text, "schema": {"type": "string", "format": "uuid"}}
@@ -41,6 +46,17 @@ OPENAI_BODY: dict[str, Any] = {
         "stream": {"type": "boolean"},
         "stream_options": {"type": "object"},
     },
+    "additionalProperties": True,
+}
+AUDIO_BODY: dict[str, Any] = {
+    "type": "object",
+    "description": "OpenAI's request; fields that the gateway does not know pass through to the engine.",
+    "properties": {
+        "file": {"type": "string", "format": "binary"},
+        "model": {"type": "string", "description": "A served name; empty or `current` for what is served."},
+        "stream": {"type": "boolean"},
+    },
+    "required": ["file"],
     "additionalProperties": True,
 }
 CHAT_ANSWER = {
@@ -63,6 +79,8 @@ CHAT_ANSWER = {
 NAMED_BY_THE_PATH = ("conversation_id", "messages", "store")
 """Fields of a chat that a message to a conversation does not have."""
 
+TEXT_PARAMETERS = frozenset({"model_id", "response_id"})
+
 MODEL_CARD = {
     "type": "object",
     "properties": {
@@ -71,6 +89,15 @@ MODEL_CARD = {
         "created": {"type": "integer"},
         "owned_by": {"type": "string"},
         "max_model_len": {"type": ["integer", "null"]},
+        "parent": {
+            "type": "string",
+            "description": "The model that an adapter is for, or an alias stands for.",
+        },
+        "tasks": {
+            "type": "array",
+            "items": {"type": "string", "enum": [str(task) for task in ModelTask]},
+            "description": "What it can be asked for; absent where that is not known.",
+        },
     },
 }
 
@@ -84,6 +111,7 @@ def add_chat_paths(result: dict[str, Any], **_options: Any) -> dict[str, Any]:
     schemas.update(components)
     schemas.update(MessageRequest=_without(schemas["ChatRequest"], *NAMED_BY_THE_PATH))
     schemas.update(ChatAnswer=CHAT_ANSWER, ModelCard=MODEL_CARD, OpenAIRequest=OPENAI_BODY)
+    schemas.update(AudioRequest=AUDIO_BODY)
     result["paths"].update(
         {
             CHAT_PATH: _post(
@@ -95,6 +123,7 @@ def add_chat_paths(result: dict[str, Any], **_options: Any) -> dict[str, Any]:
                 {"type": "object", "properties": {"data": {"type": "array", "items": _ref("ModelCard")}}},
             ),
             _plain(MODEL_PATH): _get("One served model", _ref("ModelCard"), ["model_id"]),
+            **_RESPONSE_PATHS,
             MODEL_EVENTS_PATH: {"get": _MODEL_EVENTS},
             _plain(CANCEL_PATH): {
                 "post": {
@@ -110,6 +139,10 @@ def add_chat_paths(result: dict[str, Any], **_options: Any) -> dict[str, Any]:
     result["paths"][_plain(STREAM_PATH)] = {"get": _ANSWER_STREAM}
     for path, operation in _CONVERSATION_PATHS.items():
         result["paths"].setdefault(_plain(path), {}).update(operation)  # Django answers GET of the same
+    for path, operations in result["paths"].items():
+        if path.startswith("/v1/"):
+            for operation in operations.values():
+                operation["security"] = [{"bearer": []}, *({name: []} for name in KEY_HEADERS)]
     return result
 
 
@@ -129,7 +162,7 @@ def _ref(name: str) -> dict[str, Any]:
 
 
 def _parameter(name: str) -> dict[str, Any]:
-    schema = {"type": "string"} if name == "model_id" else {"type": "string", "format": "uuid"}
+    schema = {"type": "string"} if name in TEXT_PARAMETERS else {"type": "string", "format": "uuid"}
     return {"name": name, "in": "path", "required": True, "schema": schema}
 
 
@@ -227,7 +260,10 @@ _CONVERSATION_PATHS = {
 
 def _post_to_engine(endpoint: Endpoint) -> dict[str, Any]:
     answer = {"type": "object"}
-    return _post("openai", endpoint.summary, "OpenAIRequest", answer, stream=endpoint.can_stream)
+    operation = _post(endpoint.tag, endpoint.summary, "OpenAIRequest", answer, stream=endpoint.can_stream)
+    if endpoint.is_form:
+        operation["post"]["requestBody"]["content"] = {FORM_TYPE: {"schema": _ref("AudioRequest")}}
+    return operation
 
 
 def _get(summary: str, schema: dict[str, Any], parameters: list[str] | None = None) -> dict[str, Any]:
@@ -240,3 +276,23 @@ def _get(summary: str, schema: dict[str, Any], parameters: list[str] | None = No
             "responses": _responses(schema),
         }
     }
+
+
+def _on_response(operation_id: str, summary: str) -> dict[str, Any]:
+    return {
+        "operationId": operation_id,
+        "tags": ["openai"],
+        "summary": summary,
+        "parameters": [_parameter("response_id")],
+        "responses": _responses({"type": "object"}),
+    }
+
+
+_RESPONSE_PATHS: dict[str, Any] = {
+    RESPONSE_PATH: {
+        "get": _on_response("get_response", "A stored response"),
+        "delete": _on_response("delete_response", "Delete a stored response"),
+    },
+    RESPONSE_CANCEL_PATH: {"post": _on_response("cancel_response", "Stop a response that is generated")},
+    RESPONSE_ITEMS_PATH: {"get": _on_response("list_response_items", "What a stored response was asked")},
+}

@@ -14,7 +14,7 @@ from starlette.types import Receive, Scope, Send
 
 from accounts.request_admission import ADMISSION
 from accounts.usage.spent import REFUSED
-from chat import message_views, openai_views, views
+from chat import audio_views, message_views, openai_views, response_views, views
 from chat.endpoints import (
     CANCEL_PATH,
     CHAT_PATH,
@@ -27,13 +27,19 @@ from chat.endpoints import (
     OPENAI_ENDPOINTS,
     POSTED_CONVERSATION_PATHS,
     REGENERATE_PATH,
+    RESPONSE_CANCEL_PATH,
+    RESPONSE_ITEMS_PATH,
+    RESPONSE_PATH,
+    RESPONSES,
+    ROOT_PATHS,
     STREAM_PATH,
+    Endpoint,
 )
 from chat.model_event_stream import stream_model_events
 from chat.resuming import resume_answer
 from gateway import metrics
 from gateway.errors import GatewayError, InternalError, MethodNotAllowed, NotFound
-from gateway.http import tidy_path
+from gateway.http import OWN_API_PREFIX, tidy_path
 from gateway.shortening import shorten
 from gateway.wording import fill_in
 
@@ -58,6 +64,7 @@ def is_chat_path(path: str, method: str) -> bool:
         path in {CHAT_PATH, MODEL_EVENTS_PATH}
         or path.startswith("/v1/")
         or path == "/v1"
+        or path in ROOT_PATHS
         or (path.startswith("/api/conversations/") and _is_own(path, method))
         or (is_untidy(path) and is_chat_path(tidy_path(path), method))
     )
@@ -108,8 +115,12 @@ class ChatPlane:
                 admission.end()
 
     def _find_view(self, scope: Scope) -> View:
-        if is_untidy(scope["path"]) and scope["path"] != f"{MODELS_PATH}/":
-            raise self._name_path(scope)
+        if is_untidy(scope["path"]):
+            tidy = tidy_path(scope["path"])
+            if tidy.startswith(OWN_API_PREFIX):
+                raise self._name_path(scope)
+            # A base URL that ends in a slash is written by hand into many programs.
+            scope["path"] = tidy
         allowed: set[str] = set()
         for route in self.routes:
             match, found = route.matches(scope)
@@ -141,17 +152,26 @@ async def _answer_options(_request: Request, *, headers: dict[str, str]) -> Resp
     return Response(status_code=204, headers=headers)
 
 
+def _view_of(endpoint: Endpoint) -> Callable[..., Awaitable[Response]]:
+    return audio_views.call_engine_with_file if endpoint.is_form else openai_views.call_engine
+
+
 def build_chat_plane() -> ChatPlane:
     return ChatPlane(
         [
             Route(CHAT_PATH, views.chat, methods=["POST"]),
             *(
-                Route(endpoint.path, partial(openai_views.call_engine, endpoint=endpoint), methods=["POST"])
+                Route(endpoint.path, partial(_view_of(endpoint), endpoint=endpoint), methods=["POST"])
                 for endpoint in OPENAI_ENDPOINTS
+                if endpoint is not RESPONSES
             ),
+            Route(RESPONSES.path, response_views.create_response, methods=["POST"]),
+            Route(RESPONSE_PATH, response_views.get_response),
+            Route(RESPONSE_PATH, response_views.delete_response, methods=["DELETE"]),
+            Route(RESPONSE_CANCEL_PATH, response_views.cancel_response, methods=["POST"]),
+            Route(RESPONSE_ITEMS_PATH, response_views.list_response_items),
             Route(MODEL_EVENTS_PATH, stream_model_events),
             Route(MODELS_PATH, openai_views.list_models),
-            Route(f"{MODELS_PATH}/", openai_views.list_models, include_in_schema=False),
             Route(MODEL_PATH, openai_views.get_model),
             Route(MESSAGES_PATH, views.chat, methods=["POST"]),
             Route(REGENERATE_PATH, message_views.regenerate_message, methods=["POST"]),

@@ -6,13 +6,13 @@ import asyncio
 import time
 import uuid
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import Any, TypeVar
 
 import structlog
 
 from chat.continuation import add_up, outcome_before
 from chat.generation import Generation, GenerationStopped
-from conversations.models import MAX_FINISH_REASON, MessageStatus, UsageSource
+from conversations.models import MAX_FINISH_REASON, MessageStatus, StoredResponse, UsageSource
 from conversations.replies import (
     CancelRequest,
     Checkpoint,
@@ -25,7 +25,14 @@ from conversations.replies import (
     save_checkpoints,
     sweep_orphans,
 )
-from gateway.batching import BatchWorker
+from conversations.stored_responses import (
+    ResponseKey,
+    ResponseOutcome,
+    cancel_responses,
+    close_responses,
+    find_ended,
+)
+from gateway.batching import BatchWorker, Handler
 from gateway.errors import (
     DependencyUnavailable,
     GatewayError,
@@ -35,6 +42,8 @@ from gateway.errors import (
 )
 
 log = structlog.get_logger()
+
+Outcome = TypeVar("Outcome", ReplyOutcome, ResponseOutcome)
 
 MAX_COUNT = 2**31
 
@@ -56,7 +65,14 @@ class Recorder:
         Raises DependencyUnavailable when the database does not answer for the worker's time-out, as a client
         waits for this; the retries go on, too.
         """
-        work = self._keep(self._close(outcome))
+        await self._finish(self._close(close_replies, outcome, outcome.message_id))
+
+    async def close_response(self, outcome: ResponseOutcome) -> None:
+        """Store the outcome of a stored response, in the same way."""
+        await self._finish(self._close(close_responses, outcome, outcome.id))
+
+    async def _finish(self, closing: Coroutine[Any, Any, None]) -> None:
+        work = self._keep(closing)
         try:
             async with asyncio.timeout(self._worker.timeout_s):
                 await asyncio.shield(work)
@@ -70,16 +86,16 @@ class Recorder:
         task.add_done_callback(self._closing.discard)
         return task
 
-    async def _close(self, outcome: ReplyOutcome) -> None:
+    async def _close(self, close: Handler[Outcome, None], outcome: Outcome, row_id: uuid.UUID) -> None:
         for delay_s in RETRY_DELAYS_S:
             try:
-                await self._worker.submit(close_replies, outcome)
+                await self._worker.submit(close, outcome)
             except DependencyUnavailable:
-                log.warning("answer_not_saved_yet", message_id=outcome.message_id, retry_in_s=delay_s)
+                log.warning("answer_not_saved_yet", message_id=row_id, retry_in_s=delay_s)
                 await asyncio.sleep(delay_s)
             else:
                 return
-        await self._worker.submit(close_replies, outcome)
+        await self._worker.submit(close, outcome)
 
     async def settled(self) -> None:
         """Wait until the outcomes of all answers are stored."""
@@ -118,6 +134,14 @@ class Recorder:
     async def request_cancel(self, request: CancelRequest) -> str | None:
         """Store that an answer is to stop; its status, or None where this user has no such answer."""
         return await self._worker.submit(request_cancels, request)
+
+    async def cancel_response(self, key: ResponseKey) -> StoredResponse:
+        """End a stored response; its row, as it is by then. Raises NotFound."""
+        row: StoredResponse = await self._worker.submit(cancel_responses, key)
+        return row
+
+    async def find_ended_responses(self, ids: frozenset[uuid.UUID]) -> set[uuid.UUID]:
+        return await self._worker.submit(find_ended, ids)
 
     async def find_cancel_requests(self, message_ids: frozenset[uuid.UUID]) -> set[uuid.UUID]:
         return await self._worker.submit(find_cancel_requests, message_ids)

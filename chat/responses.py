@@ -27,7 +27,6 @@ from chat.positions import EventIds
 from chat.recording import Recorder, failed_outcome, outcome_of, public_error
 from chat.registry import Registry
 from chat.spending import spent_by
-from chat.sse import DONE, error_event
 from conversations.replies import ReplyOutcome
 from gateway import metrics
 from gateway.caller_language import translator_for
@@ -211,10 +210,9 @@ class StreamedAnswer(Answer):
         await self.generation.stream(deliver, ids=self._ids)
 
     async def conclude(self, client: Client, error: GatewayError | None) -> None:
-        await client.deliver(self._say(error) + DONE if error else DONE, is_last=True)
-
-    def _say(self, error: GatewayError) -> bytes:
-        return error_event(error, self._translator())
+        generation = self.generation
+        last = generation.wire.say_error(error, self._translator()) if error else generation.last_event
+        await client.deliver(last, is_last=True)
 
 
 class CollectedAnswer(Answer):
@@ -245,7 +243,7 @@ class PassedThroughAnswer(Answer):
         self.body_from_engine = await self.generation.read()
 
     async def conclude(self, client: Client, error: GatewayError | None) -> None:
-        await client.answer(self.body_from_engine)
+        await client.answer(self.body_from_engine, content=self.generation.content_headers.to_client())
 
 
 def without_frames(exc: Raised) -> Raised:

@@ -7,19 +7,20 @@ from typing import Any
 
 import msgspec
 
-from chat.endpoints import CHAT_COMPLETIONS, Endpoint
+from chat.endpoints import CHAT_BATCH, CHAT_COMPLETIONS, Endpoint
+from chat.input_counts import count_chats
+from chat.lax_values import read_boolean
 from chat.schemas import SAMPLING_FIELDS, TOOL_FIELDS, AnswerRequest
 from chat.upstream import EngineCall
 from conversations.branches import Prompt
 from gateway.errors import InvalidRequest
 from gateway.wording import fill_in
+from modelops.serving.engine_client import ServedModel
 from modelops.serving.live import LiveBoard
 from modelops.serving.routes import CURRENT, Route
 
 CONTINUE_FIELDS = {"continue_final_message": True, "add_generation_prompt": False}
 """By which vLLM goes on with the last message instead of answering it."""
-
-OUTPUT_FIELDS = ("max_tokens", "max_completion_tokens")
 
 _traceparent = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 
@@ -56,19 +57,29 @@ def call_for_chat(
 def call_for_openai(
     route: Route, *, endpoint: Endpoint, body: dict[str, Any], salt: dict[str, str], traceparent: str | None
 ) -> EngineCall:
-    """The client's body with the model's real name and `salt`; streams always ask for usage."""
-    payload = body | {"model": route.model} | salt
-    if endpoint.can_stream and body.get("stream"):
-        payload["stream_options"] = (body.get("stream_options") or {}) | {"include_usage": True}
+    """The client's body with the model's real name and `salt`. Streams always ask for usage, where the wire
+    does not bring it anyway.
+    """
+    payload = body | {"model": route.model}
+    if endpoint.is_salted:
+        payload |= salt
+    if endpoint.asks_for_usage and endpoint.can_stream and body.get("stream"):
+        options = {**(body.get("stream_options") or {}), "include_usage": True}
+        if not wants_usage(body):
+            # The engine ignores it beside no `include_usage`, and would put usage into every event else.
+            options.pop("continuous_usage_stats", None)
+        payload["stream_options"] = options
     return _call(endpoint, payload, route, traceparent)
 
 
-def limit_output(payload: dict[str, Any], route: Route) -> dict[str, Any]:
+def limit_output(
+    payload: dict[str, Any], route: Route, fields: tuple[str, ...] = CHAT_COMPLETIONS.output_fields
+) -> dict[str, Any]:
     """The payload, with the profile's limit where it names none. Raises InvalidRequest for one above it."""
     limit = route.max_output_tokens
     if limit is None:
         return payload
-    asked = {name: payload[name] for name in OUTPUT_FIELDS if payload.get(name) is not None}
+    asked = {name: payload[name] for name in fields if payload.get(name) is not None}
     for name, tokens in asked.items():
         if isinstance(tokens, int) and tokens > limit:
             raise InvalidRequest(
@@ -80,32 +91,46 @@ def limit_output(payload: dict[str, Any], route: Route) -> dict[str, Any]:
                 ),
                 param=name,
             )
-    return payload if asked else payload | {"max_tokens": limit}
+    return payload if asked else payload | {fields[0]: limit}
 
 
 def wants_usage(body: dict[str, Any]) -> bool:
     """True when the client itself asked for the usage event at the end of its stream."""
-    return bool((body.get("stream_options") or {}).get("include_usage"))
+    options = body.get("stream_options") or {}
+    return read_boolean(options.get("include_usage")) is True
 
 
 def _call(endpoint: Endpoint, payload: dict[str, Any], route: Route, traceparent: str | None) -> EngineCall:
     if endpoint.limits_output:
-        payload = limit_output(payload, route)
-    is_valid = traceparent is not None and _traceparent.fullmatch(traceparent)
+        payload = limit_output(payload, route, endpoint.output_fields)
     return EngineCall(
-        endpoint.path,
+        endpoint.engine_path or endpoint.path,
         msgspec.json.encode(payload),
-        traceparent if is_valid else None,
-        choices=count_choices(payload),
-        max_tokens=next((payload[name] for name in OUTPUT_FIELDS if type(payload.get(name)) is int), None),
+        trace_of(traceparent),
+        choices=_count_answers(endpoint, payload),
+        max_tokens=next(
+            (payload[name] for name in endpoint.output_fields if type(payload.get(name)) is int), None
+        ),
     )
+
+
+def trace_of(traceparent: str | None) -> str | None:
+    """The header of the client's, where it is a good one."""
+    return traceparent if traceparent is not None and _traceparent.fullmatch(traceparent) else None
+
+
+def _count_answers(endpoint: Endpoint, payload: dict[str, Any]) -> int:
+    if not endpoint.generates:
+        return 0
+    choices = count_choices(payload)
+    return choices * count_chats(payload.get("messages")) if endpoint is CHAT_BATCH else choices
 
 
 def count_choices(payload: dict[str, Any]) -> int:
     """How many texts the engine generates: `n` of them (`best_of`, where that is more) for each prompt."""
     texts = max(1, *(value for name in ("n", "best_of") if type(value := payload.get(name)) is int), 1)
     prompt = payload.get("prompt")
-    if isinstance(prompt, list) and prompt and not isinstance(prompt[0], int):
+    if isinstance(prompt, list) and prompt and not isinstance(prompt[0], int | float):
         return texts * len(prompt)
     return texts  # of one text, or of one list of token ids
 
@@ -115,11 +140,17 @@ def list_model_cards(board: LiveBoard) -> list[dict[str, Any]]:
 
     Of the engine's own card only what is the clients' business: `root` is a path on its host.
     """
-    cards = [_public_card(model.card) for model in board.list_models()]
+    cards = [_public_card(model) for model in board.list_models()]
     current = [{**cards[0], "id": CURRENT, "parent": cards[0]["id"]}] if cards else []
-    return [*cards, *(_public_card(model.card) for model in board.list_further_models()), *current]
+    return [*cards, *map(_public_card, board.list_further_models()), *current]
 
 
-def _public_card(card: dict[str, Any]) -> dict[str, Any]:
+def _public_card(model: ServedModel) -> dict[str, Any]:
+    card = model.card
     public = {name: card.get(name) for name in ("id", "object", "created", "owned_by", "max_model_len")}
+    if parent := card.get("parent"):
+        # An adapter's context is that of its model, which vLLM does not repeat.
+        public |= {"parent": parent, "max_model_len": model.max_model_len}
+    if model.tasks is not None:
+        public["tasks"] = model.tasks
     return public | ({"simulated": True} if card.get("simulated") else {})

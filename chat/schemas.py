@@ -15,10 +15,11 @@ import msgspec
 from msgspec import Meta
 
 from chat.caps import GENERATION_CAPS, LONGEST_ENTRY, FieldCaps, apply_caps
+from chat.lax_values import read_boolean
 from chat.media import check_media
 from chat.message_schemas import MAX_TEXT, ChatMessage, check_messages
 from conversations.models import MAX_MODEL_NAME
-from gateway.bodies import NOT_JSON, holds_nul, not_json_message
+from gateway.bodies import NOT_JSON, decode_json, holds_nul, not_json_message
 from gateway.conf_requests import RequestConfig
 from gateway.errors import InvalidRequest
 from gateway.shortening import LONGEST_ECHO, shorten
@@ -153,21 +154,31 @@ def parse_openai_request(
     """The body of a /v1 request as a mapping, without the fields that the gateway sets itself.
 
     Checks the fields that the gateway acts on, the shape of messages, the sources of media, and `caps`. Ids
-    of media become what `make_private` makes of them. Raises InvalidRequest.
+    of media become what `make_private` makes of them. Nothing of it is stored, so a NUL character may be in
+    it. Raises InvalidRequest.
     """
-    if holds_nul(body):
-        raise InvalidRequest("The body holds a NUL character.")
     try:
-        content = msgspec.json.decode(body)
+        content = decode_json(body)
     except NOT_JSON as exc:
         raise InvalidRequest(not_json_message(body, exc)) from exc
     if not isinstance(content, dict):
         raise InvalidRequest("The body must be a JSON object.")
-    if not isinstance(content.setdefault("model", ""), str):
+    if content.get("model") is None:
+        content["model"] = ""
+    if not isinstance(content["model"], str):
         raise InvalidRequest("`model` must be a string.", param="model")
-    if not isinstance(content.get("stream") or False, bool):
-        raise InvalidRequest("`stream` must be true or false.", param="stream")
+    if (stream := content.get("stream")) is not None:
+        if (is_stream := read_boolean(stream)) is None:
+            raise InvalidRequest("`stream` must be true or false.", param="stream")
+        content["stream"] = is_stream
     if not isinstance(content.get("stream_options") or {}, dict):
         raise InvalidRequest("`stream_options` must be an object.", param="stream_options")
-    check_media(content, config.media_urls, make_private=make_private)
+    check_media(
+        content,
+        config.media_urls,
+        make_private=make_private,
+        inputs=(*(caps.inputs or ("input",)), *caps.prompt_fields),
+        takes_chats=caps.takes_chats,
+        has_called_input=caps.has_called_input,
+    )
     return apply_caps(content, caps, config)

@@ -38,8 +38,9 @@ def _tokens_of(generation: Generation, ended_by: BaseException | None) -> tuple[
         return bounded(usage.prompt_tokens), bounded(usage.completion_tokens), False
     if not generation.transcript.pieces and not isinstance(ended_by, GenerationStopped):
         return 0, 0, False
-    prompt = min(generation.sent_bytes // BYTES_PER_TOKEN, MAX_GUESSED_PROMPT_TOKENS)
-    return prompt, generation.estimate_tokens(), True
+    if (prompt := generation.transcript.prompt_tokens) is None:
+        prompt = min(generation.sent_bytes // BYTES_PER_TOKEN, MAX_GUESSED_PROMPT_TOKENS)
+    return bounded(prompt), generation.estimate_tokens(), True
 
 
 def _outcome_of(ended_by: BaseException | None) -> UseOutcome:

@@ -12,6 +12,8 @@ from starlette.requests import Request
 from accounts.principals import Principal
 from accounts.scopes import Scope
 from chat.client import Headers
+from chat.endpoints import CHAT_COMPLETIONS, Endpoint
+from chat.model_tasks import missing_path_error, require_task
 from chat.prompt_cache import private_media_id, salt_fields
 from chat.schemas import AnswerRequest
 from chat.upstream import EngineCall
@@ -19,6 +21,7 @@ from chat.web_runtime import WebRuntime
 from conversations.prompt_sizes import TurnLimits
 from gateway.conf import GatewayConfig
 from gateway.request_id import current_request_id
+from modelops.serving.live import LiveBoard
 from modelops.serving.routes import Route
 
 MOST_ANSWER_TOKENS = 1024
@@ -36,37 +39,56 @@ class RoutedRequest(msgspec.Struct, frozen=True):
     route: Route
 
 
-async def admit_generation(runtime: WebRuntime, request: Request, scope: Scope) -> tuple[Principal, Headers]:
-    """The caller, whose credential has `scope`, and the rate headers of the answer.
+async def admit_generation(
+    runtime: WebRuntime, request: Request, *scopes: Scope
+) -> tuple[Principal, Headers]:
+    """The caller, whose credential has one of `scopes`, and the rate headers of the answer.
 
     Raises AuthenticationFailed, PermissionDenied or one of the 429s.
     """
-    principal, admission = await runtime.request_admission.admit_generation(request, scope)
+    principal, admission = await runtime.request_admission.admit_generation(request, *scopes)
     return principal, [(name.encode(), value.encode()) for name, value in admission.headers.items()]
 
 
 def call_if_allowed(
-    route: Route, *, principal: Principal, make_call: Callable[[Route], EngineCall]
+    route: Route,
+    *,
+    principal: Principal,
+    make_call: Callable[[Route], EngineCall],
+    board: LiveBoard,
+    endpoint: Endpoint = CHAT_COMPLETIONS,
 ) -> EngineCall:
-    """The call, unless the caller may not use the model, which a switch may have changed during a wait.
+    """The call, unless the caller may not use the model, or it is of another kind.
 
-    Raises PermissionDenied.
+    A switch may have changed it during a wait.
+    Raises PermissionDenied or TaskNotSupported.
     """
     principal.require_model(route.model)
-    return make_call(route)
+    require_task(route, endpoint, board.routes)
+    call = make_call(route)
+    return msgspec.structs.replace(
+        call, missing_error=partial(missing_path_error, route, endpoint, board.routes)
+    )
 
 
-async def find_route(runtime: WebRuntime, request: Request, principal: Principal, model: str) -> Route:
+async def find_route(
+    runtime: WebRuntime,
+    request: Request,
+    principal: Principal,
+    model: str,
+    endpoint: Endpoint = CHAT_COMPLETIONS,
+) -> Route:
     """The route of the request, resolved before anything is recorded; switches the profile where allowed.
 
-    Raises PermissionDenied, ModelNotFound, ModelSwitching, ModelLoading or NoModel.
+    Raises PermissionDenied, ModelNotFound, TaskNotSupported, ModelSwitching, ModelLoading or NoModel.
     """
     route = runtime.board.resolve(model, may_switch=may_switch(runtime.config, principal))
     principal.require_model(route.model)
     if route.switch_to:
-        await runtime.switch_to(route.switch_to, principal, request)
+        await runtime.switch_to(route.switch_to, principal, request, endpoint.tasks)
         route = runtime.board.resolve(model)
         principal.require_model(route.model)
+    require_task(route, endpoint, runtime.board.routes)
     runtime.engine_admission.check_queue_space(route)
     return route
 

@@ -71,6 +71,7 @@ class Transcript:
         "id",
         "is_unfinished",
         "pieces",
+        "prompt_tokens",
         "reasoning_chars",
         "side_pieces",
         "usage",
@@ -81,6 +82,8 @@ class Transcript:
         self.id = ""
         self.finish_reason = ""
         self.usage: Usage | None = None
+        self.prompt_tokens: int | None = None
+        """Where the engine tells them at the beginning, as some streams do; `usage` comes at the end."""
         self.has_failed = False
         """The engine gave a choice up, and said so by its finish_reason."""
         self.is_unfinished = False

@@ -112,6 +112,10 @@ class TurnRecorder:
         await self._large_worker.stop()
         await self._storage_worker.stop()
 
+    async def reserve(self, owner_id: uuid.UUID, new_bytes: int) -> None:
+        """Count what an account is about to store. Raises StorageFull when it would hold more than it may."""
+        await self._storage.reserve(owner_id, new_bytes)
+
     async def find_answer(self, key: RepeatKey) -> Turn | None:
         """The stored answer to a message that is being repeated. Raises as AskedMessage.check_repeat."""
         return await self._worker.submit(find_answers, key)

@@ -6,17 +6,19 @@ A client of our own instead of aiohttp or httpx here, by measurement (docs/adr/0
 from __future__ import annotations
 
 import contextlib
+import re
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 
 from chat.content_coding import Decoder
+from chat.content_headers import JSON_TYPE, ContentHeaders
 from chat.engine_connection import BrokenOff, EngineConnection, Take
 from chat.engine_connections import BaseUrl, EngineConnections, parse_base_url
+from chat.forms import FormBody
 from chat.pace import Pace
 from gateway.bodies import NOT_JSON
 from gateway.errors import (
@@ -34,7 +36,8 @@ from gateway.wording import fill_in
 
 MAX_ERROR_BYTES = 64 * 1024
 
-COMMON_HEADERS = ("Content-Type: application/json", "Accept-Encoding: identity")
+
+COMMON_HEADERS = ("Accept-Encoding: identity",)
 """Compression only costs time here. What is compressed all the same, by a proxy, is decoded."""
 
 MAX_REPORTED = 500
@@ -46,21 +49,33 @@ CODE_FIELDS = ("code", "status", "status_code")
 CONTEXT_PHRASES = ("maximum context length", "longer than the maximum model length", "max_model_len")
 
 
+NO_PATH_MESSAGES = ("not found", "404 page not found")
+"""In lower case: of servers of Python and of Go."""
+
+_no_such_api = re.compile(r"The model does not support .{1,60} API\.?")
+"""vLLM's words at a path that belongs to another task."""
+
 NO_IMAGE_PHRASES = ("is not a multimodal model", "at most 0 image")
 """In lower case: of a model that reads none, and of one that was started to take none."""
 
 
-@dataclass(frozen=True)
-class EngineCall:
+class EngineCall(msgspec.Struct, frozen=True):
     """One request to the engine."""
 
     path: str
-    body: bytes
+    body: bytes | FormBody
     traceparent: str | None = None
     choices: int = 1
-    """How many texts are generated for it."""
+    """How many texts are generated for it; 0 where the engine only reads."""
     max_tokens: int | None = None
     """Of each of them; None where the request names no limit."""
+    missing_error: Callable[[], GatewayError] | None = None
+    """What it means that the engine does not have the path."""
+
+    @property
+    def text_bytes(self) -> int:
+        """Of the body, without a file in it."""
+        return len(self.body) if isinstance(self.body, bytes) else self.body.text_bytes
 
 
 class EngineAnswer:
@@ -73,6 +88,10 @@ class EngineAnswer:
     def is_complete(self) -> bool:
         """Whether all of it has arrived."""
         return self._connection.is_complete
+
+    @property
+    def content_headers(self) -> ContentHeaders:
+        return ContentHeaders(self._connection.content_type, self._connection.metadata)
 
     async def relay(self, take: Take) -> None:
         """Give the body to `take` as it arrives, piece by piece; returns at its end.
@@ -136,13 +155,19 @@ class EngineGateway:
             ) from exc
         try:
             try:
-                await connection.request(head, call.body)
+                if isinstance(call.body, bytes):
+                    await connection.request(head, call.body)
+                else:
+                    await connection.send(head, call.body.pieces())
             except BrokenOff as exc:
                 raise UpstreamUnavailable("The engine closed the connection without an answer.") from exc
             answer = EngineAnswer(connection)
             if connection.status != 200:
                 # The beginning of an error's body is all that is passed on.
-                raise error_from_answer(connection.status, await answer.read_beginning())
+                beginning = await answer.read_beginning()
+                if call.missing_error is not None and is_missing_path(connection.status, beginning):
+                    raise call.missing_error()
+                raise error_from_answer(connection.status, beginning)
             yield answer
         finally:
             # One whose answer has not ended is closed: else the engine would go on generating.
@@ -158,6 +183,7 @@ def _head_of(url: BaseUrl, call: EngineCall, api_key: str) -> bytes:
         f"POST {url.path}{call.path} HTTP/1.1",
         f"Host: {url.host_header}",
         *COMMON_HEADERS,
+        f"Content-Type: {JSON_TYPE if isinstance(call.body, bytes) else call.body.content_type}",
         # An id of our own, never the client's: vLLM confuses two running requests with the same one.
         f"X-Request-Id: {uuid.uuid4().hex}",
         f"Content-Length: {len(call.body)}",
@@ -170,6 +196,14 @@ def _head_of(url: BaseUrl, call: EngineCall, api_key: str) -> bytes:
         if "\n" in line or "\r" in line:
             raise ValueError("A header of the request to the engine holds a line end.")
     return "\r\n".join([*lines, "", ""]).encode()
+
+
+def is_missing_path(status: int, body: bytes) -> bool:
+    """Whether the engine does not have the path, or has it for other kinds of models."""
+    message, _param = read_error_body(body)
+    if status == 404 and (not message or message.strip().lower() in NO_PATH_MESSAGES):
+        return True
+    return status in {400, 404, 501} and _no_such_api.fullmatch(message) is not None
 
 
 def error_from_answer(status: int, body: bytes) -> GatewayError:

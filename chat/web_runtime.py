@@ -44,6 +44,7 @@ from gateway.locks import lock_folder
 from gateway.request_id import current_request_id
 from modelops.serving.candidates import CandidateWatch
 from modelops.serving.live import LiveBoard
+from modelops.serving.model_tasks import ModelTask
 
 log = structlog.get_logger()
 
@@ -73,6 +74,8 @@ class WebRuntime:
     recorder: Recorder
     turns: TurnRecorder
     registry: Registry
+    responses: Registry
+    """Stored responses of OpenAI's API that are running here."""
     cancellation: Cancellation
     feeds: AnswerFeeds
     model_events: ModelEvents
@@ -110,15 +113,20 @@ class WebRuntime:
     async def _watch_candidates(self) -> None:
         await self.candidates.watch(on_change=self.presence.announce)
 
-    async def switch_to(self, profile: str, principal: Principal, request: Request) -> None:
-        """Request a switch of the default slot, and refresh the board. Raises GatewayError."""
+    async def switch_to(
+        self, profile: str, principal: Principal, request: Request, tasks: frozenset[ModelTask]
+    ) -> None:
+        """Request a switch of the default slot, and refresh the board. Raises GatewayError.
+
+        `tasks` are those of which the request needs one.
+        """
         caller = ChatCaller(
             principal.user_id,
             principal.username,
             address=self.request_admission.address_of(request),
             request_id=current_request_id.get(),
         )
-        await self.worker.submit(request_switches, ChatSwitchRequest(profile, caller))
+        await self.worker.submit(request_switches, ChatSwitchRequest(profile, caller, tasks))
         await self.board.refresh()
 
     async def _save_running(self) -> None:
@@ -127,6 +135,8 @@ class WebRuntime:
             await self.recorder.checkpoint(running)
             # A published stop may get lost; the row is authoritative.
             await self.cancellation.catch_up()
+        else:
+            await self.cancellation.stop_ended_responses()
         await self.cancellation.stop_removed()
 
     async def _follow_limits(self) -> None:
@@ -164,6 +174,7 @@ class WebRuntime:
         try:
             async with asyncio.timeout(STOP_TIMEOUT_S):
                 await self.registry.emptied()
+                await self.responses.emptied()
                 await self.recorder.settled()
                 await self.limiter.settled()
                 await self.usage.flush(self.worker)
@@ -206,6 +217,7 @@ def _build_runtime(config: GatewayConfig) -> WebRuntime:
     candidates = CandidateWatch(board)
     presence = PresenceKeeper(board_worker, candidates)
     registry = Registry()
+    responses = Registry()
     recorder = Recorder(worker, lease_s=config.message_lease_s)
     batch = RedisBatch(redis) if redis else None
     authenticator = Authenticator(worker, open_stamps(batch))
@@ -230,7 +242,8 @@ def _build_runtime(config: GatewayConfig) -> WebRuntime:
         recorder=recorder,
         turns=TurnRecorder(worker, engine, account_bytes=config.max_account_bytes),
         registry=registry,
-        cancellation=Cancellation(registry=registry, recorder=recorder, redis=redis),
+        responses=responses,
+        cancellation=Cancellation(registry=registry, responses=responses, recorder=recorder, redis=redis),
         feeds=make_feeds(config, worker, registry, redis),
         model_events=ModelEvents(board_worker),
         titles=TitleWriter(config, board, engine_admission, engine, worker=worker, usage=usage),

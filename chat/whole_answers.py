@@ -29,6 +29,8 @@ class Completion(NamedTuple):
     body: bytes
     usage: Usage | None
     is_unfinished: bool
+    text: str = ""
+    """What was said, of an answer that may come without a count of tokens."""
 
 
 class _Choice(msgspec.Struct):
@@ -40,6 +42,19 @@ class _Body(msgspec.Struct):
     """Unset in what is no completion, such as embeddings."""
     usage: Usage | None = None
     error: Any = None
+    object: Any = None
+    message: Any = None
+    detail: Any = None
+
+    @property
+    def is_other(self) -> bool:
+        """Whether this is what a path answers that generates nothing, and no error in its place."""
+        return (
+            self.choices is msgspec.UNSET
+            and self.object != "error"
+            and self.message is None
+            and self.detail is None
+        )
 
 
 _decode_body = msgspec.json.Decoder(_Body).decode
@@ -54,6 +69,8 @@ def read_completion(body: bytes) -> Completion:
         read = _decode_body(body)
     except NOT_JSON:
         return _read_odd_completion(null_constants(body.removeprefix(BYTE_ORDER_MARK)))
+    if not read.error and read.is_other:
+        return Completion(body, read.usage, is_unfinished=False)
     if read.error or not read.choices:
         return _read_odd_completion(body)
     return Completion(body, read.usage, _is_unfinished([choice.finish_reason for choice in read.choices]))

@@ -9,7 +9,7 @@ from functools import partial
 from django.core.files.storage import default_storage
 from django.db import transaction
 
-from conversations.models import Conversation, Folder, SavedPrompt, SharedLink, StoredFile
+from conversations.models import Conversation, Folder, SavedPrompt, SharedLink, StoredFile, StoredResponse
 from conversations.portability.exporting import list_entries
 from conversations.portability.selection import Selection
 from conversations.removal import remove_conversations
@@ -20,6 +20,7 @@ BATCH_CONVERSATIONS = 100
 
 FOLDERS = ("id", "name", "created_at")
 PROMPTS = ("id", "title", "content", "is_shared", "created_at", "updated_at")
+RESPONSES = ("id", "previous_id", "status", "model", "input", "answer", "created_at", "expires_at")
 LINKS = ("id", "conversation_id", "head_id", "created_at", "expires_at")
 
 
@@ -32,6 +33,7 @@ class ConversationData:
         yield from list_entries(Selection(owner_id=user_id, is_complete=True))
         yield rows_entry("folders.json", Folder.objects.filter(owner=user_id), FOLDERS)
         yield rows_entry("prompts.json", SavedPrompt.objects.filter(owner=user_id), PROMPTS)
+        yield rows_entry("responses.json", StoredResponse.objects.filter(owner=user_id), RESPONSES)
         yield rows_entry("shared_links.json", SharedLink.objects.filter(owner=user_id), LINKS)
 
     @staticmethod
@@ -45,6 +47,7 @@ class ConversationData:
         for start in range(0, len(ids), BATCH_CONVERSATIONS):
             remove_conversations(ids[start : start + BATCH_CONVERSATIONS])
         SavedPrompt.objects.filter(owner=user_id).delete()
+        StoredResponse.objects.filter(owner=user_id).delete()
         Folder.objects.filter(owner=user_id).delete()
         StoredFile.objects.filter(owner=user_id).delete()
         transaction.on_commit(partial(_remove_bytes, [file.storage_name for file in files]))

@@ -1,4 +1,4 @@
-"""What is removed for good: deleted conversations, those that no rule keeps, files that nothing uses.
+"""What is removed for good: deleted conversations, what no rule keeps, files that nothing uses.
 
 A run is bounded in memory, and in each of its transactions, however much there is.
 """
@@ -15,7 +15,13 @@ from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 
 from conversations.files.purging import find_unused_files, purge_lost_bytes
 from conversations.files.storing import remove_files
-from conversations.models import Conversation, Message, MessageStatus, RetentionRule
+from conversations.models import (
+    Conversation,
+    Message,
+    MessageStatus,
+    RetentionRule,
+    StoredResponse,
+)
 from conversations.removal import remove_conversations
 from gateway.audit import record_change
 from gateway.conf import get_config
@@ -24,6 +30,7 @@ from gateway.wording import fill_in
 MOST_CONVERSATIONS = 100
 MOST_MESSAGES = 10_000
 """Of one transaction; a conversation that has more is one by itself."""
+MOST_RESPONSES = 500
 LOST_BYTES_AGE = timedelta(days=1)
 """An upload writes its bytes before its row, and takes less than that."""
 
@@ -52,6 +59,8 @@ class Purge:
     removed: Sequence[Removed]
     files: int
     file_bytes: int
+    responses: int
+    """Stored ones of `/v1/responses`."""
     lost_files: int
     """Without a row: of accounts that are gone, and of uploads that broke."""
 
@@ -74,11 +83,27 @@ def purge(now: datetime, *, is_dry_run: bool) -> Purge:
     for unused in find_unused_files(unused_since, kept):
         files += len(unused) if is_dry_run else remove_files(unused, unused_since=unused_since)
         file_bytes += sum(file.size_bytes for file in unused)
+    responses = _purge_responses(now, is_dry_run=is_dry_run)
     lost_files = purge_lost_bytes(before=now - LOST_BYTES_AGE, is_dry_run=is_dry_run)
-    done = Purge(removed=removed, files=files, file_bytes=file_bytes, lost_files=lost_files)
+    done = Purge(
+        removed=removed, files=files, file_bytes=file_bytes, responses=responses, lost_files=lost_files
+    )
     if not is_dry_run:
         _record(done)
     return done
+
+
+def _purge_responses(now: datetime, *, is_dry_run: bool) -> int:
+    """Remove responses that have expired, and those that no rule keeps; returns how many."""
+    due = Q(expires_at__lt=now)
+    for rule in RetentionRule.objects.all():
+        due |= Q(owner__role=rule.role, created_at__lt=now - timedelta(days=rule.days))
+    if is_dry_run:
+        return StoredResponse.objects.filter(due).count()
+    removed = 0
+    while ids := list(StoredResponse.objects.filter(due).values_list("pk", flat=True)[:MOST_RESPONSES]):
+        removed += StoredResponse.objects.filter(pk__in=ids).delete()[0]
+    return removed
 
 
 def read_policies(now: datetime) -> list[Policy]:
@@ -145,6 +170,7 @@ def _record(done: Purge) -> None:
         changes={
             "conversations": {each.policy: each.conversations for each in done.removed},
             "messages": sum(each.messages for each in done.removed),
+            "responses": done.responses,
             "files": done.files + done.lost_files,
         },
     )

@@ -8,7 +8,14 @@ from collections.abc import Sequence
 from django.db.models import Count, F, Sum, TextField
 from django.db.models.functions import Cast
 
-from conversations.models import ROW_BYTES, Conversation, Message, OctetLength, StoredFile
+from conversations.models import (
+    ROW_BYTES,
+    Conversation,
+    Message,
+    OctetLength,
+    StoredFile,
+    StoredResponse,
+)
 from gateway.errors import StorageFull
 from gateway.wording import fill_in
 
@@ -21,11 +28,13 @@ def sum_stored_bytes(items: Sequence[uuid.UUID]) -> list[int]:
     # Of few messages, by an index of their own: calls are no part of `size_bytes`.
     calls = messages.filter(tool_calls__isnull=False)
     files = StoredFile.objects.filter(owner_id__in=owners).order_by().values_list("owner_id")
+    responses = StoredResponse.objects.filter(owner_id__in=owners).order_by().values_list("owner_id")
     stored: dict[uuid.UUID, int] = dict.fromkeys(owners, 0)
     for owner, texts, rows in (
         *messages.annotate(texts=Sum("size_bytes"), rows=Count("pk")),
         *conversations.annotate(texts=Sum(OctetLength("system_prompt")), rows=Count("pk")),
         *calls.annotate(texts=Sum(OctetLength(Cast("tool_calls", TextField()))), rows=Count("pk") * 0),
+        *responses.annotate(texts=Sum("size_bytes"), rows=Count("pk")),
         *files.annotate(texts=Sum(F("size_bytes") + F("text_bytes")), rows=Count("pk")),
     ):
         stored[owner] += texts + ROW_BYTES * rows

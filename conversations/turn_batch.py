@@ -113,7 +113,7 @@ class TurnBatch:
                 "The conversation of this client_message_id was deleted.", param="client_message_id"
             )
         if asked.answer_status == MessageStatus.STREAMING:
-            raise IdempotencyInProgress
+            raise _being_answered(asked)
         if (answered := replay(asked, self._replays)) is not None:
             return answered
         if place.is_busy:
@@ -268,3 +268,10 @@ class TurnBatch:
     def write(self) -> set[uuid.UUID]:
         """Store it all; see `write_turns`."""
         return write_turns(self._rows)
+
+
+def _being_answered(asked: AskedMessage) -> GatewayError:
+    """With where the answer comes in, so that the client can follow it."""
+    place = {"conversation_id": str(asked.conversation_id), "message_id": str(asked.answer_id)}
+    headers = {f"x-{name.replace('_', '-')}": value for name, value in place.items()}
+    return IdempotencyInProgress(details=place).with_headers(headers)

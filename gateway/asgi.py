@@ -30,6 +30,7 @@ from gateway.conf import GatewayConfig, get_config  # noqa: E402
 from gateway.database.bounds import bound_queries  # noqa: E402
 from gateway.desk_plane import DeskPlane, build_socket_router  # noqa: E402
 from gateway.desk_runtime import stop_desk_runtime  # noqa: E402
+from gateway.envelopes import is_anthropic  # noqa: E402
 from gateway.errors import GatewayError  # noqa: E402
 from gateway.http import (  # noqa: E402
     bounded_receive,
@@ -50,10 +51,12 @@ PROBES = frozenset({"/health", "/health/ready", "/metrics"})
 
 EXPOSED_HEADERS = [
     "x-request-id",
+    "request-id",
     "x-conversation-id",
     "x-message-id",
     "x-omitted-messages",
     "retry-after",
+    "retry-after-ms",
     "x-ratelimit-limit-requests",
     "x-ratelimit-remaining-requests",
     "x-ratelimit-reset-requests",
@@ -85,6 +88,8 @@ class GatewayApplication:
         is_chat = is_chat_path(scope["path"], scope["method"])
         own_headers = self._chat_headers if is_chat else self._page_headers
         own_headers = [*own_headers, (b"x-request-id", request_id.encode())]
+        if is_anthropic(scope["path"]):
+            own_headers.append((b"request-id", request_id.encode()))
         status = 0
 
         async def send_with_id(message: Message) -> None:
@@ -98,17 +103,20 @@ class GatewayApplication:
         try:
             check_host(scope, self._config.hosts)
             check_encoding(scope)
-            async with self._body_bounds.hold(scope) as max_bytes:
-                bounded = bounded_receive(
-                    scope, receive, max_bytes=max_bytes, timeout_s=self._config.body_timeout_s
-                )
+            async with self._body_bounds.hold(scope) as bound:
+                bounded = bounded_receive(scope, receive, bound=bound, timeout_s=self._config.body_timeout_s)
                 await plane(scope, bounded, send_with_id)
         except GatewayError as exc:
             if status:
                 raise
             if not is_chat:
                 own_headers += page_headers()
-            await send_error(send_with_id, exc, accept_language=header_value(scope, b"accept-language"))
+            await send_error(
+                send_with_id,
+                exc,
+                path=scope["path"],
+                accept_language=header_value(scope, b"accept-language"),
+            )
         finally:
             is_probe = scope["path"] in PROBES and status < 400
             (log.debug if is_probe else log.info)(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+from typing import Any
 
 import msgspec
 
@@ -22,6 +24,19 @@ def not_json_message(body: bytes, problem: Exception) -> str:
     if body.startswith(BYTE_ORDER_MARKS):
         return "The body begins with a byte order mark (BOM). Send JSON as UTF-8 without one."
     return f"The body is not valid JSON: {problem}"
+
+
+def decode_json(body: bytes) -> Any:
+    """JSON in UTF-8, or with a byte order mark in whatever encoding that names, as RFC 8259 lets parsers do.
+
+    Raises one of NOT_JSON.
+    """
+    try:
+        return msgspec.json.decode(body)
+    except NOT_JSON:
+        if not body.startswith(BYTE_ORDER_MARKS):
+            raise
+        return msgspec.json.decode(body.decode(json.detect_encoding(body)))
 
 
 def holds_nul(body: bytes) -> bool:

@@ -54,6 +54,13 @@ class ConversationConfig:
         "How long a file is kept that no message refers to; then `purge_conversations` removes it.",
         whole_number(1, 3650),
     )
+    stored_response_days: int = setting(
+        "STORED_RESPONSE_DAYS",
+        30,
+        "How long responses of `/v1/responses` are kept that were stored; 0 stores none. "
+        "`purge_conversations` removes them.",
+        whole_number(0, 3650),
+    )
     resume_buffer_bytes: int = setting(
         "RESUME_BUFFER_BYTES",
         4 * 2**20,

@@ -73,6 +73,12 @@ class EngineConfig:
         "The Docker engine; empty: its socket on this machine.",
         url_with_scheme("unix", "tcp", "ssh"),
     )
+    trust_remote_code_repositories: tuple[str, ...] = setting(
+        "TRUST_REMOTE_CODE_REPOSITORIES",
+        (),
+        "Repositories whose own code engines may run (a profile's trust_remote_code), comma-separated.",
+        parse_names,
+    )
     engine_images: tuple[str, ...] = setting(
         "ENGINE_IMAGES",
         ("vllm/vllm-openai:*", "vllm-chat-gateway:*"),

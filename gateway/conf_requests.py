@@ -20,14 +20,44 @@ class RequestConfig:
         "Largest max_tokens that a request may name; without one the model's context is the bound.",
         whole_number(1),
     )
+    max_engine_body_bytes: int = setting(
+        "MAX_ENGINE_BODY_BYTES",
+        32 * 2**20,
+        "Largest body on `/v1` that comes with a good credential: an image of 20 MB takes 28 MB of JSON. At "
+        "least MAX_BODY_BYTES.",
+        whole_number(1024, 2**30),
+    )
+    max_large_bodies: int = setting(
+        "MAX_LARGE_BODIES",
+        4,
+        "Bodies on `/v1` above MAX_BODY_BYTES that one process holds at a time, each about three times in "
+        "memory; one account has half of them at most.",
+        whole_number(1),
+    )
     max_sequences: int = setting(
         "MAX_SEQUENCES",
-        16,
+        256,
         "Answers that one request may have generated: `n` times the prompts of a batch.",
         whole_number(1),
     )
+    max_inputs: int = setting(
+        "MAX_INPUTS",
+        2048,
+        "Texts, documents or chats that one request may have embedded, scored or classified.",
+        whole_number(1),
+    )
+    max_audio_bytes: int = setting(
+        "MAX_AUDIO_BYTES",
+        25 * 2**20,
+        "Largest file that may be transcribed or translated. vLLM has a bound of its own "
+        "(VLLM_MAX_AUDIO_CLIP_FILESIZE_MB, 25).",
+        whole_number(1024, 2**30),
+    )
     max_stop_sequences: int = setting(
-        "MAX_STOP_SEQUENCES", 16, "Entries of `stop` and the like in one request.", whole_number(1)
+        "MAX_STOP_SEQUENCES",
+        128,
+        "Entries of `stop`, `stop_token_ids`, `bad_words` and `logprob_token_ids` in one request.",
+        whole_number(1),
     )
     max_token_ids: int = setting(
         "MAX_TOKEN_IDS",

@@ -131,6 +131,13 @@ class ModelNotFound(NotFound):
     default_message = "There is no such model."
 
 
+class TaskNotSupported(NotFound):
+    """OpenAI's API answers 404, too, where a model is asked for at the path of another kind of model."""
+
+    code = "task_not_supported"
+    default_message = "The model does not do what this path is for."
+
+
 class MethodNotAllowed(GatewayError):
     status = 405
     type = "invalid_request_error"
@@ -167,6 +174,8 @@ class VersionConflict(Conflict):
 
 
 class IdempotencyInProgress(Conflict):
+    """`conversation_id` and `message_id` stand beside the error where known: where the answer comes in."""
+
     code = "idempotency_in_progress"
     default_message = "The first request with this client_message_id is still being answered."
 
@@ -256,6 +265,19 @@ class ConcurrencyLimitExceeded(RateLimitExceeded):
     code = "concurrency_limit_exceeded"
     retry_after_s = 2
     default_message = "Too many answers at a time."
+
+    def __init__(
+        self,
+        message: str | None = None,
+        *,
+        retry_after_s: float | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        """`retry_after_s` where it is known when there is room; each refused request gets another time."""
+        if retry_after_s is not None:
+            # OpenAI's SDKs prefer it: whole seconds would have whoever was refused come back in groups.
+            headers = {"retry-after-ms": str(math.ceil(retry_after_s * 1000)), **(headers or {})}
+        super().__init__(message, retry_after_s=retry_after_s, headers=headers)
 
 
 class InsufficientQuota(RateLimitExceeded):

@@ -26,6 +26,8 @@ OWN_ENGINE_PATIENCE_S = 60.0
 OTHER_ENGINE_PATIENCE_S = 8.0
 """An engine that somebody else starts may be away for long: the gateway is of use meanwhile."""
 PRINTED_TOKEN_LIFE = timedelta(hours=1)
+PRINTED_BY = "make-run"
+"""Of its session, where people look at theirs."""
 
 LABEL_COLUMNS = 6
 READ_ANSWER = (
@@ -93,7 +95,7 @@ def describe_start(started: Started, config: GatewayConfig, *, log_path: Path) -
 
 def describe_curl(url: str, user: User) -> str:
     """A line that chats when it is pasted, and prints the answer's text."""
-    token = issue_passing_token(user, life=PRINTED_TOKEN_LIFE)
+    token = issue_passing_token(user, life=PRINTED_TOKEN_LIFE, client=PRINTED_BY)
     body = '{"content": "Hello! What are you?", "stream": false}'
     call = f"curl -s {url}/api/chat -H 'Authorization: Bearer {token}' -d '{body}'"
     return f"{call} | python3 -c '{READ_ANSWER}'"

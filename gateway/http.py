@@ -5,22 +5,22 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import lru_cache
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import msgspec
 from django.http.request import split_domain_port, validate_host
 from starlette.types import Message, Receive, Scope, Send
 
 from gateway.caller_language import translator_for
+from gateway.envelopes import envelope_for
 from gateway.errors import (
     GatewayError,
     InvalidRequest,
     RequestTooLarge,
     UnsupportedMediaType,
     status_of,
-    to_envelope,
 )
 from gateway.wording import fill_in
 
@@ -30,7 +30,18 @@ SLOWEST_BODY_BYTES_PER_S = 16 * 1024
 SHORT_WAY = "gateway.short_way"
 """Where a scope may hold a `ShortWay`, which `gateway.server_protocol` puts there."""
 
+OWN_API_PREFIX = "/api/"
+"""Of the paths that are the gateway's own and no other maker's: they keep their exact form."""
+
 JSON_CONTENT_TYPE = (b"content-type", b"application/json")
+
+
+class BodyBound(NamedTuple):
+    max_bytes: int
+    setting: str = "MAX_BODY_BYTES"
+    """Which it comes from, for the message of a refusal."""
+    grow: Callable[[], Awaitable[BodyBound]] | None = None
+    """Asks for a larger one, where that is known only when the body has come: chunks say no length."""
 
 
 class ShortWay(Protocol):
@@ -86,22 +97,27 @@ def tidy_path(path: str) -> str:
     return re.sub("/{2,}", "/", path).rstrip("/") or "/"
 
 
-def bounded_receive(scope: Scope, receive: Receive, *, max_bytes: int, timeout_s: float) -> Receive:
-    """A `receive` whose body ends in RequestTooLarge past `max_bytes` and in InvalidRequest when it stalls.
+def declared_bytes(scope: Scope) -> int | None:
+    """The length that the request gives its body; None for one that comes in chunks."""
+    declared = header_value(scope, b"content-length")
+    return int(declared) if declared is not None and declared.isdigit() else None
+
+
+def bounded_receive(scope: Scope, receive: Receive, *, bound: BodyBound, timeout_s: float) -> Receive:
+    """A `receive` whose body ends in RequestTooLarge past `bound` and in InvalidRequest when it stalls.
 
     Content-Length is checked before the first byte is read; a chunked body is counted as it comes. Each
     piece has `timeout_s`, and all of them together that and what SLOWEST_BODY_BYTES_PER_S takes for them.
     Once the body is complete, waiting (for the disconnect) is unbounded.
     """
-    declared = header_value(scope, b"content-length")
-    if declared is not None and declared.isdigit() and int(declared) > max_bytes:
-        raise _body_too_large(max_bytes)
+    if (declared_bytes(scope) or 0) > bound.max_bytes:
+        raise _body_too_large(bound)
     received = 0
     started: float | None = None
     is_complete = False
 
     async def receive_bounded() -> Message:
-        nonlocal received, started, is_complete
+        nonlocal bound, received, started, is_complete
         if is_complete:
             return await receive()
         if started is None:
@@ -117,16 +133,24 @@ def bounded_receive(scope: Scope, receive: Receive, *, max_bytes: int, timeout_s
                 fill_in("The request body stalled for {seconds} seconds.", seconds=f"{timeout_s:g}")
             ) from exc
         received += len(message.get("body", b""))
-        if received > max_bytes:
-            raise _body_too_large(max_bytes)
+        if received > bound.max_bytes and bound.grow is not None:
+            bound = await bound.grow()
+        if received > bound.max_bytes:
+            raise _body_too_large(bound)
         is_complete = not message.get("more_body", False)
         return message
 
     return receive_bounded
 
 
-def _body_too_large(max_bytes: int) -> RequestTooLarge:
-    return RequestTooLarge(fill_in("The request body is larger than {max_bytes} bytes.", max_bytes=max_bytes))
+def _body_too_large(bound: BodyBound) -> RequestTooLarge:
+    return RequestTooLarge(
+        fill_in(
+            "The request body is larger than the {max_bytes} bytes that {setting} allows.",
+            max_bytes=bound.max_bytes,
+            setting=bound.setting,
+        )
+    )
 
 
 async def send_json(
@@ -147,6 +171,8 @@ async def send_json(
     await send({"type": "http.response.body", "body": body})
 
 
-async def send_error(send: Send, error: GatewayError, *, accept_language: str | None = None) -> None:
-    envelope = to_envelope(error, translator_for(accept_language))
+async def send_error(
+    send: Send, error: GatewayError, *, path: str = "", accept_language: str | None = None
+) -> None:
+    envelope = envelope_for(path, error, translator_for(accept_language))
     await send_json(send, status_of(error), envelope, error.headers)

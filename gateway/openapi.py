@@ -25,6 +25,9 @@ ERROR_RESPONSE = {
     "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}},
 }
 
+KEY_HEADERS = ("x-api-key", "api-key")
+"""In which `/v1` takes a credential, too (`accounts.credential_headers`)."""
+
 PASSWORD = {"type": "string", "minLength": 1, "maxLength": 1024, "writeOnly": True}
 BODIES_OF_DELETE = {
     "/api/auth/me": {
@@ -41,6 +44,9 @@ def add_gateway_conventions(result: dict[str, Any], **_options: Any) -> dict[str
     """A drf-spectacular hook: the envelope as every operation's failure, a credential as its default."""
     result.setdefault("components", {}).setdefault("schemas", {})["Error"] = ERROR_SCHEMA
     result["security"] = [{"bearer": []}]
+    result["components"].setdefault("securitySchemes", {}).update(
+        {name: {"type": "apiKey", "in": "header", "name": name} for name in KEY_HEADERS}
+    )
     for operations in result["paths"].values():
         for operation in operations.values():
             operation["responses"].setdefault("default", ERROR_RESPONSE)

@@ -56,7 +56,7 @@ INSTALLED_APPS = [
     "django_prometheus",
     "rest_framework",
     "drf_spectacular",
-    "drf_spectacular_sidecar",
+    *(["drf_spectacular_sidecar"] if CONFIG.debug else []),  # for /docs
     "accounts",
     "conversations",
     "modelops",
@@ -229,7 +229,11 @@ FILE_UPLOAD_PERMISSIONS = 0o600
 FILE_UPLOAD_DIRECTORY_PERMISSIONS = 0o700
 STORAGES: dict[str, dict[str, Any]] = {
     "default": {"BACKEND": CONFIG.file_storage, "OPTIONS": json.loads(CONFIG.file_storage_options)},
-    "staticfiles": {"BACKEND": "gateway.static_files.VersionedStaticFilesStorage"},
+    "staticfiles": {
+        "BACKEND": "gateway.static_files.VersionedStaticFilesStorage",
+        # Collected by whoever builds the image, and served by another user.
+        "OPTIONS": {"file_permissions_mode": 0o644, "directory_permissions_mode": 0o755},
+    },
 }
 
 # `gateway.asgi` bounds bodies on both planes before Django reads them.

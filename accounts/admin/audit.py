@@ -7,14 +7,16 @@ from typing import Any
 
 from django.contrib import admin
 from django.contrib.admin.options import IncorrectLookupParameters
+from django.contrib.admin.utils import unquote
 from django.db.models import Q, QuerySet
-from django.http import HttpRequest, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.urls import path, reverse
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy
 
-from accounts.audit_words import say_action, say_changes
+from accounts.audit_words import list_changes, name_target, say_action, say_changes
 from accounts.models import AuditEvent
 from gateway.admin_lists import TypedFilter, UncountedAdmin, typed
 from gateway.audit import ReadOnlyAdmin
@@ -86,6 +88,11 @@ class AuditEventAdmin(UncountedAdmin, ReadOnlyAdmin):
         typed("target_type", title=gettext_lazy("kind of target")),
         "via",
     ]
+    fields = [
+        *("when", "last_at", "repeats", "actor_name", "actor_id", "via", "what", "target", "target_id"),
+        *("all_changes", "address", "request_id"),
+    ]
+    readonly_fields = ["when", "what", "target", "all_changes"]
     ordering = ["-at", "-pk"]
     """Not by the id alone: that of a failed log-in tells the hour only."""
 
@@ -115,9 +122,26 @@ class AuditEventAdmin(UncountedAdmin, ReadOnlyAdmin):
 
     @admin.display(description=gettext_lazy("what it was about"))
     def target(self, event: AuditEvent) -> str:
-        shown = event.target_label or event.target_id or event.target_type
+        shown = name_target(event)
         page = _page_of(event)
         return format_html('<a href="{}">{}</a>', page, shown) if page else shown
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        """With the event in words as its heading."""
+        event = self.get_object(request, unquote(object_id))
+        heading = {"subtitle": f"{say_action(event.action)}: {name_target(event)}"} if event else {}
+        return super().change_view(request, object_id, form_url, {**heading, **(extra_context or {})})
+
+    @admin.display(description=gettext_lazy("changes"))
+    def all_changes(self, event: AuditEvent) -> SafeString:
+        lines = list_changes(event) or [("–", "")]
+        return format_html_join("", "<div>{} {}</div>", ((name, said) for name, said in lines))
 
     @admin.display(description=gettext_lazy("changes"), empty_value="")
     def short_changes(self, event: AuditEvent) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 from django.contrib import admin, messages
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
+from django.template.loader import render_to_string
 from django.utils import timezone
 from django.utils.translation import gettext, gettext_lazy
 
@@ -37,7 +38,16 @@ class WorkingFilter(admin.SimpleListFilter):
 
 @admin.register(ApiKey)
 class ApiKeyAdmin(UncountedAdmin, ReadOnlyAdmin):
-    list_display = ["name", "shown_prefix", "user", "scope_names", "created_at", "last_used_at", "ends_at"]
+    list_display = [
+        "name",
+        "shown_prefix",
+        "user",
+        "scope_names",
+        "created_at",
+        "last_used_at",
+        "ends_at",
+        "revoking",
+    ]
     list_filter = [WorkingFilter]
     list_select_related = ["user"]
     search_fields = ["name", "prefix", "user__username", "user__email"]
@@ -59,6 +69,14 @@ class ApiKeyAdmin(UncountedAdmin, ReadOnlyAdmin):
     @admin.display(description="ends")
     def ends_at(self, key: ApiKey) -> Any:
         return key.ends_at
+
+    @admin.display(description=gettext_lazy("revoke"))
+    def revoking(self, key: ApiKey) -> str:
+        """A button that asks first; nothing for a key that has ended."""
+        ends_at = key.ends_at
+        if key.revoked_at is not None or (ends_at is not None and ends_at <= timezone.now()):
+            return "–"
+        return render_to_string("admin/accounts/apikey/revoke_cell.html", {"key": key})
 
     @admin.action(description="Revoke the selected API keys")
     def revoke(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> None:

@@ -7,11 +7,13 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.translation import gettext
 
 from accounts.admin.base import admin_origin
 from accounts.limits.rows import delete_limit, save_limit
 from accounts.models import Limit
 from gateway.admin_lists import DeclaredFilters
+from gateway.wording import say
 
 
 @admin.register(Limit)
@@ -28,11 +30,11 @@ class LimitAdmin(DeclaredFilters):
 
     @admin.display(description="whom")
     def target(self, limit: Limit) -> str:
-        return limit.target
+        return say(limit.target, gettext)
 
     @admin.display(description="how much", ordering="value")
     def amount(self, limit: Limit) -> str:
-        return limit.amount
+        return say(limit.amount, gettext)
 
     def save_model(self, request: HttpRequest, obj: Limit, form: Any, change: bool) -> None:
         save_limit(limit=obj, origin=admin_origin(request))

@@ -89,6 +89,8 @@ def revoke_key(pages: UserPages, request: HttpRequest, user_id: uuid.UUID, key_i
         pages.message_user(request, text.format(key=key), messages.SUCCESS)
     else:
         pages.message_user(request, gettext("This key was revoked before."), messages.INFO)
+    if request.POST.get("back") == "list":
+        return HttpResponseRedirect(reverse("admin:accounts_apikey_changelist"))
     return _back_to(user, "keys")
 
 

@@ -6,16 +6,19 @@ import asyncio
 import itertools
 import secrets
 import time
+from collections.abc import Callable
 
 import structlog
 
 from accounts.client_address import address_bucket
+from accounts.limits.retry_times import RetryTimes
 from accounts.limits.rows import Mark, default_allowances, load_limits
 from accounts.limits.rules import (
     Allowance,
     Caller,
     Count,
     LimitBook,
+    Rule,
     Rules,
     address_rule,
     rate_headers,
@@ -67,6 +70,7 @@ class Limiter:
         self._read_at = -READ_ALL_EVERY_S
         self._ids = map(f"{secrets.token_hex(8)}-{{}}".format, itertools.count())
         self._held: dict[str, AnswerLease] = {}
+        self._retry_times = RetryTimes()
         self._settling: set[asyncio.Future[None]] = set()
 
     async def admit_generation(self, caller: Caller) -> Admission:
@@ -75,7 +79,8 @@ class Limiter:
         The caller of this method has to end the admission. Raises RateLimitExceeded, InsufficientQuota,
         ConcurrencyLimitExceeded or DependencyUnavailable.
         """
-        lease, counts = await self._acquire(self.book.rules_for(caller))
+        lease, counts = await self._acquire(self.book.rules_for(caller), self._retry_times.next_wait)
+        self._retry_times.note_start(lease)
         return Admission(self, caller, lease, rate_headers(counts))
 
     async def admit_call(self, rules: Rules) -> Admission:
@@ -83,7 +88,9 @@ class Limiter:
         lease, _counts = await self._acquire(rules)
         return Admission(self, None, lease, {})
 
-    async def _acquire(self, rules: Rules) -> tuple[AnswerLease, tuple[Count, ...]]:
+    async def _acquire(
+        self, rules: Rules, find_wait: Callable[[Rule], float] | None = None
+    ) -> tuple[AnswerLease, tuple[Count, ...]]:
         lease = AnswerLease(next(self._ids), rules)
         if not rules:
             return lease, ()
@@ -92,7 +99,7 @@ class Limiter:
         except asyncio.CancelledError:
             self._settle(lease, 0)  # the store may have admitted it all the same
             raise
-        if (refusal := refusal_of(decision)) is not None:
+        if (refusal := refusal_of(decision, find_wait)) is not None:
             raise refusal
         if lease.rules[-1].kind is LimitKind.STREAMS:
             self._held[lease.id] = lease
@@ -110,6 +117,7 @@ class Limiter:
         """Release the lease and count what was used. Called by `Admission.end`, once."""
         self._held.pop(admission.lease.id, None)
         if caller is not None:
+            self._retry_times.note_end(admission.lease)
             self._usage.note(caller.user_id, caller.key_id, spent)
         self._settle(admission.lease, spent.tokens)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import ipaddress
 import math
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
@@ -227,8 +227,13 @@ def duration(wait_s: float) -> str:
     return f"{minutes}m{seconds}s" if minutes else f"{seconds}s"
 
 
-def refusal_of(decision: Decision) -> RateLimitExceeded | None:
-    """The error of a request that was refused; None for one that was admitted."""
+def refusal_of(
+    decision: Decision, find_wait: Callable[[Rule], float] | None = None
+) -> RateLimitExceeded | None:
+    """The error of a request that was refused; None for one that was admitted.
+
+    `find_wait` says in how many seconds there may be room among the answers at a time.
+    """
     count = decision.refused
     if count is None:
         return None
@@ -237,6 +242,7 @@ def refusal_of(decision: Decision) -> RateLimitExceeded | None:
         case LimitKind.STREAMS:
             return ConcurrencyLimitExceeded(
                 fill_in("No more than {limit} {what} at a time.", limit=rule.value, what=rule.what),
+                retry_after_s=find_wait(rule) if find_wait is not None else None,
                 headers=headers,
             )
         case LimitKind.TOKENS:

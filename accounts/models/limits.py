@@ -13,6 +13,7 @@ from django.db.models import Q
 from accounts.models.keys import ApiKey
 from accounts.models.users import Role
 from gateway.ids import new_id
+from gateway.wording import fill_in, fill_text
 
 MAX_LIMIT = 10**12
 MAX_WINDOW_S = 31 * 86_400
@@ -157,7 +158,12 @@ class Limit(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.get_kind_display()} of {self.target}: {self.amount}"
+        return fill_in(
+            "{kind} of {target}: {amount}",
+            kind=fill_text(LimitKind(self.kind).label, {}),
+            target=self.target,
+            amount=self.amount,
+        )
 
     def clean(self) -> None:
         """One form of a network, so that it is found once, and met by the addresses that clients have."""
@@ -170,18 +176,20 @@ class Limit(models.Model):
         """Whom it limits, in words."""
         match self.subject:
             case LimitSubject.ROLE:
-                return f"the role {self.role}"
+                return fill_in("the role {role}", role=self.role)
             case LimitSubject.USER:
                 return str(self.user)
             case LimitSubject.KEY:
-                return f"the key {self.api_key}"
+                return fill_in("the key {key}", key=self.api_key)
             case LimitSubject.ADDRESS:
-                return self.network or "every address"
-        return "everybody"
+                return self.network or fill_in("every address")
+        return fill_in("everybody")
 
     @property
     def amount(self) -> str:
         """How much, in words."""
         if not self.value:
-            return "no limit"
-        return f"{self.value}" if self.window_s is None else f"{self.value} in {self.window_s} s"
+            return fill_in("no limit")
+        if self.window_s is None:
+            return str(self.value)
+        return fill_in("{count} in {seconds} s", count=self.value, seconds=self.window_s)

@@ -7,6 +7,7 @@ from django.db import models
 from django.utils import timezone
 
 from gateway.ids import new_id
+from gateway.wording import fill_in
 
 MAX_USER_AGENT = 200
 
@@ -57,4 +58,5 @@ class Session(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.user_agent or 'unknown client'}, {self.created_at:%Y-%m-%d %H:%M}"
+        client = self.user_agent or fill_in("unknown client")
+        return fill_in("{client}, {at}", client=client, at=f"{self.created_at:%Y-%m-%d %H:%M}")

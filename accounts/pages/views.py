@@ -39,7 +39,10 @@ class SignInView(LoginView):
     redirect_authenticated_user = True
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        return super().get_context_data(may_register=get_config().registration, **kwargs)
+        is_deleted = "deleted" in self.request.GET
+        return super().get_context_data(
+            may_register=get_config().registration, is_deleted=is_deleted, **kwargs
+        )
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         form = self.get_form()

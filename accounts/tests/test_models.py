@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from io import StringIO
+
 import pytest
 from django.core.exceptions import ValidationError
+from django.core.management import call_command
 from django.db import IntegrityError
 from pytest_django import Settings
 
@@ -84,3 +87,18 @@ def test_seeding_with_a_password_sets_it_and_says_when_it_changed() -> None:
     ]
     demo = User.objects.get(username="demo")
     assert (demo.role, demo.check_password("two")) == (Role.ADMIN, True)
+
+
+def test_password_that_was_changed_since_can_be_left_as_it_is() -> None:
+    seed_user(username="admin", password="first", role=Role.ADMIN)
+
+    again = seed_user(username="admin", password="another", role=Role.ADMIN, keep_password=True)
+
+    assert not again.is_password_changed
+    assert User.objects.get(username="admin").check_password("first")
+
+
+def test_demo_account_is_left_out_where_asked() -> None:
+    call_command("seed_users", "--admin-only", stdout=StringIO())
+
+    assert [user.username for user in User.objects.all()] == ["admin"]

@@ -244,9 +244,23 @@ def test_token_outlives_its_account_in_vain() -> None:
 
 @pytest.mark.django_db
 def test_session_of_a_passing_token_ends_with_it() -> None:
-    token = issue_passing_token(User.objects.create(username="mina"), life=timedelta(hours=1))
+    user = User.objects.create(username="mina")
+    token = issue_passing_token(user, life=timedelta(hours=1), client="make-run")
 
     session = Session.objects.get()
     claims = AccessTokenVerifier().verify(token)
     assert session.expires_at - session.created_at == timedelta(hours=1)
     assert claims.expires_at == int(session.expires_at.timestamp())
+
+
+@pytest.mark.django_db
+def test_passing_tokens_of_one_client_share_a_session_that_is_named() -> None:
+    user = User.objects.create(username="mina")
+    first = issue_passing_token(user, life=timedelta(minutes=5), client="make-run")
+    second = issue_passing_token(user, life=timedelta(hours=1), client="make-run")
+
+    session = Session.objects.get()
+    verifier = AccessTokenVerifier()
+    assert session.user_agent == "make-run"
+    assert {verifier.verify(token).credential.id for token in (first, second)} == {session.pk}
+    assert verifier.verify(second).expires_at == int(session.expires_at.timestamp())

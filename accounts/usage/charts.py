@@ -7,13 +7,11 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any, Literal
 
-from django.db.models import F, Q
-
-from accounts.usage.report import Row, UsageQuery, describe_sums, sum_columns
+from accounts.models import User
+from accounts.usage.chart_sums import CHARTED, SumRow, add_up, sum_by_day_and_user
+from accounts.usage.report import Row, UsageQuery, describe_sums
 
 Kind = Literal["user", "model"]
-NAMED = {"user": ("user_id", "user__username"), "model": ("model", "model")}
-"""For each kind the column of what is named, and of its name."""
 MOST_DRAWN = 4
 """More lines than that, nobody tells apart."""
 MOST_LISTED = 50
@@ -51,36 +49,61 @@ class UsageChart:
 
 
 def load_chart(query: UsageQuery, by: Kind | None) -> UsageChart:
-    """What `query` is about, day by day, and by accounts or models if wanted; three queries at most."""
-    days = _list_days(query.first_day, query.last_day)
-    by_day: list[Any] = list(query.rows.values("day").annotate(**sum_columns()))
-    everything = ChartLine(None, "", _align(by_day, days))
-    totals = describe_sums({name: sum(row[name] for row in by_day) for name in sum_columns()})
-    if by is None:
-        return UsageChart(days, everything, (), (), totals)
-    column, name = NAMED[by]
-    found = query.rows.values(column, **{"name": F(name)} if name != column else {})
-    found = found.annotate(**sum_columns()).order_by(
-        -(F("sum_prompt_tokens") + F("sum_completion_tokens")), "-sum_requests", column
-    )
-    listed = tuple(
-        (row[column], str(row.get("name", row[column])), describe_sums(row)) for row in found[:MOST_LISTED]
-    )
-    lines = _load_lines(query, column, listed[:MOST_DRAWN], days)
+    """What `query` is about, day by day, and by accounts or models if wanted; four queries at most."""
+    match by:
+        case "user":
+            return _chart_users(query)
+        case "model":
+            return _chart_models(query)
+        case _:
+            return _make_chart(query, add_up(query.rows, "day"))
+
+
+def _chart_users(query: UsageQuery) -> UsageChart:
+    by_day, by_user = sum_by_day_and_user(query, MOST_LISTED)
+    ids = [row["user_id"] for row in by_user]
+    names = dict(User.objects.filter(pk__in=ids).values_list("pk", "username"))
+    drawn = add_up(query.rows.filter(user_id__in=ids[:MOST_DRAWN]), "user_id", "day")
+    known = [row for row in by_user if row["user_id"] in names]
+    listed = [(row["user_id"], names[row["user_id"]], describe_sums(row)) for row in known]
+    return _make_chart(query, by_day, listed, _group(drawn, "user_id"))
+
+
+def _chart_models(query: UsageQuery) -> UsageChart:
+    """There are few models: one query has all sums of each day, which are added up here."""
+    by_model = _group(add_up(query.rows, "model", "day"), "model")
+    by_day = _group((row for rows in by_model.values() for row in rows), "day")
+    sums = [(model, model, describe_sums(_add(rows))) for model, rows in by_model.items()]
+    sums.sort(key=lambda each: (-each[2]["total_tokens"], -each[2]["requests"], each[0]))
+    whole = [_add(rows) | {"day": day} for day, rows in by_day.items()]
+    return _make_chart(query, whole, sums[:MOST_LISTED], by_model)
+
+
+def _make_chart(
+    query: UsageQuery,
+    by_day: Iterable[SumRow],
+    listed: Sequence[tuple[Any, str, Row]] = (),
+    days_of: Mapping[Any, Iterable[SumRow]] | None = None,
+) -> UsageChart:
+    """`days_of` has the sums of each day for those of the list that are drawn."""
+    days, rows = _list_days(query.first_day, query.last_day), list(by_day)
+    everything = ChartLine(None, "", _align(rows, days))
+    known = days_of or {}
+    lines = [ChartLine(key, name, _align(known.get(key, ()), days)) for key, name, _ in listed[:MOST_DRAWN]]
     if len(listed) > MOST_DRAWN:
         lines.append(_subtract(everything, lines))
-    return UsageChart(days, everything, tuple(lines), listed, totals)
+    return UsageChart(days, everything, tuple(lines), tuple(listed), describe_sums(_add(rows)))
 
 
-def _load_lines(
-    query: UsageQuery, column: str, wanted: Sequence[tuple[Any, str, Row]], days: tuple[date, ...]
-) -> list[ChartLine]:
-    rows = query.rows.filter(Q(**{f"{column}__in": [key for key, _name, _sums in wanted]}))
-    found = list(rows.values(column, "day").annotate(**sum_columns()))
-    return [
-        ChartLine(key, name, _align((row for row in found if row[column] == key), days))
-        for key, name, _sums in wanted
-    ]
+def _group(rows: Iterable[SumRow], column: str) -> dict[Any, list[SumRow]]:
+    groups: dict[Any, list[SumRow]] = {}
+    for row in rows:
+        groups.setdefault(row[column], []).append(row)
+    return groups
+
+
+def _add(rows: Sequence[SumRow]) -> SumRow:
+    return {f"sum_{name}": sum(row[f"sum_{name}"] for row in rows) for name in CHARTED}
 
 
 def _align(rows: Iterable[Mapping[str, Any]], days: Sequence[date]) -> tuple[DayOfChart, ...]:

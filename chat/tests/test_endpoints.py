@@ -8,9 +8,8 @@ from typing import Any
 import pytest
 from drf_spectacular.generators import SchemaGenerator
 
-from accounts.scopes import Scope
-from chat.caps import FieldCaps, apply_caps
-from chat.endpoints import COMPLETIONS, OPENAI_ENDPOINTS, Endpoint
+from chat.caps import POOLING_CAPS, apply_caps
+from chat.endpoints import CHAT_BATCH, COMPLETIONS, OPENAI_ENDPOINTS, POOLING_ENDPOINTS, Endpoint
 from chat.plane import build_chat_plane
 from chat.routing import call_for_openai
 from gateway.conf import BASE_DIR
@@ -18,20 +17,14 @@ from gateway.conf_requests import RequestConfig
 from gateway.errors import InvalidRequest
 from modelops.serving.routes import Route
 
-EMBEDDINGS = Endpoint(
-    path="/v1/embeddings",
-    summary="OpenAI's embeddings",
-    scope=Scope.EMBEDDINGS,
-    caps=FieldCaps(numbers={}, lengths={}, batch="input"),
-    limits_output=False,
-    can_stream=False,
-)
+EMBEDDINGS = POOLING_ENDPOINTS[0]
 LIMITED = Route(base_url="http://engine", model="m", slot="s", max_output_tokens=7)
 
 
 def payload_of(endpoint: Endpoint, body: dict[str, Any]) -> dict[str, Any]:
     call = call_for_openai(LIMITED, endpoint=endpoint, body=body, salt={}, traceparent=None)
-    assert call.path == endpoint.path
+    assert call.path == endpoint.engine_path or endpoint.path
+    assert isinstance(call.body, bytes)
     payload: dict[str, Any] = json.loads(call.body)
     return payload
 
@@ -59,8 +52,61 @@ def test_usage_is_asked_of_streams_only() -> None:
     assert "stream_options" not in payload_of(EMBEDDINGS, streamed)
 
 
-def test_batch_is_counted_in_the_field_that_holds_it() -> None:
-    with pytest.raises(InvalidRequest, match="input: a batch has 2 inputs at most"):
-        apply_caps({"input": ["a", "b", "c"]}, EMBEDDINGS.caps, RequestConfig(max_sequences=2))
+@pytest.mark.parametrize(
+    ("asked", "sent"),
+    [
+        (None, {"include_usage": True}),
+        ({"continuous_usage_stats": True}, {"include_usage": True}),
+        ({"include_usage": False, "continuous_usage_stats": True}, {"include_usage": True}),
+        (
+            {"include_usage": "yes", "continuous_usage_stats": True, "new": 1},
+            {"include_usage": True, "continuous_usage_stats": True, "new": 1},
+        ),
+    ],
+)
+def test_usage_goes_into_every_event_only_where_the_client_asked_for_usage(
+    asked: dict[str, Any] | None, sent: dict[str, Any]
+) -> None:
+    """The engine ignores `continuous_usage_stats` alone, and the gateway adds `include_usage` to it."""
+    assert payload_of(COMPLETIONS, {"stream": True, "stream_options": asked})["stream_options"] == sent
 
-    apply_caps({"prompt": ["a", "b", "c"]}, EMBEDDINGS.caps, RequestConfig(max_sequences=2))
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"input": ["a", "b", "c"]},
+        {"input": [[1], [2], [3]]},
+        {"documents": ["a", {"content": []}, "c"], "query": "q"},
+        {"text_1": "a", "text_2": ["a", "b", "c"]},
+        {"images": ["data:,"] * 3},
+        {"messages": [[{"role": "user"}]] * 3},
+    ],
+)
+def test_inputs_are_counted_in_the_field_that_holds_them(body: dict[str, Any]) -> None:
+    with pytest.raises(InvalidRequest, match="this gateway allows 2 entries at most"):
+        apply_caps(body, POOLING_CAPS, RequestConfig(max_inputs=2))
+
+    apply_caps(body, POOLING_CAPS, RequestConfig(max_inputs=3))
+
+
+@pytest.mark.parametrize(
+    "body", [{"input": [1, 2, 3]}, {"input": "abc"}, {"messages": [{"role": "user", "content": "a"}] * 3}]
+)
+def test_one_input_is_one_however_long(body: dict[str, Any]) -> None:
+    apply_caps(body, POOLING_CAPS, RequestConfig(max_inputs=1))
+
+
+@pytest.mark.parametrize("value", [[1, "a"], [[1, "a"]], [None], [["a"]]])
+def test_what_is_no_input_is_refused_as_a_whole(value: object) -> None:
+    with pytest.raises(InvalidRequest, match="documents: expected texts"):
+        apply_caps({"documents": value}, POOLING_CAPS, RequestConfig())
+
+
+def test_each_chat_of_a_batch_is_an_answer() -> None:
+    chats = [[{"role": "user", "content": "a"}]] * 3
+    with pytest.raises(InvalidRequest, match="messages: a batch has 2 entries at most"):
+        apply_caps({"messages": chats}, CHAT_BATCH.caps, RequestConfig(max_sequences=2))
+
+    call = call_for_openai(LIMITED, endpoint=CHAT_BATCH, body={"messages": chats}, salt={}, traceparent=None)
+
+    assert (call.choices, call.max_tokens) == (3, 7)

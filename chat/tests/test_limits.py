@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import uuid
 from collections.abc import Iterator
@@ -10,6 +11,8 @@ from contextlib import nullcontext
 from typing import Any
 
 import httpx
+import httpx2
+import openai as openai_sdk
 import pytest
 
 from chat.tests.streams import error_of, read_stream
@@ -289,6 +292,34 @@ def test_use_of_today_is_shown_to_its_account(client: httpx.Client) -> None:
 
     usage = wait_until(today, what="the use to be on record")
     assert usage["prompt_tokens"] + usage["completion_tokens"] == sum(total(a) for a in answers)
+
+
+async def test_fifty_calls_of_an_sdk_at_a_time_all_get_through_eight_places(
+    limited: GatewayProcess, person: Person, pages: AdminPages
+) -> None:
+    """OpenAI's SDK tries three times, and comes back when Retry-After says."""
+    pages.set_limit(subject="user", user=person.id, kind="streams", value=8)
+    pages.set_limit(subject="user", user=person.id, kind="tokens", value=10**6, window_s=3600)
+    with person.client(limited) as client:
+        wait_until(lambda: chat(client, temperature=99).headers["x-ratelimit-limit-tokens"] == str(10**6))
+    statuses: list[int] = []
+
+    async def note(response: httpx2.Response) -> None:
+        statuses.append(response.status_code)
+
+    sdk = openai_sdk.AsyncOpenAI(
+        base_url=f"{limited.url}/v1",
+        api_key=person.token,
+        max_retries=2,
+        http_client=openai_sdk.DefaultAsyncHttpxClient(event_hooks={"response": [note]}),
+    )
+    async with sdk:
+        asked = [sdk.chat.completions.create(**openai(max_tokens=4)) for _ in range(50)]
+        answers = await asyncio.gather(*asked)
+
+    assert all(answer.choices[0].message.content for answer in answers)
+    assert statuses.count(200) == 50
+    assert statuses.count(429) >= 42
 
 
 def test_limits_that_administrators_remove_give_way_to_the_settings(

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
 import httpx
 import pytest
 
-from chat.tests.streams import error_of, read_stream
+from chat.tests.streams import error_of
 from gateway.tests.live import GatewayProcess
 
 CHAT = "/v1/chat/completions"
@@ -35,21 +36,42 @@ def test_a_plain_answer_is_the_engines_own(client: httpx.Client, simulator: str)
     }
 
 
-@pytest.mark.parametrize("wants_usage", [False, True])
-def test_a_stream_has_the_engines_own_events(client: httpx.Client, simulator: str, wants_usage: bool) -> None:
-    body = HELLO | ({"stream_options": {"include_usage": True}} if wants_usage else {})
+STREAMS: dict[str, tuple[str, dict[str, Any]]] = {
+    "chat": (CHAT, HELLO),
+    "two choices": (CHAT, HELLO | {"n": 2}),
+    "text": ("/v1/completions", {"model": "simulated", "prompt": "x", "max_tokens": 4}),
+    "batch": ("/v1/completions", {"model": "simulated", "prompt": ["x", "y"], "max_tokens": 4}),
+}
+OPTIONS: list[dict[str, Any] | None] = [
+    None,
+    {},
+    {"include_usage": True},
+    {"include_usage": False},
+    {"continuous_usage_stats": True},
+    {"include_usage": True, "continuous_usage_stats": True},
+]
 
-    ours = read_stream(client, CHAT, body)
-    with httpx.Client(base_url=simulator) as engine:
-        theirs = read_stream(engine, CHAT, body)
 
-    def comparable(events: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        volatile = {"id", "created", "system_fingerprint"}
-        return [{k: v for k, v in event.items() if k not in volatile} for event in events]
+@pytest.mark.parametrize("options", OPTIONS, ids=repr)
+@pytest.mark.parametrize("kind", STREAMS)
+def test_a_stream_is_the_engines_own_byte_for_byte(
+    client: httpx.Client, simulator: str, kind: str, options: dict[str, Any] | None
+) -> None:
+    """But for the order in which choices that are generated at a time come."""
+    path, body = STREAMS[kind]
+    body = body | {"stream": True, "stream_options": options}
 
-    assert comparable(ours.events) == comparable(theirs.events)
-    assert (ours.usage is not None) is wants_usage
-    assert ours.is_done
+    ours = client.post(path, json=body).text
+    theirs = httpx.post(simulator + path, json=body).text
+
+    assert sorted(events_of(ours)) == sorted(events_of(theirs))
+    assert theirs.count("system_fingerprint") > 0
+    assert ours.endswith("data: [DONE]\n\n")
+
+
+def events_of(stream: str) -> list[str]:
+    """The events, without what differs from one answer to the next."""
+    return re.sub(r'"id":"[^"]+"|"created":[0-9]+', "", stream).split("\n\n")
 
 
 def test_completions_stream_too(client: httpx.Client) -> None:
@@ -83,10 +105,19 @@ def test_an_in_band_error_before_the_first_token_keeps_its_status(client: httpx.
         assert error_of(answer)["code"] == "upstream_unavailable"
 
 
-def test_the_model_may_be_left_out(client: httpx.Client) -> None:
-    body = {k: v for k, v in HELLO.items() if k != "model"}
+@pytest.mark.parametrize("named", [{}, {"model": None}, {"model": ""}])
+def test_the_model_may_be_left_out(client: httpx.Client, named: dict[str, Any]) -> None:
+    body = {k: v for k, v in HELLO.items() if k != "model"} | named
 
     assert client.post(CHAT, json=body).json()["model"] == "simulated"
+
+
+@pytest.mark.parametrize("yes", [True, 1, "true", "Yes"])
+def test_whatever_the_engine_takes_for_true_makes_a_stream(client: httpx.Client, yes: object) -> None:
+    answer = client.post(CHAT, json=HELLO | {"stream": yes})
+
+    assert answer.headers["content-type"].startswith("text/event-stream")
+    assert answer.text.endswith("data: [DONE]\n\n")
 
 
 def test_models_are_listed_without_the_engines_private_facts(client: httpx.Client) -> None:
@@ -120,7 +151,7 @@ def test_the_engines_refusals_keep_status_and_param(
 
 
 @pytest.mark.parametrize(
-    "body", [b"{", b"[]", b'{"model": 3}', b'{"stream": "yes"}', b'{"stream_options": 1}', b"[" * 5000]
+    "body", [b"{", b"[]", b'{"model": 3}', b'{"stream": "maybe"}', b'{"stream_options": 1}', b"[" * 5000]
 )
 def test_a_body_the_gateway_cannot_act_on_is_refused(client: httpx.Client, body: bytes) -> None:
     answer = client.post(CHAT, content=body)
@@ -133,6 +164,24 @@ def test_v1_needs_a_credential(gateway: GatewayProcess) -> None:
     for path in ("/v1/models", "/v1/models/current"):
         assert error_of(httpx.get(gateway.url + path))["code"] == "invalid_api_key"
     assert error_of(httpx.post(gateway.url + CHAT, json=HELLO))["code"] == "invalid_api_key"
+
+
+@pytest.mark.parametrize("header", ["x-api-key", "API-Key"])
+def test_v1_takes_a_credential_in_the_headers_of_other_makers(gateway: GatewayProcess, header: str) -> None:
+    with gateway.client() as client:
+        key = client.post("/api/keys", json={"name": header, "scopes": ["chat"]}).json()["key"]
+    with httpx.Client(base_url=gateway.url) as client:
+        for credential in (key, gateway.token()):
+            given = {header: credential}
+            assert client.get("/v1/models", headers=given).status_code == 200
+            assert client.post(CHAT, json=HELLO, headers=given).status_code == 200
+        other = given | {"Authorization": f"Bearer {key}"}
+        refused = client.get("/v1/models", headers=other)
+        elsewhere = client.get("/api/auth/me", headers=given)
+
+    assert (refused.status_code, error_of(refused)["code"]) == (401, "invalid_api_key")
+    assert "two different credentials" in error_of(refused)["message"]
+    assert elsewhere.status_code == 401
 
 
 def test_nothing_of_v1_is_kept(client: httpx.Client) -> None:

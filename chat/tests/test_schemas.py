@@ -191,9 +191,9 @@ def test_openai_body_without_a_model_asks_for_none() -> None:
     ("fields", "param"),
     [
         ({"model": 5}, "model"),
-        ({"model": None}, "model"),
-        ({"stream": "yes"}, "stream"),
-        ({"stream": 1}, "stream"),
+        ({"model": ["m"]}, "model"),
+        ({"stream": "maybe"}, "stream"),
+        ({"stream": 2}, "stream"),
         ({"stream_options": "usage"}, "stream_options"),
     ],
 )

@@ -6,6 +6,9 @@ from typing import Any
 
 from django.contrib import admin
 from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 
 from conversations.admin.texts import WatchedAdmin
 from conversations.models import Folder, SavedPrompt, SharedLink, StoredFile
@@ -37,11 +40,16 @@ class SharedLinkAdmin(WatchedAdmin):
     """To delete a link is to revoke it."""
 
     may_delete = True
-    list_display = ["id", "owner", "conversation_id", "created_at", "expires_at"]
+    list_display = ["id", "owner", "conversation_link", "created_at", "expires_at"]
     list_select_related = ["owner"]
     search_fields = ["owner__username"]
     search_ids = ["pk", "conversation"]
     shown = ["id", "owner", "conversation", "head", "created_at", "expires_at"]
+
+    @admin.display(description="conversation", ordering="conversation_id")
+    def conversation_link(self, row: SharedLink) -> SafeString:
+        page = reverse("admin:conversations_conversation_change", args=[row.conversation_id])
+        return format_html('<a href="{}">{}</a>', page, row.conversation_id)
 
 
 @admin.register(SavedPrompt)

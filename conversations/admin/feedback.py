@@ -18,7 +18,7 @@ class FeedbackAdmin(UncountedAdmin, ReadOnlyAdmin):
     """In the order of the answers, from the newest. The texts of the answers are not read."""
 
     change_list_template = "admin/conversations/feedback/change_list.html"
-    list_display = ["message_id", "owner", "answered_by", "rating", "reason", "comment", "updated_at"]
+    list_display = ["answer", "owner", "answered_by", "rating", "reason", "comment", "updated_at"]
     list_filter = ["rating"]
     search_fields = ["owner__username", "reason", "comment"]
     search_ids = ["pk"]
@@ -31,6 +31,10 @@ class FeedbackAdmin(UncountedAdmin, ReadOnlyAdmin):
         names = [f.name for f in Feedback._meta.concrete_fields]
         rows = super().get_queryset(request).select_related("owner", "message")
         return rows.only(*names, "message__model", "owner__username")
+
+    @admin.display(ordering="message_id")
+    def answer(self, row: Feedback) -> str:
+        return str(row.message_id)
 
     @admin.display
     def answered_by(self, row: Feedback) -> str:

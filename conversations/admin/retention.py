@@ -5,6 +5,7 @@ from __future__ import annotations
 from django import forms
 from django.contrib import admin
 from django.contrib.auth import get_user_model
+from django.utils.translation import gettext_lazy
 
 from conversations.models import RetentionRule
 from gateway.audit import AuditedAdmin
@@ -13,12 +14,15 @@ MOST_DAYS = 36_500
 
 
 class RetentionRuleForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptable
-    role = forms.ChoiceField()
+    role = forms.ChoiceField(label=gettext_lazy("Role"))
     days = forms.IntegerField(
         min_value=1,
         max_value=MOST_DAYS,
-        help_text="manage.py purge_conversations removes, for good, conversations in which nothing was said "
-        "for so long. Pinned and archived ones are no exception. Try --dry-run first.",
+        label=gettext_lazy("Days"),
+        help_text=gettext_lazy(
+            "manage.py purge_conversations removes, for good, conversations in which nothing was said for so "
+            "long. Pinned and archived ones are no exception. Try --dry-run first."
+        ),
     )
 
     class Meta:

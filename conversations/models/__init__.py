@@ -26,6 +26,7 @@ from conversations.models.messages import (
     UsageSource,
 )
 from conversations.models.prompts import SavedPrompt
+from conversations.models.responses import ResponseStatus, StoredResponse
 from conversations.models.retention import RetentionRule
 from conversations.models.search import MessageEntry, SearchBucket, SearchKind, SearchMark, TitleEntry
 from conversations.models.shared_links import SharedLink
@@ -51,6 +52,7 @@ __all__ = [
     "MessageStatus",
     "OctetLength",
     "Rating",
+    "ResponseStatus",
     "RetentionRule",
     "SavedPrompt",
     "SearchBucket",
@@ -58,6 +60,7 @@ __all__ = [
     "SearchMark",
     "SharedLink",
     "StoredFile",
+    "StoredResponse",
     "TitleEntry",
     "TitleSource",
     "UsageSource",

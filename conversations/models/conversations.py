@@ -19,6 +19,7 @@ from django.utils import timezone
 from conversations.models.folders import Folder
 from conversations.models.messages import MAX_MODEL_NAME
 from gateway.ids import new_id
+from gateway.wording import fill_in
 
 MAX_TITLE = 200
 MAX_SYSTEM_PROMPT = 32_000
@@ -127,4 +128,4 @@ class Conversation(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"Conversation {self.pk}"
+        return fill_in("Conversation {id}", id=self.pk)

@@ -7,6 +7,7 @@ from django.db import models
 from django.utils import timezone
 
 from conversations.models.messages import Message
+from gateway.wording import fill_in
 
 MAX_REASON = 50
 MAX_COMMENT = 4_000
@@ -39,4 +40,4 @@ class Feedback(models.Model):
         indexes = [models.Index(fields=["-updated_at", "-message"], name="feedback_by_age")]
 
     def __str__(self) -> str:
-        return f"Feedback on {self.message_id}"
+        return fill_in("Feedback on {id}", id=self.message_id)

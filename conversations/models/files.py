@@ -7,6 +7,7 @@ from django.db import models
 from django.utils import timezone
 
 from gateway.ids import new_id
+from gateway.wording import fill_in
 
 MAX_FILE_NAME = 255
 
@@ -43,7 +44,7 @@ class StoredFile(models.Model):
         indexes = [models.Index(fields=["owner", "-id"], name="file_of_owner")]
 
     def __str__(self) -> str:
-        return f"File {self.pk}"
+        return fill_in("File {id}", id=self.pk)
 
     @property
     def storage_name(self) -> str:

@@ -7,6 +7,7 @@ from django.db import models
 from django.utils import timezone
 
 from gateway.ids import new_id
+from gateway.wording import fill_in
 
 MAX_FOLDER_NAME = 100
 
@@ -24,4 +25,4 @@ class Folder(models.Model):
         constraints = [models.UniqueConstraint(fields=["owner", "name"], name="folder_name_unique_per_owner")]
 
     def __str__(self) -> str:
-        return f"Folder {self.pk}"
+        return fill_in("Folder {id}", id=self.pk)

@@ -10,6 +10,7 @@ from django.db.models import Func, Q
 from django.utils import timezone
 
 from gateway.ids import new_id
+from gateway.wording import fill_in
 
 MAX_MODEL_NAME = 200
 MAX_FINISH_REASON = 50
@@ -153,4 +154,4 @@ class Message(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"Message {self.pk}"
+        return fill_in("Message {id}", id=self.pk)

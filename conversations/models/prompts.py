@@ -7,6 +7,7 @@ from django.db import models
 from django.utils import timezone
 
 from gateway.ids import new_id
+from gateway.wording import fill_in
 
 MAX_PROMPT_TITLE = 100
 MAX_PROMPT = 32_000
@@ -33,4 +34,4 @@ class SavedPrompt(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"Saved prompt {self.pk}"
+        return fill_in("Saved prompt {id}", id=self.pk)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from django.core.validators import MinValueValidator
 from django.db import models
 
+from gateway.wording import fill_in
+
 MAX_ROLE = 10
 
 
@@ -19,4 +21,4 @@ class RetentionRule(models.Model):
         ordering = ["role"]
 
     def __str__(self) -> str:
-        return f"{self.role}: {self.days} days"
+        return fill_in("{role}: {days} days", role=self.role, days=self.days)

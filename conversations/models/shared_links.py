@@ -9,6 +9,7 @@ from django.utils import timezone
 from conversations.models.conversations import Conversation
 from conversations.models.messages import Message
 from gateway.ids import new_id
+from gateway.wording import fill_in
 
 
 class SharedLink(models.Model):
@@ -25,4 +26,4 @@ class SharedLink(models.Model):
         ordering = ["-created_at", "-id"]
 
     def __str__(self) -> str:
-        return f"Shared link {self.pk}"
+        return fill_in("Shared link {id}", id=self.pk)

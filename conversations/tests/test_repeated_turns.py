@@ -46,12 +46,17 @@ def test_repeat_of_a_cancelled_message_returns_what_there_is(mina: User) -> None
 def test_repeat_while_the_first_is_being_answered_is_refused(mina: User) -> None:
     first = begin(turn_of(mina, client_message_id="c-1"))
 
-    with pytest.raises(IdempotencyInProgress):
+    with pytest.raises(IdempotencyInProgress) as refused:
         begin(turn_of(mina, client_message_id="c-1"))
     with pytest.raises(IdempotencyInProgress):
         begin(turn_of(mina, client_message_id="c-1", conversation_id=first.conversation_id))
 
     assert len(stored(first)) == 2
+    assert refused.value.details == {
+        "conversation_id": str(first.conversation_id),
+        "message_id": str(first.message_id),
+    }
+    assert refused.value.headers["x-message-id"] == str(first.message_id)
 
 
 def test_repeat_after_an_error_tries_again_without_asking_twice(mina: User) -> None:

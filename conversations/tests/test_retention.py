@@ -21,7 +21,15 @@ from accounts.models import AuditEvent, Role, User
 from conversations import retention
 from conversations.files import purging
 from conversations.files.storing import use_files
-from conversations.models import Conversation, Feedback, Message, RetentionRule, SharedLink, StoredFile
+from conversations.models import (
+    Conversation,
+    Feedback,
+    Message,
+    RetentionRule,
+    SharedLink,
+    StoredFile,
+    StoredResponse,
+)
 from conversations.removal import remove_conversations
 from conversations.tests.trees import chain, say, start_streaming
 
@@ -134,6 +142,25 @@ def test_dry_run_changes_nothing_and_says_the_same_numbers(mina: User) -> None:
     assert "1 conversations with 3 messages" in told
     assert "refers to: 1 (3 bytes)" in told
     assert titles() == {"new"}
+
+
+def test_stored_responses_go_when_they_expire_or_a_rule_keeps_them_no_longer(mina: User, boss: User) -> None:
+    RetentionRule.objects.create(role="user", days=10)
+    for owner, created, expires in ((mina, 11, -19), (mina, 9, -21), (boss, 11, -19), (boss, 31, 1)):
+        StoredResponse.objects.create(
+            owner=owner,
+            thread_id=owner.pk,
+            input="[]",
+            created_at=days_ago(created),
+            expires_at=days_ago(expires),
+        )
+
+    told = purge("--dry-run")
+
+    assert StoredResponse.objects.count() == 4
+    assert told.replace("would be removed", "removed") == purge()
+    assert "Stored responses of /v1/responses: 2 removed." in told.replace("would be removed", "removed")
+    assert StoredResponse.objects.filter(expires_at__gt=timezone.now()).count() == 2
 
 
 def test_run_is_one_line_of_the_audit_trail(mina: User) -> None:

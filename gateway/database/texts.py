@@ -81,3 +81,9 @@ def _put_together(values: Mapping[str, Any]) -> dict[str, Any]:
         else value
         for name, value in values.items()
     }
+
+
+def choose_text(stored: str, kept: Any) -> str:
+    """The text whose English is stored, which may be cut off; the English itself where none was kept."""
+    is_same = isinstance(kept, FilledText) and str(kept).startswith(stored)
+    return kept if is_same else stored

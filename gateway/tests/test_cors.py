@@ -27,7 +27,7 @@ def preflight(gateway: GatewayProcess, origin: str) -> httpx.Response:
         headers={
             "Origin": origin,
             "Access-Control-Request-Method": "POST",
-            "Access-Control-Request-Headers": "authorization,content-type,x-stainless-lang",
+            "Access-Control-Request-Headers": "authorization,content-type,x-api-key,x-stainless-lang",
         },
     )
 
@@ -37,7 +37,9 @@ def test_an_allowed_origin_may_send_what_sdks_send(cors_gateway: GatewayProcess)
 
     assert answer.status_code == 200
     assert answer.headers["access-control-allow-origin"] == ALLOWED
-    assert "x-stainless-lang" in answer.headers["access-control-allow-headers"]
+    allowed = answer.headers["access-control-allow-headers"]
+    assert "x-stainless-lang" in allowed
+    assert "x-api-key" in allowed
 
 
 def test_another_origin_is_not_allowed(cors_gateway: GatewayProcess) -> None:

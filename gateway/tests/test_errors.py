@@ -24,6 +24,7 @@ TABLE: list[tuple[type[GatewayError], int, str, dict[str, str]]] = [
     (errors.PermissionDenied, 403, "permission_denied", {}),
     (errors.NotFound, 404, "not_found", {}),
     (errors.ModelNotFound, 404, "model_not_found", {}),
+    (errors.TaskNotSupported, 404, "task_not_supported", {}),
     (errors.MethodNotAllowed, 405, "method_not_allowed", {}),
     (errors.ConversationBusy, 409, "conversation_busy", NO_RETRY),
     (errors.AnswerNotContinuable, 409, "answer_not_continuable", NO_RETRY),

@@ -15,13 +15,22 @@ from django.apps import apps
 from django.conf import settings as django_settings
 from django.core.files.storage import default_storage
 from django.test import Client
+from django.utils import timezone
 
 from accounts.api_keys import issue_api_key
 from accounts.change_origin import COMMAND
 from accounts.models import AuditEvent, DailyUsage, Limit, Role, User
 from accounts.tests.rest import PASSWORD, client_of, client_with, code_of
 from conversations.files.storing import store_upload
-from conversations.models import Conversation, Feedback, Folder, SavedPrompt, SharedLink, StoredFile
+from conversations.models import (
+    Conversation,
+    Feedback,
+    Folder,
+    SavedPrompt,
+    SharedLink,
+    StoredFile,
+    StoredResponse,
+)
 from conversations.portability.importing import import_file
 from conversations.tests.rest import add
 from conversations.tests.sample_files import image
@@ -47,6 +56,9 @@ def mina() -> User:
     Feedback.objects.create(message=answer, owner=mina, rating=1)
     SharedLink.objects.create(conversation=conversation, owner=mina, head=answer)
     SavedPrompt.objects.create(owner=mina, title="Greeting", content="Hello")
+    StoredResponse.objects.create(
+        owner=mina, thread_id=mina.pk, input="[]", answer='{"output": []}', expires_at=timezone.now()
+    )
     add(mina, title="In the trash", deleted_at=conversation.updated_at)
     issue_api_key(user=mina, name="laptop", scopes=["chat"], origin=COMMAND)
     DailyUsage.objects.create(user=mina, day=conversation.updated_at.date(), requests=3)
@@ -80,6 +92,7 @@ def test_copy_holds_everything_but_secrets(mina: User) -> None:
     assert listed["usage.json"][0]["requests"] == 3
     assert listed["limits.json"][0]["value"] == 2
     assert [prompt["title"] for prompt in listed["prompts.json"]] == ["Greeting"]
+    assert [response["answer"] for response in listed["responses.json"]] == ['{"output": []}']
     assert [folder["name"] for folder in listed["folders.json"]] == ["Work"]
     assert (len(listed["shared_links.json"]), len(listed["sessions.json"])) == (1, 1)
     assert listed["audit.json"][0]["action"] == "login_failed"

@@ -118,6 +118,8 @@ def test_calls_that_store_answers_say_which_headers_name_the_place(schema: dict[
 
 def test_bearer_token_is_the_way_in(schema: dict[str, Any]) -> None:
     assert schema["components"]["securitySchemes"]["bearer"] == {"type": "http", "scheme": "bearer"}
+    assert {"x-api-key": []} in schema["paths"]["/v1/models"]["get"]["security"]
+    assert schema["components"]["securitySchemes"]["x-api-key"]["in"] == "header"
     assert schema["security"] == [{"bearer": []}]
 
 

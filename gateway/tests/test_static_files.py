@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -33,6 +34,17 @@ def version(settings: Settings, tmp_path: Path) -> str:
 @pytest.fixture
 def browser(version: str) -> Client:
     return Client(headers={"Accept-Encoding": "gzip"})
+
+
+def test_collected_files_are_for_whoever_serves_them(version: str, tmp_path: Path) -> None:
+    """An image is built by root, and its web process is somebody else."""
+    modes = {path.stat().st_mode & 0o7777 for path in tmp_path.rglob("*") if path.is_dir()}
+    closed = [
+        path for path in tmp_path.rglob("*") if path.is_file() and not path.stat().st_mode & stat.S_IROTH
+    ]
+
+    assert modes == {0o755}
+    assert closed == []
 
 
 def test_collected_files_are_compressed_and_kept(browser: Client, version: str) -> None:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from django.utils.translation import gettext
 
 from gateway.wording import say
 from modelops.desk.remedy_links import find_remedy_link
-from modelops.domain.engine_log.causes import RootCause
 from modelops.domain.fit.report_text import format_bytes
-from modelops.switching.remedies import GpuHolder, RemedyOffer, offer_remedies_for
+from modelops.switching.remedies import GpuHolder, RemedyOffer
 
 
 @dataclass(frozen=True)
@@ -26,9 +26,8 @@ class RemedyButton:
     """With the memory in words."""
 
 
-def make_buttons(cause: RootCause, slug: str, slot: str) -> list[RemedyButton]:
-    """What helps against the cause, the likeliest first."""
-    return [_make_button(offer) for offer in offer_remedies_for(cause, slug, slot)]
+def make_buttons(offers: Iterable[RemedyOffer]) -> list[RemedyButton]:
+    return [_make_button(offer) for offer in offers]
 
 
 def _make_button(offer: RemedyOffer) -> RemedyButton:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from django.contrib import admin
+from django.contrib.admin.views.main import ChangeList
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.template.loader import render_to_string
@@ -16,16 +19,10 @@ from gateway.audit import ReadOnlyAdmin
 from gateway.wording import say
 from modelops.admin.remedy_buttons import make_buttons
 from modelops.admin.switch_history import translate_cause
-from modelops.domain.engine_log.causes import RootCause
-from modelops.models import DEFAULT_SLOT, Slot
-from modelops.switching.selectors import find_last_error
-from modelops.switching.status import (
-    ServiceState,
-    SlotStatus,
-    find_default_status,
-    find_retry_at,
-    find_slot_status,
-)
+from modelops.models import Slot
+from modelops.switching.remedies import Failure, RemedyOffer, offer_remedies
+from modelops.switching.slot_status import ServiceState, SlotStatus, find_slot_statuses
+from modelops.switching.status import find_failure, find_retry_at
 
 NOT_KNOWN = "–"
 STATE_BADGES = {
@@ -36,6 +33,26 @@ STATE_BADGES = {
     ServiceState.LOADING: ("is-quiet", gettext_noop("loading")),
     ServiceState.SWITCHING: ("is-quiet", gettext_noop("switching")),
 }
+
+
+@dataclass(frozen=True)
+class SlotState:
+    """A slot, with what is wrong with it and what helps."""
+
+    status: SlotStatus
+    failure: Failure | None
+    offers: Sequence[RemedyOffer]
+
+
+class SlotChangeList(ChangeList):
+    """Finds the states of all rows of a page at once."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        rows = list(self.result_list)
+        for row, state in zip(rows, _find_states(rows), strict=True):
+            row.found_state = state
+        self.result_list = rows
 
 
 @admin.register(Slot)
@@ -53,6 +70,9 @@ class SlotAdmin(ReadOnlyAdmin):
         (gettext_lazy("Lease"), {"fields": ["lease_holder", "lease_expires_at", "fence"]}),
     ]
 
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        return SlotChangeList
+
     def get_queryset(self, request: HttpRequest) -> QuerySet[Slot]:
         return super().get_queryset(request).select_related("active_engine")
 
@@ -62,7 +82,7 @@ class SlotAdmin(ReadOnlyAdmin):
 
     @admin.display(description=gettext_lazy("serves"))
     def status(self, row: Slot) -> SafeString:
-        found = _find_status(row)
+        found = _get_state(row).status
         css, word = STATE_BADGES[found.state]
         return format_html(
             '<span class="badge {}">{}</span><div>{}</div>',
@@ -73,28 +93,37 @@ class SlotAdmin(ReadOnlyAdmin):
 
     @admin.display(description=gettext_lazy("last failure"))
     def trouble(self, row: Slot) -> str:
-        return render_to_string("admin/modelops/slot/trouble.html", describe_trouble(row))
+        return render_to_string("admin/modelops/slot/trouble.html", describe_trouble(_get_state(row)))
 
     @admin.display(description=gettext_lazy("GPUs"))
     def cards(self, row: Slot) -> str:
         return ", ".join(map(str, row.gpus)) or gettext("all of the box")
 
 
-def _find_status(row: Slot) -> SlotStatus:
-    return find_default_status() if row.slug == DEFAULT_SLOT else find_slot_status(row)
+def _get_state(row: Slot) -> SlotState:
+    """As the list has found it for all its rows; for a row alone it is found now."""
+    if not hasattr(row, "found_state"):
+        row.found_state = _find_states([row])[0]  # type: ignore[attr-defined]
+    state: SlotState = row.found_state  # type: ignore[attr-defined]
+    return state
 
 
-def describe_trouble(row: Slot) -> dict[str, Any]:
+def _find_states(rows: Sequence[Slot]) -> list[SlotState]:
+    """In a handful of queries, however many rows there are."""
+    statuses = find_slot_statuses(rows)
+    failures = [find_failure(status) for status in statuses]
+    offers = iter(offer_remedies([each for each in failures if each is not None]))
+    return [
+        SlotState(status, failure, next(offers) if failure else [])
+        for status, failure in zip(statuses, failures, strict=True)
+    ]
+
+
+def describe_trouble(state: SlotState) -> dict[str, Any]:
     """What is wrong now, else why the last switch failed, and what helps: as `last_error` of the API."""
-    failed = find_last_error(row)
-    cause = row.problem or (failed.root_cause if failed else None)
-    if cause is None:
-        return {"failed": failed, "cause": None, "buttons": [], "retry_at": None}
-    parsed = RootCause.parse(cause)
-    slug = row.desired_profile if row.problem or failed is None else failed.to_profile
     return {
-        "failed": failed,
-        "cause": translate_cause(parsed),
-        "buttons": make_buttons(parsed, slug, row.slug),
-        "retry_at": find_retry_at(row),
+        "failed": state.status.last_failed,
+        "cause": translate_cause(state.failure.cause) if state.failure else None,
+        "buttons": make_buttons(state.offers),
+        "retry_at": find_retry_at(state.status.slot) if state.failure else None,
     }

@@ -38,6 +38,7 @@ from modelops.switching.contexts import find_reduced_context, keep_context
 from modelops.switching.draining import find_draining
 from modelops.switching.engine_log_search import iterate_log, read_excerpt
 from modelops.switching.plan_text import KIND_WORDS
+from modelops.switching.remedies import offer_remedies_for
 from modelops.switching.selectors import (
     ended_by_request,
     find_switcher,
@@ -60,6 +61,7 @@ def show_switch(request: HttpRequest, site: AdminSite, switch_id: str) -> HttpRe
         "title": say(fill_in("Switch: {switch}", switch=str(switch)), gettext),
         "opts": Switch._meta,
         "switch": switch,
+        "reason": say(switch.get_text("reason"), gettext),
         "plan": switch.plan,
         **describe_stored_plan(switch.plan or {}),
         "parts": render_parts(switch, timezone.now(), term),
@@ -197,7 +199,7 @@ def describe_causes(switch: Switch) -> dict[str, Any]:
     ):
         if values:
             cause = RootCause.parse(values)
-            buttons = [] if switch.is_live else make_buttons(cause, slug, switch.slot.slug)
+            buttons = [] if switch.is_live else make_buttons(offer_remedies_for(cause, slug, switch.slot))
             found[name] = {**translate_cause(cause), "buttons": buttons}
     return found
 

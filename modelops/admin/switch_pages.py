@@ -29,7 +29,7 @@ from modelops.switching.requests import RequestOutcome, leads_to, preview_switch
 from modelops.switching.selectors import (
     find_switcher,
 )
-from modelops.switching.status import find_default_status
+from modelops.switching.slot_status import find_default_status
 
 
 class SwitchForm(forms.Form):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from typing import Any
 
@@ -33,6 +34,7 @@ from modelops.domain.engine_log.causes import RootCause
 from modelops.domain.fit.measured_run import name_as_estimate
 from modelops.domain.fit.report_text import format_bytes
 from modelops.domain.profiles.spec import EngineKind
+from modelops.domain.switching.names import name_phase
 from modelops.models import DEFAULT_SLOT, Engine, Switch
 from modelops.switching.cancelling import cancel_switch
 from modelops.switching.selectors import ended_by_request, read_log_tail
@@ -132,17 +134,22 @@ class EngineAdmin(UncountedAdmin, ReadOnlyAdmin):
     search_fields = ["name", "profile", "model_name"]
     list_select_related = ["slot"]
     list_per_page = 50
-    readonly_fields = ["sizes", "log_lines"]
+    readonly_fields = [
+        *("sizes", "known_names", "gpu_list", "command", "variables", "phases", "why", "log_lines"),
+    ]
     fieldsets = [
-        (None, {"fields": ["name", "slot", "profile", "state", "model_name", "names", "max_model_len"]}),
+        (
+            None,
+            {"fields": ["name", "slot", "profile", "state", "model_name", "known_names", "max_model_len"]},
+        ),
         ("Memory of each GPU", {"fields": ["sizes"]}),
         (
             "Run",
-            {"fields": ["runtime", "image", "image_digest", "gpus", "gpu_name", "arguments", "environment"]},
+            {"fields": ["runtime", "image", "image_digest", "gpu_list", "gpu_name", "command", "variables"]},
         ),
         (
             "Life",
-            {"fields": ["created_at", "ready_at", "ended_at", "phase_seconds", "exit_code", "end_reason"]},
+            {"fields": ["created_at", "ready_at", "ended_at", "phases", "exit_code", "why"]},
         ),
         ("Log", {"fields": ["log_lines"]}),
     ]
@@ -175,6 +182,34 @@ class EngineAdmin(UncountedAdmin, ReadOnlyAdmin):
     def sizes(self, row: Engine) -> SafeString:
         lines = [(fill_text(label, {}), *_list_sizes(row, name)) for name, label in SIZE_LABELS.items()]
         return render_to_string("admin/modelops/engine_sizes.html", {"lines": lines})
+
+    @admin.display(description="names")
+    def known_names(self, row: Engine) -> str:
+        return ", ".join(row.names) or NOT_KNOWN
+
+    @admin.display(description="GPUs")
+    def gpu_list(self, row: Engine) -> str:
+        return ", ".join(map(str, row.gpus)) or NOT_KNOWN
+
+    @admin.display(description="command")
+    def command(self, row: Engine) -> SafeString:
+        return format_html("<code>{}</code>", shlex.join(map(str, row.arguments)) or NOT_KNOWN)
+
+    @admin.display(description="environment")
+    def variables(self, row: Engine) -> SafeString:
+        lines = [(f"{name}={value}",) for name, value in row.environment.items()]
+        return format_html_join("", "<div><code>{}</code></div>", lines) or _stack(NOT_KNOWN)
+
+    @admin.display(description="seconds in each phase")
+    def phases(self, row: Engine) -> str:
+        told = (
+            f"{say(name_phase(phase), gettext)} {spent:.1f} s" for phase, spent in row.phase_seconds.items()
+        )
+        return ", ".join(told) or NOT_KNOWN
+
+    @admin.display(description="reason of its end")
+    def why(self, row: Engine) -> str:
+        return say(row.why_ended, gettext) or NOT_KNOWN
 
     @admin.display(description="last lines")
     def log_lines(self, row: Engine) -> SafeString:

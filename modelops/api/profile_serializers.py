@@ -8,6 +8,7 @@ from rest_framework import serializers
 
 from gateway.rest import StrictSerializer
 from modelops.domain.fit.report import LimitingTerm, Verdict
+from modelops.domain.tasks import ModelTask, expect_tasks
 from modelops.fit.profile_fits import ProfileFit
 from modelops.fit.summary import reduce_fit, summarise_fit
 
@@ -75,6 +76,11 @@ class ModelProfileSerializer(serializers.Serializer[Any]):
     served_model_name = serializers.CharField()
     aliases = serializers.ListField(child=serializers.CharField())
     engine = serializers.CharField()
+    tasks = serializers.ListField(
+        child=serializers.ChoiceField(choices=[str(each) for each in ModelTask]),
+        allow_null=True,
+        help_text="What the model can be asked for; null where the profile does not say.",
+    )
     quantization = serializers.CharField()
     max_model_len = serializers.IntegerField(allow_null=True, help_text="null: the longest that fits.")
     is_default = serializers.BooleanField()
@@ -179,6 +185,7 @@ def serialise_profile(fit: ProfileFit, *, for_admin: bool) -> dict[str, Any]:
         "served_model_name": profile.served_model_name or profile.slug,
         "aliases": profile.aliases,
         "engine": profile.engine,
+        "tasks": expect_tasks(profile.get_values()),
         "quantization": profile.quantization,
         "max_model_len": profile.max_model_len,
         "is_default": profile.is_default,

@@ -61,7 +61,7 @@ def serialise_switch(switch: Switch, now: datetime, *, for_admin: bool) -> dict[
 
 
 def _serialise_cause(cause: Mapping[str, Any] | None, *, for_admin: bool) -> dict[str, Any] | None:
-    return serialise_cause(cause, for_admin=for_admin) if cause else None
+    return serialise_cause(RootCause.parse(cause), for_admin=for_admin) if cause else None
 
 
 def serialise_switch_detail(switch: Switch, now: datetime, *, for_admin: bool) -> dict[str, Any]:
@@ -91,7 +91,7 @@ def _serialise_remedies(switch: Switch) -> list[dict[str, Any]]:
     if switch.is_live or not switch.root_cause:
         return []
     cause = RootCause.parse(switch.root_cause)
-    offers = offer_remedies_for(cause, switch.to_profile, switch.slot.slug)
+    offers = offer_remedies_for(cause, switch.to_profile, switch.slot)
     return [serialise_remedy(offer) for offer in offers]
 
 

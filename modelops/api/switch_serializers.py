@@ -11,8 +11,9 @@ from modelops.api.profile_serializers import FitSerializer, HardwareSerializer
 from modelops.domain.engine_log.remedies import RemedyKind
 from modelops.domain.switching.request import LONGEST_CONTEXT, SHORTEST_CONTEXT
 from modelops.domain.switching.states import DrainPolicy, SwitchState
+from modelops.domain.tasks import ModelTask
 from modelops.models import DEFAULT_SLOT
-from modelops.switching.status import ServiceState
+from modelops.switching.slot_status import ServiceState
 
 FOR_ADMINS = "null for everybody but admins."
 
@@ -266,6 +267,11 @@ class OpenRequestsSerializer(serializers.Serializer[Any]):
 class SlotStatusSerializer(serializers.Serializer[Any]):
     state = serializers.CharField(help_text=", ".join(str(each) for each in ServiceState))
     current_profile = serializers.CharField(allow_null=True, help_text="What answers requests now.")
+    tasks = serializers.ListField(
+        child=serializers.CharField(),
+        allow_null=True,
+        help_text=f"What it can be asked for ({', '.join(ModelTask)}); null where that is not known.",
+    )
     since = serializers.DateTimeField(allow_null=True)
     phase = serializers.CharField(allow_null=True, help_text="Of the engine's start-up, or of the switch.")
     progress = serializers.IntegerField(allow_null=True, help_text="Percent.")

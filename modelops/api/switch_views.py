@@ -36,7 +36,8 @@ from modelops.switching.cancelling import cancel_switch
 from modelops.switching.contexts import keep_context
 from modelops.switching.requests import RequestOutcome, preview_switch, request_switch
 from modelops.switching.selectors import get_switch, list_engines, list_switches
-from modelops.switching.status import find_default_status, reduce_status, serialise_status
+from modelops.switching.slot_status import find_default_status
+from modelops.switching.status import reduce_status, serialise_status
 
 
 class StatusView(APIView):

@@ -12,13 +12,13 @@ from typing import Any
 
 from gateway.wording import end_sentence, fill_in
 from modelops.desk.remedy_links import find_remedy_link
-from modelops.domain.engine_log.causes import RootCause
 from modelops.domain.fit.specs import GIB
 from modelops.hardware import GpuReading, HardwareReading, ProblemCode, list_problems
 from modelops.models import Switch, SwitcherPresence
-from modelops.switching.remedies import offer_remedies_for
+from modelops.switching.remedies import RemedyOffer, offer_remedies
 from modelops.switching.selectors import SwitcherView
-from modelops.switching.status import ServiceState, SlotStatus
+from modelops.switching.slot_status import ServiceState, SlotStatus
+from modelops.switching.status import find_failure
 
 HOT_C = 85
 """NVIDIA's cards of these years slow down between 83 and 93 °C; below this the fans are still winning."""
@@ -65,8 +65,6 @@ class AlarmFacts:
     """What alarms are found in."""
 
     statuses: Sequence[SlotStatus]
-    last_failed: Mapping[str, Switch]
-    """By the slot's name: the last switch where it failed."""
     restarts: Sequence[Switch]
     """By which engines that had ended were started again in the last hour, the newest first."""
     reading: HardwareReading | None
@@ -104,14 +102,13 @@ def _find_silent_switcher(facts: AlarmFacts) -> Iterator[Alarm]:
 
 
 def _find_degraded(facts: AlarmFacts) -> Iterator[Alarm]:
-    for status in facts.statuses:
-        if status.state is not ServiceState.DEGRADED:
-            continue
-        failed = facts.last_failed.get(status.slot.slug)
-        cause = status.slot.problem or (failed.root_cause if failed else None)
-        known = RootCause.parse(cause) if cause else None
-        reason = status.problem or (end_sentence(known.message) if known else "")
-        advice = known.advice if known and known.advice else ""
+    degraded = [each for each in facts.statuses if each.state is ServiceState.DEGRADED]
+    failures = [find_failure(status) for status in degraded]
+    offers = iter(offer_remedies([each for each in failures if each is not None]))
+    for status, failure in zip(degraded, failures, strict=True):
+        failed = status.last_failed
+        reason = status.problem or (end_sentence(failure.cause.message) if failure else "")
+        advice = failure.cause.advice if failure else ""
         yield Alarm(
             "degraded",
             Level.BAD,
@@ -119,15 +116,12 @@ def _find_degraded(facts: AlarmFacts) -> Iterator[Alarm]:
             advice or fill_in("Look at the cause, then switch to a profile that fits."),
             target="switch" if failed else "switches",
             switch=str(failed.pk) if failed else "",
-            remedies=_list_remedies(known, status, failed) if known else (),
+            remedies=_list_links(next(offers)) if failure else (),
         )
 
 
-def _list_remedies(cause: RootCause, status: SlotStatus, failed: Switch | None) -> list[tuple[str, str]]:
+def _list_links(offers: Sequence[RemedyOffer]) -> list[tuple[str, str]]:
     """Those that a page of the admin carries out, the likeliest first."""
-    slot = status.slot
-    slug = slot.desired_profile if slot.problem or failed is None else failed.to_profile
-    offers = offer_remedies_for(cause, slug, slot.slug)
     links = [(offer.title, find_remedy_link(offer)) for offer in offers]
     return [(title, url) for title, url in links if url][:MOST_REMEDIES]
 

@@ -27,8 +27,8 @@ from modelops.desk.snapshot import DeskSnapshot, PartEncoder
 from modelops.hardware.sampling import SampledReading, load_history
 from modelops.models import Engine, EngineLoad, Switch
 from modelops.serving.external_engine import ExternalView
-from modelops.switching.selectors import find_last_error, find_switcher
-from modelops.switching.status import ServiceState, SlotStatus, list_slot_statuses
+from modelops.switching.selectors import find_switcher
+from modelops.switching.slot_status import SlotStatus, list_slot_statuses
 from modelops.switching.switchers import list_present
 
 SHOWN_SWITCHES = 6
@@ -85,7 +85,6 @@ class DeskReader:
         alarms = find_alarms(
             AlarmFacts(
                 statuses=statuses,
-                last_failed=_find_failed(statuses),
                 restarts=self._restarts.read(),
                 reading=reading,
                 switcher=switcher,
@@ -114,12 +113,6 @@ def get_desk_reader() -> DeskReader:
 def read_desk(items: Sequence[ExternalView | None]) -> list[DeskSnapshot]:
     """One snapshot for all items. A handler of `gateway.batching`."""
     return [get_desk_reader().read(items[0])] * len(items)
-
-
-def _find_failed(statuses: Sequence[SlotStatus]) -> dict[str, Switch]:
-    degraded = [each.slot for each in statuses if each.state is ServiceState.DEGRADED and each.slot.pk]
-    found = {slot.slug: find_last_error(slot) for slot in degraded if not slot._state.adding}
-    return {slug: switch for slug, switch in found.items() if switch is not None}
 
 
 def _list_restarts() -> list[Switch]:

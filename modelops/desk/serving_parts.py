@@ -14,7 +14,8 @@ from modelops.domain.switching.states import UNTOUCHED_STATES, SwitchState, list
 from modelops.models import Engine, EngineLoad, Switch
 from modelops.switching.draining import find_draining
 from modelops.switching.selectors import SwitcherView, count_state_seconds, ended_by_request
-from modelops.switching.status import SlotStatus, count_remaining_s, describe_detail, find_retry_at
+from modelops.switching.slot_status import SlotStatus
+from modelops.switching.status import count_remaining_s, describe_detail, find_retry_at
 
 
 def write_time(moment: datetime | None) -> str | None:

@@ -25,6 +25,7 @@ from modelops.domain.fit.recommendation import (
 )
 from modelops.domain.fit.report import FitReport
 from modelops.domain.fit.specs import EngineSettings
+from modelops.domain.profiles.parsers import list_parser_notes
 from modelops.domain.profiles.spec import ProfileSpec
 from modelops.fit.gpu_choice import GpuChoice, choose_planned, choose_seen
 from modelops.fit.last_starts import LastStart, choose_last_start, load_measured_engines
@@ -129,7 +130,11 @@ def check_profiles(profiles: Iterable[ModelProfile], choice: GpuChoice) -> list[
 
 def _advise(fit: ProfileFit, choice: GpuChoice) -> ProfileFit:
     gpus = choice.select(fit.spec.gpu_selection) if fit.spec else choice.gpus
-    return replace(fit, assessment=advise(fit.assessment, gpus))
+    assessment = advise(fit.assessment, gpus)
+    if fit.spec is None:
+        return replace(fit, assessment=assessment)
+    notes = (*assessment.report.notes, *list_parser_notes(fit.spec))
+    return replace(fit, assessment=replace(assessment, report=replace(assessment.report, notes=notes)))
 
 
 def find_profile_needs(profile: ModelProfile) -> tuple[tuple[Need, ...], str]:

@@ -13,6 +13,7 @@ from typing import Any
 
 import structlog
 from django.db import transaction
+from django.db.models import Max, Q
 from django.utils import timezone
 
 from modelops.hardware import HardwareReading, list_problems
@@ -69,6 +70,19 @@ def latest_reading(
     since = (now or timezone.now()) - timedelta(seconds=max_age_s)
     newest = load_history(host=host, since=since, limit=1)
     return newest[0].reading if newest else None
+
+
+def latest_readings(*, max_age_s: float) -> dict[str, HardwareReading]:
+    """The newest reading of each host that is not older than `max_age_s`; two queries."""
+    since = timezone.now() - timedelta(seconds=max_age_s)
+    newest = (
+        HardwareSample.objects.taken_since(since).order_by().values("host").annotate(last=Max("taken_at"))
+    )
+    wanted = Q()
+    for row in newest:
+        wanted |= Q(host=row["host"], taken_at=row["last"])
+    samples = HardwareSample.objects.filter(wanted) if wanted else ()
+    return {each.host: each.reading for each in _load_readings(samples)}
 
 
 def load_history(

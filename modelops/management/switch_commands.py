@@ -234,7 +234,7 @@ def describe_remedies(switch: Switch) -> list[str]:
     if not switch.root_cause:
         return []
     cause = RootCause.parse(switch.root_cause)
-    offers = offer_remedies_for(cause, switch.to_profile, switch.slot.slug)
+    offers = offer_remedies_for(cause, switch.to_profile, switch.slot)
     lines = [line for offer in offers for line in _list_remedy_lines(offer)]
     return [say_here(fill_in("  What can be done:")), *lines] if lines else []
 

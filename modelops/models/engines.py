@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.db import models
 from django.db.models.functions import Now
 
+from gateway.database.texts import TextsField, choose_text
 from gateway.ids import new_id
 from modelops.models.slots import Slot
 
@@ -50,6 +51,7 @@ class Engine(models.Model):
     ended_at = models.DateTimeField(null=True, blank=True)
     exit_code = models.IntegerField(null=True, blank=True)
     end_reason = models.TextField(blank=True)
+    end_texts = TextsField(null=True, editable=False, help_text="The reason with its template.")
 
     max_model_len = models.PositiveIntegerField(null=True, blank=True)
     cards = models.JSONField(default=list, help_text="Its /v1/models.")
@@ -69,6 +71,11 @@ class Engine(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def why_ended(self) -> str:
+        """The reason of its end, as a text that can be translated where its template was kept."""
+        return choose_text(self.end_reason, (self.end_texts or {}).get("end_reason"))
 
 
 class EngineLog(models.Model):

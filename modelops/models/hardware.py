@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from gateway.database.texts import TextsField
 from gateway.ids import new_id
+from gateway.wording import fill_in
 
 
 class HardwareSampleQuerySet(models.QuerySet["HardwareSample"]):
@@ -45,4 +46,4 @@ class HardwareSample(models.Model):
         verbose_name_plural = "hardware"
 
     def __str__(self) -> str:
-        return f"GPUs of {self.host} at {self.taken_at:%Y-%m-%d %H:%M:%S}"
+        return fill_in("GPUs of {host} at {at}", host=self.host, at=f"{self.taken_at:%Y-%m-%d %H:%M:%S}")

@@ -18,10 +18,11 @@ from modelops.domain.errors import FieldError
 from modelops.domain.profiles import syntax
 from modelops.domain.profiles.hardware_spec import HardwareSpec
 from modelops.domain.profiles.kinds import Kind
-from modelops.domain.profiles.reading import read_hardware, read_profile
+from modelops.domain.profiles.reading import read_hardware
 from modelops.domain.profiles.setting import list_settings, to_plain
 from modelops.domain.profiles.spec import ProfileSpec, Spec, to_values
 from modelops.domain.runtimes import RUNTIMES, RuntimeKind
+from modelops.models.profile_reading import read_own_profile
 
 RUNTIME_CHOICES = [(kind.value, traits.label) for kind, traits in RUNTIMES.items()]
 
@@ -100,6 +101,7 @@ class ModelProfile(SeededModel):
 
     repository = models.CharField(max_length=200, blank=True)
     revision = models.CharField(max_length=100, blank=True)
+    trust_remote_code = models.BooleanField("runs code of the repository", default=False)
     served_model_name = models.CharField(max_length=128, blank=True)
     aliases = models.JSONField(default=list, blank=True)
 
@@ -120,9 +122,20 @@ class ModelProfile(SeededModel):
     max_num_seqs = models.PositiveIntegerField(null=True, blank=True)
     max_num_batched_tokens = models.PositiveIntegerField(null=True, blank=True)
     enforce_eager = models.BooleanField(default=False)
+    limit_mm_per_prompt = models.JSONField("most media of a prompt", default=dict, blank=True)
+    hf_overrides = models.JSONField("overrides of config.json", default=dict, blank=True)
+    speculative_config = models.JSONField("speculative decoding", default=dict, blank=True)
+    enable_lora = models.BooleanField("serves adapters (LoRA)", default=False)
+    lora_adapters = models.JSONField("adapters", default=dict, blank=True)
+    max_loras = models.PositiveSmallIntegerField("adapters in one batch", null=True, blank=True)
+    max_lora_rank = models.PositiveSmallIntegerField("highest rank of an adapter", null=True, blank=True)
     tool_call_parser = models.CharField(max_length=64, blank=True)
     reasoning_parser = models.CharField(max_length=64, blank=True)
     chat_template = models.TextField(blank=True)
+    default_chat_template_kwargs = models.JSONField("defaults of the template", default=dict, blank=True)
+    override_generation_config = models.JSONField("defaults of sampling", default=dict, blank=True)
+    structured_outputs_config = models.JSONField("structured outputs", default=dict, blank=True)
+    allowed_media_domains = models.JSONField("hosts of media", default=list, blank=True)
     enable_sleep_mode = models.BooleanField(default=False)
     shutdown_timeout_s = models.PositiveIntegerField("shutdown time-out in seconds", default=30)
     extra_flags = models.JSONField(default=dict, blank=True)
@@ -186,7 +199,7 @@ class ModelProfile(SeededModel):
     def clean(self) -> None:
         """Raise ValidationError with every problem, keyed by the field; else store the canonical values."""
         super().clean()
-        reading = read_profile(self.get_values())
+        reading = read_own_profile(self.get_values())
         problems = [*reading.problems, *self._find_conflicts_with_others()]
         if problems or reading.spec is None:
             raise ValidationError(key_by_field(problems))
@@ -230,7 +243,7 @@ class ModelProfile(SeededModel):
 
         Raises ValidationError for a row that is not valid, also by what was replaced.
         """
-        reading = read_profile(self.get_values() | replaced)
+        reading = read_own_profile(self.get_values() | replaced)
         if reading.spec is None:
             raise ValidationError(key_by_field(reading.problems))
         return reading.spec

@@ -12,9 +12,9 @@ from django.conf import settings
 from django.db import models
 from django.db.models.functions import Now
 
-from gateway.database.texts import TextsField
+from gateway.database.texts import TextsField, choose_text
 from gateway.ids import new_id
-from gateway.wording import FilledText, Translatable
+from gateway.wording import FilledText, Translatable, fill_in
 from modelops.domain.switching.states import ACTING_STATES, LIVE_STATES, DrainPolicy, SwitchState
 from modelops.models.engines import Engine
 from modelops.models.slots import Slot
@@ -24,12 +24,6 @@ MESSAGE = "message_text"
 """Among an event's data: its message as a text that can be translated."""
 STARTED_AGAIN: Translatable = "again: {problem}"
 """The reason of a switch by which the switcher starts again what has failed."""
-
-
-def choose_text(stored: str, kept: Any) -> str:
-    """The text whose English is stored, which may be cut off; the English itself where none was kept."""
-    is_same = isinstance(kept, FilledText) and str(kept).startswith(stored)
-    return kept if is_same else stored
 
 
 def _choices(enum: type[SwitchState] | type[DrainPolicy]) -> list[tuple[str, str]]:
@@ -143,7 +137,8 @@ class Switch(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.from_profile or 'nothing'} → {self.to_profile}"
+        source = self.from_profile or fill_in("nothing")
+        return fill_in("{source} → {target}", source=source, target=self.to_profile)
 
     @property
     def is_live(self) -> bool:

@@ -16,12 +16,12 @@ from modelops.domain.errors import FieldError, UnknownLayoutError
 from modelops.domain.fit.recommendation import Assessment, advise, assess_candidate, to_candidate
 from modelops.domain.profiles.imports.imported_profile import ImportedProfile
 from modelops.domain.profiles.proposal import Subject, propose_profile, select_config
-from modelops.domain.profiles.reading import read_profile
 from modelops.domain.profiles.setting import leave_defaults_out
 from modelops.domain.profiles.spec import ProfileSpec, to_values
 from modelops.fit.gpu_choice import GpuChoice
 from modelops.fit.profile_fits import describe_invalid
 from modelops.models import ModelProfile
+from modelops.models.profile_reading import read_own_profile
 from modelops.profiles.seed_yaml import write_document
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ def restore_proposal(values: Mapping[str, Any], choice: GpuChoice) -> ProposedPr
 
 
 def _read_spec(values: Mapping[str, Any]) -> ProfileSpec:
-    reading = read_profile(values)
+    reading = read_own_profile(values)
     if reading.spec is None:
         problem = reading.problems[0]
         raise InvalidRequest(problem.wording, param=problem.field)

@@ -19,11 +19,13 @@ from modelops.domain.profiles.environment import VARIABLES
 from modelops.domain.profiles.extra_flags import EXTRA_FLAGS, REFUSED_FLAGS
 from modelops.domain.profiles.hardware_spec import HardwareSpec
 from modelops.domain.profiles.kinds import AUTO
+from modelops.domain.profiles.model_families import MODEL_FAMILIES
 from modelops.domain.profiles.setting import Setting, list_settings
 from modelops.domain.profiles.spec import ProfileSpec, Spec
 from modelops.profiles.reloading import PROFILES_PATH
 from modelops.profiles.seed_reading import SeedFile, read_seed_file
 
+KEYED = "object of the keys below"
 VERDICT_HARDWARE = ("single-3090", "dual-3090", "quad-a100-80")
 
 
@@ -43,7 +45,8 @@ def _write_fields(spec_type: type[Spec], *, has_flags: bool) -> str:
     for each in list_settings(spec_type):
         flag = f"`--{each.flag.name}`" if each.flag else ""
         default = "required" if each.is_required else _write_default(each)
-        cells = [f"`{each.name}`", each.kind.label, default, *([flag] if has_flags else [])]
+        value = KEYED if each.kind.keys else each.kind.label
+        cells = [f"`{each.name}`", value, default, *([flag] if has_flags else [])]
         rows.append([*cells, each.help])
     return _write_table(heads, rows)
 
@@ -59,8 +62,22 @@ def _write_default(setting: Setting) -> str:
 
 def flag_table() -> str:
     """The flags that `extra_flags` may hold."""
-    rows = [[f"`{extra.name}`", extra.kind.label, extra.help] for extra in EXTRA_FLAGS]
+    rows = [
+        [f"`{extra.name}`", KEYED if extra.kind.keys else extra.kind.label, extra.help]
+        for extra in EXTRA_FLAGS
+    ]
     return _write_table(["flag", "value", "meaning"], rows)
+
+
+def json_table() -> str:
+    """The keys of settings and further flags that are JSON, and those that are refused."""
+    kinds = [(each.name, each.kind) for each in list_settings(ProfileSpec)]
+    kinds += [(extra.name, extra.kind) for extra in EXTRA_FLAGS]
+    rows = []
+    for name, kind in kinds:
+        rows += [[f"`{name}`", f"`{key}`", of.label] for key, of in kind.keys]
+        rows += [[f"`{name}`", f"`{key}`", f"refused: it {reason}"] for key, reason in kind.refused_keys]
+    return _write_table(["setting", "key", "value"], rows)
 
 
 def refused_flag_table() -> str:
@@ -73,6 +90,20 @@ def variable_table() -> str:
     """The variables that `environment` may hold."""
     rows = [[f"`{variable.name}`", variable.kind.label, variable.help] for variable in VARIABLES]
     return _write_table(["variable", "value", "meaning"], rows)
+
+
+def family_table() -> str:
+    """The parsers that `auto` takes."""
+    rows = [
+        [
+            each.name,
+            f"`{each.tool_call_parser}`" if each.tool_call_parser else "–",
+            f"`{each.reasoning_parser}`" if each.reasoning_parser else "–",
+            each.source,
+        ]
+        for each in MODEL_FAMILIES
+    ]
+    return _write_table(["family", "tool_call_parser", "reasoning_parser", "source"], rows)
 
 
 def verdict_table() -> str:
@@ -132,7 +163,9 @@ GENERATED = {
     "hardware-fields": (_PROFILES_PAGE, hardware_table),
     "extra-flags": (_PROFILES_PAGE, flag_table),
     "refused-flags": (_PROFILES_PAGE, refused_flag_table),
+    "json-keys": (_PROFILES_PAGE, json_table),
     "environment": (_PROFILES_PAGE, variable_table),
+    "model-families": (_PROFILES_PAGE, family_table),
     "verdicts": (BASE_DIR / "docs" / "fit-verdicts.md", verdict_table),
 }
 

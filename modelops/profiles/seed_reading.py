@@ -8,8 +8,9 @@ from typing import Any, Generic, TypeVar
 
 from gateway.wording import fill_in
 from modelops.domain.profiles.hardware_spec import HardwareSpec
-from modelops.domain.profiles.reading import Reading, read_hardware, read_profile
+from modelops.domain.profiles.reading import Reading, read_hardware
 from modelops.domain.profiles.spec import ProfileSpec
+from modelops.models.profile_reading import read_own_profile
 from modelops.profiles.seed_result import InvalidEntry
 from modelops.profiles.seed_yaml import YamlEntry, parse_document
 
@@ -41,7 +42,7 @@ def read_seed_file(text: str) -> SeedFile:
     """Read the YAML; mistakes are in the order of their lines."""
     document = parse_document(text)
     invalid = [InvalidEntry(each.line, "", each.path, each.reason) for each in document.problems]
-    profiles = _read_entries(document.profiles, read_profile, invalid)
+    profiles = _read_entries(document.profiles, read_own_profile, invalid)
     hardware_profiles = _read_entries(document.hardware_profiles, read_hardware, invalid)
     invalid += _find_repeats(document.profiles)
     invalid += _find_repeats(document.hardware_profiles)

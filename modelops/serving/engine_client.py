@@ -15,6 +15,7 @@ import msgspec
 
 from gateway.bodies import NOT_JSON
 from gateway.wording import fill_in
+from modelops.domain.tasks import ModelTask
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,8 @@ class ServedModel:
     max_model_len: int | None
     card: dict[str, Any]
     """The entry as the engine wrote it."""
+    tasks: tuple[ModelTask, ...] | None = None
+    """None where they are not known."""
 
 
 class EngineError(Exception):
@@ -66,6 +69,10 @@ class EngineClient:
         except (KeyError, TypeError, AttributeError) as exc:
             raise EngineError(fill_in("its /v1/models is not a model list")) from exc
         return models, round((time.perf_counter() - started) * 1000, 1)
+
+    async def find_status(self, path: str) -> int:
+        """How it answers GET for a path. Raises EngineError."""
+        return (await self._get(path)).status_code
 
     async def check_health(self) -> None:
         """Raises EngineError unless /health, which needs no key, answers 200."""

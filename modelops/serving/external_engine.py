@@ -11,6 +11,7 @@ from functools import lru_cache
 
 from gateway.conf import GatewayConfig
 from modelops.serving.engine_client import EngineClient, EngineError, EngineRefusedConnection, ServedModel
+from modelops.serving.model_tasks import TaskProbe
 
 ASK_TIMEOUT_S = 1.0
 ANSWER_AGE_S = 2.0
@@ -36,6 +37,7 @@ class ExternalEngine:
         self._api_key = api_key
         self._clock = clock
         self._lock = threading.Lock()
+        self._task_probe = TaskProbe()
         self._has_answered = False
         self._view = ExternalView()
         self._asked_at: float | None = None
@@ -54,7 +56,9 @@ class ExternalEngine:
         client = EngineClient(self._base_url, api_key=self._api_key, timeout_s=ASK_TIMEOUT_S)
         try:
             models, _latency_ms = await client.list_models()
+            models = await self._task_probe.add_tasks(client, models)
         except EngineError as exc:
+            self._task_probe.forget()
             is_loading = isinstance(exc, EngineRefusedConnection) and not self._has_answered
             return ExternalView(problem=exc.wording, is_loading=is_loading)
         finally:

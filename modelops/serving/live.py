@@ -19,6 +19,7 @@ from modelops.models import DEFAULT_SLOT
 from modelops.serving.board import BoardSnapshot, ServingEngine, SlotView, read_board
 from modelops.serving.engine_client import EngineClient, EngineError, EngineRefusedConnection, ServedModel
 from modelops.serving.external_engine import ExternalView
+from modelops.serving.model_tasks import TaskProbe
 from modelops.serving.routes import ExternalRoute, Route, RouteTable
 
 log = structlog.get_logger()
@@ -75,6 +76,7 @@ class EngineDirectory:
 
     def __init__(self, client: EngineClient) -> None:
         self._client = client
+        self._task_probe = TaskProbe()
         self._has_answered = False
         self.has_been_asked = False
         self.snapshot = EngineSnapshot()
@@ -84,7 +86,9 @@ class EngineDirectory:
         before = self.snapshot
         try:
             models, latency_ms = await self._client.list_models()
+            models = await self._task_probe.add_tasks(self._client, models)
         except EngineError as exc:
+            self._task_probe.forget()
             is_first = not self._has_answered and isinstance(exc, EngineRefusedConnection)
             state = EngineHealth.LOADING if is_first else EngineHealth.UNREACHABLE
             self.snapshot = replace(before, state=state, latency_ms=None, problem=exc.wording)
@@ -289,4 +293,4 @@ def _served_model(engine: ServingEngine, name: str) -> ServedModel:
     if card is None:
         first = engine.cards[0] if engine.cards else {"object": "model", "owned_by": "vllm"}
         card = {**first, "id": name, "max_model_len": engine.max_model_len}
-    return ServedModel(name, engine.max_model_len, dict(card))
+    return ServedModel(name, engine.max_model_len, dict(card), engine.tasks)

@@ -5,8 +5,8 @@ Pure: made anew from each snapshot of the board, then asked for every request.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from django.utils import timezone
 
@@ -16,6 +16,7 @@ from gateway.wording import end_sentence, fill_in
 from modelops.models import DEFAULT_SLOT
 from modelops.serving.board import FREE, BoardSnapshot, LiveSwitch, Price, SlotView
 from modelops.serving.engine_client import ServedModel
+from modelops.serving.model_tasks import ModelTask
 
 CURRENT = "current"
 """The alias of whatever the default slot serves."""
@@ -37,6 +38,8 @@ class Route:
     max_model_len: int | None = None
     """The context in tokens, where the engine said it."""
     price: Price = FREE
+    tasks: tuple[ModelTask, ...] | None = None
+    """What the model can be asked for; None where that is not known."""
     switch_to: str = ""
     """The profile to switch to before the wait makes sense."""
 
@@ -95,6 +98,11 @@ class RouteTable:
         """What clients may ask for now, without `current`."""
         return [name for name in self.ready if name not in CURRENT_NAMES]
 
+    def list_models_for(self, tasks: Collection[ModelTask]) -> list[str]:
+        """The served models that are known to have one of these tasks, by the engine's names."""
+        able = (route for route in self.ready.values() if not set(route.tasks or ()).isdisjoint(tasks))
+        return list(dict.fromkeys(route.model for route in able))
+
     @property
     def uses_external(self) -> bool:
         """True while the default slot's requests go to the engine of VLLM_BASE_URL."""
@@ -120,9 +128,11 @@ class RouteTable:
                 max_output_tokens=engine.max_output_tokens,
                 max_model_len=engine.max_model_len,
                 price=engine.price,
+                tasks=engine.tasks,
             )
             names = (*engine.names, *CURRENT_NAMES) if slot.slug == DEFAULT_SLOT else engine.names
-            routes = dict.fromkeys(names, route) | routes
+            adapters = {name: replace(route, model=name) for name in engine.adapters}
+            routes = dict.fromkeys(names, route) | adapters | routes
         if self.uses_external and self.external is not None:
             url, key = self.external.base_url, self.external.api_key
             own = {
@@ -132,6 +142,7 @@ class RouteTable:
                     base_url=url,
                     api_key=key,
                     max_model_len=m.max_model_len,
+                    tasks=m.tasks,
                 )
                 for m in self.external.models
             }

@@ -37,5 +37,14 @@ gateway forwards unknown fields, so a stranger must not be able to kill the engi
 Replies depend on the messages and ``seed`` alone (``temperature: 0`` ignores the seed). ``min_tokens``
 and ``ignore_eos`` with ``max_tokens`` give exactly that many tokens. As in vLLM the end-of-text token
 is counted in ``completion_tokens`` and has its own chunk with empty content. ``/load`` counts only
-with ``--enable-server-load-tracking``, as vLLM's does. ``logprobs`` and images are refused with 400.
+with ``--enable-server-load-tracking``, as vLLM's does. ``logprobs`` are refused with 400.
+
+The simulated model does every task, unlike a real one: it generates, embeds, classifies, scores and
+transcribes. ``--runner``, ``--convert`` and ``--task`` make it do one (:mod:`.tasks`), and the paths of the
+others are then not there, as with vLLM.
+
+Tools are called by a plain rule (:mod:`.tools`), with arguments that follow their schemas; answers follow a
+``response_format`` and ``structured_outputs`` (:mod:`.structured`). Images are measured by their headers, and
+the reply says what came: none are taken with ``--language-model-only`` or a limit of 0 in
+``--limit-mm-per-prompt``.
 """

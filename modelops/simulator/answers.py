@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import os
 import socket
 import struct
@@ -22,7 +21,7 @@ from modelops.simulator.generation import GeneratedChoice
 from modelops.simulator.metrics import RequestTimer
 from modelops.simulator.pacing import AnswerPace, Token, paced_tokens
 from modelops.simulator.sampling import Streaming
-from modelops.simulator.wire import DONE, StreamWire
+from modelops.simulator.wire import StreamWire
 
 _GARBAGE = b'data: {"id":"chatcmpl-garbage","choices":[{"index":0,"delta":{"content":\xff\n\n'
 _IN_BAND_MESSAGE = "Internal server error (simulated)"
@@ -188,8 +187,6 @@ async def _write_answer(
 ) -> None:
     timer = RequestTimer(engine.metrics, arrived_at=engine.clock())
     try:
-        if answer.strike and answer.strike.fault is Fault.HANG_FIRST_TOKEN:
-            await _wait_for_cancellation()
         await _write_tokens(request, response, engine, answer, running, timer)
     except _EndOfStreamError:
         return
@@ -198,12 +195,19 @@ async def _write_answer(
             await _wait_for_cancellation()
         if not engine.died.is_set():
             raise
-        await response.write(_error_event(engine_dead()))
+        await _write_failure(request, response, answer, engine_dead())
     else:
         _record_finish(engine, answer, timer)
-        if answer.streaming.include_usage:
-            await response.write(answer.wire.usage(answer.choices))
-    await response.write(DONE)
+        await response.write(answer.wire.closing(answer.choices))
+
+
+async def _write_failure(
+    request: web.Request, response: web.StreamResponse, answer: PlannedAnswer, error: ApiError
+) -> None:
+    """End the stream as its endpoint does when generating fails."""
+    if not (events := answer.wire.failing(error)):
+        await _abort_connection(request)
+    await response.write(events)
 
 
 async def _write_tokens(
@@ -214,8 +218,13 @@ async def _write_tokens(
     running: RunningRequest,
     timer: RequestTimer,
 ) -> None:
-    """Write the opening events with the first token, as vLLM does, then every token."""
+    """Write the opening events, at most endpoints with the first token, then every token."""
     pending = answer.wire.opening(answer.choices)
+    if answer.wire.opens_at_once:
+        await response.write(pending)
+        pending = b""
+    if answer.strike and answer.strike.fault is Fault.HANG_FIRST_TOKEN:
+        await _wait_for_cancellation()
     strike = answer.stream_strike
     sent = 0
     async for batch in paced_tokens(answer.choices, answer.pace):
@@ -226,21 +235,23 @@ async def _write_tokens(
         running.tokens += len(batch)
         timer.record_tokens(len(batch), now=engine.clock())
         if strike and is_due:
-            await _strike_stream(request, response, strike)
+            await _strike_stream(request, response, answer, strike)
             strike = None
             await response.write(pending + b"".join(map(answer.wire.token, batch[len(before) :])))
             pending = b""
         sent += len(batch)
 
 
-async def _strike_stream(request: web.Request, response: web.StreamResponse, strike: InjectedFault) -> None:
+async def _strike_stream(
+    request: web.Request, response: web.StreamResponse, answer: PlannedAnswer, strike: InjectedFault
+) -> None:
     """Act out a fault between two events; returns only when the stream goes on after it."""
     match strike.fault:
         case Fault.GARBAGE:
             await response.write(_GARBAGE)
         case Fault.IN_BAND_ERROR:
             error = ApiError(_IN_BAND_MESSAGE, status=500, kind="InternalServerError")
-            await response.write(_error_event(error) + DONE)
+            await _write_failure(request, response, answer, error)
             raise _EndOfStreamError
         case Fault.END_WITHOUT_DONE:
             raise _EndOfStreamError
@@ -250,8 +261,3 @@ async def _strike_stream(request: web.Request, response: web.StreamResponse, str
             _crash()
         case _:
             await _abort_connection(request)
-
-
-def _error_event(error: ApiError) -> bytes:
-    """An error within a stream; vLLM writes these with Python's spaced JSON."""
-    return f"data: {json.dumps(error.payload())}\n\n".encode()

@@ -8,9 +8,10 @@ from modelops.simulator import tokenizer
 from modelops.simulator.answers import send_answer
 from modelops.simulator.bodies import Body, decode_body, read_bool
 from modelops.simulator.errors import invalid_value
-from modelops.simulator.generation import GeneratedChoice, token_budget
+from modelops.simulator.generation import GeneratedChoice, generate_json, token_budget
 from modelops.simulator.requests import ENGINE, TextSource, check_model, make_answer, make_meta, text_choices
 from modelops.simulator.sampling import parse_sampling, parse_streaming
+from modelops.simulator.structured import compose_structured
 from modelops.simulator.wire import TextWire, text_completion
 
 _DEFAULT_COMPLETION_TOKENS = 16
@@ -27,6 +28,7 @@ async def create_completion(request: web.Request) -> web.StreamResponse:
     sampling = parse_sampling(
         body, max_model_len=settings.max_model_len, default_max_tokens=_DEFAULT_COMPLETION_TOKENS
     )
+    structured = compose_structured(body)
     counts = [tokenizer.count(prompt) for prompt in prompts]
     choices: list[GeneratedChoice] = []
     for prompt, prompt_tokens in zip(prompts, counts, strict=True):
@@ -35,6 +37,12 @@ async def create_completion(request: web.Request) -> web.StreamResponse:
             max_model_len=settings.max_model_len,
             max_tokens=sampling.max_tokens,
         )
+        if structured is not None:
+            choices += [
+                generate_json(structured, index=len(choices) + i, sampling=sampling, budget=budget)
+                for i in range(sampling.n)
+            ]
+            continue
         source = TextSource(prompt=prompt, user_text=prompt, with_reasoning=False)
         choices += text_choices(engine, source, sampling=sampling, budget=budget, first_index=len(choices))
     echo = [prompt if read_bool(body, "echo") else "" for prompt in prompts for _ in range(sampling.n)]
@@ -45,7 +53,7 @@ async def create_completion(request: web.Request) -> web.StreamResponse:
         meta=meta,
         choices=choices,
         streaming=streaming,
-        wire=TextWire,
+        wire=TextWire(meta, streaming),
         whole=lambda: text_completion(meta, choices, echo=echo),
     )
     return await send_answer(request, engine, answer)

@@ -6,6 +6,8 @@ from typing import Any
 
 import msgspec
 
+_MALFORMED = "Bad Request"
+
 
 class ApiError(Exception):
     """A request refused in vLLM's shape: ``{"error": {message, type, param, code}}``."""
@@ -18,6 +20,11 @@ class ApiError(Exception):
         self.status = status
         self.kind = kind
         self.param = param
+
+    @property
+    def is_malformed(self) -> bool:
+        """Whether the web framework refuses the request, before vLLM sees it."""
+        return self.kind == _MALFORMED
 
     def payload(self) -> dict[str, Any]:
         """The body; the numeric ``code`` repeats the HTTP status."""
@@ -40,7 +47,7 @@ def malformed(kind: str, *, path: str, message: str, found: str, context: str | 
     """The web framework's validation error, raised before vLLM sees the request."""
     detail = f"{{'type': '{kind}', 'loc': '{path}', 'msg': '{message}', 'input': {found!r}"
     detail += f", 'ctx': {{'error': '{context}'}}}}" if context else "}"
-    return ApiError(f"1 validation error:\n  {detail}", kind="Bad Request", param=path)
+    return ApiError(f"1 validation error:\n  {detail}", kind=_MALFORMED, param=path)
 
 
 def model_not_found(name: str, *, served: tuple[str, ...]) -> ApiError:

@@ -10,28 +10,41 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from modelops.simulator.faults import Fault
+from modelops.simulator.tasks import Task, choose_tasks
 
 DEFAULT_MAX_MODEL_LEN = 8192
+_MOST_IMAGES = 999
 VERSION = "0.33.0+simulated"
 
 # Accepted because profiles use them; the simulator has nothing to do with their values.
 _IGNORED_WITH_VALUE = (
     "--allowed-local-media-path --allowed-origins --attention-backend --block-size --chat-template "
-    "--chat-template-content-format --compilation-config --config-format --convert --cpu-offload-gb "
+    "--chat-template-content-format --compilation-config --config-format --cpu-offload-gb "
     "--cuda-graph-sizes --data-parallel-size --distributed-executor-backend --download-dir "
     "--generation-config --guided-decoding-backend --hf-config-path --hf-overrides --hf-token "
     "--kv-cache-dtype --kv-cache-memory-bytes --kv-transfer-config --load-format "
     "--lora-modules --max-log-len --max-logprobs --max-lora-rank --max-loras --max-num-batched-tokens "
     "--middleware --mm-processor-kwargs --override-generation-config --quantization --revision "
-    "--response-role --root-path --rope-scaling --runner --seed --speculative-config --swap-space "
-    "--task --tokenizer --tokenizer-mode --tokenizer-revision --dtype --code-revision"
+    "--response-role --root-path --rope-scaling --seed --speculative-config --swap-space "
+    "--tokenizer --tokenizer-mode --tokenizer-revision --dtype --code-revision "
+    "--allowed-media-domains --default-chat-template-kwargs --linear-backend --logprobs-mode --lora-dtype "
+    "--long-prefill-token-threshold --mamba-cache-dtype --mamba-cache-mode --mamba-ssm-cache-dtype "
+    "--max-cpu-loras --max-cudagraph-capture-size --max-num-queued-reqs --media-io-kwargs "
+    "--mm-encoder-tp-mode --mm-processor-cache-gb --mm-processor-cache-type --model-impl --moe-backend "
+    "--num-gpu-blocks-override --kv-offloading-size --optimization-level --performance-mode --pooler-config "
+    "--prefix-caching-hash-algo --safetensors-load-strategy --scheduling-policy --stream-interval "
+    "--structured-outputs-config"
 )
 _IGNORED_SWITCHES = (
     "--async-scheduling --disable-custom-all-reduce --disable-fastapi-docs --disable-log-requests "
     "--disable-log-stats --enable-chunked-prefill --enable-expert-parallel --enable-log-requests "
     "--enable-lora --enable-prefix-caching --enable-prompt-tokens-details --enable-request-id-headers "
-    "--language-model-only --trust-remote-code"
+    "--language-model-only --trust-remote-code --disable-cascade-attn --disable-chunked-mm-input "
+    "--disable-hybrid-kv-cache-manager --disable-sliding-window --enable-flashinfer-autotune "
+    "--enable-per-request-metrics --exclude-tools-when-tool-choice-none --fully-sharded-loras "
+    "--interleave-mm-strings --return-tokens-as-token-ids --skip-mm-profiling"
 )
+_SEVERAL_WORDS = ("--lora-modules", "--allowed-media-domains")
 _MULTIPLIERS = {"k": 10**3, "m": 10**6, "g": 10**9, "K": 2**10, "M": 2**20, "G": 2**30}
 
 
@@ -69,7 +82,8 @@ class ServeSettings:
     shutdown_timeout_s: int
     reasoning_parser: str | None
     auto_tool_choice: bool
-    sees_images: bool
+    most_images: int
+    tasks: tuple[Task, ...]
     access_log: bool
     track_load: bool
     force_include_usage: bool
@@ -111,13 +125,16 @@ def _add_engine_flags(serve: argparse.ArgumentParser) -> None:
     serve.add_argument("--reasoning-parser", default=None)
     serve.add_argument("--tool-call-parser", default=None)
     serve.add_argument("--enable-auto-tool-choice", action=argparse.BooleanOptionalAction, default=False)
+    serve.add_argument("--runner", default=None)
+    serve.add_argument("--convert", default=None)
+    serve.add_argument("--task", default=None)
     serve.add_argument("--limit-mm-per-prompt", type=json.loads, default={})
     serve.add_argument("--enable-server-load-tracking", action="store_true")
     serve.add_argument("--enable-force-include-usage", action="store_true")
     serve.add_argument("--disable-uvicorn-access-log", action="store_true")
     serve.add_argument("--uvicorn-log-level", default="info")
     for flag in _IGNORED_WITH_VALUE.split():
-        serve.add_argument(flag, nargs="*" if flag == "--lora-modules" else None, default=None)
+        serve.add_argument(flag, nargs="*" if flag in _SEVERAL_WORDS else None, default=None)
     for flag in _IGNORED_SWITCHES.split():
         serve.add_argument(flag, action=argparse.BooleanOptionalAction, default=None)
 
@@ -183,6 +200,14 @@ def _read_api_keys(args: argparse.Namespace) -> tuple[str, ...]:
     return tuple(key for key in keys if key)
 
 
+def _read_most_images(args: argparse.Namespace) -> int:
+    """Images of one prompt; a simulated model takes them unless it is told not to."""
+    limit = args.limit_mm_per_prompt.get("image", _MOST_IMAGES)
+    if isinstance(limit, dict):
+        limit = limit.get("count", _MOST_IMAGES)
+    return 0 if args.language_model_only else int(limit)
+
+
 def _resolve_max_model_len(args: argparse.Namespace) -> int:
     """The asked context; ``auto`` fits itself to what the simulated KV cache can hold."""
     asked: int | None = args.max_model_len
@@ -222,8 +247,8 @@ def parse_command_line(argv: Sequence[str]) -> ServeSettings:
         shutdown_timeout_s=args.shutdown_timeout,
         reasoning_parser=args.reasoning_parser,
         auto_tool_choice=args.enable_auto_tool_choice and args.tool_call_parser is not None,
-        # vLLM goes by the model's config; here whoever bounds the images of a prompt has a model for them.
-        sees_images=bool(args.limit_mm_per_prompt.get("image")),
+        most_images=_read_most_images(args),
+        tasks=choose_tasks(runner=args.runner, convert=args.convert, task=args.task),
         access_log=not args.disable_uvicorn_access_log and args.uvicorn_log_level in ("info", "debug"),
         track_load=args.enable_server_load_tracking,
         force_include_usage=args.enable_force_include_usage,

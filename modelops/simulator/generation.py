@@ -12,6 +12,7 @@ from modelops.simulator import tokenizer
 from modelops.simulator.errors import context_overflow, invalid_value
 from modelops.simulator.replies import Reply
 from modelops.simulator.sampling import Sampling
+from modelops.simulator.tools import ToolPlan
 
 
 class DeltaField(StrEnum):
@@ -25,16 +26,21 @@ class DeltaField(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class GeneratedToken:
-    """One generated token; its text may be empty (end of text, or swallowed by a stop string)."""
+    """One generated token; its text may be empty (end of text, or swallowed by a stop string).
+
+    Of a token that belongs to a call of a tool, `call` is that call's place among the choice's calls.
+    """
 
     delta: DeltaField
     text: str
+    call: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class ToolCall:
-    """A call of one of the request's tools."""
+    """A call of one of the request's tools. Its place among the calls is `index`."""
 
+    index: int
     id: str
     name: str
 
@@ -47,11 +53,20 @@ class GeneratedChoice:
     steps: tuple[GeneratedToken, ...]
     finish_reason: str
     stop_reason: str | None = None
-    tool_call: ToolCall | None = None
+    tool_calls: tuple[ToolCall, ...] = ()
+    has_free_calls: bool = False
+    """Whether the model called the tools of its own accord."""
+    has_tool_parser: bool = False
+    """Whether a parser reads the calls, which decides how vLLM writes them in a stream."""
 
     def text(self, delta: DeltaField) -> str:
         """All text of one kind."""
         return "".join(step.text for step in self.steps if step.delta is delta)
+
+    def arguments_of(self, call: ToolCall) -> str:
+        """The arguments of one call, as JSON."""
+        wanted = DeltaField.TOOL_ARGUMENTS
+        return "".join(s.text for s in self.steps if s.delta is wanted and s.call == call.index)
 
     @property
     def reasoning_tokens(self) -> int:
@@ -90,18 +105,29 @@ def generate_json(text: str, *, index: int, sampling: Sampling, budget: int) -> 
     return _finish(steps, index=index, sampling=sampling, budget=budget, stop_reason=None)
 
 
-def generate_tool_call(*, name: str, arguments: str, index: int, budget: int, named: bool) -> GeneratedChoice:
-    """A tool call; vLLM ends a call of a named function with ``stop``, others with ``tool_calls``."""
-    steps = [GeneratedToken(DeltaField.TOOL_NAME, name)]
-    steps += [GeneratedToken(DeltaField.TOOL_ARGUMENTS, piece) for piece in tokenizer.split(arguments)]
-    call = ToolCall(id=f"chatcmpl-tool-{uuid.uuid4().hex[:16]}", name=name)
+def generate_tool_calls(plan: ToolPlan, *, index: int, budget: int, reasoning: str = "") -> GeneratedChoice:
+    """Calls of tools; vLLM ends a call of a named function with ``stop``, others with ``tool_calls``."""
+    steps = [GeneratedToken(DeltaField.REASONING, piece) for piece in tokenizer.split(reasoning)]
+    calls = []
+    for number, planned in enumerate(plan.calls):
+        calls.append(ToolCall(number, f"chatcmpl-tool-{uuid.uuid4().hex[:16]}", planned.name))
+        steps.append(GeneratedToken(DeltaField.TOOL_NAME, planned.name, number))
+        pieces = tokenizer.split(planned.arguments)
+        steps += [GeneratedToken(DeltaField.TOOL_ARGUMENTS, piece, number) for piece in pieces]
+    reason = "stop" if plan.is_named else "tool_calls"
     if len(steps) >= budget:
-        return GeneratedChoice(
-            index=index, steps=tuple(steps[:budget]), finish_reason="length", tool_call=call
-        )
-    steps.append(GeneratedToken(DeltaField.CONTENT, ""))
-    reason = "stop" if named else "tool_calls"
-    return GeneratedChoice(index=index, steps=tuple(steps), finish_reason=reason, tool_call=call)
+        steps, reason = steps[:budget], "length"
+    else:
+        steps.append(GeneratedToken(DeltaField.CONTENT, ""))
+    begun = {step.call for step in steps if step.delta is DeltaField.TOOL_NAME}
+    return GeneratedChoice(
+        index=index,
+        steps=tuple(steps),
+        finish_reason=reason,
+        tool_calls=tuple(call for call in calls if call.index in begun),
+        has_free_calls=plan.is_auto,
+        has_tool_parser=plan.has_parser,
+    )
 
 
 def _finish(

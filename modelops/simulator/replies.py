@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any
 
 from modelops.simulator import tokenizer
 
@@ -17,8 +15,8 @@ _TITLE_REQUEST = re.compile(r"\AWrite a title for .*?<user>\s*(?P<said>.*?)\s*</
 """How the gateway asks for the title of a conversation."""
 _TITLE_WORDS = 6
 _ECHO_CHARS = 80
+_RESULT_CHARS = 2000
 _SENTENCES_PER_REPLY = 3
-_MAX_SCHEMA_DEPTH = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +24,9 @@ class _Language:
     opening: str
     echo: str
     no_message: str
+    images: str
+    tool_result: str
+    transcript: str
     sentences: tuple[str, ...]
     filler: str
     reasoning: str
@@ -35,6 +36,9 @@ _ENGLISH = _Language(
     opening="This is a simulated reply: no model is loaded and nothing was understood.",
     echo=" You wrote: “{text}”.",
     no_message=" There was no user message.",
+    images=" Images received: {images}.",
+    tool_result=" The tool {name} answered: “{text}”.",
+    transcript="This is a simulated transcript: nothing was listened to. Received: {audio}.",
     sentences=(
         " The text was put together by the gateway's simulated engine, so that everything around a model"
         " can be tried without a GPU.",
@@ -51,6 +55,9 @@ _KOREAN = _Language(
     opening="이것은 시뮬레이션 응답입니다. 실제 모델은 실행되고 있지 않습니다.",
     echo=" 보내신 내용: “{text}”.",
     no_message=" 사용자 메시지가 없습니다.",
+    images=" 받은 이미지: {images}.",
+    tool_result=" {name} 도구의 결과: “{text}”.",
+    transcript="이것은 시뮬레이션 받아쓰기입니다. 실제로 들은 것은 없습니다. 받은 파일: {audio}.",
     sentences=(
         " 이 문장은 게이트웨이의 시뮬레이션 엔진이 만들었습니다.",
         " 스트리밍과 토큰 수는 실제 엔진과 같은 방식으로 동작합니다.",
@@ -62,6 +69,17 @@ _KOREAN = _Language(
     filler=" 시뮬레이션 문장 {number}.",
     reasoning="이것은 시뮬레이션 추론입니다. 실제로 생각하는 모델은 없습니다.",
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """What came with the user's text: images in words, and the name and text of each tool's result."""
+
+    images: tuple[str, ...] = ()
+    tool_results: tuple[tuple[str, str], ...] = ()
+
+
+NOTHING_RECEIVED = Received()
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,44 +108,48 @@ def _pick_sentences(language: _Language, *, prompt: str, seed: int | None) -> st
     return "".join(language.sentences[i] for i in ranked[:_SENTENCES_PER_REPLY])
 
 
-def compose_reply(*, prompt: str, user_text: str, seed: int | None) -> Reply:
+def compose_reply(
+    *, prompt: str, user_text: str, seed: int | None, received: Received = NOTHING_RECEIVED
+) -> Reply:
     """The reply to ``user_text``; the same arguments always give the same reply."""
-    language = _KOREAN if _HANGUL.search(user_text) else _ENGLISH
+    language = _choose_language(user_text)
     if (asked := _TITLE_REQUEST.match(user_text)) is not None:
         title = " ".join(asked["said"].split()[:_TITLE_WORDS])
         return Reply(reasoning="", content=title[:1].upper() + title[1:], _filler=language.filler)
-    excerpt = " ".join(user_text.split())
-    if len(excerpt) > _ECHO_CHARS:
-        excerpt = excerpt[:_ECHO_CHARS] + "…"
+    excerpt = _shorten(user_text, _ECHO_CHARS)
     echo = language.echo.format(text=excerpt) if excerpt else language.no_message
     sentences = _pick_sentences(language, prompt=prompt, seed=seed)
     return Reply(
         reasoning=language.reasoning,
-        content=language.opening + echo + sentences,
+        content=language.opening + echo + _describe_received(language, received) + sentences,
         _filler=language.filler,
     )
 
 
-def compose_json(schema: Mapping[str, Any] | None) -> str:
-    """A JSON text for a tool's parameters or a ``response_format``; values say they are simulated."""
-    value = {"simulated": True} if schema is None else _example(schema, depth=0)
-    return json.dumps(value, ensure_ascii=False)
+def compose_transcript(audio: str, *, language: str) -> Reply:
+    """The transcript of a recording that is told in words; in Korean for Korean, else in English."""
+    own = _KOREAN if language == "ko" else _ENGLISH
+    return Reply(reasoning="", content=own.transcript.format(audio=audio), _filler=own.filler)
 
 
-def _example(schema: Any, *, depth: int) -> Any:
-    if not isinstance(schema, Mapping) or depth > _MAX_SCHEMA_DEPTH:
-        return "simulated"
-    if "const" in schema:
-        return schema["const"]
-    if schema.get("enum"):
-        return schema["enum"][0]
-    kind = schema.get("type")
-    if isinstance(kind, list):
-        kind = kind[0] if kind else None
-    if kind == "object" or "properties" in schema:
-        properties = schema.get("properties") or {}
-        return {name: _example(part, depth=depth + 1) for name, part in properties.items()}
-    if kind == "array":
-        return [_example(schema.get("items"), depth=depth + 1)]
-    scalars = {"integer": 1, "number": 1.0, "boolean": True, "null": None}
-    return scalars.get(str(kind), "simulated")
+def compose_reasoning(user_text: str) -> str:
+    """What is said before tools are called."""
+    return _choose_language(user_text).reasoning
+
+
+def _choose_language(user_text: str) -> _Language:
+    return _KOREAN if _HANGUL.search(user_text) else _ENGLISH
+
+
+def _shorten(text: str, most: int) -> str:
+    """The text in one line, cut where it is longer."""
+    line = " ".join(text.split())
+    return line[:most] + "…" if len(line) > most else line
+
+
+def _describe_received(language: _Language, received: Received) -> str:
+    images = language.images.format(images=", ".join(received.images)) if received.images else ""
+    return images + "".join(
+        language.tool_result.format(name=name, text=_shorten(text, _RESULT_CHARS))
+        for name, text in received.tool_results
+    )

@@ -16,9 +16,9 @@ from modelops.simulator.errors import model_not_found
 from modelops.simulator.flags import VERSION, ServeSettings
 from modelops.simulator.generation import DeltaField, GeneratedChoice, GeneratedToken, generate_text
 from modelops.simulator.pacing import AnswerPace
-from modelops.simulator.replies import compose_reply
+from modelops.simulator.replies import NOTHING_RECEIVED, Received, compose_reply
 from modelops.simulator.sampling import Overrides, Sampling, Streaming, parse_overrides
-from modelops.simulator.wire import ChatWire, Meta, StreamWire, TextWire
+from modelops.simulator.wire import Meta, StreamWire
 
 ENGINE: web.AppKey[SimulatedEngine] = web.AppKey("engine", SimulatedEngine)
 
@@ -43,10 +43,17 @@ def fingerprint(settings: ServeSettings) -> str:
 
 
 def make_meta(
-    request: web.Request, body: Body, settings: ServeSettings, *, prefix: str, prompt_tokens: int
+    request: web.Request,
+    body: Body,
+    settings: ServeSettings,
+    *,
+    prompt_tokens: int,
+    prefix: str = "",
+    own_id: str = "",
 ) -> Meta:
+    """What the parts of one answer repeat. Its id is `own_id`, else made with `prefix`."""
     return Meta(
-        request_id=response_id(request, body, prefix),
+        request_id=own_id or response_id(request, body, prefix),
         created=int(time.time()),
         model=settings.canonical_name,
         fingerprint=fingerprint(settings),
@@ -71,20 +78,17 @@ def make_answer(
     meta: Meta,
     choices: Sequence[GeneratedChoice],
     streaming: Streaming,
-    wire: type[ChatWire] | type[TextWire],
+    wire: StreamWire,
     whole: Callable[[], bytes],
 ) -> PlannedAnswer:
     overrides = parse_overrides(body)
-    own_wire: StreamWire = wire(
-        meta, include_usage=streaming.include_usage, continuous_usage=streaming.continuous_usage
-    )
     return PlannedAnswer(
         choices=tuple(choices),
         prompt_tokens=meta.prompt_tokens,
         streaming=streaming,
         pace=_make_pace(engine.settings, overrides),
         strike=overrides.strike or engine.faults.strike_next_request(),
-        wire=own_wire,
+        wire=wire,
         whole=whole,
     )
 
@@ -98,6 +102,7 @@ class TextSource:
     with_reasoning: bool
     said: str = ""
     """The beginning of the answer, where that is to be continued."""
+    received: Received = NOTHING_RECEIVED
 
 
 def text_choices(
@@ -111,9 +116,12 @@ def text_choices(
         ]
     return [
         generate_text(
-            compose_reply(prompt=source.prompt, user_text=source.user_text, seed=sampling.seed_of(i)).after(
-                source.said
-            ),
+            compose_reply(
+                prompt=source.prompt,
+                user_text=source.user_text,
+                seed=sampling.seed_of(i),
+                received=source.received,
+            ).after(source.said),
             index=first_index + i,
             sampling=sampling,
             budget=budget,

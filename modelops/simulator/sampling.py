@@ -9,6 +9,7 @@ from modelops.simulator.errors import ApiError, invalid_value
 from modelops.simulator.faults import PER_REQUEST_FAULTS, STREAM_FAULTS, InjectedFault
 
 MAX_N = 16384
+LIMIT_NAMES = ("max_completion_tokens", "max_tokens")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,14 +47,24 @@ class Overrides:
     first_token_s: float | None
 
 
-def parse_sampling(body: Body, *, max_model_len: int, default_max_tokens: int | None) -> Sampling:
-    """Read the sampling fields; raises ApiError 400 with vLLM's wording."""
+def parse_sampling(
+    body: Body,
+    *,
+    max_model_len: int,
+    default_max_tokens: int | None,
+    limit_names: tuple[str, ...] = LIMIT_NAMES,
+) -> Sampling:
+    """Read the sampling fields; raises ApiError 400 with vLLM's wording.
+
+    `limit_names` are the fields that may bound the answer's tokens; the first that is there counts.
+    """
     temperature = _check_temperature(read_float(body, "temperature"))
     top_p = read_float(body, "top_p")
     if top_p is not None and not 0 < top_p <= 1:
         raise invalid_value(f"top_p must be in (0, 1], got {top_p}.", param="top_p", value=top_p)
     n = _check_n(read_int(body, "n"), temperature=temperature)
-    max_tokens = _check_max_tokens(body, max_model_len=max_model_len, default=default_max_tokens)
+    name = next((each for each in limit_names if body.get(each) is not None), limit_names[-1])
+    max_tokens = _check_max_tokens(body, name, max_model_len=max_model_len, default=default_max_tokens)
     min_tokens = _check_min_tokens(read_int(body, "min_tokens") or 0, max_tokens=max_tokens)
     if body.get("logprobs") or body.get("prompt_logprobs") is not None:
         raise invalid_value("logprobs are not available in the simulated engine.", param="logprobs")
@@ -92,8 +103,7 @@ def _check_n(n: int | None, *, temperature: float | None) -> int:
     return n
 
 
-def _check_max_tokens(body: Body, *, max_model_len: int, default: int | None) -> int | None:
-    name = "max_tokens" if body.get("max_completion_tokens") is None else "max_completion_tokens"
+def _check_max_tokens(body: Body, name: str, *, max_model_len: int, default: int | None) -> int | None:
     max_tokens = read_int(body, name)
     if max_tokens is None:
         return default

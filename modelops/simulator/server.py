@@ -6,7 +6,7 @@ import hashlib
 import hmac
 import secrets
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import msgspec
@@ -15,17 +15,23 @@ from aiohttp import web
 from modelops.simulator import tokenizer
 from modelops.simulator.bodies import decode_body, read_bool, read_generation_prompt, read_objects, read_text
 from modelops.simulator.chat import create_chat_completion
+from modelops.simulator.chat_batch import create_chat_batch
+from modelops.simulator.classification import create_classification, create_pooling
 from modelops.simulator.completions import create_completion
 from modelops.simulator.embeddings import create_embedding
 from modelops.simulator.engine import SimulatedEngine
 from modelops.simulator.errors import ApiError, malformed
 from modelops.simulator.flags import VERSION
 from modelops.simulator.memory import BLOCK_TOKENS
+from modelops.simulator.messages import count_tokens, create_message
 from modelops.simulator.metrics import render_metrics
+from modelops.simulator.paths import is_counted_as_load, list_paths
 from modelops.simulator.requests import ENGINE, check_model
+from modelops.simulator.responses import create_response, refuse_response
+from modelops.simulator.scoring import create_rerank, create_score
+from modelops.simulator.transcriptions import create_transcription, create_translation
 
 _GUARDED = ("/v1", "/v2", "/inference")
-_LOAD_PATHS = ("/v1/chat/completions", "/v1/completions", "/v1/embeddings")
 _MAX_BODY_BYTES = 256 * 2**20
 _LOAD: web.AppKey[list[int]] = web.AppKey("load", list)
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -40,19 +46,7 @@ def build_app(engine: SimulatedEngine) -> web.Application:
     app[ENGINE] = engine
     app[_LOAD] = [0]
     app.add_routes(
-        [
-            web.get("/health", _health),
-            web.get("/ping", _health),
-            web.get("/version", _version),
-            web.get("/load", _load),
-            web.get("/metrics", _metrics),
-            web.post("/tokenize", _tokenize),
-            web.post("/detokenize", _detokenize),
-            web.get("/v1/models", _models),
-            web.post("/v1/chat/completions", create_chat_completion),
-            web.post("/v1/completions", create_completion),
-            web.post("/v1/embeddings", create_embedding),
-        ]
+        [web.route(method, path, _HANDLERS[path]) for path, method in list_paths(engine.settings.tasks)]
     )
     if engine.settings.sleep_enabled:
         app.add_routes(
@@ -102,7 +96,7 @@ def _is_known(token: str, keys: tuple[str, ...]) -> bool:
 
 @web.middleware
 async def _track_load(request: web.Request, handler: _Handler) -> web.StreamResponse:
-    if request.path not in _LOAD_PATHS:
+    if not is_counted_as_load(request.path):
         return await handler(request)
     load = request.app[_LOAD]
     load[0] += 1
@@ -234,3 +228,30 @@ async def _wake_up(request: web.Request) -> web.Response:
 
 async def _is_sleeping(request: web.Request) -> web.Response:
     return _json_response({"is_sleeping": request.app[ENGINE].sleep_level > 0})
+
+
+_HANDLERS: Mapping[str, _Handler] = {
+    "/health": _health,
+    "/ping": _health,
+    "/version": _version,
+    "/load": _load,
+    "/metrics": _metrics,
+    "/tokenize": _tokenize,
+    "/detokenize": _detokenize,
+    "/v1/models": _models,
+    "/v1/chat/completions": create_chat_completion,
+    "/v1/chat/completions/batch": create_chat_batch,
+    "/v1/completions": create_completion,
+    "/v1/messages": create_message,
+    "/v1/messages/count_tokens": count_tokens,
+    "/v1/responses": create_response,
+    "/v1/responses/{response_id}": refuse_response,
+    "/v1/responses/{response_id}/cancel": refuse_response,
+    "/v1/embeddings": create_embedding,
+    "/classify": create_classification,
+    "/pooling": create_pooling,
+    **dict.fromkeys(("/score", "/v1/score"), create_score),
+    **dict.fromkeys(("/rerank", "/v1/rerank", "/v2/rerank"), create_rerank),
+    "/v1/audio/transcriptions": create_transcription,
+    "/v1/audio/translations": create_translation,
+}

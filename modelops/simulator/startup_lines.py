@@ -12,23 +12,10 @@ from dataclasses import dataclass
 from modelops.simulator.console import Component, ConsoleLine, Stream
 from modelops.simulator.flags import VERSION, ServeSettings
 from modelops.simulator.memory import MemoryPlan
+from modelops.simulator.paths import list_paths
 
 _SHARDS = 4
 _GRAPH_SIZES = 51
-_ROUTES = (
-    ("/load", "GET"),
-    ("/version", "GET"),
-    ("/health", "GET"),
-    ("/metrics", "GET"),
-    ("/tokenize", "POST"),
-    ("/detokenize", "POST"),
-    ("/v1/models", "GET"),
-    ("/v1/chat/completions", "POST"),
-    ("/v1/completions", "POST"),
-    ("/v1/embeddings", "POST"),
-)
-
-
 _BANNER = """
        █     █     █▄   ▄█
  ▄▄ ▄█ █     █     █ ▀▄▀ █  version {version}
@@ -197,10 +184,10 @@ def _graphs(settings: ServeSettings, memory: MemoryPlan) -> Iterator[TimedLine]:
 
 
 def _listen(settings: ServeSettings, _: MemoryPlan) -> Iterator[TimedLine]:
-    yield _api(0.95, "entry.py:136", "Supported tasks: ['generate', 'embed']")
+    yield _api(0.95, "entry.py:136", f"Supported tasks: {[str(task) for task in settings.tasks]}")
     yield _api(0.96, "entry.py:138", "This is a simulated engine: no model is loaded.")
     address = f"http://{settings.host or '0.0.0.0'}:{settings.port}"  # noqa: S104 - as vLLM prints it
     yield _api(0.97, "entry.py:140", f"Starting vLLM server on {address}")
     yield _api(0.97, "launcher.py:186", "Available routes are:")
-    for path, methods in _ROUTES:
+    for path, methods in list_paths(settings.tasks):
         yield _api(0.97, "launcher.py:195", f"Route: {path}, Methods: {methods}")

@@ -6,13 +6,16 @@ Streams are written by hand around the one part that changes per token, because 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import Any, Protocol
 
 import msgspec
 
-from modelops.simulator.generation import DeltaField, GeneratedChoice, GeneratedToken
+from modelops.simulator.errors import ApiError
+from modelops.simulator.generation import DeltaField, GeneratedChoice, GeneratedToken, ToolCall
 from modelops.simulator.pacing import Token
+from modelops.simulator.sampling import Streaming
 
 DONE = b"data: [DONE]\n\n"
 _json = msgspec.json.encode
@@ -32,14 +35,20 @@ class Meta(msgspec.Struct, frozen=True):
 class StreamWire(Protocol):
     """How one endpoint writes the events of a stream."""
 
+    opens_at_once: bool
+    """Whether the opening events come before the first token is there, rather than with it."""
+
     def opening(self, choices: Sequence[GeneratedChoice]) -> bytes:
         """Events before the first token."""
 
     def token(self, token: Token) -> bytes:
-        """The event of one token."""
+        """The events of one token."""
 
-    def usage(self, choices: Sequence[GeneratedChoice]) -> bytes:
-        """The final event of a stream with ``include_usage``."""
+    def closing(self, choices: Sequence[GeneratedChoice]) -> bytes:
+        """Events after the last token, to the very end of the stream."""
+
+    def failing(self, error: ApiError) -> bytes:
+        """The events that end a stream that failed; empty where the connection is cut instead."""
 
 
 def _usage(meta: Meta, *, completion_tokens: int) -> dict[str, Any]:
@@ -78,11 +87,15 @@ class _EventWire:
     """What chat and text events share: the head, the tail and the usage event."""
 
     object_name: str
+    opens_at_once = False
 
-    def __init__(self, meta: Meta, *, include_usage: bool, continuous_usage: bool) -> None:
+    def __init__(self, meta: Meta, streaming: Streaming) -> None:
         self.meta = meta
-        self.continuous_usage = continuous_usage
-        self._fingerprint = b"" if include_usage else b',"system_fingerprint":' + _json(meta.fingerprint)
+        self.include_usage = streaming.include_usage
+        self.continuous_usage = streaming.continuous_usage
+        self._fingerprint = (
+            b"" if streaming.include_usage else b',"system_fingerprint":' + _json(meta.fingerprint)
+        )
         self._head = _json(self._envelope())[:-1] + b',"choices":[{"index":'
 
     def _envelope(self) -> dict[str, Any]:
@@ -99,7 +112,15 @@ class _EventWire:
     def _tail(self, token: Token) -> bytes:
         return self._fingerprint if token.is_last else b""
 
-    def usage(self, choices: Sequence[GeneratedChoice]) -> bytes:
+    def closing(self, choices: Sequence[GeneratedChoice]) -> bytes:
+        """The usage, where it was asked for, and the mark of the end."""
+        return (self._usage_event(choices) if self.include_usage else b"") + DONE
+
+    def failing(self, error: ApiError) -> bytes:
+        """vLLM writes an error within a stream with Python's spaced JSON."""
+        return f"data: {json.dumps(error.payload())}\n\n".encode() + DONE
+
+    def _usage_event(self, choices: Sequence[GeneratedChoice]) -> bytes:
         return _event(
             {
                 **self._envelope(),
@@ -148,20 +169,24 @@ class ChatWire(_EventWire):
 
 
 def _chat_delta(token: Token) -> bytes:
-    step = token.step
-    if step.delta is DeltaField.CONTENT:
-        return b'{"content":' + _json(step.text) + b"}"
+    step, choice = token.step, token.choice
     if step.delta is DeltaField.REASONING:
         return b'{"reasoning":' + _json(step.text) + b"}"
-    return _json({"tool_calls": [_tool_delta(token.choice, step)]})
+    if step.delta is DeltaField.CONTENT:
+        is_end_of_calls = choice.has_tool_parser and choice.tool_calls and not step.text
+        return b"{}" if is_end_of_calls else b'{"content":' + _json(step.text) + b"}"
+    # A parser of calls writes out that there is no content beside them.
+    content = {"content": None} if choice.has_tool_parser else {}
+    return _json({**content, "tool_calls": [_tool_delta(choice, step)]})
 
 
 def _tool_delta(choice: GeneratedChoice, step: GeneratedToken) -> dict[str, Any]:
-    call = choice.tool_call
+    """Id and name come first; a parser sends them without the arguments' beginning."""
+    call = next((each for each in choice.tool_calls if each.index == step.call), None)
     if step.delta is DeltaField.TOOL_NAME and call is not None:
-        function = {"name": step.text, "arguments": ""}
-        return {"id": call.id, "type": "function", "index": 0, "function": function}
-    return {"index": 0, "function": {"arguments": step.text}}
+        function = {"name": step.text} if choice.has_tool_parser else {"name": step.text, "arguments": ""}
+        return {"id": call.id, "type": "function", "index": step.call, "function": function}
+    return {"index": step.call, "function": {"arguments": step.text}}
 
 
 class TextWire(_EventWire):
@@ -220,14 +245,18 @@ def _chat_choice(choice: GeneratedChoice) -> dict[str, Any]:
 def _message(choice: GeneratedChoice) -> dict[str, Any]:
     reasoning = choice.text(DeltaField.REASONING) or None
     content: str | None = choice.text(DeltaField.CONTENT)
-    if reasoning and not content:
+    if not content and (reasoning or choice.has_free_calls):
         content = None
     message: dict[str, Any] = {"role": "assistant", "content": content, "refusal": None}
     message |= {"annotations": None, "audio": None, "function_call": None}
-    if choice.tool_call is not None:
-        function = {"name": choice.tool_call.name, "arguments": choice.text(DeltaField.TOOL_ARGUMENTS)}
-        message["tool_calls"] = [{"id": choice.tool_call.id, "type": "function", "function": function}]
+    if choice.tool_calls:
+        message["tool_calls"] = [_whole_call(choice, call) for call in choice.tool_calls]
     return {**message, "reasoning": reasoning}
+
+
+def _whole_call(choice: GeneratedChoice, call: ToolCall) -> dict[str, Any]:
+    function = {"name": call.name, "arguments": choice.arguments_of(call)}
+    return {"id": call.id, "type": "function", "function": function}
 
 
 def text_completion(meta: Meta, choices: Sequence[GeneratedChoice], *, echo: Sequence[str]) -> bytes:

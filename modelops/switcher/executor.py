@@ -14,9 +14,9 @@ from django.utils.timezone import now
 from gateway.wording import fill_in
 from modelops.domain.engine_log.causes import RootCause
 from modelops.domain.profiles.engine_args import build_serve_arguments
-from modelops.domain.profiles.reading import read_profile
 from modelops.domain.switching.states import Action, Check, Step, SwitchState
 from modelops.models import Engine, EngineState, Gate, Slot, Switch
+from modelops.models.profile_reading import read_own_profile
 from modelops.runtimes.base import Instance, RuntimeUnavailable
 from modelops.serving.engine_keys import find_engine_key
 from modelops.switcher.dependencies import SwitcherDependencies
@@ -92,7 +92,7 @@ class StepExecutor:
     def end_lost_sleepers(self, slot: Slot) -> None:
         """End the rows of sleeping engines that no longer exist, so that no plan counts on waking them."""
         for engine in self._observer.list_lost_sleepers(slot):
-            self._ledger.update_engine(engine, **ended("it ended while it slept"))
+            self._ledger.update_engine(engine, **ended(fill_in("it ended while it slept")))
 
     def _make_plan(self, slot: Slot, switch: Switch) -> None:
         self.end_lost_sleepers(slot)
@@ -242,7 +242,7 @@ class StepExecutor:
             return
         # What was planned: the profile may have been edited or deleted by now.
         recipe = find_recipe(switch)
-        planned = read_profile(recipe.spec).spec if recipe else None
+        planned = read_own_profile(recipe.spec).spec if recipe else None
         if planned is None:
             self._transitions.move(slot, switch, SwitchState.ROLLING_BACK)
             return

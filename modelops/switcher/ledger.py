@@ -259,7 +259,7 @@ class Ledger:
         """No row of an engine stays open that neither serves nor sleeps: a crash may have left one so."""
         active = Slot.objects.filter(pk=self._slot_id).values("active_engine_id")
         rest = Engine.objects.filter(slot_id=self._slot_id, ended_at=None).exclude(state=EngineState.ASLEEP)
-        rest.exclude(pk__in=active.filter(active_engine__isnull=False)).update(**ended("removed"))
+        rest.exclude(pk__in=active.filter(active_engine__isnull=False)).update(**ended(fill_in("removed")))
 
     def _write_slot(self, fields: Mapping[str, Any]) -> None:
         """The fence: an update of the slot's own row comes first in every transaction."""
@@ -295,5 +295,6 @@ def ended(reason: str, exit_code: int | None = None) -> dict[str, Any]:
         "state": EngineState.ENDED,
         "ended_at": timezone.now(),
         "end_reason": reason,
+        "end_texts": {"end_reason": reason},
         "exit_code": exit_code,
     }

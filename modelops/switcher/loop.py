@@ -29,7 +29,8 @@ from modelops.switcher.effects import Effects
 from modelops.switcher.engine_control import EngineControl
 from modelops.switcher.engine_sampling import EngineSampler
 from modelops.switcher.gpu_sampling import GpuSampler
-from modelops.switcher.reconciler import PollUrgency, SlotReconciler
+from modelops.switcher.poll_urgency import PollUrgency
+from modelops.switcher.reconciler import SlotReconciler
 from modelops.switching.switchers import record_presence
 
 log = structlog.get_logger()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from datetime import timedelta
-from enum import IntEnum
 
 import structlog
 from django.utils import timezone
@@ -33,6 +32,7 @@ from modelops.switcher.executor import StepExecutor, remove_orphans
 from modelops.switcher.lease import LeaseLost, SlotLease
 from modelops.switcher.ledger import Ledger, SlotRows, StateMoved, ended
 from modelops.switcher.observing import STARTING_STATES, Observer
+from modelops.switcher.poll_urgency import PollUrgency
 from modelops.switcher.preloading import Preloader
 from modelops.switcher.preparing import Prefetch
 from modelops.switcher.watching import explain_death, prune_logs
@@ -45,16 +45,6 @@ HEALTH_PERIOD_S, WELL_PERIOD_S = 2.0, 5.0
 """The second one after a check that found it well."""
 ORPHAN_PERIOD_S, LOG_PERIOD_S = 10.0, 60.0
 WEB_PERIOD_S = 2.0
-
-
-class PollUrgency(IntEnum):
-    """How soon the next tick is due."""
-
-    IDLE = 0
-    WAITING = 1
-    """For an engine, or for answers to end."""
-    MOVING = 2
-    """The next step follows at once."""
 
 
 class SlotReconciler:

@@ -94,7 +94,7 @@ class Transitions:
         engines: list[tuple[Engine, Mapping[str, Any]]] = [(engine, values)]
         if failed is not None and failed.ended_at is None:
             # Also one that was to be woken, and was gone.
-            engines.append((failed, ended("failed")))
+            engines.append((failed, ended(fill_in("failed"))))
         self._ledger.move(
             switch,
             SwitchState.ROLLED_BACK,
@@ -113,7 +113,9 @@ class Transitions:
     def retry(self, slot: Slot, switch: Switch, arguments: list[str], max_model_len: int) -> None:
         """Once more from empty cards, with the context that the engine computed."""
         recipe = get_recipe(switch).with_context(max_model_len, arguments)
-        engines = [(switch.new_engine, ended("its context did not fit"))] if switch.new_engine else []
+        engines = (
+            [(switch.new_engine, ended(fill_in("its context did not fit")))] if switch.new_engine else []
+        )
         self._ledger.move(
             switch,
             SwitchState.CLEARING,
@@ -169,7 +171,7 @@ class Transitions:
         old = switch.old_engine
         engines = []
         if old is not None and old.state != EngineState.ASLEEP:
-            engines = [(old, ended(f"made room for {switch.to_profile}"))]
+            engines = [(old, ended(fill_in("made room for {profile}", profile=switch.to_profile)))]
         self._ledger.move(switch, SwitchState.CLEARING, engines=engines)
 
     def _prepare_new(self, slot: Slot, switch: Switch) -> None:
@@ -242,7 +244,7 @@ class Transitions:
         wait_s = backoff_s(slot.failed_restarts)
         retry_at = timezone.now() + timedelta(seconds=wait_s)
         engines = [
-            (engine, ended("failed"))
+            (engine, ended(fill_in("failed")))
             for engine in (switch.new_engine, switch.restored_engine, switch.old_engine)
             if engine is not None and engine.ended_at is None
         ]

@@ -40,7 +40,8 @@ def to_workload(
 
     Raises RuntimeFailure where the recipe, which a row held, is not what a profile may set.
     """
-    if problems := find_stored_problems(recipe.arguments, recipe.environment):
+    trusted = config.trust_remote_code_repositories
+    if problems := find_stored_problems(recipe.arguments, recipe.environment, trusted_repositories=trusted):
         raise RuntimeFailure("; ".join(str(each) for each in problems[:3]), code=Cause.RECIPE_REFUSED)
     return Workload(
         name=name,

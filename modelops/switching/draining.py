@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -13,6 +13,9 @@ from gateway.wording import fill_in
 from modelops.domain.switching.states import DrainPolicy, SwitchState
 from modelops.models import Switch, WebPresence
 from modelops.serving.web_presence import SILENT_FOR
+
+Reports = Sequence[Mapping[str, Mapping[str, int]]]
+"""For each web process what it has open, by the id of the slot."""
 
 
 @dataclass(frozen=True)
@@ -24,12 +27,12 @@ class Draining:
     policy: DrainPolicy
 
 
-def find_draining(switch: Switch) -> Draining | None:
+def find_draining(switch: Switch, reports: Reports | None = None) -> Draining | None:
     """None unless the switch is draining."""
     if switch.state != SwitchState.DRAINING:
         return None
     return Draining(
-        running=count_requests(switch.slot_id).running,
+        running=count_requests(switch.slot_id, reports).running,
         deadline=switch.state_since + timedelta(seconds=switch.drain_timeout_s),
         policy=DrainPolicy(switch.drain_policy),
     )
@@ -43,17 +46,18 @@ class OpenRequests:
     waiting: int
 
 
-def count_requests(slot_id: uuid.UUID) -> OpenRequests:
-    """As the processes reported it last, at most a few seconds ago."""
-    counts = [slots.get(str(slot_id), {}) for slots in _list_reports()]
+def count_requests(slot_id: uuid.UUID, reports: Reports | None = None) -> OpenRequests:
+    """As the processes reported it last, at most a few seconds ago; a query unless the reports are given."""
+    told = list_reports() if reports is None else reports
+    counts = [slots.get(str(slot_id), {}) for slots in told]
     return OpenRequests(
         running=sum(each.get("open", 0) for each in counts),
         waiting=sum(each.get("waiting", 0) for each in counts),
     )
 
 
-def _list_reports() -> list[Mapping[str, Mapping[str, int]]]:
-    """By slot, of each process that lives."""
+def list_reports() -> Reports:
+    """Of each web process that lives."""
     return list(WebPresence.objects.filter(seen_at__gte=Now() - SILENT_FOR).values_list("slots", flat=True))
 
 

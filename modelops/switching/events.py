@@ -10,8 +10,9 @@ from typing import Any
 
 from django.db.models import Max
 
+from gateway.database.texts import choose_text
 from modelops.models import SwitchEvent
-from modelops.models.switches import MESSAGE, choose_text
+from modelops.models.switches import MESSAGE
 
 PAGE_SIZE = 500
 

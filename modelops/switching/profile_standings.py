@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from gateway.conf import get_config
 from modelops.models import DEFAULT_SLOT, Slot, Switch
 from modelops.serving.external_engine import get_external_engine
-from modelops.switching.status import find_default_status
+from modelops.switching.slot_status import find_default_status
 
 
 @dataclass(frozen=True)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, Self
 
 from gateway.wording import FilledText, fill_in
 from modelops.domain.engine_log.causes import RootCause
@@ -18,9 +18,10 @@ from modelops.domain.engine_log.remedies import (
     RetryWithContext,
     find_remedies,
 )
-from modelops.fit.profile_fits import READING_AGE_S, find_sampled_reading
-from modelops.hardware.readings import HardwareReading
-from modelops.models import DEFAULT_SLOT, ModelProfile
+from modelops.fit.profile_fits import READING_AGE_S
+from modelops.hardware.readings import GpuReading, HardwareReading
+from modelops.hardware.sampling import latest_readings
+from modelops.models import DEFAULT_SLOT, ModelProfile, Slot, SwitcherPresence
 
 MOST_HOLDERS = 10
 LISTED_FIELDS = 4
@@ -52,33 +53,79 @@ class RemedyOffer:
     slot: str = DEFAULT_SLOT
 
 
-def offer_remedies(cause: RootCause, profile: ModelProfile | None, slot: str) -> list[RemedyOffer]:
-    """What helps, the likeliest first; without a profile only what needs none. At most one query."""
-    found = []
-    for remedy in find_remedies(cause):
-        if profile is not None or isinstance(remedy, FreeGpu | ChangeSetting):
-            found.append(_offer(remedy, profile, slot))
-    return found
+@dataclass(frozen=True)
+class Failure:
+    """What failed: a cause, the slug of the profile it is about, and the slot."""
+
+    cause: RootCause
+    profile: str
+    slot: Slot
 
 
-def offer_remedies_for(cause: RootCause, slug: str, slot: str) -> list[RemedyOffer]:
-    """The same for the profile with this slug, if there still is one."""
-    if not find_remedies(cause):
-        return []
-    return offer_remedies(cause, ModelProfile.objects.filter(slug=slug).first(), slot)
+def offer_remedies(failures: Sequence[Failure]) -> list[list[RemedyOffer]]:
+    """For each failure what helps, the likeliest first: four queries at most, however many there are.
+
+    Where a profile is gone, only what needs none is left.
+    """
+    remedies = [find_remedies(each.cause) for each in failures]
+    slugs = {each.profile for each, found in zip(failures, remedies, strict=True) if found}
+    profiles = {row.slug: row for row in ModelProfile.objects.filter(slug__in=slugs)} if slugs else {}
+    need_readings = any(isinstance(remedy, FreeGpu) for found in remedies for remedy in found)
+    readings = BoxReadings.load() if need_readings else BoxReadings()
+    return [
+        [
+            _offer(remedy, profiles.get(each.profile), each.slot, readings)
+            for remedy in found
+            if each.profile in profiles or isinstance(remedy, FreeGpu | ChangeSetting)
+        ]
+        for each, found in zip(failures, remedies, strict=True)
+    ]
 
 
-def _offer(remedy: Remedy, profile: ModelProfile | None, slot: str) -> RemedyOffer:
-    reading = find_sampled_reading(max_age_s=READING_AGE_S) if isinstance(remedy, FreeGpu) else None
+def offer_remedies_for(cause: RootCause, slug: str, slot: Slot) -> list[RemedyOffer]:
+    """The same for one."""
+    return offer_remedies([Failure(cause, slug, slot)])[0]
+
+
+@dataclass(frozen=True)
+class BoxReadings:
+    """What was read of the cards last, of each host, and which hosts a box is known by."""
+
+    by_host: Mapping[str, HardwareReading] = field(default_factory=dict)
+    hosts: Sequence[tuple[str, str]] = ()
+    """Pairs of a box and the name under which a switcher of it writes its readings."""
+
+    @classmethod
+    def load(cls) -> Self:
+        known = SwitcherPresence.objects.exclude(box="").values_list("box", "host")
+        return cls(latest_readings(max_age_s=READING_AGE_S), list(known))
+
+    def find(self, slot: Slot) -> HardwareReading | None:
+        """The newest reading of the slot's box with the slot's cards; of any box while it is no box's yet."""
+        hosts = {host for box, host in self.hosts if box == slot.box} | {slot.box_host}
+        mine = [reading for host, reading in self.by_host.items() if not slot.box or host in hosts]
+        newest = max(mine, key=lambda reading: reading.taken_at, default=None)
+        if newest is None or not slot.gpus:
+            return newest
+        names = {str(name) for name in slot.gpus}
+        return replace(newest, gpus=tuple(gpu for gpu in newest.gpus if _names_of(gpu) & names))
+
+
+def _names_of(gpu: GpuReading) -> set[str]:
+    return {gpu.uuid or "", str(gpu.index)}
+
+
+def _offer(remedy: Remedy, profile: ModelProfile | None, slot: Slot, readings: BoxReadings) -> RemedyOffer:
+    reading = readings.find(slot) if isinstance(remedy, FreeGpu) else None
     holders = tuple(list_gpu_holders(reading))
     return RemedyOffer(
         remedy,
         title=describe_remedy(remedy),
         hint=_describe_hint(remedy, holders, is_known=_knows_holders(reading)),
-        command=_find_command(remedy, profile.slug if profile else "", slot),
+        command=_find_command(remedy, profile.slug if profile else "", slot.slug),
         profile=profile,
         holders=holders,
-        slot=slot,
+        slot=slot.slug,
     )
 
 

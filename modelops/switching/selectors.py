@@ -7,6 +7,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
+from django.db.models import OuterRef, Subquery
+
 from gateway.errors import InvalidRequest, NotFound
 from gateway.near_names import suggest_names
 from gateway.shortening import shorten
@@ -72,7 +74,21 @@ def get_switch(switch_id: uuid.UUID) -> Switch:
 
 def list_live_switches(slot: Slot) -> list[Switch]:
     """The switch that is being carried out, if there is one, then the one that waits its turn."""
-    return sorted(slot.switches.live(), key=lambda each: each.state == SwitchState.REQUESTED)
+    return group_live_switches([slot]).get(slot.pk, [])
+
+
+def group_live_switches(slots: Iterable[Slot]) -> dict[uuid.UUID, list[Switch]]:
+    """The same for each slot that has any, by the slot's id, in one query."""
+    found: dict[uuid.UUID, list[Switch]] = {}
+    live = Switch.objects.live().filter(slot__in=_list_ids(slots))
+    for switch in sorted(live, key=lambda each: each.state == SwitchState.REQUESTED):
+        found.setdefault(switch.slot_id, []).append(switch)
+    return found
+
+
+def _list_ids(slots: Iterable[Slot]) -> list[uuid.UUID]:
+    """Of those that have a row."""
+    return [slot.pk for slot in slots if not slot._state.adding]
 
 
 def list_events(switch: Switch) -> list[SwitchEvent]:
@@ -146,13 +162,16 @@ def read_log_after(last_id: int, *, engine: Engine | None, slot: str) -> Iterato
     return rows.iterator(chunk_size=LOG_PAGE)
 
 
-def find_last_error(slot: Slot) -> Switch | None:
-    """The slot's last switch that came to an end of its own, where that was no success."""
-    ended = slot.switches.filter(ended_at__isnull=False).exclude(state=SwitchState.CANCELLED)
+def find_last_errors(slots: Iterable[Slot]) -> dict[uuid.UUID, Switch]:
+    """By the slot's id, its last switch that came to an end of its own, where it failed. One query."""
+    ended = Switch.objects.filter(slot=OuterRef("pk"), ended_at__isnull=False)
     # As `ended_by_request` has it.
+    ended = ended.exclude(state=SwitchState.CANCELLED)
     ended = ended.exclude(state=SwitchState.ROLLED_BACK, root_cause__code=CANCELLED_CODE)
-    last = ended.order_by("-ended_at", "-id").first()
-    return last if last is not None and last.state != SwitchState.ACTIVE else None
+    newest = ended.order_by("-ended_at", "-id").values("pk")[:1]
+    last = Slot.objects.filter(pk__in=_list_ids(slots)).values(last=Subquery(newest))
+    failed = Switch.objects.filter(pk__in=last).exclude(state=SwitchState.ACTIVE)
+    return {switch.slot_id: switch for switch in failed}
 
 
 def ended_by_request(switch: Switch) -> bool:

@@ -28,6 +28,9 @@ def find_slot(slug: str) -> Slot | None:
 
 def find_default_slot() -> Slot:
     """The default slot, unsaved while it has no row. Reading it writes nothing."""
-    return find_slot(DEFAULT_SLOT) or Slot(
-        slug=DEFAULT_SLOT, box="", box_machine="", box_host="", box_boot=""
-    )
+    return find_slot(DEFAULT_SLOT) or make_default_slot()
+
+
+def make_default_slot() -> Slot:
+    """As it is before its first use, unsaved."""
+    return Slot(slug=DEFAULT_SLOT, box="", box_machine="", box_host="", box_boot="")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from argparse import ArgumentParser
 from typing import Any
 
 from django.core.management.base import BaseCommand
@@ -20,13 +21,22 @@ class Command(BaseCommand):
     )
     requires_system_checks: list[str] = []  # they would import all pages
 
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--admin-only", action="store_true", help="no user demo")
+        parser.add_argument(
+            "--keep-passwords",
+            action="store_true",
+            help="leave the password of a user who exists, whatever GATEWAY_ADMIN_PASSWORD says by now",
+        )
+
     def handle(self, *args: Any, **options: Any) -> None:
         config = get_config()
-        for username, password, role in (
-            ("admin", config.admin_password, Role.ADMIN),
-            ("demo", config.user_password, Role.USER),
-        ):
-            self.stdout.write(_describe(seed_user(username=username, password=password, role=role)))
+        seeds = [("admin", config.admin_password, Role.ADMIN), ("demo", config.user_password, Role.USER)]
+        for username, password, role in seeds[:1] if options["admin_only"] else seeds:
+            seeded = seed_user(
+                username=username, password=password, role=role, keep_password=options["keep_passwords"]
+            )
+            self.stdout.write(_describe(seeded))
 
 
 def _describe(user: SeededUser) -> str:

@@ -76,6 +76,17 @@ def test_those_that_used_most_are_lines_and_the_others_one_together(by: str) -> 
     assert chart.lines[-1].days[0].tokens == 0
 
 
+@pytest.mark.parametrize("by", ["user", "model"])
+def test_of_those_with_as_many_tokens_the_one_with_more_requests_is_first(by: str) -> None:
+    for name, requests in (("few", 1), ("many", 7), ("some", 3)):
+        use(User.objects.create(username=name), FIRST, 100, model=name, requests=requests)
+
+    chart = load_chart(QUERY, "user" if by == "user" else "model")
+
+    assert [name for _key, name, _sums in chart.listed] == ["many", "some", "few"]
+    assert (chart.totals["requests"], chart.totals["total_tokens"]) == (11, 300)
+
+
 def test_few_lines_leave_nothing_for_others(mina: User) -> None:
     use(mina, LAST, 100)
 

@@ -17,8 +17,9 @@ class Command(BaseCommand):
     help = (
         "Remove for good: conversations that were deleted longer ago than DELETED_CONVERSATION_DAYS, those "
         "in which nothing was said for as long as the retention rule of their owner's role says (pinned and "
-        "archived ones are no exception), files that no message has referred to for UNUSED_FILE_DAYS, and "
-        "those of accounts that are gone. Safe to repeat; for a daily job."
+        "archived ones are no exception), stored responses that are older than STORED_RESPONSE_DAYS or than "
+        "that rule says, files that no message has referred to for UNUSED_FILE_DAYS, and those of accounts "
+        "that are gone. Safe to repeat; for a daily job."
     )
     requires_system_checks: list[str] = []  # they would import all pages
 
@@ -44,6 +45,15 @@ class Command(BaseCommand):
                     "Files that no message refers to: {files} ({file_bytes} bytes) {verb}.",
                     files=done.files,
                     file_bytes=done.file_bytes,
+                    verb=verb,
+                )
+            )
+        )
+        self.stdout.write(
+            say_here(
+                fill_in(
+                    "Stored responses of /v1/responses: {responses} {verb}.",
+                    responses=done.responses,
                     verb=verb,
                 )
             )

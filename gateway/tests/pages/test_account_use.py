@@ -167,7 +167,7 @@ def test_account_is_copied_and_deleted_and_its_conversations_come_back_in_anothe
     dialog.get_by_label("Type your user name").fill(person.name)
     delete.click()
 
-    page.wait_for_url("**/sign-in/")
+    page.get_by_text("Your account and everything stored with it were deleted.").wait_for()
     assert ask_elsewhere(site, token, "/api/auth/me").status_code == 401
     import_into_another_account(site, chromium, tmp_path / "copy.zip")
 

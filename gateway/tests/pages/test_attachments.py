@@ -173,6 +173,13 @@ def test_file_that_the_server_refuses_says_why(listener: Visitor, speaker: Speak
     wait_for_text(problem_of(page), "none of what may be attached")
     listener.forgive("status of 400")
     send(page, "Without it")
+    expect(page.get_by_text("Nothing was sent: program.bin could not be attached.")).to_be_visible()
+    expect(box_of(page)).to_have_value("Without it")
+    expect(questions_of(page)).to_have_count(0)
+
+    page.get_by_role("button", name="Remove program.bin").click()
+    expect(page.get_by_text("Nothing was sent")).to_have_count(0)
+    box_of(page).press("Enter")
     speaker.answer("Good.")
     wait_for_text(answers_of(page), "Good.")
     wait_for_end(page)

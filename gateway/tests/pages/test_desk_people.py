@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
+from playwright.sync_api import expect
 
 from gateway.tests.live import GatewayProcess, wait_until
 from gateway.tests.pages.account_page import Person, ask_elsewhere, log_in, person
@@ -39,11 +40,15 @@ class Clicks:
 def go_to_person(page: Page, person: Person, clicks: Clicks) -> None:
     """From the front page to the account's page, with two clicks."""
     clicks.on(page.get_by_role("navigation", name="Subjects").get_by_role("link", name="People"))
-    page.locator("#searchbar").fill(person.name)
-    page.locator("#searchbar").press("Enter")
-    page.wait_for_url("**?q=*")
+    search_for(page, person.name)
     clicks.on(page.get_by_role("link", name=person.name, exact=True))
     page.get_by_role("heading", name="Limits in force").wait_for()
+
+
+def search_for(page: Page, words: str) -> None:
+    page.locator("#searchbar").fill(words)
+    page.locator("#searchbar").press("Enter")
+    page.wait_for_url("**?q=*")
 
 
 def issue_key(site: GatewayProcess, person: Person, name: str) -> str:
@@ -104,14 +109,43 @@ def test_key_is_revoked_with_three_clicks_and_stops_working(
     assert ask_elsewhere(site, key, "/v1/models").status_code == 200
     page, clicks = visitor.sign_in("/admin/", "admin"), Clicks()
 
-    go_to_person(page, person, clicks)
-    clicks.on(page.get_by_role("button", name="Revoke the key build server"))
+    clicks.on(page.get_by_role("link", name="API keys"))
+    search_for(page, person.name)
+    clicks.on(page.get_by_label("Revoke the key build server"))
+    before = ask_elsewhere(site, key, "/v1/models").status_code
+    clicks.on(page.get_by_role("button", name="Revoke it"))
 
-    page.get_by_text("The key build server", exact=False).and_(page.locator("li")).wait_for()
+    page.get_by_text("is revoked. It stopped working.").wait_for()
     assert clicks.count <= MOST_CLICKS
     answer = ask_elsewhere(site, key, "/v1/models")
     assert (answer.status_code, answer.json()["error"]["code"]) == (401, "token_revoked")
-    assert page.get_by_role("button", name="Revoke the key build server").count() == 0
+    assert before == 200
+
+
+def test_question_before_a_key_is_revoked_is_asked_with_the_keyboard_too_and_can_be_left(
+    visitor: Visitor, person: Person, site: GatewayProcess
+) -> None:
+    key = issue_key(site, person, "build server")
+    page = visitor.sign_in("/admin/", "admin")
+    go_to_person(page, person, Clicks())
+    button, answer = (
+        page.get_by_label("Revoke the key build server"),
+        page.get_by_role("button", name="Revoke it"),
+    )
+
+    button.press("Enter")
+    page.keyboard.press("Tab")
+    expect(answer).to_be_focused()
+    page.keyboard.press("Escape")
+    expect(answer).to_be_hidden()
+    expect(button).to_be_focused()
+    left = ask_elsewhere(site, key, "/v1/models").status_code
+    button.press("Enter")
+    answer.press("Enter")
+
+    page.get_by_text("is revoked. It stopped working.").wait_for()
+    assert (left, ask_elsewhere(site, key, "/v1/models").status_code) == (200, 401)
+    assert page.get_by_label("Revoke the key build server").count() == 0
 
 
 def test_person_is_logged_out_everywhere(visitor: Visitor, person: Person, site: GatewayProcess) -> None:
@@ -119,7 +153,8 @@ def test_person_is_logged_out_everywhere(visitor: Visitor, person: Person, site:
     page = visitor.sign_in("/admin/", "admin")
     go_to_person(page, person, Clicks())
 
-    page.get_by_role("button", name="Log out everywhere").click()
+    page.get_by_text("Log out everywhere", exact=True).click()
+    page.get_by_role("button", name="Log out now").click()
 
     page.get_by_text(f"Logged out everywhere: 2 sessions of {person.name} ended.").wait_for()
     assert {ask_elsewhere(site, token, "/api/auth/me").status_code for token in tokens} == {401}

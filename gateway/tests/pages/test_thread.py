@@ -59,6 +59,7 @@ def test_stop_keeps_what_came(
     speaker.fall_silent()
     expect(answers_of(page)).to_contain_text("Once upon a time")
     expect(answers_of(page)).to_contain_text("Stopped.")
+    expect(page.get_by_role("status").filter(has_text="The answer was stopped.")).to_have_count(1)
     conversation_id = page.url.partition("#")[2]
     with speaking_site.client() as client:
         answer = client.get(f"/api/conversations/{conversation_id}").json()["messages"][-1]

@@ -15,6 +15,7 @@ from gateway.tests.live import GatewayProcess, start_gateway, wait_until
 
 DONE = b"data: [DONE]\n\n"
 MAX_BODY_BYTES = 200_000
+MAX_ENGINE_BODY_BYTES = 500_000
 BODY_TIMEOUT_S = 0.5
 
 
@@ -51,6 +52,8 @@ def open_fort(stores: Stores, folder: Path, recording_engine: ScriptedEngine) ->
         folder,
         recording_engine.url,
         MAX_BODY_BYTES=str(MAX_BODY_BYTES),
+        MAX_ENGINE_BODY_BYTES=str(MAX_ENGINE_BODY_BYTES),
+        MAX_LARGE_BODIES="2",
         BODY_TIMEOUT=str(BODY_TIMEOUT_S),
         MAX_OUTPUT_TOKENS="1000",
         MAX_SEQUENCES="4",

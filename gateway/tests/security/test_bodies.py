@@ -13,12 +13,13 @@ from functools import partial
 import httpx
 import pytest
 
+from chat.tests.scripted_engine import ScriptedEngine
 from chat.tests.streams import error_of
 from gateway.body_bounds import UPLOADS_AT_A_TIME
 from gateway.server_protocol import MAX_HEAD_BYTES
 from gateway.tests.databases import ADMIN_PASSWORD
 from gateway.tests.live import GatewayProcess, wait_until
-from gateway.tests.security.conftest import MAX_BODY_BYTES
+from gateway.tests.security.conftest import MAX_BODY_BYTES, MAX_ENGINE_BODY_BYTES
 
 PATHS = ["/api/chat", "/v1/chat/completions", "/api/conversations", "/api/keys", "/api/auth/login"]
 JSON = {"Content-Type": "application/json"}
@@ -61,8 +62,15 @@ NO_CLEAN_TEXT = {
 }
 
 
-@pytest.mark.parametrize("path", GOOD_BODIES)
-@pytest.mark.parametrize("kind", NO_CLEAN_TEXT)
+UNCLEAN = [
+    (path, kind)
+    for path in GOOD_BODIES
+    for kind, (_text, reason) in NO_CLEAN_TEXT.items()
+    if reason != "NUL character" or path.startswith("/api/")  # nothing of /v1 is stored
+]
+
+
+@pytest.mark.parametrize(("path", "kind"), UNCLEAN)
 def test_text_that_cannot_be_stored_is_a_json_400(web: httpx.Client, path: str, kind: str) -> None:
     """By what reads the body, and not by a field that happens to look closer."""
     text, reason = NO_CLEAN_TEXT[kind]
@@ -72,6 +80,18 @@ def test_text_that_cannot_be_stored_is_a_json_400(web: httpx.Client, path: str, 
     error = error_of(answer)
     assert (answer.status_code, error["code"], error["param"]) == (400, "invalid_request", None)
     assert reason in error["message"]
+
+
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/completions"])
+def test_nul_passes_where_nothing_is_stored(
+    web: httpx.Client, recording_engine: ScriptedEngine, path: str
+) -> None:
+    recording_engine.received.clear()
+
+    answer = web.post(path, content=GOOD_BODIES[path] % rb"a\u0000b", headers=JSON)
+
+    assert answer.status_code == 200
+    assert r"a\u0000b" in json.dumps(recording_engine.received[0])
 
 
 @pytest.mark.parametrize("path", GOOD_BODIES)
@@ -84,11 +104,80 @@ def test_same_body_with_clean_text_is_understood(web: httpx.Client, path: str) -
 @pytest.mark.parametrize("path", [*PATHS, "/v1/completions", "/admin/login/"])
 @pytest.mark.parametrize("is_chunked", [False, True], ids=["declared", "chunked"])
 def test_body_over_the_limit_is_a_json_413(web: httpx.Client, path: str, is_chunked: bool) -> None:
-    block = b"x" * (MAX_BODY_BYTES // 2 + 10)
+    is_large = path.startswith("/v1/")
+    setting = "MAX_ENGINE_BODY_BYTES" if is_large else "MAX_BODY_BYTES"
+    most = MAX_ENGINE_BODY_BYTES if is_large else MAX_BODY_BYTES
+    block = b"x" * (most // 2 + 10)
 
     answer = web.post(path, content=iter([block, block]) if is_chunked else block * 2, headers=JSON)
 
     assert (answer.status_code, error_of(answer)["code"]) == (413, "request_too_large")
+    assert f"the {most} bytes that {setting} allows" in error_of(answer)["message"]
+
+
+LARGE_IMAGE = "data:image/png;base64," + "A" * (MAX_ENGINE_BODY_BYTES - 1000)
+WITH_IMAGE = {
+    "messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": LARGE_IMAGE}}]}]
+}
+
+
+@pytest.mark.parametrize("is_chunked", [False, True], ids=["declared", "chunked"])
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "//v1/chat/completions/"])
+def test_what_is_for_the_engine_may_be_larger(
+    web: httpx.Client, recording_engine: ScriptedEngine, path: str, is_chunked: bool
+) -> None:
+    recording_engine.received.clear()
+    content = json.dumps(WITH_IMAGE).encode()
+
+    answer = web.post(
+        web.base_url.copy_with(raw_path=path.encode()),
+        content=iter([content[:100_000], content[100_000:]]) if is_chunked else content,
+        headers=JSON,
+    )
+
+    assert answer.status_code == 200
+    assert recording_engine.received[0]["messages"] == WITH_IMAGE["messages"]
+
+
+@pytest.mark.parametrize("headers", [{}, {"x-api-key": "sk-nobody"}, {"Authorization": "Basic x"}], ids=repr)
+@pytest.mark.parametrize("is_chunked", [False, True], ids=["declared", "chunked"])
+def test_nobody_sends_large_requests(fort: GatewayProcess, headers: dict[str, str], is_chunked: bool) -> None:
+    content = json.dumps(WITH_IMAGE).encode()
+
+    answer = httpx.post(
+        f"{fort.url}/v1/chat/completions",
+        content=iter([content]) if is_chunked else content,
+        headers=JSON | headers,
+    )
+
+    # Of a chunked body not a byte is read, as the credential is refused first.
+    assert answer.status_code == (401 if is_chunked else 413)
+
+
+def test_few_large_requests_are_held_at_a_time(fort: GatewayProcess) -> None:
+    """Each is in memory until it is answered. With MAX_LARGE_BODIES=2 an account may have one of them."""
+    path = "/v1/chat/completions"
+
+    def send_another(client: httpx.Client) -> httpx.Response:
+        return client.post(path, json=WITH_IMAGE)
+
+    def refuse_another(client: httpx.Client) -> httpx.Response | None:
+        for connection in connections:
+            connection.sendall(b" " * 32 * 1024)  # enough for the body not to count as stalled
+        answer = send_another(client)
+        return answer if answer.is_error else None
+
+    with fort.client("demo") as demo, fort.client("admin") as admin, ExitStack() as stack:
+        connections = [stack.enter_context(open_request(fort, path, length=MAX_ENGINE_BODY_BYTES))]
+        refused = wait_until(lambda: refuse_another(demo))
+        other = send_another(admin)
+        small = demo.post(path, json={"messages": []})
+        stack.close()
+
+        assert (refused.status_code, error_of(refused)["code"]) == (429, "concurrency_limit_exceeded")
+        assert 0 < int(refused.headers["retry-after-ms"]) < 60_000
+        assert (other.status_code, small.status_code) == (200, 200)
+        assert wait_until(lambda: send_another(demo).is_success)
 
 
 @pytest.mark.parametrize("path", ["/api/chat", "/api/auth/login"])

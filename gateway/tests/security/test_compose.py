@@ -59,3 +59,18 @@ def test_logs_of_every_service_are_bounded_and_built_images_have_a_name(services
 
 def test_image_leaves_no_volume_without_a_name_behind() -> None:
     assert "VOLUME" not in (BASE_DIR / "Dockerfile").read_text()
+
+
+def test_gpus_are_the_switchers_alone_and_only_where_the_machine_has_them(services: dict[str, Any]) -> None:
+    with_gpus = yaml.safe_load((BASE_DIR / "docker-compose.gpu.yml").read_text())["services"]
+
+    assert not any("deploy" in service for service in services.values())
+    assert set(with_gpus) == {"switcher"}
+    [device] = with_gpus["switcher"]["deploy"]["resources"]["reservations"]["devices"]
+    assert device["capabilities"] == ["utility"]
+
+
+def test_no_account_is_made_for_demonstrations_and_no_password_set_back() -> None:
+    for file in ("docker-compose.yml", "docker-compose.cpu.yml"):
+        migrate = yaml.safe_load((BASE_DIR / file).read_text())["services"]["migrate"]
+        assert "seed_users --admin-only --keep-passwords" in migrate["command"][-1]

@@ -6,6 +6,7 @@ objects are.
 
 from __future__ import annotations
 
+import json
 import re
 import uuid
 from collections.abc import Callable, Iterator
@@ -16,6 +17,8 @@ import pytest
 from django.urls import URLPattern, URLResolver, get_resolver
 
 from chat.plane import build_chat_plane
+from chat.tests.scripted_engine import ScriptedEngine
+from chat.tests.typed_events import response_object
 from gateway.tests.live import GatewayProcess
 
 OWNED = {
@@ -27,6 +30,7 @@ OWNED = {
     "key_id",
     "session_id",
     "file_id",
+    "response_id",
 }
 """Path parameters that name somebody's object."""
 
@@ -90,11 +94,20 @@ def test_every_route_with_an_id_says_whose_it_is(method: str, path: str) -> None
     assert set(parameters(path)) <= OWNED | FOR_EVERYBODY
 
 
+def store_response(client: httpx.Client, engine: ScriptedEngine) -> str:
+    """The id of a response of the client's; the engine answers chats again afterwards."""
+    usual = engine.body
+    engine.body = json.dumps(response_object(text="private")).encode()
+    stored = client.post("/v1/responses", json={"model": "current", "input": "private"}).json()
+    engine.body = usual
+    return str(stored["id"])
+
+
 @pytest.fixture(
     scope="module", params=[("demo", "admin"), ("admin", "demo")], ids=["of an admin", "of a user"]
 )
 def parties(
-    request: pytest.FixtureRequest, fort: GatewayProcess
+    request: pytest.FixtureRequest, fort: GatewayProcess, recording_engine: ScriptedEngine
 ) -> Iterator[tuple[httpx.Client, dict[str, str]]]:
     """Who attacks, and the ids of everything that the other one owns."""
     attacker, owner = request.param
@@ -107,6 +120,7 @@ def parties(
         prompt = victim.post("/api/prompts", json={"title": "private", "content": "private"}).json()
         share = victim.post(f"/api/conversations/{chat['conversation_id']}/shares", json={}).json()
         file = victim.post("/api/files", files={"file": ("private.txt", b"private")}).json()
+        response_id = store_response(victim, recording_engine)
         sessions = victim.get("/api/auth/sessions").json()["data"]
         yield (
             client,
@@ -119,6 +133,7 @@ def parties(
                 "share_id": share["id"],
                 "key_id": key["id"],
                 "file_id": file["id"],
+                "response_id": response_id,
                 "session_id": next(s["id"] for s in sessions if s["is_current"]),
             },
         )
@@ -158,6 +173,17 @@ def test_chat_does_not_go_on_with_somebody_elses_conversation(
 
     foreign = client.post("/api/chat", json=make_body(theirs))
     missing = client.post("/api/chat", json=make_body({name: str(uuid.uuid4()) for name in theirs}))
+
+    assert foreign.status_code == missing.status_code == 404
+    assert foreign.json() == missing.json()
+
+
+def test_response_does_not_go_on_with_somebody_elses(parties: tuple[httpx.Client, dict[str, str]]) -> None:
+    client, theirs = parties
+    asked = {"model": "current", "input": "hello"}
+
+    foreign = client.post("/v1/responses", json=asked | {"previous_response_id": theirs["response_id"]})
+    missing = client.post("/v1/responses", json=asked | {"previous_response_id": f"resp_{uuid.uuid4().hex}"})
 
     assert foreign.status_code == missing.status_code == 404
     assert foreign.json() == missing.json()

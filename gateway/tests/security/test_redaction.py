@@ -111,6 +111,8 @@ def test_what_helps_an_operator_stays(output: str) -> None:
         ("redis://:pass@host:6379/0", f"redis://{REDACTED}@host:6379/0"),
         ("postgres://u:p@host/db", f"postgres://{REDACTED}@host/db"),
         ("Bearer abc.def", REDACTED),
+        ("x-api-key: abc.def", REDACTED),
+        ("{'API-Key': 'abc def'}", f"{{'{REDACTED}}}"),
         ('{"password": "x y"}', f'{{"{REDACTED}}}'),
         ("HF_TOKEN=hf_abc, next", f"{REDACTED}, next"),
         (

@@ -19,6 +19,10 @@ from gateway.tests.security.conftest import DONE
 HELLO = [{"role": "user", "content": "hello"}]
 TOOL = {"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}
 
+VERY_DEEP: list[Any] = []
+for _level in range(16):
+    VERY_DEEP = [VERY_DEEP]
+
 TOO_MUCH: list[tuple[str, dict[str, Any], str]] = [
     ("/v1/chat/completions", {"n": 5}, "n"),
     ("/v1/chat/completions", {"n": "5"}, "n"),
@@ -27,6 +31,11 @@ TOO_MUCH: list[tuple[str, dict[str, Any], str]] = [
     ("/v1/chat/completions", {"best_of": 5}, "best_of"),
     ("/v1/chat/completions", {"max_tokens": 1001}, "max_tokens"),
     ("/v1/chat/completions", {"max_tokens": "1001"}, "max_tokens"),
+    ("/v1/chat/completions", {"max_tokens": "1_001.0"}, "max_tokens"),
+    ("/v1/chat/completions", {"max_tokens": 1001.0}, "max_tokens"),
+    ("/v1/chat/completions", {"max_tokens": 1e300}, "max_tokens"),
+    ("/v1/chat/completions", {"max_tokens": "many"}, "max_tokens"),
+    ("/v1/chat/completions", {"max_tokens": 10.5}, "max_tokens"),
     ("/v1/chat/completions", {"max_completion_tokens": 1001}, "max_completion_tokens"),
     ("/v1/chat/completions", {"max_output_tokens": 1001}, "max_output_tokens"),
     ("/v1/chat/completions", {"stop": ["a"] * 5}, "stop"),
@@ -38,13 +47,12 @@ TOO_MUCH: list[tuple[str, dict[str, Any], str]] = [
     ("/v1/chat/completions", {"logprob_token_ids": [1] * 5}, "logprob_token_ids"),
     ("/v1/chat/completions", {"tools": [TOOL] * 5}, "tools"),
     ("/v1/chat/completions", {"functions": [{"name": "f"}] * 5}, "functions"),
-    ("/v1/chat/completions", {"vllm_xargs": dict.fromkeys("abcdefghijklmnopq", 1)}, "vllm_xargs"),
-    ("/v1/chat/completions", {"vllm_xargs": {"a": {"b": 1}}}, "vllm_xargs"),
-    ("/v1/chat/completions", {"vllm_xargs": {"a": [1]}}, "vllm_xargs"),
-    ("/v1/chat/completions", {"vllm_xargs": {"a": "x" * 1001}}, "vllm_xargs"),
-    ("/v1/chat/completions", {"vllm_xargs": {"x" * 1001: 1}}, "vllm_xargs"),
+    ("/v1/chat/completions", {"vllm_xargs": {f"a{n}": 1 for n in range(65)}}, "vllm_xargs"),
+    ("/v1/chat/completions", {"vllm_xargs": {"a": "x" * 10_000}}, "vllm_xargs"),
+    ("/v1/chat/completions", {"vllm_xargs": {"x" * 10_000: 1}}, "vllm_xargs"),
     ("/v1/chat/completions", {"vllm_xargs": [["a", 1]]}, "vllm_xargs"),
-    ("/v1/chat/completions", {"chat_template_kwargs": {"documents": ["x"]}}, "chat_template_kwargs"),
+    ("/v1/chat/completions", {"vllm_xargs": {"a": [10**30]}}, "vllm_xargs"),
+    ("/v1/chat/completions", {"chat_template_kwargs": {"a": VERY_DEEP}}, "chat_template_kwargs"),
     ("/v1/chat/completions", {"logprobs": True, "top_logprobs": 6}, "top_logprobs"),
     ("/v1/chat/completions", {"logprobs": True, "top_logprobs": -1}, "top_logprobs"),
     ("/v1/chat/completions", {"prompt_logprobs": -1}, "prompt_logprobs"),
@@ -91,8 +99,8 @@ def test_request_at_its_bounds_passes_unchanged(web: httpx.Client, recording_eng
     fields: dict[str, Any] = {
         **{"n": 4, "max_tokens": 1000, "top_logprobs": 5},
         **{"stop": ["a" * 1000] * 4, "stop_token_ids": [1] * 4, "tools": [TOOL] * 4},
-        "vllm_xargs": {"text": "x" * 1000, "number": 0.5, "yes": True, "nothing": None},
-        "chat_template_kwargs": {"enable_thinking": False},
+        "vllm_xargs": {"text": "x" * 2000, "number": 0.5, "yes": True, "nothing": None, "many": [1, "a"]},
+        "chat_template_kwargs": {"enable_thinking": False, "persona": {"names": ["Ada", {"of": [1]}]}},
     }
     recording_engine.received.clear()
 
@@ -100,6 +108,17 @@ def test_request_at_its_bounds_passes_unchanged(web: httpx.Client, recording_eng
 
     assert answer.status_code == 200
     assert recording_engine.received[0].items() >= fields.items()
+
+
+def test_numbers_pass_as_the_engine_reads_them(web: httpx.Client, recording_engine: ScriptedEngine) -> None:
+    fields = {"max_tokens": "512", "min_tokens": 2.0, "n": " 3.0 ", "top_logprobs": "5", "logprobs": "true"}
+    recording_engine.received.clear()
+
+    answer = web.post("/v1/chat/completions", json={"messages": HELLO, **fields})
+
+    assert answer.status_code == 200
+    seen = recording_engine.received[0]
+    assert [seen[name] for name in fields] == [512, 2, 3, 5, "true"]
 
 
 def test_prompt_in_tokens_is_one_prompt_however_long(
@@ -142,6 +161,17 @@ def test_what_is_refused_does_not_pass_as_an_argument(
     answer = web.post("/v1/chat/completions", json={"messages": HELLO, field: {name: "small"}})
 
     assert (answer.status_code, error_of(answer)["param"]) == (400, field)
+    assert reached == []
+
+
+def test_what_is_refused_does_not_pass_deep_within_an_argument(
+    web: httpx.Client, reached: list[object]
+) -> None:
+    arguments = {"a": [{"b": {"tokenize": True}}]}
+
+    answer = web.post("/v1/chat/completions", json={"messages": HELLO, "chat_template_kwargs": arguments})
+
+    assert (answer.status_code, error_of(answer)["param"]) == (400, "chat_template_kwargs")
     assert reached == []
 
 

@@ -14,7 +14,7 @@ from modelops.domain.fit.check import check_fit
 from modelops.domain.fit.measured_run import MeasuredRun
 from modelops.domain.fit.report import FitReport, LimitingTerm, Verdict
 from modelops.domain.fit.specs import CheckpointFacts, EngineSettings, Gpu, ModelArchitecture
-from modelops.domain.profiles.engine_args import to_checkpoint_facts, to_engine_settings
+from modelops.domain.profiles.engine_args import list_unestimated, to_checkpoint_facts, to_engine_settings
 from modelops.domain.profiles.spec import EngineKind, ProfileSpec
 
 _SIZES = (1, 2, 4, 8, 16)
@@ -32,6 +32,8 @@ class Candidate:
     is_tensor_parallel_auto: bool = False
     needs_gpu: bool = True
     problem: str = ""
+    unestimated: tuple[str, ...] = ()
+    """Settings that change its memory and that the check leaves out."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,7 @@ def to_candidate(spec: ProfileSpec) -> Candidate:
     problem: str = fill_in("the profile says nothing of the model's shape (its config.json is missing)")
     if spec.config:
         try:
-            model = parse_architecture(spec.config, settings.quantization)
+            model = parse_architecture(spec.effective_config, settings.quantization)
         except (UnknownLayoutError, FieldError) as exc:
             problem = exc.wording
     return Candidate(
@@ -72,6 +74,7 @@ def to_candidate(spec: ProfileSpec) -> Candidate:
         facts,
         is_tensor_parallel_auto=spec.tensor_parallel_size is None,
         problem="" if model else problem,
+        unestimated=list_unestimated(spec),
     )
 
 
@@ -97,6 +100,7 @@ def assess_candidate(
         )
     if not candidate.is_tensor_parallel_auto:
         report = assess_fit(candidate.model, settings, gpus, candidate.facts, measured)
+        report = _note_unestimated(candidate, report)
         return Assessment(candidate, report, settings, _explain(report), measured)
     return _resolve_size(candidate, candidate.model, gpus, measured)
 
@@ -107,7 +111,15 @@ def advise(assessment: Assessment, gpus: tuple[Gpu, ...] | None) -> Assessment:
     if model is None or gpus is None or not assessment.candidate.needs_gpu:
         return assessment
     report = check_fit(model, assessment.settings, gpus, assessment.candidate.facts, assessment.measured)
-    return replace(assessment, report=report)
+    return replace(assessment, report=_note_unestimated(assessment.candidate, report))
+
+
+def _note_unestimated(candidate: Candidate, report: FitReport) -> FitReport:
+    """A start that was measured has what the formulas leave out."""
+    if not candidate.unestimated or report.calibrated_from is not None:
+        return report
+    note = fill_in("the estimate does not consider {names}", names=", ".join(candidate.unestimated))
+    return replace(report, notes=(*report.notes, note))
 
 
 def sort_by_rank(assessments: Iterable[Assessment]) -> tuple[Assessment, ...]:
@@ -135,6 +147,7 @@ def _resolve_size(
     else:
         trials.append(min(trials, key=lambda trial: _distance(*trial)))
     settings, report = trials[-1]
+    report = _note_unestimated(candidate, report)
     why = _explain_size(settings, report, trials, len(gpus))
     return Assessment(candidate, report, settings, why, measured)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from gateway.wording import fill_in
 from modelops.domain.errors import FieldError, UnknownLayoutError
@@ -14,20 +14,41 @@ from modelops.domain.profiles.extra_flags import SIMULATOR_PREFIX
 from modelops.domain.profiles.hardware_spec import HardwareSpec
 from modelops.domain.profiles.spec import EngineKind, ProfileSpec
 from modelops.domain.profiles.syntax import RESERVED_NAMES
+from modelops.domain.profiles.trusted_code import explain_untrusted, list_code_repositories
 from modelops.domain.runtimes import get_traits
 
-_LOAD_TIME_METHODS = frozenset({"fp8", "bitsandbytes", "experts_int8"})
+_LOAD_TIME_METHODS = frozenset(
+    {"fp8", "fp8_per_tensor", "fp8_per_block", "mxfp8", "bitsandbytes", "experts_int8", "torchao"}
+)
 """Quantizations that the engine can apply to a plain checkpoint while it loads."""
 
 
-def find_profile_conflicts(spec: ProfileSpec) -> list[FieldError]:
-    """Return every conflict between fields whose values are right one by one."""
+_OTHER_NAMES = {
+    "inc": "auto_round",
+    "auto_awq": "awq",
+    "auto_gptq": "gptq",
+    "modelopt_mxfp8": "modelopt",
+    "modelopt_mixed": "modelopt",
+    "gpt_oss_mxfp4": "mxfp4",
+}
+"""Methods that read the same checkpoints as another, by the names without dashes."""
+
+
+def find_profile_conflicts(
+    spec: ProfileSpec, *, trusted_repositories: Collection[str] = ()
+) -> list[FieldError]:
+    """Return every conflict between fields whose values are right one by one.
+
+    Code is run of `trusted_repositories` only.
+    """
     return [
         *_check_names(spec),
         *_check_runtime(spec),
         *_check_batch(spec),
         *_check_cards(spec),
         *_check_model(spec),
+        *_check_adapters(spec),
+        *_check_code(spec, trusted_repositories),
     ]
 
 
@@ -106,7 +127,7 @@ def _check_model(spec: ProfileSpec) -> Iterator[FieldError]:
     if not spec.config:
         return
     try:
-        model = parse_architecture(spec.config, spec.quantization or None)
+        model = parse_architecture(spec.effective_config, spec.quantization or None)
     except UnknownLayoutError:
         return
     except FieldError as exc:
@@ -137,6 +158,22 @@ def _check_context(spec: ProfileSpec, model: ModelArchitecture) -> Iterator[Fiel
         )
 
 
+def _check_adapters(spec: ProfileSpec) -> Iterator[FieldError]:
+    if spec.lora_adapters and not spec.enable_lora:
+        yield FieldError("lora_adapters", fill_in("need enable_lora: true"))
+    for name in spec.lora_adapters:
+        if name in spec.served_names or name in RESERVED_NAMES:
+            yield FieldError(
+                f"lora_adapters.{name}",
+                fill_in("is a name of the model itself: give the adapter another one"),
+            )
+
+
+def _check_code(spec: ProfileSpec, trusted: Collection[str]) -> Iterator[FieldError]:
+    if spec.trust_remote_code and (reason := explain_untrusted(list_code_repositories(spec), trusted)):
+        yield FieldError("trust_remote_code", reason)
+
+
 def _check_quantization(spec: ProfileSpec) -> Iterator[FieldError]:
     """`_verify_quantization` (vllm/config/model.py): the flag must agree with the checkpoint."""
     asked = spec.quantization
@@ -151,6 +188,8 @@ def _check_quantization(spec: ProfileSpec) -> Iterator[FieldError]:
             )
         return
     method = str(declared.get("quant_method", "")) if isinstance(declared, dict) else ""
+    if asked == "moe_wna16" and _squash(method) in ("awq", "gptq"):
+        return
     if method and _squash(asked) != _squash(method):
         yield FieldError(
             "quantization",
@@ -159,4 +198,5 @@ def _check_quantization(spec: ProfileSpec) -> Iterator[FieldError]:
 
 
 def _squash(method: str) -> str:
-    return method.lower().replace("-", "_").removesuffix("_marlin").removesuffix("_fp4")
+    plain = method.lower().replace("-", "_").removesuffix("_marlin").removesuffix("_fp4")
+    return _OTHER_NAMES.get(plain, plain)

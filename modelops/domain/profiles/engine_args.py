@@ -10,12 +10,28 @@ from typing import Any
 from modelops.domain.fit.gpu_catalog import find_card
 from modelops.domain.fit.specs import MIB, CheckpointFacts, EngineSettings, Gpu
 from modelops.domain.profiles.hardware_spec import HardwareSpec
+from modelops.domain.profiles.parsers import resolve_parsers
 from modelops.domain.profiles.setting import EngineFlag, list_settings
-from modelops.domain.profiles.spec import ProfileSpec
+from modelops.domain.profiles.spec import EngineKind, ProfileSpec
 
 _FIT_SETTINGS = frozenset(each.name for each in fields(EngineSettings))
 _SAME_IN_FIT_CHECK = _FIT_SETTINGS & {each.name for each in list_settings(ProfileSpec)} - {"engine"}
 """Settings that the fit check calls by the same names. Its `engine` is another thing: vLLM's V0 or V1."""
+
+UNESTIMATED_FLAGS = frozenset(
+    {
+        "compilation-config",
+        "cpu-offload-gb",
+        "kv-offloading-size",
+        "max-cudagraph-capture-size",
+        "mm-processor-kwargs",
+        "num-gpu-blocks-override",
+        "optimization-level",
+    }
+)
+"""Further flags that change an engine's memory in a way that the fit check does not know."""
+
+MEDIA_ENVIRONMENT = {"VLLM_MEDIA_URL_ALLOW_REDIRECTS": "0"}
 
 
 def build_serve_arguments(
@@ -24,9 +40,11 @@ def build_serve_arguments(
     """Return `serve MODEL --flag value …` for `vllm` (or the simulator), in an order that never varies.
 
     The two numbers replace the profile's: what `auto` was resolved to, or a shorter context for another
-    try. Where the size is left at `auto`, one card is used. Host, port and key are the runtime's to add.
+    try. Where the size is left at `auto`, one card is used; parsers left at it are those of the model's
+    family. Host, port and key are the runtime's to add.
     Each item is one argument; none is meant for a shell.
     """
+    spec = resolve_parsers(spec)
     replaced = {"tensor_parallel_size": tensor_parallel_size, "max_model_len": max_model_len}
     arguments = ["serve", spec.repository or spec.slug, "--served-model-name", *spec.served_names]
     for each in list_settings(ProfileSpec):
@@ -42,11 +60,15 @@ def _write_setting(flag: EngineFlag, value: Any) -> Iterator[str]:
     """Write nothing for a value that leaves the engine's default: none, an empty one, false."""
     if value is None:
         value = flag.when_none
-    if value in (None, "", False, {}):
+    if value in (None, "", False, {}, ()):
         return
     if flag.needs_switch is not None:
         yield f"--{flag.needs_switch}"
-    yield from _write_flag(flag.name, value if flag.convert is None else flag.convert(value))
+    written = value if flag.convert is None else flag.convert(value)
+    if flag.restore is not None:
+        yield from (f"--{flag.name}", *written)
+    else:
+        yield from _write_flag(flag.name, written)
 
 
 def _write_flag(name: str, value: Any) -> Iterator[str]:
@@ -65,9 +87,11 @@ def _write_flag(name: str, value: Any) -> Iterator[str]:
 def build_environment(spec: ProfileSpec) -> dict[str, str]:
     """Return the variables the profile gives its engine, sorted by name.
 
-    Sleeping needs the engine's development endpoints; they are why its port is never published.
+    Sleeping needs the engine's development endpoints; they are why its port is never published. Redirects are
+    not followed to images unless the profile says so: a host that is allowed could lead to one that is not.
     """
-    environment = dict(spec.environment)
+    defaults = MEDIA_ENVIRONMENT if spec.engine == EngineKind.VLLM else {}
+    environment = {**defaults, **spec.environment}
     if spec.enable_sleep_mode:
         environment["VLLM_SERVER_DEV_MODE"] = "1"
     return dict(sorted(environment.items()))
@@ -89,6 +113,16 @@ def to_engine_settings(spec: ProfileSpec, *, tensor_parallel_size: int | None = 
         "is_text_only": bool(flags.get("language_model_only")),
     }
     return EngineSettings(**same | further | resolved)
+
+
+def list_unestimated(spec: ProfileSpec) -> tuple[str, ...]:
+    """The settings given that change an engine's memory in a way that the fit check does not know."""
+    settings = [
+        each.name
+        for each in list_settings(ProfileSpec)
+        if each.is_beyond_estimate and getattr(spec, each.name) != each.default
+    ]
+    return (*settings, *(name for name in sorted(spec.extra_flags) if name in UNESTIMATED_FLAGS))
 
 
 def find_image_version(image: str) -> str | None:

@@ -67,6 +67,11 @@ VARIABLES: tuple[Variable, ...] = (
     Variable("VLLM_DO_NOT_TRACK", _BOOLEAN, "1: the same under another name."),
     Variable("VLLM_WORKER_MULTIPROC_METHOD", choice("fork", "spawn"), "How workers are started."),
     Variable("VLLM_ATTENTION_BACKEND", _VALUE, "Attention kernels, in versions without the flag."),
+    Variable(
+        "VLLM_MEDIA_URL_ALLOW_REDIRECTS",
+        _BOOLEAN,
+        "1: images of requests may come from where a host redirects to. 0 unless given.",
+    ),
     Variable("VLLM_USE_FLASHINFER_SAMPLER", _BOOLEAN, "Sample with FlashInfer."),
     Variable("VLLM_USE_V1", _BOOLEAN, "0: the old engine, in versions that have both."),
     Variable("VLLM_SKIP_P2P_CHECK", _BOOLEAN, "1: believe the driver about peer-to-peer."),

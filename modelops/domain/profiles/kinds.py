@@ -26,7 +26,8 @@ class Kind:
 
     What it returns for a wrong value means nothing. `label` is what the documentation says. `max_length`
     and `choices` are given where a text is bounded or has to be one of a few words; with `has_auto` the word
-    `auto` is read too, and stored as None. A switch is a flag without a value.
+    `auto` is read too, and stored as None. A switch is a flag without a value. `keys` are those that an
+    object may hold, `refused_keys` those that it may not, with the reason.
     """
 
     label: str
@@ -35,6 +36,8 @@ class Kind:
     choices: tuple[str, ...] = ()
     has_auto: bool = False
     is_switch: bool = False
+    keys: tuple[tuple[str, Kind], ...] = ()
+    refused_keys: tuple[tuple[str, str], ...] = ()
 
 
 def text(
@@ -44,7 +47,7 @@ def text(
 
     def read(field: str, value: Any, problems: Problems) -> str:
         if not isinstance(value, str):
-            problems.append(FieldError(field, fill_in("must be text, not {value}", value=describe(value))))
+            problems.append(FieldError(field, _explain_no_text(value)))
             return ""
         stripped = value.strip()
         if reason := _find_text_problem(stripped, max_length, pattern, like, many_lines):
@@ -55,6 +58,13 @@ def text(
 
     label = like or ("text of several lines" if many_lines else "text")
     return Kind(f"{label}, up to {max_length} characters", read, max_length)
+
+
+def _explain_no_text(value: Any) -> str:
+    """YAML reads 1 and true as a number and a switch, where they stand for texts, too."""
+    if isinstance(value, bool | int | float):
+        return fill_in("must be text, not {value}: write it in quotes", value=describe(value))
+    return fill_in("must be text, not {value}", value=describe(value))
 
 
 def _find_text_problem(value: str, max_length: int, pattern: str, like: str, many_lines: bool) -> str:
@@ -78,7 +88,9 @@ def choice(*values: str, may_be_empty: bool = False) -> Kind:
     def read(field: str, value: Any, problems: Problems) -> str:
         if isinstance(value, str) and value in values:
             return value
-        if not (may_be_empty and value == ""):
+        if isinstance(value, bool | int | float) and describe(value) in values:
+            problems.append(FieldError(field, _explain_no_text(value)))
+        elif not (may_be_empty and value == ""):
             problems.append(
                 FieldError(
                     field,

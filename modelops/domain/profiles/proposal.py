@@ -13,12 +13,13 @@ from typing import Any
 
 from modelops.domain.fit.architecture import parse_architecture
 from modelops.domain.fit.engine_defaults import USUAL_UTILIZATION
-from modelops.domain.fit.gpu_catalog import find_card
 from modelops.domain.fit.recommendation import Assessment, Candidate, assess_candidate
 from modelops.domain.fit.report import Verdict
 from modelops.domain.fit.report_text import describe_gpus
 from modelops.domain.fit.specs import CheckpointFacts, EngineSettings, Gpu, ModelArchitecture
 from modelops.domain.profiles.engine_args import find_image_version
+from modelops.domain.profiles.kinds import AUTO
+from modelops.domain.profiles.link_settings import list_link_settings
 
 DEFAULT_IMAGE = "vllm/vllm-openai:v0.33.0"
 FULL_UTILIZATION = 0.95
@@ -167,6 +168,8 @@ def _describe(subject: Subject, assessment: Assessment, slug: str | None) -> Pro
         "gpu_memory_utilization": settings.gpu_memory_utilization,
         "tensor_parallel_size": settings.tensor_parallel_size if subject.gpus else None,
         "max_num_seqs": settings.max_num_seqs,
+        "tool_call_parser": AUTO,
+        "reasoning_parser": AUTO,
         **_list_link_settings(subject, settings.tensor_parallel_size),
         "config": select_config(subject.config),
         "parameters": subject.facts.parameters,
@@ -181,22 +184,8 @@ def select_config(config: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in config.items() if key not in _UNUSED_KEYS}
 
 
-def _list_link_settings(subject: Subject, ranks: int) -> dict[str, Any]:
-    """What several cards without a direct path need; two 3090s without NVLink hang or crawl otherwise."""
-    if ranks < 2 or _reaches_peers(subject):
-        return {}
-    return {
-        "extra_flags": {"disable-custom-all-reduce": True},
-        "environment": {"NCCL_P2P_DISABLE": "1"},
-    }
-
-
-def _reaches_peers(subject: Subject) -> bool:
-    """Where no reading says so, data-center cards are taken to be linked and others not to be."""
-    if subject.has_peer_access is not None:
-        return subject.has_peer_access
-    cards = [find_card(gpu.name) for gpu in subject.gpus or ()]
-    return all(card is not None and card.is_data_center for card in cards)
+def _list_link_settings(subject: Subject, ranks: int) -> Mapping[str, Mapping[str, Any]]:
+    return list_link_settings(subject.gpus, ranks, has_peer_access=subject.has_peer_access)
 
 
 def _explain(subject: Subject, assessment: Assessment) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -25,13 +25,18 @@ class Reading(Generic[SpecT]):
     problems: tuple[FieldError, ...]
 
 
-def read_profile(values: Mapping[str, Any]) -> Reading[ProfileSpec]:
-    """Read a profile; what is missing takes its default. Never raises for what `values` holds."""
+def read_profile(
+    values: Mapping[str, Any], *, trusted_repositories: Collection[str] = ()
+) -> Reading[ProfileSpec]:
+    """Read a profile; what is missing takes its default. Never raises for what `values` holds.
+
+    Only `trusted_repositories` may have code that the engine runs.
+    """
     settings, problems = _read_settings(ProfileSpec, values)
     if problems:
         return Reading(None, tuple(problems))
     spec = ProfileSpec(**settings)
-    conflicts = find_profile_conflicts(spec)
+    conflicts = find_profile_conflicts(spec, trusted_repositories=trusted_repositories)
     return Reading(None if conflicts else spec, tuple(conflicts))
 
 

@@ -28,13 +28,16 @@ class Section(StrEnum):
     MODEL = "Model"
     PLACEMENT = "Where it runs"
     MEMORY = "Memory and parallelism"
+    ADAPTERS = "Adapters"
     FURTHER_FLAGS = "Further flags"
     LIMITS = "Limits"
     PRICE = "Price"
     FACTS = "Facts of the model"
 
 
-ENGINE_SECTIONS = frozenset({Section.MODEL, Section.PLACEMENT, Section.MEMORY, Section.FURTHER_FLAGS})
+ENGINE_SECTIONS = frozenset(
+    {Section.MODEL, Section.PLACEMENT, Section.MEMORY, Section.ADAPTERS, Section.FURTHER_FLAGS}
+)
 """What an engine is started from. The other sections are for people and for the gateway."""
 
 
@@ -48,7 +51,9 @@ class EngineFlag:
     needs_switch: str | None = None
     """A switch that the engine needs beside this flag."""
     convert: Callable[[Any], Any] | None = None
-    """Makes the flag's value from the setting's."""
+    """Makes the flag's value from the setting's; a list becomes several words behind the one flag."""
+    restore: Callable[[list[str]], Any] | None = None
+    """Makes the setting's value from such words; None for a flag of one word. Raises FieldError."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,6 +68,8 @@ class Setting:
     flag: EngineFlag | None
     decides_memory: bool
     """Whether an engine that is started with another value takes another amount of memory."""
+    is_beyond_estimate: bool
+    """Whether the estimate of that amount leaves it out, so that a report has to say so."""
 
     @property
     def is_required(self) -> bool:
@@ -87,6 +94,7 @@ def setting(
     section: Section | None = None,
     flag: EngineFlag | None = None,
     decides_memory: bool = False,
+    is_beyond_estimate: bool = False,
 ) -> Any:
     """Declare a setting, as a field of a dataclass. `default` is in its stored form, or REQUIRED."""
     metadata = {
@@ -96,6 +104,7 @@ def setting(
         "section": section,
         "flag": flag,
         "decides_memory": decides_memory,
+        "is_beyond_estimate": is_beyond_estimate,
     }
     if isinstance(default, dict):
         return field(default_factory=lambda: dict(default), metadata=metadata)

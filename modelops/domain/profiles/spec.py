@@ -14,11 +14,9 @@ from enum import StrEnum
 from typing import Any
 
 from modelops.domain.profiles import syntax
-from modelops.domain.profiles.chat_templates import TEMPLATE_KIND, get_template_text
-from modelops.domain.profiles.environment import ENVIRONMENT_KIND
-from modelops.domain.profiles.extra_flags import FLAGS_KIND
+from modelops.domain.profiles.flag_settings import FlagSettings
 from modelops.domain.profiles.hardware_spec import HardwareSpec
-from modelops.domain.profiles.kinds import AUTO, boolean, choice, document, number, text, whole
+from modelops.domain.profiles.kinds import boolean, choice, document, number, text, whole
 from modelops.domain.profiles.setting import REQUIRED, EngineFlag, Section, list_settings, setting, to_plain
 from modelops.domain.runtimes import RUNTIMES, RuntimeKind
 
@@ -32,8 +30,8 @@ _IMAGE_RUNTIMES = " or ".join(f"`{kind}`" for kind, traits in RUNTIMES.items() i
 
 
 @dataclass(frozen=True, kw_only=True)
-class ProfileSpec:
-    """One way to serve one model."""
+class _NamingSettings:
+    """The part of `ProfileSpec` that says what is served, under which name and where."""
 
     # What people see
     slug: str = setting(
@@ -72,6 +70,13 @@ class ProfileSpec:
         flag=EngineFlag("revision"),
         decides_memory=True,
     )
+    trust_remote_code: bool = setting(
+        boolean(),
+        False,
+        "Runs code of the repository, where TRUST_REMOTE_CODE_REPOSITORIES names it.",
+        section=Section.MODEL,
+        flag=EngineFlag("trust-remote-code"),
+    )
     served_model_name: str = setting(
         syntax.SERVED_NAME,
         "",
@@ -105,137 +110,10 @@ class ProfileSpec:
         syntax.GPU_SELECTION, (), "Cards to use; empty means any.", section=Section.PLACEMENT
     )
 
-    # The engine's flags
-    dtype: str = setting(
-        syntax.DTYPE,
-        "auto",
-        "Type of the computation.",
-        section=Section.MEMORY,
-        flag=EngineFlag("dtype"),
-        decides_memory=True,
-    )
-    quantization: str = setting(
-        syntax.QUANTIZATION,
-        "",
-        "Only to quantize while loading, or to insist on a kernel; empty follows the checkpoint.",
-        section=Section.MEMORY,
-        flag=EngineFlag("quantization"),
-        decides_memory=True,
-    )
-    kv_cache_dtype: str = setting(
-        syntax.CACHE_DTYPE,
-        "auto",
-        "Type of the KV cache.",
-        section=Section.MEMORY,
-        flag=EngineFlag("kv-cache-dtype"),
-        decides_memory=True,
-    )
-    max_model_len: int | None = setting(
-        whole(16, 20_000_000, has_auto=True),
-        None,
-        "Context in tokens; `auto` takes the longest that fits.",
-        section=Section.MEMORY,
-        flag=EngineFlag("max-model-len", when_none=AUTO),
-        decides_memory=True,
-    )
-    gpu_memory_utilization: float | None = setting(
-        number(0.05, 1.0, is_optional=True),
-        None,
-        "Share of each card's total memory; empty is the engine's default.",
-        section=Section.MEMORY,
-        flag=EngineFlag("gpu-memory-utilization"),
-        decides_memory=True,
-    )
-    tensor_parallel_size: int | None = setting(
-        whole(1, 64, has_auto=True),
-        None,
-        "Cards each layer is split over; `auto` takes the fewest that fit.",
-        section=Section.MEMORY,
-        flag=EngineFlag("tensor-parallel-size"),
-        decides_memory=True,
-    )
-    pipeline_parallel_size: int = setting(
-        whole(1, 64),
-        1,
-        "Stages the layers are split into.",
-        section=Section.MEMORY,
-        flag=EngineFlag("pipeline-parallel-size"),
-        decides_memory=True,
-    )
-    max_num_seqs: int | None = setting(
-        whole(1, 8192, is_optional=True),
-        None,
-        "Requests in one batch.",
-        section=Section.MEMORY,
-        flag=EngineFlag("max-num-seqs"),
-        decides_memory=True,
-    )
-    max_num_batched_tokens: int | None = setting(
-        whole(1, 1_048_576, is_optional=True),
-        None,
-        "Tokens in one batch.",
-        section=Section.MEMORY,
-        flag=EngineFlag("max-num-batched-tokens"),
-        decides_memory=True,
-    )
-    enforce_eager: bool = setting(
-        boolean(),
-        False,
-        "No CUDA graphs: less memory, slower.",
-        section=Section.MEMORY,
-        flag=EngineFlag("enforce-eager"),
-        decides_memory=True,
-    )
-    tool_call_parser: str = setting(
-        syntax.PARSER,
-        "",
-        "Reads tool calls; switches them on.",
-        section=Section.FURTHER_FLAGS,
-        flag=EngineFlag("tool-call-parser", needs_switch="enable-auto-tool-choice"),
-    )
-    reasoning_parser: str = setting(
-        syntax.PARSER,
-        "",
-        "Reads the reasoning apart from the answer.",
-        section=Section.FURTHER_FLAGS,
-        flag=EngineFlag("reasoning-parser"),
-    )
-    chat_template: str = setting(
-        TEMPLATE_KIND,
-        "",
-        "A template where the repository has none.",
-        section=Section.FURTHER_FLAGS,
-        flag=EngineFlag("chat-template", convert=get_template_text),
-    )
-    enable_sleep_mode: bool = setting(
-        boolean(),
-        False,
-        "Lets the engine give memory back between uses.",
-        section=Section.FURTHER_FLAGS,
-        flag=EngineFlag("enable-sleep-mode"),
-        decides_memory=True,
-    )
-    shutdown_timeout_s: int = setting(
-        whole(0, 3600),
-        30,
-        "Seconds that running requests get at the end.",
-        section=Section.FURTHER_FLAGS,
-        flag=EngineFlag("shutdown-timeout"),
-    )
-    extra_flags: Mapping[str, Any] = setting(
-        FLAGS_KIND,
-        {},
-        "Further flags, from the list below.",
-        section=Section.FURTHER_FLAGS,
-        decides_memory=True,
-    )
-    environment: Mapping[str, str] = setting(
-        ENVIRONMENT_KIND,
-        {},
-        "Variables, from the list below.",
-        section=Section.FURTHER_FLAGS,
-        decides_memory=True,
-    )
+
+@dataclass(frozen=True, kw_only=True)
+class ProfileSpec(FlagSettings, _NamingSettings):
+    """One way to serve one model. Its fields begin with those of the last base, as dataclasses order them."""
 
     # What is known of the model
     config: Mapping[str, Any] = setting(
@@ -289,6 +167,25 @@ class ProfileSpec:
     def served_names(self) -> tuple[str, ...]:
         """Every name clients may use; the first is the one in responses."""
         return tuple(dict.fromkeys((self.served_model_name or self.slug, self.slug, *self.aliases)))
+
+    @property
+    def effective_config(self) -> dict[str, Any]:
+        """The config.json as the engine reads it, with `hf_overrides` in place; empty where it is not known.
+
+        Objects are replaced as a whole, those of a part of the model (such as text_config) key by key:
+        `ModelConfig._apply_dict_overrides` (vllm/config/model.py).
+        """
+        if not self.config:
+            return {}
+        overrides = {
+            name: {**self.config[name], **value} if _is_part(name, self.config.get(name)) else value
+            for name, value in self.hf_overrides.items()
+        }
+        return {**self.config, **overrides}
+
+
+def _is_part(name: str, value: Any) -> bool:
+    return name.endswith("_config") and isinstance(value, Mapping)
 
 
 Spec = ProfileSpec | HardwareSpec

@@ -7,7 +7,7 @@ the lists may have become shorter.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -16,9 +16,14 @@ from modelops.domain.errors import FieldError
 from modelops.domain.profiles.environment import read_environment
 from modelops.domain.profiles.extra_flags import EXTRA_FLAGS
 from modelops.domain.profiles.kinds import Kind, Problems, boolean
-from modelops.domain.profiles.setting import list_settings
+from modelops.domain.profiles.setting import Setting, list_settings
 from modelops.domain.profiles.spec import ProfileSpec
 from modelops.domain.profiles.syntax import REPOSITORY, SERVED_NAME, SLUG
+from modelops.domain.profiles.trusted_code import (
+    TRUST_FLAG,
+    explain_untrusted,
+    list_argument_repositories,
+)
 
 _NAMES = "--served-model-name"
 _DEVELOPMENT = "VLLM_SERVER_DEV_MODE"
@@ -26,13 +31,18 @@ _SWITCH = boolean()
 _Convert = Callable[[Any], Any]
 
 
-def find_stored_problems(arguments: Sequence[str], environment: Mapping[str, str]) -> list[FieldError]:
+def find_stored_problems(
+    arguments: Sequence[str], environment: Mapping[str, str], *, trusted_repositories: Collection[str] = ()
+) -> list[FieldError]:
     """What of it a profile may not set; empty where all of it passes."""
     variables = dict(environment)
     if "--enable-sleep-mode" in arguments and variables.get(_DEVELOPMENT) == "1":
         del variables[_DEVELOPMENT]
     problems: Problems = []
     read_environment("environment", variables, problems)
+    if TRUST_FLAG in arguments:
+        reason = explain_untrusted(list_argument_repositories(arguments), trusted_repositories)
+        problems += [FieldError("trust_remote_code", reason)] if reason else []
     return [*_find_argument_problems(list(arguments)), *problems]
 
 
@@ -50,6 +60,9 @@ def _find_argument_problems(arguments: list[str]) -> Iterator[FieldError]:
             while words and not words[0].startswith("--"):
                 yield from _check(flag, SERVED_NAME, words.pop(0), None)
             continue
+        if flag in _list_flags_of_words():
+            yield from _check_words(flag, _take_words(words))
+            continue
         kind, convert = _list_flags().get(flag, (None, None))
         if kind is None:
             yield FieldError(
@@ -57,6 +70,43 @@ def _find_argument_problems(arguments: list[str]) -> Iterator[FieldError]:
             )
         elif not kind.is_switch:
             yield from _check(flag, kind, words.pop(0) if words else "", convert)
+
+
+def _take_words(words: list[str]) -> list[str]:
+    """The words up to the next flag, taken off the rest."""
+    taken = []
+    while words and not words[0].startswith("--"):
+        taken.append(words.pop(0))
+    return taken
+
+
+@cache
+def _list_flags_of_words() -> Mapping[str, Setting]:
+    """The settings that are several words behind one flag, by the flag."""
+    return {
+        f"--{each.flag.name}": each
+        for each in list_settings(ProfileSpec)
+        if each.flag is not None and each.flag.restore is not None
+    }
+
+
+def _check_words(flag: str, words: list[str]) -> Iterator[FieldError]:
+    setting = _list_flags_of_words()[flag]
+    if not words or not _passes_as_words(setting, words):
+        text = fill_in("give {flag} the value {word}, which a profile may not", flag=flag, word=words[:3])
+        yield FieldError("arguments", text)
+
+
+def _passes_as_words(setting: Setting, words: list[str]) -> bool:
+    flag = setting.flag
+    if flag is None or flag.restore is None or flag.convert is None:
+        return False
+    problems: Problems = []
+    try:
+        read = setting.kind.read("", flag.restore(words), problems)
+    except FieldError:
+        return False
+    return not problems and sorted(flag.convert(read)) == sorted(words)
 
 
 @cache

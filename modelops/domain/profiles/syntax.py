@@ -48,7 +48,9 @@ TAGS = words(
     text(40, pattern=r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?", like=fill_in("a word of a-z, 0-9 and dashes")), 16
 )
 PARSER = text(
-    64, pattern=r"[a-z0-9](?:[a-z0-9_.-]*[a-z0-9])?", like=fill_in("the name of a parser, such as hermes")
+    64,
+    pattern=r"[a-z0-9](?:[a-z0-9_.-]*[a-z0-9])?",
+    like=fill_in("auto, or the name of a parser such as hermes"),
 )
 GPU_SELECTION = words(
     text(45, pattern=_CARD, like=fill_in('a card by number ("0") or by UUID ("GPU-…")')), 64
@@ -60,13 +62,28 @@ CACHE_DTYPE = choice("auto", "bfloat16", "fp8", "fp8_e4m3", "fp8_e5m2")
 QUANTIZATION = choice(
     "awq",
     "awq_marlin",
+    "auto_awq",
     "gptq",
     "gptq_marlin",
+    "auto_gptq",
+    "auto_round",
+    "auto-round",
+    "inc",
     "fp8",
+    "fp8_per_tensor",
+    "fp8_per_block",
+    "mxfp8",
     "bitsandbytes",
     "compressed-tensors",
     "modelopt",
+    "modelopt_fp4",
+    "modelopt_mxfp8",
+    "modelopt_mixed",
     "mxfp4",
+    "gpt_oss_mxfp4",
     "experts_int8",
+    "moe_wna16",
+    "quark",
+    "torchao",
     may_be_empty=True,
 )

@@ -24,10 +24,11 @@ from gateway.caller_language import say_here
 from gateway.command_errors import refuse_input, report_failure, to_command_error
 from gateway.env import ConfigurationError
 from gateway.errors import GatewayError
-from gateway.wording import fill_in
+from gateway.wording import FilledText, fill_in
 from modelops.domain.fit.report import serialise_report
 from modelops.domain.fit.report_text import render_report
 from modelops.domain.profiles.imports.engine_call import LeftOut
+from modelops.domain.profiles.imports.entries import SourceKind
 from modelops.domain.profiles.imports.imported_profile import ImportedProfile
 from modelops.fit.gpu_choice import GpuChoice
 from modelops.fit.summary import summarise_choice
@@ -41,7 +42,9 @@ from modelops.profiles.adding import (
     summarise_facts,
 )
 from modelops.profiles.hub import RepositoryFacts, fetch_facts, read_hub_settings
-from modelops.profiles.importing import import_command, import_compose
+from modelops.profiles.hub_errors import HubRateLimited, HubTimeout, HubUnreachable
+from modelops.profiles.importing import import_source
+from modelops.profiles.link_advice import describe_missing, find_missing_link_settings
 
 
 class Command(BaseCommand):
@@ -77,15 +80,8 @@ class Command(BaseCommand):
         source = _choose_source(options)
         choice = choose_gpus(options)
         try:
-            settings = read_hub_settings(os.environ)
             imported = _import(source, options)
-            repository = imported.repository if imported else options["repository"]
-            revision = options["revision"] or (imported.revision if imported else None)
-            facts = fetch_facts(repository, revision=revision, settings=settings)
-            if imported:
-                proposed = propose_imported(imported, facts, choice, slug=options["slug"])
-            else:
-                proposed = propose(facts, choice, slug=options["slug"])
+            proposed, facts, problem = _propose(options, imported, choice)
             if not options["dry_run"]:
                 with transaction.atomic():
                     record_change("modelprofile_created", save_proposal(proposed), request=None)
@@ -100,15 +96,27 @@ class Command(BaseCommand):
             )
             raise report_failure(message) from exc
         left_out = imported.left_out if imported else ()
+        advice = _advise(proposed, choice, problem)
         if options["json"]:
-            self._print_json(facts, proposed, choice, left_out, is_saved=not options["dry_run"])
+            content = _describe_json(facts, proposed, choice, left_out, is_saved=not options["dry_run"])
+            content["advice"] = [say_here(text) for text in advice]
+            self.stdout.write(json.dumps(content, indent=2, ensure_ascii=False))
         else:
-            self._print_yaml(proposed, choice, left_out, is_saved=not options["dry_run"])
+            self._print_yaml(proposed, choice, left_out, advice)
+            if not options["dry_run"]:
+                stored = fill_in(
+                    "\nStored as {slug}, disabled: look it over and enable it.", slug=proposed.spec.slug
+                )
+                self.stderr.write(say_here(stored), str)
         if code := EXIT_CODES[proposed.assessment.report.verdict]:
             sys.exit(code)
 
     def _print_yaml(
-        self, proposed: ProposedProfile, choice: GpuChoice, left_out: Sequence[LeftOut], *, is_saved: bool
+        self,
+        proposed: ProposedProfile,
+        choice: GpuChoice,
+        left_out: Sequence[LeftOut],
+        advice: Sequence[FilledText],
     ) -> None:
         """YAML alone on stdout, so that it can be kept; what there is to say goes to stderr."""
         self.stdout.write(proposed.yaml, ending="")
@@ -127,35 +135,61 @@ class Command(BaseCommand):
             self.stderr.write(
                 say_here(fill_in("{message} {advice}", message=problem.message, advice=problem.advice)), str
             )
-        if is_saved:
-            self.stderr.write(
-                say_here(
-                    fill_in(
-                        "\nStored as {slug}, disabled: look it over and enable it.", slug=proposed.spec.slug
-                    )
-                ),
-                str,
-            )
+        for text in advice:
+            self.stderr.write(say_here(text), str)
 
-    def _print_json(
-        self,
-        facts: RepositoryFacts,
-        proposed: ProposedProfile,
-        choice: GpuChoice,
-        left_out: Sequence[LeftOut],
-        *,
-        is_saved: bool,
-    ) -> None:
-        content = {
-            "profile": proposed.exported,
-            "facts": summarise_facts(facts),
-            "hardware": summarise_choice(choice),
-            "why": proposed.assessment.why,
-            "fit": serialise_report(proposed.assessment.report),
-            "left_out": [asdict(each) for each in left_out],
-            "saved": is_saved,
-        }
-        self.stdout.write(json.dumps(content, indent=2, ensure_ascii=False))
+
+def _describe_json(
+    facts: RepositoryFacts | None,
+    proposed: ProposedProfile,
+    choice: GpuChoice,
+    left_out: Sequence[LeftOut],
+    *,
+    is_saved: bool,
+) -> dict[str, Any]:
+    return {
+        "profile": proposed.exported,
+        "facts": summarise_facts(facts) if facts else None,
+        "hardware": summarise_choice(choice),
+        "why": proposed.assessment.why,
+        "fit": serialise_report(proposed.assessment.report),
+        "left_out": [asdict(each) for each in left_out],
+        "saved": is_saved,
+    }
+
+
+def _propose(
+    options: Mapping[str, Any], imported: ImportedProfile | None, choice: GpuChoice
+) -> tuple[ProposedProfile, RepositoryFacts | None, GatewayError | None]:
+    """With the facts of the model. Imported settings are of use without them: then why the hub did not tell
+    them comes instead. Raises GatewayError and ConfigurationError."""
+    settings = read_hub_settings(os.environ)
+    if imported is None:
+        facts = fetch_facts(options["repository"], revision=options["revision"], settings=settings)
+        return propose(facts, choice, slug=options["slug"]), facts, None
+    revision = options["revision"] or imported.revision
+    known, problem = None, None
+    try:
+        known = fetch_facts(imported.repository, revision=revision, settings=settings)
+    except (HubUnreachable, HubTimeout, HubRateLimited) as exc:
+        problem = exc
+    return propose_imported(imported, known, choice, slug=options["slug"]), known, problem
+
+
+def _advise(proposed: ProposedProfile, choice: GpuChoice, problem: GatewayError | None) -> list[FilledText]:
+    advice = []
+    if problem is not None:
+        advice.append(
+            fill_in(
+                "The model's facts are not known, nor whether it fits: {problem} Check it again later: "
+                "manage.py check_fit {slug}",
+                problem=problem.wording,
+                slug=proposed.spec.slug,
+            )
+        )
+    if missing := find_missing_link_settings(proposed, choice):
+        advice.append(describe_missing(missing))
+    return advice
 
 
 def _choose_source(options: Mapping[str, Any]) -> str:
@@ -170,11 +204,12 @@ def _choose_source(options: Mapping[str, Any]) -> str:
 
 def _import(source: str, options: Mapping[str, Any]) -> ImportedProfile | None:
     """None for a repository that is named itself."""
-    if source == "from_command":
-        return import_command(_read_text(options[source], is_path=False))
-    if source == "from_compose":
-        return import_compose(_read_text(options[source], is_path=True), options["service"])
-    return None
+    if source == "repository":
+        return None
+    is_path = source == "from_compose"
+    fallback = SourceKind.COMPOSE if is_path else SourceKind.COMMAND
+    text = _read_text(options[source], is_path=is_path)
+    return import_source(text, entry=options["service"], fallback=fallback)
 
 
 def _read_text(value: str, *, is_path: bool) -> str:

@@ -15,7 +15,8 @@ from gateway.stop_signal import catch_stop_signal
 from gateway.wording import FilledText, fill_in, join_texts
 from modelops.domain.switching.names import PHASES, name_phase, name_state
 from modelops.management.gpu_arguments import parse_seconds
-from modelops.switching.status import name_service_state, serialise_status
+from modelops.switching.slot_status import name_service_state
+from modelops.switching.status import serialise_status
 
 NOTHING_SERVED = 3
 DEFAULT_PERIOD_S = 1.0

@@ -9,6 +9,7 @@ from django.core.management.base import BaseCommand
 
 from gateway.conf import get_config
 from gateway.stop_signal import catch_stop_signal
+from gateway.wording import fill_in
 from modelops.switcher.local_shutdown import end_local_engines
 from modelops.switcher.loop import Switcher
 
@@ -33,4 +34,4 @@ class Command(BaseCommand):
         with catch_stop_signal() as stop:
             Switcher(config).run(stop)
             if options["end_engines"]:
-                end_local_engines(config, reason="the gateway was stopped")
+                end_local_engines(config, reason=fill_in("the gateway was stopped"))

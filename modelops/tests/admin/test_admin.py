@@ -224,7 +224,7 @@ def test_mistakes_stand_at_their_fields(web: Client) -> None:
     wrong.pop("extra_flags")
     second = web.post(path, form_data(web, path) | wrong).context["adminform"].form
 
-    assert "would run code" in str(first.errors["extra_flags"])
+    assert "has a field of its own: trust_remote_code" in str(first.errors["extra_flags"])
     assert "the model ends at 8192 positions" in str(second.errors["max_model_len"])
 
 

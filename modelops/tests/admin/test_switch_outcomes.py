@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.test import Client
-from django.utils import translation
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone, translation
 
 from accounts.models import AuditEvent
 from modelops.admin.duration_bars import make_duration_table
 from modelops.admin.outcomes import FILTERS, STATE_WORDS, SwitchOutcome, find_outcome, has_shorter_context
+from modelops.desk.reading import DeskReader
+from modelops.domain.engine_log.causes import Cause
+from modelops.domain.engine_log.failures import describe_cause
 from modelops.domain.switching.states import SwitchState
 from modelops.models import ModelProfile, Slot, Switch
 from modelops.switching.slots import get_slot
+from modelops.switching.status import serialise_status
 from modelops.tests.admin.admin_browser import LIST, page
-from modelops.tests.serving.slot_rows import flip, make_engine
+from modelops.tests.serving.slot_rows import flip, make_engine, make_slot, make_switch
 from modelops.tests.switch_rows import CAUSE, advance, ask, fail, make_ready, serve, write_log
 
 pytestmark = pytest.mark.django_db
@@ -171,6 +178,57 @@ def test_slots_show_the_last_failure_with_its_page_and_its_buttons(web: Client) 
         assert "The KV cache cannot hold it." in html
         assert f'href="{path_of(switch)}">Why the switch to first failed' in html
         assert f"{LIST}{first.pk}/switch/?max_model_len=2048&amp;keep=yes" in html
+
+
+def fail_slots(numbers: range) -> None:
+    """Slots that serve nothing, as somebody else's process holds their cards."""
+    cause = describe_cause(Cause.GPU_OCCUPIED).serialise()
+    for number in numbers:
+        slot = make_slot(f"slot-{number}", desired_profile="first")
+        ended = {"ended_at": timezone.now(), "root_cause": cause}
+        make_switch(slot, make_engine(slot, "first"), "first", SwitchState.DEGRADED, **ended)
+
+
+def read_list(web: Client) -> int:
+    return page(web, SLOTS).count(">Free the card</a>")
+
+
+def read_status(_web: Client) -> int:
+    slots = serialise_status(for_admin=True)["slots"]
+    return sum(bool(slot["last_error"]) and len(slot["last_error"]["remedies"]) > 1 for slot in slots)
+
+
+def read_desk(_web: Client) -> int:
+    return DeskReader().read().select("en")["alarms"].count(b"Free the card")
+
+
+@pytest.mark.parametrize("read", [read_list, read_status, read_desk])
+def test_failures_of_many_slots_take_as_many_queries_as_of_few(
+    web: Client, read: Callable[[Client], int]
+) -> None:
+    make_ready("first")
+    found, counts = [], []
+    for numbers in (range(2), range(2, 8)):
+        fail_slots(numbers)
+        read(web)
+        with CaptureQueriesContext(connection) as queries:
+            found.append(read(web))
+        counts.append(len(queries))
+
+    assert found == [2, 8]
+    assert counts[0] == counts[1]
+
+
+def test_card_that_has_too_little_memory_has_its_remedies_on_the_page_of_the_switch(web: Client) -> None:
+    (first,) = make_ready("first")
+    cause = describe_cause(Cause.GPU_OUT_OF_MEMORY)
+    switch = advance(ask("first"), SwitchState.ROLLED_BACK, root_cause=cause.serialise())
+
+    html = page(web, path_of(switch))
+
+    assert f'href="{LIST}{first.pk}/change/#id_max_num_seqs">Edit the profile</a>' in html
+    assert f'href="{LIST}fit/?profile=first">See what would fit</a>' in html
+    assert 'href="/admin/modelops/hardwaresample/">Free the card</a>' in html
 
 
 def test_bars_are_drawn_to_the_longest_time_with_the_usual_one_marked(web: Client) -> None:

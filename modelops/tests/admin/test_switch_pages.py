@@ -189,7 +189,7 @@ def test_engines_show_estimate_beside_actual_and_their_log(web: Client) -> None:
 
     for words in ("weights: 15.00 GiB / 16.00 GiB", "KV cache: 4.00 GiB / 3.00 GiB", "32,000 / 24,000"):
         assert words in listed
-    assert "<td>KV cache</td><td>4.00 GiB</td><td>3.00 GiB</td>" in shown
+    assert '<th scope="row">KV cache</th><td>4.00 GiB</td><td>3.00 GiB</td>' in shown
     assert '<pre class="log engine-log">ready</pre>' in shown
 
 

@@ -212,3 +212,17 @@ def test_reload_refuses_what_it_does_not_know(admin: Client, content: Any, param
 
     assert (response.status_code, response.json()["error"]["param"]) == (400, param)
     assert not ModelProfile.objects.exists()
+
+
+def test_profiles_tell_what_their_models_can_be_asked_for(user: Client) -> None:
+    save_profile("chats")
+    save_profile("embeds", extra_flags={"runner": "pooling", "convert": "embed"})
+    save_profile("says-too-little", extra_flags={"runner": "pooling"})
+
+    listed = user.get(PROFILES).json()["profiles"]
+
+    assert {each["id"]: each["tasks"] for each in listed} == {
+        "chats": ["generate"],
+        "embeds": ["embed", "rerank", "pool"],
+        "says-too-little": None,
+    }

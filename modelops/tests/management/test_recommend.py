@@ -224,6 +224,37 @@ def test_settings_of_a_service_are_taken_over(hub: FakeHub, tmp_path: Path) -> N
     assert "choose one" in refuse("add_profile", "--from-compose", str(path), "--gpu", CARD)
 
 
+def test_settings_of_a_command_are_kept_while_the_hub_is_away(hub: FakeHub) -> None:
+    hub.failure = 503
+    line = f"vllm serve {NAME} --max-model-len 8k"
+
+    code, output = run("add_profile", "--from-command", line, "--gpu", CARD, "--json")
+
+    content, profile = json.loads(output), ModelProfile.objects.get(slug="model-8b")
+    assert (code, content["fit"]["verdict"], content["facts"]) == (4, "unknown", None)
+    assert (profile.max_model_len, profile.is_enabled) == (8000, False)
+    assert "answered 503" in content["advice"][0]
+    assert "manage.py check_fit model-8b" in content["advice"][0]
+
+
+def test_missing_repository_of_a_command_is_refused(hub: FakeHub) -> None:
+    assert "no repository" in refuse("add_profile", "--from-command", "vllm serve x/y", "--gpu", CARD)
+    assert not ModelProfile.objects.exists()
+
+
+def test_command_for_cards_that_were_linked_is_told_what_these_need(hub: FakeHub) -> None:
+    line = f"vllm serve {NAME} -tp 2"
+    cards = ("--gpu", CARD, "--gpu", CARD, "--dry-run", "--json")
+
+    def advice(line: str) -> list[str]:
+        told: list[str] = json.loads(run("add_profile", "--from-command", line, *cards)[1])["advice"]
+        return told
+
+    assert "disable-custom-all-reduce: True, NCCL_P2P_DISABLE: 1" in advice(line)[0]
+    assert advice(f"NCCL_P2P_DISABLE=1 {line} --disable-custom-all-reduce") == []
+    assert advice(f"vllm serve {NAME} -tp 1") == []
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

@@ -21,6 +21,10 @@ DOCKER = (
     "vllm/vllm-openai:v0.9.1 --model maker/model --dtype half"
 )
 
+QUIET = {"enable-log-requests": False, "disable-log-stats": True}
+YARN = {"rope_scaling": {"rope_type": "yarn", "factor": 2.0}}
+NGRAM = {"method": "ngram", "num_speculative_tokens": 4}
+
 
 def read(text: str) -> ImportedProfile:
     return import_call(read_command(text))
@@ -80,6 +84,31 @@ def test_ways_to_start_the_same_engine_make_the_same_profile(text: str) -> None:
         ("--served-model-name one two three", "aliases", ["two", "three"]),
         ("--tool-call-parser hermes", "tool_call_parser", "hermes"),
         ("--revision v1", "revision", "v1"),
+        ("-O3", "extra_flags", {"optimization-level": 3}),
+        ("-cc.cudagraph_mode=FULL", "extra_flags", {"compilation-config": {"cudagraph_mode": "FULL"}}),
+        ("-O '{\"level\": 3}'", "extra_flags", {"compilation-config": {"level": 3}}),
+        ("-q auto_round", "quantization", "auto_round"),
+        ("--task embed", "extra_flags", {"runner": "pooling", "convert": "embed"}),
+        ("--disable-log-requests --disable-log-stats", "extra_flags", QUIET),
+        ('--rope-scaling \'{"rope_type": "yarn", "factor": 2}\'', "hf_overrides", YARN),
+        (
+            "--hf-overrides.rope_scaling.rope_type yarn --hf-overrides.rope_scaling.factor 2",
+            "hf_overrides",
+            YARN,
+        ),
+        ("--guided-decoding-backend xgrammar", "structured_outputs_config", {"backend": "xgrammar"}),
+        ("--limit-mm-per-prompt image=4,video=0", "limit_mm_per_prompt", {"image": 4, "video": 0}),
+        ("--limit-mm-per-prompt.image 4", "limit_mm_per_prompt", {"image": 4}),
+        ("--spec-method ngram --spec-tokens 4", "speculative_config", NGRAM),
+        ("--speculative-model '[ngram]' --num-speculative-tokens 4", "speculative_config", NGRAM),
+        (
+            '--speculative_config \'{"method": "ngram"}\' -sc.num_speculative_tokens=4',
+            "speculative_config",
+            NGRAM,
+        ),
+        ("--enable-lora --lora-modules a=x/y b=x/z", "lora_adapters", {"a": "x/y", "b": "x/z"}),
+        ('--lora-modules \'{"name": "a", "path": "x/y"}\'', "enable_lora", True),
+        ("--allowed-media-domains a.example b.example", "allowed_media_domains", ["a.example", "b.example"]),
     ],
 )
 def test_flags_become_settings(flags: str, name: str, value: Any) -> None:
@@ -106,11 +135,19 @@ def test_what_the_line_leaves_to_the_engine_is_left_to_it() -> None:
     ("flags", "what", "reason"),
     [
         ("--port 8000", "--port 8000", "set by the gateway"),
-        ("--trust-remote-code", "--trust-remote-code", "run code"),
+        ("--trust-remote-code", "--trust-remote-code", "TRUST_REMOTE_CODE_REPOSITORIES"),
         ("--enable-auto-tool-choice", "--enable-auto-tool-choice", "follows from tool_call_parser"),
         ("--chat-template ./chat.jinja", "--chat-template ./chat.jinja", "never a path"),
-        ("""--hf-overrides '{"a": "b c"}'""", '--hf-overrides {"a": "b c"}', "not on the list"),
-        ("-O3", "--optimization-level 3", "not on the list"),
+        ("""--hf-overrides '{"a": "b c"}'""", "--hf-overrides.a", "not one of the keys that it may hold"),
+        ("-O4", "--optimization-level 4", "must be 0 to 3"),
+        ("--lora-modules sql=/adapters/sql", "--lora-modules.sql", "neither a path nor a URL"),
+        (
+            """--kv-transfer-config '{"kv_role": "kv_both"}'""",
+            '--kv-transfer-config {"kv_role": "kv_both"}',
+            "hosts",
+        ),
+        ("--swap-space 4", "--swap-space 4", "does nothing in newer versions"),
+        ("--enable-log-requests", "--enable-log-requests", "would hold what users say"),
         ("-dp 2", "--data-parallel-size 2", "more GPUs than the fit check counts"),
         ("--dtype int3", "--dtype int3", "must be one of"),
         ("--max-model-len many", "--max-model-len many", "must be a whole number or auto"),

@@ -9,10 +9,14 @@ import pytest
 from django.core.management import call_command
 from django.core.management.base import CommandError
 
+from gateway.conf import BASE_DIR, get_config
+from modelops.domain.images import is_allowed_image
 from modelops.models import ModelProfile
 from modelops.profiles.reloading import reload_profiles
 
 pytestmark = pytest.mark.django_db
+
+SIMULATED_CONTAINERS = BASE_DIR / "fixtures/simulated_containers.yml"
 
 GOOD = """\
 profiles:
@@ -37,6 +41,18 @@ def test_load_profiles_takes_the_shipped_file_by_default() -> None:
     assert len(first["hardware_profiles"]["created"]) == 6
     assert (first["invalid"], first["dry_run"]) == ([], False)
     assert "unchanged: deepseek-r1-distill-qwen-14b" in second
+
+
+def test_simulated_containers_come_beside_the_shipped_profiles() -> None:
+    call("load_profiles")
+
+    result = json.loads(call("load_profiles", SIMULATED_CONTAINERS, "--json"))
+
+    assert result["created"] == ["simulated-container", "simulated-container-large"]
+    assert ModelProfile.objects.enabled().count() == 14
+    for profile in ModelProfile.objects.filter(slug__in=result["created"]):
+        assert (profile.engine, profile.runtime) == ("simulator", "docker")
+        assert is_allowed_image(profile.image, get_config().engine_images)
 
 
 def test_a_bad_file_exits_with_2_and_all_its_mistakes(tmp_path: Path) -> None:

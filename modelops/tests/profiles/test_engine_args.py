@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import json
+
+import pytest
+
 from modelops.domain.fit.specs import MIB
 from modelops.domain.profiles.engine_args import (
     build_environment,
@@ -10,6 +14,7 @@ from modelops.domain.profiles.engine_args import (
 )
 from modelops.simulator.flags import parse_command_line
 from modelops.tests.profiles.profile_examples import make_hardware, make_profile
+from modelops.tests.profiles.setting_samples import NEW_SETTINGS, make_flag_samples
 
 
 def test_the_command_line_has_every_flag_that_is_set_in_a_fixed_order() -> None:
@@ -73,6 +78,33 @@ def test_a_named_template_is_given_as_its_text() -> None:
     assert "<|im_start|>" in arguments[arguments.index("--chat-template") + 1]
 
 
+def test_settings_of_several_words_or_of_json_stand_behind_one_flag_each() -> None:
+    arguments = build_serve_arguments(make_profile(**NEW_SETTINGS))
+
+    lora = arguments.index("--lora-modules")
+    assert arguments[lora + 1 : lora + 3] == ["sql=maker/sql-adapter", "team/legal=maker/legal-adapter"]
+    hosts = arguments.index("--allowed-media-domains")
+    assert arguments[hosts + 1 : hosts + 3] == ["images.example.org", "example.com"]
+    config = arguments[arguments.index("--speculative-config") + 1]
+    assert json.loads(config) == NEW_SETTINGS["speculative_config"]
+
+
+@pytest.mark.parametrize("name", ["", *make_flag_samples()])
+def test_simulator_accepts_every_flag_that_a_profile_may_set(name: str) -> None:
+    changes = {"extra_flags": {name: make_flag_samples()[name]}} if name else NEW_SETTINGS
+
+    settings = parse_command_line(build_serve_arguments(make_profile(**changes), max_model_len=4096))
+
+    assert settings.model == "somebody/example-8b"
+
+
+def test_redirects_of_images_are_followed_only_where_the_profile_says_so() -> None:
+    name = "VLLM_MEDIA_URL_ALLOW_REDIRECTS"
+
+    assert build_environment(make_profile())[name] == "0"
+    assert build_environment(make_profile(environment={name: "1"}))[name] == "1"
+
+
 def test_the_simulator_understands_a_profile_of_its_own() -> None:
     spec = make_profile(
         engine="simulator",
@@ -103,6 +135,7 @@ def test_sleep_mode_brings_the_variable_it_needs() -> None:
     assert list(environment.items()) == [
         ("HF_HUB_OFFLINE", "1"),
         ("NCCL_P2P_DISABLE", "1"),
+        ("VLLM_MEDIA_URL_ALLOW_REDIRECTS", "0"),
         ("VLLM_SERVER_DEV_MODE", "1"),
     ]
     assert "VLLM_SERVER_DEV_MODE" not in build_environment(make_profile())

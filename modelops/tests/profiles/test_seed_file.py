@@ -8,6 +8,7 @@ from modelops.domain.fit.architecture import parse_architecture
 from modelops.domain.fit.recommendation import assess_candidate, to_candidate
 from modelops.domain.fit.report import Verdict
 from modelops.domain.profiles.engine_args import build_serve_arguments, to_gpus
+from modelops.domain.profiles.parsers import choose_parsers
 from modelops.domain.profiles.spec import ProfileSpec
 from modelops.profiles.reloading import PROFILES_PATH
 from modelops.profiles.seed_reading import read_seed_file
@@ -67,6 +68,22 @@ def test_the_facts_agree_with_one_another(slug: str) -> None:
     if spec.weights_bytes is not None:
         assert spec.weights_bytes == 2 * (spec.parameters or 0)
     assert spec.facts_source
+
+
+@pytest.mark.parametrize("slug", PROFILES)
+def test_parsers_are_those_of_the_models_family(slug: str) -> None:
+    spec = PROFILES[slug]
+
+    assert (spec.tool_call_parser, spec.reasoning_parser) == ("auto", "auto")
+    assert choose_parsers(spec).family is not None
+
+
+def test_profiles_whose_models_have_tools_switch_them_on() -> None:
+    switch = "--enable-auto-tool-choice"
+
+    with_tools = {slug for slug, spec in PROFILES.items() if switch in build_serve_arguments(spec)}
+
+    assert with_tools == {"qwen2-14b-instruct", "simulated", "simulated-large"}
 
 
 @pytest.mark.parametrize("slug", PROMISED)

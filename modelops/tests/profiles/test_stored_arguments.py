@@ -10,6 +10,7 @@ from modelops.domain.profiles.engine_args import build_environment, build_serve_
 from modelops.domain.profiles.stored_arguments import find_stored_problems
 from modelops.tests.domain.stored_recipes import STORED_RECIPE
 from modelops.tests.profiles.profile_examples import make_profile
+from modelops.tests.profiles.setting_samples import NEW_SETTINGS, make_flag_samples
 
 PLAIN = ["serve", "a/b", "--served-model-name", "b", "--dtype", "auto"]
 
@@ -37,6 +38,8 @@ def test_whatever_a_profile_may_set_passes_again() -> None:
     assert find_stored_problems(arguments, build_environment(spec)) == []
     simulated = make_profile(engine="simulator", extra_flags={"sim-fault": ["no_disk", "cuda_oom"]})
     assert find_stored_problems(build_serve_arguments(simulated), {}) == []
+    everything = make_profile(**NEW_SETTINGS, extra_flags=make_flag_samples())
+    assert find_stored_problems(build_serve_arguments(everything), build_environment(everything)) == []
     own_text = replace(spec, chat_template="{{ messages }}")
     assert find_stored_problems(build_serve_arguments(own_text), {}) == []
 
@@ -61,7 +64,13 @@ def test_rows_of_earlier_versions_pass() -> None:
         [*PLAIN, "--api-key", "mine"],
         [*PLAIN, "--allowed-local-media-path", "/"],
         [*PLAIN, "--middleware", "os.system"],
-        [*PLAIN, "--hf-overrides", "{}"],
+        [*PLAIN, "--hf-overrides", '{"auto_map": {"AutoConfig": "x.py"}}'],
+        [*PLAIN, "--speculative-config", '{"model": "/etc", "num_speculative_tokens": 1}'],
+        [*PLAIN, "--enable-lora", "--lora-modules", "sql=/etc"],
+        [*PLAIN, "--enable-lora", "--lora-modules", "sql=a/b", "/etc"],
+        [*PLAIN, "--enable-lora", "--lora-modules"],
+        [*PLAIN, "--allowed-media-domains", "a.example", "http://b.example/"],
+        [*PLAIN, "--enable-log-requests", "--kv-transfer-config", "{}"],
         [*PLAIN, "--enforce-eager", "stray"],
         [*PLAIN, "--max-model-len"],
         [*PLAIN, "--max-model-len", "-1"],
@@ -75,6 +84,17 @@ def test_rows_of_earlier_versions_pass() -> None:
 )
 def test_arguments_that_no_profile_gives_are_found(arguments: list[str]) -> None:
     assert find_stored_problems(arguments, {}) != []
+
+
+def test_code_is_run_of_the_repositories_that_the_operator_names() -> None:
+    trusting = [*PLAIN, "--trust-remote-code"]
+    drafting = [*trusting, "--speculative-config", '{"model": "c/d", "num_speculative_tokens": 1}']
+
+    (problem,) = find_stored_problems(drafting, {}, trusted_repositories=("a/b",))
+
+    assert find_stored_problems(trusting, {}, trusted_repositories=("a/b",)) == []
+    assert find_stored_problems(drafting, {}, trusted_repositories=("a/b", "c/d")) == []
+    assert "c/d, which the setting TRUST_REMOTE_CODE_REPOSITORIES does not name" in problem.reason
 
 
 @pytest.mark.parametrize(

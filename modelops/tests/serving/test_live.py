@@ -10,6 +10,7 @@ import pytest
 from gateway.batching import BatchWorker
 from gateway.errors import DependencyUnavailable, ModelLoading
 from modelops.domain.switching.states import SwitchState
+from modelops.domain.tasks import TASK_PATHS, ModelTask
 from modelops.models import Gate
 from modelops.serving import live
 from modelops.serving.board import BoardSnapshot
@@ -42,6 +43,19 @@ class ScriptedEngine(EngineClient):
         if isinstance(answer, Exception):
             raise answer
         return answer, 1.5
+
+    async def find_status(self, path: str) -> int:
+        return 404
+
+
+class CountingEngine(ScriptedEngine):
+    """Counts how often it was asked for a path."""
+
+    paths = 0
+
+    async def find_status(self, path: str) -> int:
+        self.paths += 1
+        return 405 if path == "/v1/embeddings" else 404
 
 
 async def directory_after(*answers: list[ServedModel] | Exception) -> EngineDirectory:
@@ -306,3 +320,29 @@ async def test_every_name_is_listed_with_the_card_that_its_engine_wrote(
 
     assert [model.card for model in seen.list_models()] == [card, {**card, "id": "alias"}]
     assert [model.name for model in seen.list_further_models()] == ["b"]
+
+
+async def test_tasks_are_asked_once_for_what_the_engine_serves() -> None:
+    asked = CountingEngine(serving("a"), serving("a"), serving("b"), SILENT, serving("b"))
+    directory = EngineDirectory(asked)
+
+    counts = []
+    for _ in range(5):
+        await directory.refresh()
+        counts.append(asked.paths)
+
+    assert [count // len(TASK_PATHS) for count in counts] == [1, 1, 2, 2, 3]
+    assert directory.snapshot.models[0].tasks == (ModelTask.EMBED,)
+
+
+async def test_engine_that_does_not_tell_its_tasks_serves_all_the_same() -> None:
+    class TellsNothing(ScriptedEngine):
+        async def find_status(self, path: str) -> int:
+            raise SILENT
+
+    directory = EngineDirectory(TellsNothing(serving("a")))
+
+    await directory.refresh()
+
+    assert directory.snapshot.is_ready
+    assert directory.snapshot.models[0].tasks is None

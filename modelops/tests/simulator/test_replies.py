@@ -1,10 +1,8 @@
 from __future__ import annotations
 
-import json
-
 from modelops.simulator import tokenizer
 from modelops.simulator.generation import DeltaField, generate_text
-from modelops.simulator.replies import Reply, compose_json, compose_reply
+from modelops.simulator.replies import Reply, compose_reply
 from modelops.simulator.sampling import parse_sampling
 
 
@@ -35,22 +33,6 @@ def test_other_seeds_give_other_replies() -> None:
 def test_a_reply_has_a_demonstrable_length() -> None:
     for text in ("hi", "안녕"):
         assert 50 <= tokenizer.count(reply_to(text).content) <= 150
-
-
-def test_json_follows_the_schema() -> None:
-    schema = {
-        "type": "object",
-        "properties": {
-            "city": {"type": "string"},
-            "unit": {"enum": ["celsius", "kelvin"]},
-            "days": {"type": "integer"},
-            "tags": {"type": "array", "items": {"type": "string"}},
-        },
-    }
-
-    value = json.loads(compose_json(schema))
-
-    assert value == {"city": "simulated", "unit": "celsius", "days": 1, "tags": ["simulated"]}
 
 
 def test_a_stop_string_across_tokens_ends_the_text_before_it_and_its_tokens_count() -> None:

@@ -11,8 +11,10 @@ from modelops.domain.engine_log.failures import describe_cause
 from modelops.domain.switching.states import SwitchState
 from modelops.hardware.readings import GpuProcess, GpuReading, HardwareReading
 from modelops.management.switch_commands import describe_end
-from modelops.models import HardwareSample, Switch
-from modelops.switching.remedies import offer_remedies_for
+from modelops.models import HardwareSample, Switch, SwitcherPresence
+from modelops.switching.remedies import Failure, offer_remedies, offer_remedies_for
+from modelops.switching.slots import get_slot
+from modelops.tests.serving.slot_rows import make_slot
 from modelops.tests.switch_rows import advance, ask, fail, make_ready
 
 pytestmark = pytest.mark.django_db
@@ -21,10 +23,11 @@ OCCUPIED = describe_cause(Cause.GPU_OCCUPIED)
 GIB = 1 << 30
 
 
-def read_cards(*processes: GpuProcess) -> None:
-    """A reading of now: one card with these processes."""
-    reading = HardwareReading(timezone.now(), gpus=(GpuReading(0, "RTX 3090", processes=processes),))
-    HardwareSample.objects.create(host="gpu-box", reading=reading.to_json(), taken_at=reading.taken_at)
+def read_cards(*processes: GpuProcess, host: str = "gpu-box", more: tuple[GpuReading, ...] = ()) -> None:
+    """A reading of now: a card with these processes, and more cards."""
+    cards = (GpuReading(0, "RTX 3090", processes=processes), *more)
+    reading = HardwareReading(timezone.now(), gpus=cards)
+    HardwareSample.objects.create(host=host, reading=reading.to_json(), taken_at=reading.taken_at)
 
 
 def test_rest_tells_admins_what_to_do_and_with_which_request(admin: Client, user: Client) -> None:
@@ -90,7 +93,7 @@ def test_processes_that_hold_a_card_are_named_and_ours_are_not() -> None:
         GpuProcess(13, 20 * GIB, "vllm", is_ours=True),
     )
 
-    (free, *_others) = offer_remedies_for(OCCUPIED, "first", "default")
+    (free, *_others) = offer_remedies_for(OCCUPIED, "first", get_slot())
 
     assert [(each.pid, each.name, each.used_bytes) for each in free.holders] == [
         (12, "Xorg", 9 * GIB),
@@ -98,11 +101,33 @@ def test_processes_that_hold_a_card_are_named_and_ours_are_not() -> None:
     ]
 
 
+def test_processes_are_those_of_the_slots_box_though_another_one_was_read_later() -> None:
+    make_ready("first")
+    SwitcherPresence.objects.update(box="docker:A", host="switcher-1")
+    mine, other = make_slot("mine", box="docker:A"), make_slot("other", box="docker:B", box_host="box-b")
+    read_cards(GpuProcess(11, GIB, "of A"), host="switcher-1")
+    read_cards(GpuProcess(12, GIB, "of B"), host="box-b")
+
+    found = offer_remedies([Failure(OCCUPIED, "first", mine), Failure(OCCUPIED, "first", other)])
+
+    assert [[each.name for each in offers[0].holders] for offers in found] == [["of A"], ["of B"]]
+
+
+def test_processes_on_cards_of_another_slot_are_left_out() -> None:
+    make_ready("first")
+    right = GpuReading(1, "RTX 3090", uuid="GPU-1", processes=(GpuProcess(12, GIB, "right"),))
+    read_cards(GpuProcess(11, GIB, "left"), more=(right,))
+
+    (free, *_others) = offer_remedies_for(OCCUPIED, "first", make_slot("right", gpus=["GPU-1"]))
+
+    assert [each.name for each in free.holders] == ["right"]
+
+
 def test_card_that_nobody_else_holds_is_said_to_be_free() -> None:
     make_ready("first")
     read_cards()
 
-    (free, *_others) = offer_remedies_for(OCCUPIED, "first", "default")
+    (free, *_others) = offer_remedies_for(OCCUPIED, "first", get_slot())
 
     assert free.holders == ()
     assert "no process of others" in free.hint
@@ -111,13 +136,13 @@ def test_card_that_nobody_else_holds_is_said_to_be_free() -> None:
 def test_cards_that_were_not_read_are_not_said_to_be_free() -> None:
     make_ready("first")
 
-    (free, *_others) = offer_remedies_for(OCCUPIED, "first", "default")
+    (free, *_others) = offer_remedies_for(OCCUPIED, "first", get_slot())
 
     assert "not known" in free.hint
 
 
 def test_deleted_profile_leaves_only_what_needs_none() -> None:
-    assert [str(offer.remedy.kind) for offer in offer_remedies_for(OCCUPIED, "gone", "default")] == [
+    assert [str(offer.remedy.kind) for offer in offer_remedies_for(OCCUPIED, "gone", get_slot())] == [
         "free_gpu"
     ]
 
@@ -141,6 +166,6 @@ def test_command_line_says_what_can_be_done_with_the_commands_for_it() -> None:
 def test_commands_of_another_slot_name_it() -> None:
     make_ready("first")
 
-    offers = offer_remedies_for(describe_cause(Cause.KILLED), "first", "left")
+    offers = offer_remedies_for(describe_cause(Cause.KILLED), "first", make_slot("left"))
 
     assert offers[0].command == "manage.py switch_model first --slot left"

@@ -18,15 +18,10 @@ from modelops.domain.switching.states import LIVE_STATES, SwitchState
 from modelops.models import Slot, Switch, WebPresence
 from modelops.serving.external_engine import ANSWER_AGE_S, ExternalEngine, get_external_engine
 from modelops.simulator.process import find_free_port, start_simulator
-from modelops.switching import status as switch_status
+from modelops.switching import slot_status
+from modelops.switching.slot_status import ServiceState, find_default_status
 from modelops.switching.slots import get_slot
-from modelops.switching.status import (
-    ServiceState,
-    StatusQuery,
-    find_default_status,
-    read_statuses,
-    serialise_status,
-)
+from modelops.switching.status import StatusQuery, read_statuses, serialise_status
 from modelops.tests.fit_rows import save_profile
 from modelops.tests.management.command_runs import run
 from modelops.tests.switch_rows import advance, announce_switcher, ask, begin, make_ready, serve
@@ -193,7 +188,7 @@ def test_every_slot_is_told_the_default_one_first() -> None:
 @pytest.fixture
 def use_external(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[ExternalEngine], None]]:
     def use(engine: ExternalEngine) -> None:
-        monkeypatch.setattr(switch_status, "get_external_engine", lambda _config: engine)
+        monkeypatch.setattr(slot_status, "get_external_engine", lambda _config: engine)
 
     yield use
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
+from typing import Any
 
 from gateway.wording import fill_in
 from modelops.domain.errors import FieldError
@@ -28,14 +29,28 @@ class LeftOut:
 
 
 @dataclass(frozen=True)
+class Taken:
+    """Something of a start that a profile takes over: as it was written, and the field it became."""
+
+    what: str
+    field: str
+    value: Any
+
+
+@dataclass(frozen=True)
 class EngineCommand:
-    """One start of an engine. `words` are its arguments after `vllm serve`, `cards` the GPUs it may see."""
+    """One start of an engine. `words` are its arguments after `vllm serve`, `cards` the GPUs it may see.
+
+    `name` and `aliases` are what the clients of a router ask for, where one starts it.
+    """
 
     words: tuple[str, ...]
     environment: Mapping[str, str] = field(default_factory=dict)
     image: str = ""
     cards: tuple[str, ...] = ()
     left_out: tuple[LeftOut, ...] = ()
+    name: str = ""
+    aliases: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

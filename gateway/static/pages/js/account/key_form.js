@@ -16,7 +16,7 @@ async function loadModelNames() {
   const names = [
     ...profiles.profiles.map((/** @type {{served_model_name: string}} */ profile) => profile.served_model_name),
     // An alias names the model that it stands for.
-    ...served.data.map((/** @type {{id: string, parent?: string}} */ card) => card.parent ?? card.id),
+    ...served.data.map((/** @type {{id: string, parent?: string}} */ card) => (card.id === "current" && card.parent) || card.id),
   ];
   return [...new Set(names)].sort();
 }

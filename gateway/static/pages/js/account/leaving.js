@@ -20,7 +20,7 @@ export function LeaveDialog({ onClose }) {
     // Drafts and the like: the next person at this browser is somebody else.
     localStorage.clear();
     sessionStorage.clear();
-    location.assign("/sign-in/");
+    location.assign("/sign-in/?deleted");
   });
   return html`<${Dialog} id="leave" title=${t("Delete your account?")} onClose=${onClose}>
     <p>${t("Your conversations, files, keys and settings are removed for good. Nobody can bring them back.")}</p>

@@ -115,7 +115,10 @@ function seconds(ms) {
 function UsageByGroup({ days }) {
   const [group, setGroup] = useState(/** @type {"model" | "key" | "endpoint"} */ ("model"));
   const { data, error, reload } = useLoaded(
-    async () => ({ group, report: /** @type {UsageReport} */ (await askJson("GET", pathOf(days, group))) }),
+    async () => {
+      const [report, models] = await Promise.all([askJson("GET", pathOf(days, group)), group === "model" ? nameModels() : {}]);
+      return { group, report: /** @type {UsageReport} */ (report), models };
+    },
     [days, group],
   );
   const names = { model: t("By model"), key: t("By key"), endpoint: t("By kind of request") };
@@ -129,5 +132,15 @@ function UsageByGroup({ days }) {
       </div>
     </fieldset>
     ${(error || !data) && html`<${Waiting} error=${error} reload=${reload} />`}
-    ${data && html`<${GroupTable} group=${data.group} rows=${data.report.data} currency=${data.report.currency} />`}`;
+    ${data && html`<${GroupTable} group=${data.group} rows=${data.report.data} currency=${data.report.currency} models=${data.models} />`}`;
+}
+
+/** What the chat page calls each model; nothing where it cannot be had. @returns {Promise<Record<string, string>>} */
+async function nameModels() {
+  try {
+    const { profiles } = await askJson("GET", "/api/models/profiles");
+    return Object.fromEntries(profiles.map((/** @type {{id: string, name: string}} */ profile) => [profile.id, profile.name]));
+  } catch {
+    return {};
+  }
 }

@@ -22,18 +22,18 @@ export function DayTable({ rows, currency }) {
     rows=${used.map((row) => ({ name: formatDay(row.day), ...row }))} />`;
 }
 
-/** @param {{group: "model" | "key" | "endpoint", rows: UsageRow[], currency: string}} props */
-export function GroupTable({ group, rows, currency }) {
+/** @param {{group: "model" | "key" | "endpoint", rows: UsageRow[], currency: string, models: Record<string, string>}} props */
+export function GroupTable({ group, rows, currency, models }) {
   const heads = { model: t("Model"), key: t("API key"), endpoint: t("Kind of request") };
   const captions = { model: t("Usage by model"), key: t("Usage by key"), endpoint: t("Usage by kind of request") };
-  const named = rows.map((row) => ({ name: nameOf(group, row), ...row }));
+  const named = rows.map((row) => ({ name: nameOf(group, row, models), ...row }));
   named.sort((a, b) => b.total_tokens - a.total_tokens || b.requests - a.requests);
   return html`<${UsageTable} caption=${captions[group]} head=${heads[group]} rows=${named} currency=${currency} />`;
 }
 
-/** @param {"model" | "key" | "endpoint"} group @param {UsageRow} row */
-function nameOf(group, row) {
-  if (group === "model") return row.model || t("None was reached");
+/** @param {"model" | "key" | "endpoint"} group @param {UsageRow} row @param {Record<string, string>} models */
+function nameOf(group, row, models) {
+  if (group === "model") return models[row.model ?? ""] ?? (row.model || t("None was reached"));
   if (group === "key") return row.key_name || t("No key: signed in");
   if (row.endpoint === "title") return t("Automatic titles");
   return row.endpoint || t("Unknown");

@@ -24,6 +24,8 @@ export function Composer({ thread }) {
   const uploads = useMemo(() => new Uploads(), [thread]);
   const isUploading = useStore(uploads.list, () => uploads.isBusy);
   const hasFiles = useStore(uploads.list, () => uploads.parts.length > 0);
+  const refused = useStore(uploads.list, () => uploads.refused.map((each) => each.name).join(", "));
+  const [isHeld, setHeld] = useState(false);
   const isOver = useDroppedFiles(uploads);
   const draft = useDraft(thread, box, uploads, noteChange);
 
@@ -38,6 +40,8 @@ export function Composer({ thread }) {
     const content = element.value.trim();
     const files = uploads.parts;
     if ((!content && !files.length) || thread.isAnswering || uploads.isBusy) return;
+    setHeld(uploads.refused.length > 0);
+    if (uploads.refused.length) return;
     element.value = "";
     noteChange();
     draft.hold({ text: content, files });
@@ -54,6 +58,9 @@ export function Composer({ thread }) {
   };
   return html`<div class="composer">
     ${notice && html`<p class="notice is-warning" role="alert">${notice.message}</p>`}
+    ${isHeld && refused && html`<p class="notice is-warning" role="alert">
+      ${t("Nothing was sent: {files} could not be attached. Remove it, then send without it.", { files: refused })}
+    </p>`}
     ${isOver && html`<p class="notice drop-hint">${t("Drop the files to attach them.")}</p>`}
     <${Attachments} uploads=${uploads} />
     <form class="composer-box" onSubmit=${submit}>

@@ -87,8 +87,8 @@ export function askToConfirm({ title, text, action, isDanger = false }) {
       () => html`<${Dialog} title=${title}>
         <p>${text}</p>
         <div class="dialog-actions">
-          <button type="button" data-autofocus onClick=${closeDialog}>${t("Cancel")}</button>
           <button type="button" class=${isDanger ? "is-danger" : "is-primary"} onClick=${accept}>${action}</button>
+          <button type="button" data-autofocus onClick=${closeDialog}>${t("Cancel")}</button>
         </div>
       <//>`,
       () => resolve(false),
@@ -133,8 +133,8 @@ function TextDialog({ question, onAccept }) {
         onKeyDown=${enter.onKeyDown} oncompositionend=${enter.onCompositionEnd}
       />
       <div class="dialog-actions">
-        <button type="button" onClick=${closeDialog}>${t("Cancel")}</button>
         <button type="submit" class="is-primary" disabled=${!text.trim()}>${question.action}</button>
+        <button type="button" onClick=${closeDialog}>${t("Cancel")}</button>
       </div>
     </form>
   <//>`;

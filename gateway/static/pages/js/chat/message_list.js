@@ -61,16 +61,22 @@ export function MessageList({ thread, messageId }) {
       </div>
     </div>
     ${!following.isAtEnd && html`<button class="to-end" onClick=${following.resume}>↓ ${t("To the end")}</button>`}
-    <${Progress} isRunning=${runningKey !== null} />
+    <${Progress} isRunning=${runningKey !== null} status=${items.at(-1)?.message.status ?? ""} />
   </div>`;
 }
 
-/** What a screen reader says instead of each word that comes. @param {{isRunning: boolean}} props */
-function Progress({ isRunning }) {
+/** What a screen reader says instead of each word that comes. @param {{isRunning: boolean, status: string}} props */
+function Progress({ isRunning, status }) {
   const hasRun = useRef(false);
   hasRun.current ||= isRunning;
-  const ended = hasRun.current ? t("The answer has ended.") : "";
+  const ended = hasRun.current ? sayEnd(status) : "";
   return html`<p class="visually-hidden" role="status">${isRunning ? t("An answer is being written.") : ended}</p>`;
+}
+
+/** @param {string} status of the answer */
+function sayEnd(status) {
+  if (status === "cancelled") return t("The answer was stopped.");
+  return status === "error" ? t("The answer broke off.") : t("The answer has ended.");
 }
 
 function Loading() {

@@ -68,8 +68,8 @@ function SwitchDialog({ profile }) {
       ${t("Try it nevertheless")}
     </label>`}
     <div class="dialog-actions">
-      <button type="button" data-autofocus onClick=${closeDialog}>${t("Cancel")}</button>
       <button type="button" class="is-primary" disabled=${!plan?.accepted || isBusy} onClick=${begin}>${t("Switch for everybody")}</button>
+      <button type="button" data-autofocus onClick=${closeDialog}>${t("Cancel")}</button>
     </div>
   <//>`;
 }

@@ -48,6 +48,11 @@ export class Uploads {
     return this.list.value.some((each) => !each.part && !each.problem);
   }
 
+  /** Those that the message would go without. @returns {Upload[]} */
+  get refused() {
+    return this.list.value.filter((each) => each.problem);
+  }
+
   /** @returns {Part[]} */
   get parts() {
     return this.list.value.flatMap((each) => each.part ?? []);

@@ -17,6 +17,7 @@ function closeWhenLeft(menu) {
   });
 }
 
-const menu = document.getElementById("desk-account");
-if (menu instanceof HTMLDetailsElement) closeWhenLeft(menu);
+for (const menu of document.querySelectorAll("#desk-account, details.confirm")) {
+  if (menu instanceof HTMLDetailsElement) closeWhenLeft(menu);
+}
 offerThemes();

@@ -47,7 +47,7 @@ export function SwitchDialog({ profile, onClose }) {
       <button type="button" class="is-primary" disabled=${isAsking || (plan !== null && !plan.accepted)} onClick=${confirm}>
         ${t("Switch to {profile}", { profile: profile.slug })}
       </button>
-      <button type="button" onClick=${onClose}>${t("Not now")}</button>
+      <button type="button" onClick=${onClose}>${t("Cancel")}</button>
       <a href=${profile.switch_url}>${t("All settings of this switch")}</a>
     </div>
   </${Dialog}>`;

@@ -6,6 +6,7 @@ import { formatNumber, t } from "../words.js";
 import { desk } from "./feed.js";
 
 const USAGE_PATH = "/admin/accounts/dailyusage/";
+const KEYS_PATH = "/admin/accounts/apikey/";
 
 export function UsageTodayCard() {
   const usage = useStore(desk, (parts) => parts.usage);
@@ -19,7 +20,7 @@ export function UsageTodayCard() {
     [compact(usage.failed), t("failed")],
   ];
   return html`<section class="card" aria-labelledby="usage-title">
-    <div class="card-head"><h2 id="usage-title">${t("Today")}</h2><a href=${USAGE_PATH}>${t("Usage")}</a></div>
+    <div class="card-head"><h2 id="usage-title">${t("Today")}</h2><span><a href=${USAGE_PATH}>${t("Usage")}</a> · <a href=${KEYS_PATH}>${t("API keys")}</a></span></div>
     <div class="figures">${figures.map(([value, name]) => html`<div class="figure"><b>${value}</b><span>${name}</span></div>`)}</div>
     <p class="quiet">${t("The day counts in UTC.")}</p>
   </section>`;

@@ -1,0 +1,94 @@
+"""Install the clients of the matrix, each language's into an environment of its own.
+
+`python -m gateway.tests.clients.install` needs a package index and npm. What is installed already stays:
+for Python in `.clients/` in the project root (GATEWAY_TEST_CLIENTS_DIR names another folder), for Node in
+`node_modules` beside the programs.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from gateway.tests.needs import NO_NODE, PROJECT, NeedMissing
+
+REQUIREMENTS = PROJECT / "requirements" / "clients-lock.txt"
+NODE_PROGRAMS = Path(__file__).with_name("node")
+INSTALL_TIMEOUT_S = 600
+ERROR_TAIL_CHARS = 2000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Interpreters:
+    """What runs the programs of the clients."""
+
+    python: Path
+    node: str
+
+
+def install_clients() -> Interpreters:
+    """Both environments, complete; blocks while something is missing. Raises NeedMissing."""
+    return Interpreters(python=_install_python(), node=_install_node())
+
+
+def _install_python() -> Path:
+    folder = Path(os.environ.get("GATEWAY_TEST_CLIENTS_DIR") or PROJECT / ".clients").absolute()
+    stamp = folder / "installed.txt"
+    wanted = _fingerprint(REQUIREMENTS)
+    python = folder / "bin" / "python"
+    if not (stamp.is_file() and stamp.read_text() == wanted):
+        stamp.unlink(missing_ok=True)
+        _run_step([sys.executable, "-m", "venv", "--clear", folder])
+        _run_step([*_installer(python), "--quiet", "--require-hashes", "-r", REQUIREMENTS])
+        stamp.write_text(wanted)
+    return python
+
+
+def _installer(python: Path) -> list[str | Path]:
+    """The command that installs into that environment: uv's, which takes seconds, where there is one."""
+    if importlib.util.find_spec("uv") is not None:
+        return [sys.executable, "-m", "uv", "pip", "install", "--python", python]
+    return [python, "-m", "pip", "install", "--disable-pip-version-check"]
+
+
+def _install_node() -> str:
+    node, npm = shutil.which("node"), shutil.which("npm")
+    if node is None or npm is None:
+        raise NeedMissing(NO_NODE)
+    stamp = NODE_PROGRAMS / "node_modules" / ".installed"
+    wanted = _fingerprint(NODE_PROGRAMS / "package-lock.json")
+    if not (stamp.is_file() and stamp.read_text() == wanted):
+        _run_step([npm, "ci", "--silent", "--no-audit", "--no-fund"], folder=NODE_PROGRAMS)
+        stamp.write_text(wanted)
+    return node
+
+
+def _fingerprint(lock: Path) -> str:
+    return hashlib.sha256(lock.read_bytes()).hexdigest()
+
+
+def _run_step(command: Sequence[str | Path], folder: Path = PROJECT) -> None:
+    done = subprocess.run(
+        command,
+        cwd=folder,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        timeout=INSTALL_TIMEOUT_S,
+        check=False,
+    )
+    if done.returncode:
+        raise NeedMissing(f"{command[0]} ended with {done.returncode}: {done.stdout[-ERROR_TAIL_CHARS:]}")
+
+
+if __name__ == "__main__":
+    print(install_clients())
