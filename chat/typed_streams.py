@@ -87,6 +87,9 @@ class TypedStreamReader:
                 kept.append(event)
         except GatewayError as exc:
             return StreamRead(kept, exc)
+        except NOT_JSON:
+            # A part that a subclass reads by itself has another shape.
+            return StreamRead(kept, UpstreamUnavailable(NO_COMPLETION))
         return StreamRead(kept)
 
 

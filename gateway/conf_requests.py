@@ -23,8 +23,8 @@ class RequestConfig:
     max_engine_body_bytes: int = setting(
         "MAX_ENGINE_BODY_BYTES",
         32 * 2**20,
-        "Largest body on `/v1` that comes with a good credential and its Content-Length: an image of 20 MB "
-        "takes 28 MB of JSON. At least MAX_BODY_BYTES.",
+        "Largest body on `/v1` that comes with a good credential: an image of 20 MB takes 28 MB of JSON. At "
+        "least MAX_BODY_BYTES.",
         whole_number(1024, 2**30),
     )
     max_large_bodies: int = setting(
@@ -45,6 +45,13 @@ class RequestConfig:
         2048,
         "Texts, documents or chats that one request may have embedded, scored or classified.",
         whole_number(1),
+    )
+    max_audio_bytes: int = setting(
+        "MAX_AUDIO_BYTES",
+        25 * 2**20,
+        "Largest file that may be transcribed or translated. vLLM has a bound of its own "
+        "(VLLM_MAX_AUDIO_CLIP_FILESIZE_MB, 25).",
+        whole_number(1024, 2**30),
     )
     max_stop_sequences: int = setting(
         "MAX_STOP_SEQUENCES",

@@ -7,6 +7,7 @@ fill the process's memory. Bodies are bounded in `gateway.http`, idle connection
 from __future__ import annotations
 
 import asyncio
+import re
 import socket
 import uuid
 import weakref
@@ -71,6 +72,19 @@ class DirectAnswer:
             on_gone()
 
 
+_offer = re.compile(rb"\r\nupgrade:[ \t]*h2c[ \t]*(?=\r\n)", re.IGNORECASE)
+
+
+def without_offer_of_http2(data: bytes) -> bytes:
+    """The beginning of a request without its `Upgrade: h2c`, which a server may ignore (RFC 9110, 7.8).
+
+    Java's HttpClient offers it with every first request over plain HTTP. uvicorn's parser stops at the offer,
+    and the body is lost.
+    """
+    head, blank, body = data.partition(b"\r\n\r\n")
+    return _offer.sub(b"", head + b"\r\n", 1).removesuffix(b"\r\n") + blank + body
+
+
 class GatewayHttpProtocol(HttpToolsProtocol):
     """Closes a connection whose request head is not there in BODY_TIMEOUT seconds or MAX_HEAD_BYTES.
 
@@ -97,6 +111,8 @@ class GatewayHttpProtocol(HttpToolsProtocol):
             self._short_way.note_gone()
 
     def data_received(self, data: bytes) -> None:
+        if not self._is_in_body() and b"HTTP2-Settings" in data:
+            data = without_offer_of_http2(data)
         super().data_received(data)
         if not self._is_in_head or self.transport.is_closing():
             return
@@ -182,6 +198,9 @@ class GatewayHttpProtocol(HttpToolsProtocol):
             lines = [b"%s: %s\r\n" % header for header in headers]
             self.transport.write(b"".join([STATUS_LINE[400], *lines, b"\r\n", body]))
         self.transport.close()
+
+    def _is_in_body(self) -> bool:
+        return self.cycle is not None and self.cycle.more_body
 
     def _is_answering(self) -> bool:
         cycle = self.cycle

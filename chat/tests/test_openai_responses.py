@@ -7,11 +7,15 @@ from collections.abc import Iterator
 from typing import Any
 
 import httpx
+import openai
 import pytest
 
+from chat.response_wire import ResponseRecord, ResponseStreamReader
 from chat.tests.scripted_engine import ScriptedEngine
 from chat.tests.streams import error_of
 from chat.tests.typed_events import read_events, response_events, response_object, typed_event
+from chat.transcript import Transcript
+from gateway.errors import GatewayError, UpstreamUnavailable
 from gateway.tests.live import GatewayProcess
 
 RESPONSES = "/v1/responses"
@@ -188,6 +192,17 @@ def test_stream_that_breaks_off_ends_with_one_error_and_is_stored_as_failed(
     assert texts == {1: [], 5: ["Hel"], 9: ["Hello"]}[kept]
 
 
+def test_sdk_raises_for_a_stream_that_breaks_off(
+    odd_gateway: GatewayProcess, scripted_engine: ScriptedEngine
+) -> None:
+    scripted_engine.reply(b"".join(response_events("Hel", "lo")[:5]))
+    with openai.OpenAI(base_url=f"{odd_gateway.url}/v1", api_key=odd_gateway.token()) as client:
+        stream = client.responses.create(model="scripted", input="Hello", stream=True)
+
+        with pytest.raises(openai.APIError, match="broke off"):
+            list(stream)
+
+
 @pytest.mark.parametrize(
     "failure",
     [
@@ -220,6 +235,44 @@ def test_response_that_the_engine_gave_up_is_a_failure(
     events = read_events(ask(odd_client, stream=True))
 
     assert events[-1]["type"] == "error"
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        typed_event("response.created", response="text"),
+        typed_event("response.completed", response={"status": 1}),
+        typed_event("response.completed", response={"object": "response"}),
+        typed_event("response.output_item.added", output_index=0, item=[]),
+        b"event: response.created\ndata: []\n\n",
+        b"event: response.created\ndata: {\n\n",
+    ],
+)
+def test_event_of_another_shape_is_a_failure(event: bytes) -> None:
+    reader = ResponseStreamReader(Transcript(), ResponseRecord())
+
+    read = reader.read(b"".join([*response_events("Hel")[:5], event]))
+
+    assert isinstance(read.ending, UpstreamUnavailable)
+    assert len(read.kept) == 5
+
+
+def test_event_of_an_unknown_type_passes_as_it_is() -> None:
+    reader = ResponseStreamReader(Transcript(), ResponseRecord())
+    event = typed_event("response.new_kind.delta", delta={"x": [1]}, output_index="first")
+
+    read = reader.read(event)
+
+    assert [kept + b"\n\n" for kept in read.kept] == [event]
+    assert read.ending is None
+
+
+@pytest.mark.parametrize(
+    "body", [b"[]", b"no json", b'{"object": "list", "data": []}', b'{"error": {"code": 500}}']
+)
+def test_whole_answer_that_is_no_response_is_a_failure(body: bytes) -> None:
+    with pytest.raises(GatewayError):
+        ResponseRecord().read_whole(body)
 
 
 def test_error_before_the_first_byte_keeps_its_status(

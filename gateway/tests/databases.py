@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import functools
 import os
 import shutil
@@ -29,8 +30,13 @@ SETTINGS = {
     "GATEWAY_USER_PASSWORD": USER_PASSWORD,
 }
 """What every gateway under test is told."""
-TEMPLATE = "live_template"
+SHARED_FOLDER = "GATEWAY_TEST_SHARED"
+"""The variable that names the folder of all processes of a test run (gateway.tests.plugin makes it)."""
+MIGRATED, SEEDED = "gw_migrated", "gw_seeded"
+"""Templates: databases as migrations leave them, and with the accounts `admin` and `demo`."""
 SQLITE_FILE = "gateway.sqlite3"
+FILL_TIMEOUT_S = 180.0
+"""Long, as on a busy machine all wait for the first: migrations need 2 to 4 s of CPU."""
 
 
 @dataclass(frozen=True)
@@ -53,14 +59,14 @@ def own_database(stores: Stores, folder: Path) -> Iterator[dict[str, str]]:
         settings["REDIS_URL"] = stores.redis_url
     server = stores.database_url
     if not server:
-        shutil.copy(Path(_sqlite_template().name, SQLITE_FILE), folder)
+        shutil.copy(sqlite_template(SEEDED), folder / SQLITE_FILE)
         with contextlib.closing(sqlite3.connect(folder / SQLITE_FILE)) as connection:
             connection.execute("UPDATE accounts_user SET id = lower(hex(randomblob(16)))")
             connection.commit()
         yield settings
         return
     name = "live_" + "".join(c if c.isalnum() else "_" for c in folder.name.lower())
-    _copy_postgres(server, _postgres_template(server), name)
+    _copy_postgres(server, postgres_template(server, SEEDED), name)
     url = _in_server(server, name)
     with psycopg.connect(url) as session:
         session.execute("UPDATE accounts_user SET id = gen_random_uuid()")
@@ -71,28 +77,55 @@ def own_database(stores: Stores, folder: Path) -> Iterator[dict[str, str]]:
             session.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
 
 
-@functools.cache
-def _sqlite_template() -> tempfile.TemporaryDirectory[str]:
-    """The folder that it is in; gone with this process."""
-    with contextlib.ExitStack() as on_failure:
-        folder = tempfile.TemporaryDirectory(prefix="gw-template-")
-        on_failure.callback(folder.cleanup)
-        _fill({**SETTINGS, "GATEWAY_DATA_DIR": folder.name})
-        on_failure.pop_all()
-    return folder
+def sqlite_template(name: str) -> Path:
+    """The file of this template, made by the first process of a test run that needs it; others wait."""
+    template = _shared_folder() / name
+    with _alone(name):
+        if not template.exists():
+            draft = Path(tempfile.mkdtemp(dir=_shared_folder()))
+            if name == SEEDED:
+                shutil.copy(sqlite_template(MIGRATED), draft / SQLITE_FILE)
+            _fill(name, {**SETTINGS, "GATEWAY_DATA_DIR": str(draft)})
+            draft.rename(template)
+    return template / SQLITE_FILE
+
+
+def postgres_template(server: str, name: str) -> str:
+    """The name of this template's database on that server, made in the same way."""
+    with _alone(f"{name}-{urlsplit(server).port}"), psycopg.connect(server, autocommit=True) as session:
+        if not session.execute("SELECT FROM pg_database WHERE datname = %s", [name]).rowcount:
+            draft = f"{name}_draft"
+            source = postgres_template(server, MIGRATED) if name == SEEDED else "template1"
+            _copy_postgres(server, source, draft)
+            with tempfile.TemporaryDirectory() as folder:
+                url = _in_server(server, draft)
+                _fill(name, {**SETTINGS, "GATEWAY_DATA_DIR": folder, "DATABASE_URL": url})
+            session.execute(f'ALTER DATABASE "{draft}" RENAME TO "{name}"')
+    return name
+
+
+@contextlib.contextmanager
+def _alone(name: str) -> Iterator[None]:
+    """One process of the run at a time is inside."""
+    with (_shared_folder() / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _shared_folder() -> Path:
+    return Path(os.environ.get(SHARED_FOLDER) or _own_folder().name)
 
 
 @functools.cache
-def _postgres_template(server: str) -> str:
-    _copy_postgres(server, "template1", TEMPLATE)
-    with tempfile.TemporaryDirectory() as folder:
-        _fill({**SETTINGS, "GATEWAY_DATA_DIR": folder, "DATABASE_URL": _in_server(server, TEMPLATE)})
-    return TEMPLATE
+def _own_folder() -> tempfile.TemporaryDirectory[str]:
+    """Of a process that belongs to no test run; gone with it."""
+    return tempfile.TemporaryDirectory(prefix="gw-template-")
 
 
-def _fill(settings: Mapping[str, str]) -> None:
-    for command in (("migrate", "--verbosity", "0"), ("seed_users",)):
-        run_python("manage.py", *command, environment=settings).check_returncode()
+def _fill(name: str, settings: Mapping[str, str]) -> None:
+    command = ("seed_users",) if name == SEEDED else ("migrate", "--verbosity", "0")
+    done = run_python("manage.py", *command, environment=settings, timeout_s=FILL_TIMEOUT_S)
+    done.check_returncode()
 
 
 def _copy_postgres(server: str, source: str, target: str) -> None:

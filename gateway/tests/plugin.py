@@ -9,7 +9,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import hypothesis
 import pytest
@@ -29,6 +29,8 @@ os.environ.update(
     {
         "GATEWAY_ENV_FILE": os.devnull,
         "GATEWAY_DATA_DIR": _data.name,
+        # What processes of the run share: those that this one starts have the same.
+        "GATEWAY_TEST_SHARED": os.environ.get("GATEWAY_TEST_SHARED", _data.name),
         "SECRET_KEY": "s" * 40,
         "JWT_SECRET": "j" * 40,
         "LOG_LEVEL": "WARNING",
@@ -62,7 +64,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    hypothesis.settings.register_profile("gateway", max_examples=examples(100))
+    # Here, as of two plugins with the same fixture the later one's is taken: pytest-django has them too.
+    config.pluginmanager.import_plugin("gateway.tests.prefilled_database")
+    # What takes long on a busy machine is no mistake of the code's.
+    unhurried: dict[str, Any] = {
+        "deadline": None,
+        "suppress_health_check": [hypothesis.HealthCheck.too_slow],
+    }
+    hypothesis.settings.register_profile("gateway", max_examples=examples(100), **unhurried)
     hypothesis.settings.load_profile("gateway")
     spare_work()
     if config.option.quick:

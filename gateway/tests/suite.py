@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from gateway.tests.databases import SHARED_FOLDER
 from gateway.tests.needs import Finding, NeedMissing, must_have_everything, try_needs
 from gateway.tests.parts import Part, read_plan
 from gateway.tests.services import start_services
@@ -175,6 +176,7 @@ class Suite:
         if part is not Part.BROWSER:
             command = [*BEHIND_THE_LONGEST, *command]
         environment = {k: v for k, v in os.environ.items() if k not in {"DATABASE_URL", "REDIS_URL"}}
+        environment[SHARED_FOLDER] = str(self._folder)
         if part is Part.SERVICES:
             environment |= self._unused_stores.pop()
         if part is Part.EMBEDDED:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gzip
 from collections.abc import Iterator
+from contextlib import closing
+from http.client import HTTPConnection
 
 import httpx
 import pytest
@@ -91,6 +93,25 @@ def test_openais_paths_are_served_with_slashes_more(web: httpx.Client, path: str
     assert (answer.status_code, usual.status_code) == (200, 200)
     assert answer.json().keys() == usual.json().keys()
     assert answer.json()["object"] == usual.json()["object"]
+
+
+@pytest.mark.parametrize("offer", ["h2c", "H2C"])
+@pytest.mark.parametrize("path", ["/api/chat", "/v1/chat/completions"])
+def test_body_arrives_with_an_offer_to_speak_http2(gateway: GatewayProcess, path: str, offer: str) -> None:
+    """Which Java's HttpClient makes."""
+    headers = {
+        "Authorization": f"Bearer {gateway.token()}",
+        "Connection": "Upgrade, HTTP2-Settings",
+        "Upgrade": offer,
+        "HTTP2-Settings": "AAEAAEAA",
+    }
+    with closing(HTTPConnection("127.0.0.1", gateway.port, timeout=10)) as connection:
+        for _again in range(2):
+            connection.request("POST", path, BODIES[path].encode(), headers)
+            answer = connection.getresponse()
+            answer.read()
+
+            assert answer.status == 200
 
 
 UNTIDY = {

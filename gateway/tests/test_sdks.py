@@ -54,6 +54,26 @@ def test_python_gets_usage_at_the_end_of_a_stream_when_asked(client: openai.Open
     assert chunks[-1].usage.completion_tokens == 12
 
 
+def test_python_goes_on_with_a_stored_response(client: openai.OpenAI) -> None:
+    first = client.responses.create(model="current", input="Hello", max_output_tokens=8)
+    with client.responses.stream(
+        model="current", input="Go on", previous_response_id=first.id, max_output_tokens=8
+    ) as stream:
+        kinds = [event.type for event in stream]
+        second = stream.get_final_response()
+
+    assert (kinds[0], kinds[-1]) == ("response.created", "response.completed")
+    assert second.previous_response_id == first.id
+    assert first.usage is not None
+    assert second.usage is not None
+    assert second.usage.input_tokens > first.usage.input_tokens
+    assert client.responses.retrieve(second.id).output_text == second.output_text
+    assert [item.type for item in client.responses.input_items.list(second.id)] == ["message"]
+    client.responses.delete(first.id)
+    with pytest.raises(openai.NotFoundError):
+        client.responses.create(model="current", input="Go on", previous_response_id=first.id)
+
+
 def test_python_sees_typed_errors(client: openai.OpenAI, gateway: GatewayProcess) -> None:
     with pytest.raises(openai.NotFoundError) as unknown_model:
         client.chat.completions.create(**HELLO | {"model": "gpt-9"})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,6 +12,12 @@ import msgspec
 from modelops.simulator.errors import ApiError, malformed
 
 Body = Mapping[str, Any]
+
+_INTEGER = re.compile(r"\s*([+-]?[0-9]+(?:_[0-9]+)*)(?:\.0+)?\s*", re.ASCII)
+_BOOLEANS = {
+    **dict.fromkeys(("1", "t", "true", "y", "yes", "on"), True),
+    **dict.fromkeys(("0", "f", "false", "n", "no", "off"), False),
+}
 
 
 def decode_body(raw: bytes) -> Body:
@@ -57,14 +64,14 @@ def describe(value: object) -> str:
 
 
 def read_int(body: Body, name: str) -> int | None:
-    """An integer field, or None when absent or null; integral floats and digit strings count."""
+    """An integer field, or None when absent or null; integral floats and texts count, as in pydantic."""
     value = body.get(name)
     if value is None or (isinstance(value, int) and not isinstance(value, bool)):
         return value
     if isinstance(value, float) and value.is_integer():
         return int(value)
-    if isinstance(value, str) and value.removeprefix("-").isdigit():
-        return int(value)
+    if isinstance(value, str) and (found := _INTEGER.fullmatch(value)):
+        return int(found[1])
     raise _wrong_type("int_parsing", body=body, name=name, wanted="integer")
 
 
@@ -88,10 +95,13 @@ def read_float(body: Body, name: str) -> float | None:
 
 
 def read_bool(body: Body, name: str) -> bool:
-    """A boolean field; absent and null mean false."""
+    """A boolean field, also as 0 or 1 or one of pydantic's words; absent and null mean false."""
     value = body.get(name)
     if value is None or isinstance(value, bool):
         return bool(value)
+    known = _BOOLEANS.get(str(value).lower()) if isinstance(value, str | int) else None
+    if known is not None:
+        return known
     raise _wrong_type("bool_parsing", body=body, name=name, wanted="boolean")
 
 

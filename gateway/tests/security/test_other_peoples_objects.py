@@ -6,6 +6,7 @@ objects are.
 
 from __future__ import annotations
 
+import json
 import re
 import uuid
 from collections.abc import Callable, Iterator
@@ -16,6 +17,8 @@ import pytest
 from django.urls import URLPattern, URLResolver, get_resolver
 
 from chat.plane import build_chat_plane
+from chat.tests.scripted_engine import ScriptedEngine
+from chat.tests.typed_events import response_object
 from gateway.tests.live import GatewayProcess
 
 OWNED = {
@@ -71,24 +74,6 @@ def rest_routes(patterns: list[URLPattern | URLResolver], prefix: str = "/") -> 
 ROUTES = id_routes()
 
 
-def store_response(fort: GatewayProcess, owner: str) -> str:
-    """The id of a response that an engine with this path would have given."""
-    code = f"""
-from datetime import timedelta
-from django.utils import timezone
-from accounts.models import User
-from conversations.models import StoredResponse
-from gateway.ids import new_id
-id_ = new_id()
-StoredResponse.objects.create(
-    id=id_, thread_id=id_, owner=User.objects.get(username={owner!r}), status="completed",
-    input="[]", answer="{{}}", expires_at=timezone.now() + timedelta(days=1),
-)
-print(f"resp_{{id_.hex}}")
-"""
-    return fort.manage("shell", "--no-imports", "-c", code).strip().splitlines()[-1]
-
-
 @pytest.fixture(scope="module")
 def fort(fort_on_stores: GatewayProcess) -> GatewayProcess:
     """Whose an object is, stores say."""
@@ -109,11 +94,20 @@ def test_every_route_with_an_id_says_whose_it_is(method: str, path: str) -> None
     assert set(parameters(path)) <= OWNED | FOR_EVERYBODY
 
 
+def store_response(client: httpx.Client, engine: ScriptedEngine) -> str:
+    """The id of a response of the client's; the engine answers chats again afterwards."""
+    usual = engine.body
+    engine.body = json.dumps(response_object(text="private")).encode()
+    stored = client.post("/v1/responses", json={"model": "current", "input": "private"}).json()
+    engine.body = usual
+    return str(stored["id"])
+
+
 @pytest.fixture(
     scope="module", params=[("demo", "admin"), ("admin", "demo")], ids=["of an admin", "of a user"]
 )
 def parties(
-    request: pytest.FixtureRequest, fort: GatewayProcess
+    request: pytest.FixtureRequest, fort: GatewayProcess, recording_engine: ScriptedEngine
 ) -> Iterator[tuple[httpx.Client, dict[str, str]]]:
     """Who attacks, and the ids of everything that the other one owns."""
     attacker, owner = request.param
@@ -126,7 +120,7 @@ def parties(
         prompt = victim.post("/api/prompts", json={"title": "private", "content": "private"}).json()
         share = victim.post(f"/api/conversations/{chat['conversation_id']}/shares", json={}).json()
         file = victim.post("/api/files", files={"file": ("private.txt", b"private")}).json()
-        response = store_response(fort, owner)
+        response_id = store_response(victim, recording_engine)
         sessions = victim.get("/api/auth/sessions").json()["data"]
         yield (
             client,
@@ -139,7 +133,7 @@ def parties(
                 "share_id": share["id"],
                 "key_id": key["id"],
                 "file_id": file["id"],
-                "response_id": response,
+                "response_id": response_id,
                 "session_id": next(s["id"] for s in sessions if s["is_current"]),
             },
         )

@@ -7,13 +7,13 @@ import { t } from "../words.js";
 /** @returns {{scope: Scope, name: string, about: string}[]} */
 export function listScopes() {
   return [
-    { scope: "chat", name: t("Chat"), about: t("Ask models, by this product's API or as any OpenAI client does.") },
+    { scope: "chat", name: t("Chat"), about: t("Ask models, by this product's API or as any client of OpenAI's or Anthropic's does.") },
     { scope: "models:read", name: t("See models"), about: t("See the profiles of all models, how they fit and which one is being served.") },
     { scope: "embeddings", name: t("Embeddings"), about: t("Turn texts into vectors, put documents in order and find classes, for search.") },
     {
       scope: "history",
       name: t("Conversations"),
-      about: t("Read and change your saved conversations, folders, prompts and files, and read your usage."),
+      about: t("Read and change your saved conversations, folders, prompts, files and stored responses, and read your usage."),
     },
   ];
 }
