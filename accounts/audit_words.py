@@ -97,4 +97,6 @@ def _say_change(change: object) -> str:
 def _say(value: object) -> str:
     if value is None or value == "":
         return "–"
+    if isinstance(value, list) and all(isinstance(each, str) for each in value):
+        return ", ".join(value) or "–"
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

@@ -103,6 +103,11 @@ POOLING_CAPS = FieldCaps(
 )
 """Of embeddings, scores and classes, whose fields differ in little but their names."""
 
+AUDIO_CAPS = FieldCaps(
+    numbers={"max_completion_tokens": "max_output_tokens"}, lengths={}, answers_per_input=("n",)
+)
+"""Of transcriptions; `n` are the beams of a search."""
+
 TOKEN_CAPS = FieldCaps(
     numbers={},
     lengths={},

@@ -14,9 +14,11 @@ from starlette.types import Receive, Send
 
 from chat.generation import Generation, Timeouts
 from chat.sse import EVENT_STREAM_HEADERS, PING
-from gateway.http import ShortWay
+from gateway.http import JSON_CONTENT_TYPE, ShortWay
 
 Headers = list[tuple[bytes, bytes]]
+
+JSON_CONTENT: Headers = [JSON_CONTENT_TYPE]
 
 PIECE_BYTES = 256 * 1024
 
@@ -81,7 +83,7 @@ class Client:
             self._sending = None
             self._sent_at = time.monotonic()
 
-    async def answer(self, body: bytes) -> None:
+    async def answer(self, body: bytes, *, content: Headers = JSON_CONTENT) -> None:
         """Send a whole JSON answer, in pieces: the server keeps one for a reader that takes nothing, not all.
 
         A client that accepts no piece for `send_s` counts as gone.
@@ -94,9 +96,7 @@ class Client:
                 message = {"type": "http.response.body", "body": piece, "more_body": number < last}
                 async with asyncio.timeout(self._timeouts.send_s):
                     if not self.has_started:
-                        await self._start(
-                            200, [(b"content-type", b"application/json"), length, *self._headers]
-                        )
+                        await self._start(200, [*content, length, *self._headers])
                     await self._send(message)
 
     async def _start(self, status: int, headers: Headers) -> None:

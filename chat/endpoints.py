@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from accounts.scopes import Scope
 from chat.caps import (
+    AUDIO_CAPS,
     BATCH_CAPS,
     GENERATION_CAPS,
     MESSAGE_CAPS,
@@ -20,10 +21,11 @@ from chat.caps import (
     FieldCaps,
 )
 from chat.message_wire import MESSAGE_WIRE
+from chat.plain_wires import AUDIO_WIRE, POOLING_WIRE
 from chat.response_wire import ResponseRecord
 from chat.wires import CHAT_WIRE, Wire
 from gateway.envelopes import ANTHROPIC_PATH
-from modelops.serving.model_tasks import POOLING_TASKS, Task
+from modelops.serving.model_tasks import POOLING_TASKS, ModelTask
 
 CHAT_PATH = "/api/chat"
 MODEL_EVENTS_PATH = "/api/models/events"
@@ -69,10 +71,12 @@ class Endpoint:
     """For the OpenAPI document."""
     generates: bool = True
     """Whether tokens are generated: False where those of the prompt are all that is counted."""
-    tasks: frozenset[Task] = frozenset({Task.GENERATE})
+    tasks: frozenset[ModelTask] = frozenset({ModelTask.GENERATE})
     """A model answers that has one of these; none says that every model does."""
     other_scopes: tuple[Scope, ...] = ()
     engine_path: str = ""
+    is_form: bool = False
+    """Whether the body is a form with a file, and no JSON."""
     is_salted: bool = True
     """Whether the engine takes a `cache_salt` with it."""
 
@@ -137,7 +141,7 @@ CHAT_BATCH = Endpoint(
 
 
 def _pooling(
-    path: str, summary: str, *tasks: Task, engine_path: str = "", is_salted: bool = True
+    path: str, summary: str, *tasks: ModelTask, engine_path: str = "", is_salted: bool = True
 ) -> Endpoint:
     """A path of models that answer with numbers instead of text."""
     return Endpoint(
@@ -149,22 +153,26 @@ def _pooling(
         limits_output=False,
         can_stream=False,
         generates=False,
+        make_wire=lambda: POOLING_WIRE,
         engine_path=engine_path,
         is_salted=is_salted,
     )
 
 
 POOLING_ENDPOINTS = (
-    _pooling("/v1/embeddings", "OpenAI's embeddings", Task.EMBED),
-    _pooling("/v2/embed", "Cohere's embeddings", Task.EMBED, is_salted=False),
-    _pooling("/rerank", "Documents by their relevance", Task.RERANK),
-    _pooling("/v1/rerank", "Documents by their relevance, as Jina's clients ask", Task.RERANK),
-    _pooling("/v2/rerank", "Documents by their relevance, as Cohere's clients ask", Task.RERANK),
-    _pooling("/score", "How well pairs of texts match", Task.RERANK),
-    _pooling("/v1/score", "How well pairs of texts match, below the base URL of SDKs", Task.RERANK),
-    _pooling("/classify", "Classes of texts", Task.CLASSIFY),
+    _pooling("/v1/embeddings", "OpenAI's embeddings", ModelTask.EMBED),
+    _pooling("/v2/embed", "Cohere's embeddings", ModelTask.EMBED, is_salted=False),
+    _pooling("/rerank", "Documents by their relevance", ModelTask.RERANK),
+    _pooling("/v1/rerank", "Documents by their relevance, as Jina's clients ask", ModelTask.RERANK),
+    _pooling("/v2/rerank", "Documents by their relevance, as Cohere's clients ask", ModelTask.RERANK),
+    _pooling("/score", "How well pairs of texts match", ModelTask.RERANK),
+    _pooling("/v1/score", "How well pairs of texts match, below the base URL of SDKs", ModelTask.RERANK),
+    _pooling("/classify", "Classes of texts", ModelTask.CLASSIFY),
     _pooling(
-        "/v1/classify", "Classes of texts, below the base URL of SDKs", Task.CLASSIFY, engine_path="/classify"
+        "/v1/classify",
+        "Classes of texts, below the base URL of SDKs",
+        ModelTask.CLASSIFY,
+        engine_path="/classify",
     ),
     _pooling("/pooling", "What a pooling model makes of texts, as it is", *POOLING_TASKS),
 )
@@ -189,10 +197,30 @@ def _tokens(path: str, summary: str) -> Endpoint:
 TOKENIZE = _tokens("/tokenize", "The tokens of a text or a chat")
 DETOKENIZE = _tokens("/detokenize", "The text of tokens")
 
+
+def _audio(path: str, summary: str) -> Endpoint:
+    return Endpoint(
+        path=path,
+        summary=summary,
+        tasks=frozenset({ModelTask.TRANSCRIBE}),
+        scope=Scope.CHAT,
+        caps=AUDIO_CAPS,
+        limits_output=False,
+        make_wire=lambda: AUDIO_WIRE,
+        is_form=True,
+        is_salted=False,
+    )
+
+
+AUDIO_ENDPOINTS = (
+    _audio("/v1/audio/transcriptions", "OpenAI's transcriptions of sounds"),
+    _audio("/v1/audio/translations", "OpenAI's translations of sounds into English"),
+)
+
 OPENAI_ENDPOINTS = (
     *(CHAT_COMPLETIONS, COMPLETIONS, RESPONSES),
     *(MESSAGES, COUNT_TOKENS),
-    *(CHAT_BATCH, *POOLING_ENDPOINTS, TOKENIZE, DETOKENIZE),
+    *(CHAT_BATCH, *POOLING_ENDPOINTS, *AUDIO_ENDPOINTS, TOKENIZE, DETOKENIZE),
 )
 """OpenAI's paths and Anthropic's, and vLLM's own beside them. Responses alone are stored."""
 

@@ -6,7 +6,8 @@ A piece of the answer goes from the socket to who takes it in one call, without 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncGenerator, Callable, Coroutine
+from contextlib import aclosing
 from typing import Any, cast
 
 import httptools
@@ -44,11 +45,15 @@ class EngineConnection(asyncio.Protocol):
         """When its last answer ended, in the loop's time."""
         self._expect_nothing()
         self.is_complete = True
+        self._is_write_paused = False
 
     def _expect_nothing(self) -> None:
         self.status = 0
         """The answer's status; 0 until its head is complete."""
         self.content_encoding = ""
+        self.content_type = ""
+        self.metadata = ""
+        """The header in which vLLM describes numbers that it sends as bytes."""
         self._head_bytes = 0
         self._held_bytes = 0
         self._is_paused = False
@@ -67,6 +72,25 @@ class EngineConnection(asyncio.Protocol):
         self._expect_nothing()
         self.is_complete = False
         self._transport.writelines((head, body))
+        while not self.status:
+            await self._wait()
+
+    async def send(self, head: bytes, pieces: AsyncGenerator[bytes]) -> None:
+        """`request` with a body that is sent as the engine takes it.
+
+        An engine that answers before it has all of it gets no more. Raises BrokenOff.
+        """
+        self._expect_nothing()
+        self.is_complete = False
+        self._transport.write(head)
+        async with aclosing(pieces):
+            async for piece in pieces:
+                if self.status or self._is_broken:
+                    self._may_be_kept = False
+                    break
+                self._transport.write(piece)
+                while self._is_write_paused and not self.status:
+                    await self._wait()
         while not self.status:
             await self._wait()
 
@@ -161,6 +185,13 @@ class EngineConnection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
 
+    def pause_writing(self) -> None:
+        self._is_write_paused = True
+
+    def resume_writing(self) -> None:
+        self._is_write_paused = False
+        self._wake()
+
     def data_received(self, data: bytes) -> None:
         if self._parser is None:
             return
@@ -204,6 +235,10 @@ class EngineConnection(asyncio.Protocol):
             self._is_framed = value.lower().endswith(b"chunked")
         elif name == b"content-encoding":
             self.content_encoding = value.decode("latin-1").strip().lower()
+        elif name == b"content-type":
+            self.content_type = value.decode("latin-1").strip().lower()
+        elif name == b"metadata":
+            self.metadata = value.decode("latin-1")
 
     def on_headers_complete(self) -> None:
         if self.is_complete or self._parser is None:

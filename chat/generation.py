@@ -15,8 +15,9 @@ from chat.engine_admission import AdmittedRequest, EngineAdmission, RouteRequest
 from chat.positions import EventIds
 from chat.sse import DONE, join_events
 from chat.stream_reading import StreamEnded, StreamRead
-from chat.transcript import Transcript
-from chat.upstream import EngineAnswer, EngineCall, EngineGateway
+from chat.transcript import Choice, Chunk, Transcript
+from chat.upstream import ContentHeaders, EngineAnswer, EngineCall, EngineGateway
+from chat.whole_answers import Completion
 from chat.wires import CHAT_WIRE, Wire
 from conversations.known_messages import KnownMessage
 from gateway.conf import GatewayConfig
@@ -105,6 +106,8 @@ class Generation:
         self.first_token_at: float | None = None
         self.growth_listeners: list[Callable[[], None]] = []
         """Called when the transcript has grown, and when the answer is over."""
+        self.content_headers = ContentHeaders()
+        """Of an answer that is not streamed."""
         self.sent_bytes = 0
         """The size of the request to the engine; 0 until admission."""
         self._call: EngineCall | None = None
@@ -232,10 +235,20 @@ class Generation:
 
         async with self._at_engine() as answer:
             await answer.relay(take)
-            completion = self.wire.read_whole(b"".join(pieces))
+            completion = self._read_whole(b"".join(pieces), answer.content_headers)
             self.transcript.usage = completion.usage
             self.transcript.is_unfinished = completion.is_unfinished
+            if completion.text:
+                # No prompt: that was a sound.
+                self.transcript.prompt_tokens, self._comes_whole = 0, False
+                self.transcript.add(Chunk(choices=[Choice(text=completion.text)]))
         return completion.body
+
+    def _read_whole(self, body: bytes, headers: ContentHeaders) -> Completion:
+        if headers.is_json or self.wire.read_other is None:
+            return self.wire.read_whole(body)
+        self.content_headers = headers
+        return self.wire.read_other(body, headers)
 
     def estimate_tokens(self) -> int:
         """About how many tokens the engine has generated, for an answer that ended without its count.
@@ -263,7 +276,7 @@ class Generation:
             self._opened_at = self._active_at = time.monotonic()
             call = self._make_call(route)
             self._call = call
-            self.sent_bytes = len(call.body)
+            self.sent_bytes = call.text_bytes
             async with self._engine.open(route.base_url, call, api_key=route.api_key) as answer:
                 yield answer
             if call.choices and (usage := self.transcript.usage) is not None:

@@ -23,8 +23,10 @@ from chat.endpoints import (
     STREAM_PATH,
     Endpoint,
 )
+from chat.form_parsing import FORM_TYPE
 from chat.schemas import AnswerRequest, ChatRequest
 from gateway.openapi import ERROR_RESPONSE, KEY_HEADERS
+from modelops.serving.model_tasks import ModelTask
 
 PLACE_HEADERS = {
     name: {"description": text, "schema": {"type": "string", "format": "uuid"}}
@@ -44,6 +46,17 @@ OPENAI_BODY: dict[str, Any] = {
         "stream": {"type": "boolean"},
         "stream_options": {"type": "object"},
     },
+    "additionalProperties": True,
+}
+AUDIO_BODY: dict[str, Any] = {
+    "type": "object",
+    "description": "OpenAI's request; fields that the gateway does not know pass through to the engine.",
+    "properties": {
+        "file": {"type": "string", "format": "binary"},
+        "model": {"type": "string", "description": "A served name; empty or `current` for what is served."},
+        "stream": {"type": "boolean"},
+    },
+    "required": ["file"],
     "additionalProperties": True,
 }
 CHAT_ANSWER = {
@@ -76,6 +89,15 @@ MODEL_CARD = {
         "created": {"type": "integer"},
         "owned_by": {"type": "string"},
         "max_model_len": {"type": ["integer", "null"]},
+        "parent": {
+            "type": "string",
+            "description": "The model that an adapter is for, or an alias stands for.",
+        },
+        "tasks": {
+            "type": "array",
+            "items": {"type": "string", "enum": [str(task) for task in ModelTask]},
+            "description": "What it can be asked for; absent where that is not known.",
+        },
     },
 }
 
@@ -89,6 +111,7 @@ def add_chat_paths(result: dict[str, Any], **_options: Any) -> dict[str, Any]:
     schemas.update(components)
     schemas.update(MessageRequest=_without(schemas["ChatRequest"], *NAMED_BY_THE_PATH))
     schemas.update(ChatAnswer=CHAT_ANSWER, ModelCard=MODEL_CARD, OpenAIRequest=OPENAI_BODY)
+    schemas.update(AudioRequest=AUDIO_BODY)
     result["paths"].update(
         {
             CHAT_PATH: _post(
@@ -237,7 +260,10 @@ _CONVERSATION_PATHS = {
 
 def _post_to_engine(endpoint: Endpoint) -> dict[str, Any]:
     answer = {"type": "object"}
-    return _post(endpoint.tag, endpoint.summary, "OpenAIRequest", answer, stream=endpoint.can_stream)
+    operation = _post(endpoint.tag, endpoint.summary, "OpenAIRequest", answer, stream=endpoint.can_stream)
+    if endpoint.is_form:
+        operation["post"]["requestBody"]["content"] = {FORM_TYPE: {"schema": _ref("AudioRequest")}}
+    return operation
 
 
 def _get(summary: str, schema: dict[str, Any], parameters: list[str] | None = None) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from starlette.types import Receive, Scope, Send
 
 from accounts.request_admission import ADMISSION
 from accounts.usage.spent import REFUSED
-from chat import message_views, openai_views, response_views, views
+from chat import audio_views, message_views, openai_views, response_views, views
 from chat.endpoints import (
     CANCEL_PATH,
     CHAT_PATH,
@@ -33,6 +33,7 @@ from chat.endpoints import (
     RESPONSES,
     ROOT_PATHS,
     STREAM_PATH,
+    Endpoint,
 )
 from chat.model_event_stream import stream_model_events
 from chat.resuming import resume_answer
@@ -151,12 +152,16 @@ async def _answer_options(_request: Request, *, headers: dict[str, str]) -> Resp
     return Response(status_code=204, headers=headers)
 
 
+def _view_of(endpoint: Endpoint) -> Callable[..., Awaitable[Response]]:
+    return audio_views.call_engine_with_file if endpoint.is_form else openai_views.call_engine
+
+
 def build_chat_plane() -> ChatPlane:
     return ChatPlane(
         [
             Route(CHAT_PATH, views.chat, methods=["POST"]),
             *(
-                Route(endpoint.path, partial(openai_views.call_engine, endpoint=endpoint), methods=["POST"])
+                Route(endpoint.path, partial(_view_of(endpoint), endpoint=endpoint), methods=["POST"])
                 for endpoint in OPENAI_ENDPOINTS
                 if endpoint is not RESPONSES
             ),

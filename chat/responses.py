@@ -243,7 +243,7 @@ class PassedThroughAnswer(Answer):
         self.body_from_engine = await self.generation.read()
 
     async def conclude(self, client: Client, error: GatewayError | None) -> None:
-        await client.answer(self.body_from_engine)
+        await client.answer(self.body_from_engine, content=self.generation.content_headers.to_client())
 
 
 def without_frames(exc: Raised) -> Raised:

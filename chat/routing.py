@@ -103,16 +103,20 @@ def wants_usage(body: dict[str, Any]) -> bool:
 def _call(endpoint: Endpoint, payload: dict[str, Any], route: Route, traceparent: str | None) -> EngineCall:
     if endpoint.limits_output:
         payload = limit_output(payload, route, endpoint.output_fields)
-    is_valid = traceparent is not None and _traceparent.fullmatch(traceparent)
     return EngineCall(
         endpoint.engine_path or endpoint.path,
         msgspec.json.encode(payload),
-        traceparent if is_valid else None,
+        trace_of(traceparent),
         choices=_count_answers(endpoint, payload),
         max_tokens=next(
             (payload[name] for name in endpoint.output_fields if type(payload.get(name)) is int), None
         ),
     )
+
+
+def trace_of(traceparent: str | None) -> str | None:
+    """The header of the client's, where it is a good one."""
+    return traceparent if traceparent is not None and _traceparent.fullmatch(traceparent) else None
 
 
 def _count_answers(endpoint: Endpoint, payload: dict[str, Any]) -> int:

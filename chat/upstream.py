@@ -11,13 +11,14 @@ import uuid
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
 from chat.content_coding import Decoder
 from chat.engine_connection import BrokenOff, EngineConnection, Take
 from chat.engine_connections import BaseUrl, EngineConnections, parse_base_url
+from chat.forms import FormBody
 from chat.pace import Pace
 from gateway.bodies import NOT_JSON
 from gateway.errors import (
@@ -35,7 +36,11 @@ from gateway.wording import fill_in
 
 MAX_ERROR_BYTES = 64 * 1024
 
-COMMON_HEADERS = ("Content-Type: application/json", "Accept-Encoding: identity")
+JSON_TYPE = "application/json"
+BYTES_TYPE = "application/octet-stream"
+PASSED_TYPES = frozenset({JSON_TYPE, BYTES_TYPE, "text/plain", "text/vtt", "application/x-subrip"})
+
+COMMON_HEADERS = ("Accept-Encoding: identity",)
 """Compression only costs time here. What is compressed all the same, by a proxy, is decoded."""
 
 MAX_REPORTED = 500
@@ -62,7 +67,7 @@ class EngineCall:
     """One request to the engine."""
 
     path: str
-    body: bytes
+    body: bytes | FormBody
     traceparent: str | None = None
     choices: int = 1
     """How many texts are generated for it; 0 where the engine only reads."""
@@ -70,6 +75,30 @@ class EngineCall:
     """Of each of them; None where the request names no limit."""
     missing_error: Callable[[], GatewayError] | None = None
     """What it means that the engine does not have the path."""
+
+    @property
+    def text_bytes(self) -> int:
+        """Of the body, without a file in it."""
+        return len(self.body) if isinstance(self.body, bytes) else self.body.text_bytes
+
+
+class ContentHeaders(NamedTuple):
+    """What an answer says of its body."""
+
+    content_type: str = JSON_TYPE
+    metadata: str = ""
+
+    @property
+    def is_json(self) -> bool:
+        return self.content_type in {"", JSON_TYPE} or self.content_type.startswith(f"{JSON_TYPE};")
+
+    def to_client(self) -> list[tuple[bytes, bytes]]:
+        """Those that the client gets: a type that no browser runs, whatever the engine says."""
+        kind = JSON_TYPE if self.is_json else self.content_type
+        if kind.partition(";")[0].strip() not in PASSED_TYPES:
+            kind = BYTES_TYPE
+        headers = [(b"content-type", kind.encode("latin-1"))]
+        return [*headers, (b"metadata", self.metadata.encode("latin-1"))] if self.metadata else headers
 
 
 class EngineAnswer:
@@ -82,6 +111,10 @@ class EngineAnswer:
     def is_complete(self) -> bool:
         """Whether all of it has arrived."""
         return self._connection.is_complete
+
+    @property
+    def content_headers(self) -> ContentHeaders:
+        return ContentHeaders(self._connection.content_type, self._connection.metadata)
 
     async def relay(self, take: Take) -> None:
         """Give the body to `take` as it arrives, piece by piece; returns at its end.
@@ -145,7 +178,10 @@ class EngineGateway:
             ) from exc
         try:
             try:
-                await connection.request(head, call.body)
+                if isinstance(call.body, bytes):
+                    await connection.request(head, call.body)
+                else:
+                    await connection.send(head, call.body.pieces())
             except BrokenOff as exc:
                 raise UpstreamUnavailable("The engine closed the connection without an answer.") from exc
             answer = EngineAnswer(connection)
@@ -170,6 +206,7 @@ def _head_of(url: BaseUrl, call: EngineCall, api_key: str) -> bytes:
         f"POST {url.path}{call.path} HTTP/1.1",
         f"Host: {url.host_header}",
         *COMMON_HEADERS,
+        f"Content-Type: {JSON_TYPE if isinstance(call.body, bytes) else call.body.content_type}",
         # An id of our own, never the client's: vLLM confuses two running requests with the same one.
         f"X-Request-Id: {uuid.uuid4().hex}",
         f"Content-Length: {len(call.body)}",

@@ -29,6 +29,8 @@ class Completion(NamedTuple):
     body: bytes
     usage: Usage | None
     is_unfinished: bool
+    text: str = ""
+    """What was said, of an answer that may come without a count of tokens."""
 
 
 class _Choice(msgspec.Struct):

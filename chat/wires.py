@@ -14,6 +14,7 @@ from chat.positions import EventIds
 from chat.sse import DONE, error_event
 from chat.stream_reading import StreamRead, StreamReader
 from chat.transcript import Transcript
+from chat.upstream import ContentHeaders
 from chat.whole_answers import Completion, read_completion
 from gateway.errors import GatewayError
 
@@ -46,6 +47,8 @@ class Wire:
     """Of an answer that comes as one JSON document. Raises GatewayError."""
     say_error: Callable[[GatewayError, Translate], bytes]
     """The end of a stream that failed."""
+    read_other: Callable[[bytes, ContentHeaders], Completion] | None = None
+    """Of an answer that is no JSON; None where that is a failure."""
 
 
 def _read_chat(transcript: Transcript, keep_usage: bool, ids: EventIds | None) -> AnswerReader:

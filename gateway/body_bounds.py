@@ -7,6 +7,7 @@ memory until it is answered: only a few large bodies at a time, of all accounts 
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
@@ -22,6 +23,12 @@ from django.db import close_old_connections
 from starlette.types import Scope
 
 from accounts.credential_headers import authorization_of
+from accounts.limits.retry_times import RetryTimes
+from accounts.limits.rules import Rule
+from accounts.limits.store import AnswerLease
+from accounts.models import LimitKind
+from chat.endpoints import OPENAI_ENDPOINTS
+from chat.forms import MAX_FIELD_BYTES
 from chat.plane import is_chat_path
 from chat.web_runtime import get_runtime
 from gateway.conf import GatewayConfig
@@ -34,6 +41,12 @@ UPLOADS = "/api/files"
 """Where an account may send as much as MAX_FILE_BYTES allows, if that is more than MAX_BODY_BYTES."""
 UPLOADS_AT_A_TIME = 4
 """Of an account, in one process. A page sends two at a time (pages/js/chat/uploads.js)."""
+FORM_PATHS = frozenset(endpoint.path for endpoint in OPENAI_ENDPOINTS if endpoint.is_form)
+"""Whose files `chat.forms` puts on disk while they come."""
+FORMS_AT_A_TIME = 16
+"""Of an account, in one process."""
+FORM_FIELD_BYTES = 2 * MAX_FIELD_BYTES
+"""Their fields, and what lies between."""
 FORM_BYTES = 64 * 1024
 """What a form adds to the file in it."""
 
@@ -52,16 +65,22 @@ class Places:
         self._of_account = of_account
         self._in_all = in_all
         self._held: Counter[str] = Counter()
+        self._retry_times = RetryTimes()
+        self._numbers = itertools.count()
 
     @contextmanager
     def hold(self, account: str) -> Iterator[None]:
         """Raises ConcurrencyLimitExceeded for one too many."""
+        rule = Rule(LimitKind.STREAMS, account, self._of_account, 0)
         if self._held[account] >= self._of_account or self._held.total() >= self._in_all:
-            raise ConcurrencyLimitExceeded(self._refusal)
+            raise ConcurrencyLimitExceeded(self._refusal, retry_after_s=self._retry_times.next_wait(rule))
+        lease = AnswerLease(str(next(self._numbers)), (rule,))
         self._held[account] += 1
+        self._retry_times.note_start(lease)
         try:
             yield
         finally:
+            self._retry_times.note_end(lease)
             self._held[account] -= 1
             if not self._held[account]:
                 del self._held[account]
@@ -70,14 +89,19 @@ class Places:
 class BodyBounds:
     def __init__(self, config: GatewayConfig) -> None:
         usual, large = config.max_body_bytes, config.max_large_bodies
+        form_bytes = config.max_audio_bytes + FORM_FIELD_BYTES
         self._usual = BodyBound(usual, "MAX_BODY_BYTES")
         self._usual_for_all = nullcontext(self._usual)
         self._import = BodyBound(max(usual, config.max_import_bytes), "MAX_IMPORT_BYTES")
         self._upload = BodyBound(max(usual, config.max_file_bytes + FORM_BYTES), "MAX_FILE_BYTES")
+        self._form = BodyBound(max(usual, form_bytes), "MAX_AUDIO_BYTES")
         self._for_engine = BodyBound(max(usual, config.max_engine_body_bytes), "MAX_ENGINE_BODY_BYTES")
         self._importing = Places(fill_in("Too many files are being imported."), of_account=1)
         self._uploading = Places(
             fill_in("Too many files are being uploaded at a time."), of_account=UPLOADS_AT_A_TIME
+        )
+        self._transcribing = Places(
+            fill_in("Too many sounds are being transcribed at a time."), of_account=FORMS_AT_A_TIME
         )
         self._asking = Places(
             fill_in("Too many large requests are being answered at a time."),
@@ -95,6 +119,8 @@ class BodyBounds:
             return self._hold_for_sender(scope, self._importing, self._import)
         if path == UPLOADS and scope["method"] == "POST":
             return self._hold_for_sender(scope, self._uploading, self._upload)
+        if path.rstrip("/") in FORM_PATHS:
+            return self._hold_for_sender(scope, self._transcribing, self._form)
         if (declared_bytes(scope) or 0) > self._usual.max_bytes and is_for_an_engine(path):
             return self._hold_for_sender(scope, self._asking, self._for_engine)
         return self._usual_for_all

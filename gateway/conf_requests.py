@@ -46,6 +46,13 @@ class RequestConfig:
         "Texts, documents or chats that one request may have embedded, scored or classified.",
         whole_number(1),
     )
+    max_audio_bytes: int = setting(
+        "MAX_AUDIO_BYTES",
+        25 * 2**20,
+        "Largest file that may be transcribed or translated. vLLM has a bound of its own "
+        "(VLLM_MAX_AUDIO_CLIP_FILESIZE_MB, 25).",
+        whole_number(1024, 2**30),
+    )
     max_stop_sequences: int = setting(
         "MAX_STOP_SEQUENCES",
         128,

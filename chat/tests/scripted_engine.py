@@ -44,6 +44,7 @@ class ScriptedEngine:
         self.url = url
         self.received: list[dict[str, Any]] = []
         self.received_paths: list[str] = []
+        self.received_bodies: list[bytes] = []
         self.received_headers: list[dict[str, str]] = []
         self.reply(b"")
 
@@ -72,7 +73,11 @@ def start_scripted_engine() -> Iterator[ScriptedEngine]:
             self._answer(200, {"Content-Type": "application/json"}, MODELS.encode())
 
         def do_POST(self) -> None:
-            engine.received.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            is_json = self.headers["Content-Type"] == "application/json"
+            in_form = {"stream": b'name="stream"\r\n\r\ntrue' in body}
+            engine.received.append(json.loads(body) if is_json else in_form)
+            engine.received_bodies.append(body)
             engine.received_paths.append(self.path)
             engine.received_headers.append({name.lower(): value for name, value in self.headers.items()})
             if engine.received[-1].get("stream") or not engine.body.startswith(b"data: "):

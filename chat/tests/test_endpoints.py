@@ -24,6 +24,7 @@ LIMITED = Route(base_url="http://engine", model="m", slot="s", max_output_tokens
 def payload_of(endpoint: Endpoint, body: dict[str, Any]) -> dict[str, Any]:
     call = call_for_openai(LIMITED, endpoint=endpoint, body=body, salt={}, traceparent=None)
     assert call.path == endpoint.engine_path or endpoint.path
+    assert isinstance(call.body, bytes)
     payload: dict[str, Any] = json.loads(call.body)
     return payload
 

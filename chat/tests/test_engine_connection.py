@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import AsyncGenerator, Coroutine
 from typing import Any
 
 import pytest
@@ -28,6 +28,9 @@ class Wire(asyncio.Transport):
 
     def writelines(self, pieces: Any) -> None:
         self.written += b"".join(pieces)
+
+    def write(self, data: Any) -> None:
+        self.written += data
 
     def pause_reading(self) -> None:
         self.paused += 1
@@ -280,3 +283,54 @@ async def test_second_answer_is_read_like_the_first() -> None:
 
     assert wire.written == b"POST / HTTP/1.1\r\n\r\n{}" * 2
     assert connection.is_reusable
+
+
+async def test_body_is_sent_as_fast_as_the_engine_takes_it() -> None:
+    connection, wire = connect()
+    given: list[bytes] = []
+
+    async def body() -> AsyncGenerator[bytes]:
+        for piece in (b"one", b"two", b"three"):
+            given.append(piece)
+            yield piece
+
+    connection.pause_writing()
+    async with asyncio.timeout(BOUND_S):
+        asking = asyncio.create_task(connection.send(b"head ", body()))
+        await asyncio.sleep(0)
+        given_while_full = list(given)
+        connection.resume_writing()
+        await asyncio.sleep(0)
+        connection.data_received(HEAD)
+        await asking
+
+    assert given_while_full == [b"one"]
+    assert wire.written == b"head onetwothree"
+    assert connection.status == 200
+
+
+async def test_engine_that_answers_before_it_has_the_body_gets_no_more_of_it() -> None:
+    connection, wire = connect()
+
+    async def body() -> AsyncGenerator[bytes]:
+        yield b"one"
+        connection.data_received(b"HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\n\r\n")
+        yield b"two"
+
+    async with asyncio.timeout(BOUND_S):
+        await connection.send(b"head ", body())
+
+    assert (connection.status, wire.written) == (413, b"head one")
+    assert not connection.is_reusable
+
+
+async def test_connection_that_is_lost_while_the_body_is_sent_is_broken_off() -> None:
+    connection, _wire = connect()
+
+    async def body() -> AsyncGenerator[bytes]:
+        yield b"one"
+        connection.connection_lost(None)
+        yield b"two"
+
+    with pytest.raises(BrokenOff):
+        await connection.send(b"head ", body())

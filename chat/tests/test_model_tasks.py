@@ -18,15 +18,15 @@ from chat.upstream import is_missing_path
 from gateway.batching import BatchWorker
 from gateway.errors import TaskNotSupported
 from gateway.tests.live import GatewayProcess
-from modelops.domain.tasks import Task
+from modelops.domain.tasks import ModelTask
 from modelops.serving.live import LiveBoard
 from modelops.serving.routes import RouteTable
 from modelops.tests.serving.board_views import board, engine, slot
 
-EMBEDS = (Task.EMBED, Task.RERANK, Task.POOL)
+EMBEDS = (ModelTask.EMBED, ModelTask.RERANK, ModelTask.POOL)
 TABLE = RouteTable(
     board(
-        slot(engine("chatty", tasks=(Task.GENERATE,))),
+        slot(engine("chatty", tasks=(ModelTask.GENERATE,))),
         slot(engine("bge", tasks=EMBEDS), slug="second"),
     )
 )
@@ -94,6 +94,14 @@ def test_path_that_the_engine_lacks_is_said_to_be_missing() -> None:
     )
 
 
+def test_model_whose_engine_lacks_the_path_is_not_named_as_one_that_has_it() -> None:
+    error = missing_path_error(TABLE.resolve("bge"), row("/v2/embed"), TABLE)
+
+    assert error.message == (
+        "The engine of the model `bge` does not have /v2/embed. No served model is known to answer it."
+    )
+
+
 NOT_FOUND = {"error": {"message": "Not Found", "type": "Not Found", "param": None, "code": 404}}
 NO_SUCH_API = {"error": {"message": "The model does not support Score API", "code": 501}}
 NO_MODEL = {"error": {"message": "The model `x` does not exist.", "code": 404}}
@@ -123,7 +131,7 @@ def test_cards_name_tasks_and_parents() -> None:
         "base",
         "lora",
         adapters=frozenset({"lora"}),
-        tasks=(Task.GENERATE,),
+        tasks=(ModelTask.GENERATE,),
         max_model_len=512,
         cards=(
             {"id": "base", "root": "/m"},
@@ -136,8 +144,8 @@ def test_cards_name_tasks_and_parents() -> None:
 
     base, lora, current = list_model_cards(known)
 
-    assert (base["id"], base["tasks"], "parent" in base) == ("base", (Task.GENERATE,), False)
-    assert (lora["parent"], lora["tasks"], lora["max_model_len"]) == ("base", (Task.GENERATE,), 512)
+    assert (base["id"], base["tasks"], "parent" in base) == ("base", (ModelTask.GENERATE,), False)
+    assert (lora["parent"], lora["tasks"], lora["max_model_len"]) == ("base", (ModelTask.GENERATE,), 512)
     assert (current["id"], current["parent"]) == ("current", "base")
     assert "root" not in base
 

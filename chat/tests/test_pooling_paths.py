@@ -58,17 +58,15 @@ def test_path_is_passed_through(odd_client: httpx.Client, engine: ScriptedEngine
     assert received.items() >= {**body, "model": "scripted"}.items()
 
 
-def test_what_was_read_is_counted_by_path(odd_client: httpx.Client, engine: ScriptedEngine) -> None:
-    def used() -> dict[str, Any]:
-        rows = odd_client.get("/api/usage?group_by=endpoint").json()["data"]
-        return next((row for row in rows if row["endpoint"] == "/v1/rerank"), {"prompt_tokens": 0})
+def test_what_was_read_is_counted_by_path(odd_gateway: GatewayProcess, engine: ScriptedEngine) -> None:
+    with odd_gateway.client("admin") as client:
+        client.post("/v1/rerank", json=BODIES["/v1/rerank"]).raise_for_status()
 
-    before = used()["prompt_tokens"]
-    odd_client.post("/v1/rerank", json=BODIES["/v1/rerank"]).raise_for_status()
+        [used] = wait_until(
+            lambda: client.get("/api/usage?group_by=endpoint").json()["data"], what="the use to be stored"
+        )
 
-    after = wait_until(lambda: (now := used())["prompt_tokens"] > before and now, what="the use to be stored")
-    assert after["prompt_tokens"] - before == 7
-    assert after["completion_tokens"] == 0
+    assert (used["endpoint"], used["prompt_tokens"], used["completion_tokens"]) == ("/v1/rerank", 7, 0)
 
 
 def test_key_needs_the_scope_of_the_path(odd_gateway: GatewayProcess, engine: ScriptedEngine) -> None:
@@ -122,3 +120,30 @@ def test_batch_of_chats_is_an_answer_with_a_choice_for_each(
 
     assert answer.json() == json.loads(whole)
     assert engine.received[0]["messages"] == chats
+
+
+def test_numbers_as_bytes_pass_with_what_describes_them(
+    odd_client: httpx.Client, engine: ScriptedEngine
+) -> None:
+    numbers = b'{"\x00\xff\x80' * 100
+    described = '{"data": [{"index": 0, "shape": [100]}], "usage": {"prompt_tokens": 3, "total_tokens": 3}}'
+    engine.reply(numbers, content_type="application/octet-stream")
+    engine.headers["metadata"] = described
+
+    answer = odd_client.post("/v1/embeddings", json={"input": "a", "encoding_format": "bytes"})
+
+    assert (answer.status_code, answer.content) == (200, numbers)
+    assert answer.headers["content-type"] == "application/octet-stream"
+    assert answer.headers["metadata"] == described
+
+
+def test_answer_that_a_browser_would_run_is_not_passed_on_as_one(
+    odd_client: httpx.Client, engine: ScriptedEngine
+) -> None:
+    engine.reply(b"<script>alert(1)</script>", content_type="text/html")
+
+    answer = odd_client.post("/v1/embeddings", json={"input": "a"})
+    refused = odd_client.post("/v1/chat/completions", json={"messages": [{"role": "user", "content": "a"}]})
+
+    assert answer.headers["content-type"] == "application/octet-stream"
+    assert (refused.status_code, error_of(refused)["code"]) == (502, "upstream_unavailable")

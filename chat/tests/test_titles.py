@@ -51,6 +51,7 @@ class FakeEngine:
 
     @asynccontextmanager
     async def open(self, _url: str, call: EngineCall, *, api_key: str) -> AsyncIterator[FakeEngine]:
+        assert isinstance(call.body, bytes)
         self.asked.append(json.loads(call.body))
         self.was_asked.set()
         await self.is_free.wait()

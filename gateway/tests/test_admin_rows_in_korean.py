@@ -89,11 +89,12 @@ def test_event_of_the_audit_is_told_in_words_with_each_change(web: Client) -> No
         target_label="mina",
         actor_name="root",
         via="admin",
-        changes={"role": ["user", "admin"], "of_nobody": [None, 3]},
+        changes={"role": ["user", "admin"], "of_nobody": [None, 3], "scopes": [[], ["chat", "audit"]]},
     )
 
     html = read_page(web, event)
 
     assert "역할 user → admin" in html
     assert "of_nobody – → 3" in html
+    assert "scopes – → chat, audit" in html
     assert "user_changed" not in html

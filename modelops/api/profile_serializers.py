@@ -8,7 +8,7 @@ from rest_framework import serializers
 
 from gateway.rest import StrictSerializer
 from modelops.domain.fit.report import LimitingTerm, Verdict
-from modelops.domain.tasks import Task, expect_tasks
+from modelops.domain.tasks import ModelTask, expect_tasks
 from modelops.fit.profile_fits import ProfileFit
 from modelops.fit.summary import reduce_fit, summarise_fit
 
@@ -77,7 +77,7 @@ class ModelProfileSerializer(serializers.Serializer[Any]):
     aliases = serializers.ListField(child=serializers.CharField())
     engine = serializers.CharField()
     tasks = serializers.ListField(
-        child=serializers.ChoiceField(choices=[str(each) for each in Task]),
+        child=serializers.ChoiceField(choices=[str(each) for each in ModelTask]),
         allow_null=True,
         help_text="What the model can be asked for; null where the profile does not say.",
     )

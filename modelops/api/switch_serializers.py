@@ -11,7 +11,7 @@ from modelops.api.profile_serializers import FitSerializer, HardwareSerializer
 from modelops.domain.engine_log.remedies import RemedyKind
 from modelops.domain.switching.request import LONGEST_CONTEXT, SHORTEST_CONTEXT
 from modelops.domain.switching.states import DrainPolicy, SwitchState
-from modelops.domain.tasks import Task
+from modelops.domain.tasks import ModelTask
 from modelops.models import DEFAULT_SLOT
 from modelops.switching.slot_status import ServiceState
 
@@ -270,7 +270,7 @@ class SlotStatusSerializer(serializers.Serializer[Any]):
     tasks = serializers.ListField(
         child=serializers.CharField(),
         allow_null=True,
-        help_text=f"What it can be asked for ({', '.join(Task)}); null where that is not known.",
+        help_text=f"What it can be asked for ({', '.join(ModelTask)}); null where that is not known.",
     )
     since = serializers.DateTimeField(allow_null=True)
     phase = serializers.CharField(allow_null=True, help_text="Of the engine's start-up, or of the switch.")

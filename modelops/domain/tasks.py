@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Any
 
 
-class Task(StrEnum):
+class ModelTask(StrEnum):
     """In the words of clients; vLLM's are finer."""
 
     GENERATE = "generate"
@@ -20,18 +20,18 @@ class Task(StrEnum):
     TRANSCRIBE = "transcribe"
 
 
-TASK_PATHS: Mapping[Task, str] = {
-    Task.GENERATE: "/v1/chat/completions",
-    Task.EMBED: "/v1/embeddings",
-    Task.RERANK: "/score",
-    Task.CLASSIFY: "/classify",
-    Task.POOL: "/pooling",
-    Task.TRANSCRIBE: "/v1/audio/transcriptions",
+TASK_PATHS: Mapping[ModelTask, str] = {
+    ModelTask.GENERATE: "/v1/chat/completions",
+    ModelTask.EMBED: "/v1/embeddings",
+    ModelTask.RERANK: "/score",
+    ModelTask.CLASSIFY: "/classify",
+    ModelTask.POOL: "/pooling",
+    ModelTask.TRANSCRIBE: "/v1/audio/transcriptions",
 }
 """By which an engine shows that it has the task: vLLM registers the paths of its model's tasks and no others
 (`register_api_routers`, vllm/entrypoints/launchers/api_server/routers.py)."""
 
-POOLING_TASKS = frozenset({Task.EMBED, Task.RERANK, Task.CLASSIFY, Task.POOL})
+POOLING_TASKS = frozenset({ModelTask.EMBED, ModelTask.RERANK, ModelTask.CLASSIFY, ModelTask.POOL})
 
 HAS_PATH, HAS_NOT = 405, 404
 """How vLLM's web framework answers GET for a path that takes POST alone, and for one that is not there."""
@@ -73,7 +73,9 @@ _EMBEDDING = ("ForTextEncoding", "EmbeddingModel", "Model")
 _MULTI_VECTOR = "colbert"
 
 
-def read_tasks(statuses: Mapping[Task, int], *, is_simulated: bool = False) -> tuple[Task, ...] | None:
+def read_tasks(
+    statuses: Mapping[ModelTask, int], *, is_simulated: bool = False
+) -> tuple[ModelTask, ...] | None:
     """The tasks of an engine that answered GET for their paths so; None where that says nothing.
 
     Only what answers as vLLM does is believed. Older versions register every path and refuse in words: a real
@@ -81,16 +83,16 @@ def read_tasks(statuses: Mapping[Task, int], *, is_simulated: bool = False) -> t
     """
     if set(statuses) != set(TASK_PATHS) or not set(statuses.values()) <= {HAS_PATH, HAS_NOT}:
         return None
-    found = tuple(task for task in Task if statuses[task] == HAS_PATH)
-    seems_to_do_both = Task.GENERATE in found and not POOLING_TASKS.isdisjoint(found)
+    found = tuple(task for task in ModelTask if statuses[task] == HAS_PATH)
+    seems_to_do_both = ModelTask.GENERATE in found and not POOLING_TASKS.isdisjoint(found)
     return None if not found or (seems_to_do_both and not is_simulated) else found
 
 
-def expect_tasks(profile: Mapping[str, Any]) -> tuple[Task, ...] | None:
+def expect_tasks(profile: Mapping[str, Any]) -> tuple[ModelTask, ...] | None:
     """The tasks of a profile, of which this is every setting; None where they do not follow from those."""
     runner, convert = _setting_of(profile, "runner"), _setting_of(profile, "convert")
     if profile.get("engine") == "simulator" and not runner:
-        return tuple(Task)
+        return tuple(ModelTask)
     config = profile.get("config") or {}
     name = _class_of(config)
     kind = _kind_of(name)
@@ -122,22 +124,26 @@ def _kind_of(name: str) -> str:
     return next((kind for kind, ends in kinds if name.endswith(ends)), "")
 
 
-def _generated_by(name: str) -> tuple[Task, ...] | None:
+def _generated_by(name: str) -> tuple[ModelTask, ...] | None:
     if not name:
         return None  # it may transcribe as well
     if name in _TRANSCRIBING_ONLY:
-        return (Task.TRANSCRIBE,)
-    return (Task.GENERATE, Task.TRANSCRIBE) if name in _TRANSCRIBING_TOO else (Task.GENERATE,)
+        return (ModelTask.TRANSCRIBE,)
+    return (ModelTask.GENERATE, ModelTask.TRANSCRIBE) if name in _TRANSCRIBING_TOO else (ModelTask.GENERATE,)
 
 
-def _pooled_by(kind: str, name: str, config: Mapping[str, Any]) -> tuple[Task, ...] | None:
+def _pooled_by(kind: str, name: str, config: Mapping[str, Any]) -> tuple[ModelTask, ...] | None:
     """vLLM scores with models that embed, and with classifiers of one class (`enable_scoring_api`)."""
     if kind == "embed" and _MULTI_VECTOR in name.lower():
-        return (Task.RERANK, Task.POOL)
+        return (ModelTask.RERANK, ModelTask.POOL)
     if kind == "embed":
-        return (Task.EMBED, Task.RERANK, Task.POOL)
+        return (ModelTask.EMBED, ModelTask.RERANK, ModelTask.POOL)
     if kind == "classify" and "Token" not in name and (labels := _count_labels(config)) is not None:
-        return (Task.RERANK, Task.CLASSIFY, Task.POOL) if labels == 1 else (Task.CLASSIFY, Task.POOL)
+        return (
+            (ModelTask.RERANK, ModelTask.CLASSIFY, ModelTask.POOL)
+            if labels == 1
+            else (ModelTask.CLASSIFY, ModelTask.POOL)
+        )
     return None
 
 

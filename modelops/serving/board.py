@@ -20,7 +20,7 @@ from modelops.domain.switching.readiness import expect_ready_at
 from modelops.domain.switching.states import SwitchState
 from modelops.models import DEFAULT_SLOT, Engine, Gate, ModelProfile, Slot, Switch
 from modelops.serving.engine_keys import find_engine_key
-from modelops.serving.model_tasks import Task, find_engine_tasks
+from modelops.serving.model_tasks import ModelTask, find_engine_tasks
 from modelops.serving.start_history import Restart, find_restart
 
 
@@ -55,7 +55,7 @@ class ServingEngine:
     max_output_tokens: int | None = None
     price: Price = FREE
     since: datetime | None = None
-    tasks: tuple[Task, ...] | None = None
+    tasks: tuple[ModelTask, ...] | None = None
     """None where they are not known."""
     adapters: frozenset[str] = frozenset()
     """Those of `names` that are LoRA adapters, which the engine knows by these names."""
@@ -231,14 +231,20 @@ def _switch_rows() -> QuerySet[Switch, dict[str, Any]]:
 
 
 def _profile_rows() -> QuerySet[ModelProfile, tuple[Any, ...]]:
-    return ModelProfile.objects.enabled().order_by("slug").values_list("slug", "served_model_name", "aliases")
+    return (
+        ModelProfile.objects.enabled()
+        .order_by("slug")
+        .values_list("slug", "served_model_name", "aliases", "lora_adapters")
+    )
 
 
 def _read_profiles() -> Mapping[str, str]:
     """Slug by name. A slug names its own profile even where another one has it as an alias."""
     rows = list(_profile_rows())
-    names = {name: slug for slug, served, aliases in rows for name in (served, *aliases) if name}
-    return names | {slug: slug for slug, _served, _aliases in rows}
+    names: dict[str, str] = {}
+    for slug, served, aliases, adapters in rows:
+        names |= {name: slug for name in (*adapters, *aliases, served) if name}
+    return names | {row[0]: row[0] for row in rows}
 
 
 def _names_by_profile(profiles: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
@@ -307,7 +313,7 @@ def _view_engine(row: Engine) -> ServingEngine:
         profile=row.profile,
         model_name=row.model_name,
         names=tuple(dict.fromkeys((row.model_name, *row.names, *adapters))),
-        adapters=frozenset(adapters) - {row.model_name, *row.names},
+        adapters=frozenset(adapters) - {row.model_name},
         tasks=find_engine_tasks(row),
         base_url=row.base_url,
         api_key=find_engine_key(row, get_config()),

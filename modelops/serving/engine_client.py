@@ -15,7 +15,7 @@ import msgspec
 
 from gateway.bodies import NOT_JSON
 from gateway.wording import fill_in
-from modelops.domain.tasks import Task
+from modelops.domain.tasks import ModelTask
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class ServedModel:
     max_model_len: int | None
     card: dict[str, Any]
     """The entry as the engine wrote it."""
-    tasks: tuple[Task, ...] | None = None
+    tasks: tuple[ModelTask, ...] | None = None
     """None where they are not known."""
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from modelops.domain.tasks import POOLING_TASKS, TASK_PATHS, Task, expect_tasks, read_tasks
+from modelops.domain.tasks import POOLING_TASKS, TASK_PATHS, ModelTask, expect_tasks, read_tasks
 from modelops.models import Engine
 from modelops.serving.engine_client import EngineClient, EngineError, ServedModel
 
-__all__ = ["POOLING_TASKS", "Task", "TaskProbe", "find_engine_tasks"]
+__all__ = ["POOLING_TASKS", "ModelTask", "TaskProbe", "find_engine_tasks"]
 
 
 class TaskProbe:
@@ -17,7 +17,7 @@ class TaskProbe:
 
     def __init__(self) -> None:
         self._names: tuple[str, ...] | None = None
-        self._tasks: tuple[Task, ...] | None = None
+        self._tasks: tuple[ModelTask, ...] | None = None
 
     def forget(self) -> None:
         """The engine may be another one when it is back."""
@@ -32,7 +32,7 @@ class TaskProbe:
         return [replace(model, tasks=self._tasks) for model in models]
 
 
-async def _ask(client: EngineClient, *, is_simulated: bool) -> tuple[Task, ...] | None:
+async def _ask(client: EngineClient, *, is_simulated: bool) -> tuple[ModelTask, ...] | None:
     try:
         statuses = {task: await client.find_status(path) for task, path in TASK_PATHS.items()}
     except EngineError:
@@ -40,10 +40,10 @@ async def _ask(client: EngineClient, *, is_simulated: bool) -> tuple[Task, ...] 
     return read_tasks(statuses, is_simulated=is_simulated)
 
 
-def find_engine_tasks(engine: Engine) -> tuple[Task, ...] | None:
+def find_engine_tasks(engine: Engine) -> tuple[ModelTask, ...] | None:
     """As it told when it was verified, else as its profile has it; None where neither says."""
     cards = [card for card in engine.cards if card.get("id") == engine.model_name]
     told = cards[0].get("tasks") if cards else None
     if isinstance(told, list):
-        return tuple(task for task in Task if task in told)
+        return tuple(task for task in ModelTask if task in told)
     return expect_tasks(engine.spec)

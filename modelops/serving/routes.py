@@ -16,7 +16,7 @@ from gateway.wording import end_sentence, fill_in
 from modelops.models import DEFAULT_SLOT
 from modelops.serving.board import FREE, BoardSnapshot, LiveSwitch, Price, SlotView
 from modelops.serving.engine_client import ServedModel
-from modelops.serving.model_tasks import Task
+from modelops.serving.model_tasks import ModelTask
 
 CURRENT = "current"
 """The alias of whatever the default slot serves."""
@@ -38,7 +38,7 @@ class Route:
     max_model_len: int | None = None
     """The context in tokens, where the engine said it."""
     price: Price = FREE
-    tasks: tuple[Task, ...] | None = None
+    tasks: tuple[ModelTask, ...] | None = None
     """What the model can be asked for; None where that is not known."""
     switch_to: str = ""
     """The profile to switch to before the wait makes sense."""
@@ -98,7 +98,7 @@ class RouteTable:
         """What clients may ask for now, without `current`."""
         return [name for name in self.ready if name not in CURRENT_NAMES]
 
-    def list_models_for(self, tasks: Collection[Task]) -> list[str]:
+    def list_models_for(self, tasks: Collection[ModelTask]) -> list[str]:
         """The served models that are known to have one of these tasks, by the engine's names."""
         able = (route for route in self.ready.values() if not set(route.tasks or ()).isdisjoint(tasks))
         return list(dict.fromkeys(route.model for route in able))

@@ -14,7 +14,7 @@ from gateway.wording import FilledText, Translatable, fill_in, fill_text
 from modelops.domain.switching.states import SwitchState
 from modelops.models import DEFAULT_SLOT, Gate, ModelProfile, Slot, Switch
 from modelops.serving.external_engine import ExternalView, get_external_engine
-from modelops.serving.model_tasks import Task, find_engine_tasks
+from modelops.serving.model_tasks import ModelTask, find_engine_tasks
 from modelops.switching.selectors import find_last_errors, group_live_switches, list_slots
 from modelops.switching.slots import find_default_slot, make_default_slot
 
@@ -65,7 +65,7 @@ class SlotStatus:
     """The last switch that came to an end of its own, where it failed."""
     problem: str = ""
     """What is wrong with the engine of VLLM_BASE_URL."""
-    tasks: Sequence[Task] | None = None
+    tasks: Sequence[ModelTask] | None = None
     """What the model that serves can be asked for; None where nothing does, or it is not known."""
 
     @property

@@ -161,6 +161,7 @@ def test_few_large_requests_are_held_at_a_time(fort: GatewayProcess) -> None:
         stack.close()
 
         assert (refused.status_code, error_of(refused)["code"]) == (429, "concurrency_limit_exceeded")
+        assert 0 < int(refused.headers["retry-after-ms"]) < 60_000
         assert (other.status_code, small.status_code) == (200, 200)
         assert wait_until(lambda: send_another(demo).is_success)
 

@@ -8,7 +8,7 @@ import pytest
 from django.utils import timezone
 
 from modelops.domain.switching.states import SwitchState
-from modelops.domain.tasks import Task
+from modelops.domain.tasks import ModelTask
 from modelops.models import Engine, Gate, ModelProfile, Slot, Switch
 from modelops.serving.board import BoardSnapshot, Price, SlotView, read_board
 from modelops.serving.start_history import Restart
@@ -210,7 +210,7 @@ def test_engine_is_seen_with_the_adapters_and_tasks_of_its_cards() -> None:
 
     assert seen is not None
     assert (seen.names, seen.adapters) == (("a", "alias", "tuned"), frozenset({"tuned"}))
-    assert seen.tasks == (Task.GENERATE, Task.TRANSCRIBE)
+    assert seen.tasks == (ModelTask.GENERATE, ModelTask.TRANSCRIBE)
 
 
 def test_engine_that_tells_no_tasks_has_those_of_its_profile() -> None:
@@ -221,4 +221,17 @@ def test_engine_that_tells_no_tasks_has_those_of_its_profile() -> None:
     seen = read_slot().engine
 
     assert seen is not None
-    assert seen.tasks == (Task.EMBED, Task.RERANK, Task.POOL)
+    assert seen.tasks == (ModelTask.EMBED, ModelTask.RERANK, ModelTask.POOL)
+
+
+def test_adapters_of_profiles_are_known_before_they_are_served() -> None:
+    row = make_slot()
+    make_profile("base", enable_lora=True, lora_adapters={"tuned": "maker/tuned"})
+    make_switch(row, None, "base")
+
+    seen = read()
+
+    assert seen.profiles["tuned"] == "base"
+    assert seen.default is not None
+    assert seen.default.switch is not None
+    assert "tuned" in seen.default.switch.to_names

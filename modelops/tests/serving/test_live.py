@@ -10,7 +10,7 @@ import pytest
 from gateway.batching import BatchWorker
 from gateway.errors import DependencyUnavailable, ModelLoading
 from modelops.domain.switching.states import SwitchState
-from modelops.domain.tasks import TASK_PATHS, Task
+from modelops.domain.tasks import TASK_PATHS, ModelTask
 from modelops.models import Gate
 from modelops.serving import live
 from modelops.serving.board import BoardSnapshot
@@ -332,7 +332,7 @@ async def test_tasks_are_asked_once_for_what_the_engine_serves() -> None:
         counts.append(asked.paths)
 
     assert [count // len(TASK_PATHS) for count in counts] == [1, 1, 2, 2, 3]
-    assert directory.snapshot.models[0].tasks == (Task.EMBED,)
+    assert directory.snapshot.models[0].tasks == (ModelTask.EMBED,)
 
 
 async def test_engine_that_does_not_tell_its_tasks_serves_all_the_same() -> None:

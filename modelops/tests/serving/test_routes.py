@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from gateway.errors import GatewayError, ModelLoading, ModelNotFound, ModelSwitching, NoModel
 from modelops.domain.switching.states import SwitchState
-from modelops.domain.tasks import Task
+from modelops.domain.tasks import ModelTask
 from modelops.models import Gate
 from modelops.serving.board import BoardSnapshot, Price
 from modelops.serving.engine_client import ServedModel
@@ -268,11 +268,11 @@ def test_an_answer_that_is_cut_learns_what_the_operator_switched_to() -> None:
 
 
 def test_adapter_goes_to_the_engine_of_its_model_by_its_own_name() -> None:
-    adapted = engine("base", "alias", "lora", adapters=frozenset({"lora"}), tasks=(Task.GENERATE,))
+    adapted = engine("base", "alias", "lora", adapters=frozenset({"lora"}), tasks=(ModelTask.GENERATE,))
     table = RouteTable(board(slot(adapted)))
 
     route = table.resolve("lora")
 
-    assert (route.model, route.base_url, route.tasks) == ("lora", "http://base:8000", (Task.GENERATE,))
+    assert (route.model, route.base_url, route.tasks) == ("lora", "http://base:8000", (ModelTask.GENERATE,))
     assert table.resolve("alias").model == table.resolve("current").model == "base"
-    assert table.list_models_for([Task.GENERATE]) == ["base", "lora"]
+    assert table.list_models_for([ModelTask.GENERATE]) == ["base", "lora"]
