@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -12,7 +11,7 @@ import pytest
 
 from chat.tests.stepping_engine import SteppingEngine, start_stepping_engine
 from chat.tests.streams import error_of
-from chat.tests.typed_events import response_events
+from chat.tests.typed_events import EventReader, response_events
 from gateway.tests.databases import Stores
 from gateway.tests.live import GatewayProcess, start_gateway, wait_until
 
@@ -42,27 +41,6 @@ def client(process: GatewayProcess) -> Iterator[httpx.Client]:
         yield session
 
 
-class Reader:
-    """Reads a stream that is running, event by event."""
-
-    def __init__(self, response: httpx.Response) -> None:
-        self._lines = response.iter_lines()
-
-    def next_event(self) -> dict[str, Any] | None:
-        """None at the end."""
-        for line in self._lines:
-            if line.startswith("data: "):
-                event: dict[str, Any] = json.loads(line.removeprefix("data: "))
-                return event
-        return None
-
-    def read_until(self, kind: str) -> dict[str, Any]:
-        while (event := self.next_event()) is not None:
-            if event["type"] == kind:
-                return event
-        raise AssertionError(f"the stream ended before {kind}")
-
-
 def ask(client: httpx.Client) -> Any:
     return client.stream("POST", RESPONSES, json={"model": "scripted", "input": "Hello", "stream": True})
 
@@ -77,7 +55,7 @@ def test_response_is_cancelled_from_elsewhere_and_does_not_look_complete(
 ) -> None:
     say(engine, *BEGUN)
     with ask(client) as stream:
-        reader = Reader(stream)
+        reader = EventReader(stream)
         path = f"{RESPONSES}/{reader.read_until('response.created')['response']['id']}"
         reader.read_until("response.output_text.delta")
         running = client.get(path).json()
@@ -101,7 +79,7 @@ def test_response_that_its_client_left_is_stored_as_cancelled(
 ) -> None:
     say(engine, *BEGUN)
     with process.client() as leaving, ask(leaving) as stream:
-        reader = Reader(stream)
+        reader = EventReader(stream)
         path = f"{RESPONSES}/{reader.read_until('response.created')['response']['id']}"
         reader.read_until("response.output_text.delta")
 
@@ -120,7 +98,7 @@ def test_response_that_is_deleted_while_it_is_generated_ends(
 ) -> None:
     say(engine, *BEGUN)
     with ask(client) as stream:
-        reader = Reader(stream)
+        reader = EventReader(stream)
         path = f"{RESPONSES}/{reader.read_until('response.created')['response']['id']}"
 
         client.delete(path)
@@ -133,7 +111,7 @@ def test_response_that_is_deleted_while_it_is_generated_ends(
 def test_response_goes_on_with_one_that_is_over_only(client: httpx.Client, engine: SteppingEngine) -> None:
     say(engine, *BEGUN)
     with ask(client) as stream, ThreadPoolExecutor(1) as pool:
-        reader = Reader(stream)
+        reader = EventReader(stream)
         previous = reader.read_until("response.created")["response"]["id"]
         body = {"model": "scripted", "input": "And?", "previous_response_id": previous}
 

@@ -90,3 +90,24 @@ def response_events(*texts: str, status: str = "completed") -> list[bytes]:
         event("output_item.done", output_index=0, item=whole["output"][0]),
         event("completed", response=whole),
     ]
+
+
+class EventReader:
+    """Reads a stream that is running, event by event."""
+
+    def __init__(self, response: httpx.Response) -> None:
+        self._lines = response.iter_lines()
+
+    def next_event(self) -> dict[str, Any] | None:
+        """None at the end."""
+        for line in self._lines:
+            if line.startswith("data: "):
+                event: dict[str, Any] = json.loads(line.removeprefix("data: "))
+                return event
+        return None
+
+    def read_until(self, kind: str) -> dict[str, Any]:
+        while (event := self.next_event()) is not None:
+            if event["type"] == kind:
+                return event
+        raise AssertionError(f"the stream ended before {kind}")

@@ -13,6 +13,7 @@ import redis
 from chat.tests.returning_client import Seen, asking, come_back, following, stream_path
 from chat.tests.scripted_engine import delta_event
 from chat.tests.stepping_engine import SteppingEngine, start_stepping_engine
+from chat.tests.typed_events import EventReader, response_events
 from gateway.tests.databases import Stores
 from gateway.tests.live import GatewayProcess, start_gateway, wait_until
 
@@ -97,6 +98,30 @@ def test_tool_calls_are_followed(stores: Stores, tmp_path: Path, engine: Steppin
                 engine.end(*END)
 
                 assert back.read_to_the_end().calls == {0: ["a", "f", "[1]"]}
+
+
+def test_stored_response_is_cancelled_and_read_at_the_other_process(
+    stores: Stores, tmp_path: Path, engine: SteppingEngine
+) -> None:
+    asked = {"model": "scripted", "input": "Hello", "stream": True}
+    with (
+        two_processes(stores, tmp_path, engine, **NEVER_SAVED) as (one, other),
+        one.client() as here,
+        other.client() as there,
+    ):
+        for event in response_events("Hel", "lo")[:5]:
+            engine.pieces.put(event)
+        with here.stream("POST", "/v1/responses", json=asked) as stream:
+            reader = EventReader(stream)
+            path = f"/v1/responses/{reader.read_until('response.created')['response']['id']}"
+            reader.read_until("response.output_text.delta")
+
+            cancelled = there.post(f"{path}/cancel").json()
+
+            last = reader.read_until("response.incomplete")["response"]
+        engine.end()
+        assert (cancelled["status"], last["status"]) == ("cancelled", "cancelled")
+        assert there.get(path).json() == last
 
 
 def test_answer_that_outgrows_its_copy_comes_as_it_is_saved(
