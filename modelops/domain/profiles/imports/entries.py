@@ -45,12 +45,12 @@ _TOP_KEYS = (
 )
 
 
-def find_source_kind(text: str) -> SourceKind:
-    """By the keys at the left margin, as YAML has them; a text without them is a command line."""
+def find_source_kind(text: str) -> SourceKind | None:
+    """By the keys at the left margin, as YAML has them; None for a text without them."""
     for kind, keys in _TOP_KEYS:
         if re.search(rf"^(?:{keys})[ \t]*:(?:\s|$)", text, re.MULTILINE):
             return kind
-    return SourceKind.COMMAND
+    return None
 
 
 def read_document(kind: SourceKind, document: Mapping[str, Any], *, repository: str = "") -> dict[str, Found]:
