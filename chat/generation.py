@@ -10,13 +10,14 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from chat.content_headers import ContentHeaders
 from chat.endpoints import CHAT_PATH
 from chat.engine_admission import AdmittedRequest, EngineAdmission, RouteRequest, Ticket
 from chat.positions import EventIds
 from chat.sse import DONE, join_events
 from chat.stream_reading import StreamEnded, StreamRead
 from chat.transcript import Choice, Chunk, Transcript
-from chat.upstream import ContentHeaders, EngineAnswer, EngineCall, EngineGateway
+from chat.upstream import EngineAnswer, EngineCall, EngineGateway
 from chat.whole_answers import Completion
 from chat.wires import CHAT_WIRE, Wire
 from conversations.known_messages import KnownMessage

@@ -19,7 +19,7 @@ def require_task(route: Route, endpoint: Endpoint, table: RouteTable) -> None:
         path=endpoint.path,
         tasks=", ".join(tasks),
     )
-    raise TaskNotSupported(_with_others(problem, endpoint, table), param="model")
+    raise TaskNotSupported(_with_others(problem, route, endpoint, table), param="model")
 
 
 def missing_path_error(route: Route, endpoint: Endpoint, table: RouteTable) -> TaskNotSupported:
@@ -27,11 +27,11 @@ def missing_path_error(route: Route, endpoint: Endpoint, table: RouteTable) -> T
     problem = fill_in(
         "The engine of the model `{model}` does not have {path}.", model=route.model, path=endpoint.path
     )
-    return TaskNotSupported(_with_others(problem, endpoint, table), param="model")
+    return TaskNotSupported(_with_others(problem, route, endpoint, table), param="model")
 
 
-def _with_others(problem: str, endpoint: Endpoint, table: RouteTable) -> str:
-    able = table.list_models_for(endpoint.tasks)
+def _with_others(problem: str, route: Route, endpoint: Endpoint, table: RouteTable) -> str:
+    able = [model for model in table.list_models_for(endpoint.tasks) if model != route.model]
     if able:
         others = fill_in("Served models that answer it: {models}.", models=", ".join(able))
     else:

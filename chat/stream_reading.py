@@ -44,20 +44,21 @@ class Endings:
     instead. The gateway always asks, and takes that event out again for clients that did not.
     """
 
-    __slots__ = ("_ended", "_held")
+    __slots__ = ("_held", "ended")
 
     def __init__(self) -> None:
+        self.ended: set[int] = set()
+        """The choices whose last event has come."""
         self._held: list[bytes] = []
-        self._ended: set[int] = set()
 
     def holds(self, event: bytes, choice: Choice) -> bool:
         """Whether the event is held: the last one of its choice, or one that follows it."""
         index = choice.index
-        if choice.finish_reason is None and index not in self._ended:
+        if choice.finish_reason is None and index not in self.ended:
             return False
         if b'"system_fingerprint"' in event:
             return False
-        self._ended.add(index)
+        self.ended.add(index)
         self._held.append(event)
         return True
 
@@ -113,7 +114,7 @@ class StreamReader:
 
     def _fold(self, events: list[bytes]) -> StreamRead:
         kept: list[bytes] = []
-        transcript, ids = self._transcript, self._ids
+        transcript, ids, endings = self._transcript, self._ids, self._endings
         mark = ids.mark if ids is not None else None
         try:
             for event in events:
@@ -144,11 +145,13 @@ class StreamReader:
                 if self._keep_usage:
                     kept.append(event)
                 elif not choices:
-                    kept += self._endings.release(payload)
-                elif not self._endings.holds(event, choices[0]):
+                    kept += endings.release(payload)
+                elif choices[0].finish_reason is None and not endings.ended:
+                    kept.append(event)  # as nearly all events, again without a call
+                elif not endings.holds(event, choices[0]):
                     kept.append(event)
         except GatewayError as exc:
-            return StreamRead(kept + self._endings.release(), exc)
+            return StreamRead(kept + endings.release(), exc)
         return StreamRead(kept)
 
     def _end(self, kept: list[bytes]) -> StreamRead:

@@ -266,6 +266,19 @@ class ConcurrencyLimitExceeded(RateLimitExceeded):
     retry_after_s = 2
     default_message = "Too many answers at a time."
 
+    def __init__(
+        self,
+        message: str | None = None,
+        *,
+        retry_after_s: float | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        """`retry_after_s` where it is known when there is room; each refused request gets another time."""
+        if retry_after_s is not None:
+            # OpenAI's SDKs prefer it: whole seconds would have whoever was refused come back in groups.
+            headers = {"retry-after-ms": str(math.ceil(retry_after_s * 1000)), **(headers or {})}
+        super().__init__(message, retry_after_s=retry_after_s, headers=headers)
+
 
 class InsufficientQuota(RateLimitExceeded):
     type = "insufficient_quota"

@@ -240,13 +240,9 @@ def refusal_of(
     rule, headers = count.rule, rate_headers(decision.counts)
     match rule.kind:
         case LimitKind.STREAMS:
-            wait_s = find_wait(rule) if find_wait is not None else None
-            if wait_s is not None:
-                # OpenAI's SDKs prefer it: whole seconds would have whoever was refused come back in groups.
-                headers["retry-after-ms"] = str(math.ceil(wait_s * 1000))
             return ConcurrencyLimitExceeded(
                 fill_in("No more than {limit} {what} at a time.", limit=rule.value, what=rule.what),
-                retry_after_s=wait_s,
+                retry_after_s=find_wait(rule) if find_wait is not None else None,
                 headers=headers,
             )
         case LimitKind.TOKENS:

@@ -94,6 +94,14 @@ def test_path_that_the_engine_lacks_is_said_to_be_missing() -> None:
     )
 
 
+def test_model_whose_engine_lacks_the_path_is_not_named_as_one_that_has_it() -> None:
+    error = missing_path_error(TABLE.resolve("bge"), row("/v2/embed"), TABLE)
+
+    assert error.message == (
+        "The engine of the model `bge` does not have /v2/embed. No served model is known to answer it."
+    )
+
+
 NOT_FOUND = {"error": {"message": "Not Found", "type": "Not Found", "param": None, "code": 404}}
 NO_SUCH_API = {"error": {"message": "The model does not support Score API", "code": 501}}
 NO_MODEL = {"error": {"message": "The model `x` does not exist.", "code": 404}}

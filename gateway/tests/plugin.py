@@ -9,7 +9,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import hypothesis
 import pytest
@@ -66,7 +66,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     # Here, as of two plugins with the same fixture the later one's is taken: pytest-django has them too.
     config.pluginmanager.import_plugin("gateway.tests.prefilled_database")
-    hypothesis.settings.register_profile("gateway", max_examples=examples(100))
+    # What takes long on a busy machine is no mistake of the code's.
+    unhurried: dict[str, Any] = {
+        "deadline": None,
+        "suppress_health_check": [hypothesis.HealthCheck.too_slow],
+    }
+    hypothesis.settings.register_profile("gateway", max_examples=examples(100), **unhurried)
     hypothesis.settings.load_profile("gateway")
     spare_work()
     if config.option.quick:

@@ -28,8 +28,29 @@ class RepositoryForm(forms.Form):
     )
 
 
-class PastedCommandForm(forms.Form):
+class EntryForm(forms.Form):
+    """What else has to be said of a text that may hold several entries."""
+
+    service = forms.CharField(
+        label=gettext_lazy("Entry"),
+        required=False,
+        max_length=200,
+        help_text=gettext_lazy("Only needed where several start an engine."),
+        widget=forms.TextInput(attrs={"spellcheck": "false"}),
+    )
+    repository = forms.CharField(
+        label=gettext_lazy("Repository"),
+        required=False,
+        max_length=200,
+        help_text=gettext_lazy("Only needed where the text names a folder of weights."),
+        widget=forms.TextInput(attrs={"spellcheck": "false"}),
+    )
+
+
+class PastedCommandForm(EntryForm):
     """By a line that starts vLLM somewhere else."""
+
+    field_order = ("command",)
 
     command = forms.CharField(
         label=gettext_lazy("Command"),
@@ -42,11 +63,13 @@ class PastedCommandForm(forms.Form):
     )
 
 
-class ComposeFileForm(forms.Form):
-    """By a compose file, pasted or chosen."""
+class ForeignFileForm(EntryForm):
+    """By a compose file or the configuration of a router, pasted or chosen."""
+
+    field_order = ("compose", "file")
 
     compose = forms.CharField(
-        label=gettext_lazy("Compose file"),
+        label=gettext_lazy("Text of the file"),
         required=False,
         strip=False,
         widget=forms.Textarea(attrs={"rows": 6, "spellcheck": "false"}),
@@ -56,24 +79,17 @@ class ComposeFileForm(forms.Form):
         required=False,
         widget=forms.ClearableFileInput(attrs={"accept": ".yml,.yaml"}),
     )
-    service = forms.CharField(
-        label=gettext_lazy("Service"),
-        required=False,
-        max_length=200,
-        help_text=gettext_lazy("Only needed where several start an engine."),
-        widget=forms.TextInput(attrs={"spellcheck": "false"}),
-    )
 
     def clean(self) -> dict[str, Any]:
         """The text in `compose`, wherever it came from."""
         values: dict[str, Any] = super().clean() or self.cleaned_data
         if chosen := values.get("file"):
             if chosen.size > MOST_BYTES:
-                raise forms.ValidationError(gettext("The file is too large to be a compose file."))
+                raise forms.ValidationError(gettext("The file is too large."))
             try:
                 values["compose"] = chosen.read().decode("utf-8-sig")
             except UnicodeDecodeError as exc:
                 raise forms.ValidationError(gettext("The file is not UTF-8.")) from exc
         if not str(values.get("compose") or "").strip():
-            raise forms.ValidationError(gettext("Paste the compose file, or choose it."))
+            raise forms.ValidationError(gettext("Paste the file, or choose it."))
         return values

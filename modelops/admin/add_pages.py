@@ -1,4 +1,4 @@
-"""The page that adds a profile: by a repository's name, a pasted command, or a compose file."""
+"""The page that adds a profile: by a repository's name, a pasted command, or somebody else's file."""
 
 from __future__ import annotations
 
@@ -21,9 +21,10 @@ from gateway.audit import record_change
 from gateway.env import ConfigurationError
 from gateway.errors import GatewayError, InvalidRequest
 from gateway.wording import say
-from modelops.admin.add_forms import ComposeFileForm, PastedCommandForm, RepositoryForm
+from modelops.admin.add_forms import ForeignFileForm, PastedCommandForm, RepositoryForm
 from modelops.admin.proposal_view import list_facts, view_proposal
-from modelops.domain.profiles.imports.engine_call import LeftOut
+from modelops.domain.profiles.imports.engine_call import LeftOut, Taken
+from modelops.domain.profiles.imports.entries import SourceKind
 from modelops.domain.profiles.imports.imported_profile import ImportedProfile
 from modelops.fit.gpu_choice import GpuChoice
 from modelops.fit.profile_fits import find_gpu_choice
@@ -36,7 +37,7 @@ from modelops.profiles.adding import (
     restore_proposal,
     save_proposal,
 )
-from modelops.profiles.importing import SeveralServices, import_command, import_compose
+from modelops.profiles.importing import SeveralEntries, import_source
 from modelops.profiles.link_advice import add_missing, describe_missing, find_missing_link_settings
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ if TYPE_CHECKING:
 FORMS: dict[str, type[Form]] = {
     "repository": RepositoryForm,
     "command": PastedCommandForm,
-    "compose": ComposeFileForm,
+    "compose": ForeignFileForm,
 }
 
 
@@ -59,6 +60,7 @@ class FoundModel:
     proposed: ProposedProfile | None = None
     facts: RepositoryFacts | None = None
     left_out: tuple[LeftOut, ...] = ()
+    taken: tuple[Taken, ...] = ()
     problem: str = ""
     warning: str = ""
     services: tuple[str, ...] = ()
@@ -113,7 +115,7 @@ def find_model(by: str, values: dict[str, Any], choice: GpuChoice) -> FoundModel
             facts = fetch(values["repository"].strip(), values["revision"].strip() or None)
             return FoundModel(_name_freely(propose(facts, choice)), facts)
         imported = _import(by, values)
-    except SeveralServices as exc:
+    except SeveralEntries as exc:
         return FoundModel(problem=say(exc.wording, gettext), services=exc.names)
     except GatewayError as exc:
         return FoundModel(problem=say(exc.wording, gettext))
@@ -121,9 +123,13 @@ def find_model(by: str, values: dict[str, Any], choice: GpuChoice) -> FoundModel
 
 
 def _import(by: str, values: dict[str, Any]) -> ImportedProfile:
-    if by == "command":
-        return import_command(values["command"])
-    return import_compose(values["compose"], values["service"].strip())
+    fallback = SourceKind.COMMAND if by == "command" else SourceKind.COMPOSE
+    return import_source(
+        values[by],
+        entry=values["service"].strip(),
+        repository=values["repository"].strip(),
+        fallback=fallback,
+    )
 
 
 def _complete(imported: ImportedProfile, choice: GpuChoice) -> FoundModel:
@@ -136,8 +142,8 @@ def _complete(imported: ImportedProfile, choice: GpuChoice) -> FoundModel:
     try:
         proposed = _name_freely(propose_imported(imported, facts, choice))
     except GatewayError as exc:
-        return FoundModel(left_out=imported.left_out, problem=say(exc.wording, gettext))
-    return FoundModel(proposed, facts, imported.left_out, warning=warning)
+        return FoundModel(left_out=imported.left_out, taken=imported.taken, problem=say(exc.wording, gettext))
+    return FoundModel(proposed, facts, imported.left_out, imported.taken, warning=warning)
 
 
 def fetch(repository: str, revision: str | None) -> RepositoryFacts:

@@ -41,6 +41,18 @@ SECTION_NOTES = {
     "default."
 }
 
+JSON_EXAMPLES = {
+    "environment": '{"NCCL_P2P_DISABLE": "1"}',
+    "limit_mm_per_prompt": '{"image": 4, "video": 0}',
+    "hf_overrides": '{"rope_scaling": {"rope_type": "yarn", "factor": 4.0, '
+    '"original_max_position_embeddings": 32768}}',
+    "speculative_config": '{"method": "ngram", "num_speculative_tokens": 4, "prompt_lookup_max": 4}',
+    "lora_adapters": '{"sql": "maker/llama-3.1-8b-sql-lora"}',
+    "default_chat_template_kwargs": '{"enable_thinking": false}',
+    "override_generation_config": '{"temperature": 0.6, "top_p": 0.95}',
+    "structured_outputs_config": '{"backend": "xgrammar"}',
+    "allowed_media_domains": '["images.example.org"]',
+}
 
 SETTING_HELP = {
     "extra_flags": format_lazy(
@@ -49,9 +61,10 @@ SETTING_HELP = {
         ),
         example='{"disable-custom-all-reduce": true}',
     ),
-    "environment": format_lazy(
-        gettext_lazy("JSON, for example {example}."), example='{"NCCL_P2P_DISABLE": "1"}'
-    ),
+    **{
+        name: format_lazy(gettext_lazy("JSON, for example {example}."), example=example)
+        for name, example in JSON_EXAMPLES.items()
+    },
 }
 """For settings whose form nobody guesses."""
 

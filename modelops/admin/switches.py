@@ -135,7 +135,7 @@ class EngineAdmin(UncountedAdmin, ReadOnlyAdmin):
     list_select_related = ["slot"]
     list_per_page = 50
     readonly_fields = [
-        *("sizes", "known_names", "cards", "command", "variables", "phases", "why", "log_lines"),
+        *("sizes", "known_names", "gpu_list", "command", "variables", "phases", "why", "log_lines"),
     ]
     fieldsets = [
         (
@@ -145,7 +145,7 @@ class EngineAdmin(UncountedAdmin, ReadOnlyAdmin):
         ("Memory of each GPU", {"fields": ["sizes"]}),
         (
             "Run",
-            {"fields": ["runtime", "image", "image_digest", "cards", "gpu_name", "command", "variables"]},
+            {"fields": ["runtime", "image", "image_digest", "gpu_list", "gpu_name", "command", "variables"]},
         ),
         (
             "Life",
@@ -188,7 +188,7 @@ class EngineAdmin(UncountedAdmin, ReadOnlyAdmin):
         return ", ".join(row.names) or NOT_KNOWN
 
     @admin.display(description="GPUs")
-    def cards(self, row: Engine) -> str:
+    def gpu_list(self, row: Engine) -> str:
         return ", ".join(map(str, row.gpus)) or NOT_KNOWN
 
     @admin.display(description="command")

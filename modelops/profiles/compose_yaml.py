@@ -21,46 +21,45 @@ _MERGE = "tag:yaml.org,2002:merge"
 _PLAIN_TAGS = {f"tag:yaml.org,2002:{name}" for name in ("str", "int", "float", "bool", "null")}
 
 
-def read_compose(text: str) -> dict[str, Any]:
-    """The document as plain values. Raises FieldError, with the line, for what cannot be read."""
+def read_compose(text: str, *, field: str = "compose") -> dict[str, Any]:
+    """The document as plain values. Raises FieldError of `field`, with the line, for what cannot be read."""
     if len(text.encode("utf-8", "replace")) > MOST_BYTES:
-        raise FieldError("compose", fill_in("is larger than {size} KiB", size=MOST_BYTES // 1024))
+        raise FieldError(field, fill_in("is larger than {size} KiB", size=MOST_BYTES // 1024))
     try:
-        _refuse_deep(text)
+        _refuse_deep(text, field)
         root = yaml.compose(text, Loader=yaml.SafeLoader)
     except yaml.MarkedYAMLError as exc:
         line = exc.problem_mark.line + 1 if exc.problem_mark else 1
         raise FieldError(
-            "compose", fill_in("line {line}: is not YAML: {problem}", line=line, problem=exc.problem)
+            field, fill_in("line {line}: is not YAML: {problem}", line=line, problem=exc.problem)
         ) from exc
     except yaml.YAMLError as exc:
-        raise FieldError("compose", fill_in("is not YAML: {problem}", problem=exc)) from exc
+        raise FieldError(field, fill_in("is not YAML: {problem}", problem=exc)) from exc
     if not isinstance(root, yaml.MappingNode):
-        raise FieldError("compose", fill_in("is no compose file: its top is no mapping"))
-    values: dict[str, Any] = _NodeReader().read(root, 0)
+        raise FieldError(field, fill_in("holds no mapping at its top"))
+    values: dict[str, Any] = _NodeReader(field).read(root, 0)
     return values
 
 
-def _refuse_deep(text: str) -> None:
+def _refuse_deep(text: str, field: str) -> None:
     """Looks at the parser's events: composing is recursive."""
     depth = 0
     for event in yaml.parse(text, Loader=yaml.SafeLoader):
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
         if depth > DEEPEST:
             line = event.start_mark.line + 1 if event.start_mark else 1
-            raise FieldError(
-                "compose", fill_in("line {line}: nests deeper than {most}", line=line, most=DEEPEST)
-            )
+            raise FieldError(field, fill_in("line {line}: nests deeper than {most}", line=line, most=DEEPEST))
 
 
 @dataclass
 class _NodeReader:
+    field: str
     visits: int = 0
 
     def read(self, node: yaml.Node, depth: int) -> Any:
         self.visits += 1
         if self.visits > MOST_NODES or depth > DEEPEST:
-            raise FieldError("compose", fill_in("its anchors repeat more than can be read"))
+            raise FieldError(self.field, fill_in("its anchors repeat more than can be read"))
         if isinstance(node, yaml.MappingNode):
             return self._read_mapping(node, depth)
         if isinstance(node, yaml.SequenceNode):
@@ -71,7 +70,7 @@ class _NodeReader:
             return yaml.constructor.SafeConstructor().construct_object(node)
         except (yaml.YAMLError, ValueError) as exc:
             raise FieldError(
-                "compose", fill_in("line {line}: {problem}", line=node.start_mark.line + 1, problem=exc)
+                self.field, fill_in("line {line}: {problem}", line=node.start_mark.line + 1, problem=exc)
             ) from exc
 
     def _read_mapping(self, node: yaml.MappingNode, depth: int) -> dict[str, Any]:

@@ -231,14 +231,20 @@ def _switch_rows() -> QuerySet[Switch, dict[str, Any]]:
 
 
 def _profile_rows() -> QuerySet[ModelProfile, tuple[Any, ...]]:
-    return ModelProfile.objects.enabled().order_by("slug").values_list("slug", "served_model_name", "aliases")
+    return (
+        ModelProfile.objects.enabled()
+        .order_by("slug")
+        .values_list("slug", "served_model_name", "aliases", "lora_adapters")
+    )
 
 
 def _read_profiles() -> Mapping[str, str]:
     """Slug by name. A slug names its own profile even where another one has it as an alias."""
     rows = list(_profile_rows())
-    names = {name: slug for slug, served, aliases in rows for name in (served, *aliases) if name}
-    return names | {slug: slug for slug, _served, _aliases in rows}
+    names: dict[str, str] = {}
+    for slug, served, aliases, adapters in rows:
+        names |= {name: slug for name in (*adapters, *aliases, served) if name}
+    return names | {row[0]: row[0] for row in rows}
 
 
 def _names_by_profile(profiles: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
@@ -307,7 +313,7 @@ def _view_engine(row: Engine) -> ServingEngine:
         profile=row.profile,
         model_name=row.model_name,
         names=tuple(dict.fromkeys((row.model_name, *row.names, *adapters))),
-        adapters=frozenset(adapters) - {row.model_name, *row.names},
+        adapters=frozenset(adapters) - {row.model_name},
         tasks=find_engine_tasks(row),
         base_url=row.base_url,
         api_key=find_engine_key(row, get_config()),

@@ -65,7 +65,7 @@ def plan_chat(
     settings = engine.settings
     messages = read_messages(body)
     images = read_images(messages, settings)
-    tools = plan_tool_calls(body, messages, has_auto=settings.auto_tool_choice)
+    tools = plan_tool_calls(body, messages, has_parser=settings.auto_tool_choice)
     check_model(body, settings)
     sampling = parse_sampling(
         body, max_model_len=settings.max_model_len, default_max_tokens=None, limit_names=limit_names

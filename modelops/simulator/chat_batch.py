@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from aiohttp import web
 
@@ -46,10 +47,17 @@ async def create_chat_batch(request: web.Request) -> web.StreamResponse:
 
 
 def _read_conversations(body: Body) -> list[list[Body]]:
-    value = body.get("messages")
-    if not isinstance(value, list) or not value or not all(isinstance(each, list) and each for each in value):
+    conversations = _read_list(body.get("messages"), "body.messages")
+    return [_read_list(each, f"body.messages.{i}") for i, each in enumerate(conversations)]
+
+
+def _read_list(value: Any, path: str) -> list[Any]:
+    if not isinstance(value, list):
         message = "Input should be a valid list"
-        raise malformed("list_type", path="body.messages.0", message=message, found=describe(value))
+        raise malformed("list_type", path=path, message=message, found=describe(value))
+    if not value:
+        message = "List should have at least 1 item after validation, not 0"
+        raise malformed("too_short", path=path, message=message, found=describe(value))
     return value
 
 

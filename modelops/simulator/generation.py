@@ -55,7 +55,9 @@ class GeneratedChoice:
     stop_reason: str | None = None
     tool_calls: tuple[ToolCall, ...] = ()
     has_free_calls: bool = False
-    """Whether the model called the tools of its own accord, so that a parser read the calls."""
+    """Whether the model called the tools of its own accord."""
+    has_tool_parser: bool = False
+    """Whether a parser reads the calls, which decides how vLLM writes them in a stream."""
 
     def text(self, delta: DeltaField) -> str:
         """All text of one kind."""
@@ -124,6 +126,7 @@ def generate_tool_calls(plan: ToolPlan, *, index: int, budget: int, reasoning: s
         finish_reason=reason,
         tool_calls=tuple(call for call in calls if call.index in begun),
         has_free_calls=plan.is_auto,
+        has_tool_parser=plan.has_parser,
     )
 
 

@@ -26,8 +26,10 @@ def to_chat_body(body: Body, *, counts_only: bool = False) -> dict[str, Any]:
 
     With `counts_only` nothing is to be generated, so that no bound on the answer is asked for.
     """
-    if not read_text(body, "model"):
+    if (model := read_text(body, "model")) is None:
         raise _missing(body, "model")
+    if not model:
+        raise _wrong_value("model", "Model is required", found="")
     chat: dict[str, Any] = {name: body[name] for name in _SAME_IN_CHAT if body.get(name) is not None}
     chat["messages"] = [*_convert_system(body), *_convert_messages(read_objects(body, "messages"))]
     if not counts_only:
@@ -47,17 +49,16 @@ def _missing(body: Body, name: str, path: str = "body") -> Exception:
     return malformed("missing", path=f"{path}.{name}", message="Field required", found=describe(body))
 
 
+def _wrong_value(name: str, reason: str, *, found: str) -> Exception:
+    return malformed("value_error", path=f"body.{name}", message=f"Value error, {reason}", found=found)
+
+
 def _read_max_tokens(body: Body) -> int:
     most = read_int(body, "max_tokens")
     if most is None:
         raise _missing(body, "max_tokens")
     if most <= 0:
-        raise malformed(
-            "value_error",
-            path="body.max_tokens",
-            message="Value error, max_tokens must be positive",
-            found=str(most),
-        )
+        raise _wrong_value("max_tokens", "max_tokens must be positive", found=str(most))
     return most
 
 

@@ -26,13 +26,13 @@ def compose_structured(body: Body) -> str | None:
             return compose_json(None)
         case "structural_tag":
             raise _not_simulated("structural_tag")
+    if body.get("structured_outputs") is None:
+        return None
     return _compose_constrained(read_object(body, "structured_outputs"))
 
 
 def _compose_constrained(constraint: Body) -> str | None:
     asked = [kind for kind in _KINDS if constraint.get(kind) is not None]
-    if not constraint:
-        return None
     if len(asked) > 1:
         raise ApiError(
             "You can only use one kind of constraints for structured outputs ('json', 'regex' or 'choice')."

@@ -45,18 +45,20 @@ class PlannedCall:
 
 @dataclass(frozen=True, slots=True)
 class ToolPlan:
-    """What becomes of a request's tools. `is_named` where ``tool_choice`` names the function."""
+    """What becomes of a request's tools. `is_named` where ``tool_choice`` names the function, `has_parser`
+    where the engine has a parser for calls."""
 
     calls: tuple[PlannedCall, ...] = ()
     is_auto: bool = False
     is_named: bool = False
+    has_parser: bool = False
 
 
-def plan_tool_calls(body: Body, messages: Sequence[Body], *, has_auto: bool) -> ToolPlan:
+def plan_tool_calls(body: Body, messages: Sequence[Body], *, has_parser: bool) -> ToolPlan:
     """The calls that answer a chat request, none where it is answered in text.
 
-    `has_auto` says whether the engine reads calls that the model makes of its own accord. Raises ApiError
-    400 as vLLM does for a choice that it refuses.
+    `has_parser` says whether the engine can read calls that the model makes of its own accord. Raises
+    ApiError 400 as vLLM does for a choice that it refuses.
     """
     tools = read_objects(body, "tools") if body.get("tools") is not None else None
     choice = body.get("tool_choice", "auto" if tools else "none")
@@ -78,15 +80,17 @@ def plan_tool_calls(body: Body, messages: Sequence[Body], *, has_auto: bool) -> 
         )
     functions = [read_object(tool, "function") for tool in tools]
     if isinstance(choice, dict):
-        return ToolPlan((_plan_call(_find_named(functions, choice)),), is_named=True)
-    if choice == "auto" and not has_auto:
+        call = _plan_call(_find_named(functions, choice))
+        return ToolPlan((call,), is_named=True, has_parser=has_parser)
+    if choice == "auto" and not has_parser:
         raise ApiError(
             '"auto" tool choice requires --enable-auto-tool-choice and --tool-call-parser to be set'
         )
     chosen = _choose(functions, messages, is_required=choice == "required")
     if body.get("parallel_tool_calls") is False:
         chosen = chosen[:1]
-    return ToolPlan(tuple(_plan_call(each) for each in chosen), is_auto=choice == "auto")
+    calls = tuple(_plan_call(each) for each in chosen)
+    return ToolPlan(calls, is_auto=choice == "auto", has_parser=has_parser)
 
 
 def _find_named(functions: Sequence[Body], choice: Body) -> Body:

@@ -169,19 +169,22 @@ class ChatWire(_EventWire):
 
 
 def _chat_delta(token: Token) -> bytes:
-    step = token.step
-    if step.delta is DeltaField.CONTENT:
-        return b'{"content":' + _json(step.text) + b"}"
+    step, choice = token.step, token.choice
     if step.delta is DeltaField.REASONING:
         return b'{"reasoning":' + _json(step.text) + b"}"
-    return _json({"tool_calls": [_tool_delta(token.choice, step)]})
+    if step.delta is DeltaField.CONTENT:
+        is_end_of_calls = choice.has_tool_parser and choice.tool_calls and not step.text
+        return b"{}" if is_end_of_calls else b'{"content":' + _json(step.text) + b"}"
+    # A parser of calls writes out that there is no content beside them.
+    content = {"content": None} if choice.has_tool_parser else {}
+    return _json({**content, "tool_calls": [_tool_delta(choice, step)]})
 
 
 def _tool_delta(choice: GeneratedChoice, step: GeneratedToken) -> dict[str, Any]:
-    """Id and name come first; a parser of free calls sends them without the arguments' beginning."""
+    """Id and name come first; a parser sends them without the arguments' beginning."""
     call = next((each for each in choice.tool_calls if each.index == step.call), None)
     if step.delta is DeltaField.TOOL_NAME and call is not None:
-        function = {"name": step.text} if choice.has_free_calls else {"name": step.text, "arguments": ""}
+        function = {"name": step.text} if choice.has_tool_parser else {"name": step.text, "arguments": ""}
         return {"id": call.id, "type": "function", "index": step.call, "function": function}
     return {"index": step.call, "function": {"arguments": step.text}}
 

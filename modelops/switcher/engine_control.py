@@ -5,7 +5,6 @@ Blocking and bounded in time. Web processes ask through `modelops.serving.engine
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import httpx
@@ -14,9 +13,10 @@ from gateway.conf import GatewayConfig
 from gateway.wording import fill_in
 from modelops.domain.engine_log.causes import Cause, RootCause
 from modelops.domain.engine_log.failures import describe_cause
-from modelops.domain.tasks import POOLING_TASKS, TASK_PATHS, ModelTask, read_tasks
+from modelops.domain.tasks import TASK_PATHS, ModelTask, read_tasks
 from modelops.models import Engine
 from modelops.serving.engine_keys import find_engine_key
+from modelops.switcher.canary import Canary, choose_canary
 
 HEALTH_TIMEOUT_S = 2.0
 CANARY_TIMEOUT_S = 60.0
@@ -69,7 +69,7 @@ class EngineControl:
             )
         tasks = self._find_tasks(engine, is_simulated=bool(cards[0].get("simulated")))
         expected = (ModelTask.EMBED,) if is_pooling else (ModelTask.GENERATE,)
-        self._ask_canary(engine, expected if tasks is None else tasks)
+        self._complete_canary(engine, choose_canary(engine.model_name, tasks or expected))
         return [{**card, "tasks": tasks} for card in cards] if tasks else cards
 
     def read_metrics(self, base_url: str) -> str:
@@ -78,11 +78,11 @@ class EngineControl:
 
     def sleep(self, engine: Engine) -> None:
         """Level 1: the weights move to host memory. Raises EngineMismatch."""
-        self._post(engine, "/sleep?level=1", None, SLEEP_TIMEOUT_S)
+        self._post(engine, "/sleep?level=1", SLEEP_TIMEOUT_S)
 
     def wake_up(self, engine: Engine) -> None:
         """Raises EngineMismatch."""
-        self._post(engine, "/wake_up", None, SLEEP_TIMEOUT_S)
+        self._post(engine, "/wake_up", SLEEP_TIMEOUT_S)
 
     def close(self) -> None:
         self._client.close()
@@ -102,24 +102,9 @@ class EngineControl:
             return None
         return read_tasks(statuses, is_simulated=is_simulated)
 
-    def _ask_canary(self, engine: Engine, tasks: Sequence[ModelTask]) -> None:
-        """One token of one completion, or one word pooled; a model that only transcribes is asked nothing."""
-        if ModelTask.GENERATE in tasks:
-            body: dict[str, Any] = {
-                "model": engine.model_name,
-                "prompt": "1",
-                "max_tokens": 1,
-                "temperature": 0,
-            }
-            answer = self._post(engine, "/v1/completions", body, CANARY_TIMEOUT_S)
-            is_answer = bool(answer.get("choices"))
-        elif not POOLING_TASKS.isdisjoint(tasks):
-            body = {"model": engine.model_name, "input": "canary"}
-            path = "/v1/embeddings" if ModelTask.EMBED in tasks else "/pooling"
-            is_answer = bool(self._post(engine, path, body, CANARY_TIMEOUT_S).get("data"))
-        else:
-            return
-        if not is_answer:
+    def _complete_canary(self, engine: Engine, canary: Canary) -> None:
+        answer = self._post(engine, canary.path, CANARY_TIMEOUT_S, **canary.request)
+        if not canary.is_answered_by(answer):
             raise EngineMismatch(
                 describe_cause(Cause.CANARY_FAILED, error=fill_in("its answer holds no completion"))
             )
@@ -131,10 +116,10 @@ class EngineControl:
         key = find_engine_key(engine, self._config)
         return {"Authorization": f"Bearer {key}"} if key else {}
 
-    def _post(self, engine: Engine, path: str, body: Any, timeout_s: float) -> dict[str, Any]:
+    def _post(self, engine: Engine, path: str, timeout_s: float, **request: Any) -> dict[str, Any]:
         try:
             response = self._client.post(
-                f"{engine.base_url}{path}", json=body, headers=self._authorize(engine), timeout=timeout_s
+                f"{engine.base_url}{path}", headers=self._authorize(engine), timeout=timeout_s, **request
             )
             if response.status_code != 200:
                 raise EngineMismatch(_describe_refusal(path, response))

@@ -34,7 +34,10 @@ TOOLS = [{"name": TOOL_NAME, "description": "The weather of a city.", "input_sch
 def hello(**more: Any) -> dict[str, Any]:
     """The fields of a short question."""
     messages = [{"role": "user", "content": "Hello"}]
-    return {"model": target.model, "messages": messages, "max_tokens": SENTENCE_TOKENS} | more
+    fields: dict[str, Any] = {"model": target.model, "messages": messages, "max_tokens": SENTENCE_TOKENS}
+    # The SDK itself has no such argument any more.
+    fields["extra_body"] = {"temperature": 0}
+    return fields | more
 
 
 def text_of(answer: Any) -> str:

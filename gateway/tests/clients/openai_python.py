@@ -34,7 +34,8 @@ TOOLS: Any = [{"type": "function", "function": {"name": TOOL_NAME, "parameters":
 def hello(**more: Any) -> Any:
     """The fields of a short question."""
     messages = [{"role": "user", "content": "Hello"}]
-    return {"model": target.model, "messages": messages, "max_tokens": SENTENCE_TOKENS} | more
+    fields = {"model": target.model, "messages": messages, "max_tokens": SENTENCE_TOKENS, "temperature": 0}
+    return fields | more
 
 
 def list_models() -> None:

@@ -101,7 +101,7 @@ def test_operator_switches_with_two_clicks_and_watches_it_go_live(
         assert page.evaluate("window.isSamePage") is True
 
 
-def test_operator_cancels_a_switch_and_what_was_served_serves_again(
+def test_operator_cancels_a_switch_with_the_keyboard_and_what_was_served_serves_again(
     chromium: Browser, box: GatewayProcess
 ) -> None:
     with at_the_desk(chromium, box) as operator:
@@ -110,9 +110,19 @@ def test_operator_cancels_a_switch_and_what_was_served_serves_again(
             press_switch(page, "simulated")
             expect_served(page, "simulated")
 
-        press_switch(page, "simulated-large")
-        page.get_by_role("button", name="Cancel this switch").click()
+        page.locator('[data-profile="simulated-large"]').get_by_role("button", name="Switch").press("Enter")
+        confirm = page.get_by_role("dialog").get_by_role("button", name="Switch to simulated-large")
+        expect(confirm).to_be_focused()
+        page.keyboard.press("Enter")
+        live = page.locator(".desk-live")
+        expect(live).to_be_focused(timeout=NEWS_TIMEOUT_MS)
+        for _stop in ("its heading", "the button"):
+            page.keyboard.press("Tab")
+        expect(page.get_by_role("button", name="Cancel this switch")).to_be_focused()
+        page.keyboard.press("Enter")
 
+        expect(live).to_have_count(0, timeout=SWITCH_TIMEOUT_MS)
+        expect(page.get_by_role("heading", name="Last switches")).to_be_focused()
         newest = page.locator(".desk-recent li").first
         expect(newest).to_contain_text("simulated → simulated-large", timeout=SWITCH_TIMEOUT_MS)
         expect(newest.locator(".badge")).to_have_text("cancelled")

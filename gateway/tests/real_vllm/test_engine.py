@@ -8,6 +8,8 @@ from typing import Any
 import httpx
 import pytest
 
+from modelops.domain.tasks import TASK_PATHS, ModelTask, read_tasks
+
 from .engine import VllmEngine
 
 pytestmark = pytest.mark.vllm
@@ -176,6 +178,12 @@ def test_unknown_path_carries_no_error_object(vllm_client: httpx.Client) -> None
 
     assert response.status_code == 404
     assert response.json() == {"detail": "Not Found"}
+
+
+def test_tasks_of_the_model_are_told_by_its_paths(vllm_client: httpx.Client) -> None:
+    statuses = {task: vllm_client.get(path).status_code for task, path in TASK_PATHS.items()}
+
+    assert read_tasks(statuses) == (ModelTask.GENERATE,)
 
 
 def test_error_inside_a_stream_comes_under_status_200(vllm_client: httpx.Client) -> None:

@@ -28,6 +28,14 @@ class _Finding:
     reason: str
 
 
+def _describe_lack(needed: int, count: int) -> str:
+    if needed == 1:
+        return fill_in("a GPU is needed, and there is none")
+    return fill_in(
+        "{needed} GPUs are needed (tensor × pipeline parallel), {count} given", needed=needed, count=count
+    )
+
+
 def assess_fit(
     model: ModelArchitecture,
     settings: EngineSettings,
@@ -42,12 +50,7 @@ def assess_fit(
     used = _select_gpus(settings, gpus)
     needed = settings.tensor_parallel_size * settings.pipeline_parallel_size
     if len(used) < needed:
-        reason = fill_in(
-            "{needed} GPUs are needed (tensor × pipeline parallel), {count} given",
-            needed=needed,
-            count=len(gpus),
-        )
-        return FitReport(Verdict.DOES_NOT_FIT, LimitingTerm.GPU_COUNT, (reason,))
+        return FitReport(Verdict.DOES_NOT_FIT, LimitingTerm.GPU_COUNT, (_describe_lack(needed, len(gpus)),))
     gpu = min(used, key=lambda card: card.total_bytes)
     run = measured if measured is not None and measured.describes(settings, gpu) else None
     if run is not None:

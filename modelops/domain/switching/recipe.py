@@ -116,7 +116,7 @@ def build_recipe(plan: Plan, spec: ProfileSpec) -> Recipe:
         profile=spec.slug,
         spec=to_values(spec),
         model_name=spec.served_names[0],
-        names=spec.served_names,
+        names=(*spec.served_names, *spec.lora_adapters),
         runtime=spec.runtime,
         arguments=plan.arguments,
         environment=build_environment(spec),

@@ -28,6 +28,7 @@ from gateway.wording import FilledText, fill_in
 from modelops.domain.fit.report import serialise_report
 from modelops.domain.fit.report_text import render_report
 from modelops.domain.profiles.imports.engine_call import LeftOut
+from modelops.domain.profiles.imports.entries import SourceKind
 from modelops.domain.profiles.imports.imported_profile import ImportedProfile
 from modelops.fit.gpu_choice import GpuChoice
 from modelops.fit.summary import summarise_choice
@@ -42,7 +43,7 @@ from modelops.profiles.adding import (
 )
 from modelops.profiles.hub import RepositoryFacts, fetch_facts, read_hub_settings
 from modelops.profiles.hub_errors import HubRateLimited, HubTimeout, HubUnreachable
-from modelops.profiles.importing import import_command, import_compose
+from modelops.profiles.importing import import_source
 from modelops.profiles.link_advice import describe_missing, find_missing_link_settings
 
 
@@ -203,11 +204,12 @@ def _choose_source(options: Mapping[str, Any]) -> str:
 
 def _import(source: str, options: Mapping[str, Any]) -> ImportedProfile | None:
     """None for a repository that is named itself."""
-    if source == "from_command":
-        return import_command(_read_text(options[source], is_path=False))
-    if source == "from_compose":
-        return import_compose(_read_text(options[source], is_path=True), options["service"])
-    return None
+    if source == "repository":
+        return None
+    is_path = source == "from_compose"
+    fallback = SourceKind.COMPOSE if is_path else SourceKind.COMMAND
+    text = _read_text(options[source], is_path=is_path)
+    return import_source(text, entry=options["service"], fallback=fallback)
 
 
 def _read_text(value: str, *, is_path: bool) -> str:

@@ -46,8 +46,8 @@ def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[FakeHub]:
 def find(web: Client, by: str, **typed: Any) -> Any:
     fields = {
         "repository": ("repository", "revision"),
-        "command": ("command",),
-        "compose": ("compose", "service"),
+        "command": ("command", "service", "repository"),
+        "compose": ("compose", "service", "repository"),
     }
     data = {f"{by}-{name}": "" for name in fields[by]} | {
         f"{by}-{name}": each for name, each in typed.items()
@@ -177,6 +177,17 @@ def test_service_of_a_compose_file_is_chosen_where_there_are_several(web: Client
 
 
 @pytest.mark.usefixtures("hub")
+def test_entry_of_a_router_is_taken_over_line_by_line_whichever_form_it_is_pasted_into(web: Client) -> None:
+    text = f"models:\n  chat:\n    cmd: vllm serve /weights --port ${{PORT}} -tp 2\n    ttl: 60\n# {NAME}\n"
+
+    for by in ("command", "compose"):
+        found = find(web, by, **{by: text, "repository": NAME}).content.decode()
+
+        assert "<code>--tensor-parallel-size 2</code></th><td><code>tensor_parallel_size</code>" in found
+        assert "<code>ttl</code></th><td>a model stays loaded" in found
+
+
+@pytest.mark.usefixtures("hub")
 @pytest.mark.parametrize(
     ("content", "words"),
     [
@@ -202,7 +213,7 @@ def test_compose_file_can_be_chosen_from_the_disk(web: Client, content: bytes, w
         ("command", {"command": f"vllm serve {NAME} --quantization awq"}, "the weights are not quantized"),
         ("command", {"command": ""}, "This field is required."),
         ("compose", {"compose": "a: [1"}, "line 1: is not YAML"),
-        ("compose", {"compose": ""}, "Paste the compose file, or choose it."),
+        ("compose", {"compose": ""}, "Paste the file, or choose it."),
     ],
 )
 @pytest.mark.usefixtures("hub")

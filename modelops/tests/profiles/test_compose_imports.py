@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import pytest
 
+from gateway.errors import InvalidRequest
 from modelops.domain.errors import FieldError
-from modelops.domain.profiles.imports.compose_file import choose_service, list_engine_services
+from modelops.domain.profiles.imports.compose_file import read_services
+from modelops.domain.profiles.imports.engine_call import EngineCommand
 from modelops.domain.profiles.imports.imported_profile import ImportedProfile, import_call
 from modelops.profiles.compose_yaml import MOST_BYTES, read_compose
+from modelops.profiles.importing import SeveralEntries, import_source
 
 FILE = """
 x-cards: &cards
@@ -43,7 +46,9 @@ services:
 
 
 def read(name: str, text: str = FILE) -> ImportedProfile:
-    return import_call(choose_service(list_engine_services(read_compose(text)), name))
+    found = read_services(read_compose(text))[name]
+    assert isinstance(found, EngineCommand)
+    return import_call(found)
 
 
 def left_out(imported: ImportedProfile) -> dict[str, str]:
@@ -87,29 +92,39 @@ def test_service_that_runs_a_shell() -> None:
 
 
 def test_one_of_several_services_has_to_be_chosen() -> None:
-    calls = list_engine_services(read_compose(FILE))
+    with pytest.raises(SeveralEntries) as caught:
+        import_source(FILE)
+    with pytest.raises(InvalidRequest, match="There is no entry 'nobody'; there are: proxy, large, small"):
+        import_source(FILE, entry="nobody")
 
-    assert list(calls) == ["large", "small", "scripted"]
-    for wanted, reason in (("", "choose one: large, small, scripted"), ("proxy", "there is no engine in")):
-        with pytest.raises(FieldError, match=reason):
-            choose_service(calls, wanted)
+    assert caught.value.names == ("large", "small", "scripted")
+    assert import_source(FILE, entry="small").repository == "maker/small"
 
 
-def test_only_service_needs_no_choice() -> None:
-    imported = read("", "services: {one: {image: 'vllm/vllm-openai:v1', command: --model maker/model}}")
+def test_only_service_that_starts_an_engine_needs_no_choice() -> None:
+    one = (
+        "services: {db: {image: postgres}, one: {image: 'vllm/vllm-openai:v1', command: --model maker/model}}"
+    )
+
+    imported = import_source(one)
 
     assert imported.repository == "maker/model"
+
+
+def test_file_without_an_engine_says_what_each_service_is() -> None:
+    with pytest.raises(
+        InvalidRequest, match=r"proxy: runs the image 'nginx', which .*; other: is no mapping"
+    ):
+        import_source("services: {proxy: {image: nginx}, other: text}")
 
 
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("services: {proxy: {image: nginx}}", "none of them starts vLLM .proxy: .*nginx"),
         ("services: {}", "there are no services"),
-        ("services: {one: text}", "is no mapping"),
         ("service: {}", "a compose file names its containers there"),
-        ("- one", "its top is no mapping"),
-        ("", "its top is no mapping"),
+        ("- one", "no mapping at its top"),
+        ("", "no mapping at its top"),
         ("a: [1", "line 1: is not YAML"),
         ("a: 1\nb: {", "line 2: is not YAML"),
         ("a: !!python/object/apply:os.system [ls]", "a compose file names"),
@@ -120,7 +135,7 @@ def test_only_service_needs_no_choice() -> None:
 )
 def test_file_that_makes_no_profile_says_what_is_wrong(text: str, reason: str) -> None:
     with pytest.raises(FieldError, match=reason):
-        list_engine_services(read_compose(text))
+        read_services(read_compose(text))
 
 
 @pytest.mark.parametrize("link", ["[*a{0}, *a{0}]", "{{<<: [*a{0}, *a{0}]}}"])

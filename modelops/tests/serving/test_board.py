@@ -222,3 +222,16 @@ def test_engine_that_tells_no_tasks_has_those_of_its_profile() -> None:
 
     assert seen is not None
     assert seen.tasks == (ModelTask.EMBED, ModelTask.RERANK, ModelTask.POOL)
+
+
+def test_adapters_of_profiles_are_known_before_they_are_served() -> None:
+    row = make_slot()
+    make_profile("base", enable_lora=True, lora_adapters={"tuned": "maker/tuned"})
+    make_switch(row, None, "base")
+
+    seen = read()
+
+    assert seen.profiles["tuned"] == "base"
+    assert seen.default is not None
+    assert seen.default.switch is not None
+    assert "tuned" in seen.default.switch.to_names

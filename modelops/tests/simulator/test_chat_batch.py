@@ -31,7 +31,8 @@ async def test_every_conversation_has_its_answer_in_order(agent_engine: aiohttp.
     ("fields", "param"),
     [
         ({"messages": said("one")}, "body.messages.0"),
-        ({"messages": []}, "body.messages.0"),
+        ({"messages": []}, "body.messages"),
+        ({"messages": [said("one"), []]}, "body.messages.1"),
         ({"messages": [said("one")], "n": 2}, "n"),
         ({"messages": [said("one")], "use_beam_search": True}, "use_beam_search"),
     ],

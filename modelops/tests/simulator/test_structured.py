@@ -55,6 +55,7 @@ async def test_text_completions_follow_a_form_too(agent_engine: aiohttp.ClientSe
             {"choice": ["a"], "regex": "a"},
             "You can only use one kind of constraints for structured outputs ('json', 'regex' or 'choice').",
         ),
+        ({}, "You must use one kind of structured outputs constraint but none are specified"),
         ({"choice": []}, "Choice '[]' cannot be an empty list"),
         ({"json": "{"}, "Invalid JSON grammar specification."),
         (

@@ -38,7 +38,7 @@ def answered(text: str, call_id: str = "call-1") -> dict[str, str]:
 
 
 def list_planned(messages: list[dict[str, Any]], *, tools: Any = TOOLS, **fields: Any) -> list[str]:
-    plan = plan_tool_calls({"tools": tools, **fields}, messages, has_auto=True)
+    plan = plan_tool_calls({"tools": tools, **fields}, messages, has_parser=True)
     return [each.name for each in plan.calls]
 
 
@@ -98,7 +98,7 @@ def test_required_goes_on_to_the_tool_that_was_not_called() -> None:
 
 
 def test_arguments_follow_the_tools_schema() -> None:
-    plan = plan_tool_calls({"tools": TOOLS}, [said("the weather")], has_auto=True)
+    plan = plan_tool_calls({"tools": TOOLS}, [said("the weather")], has_parser=True)
 
     assert plan.calls == (PlannedCall("get_weather", '{"city": "simulated", "unit": "celsius"}'),)
 
@@ -117,6 +117,8 @@ async def test_calls_are_streamed_name_first_one_after_the_other(agent_engine: a
 
     deltas = [call for e in events for call in e["choices"][0]["delta"].get("tool_calls", [])]
     heads = [delta for delta in deltas if "id" in delta]
+    assert events[1]["choices"][0]["delta"]["content"] is None
+    assert events[-1]["choices"][0]["delta"] == {}
     assert [(head["index"], head["function"]) for head in heads] == [
         (0, {"name": "get_weather"}),
         (1, {"name": "searchDocuments"}),
@@ -150,8 +152,8 @@ async def test_reasoning_comes_before_a_call() -> None:
     async with serve_here(*flags) as engine:
         events = await stream_events(engine, chat_body("the weather?", tools=TOOLS))
 
-    kinds = list(dict.fromkeys(next(iter(event["choices"][0]["delta"])) for event in events[1:]))
-    assert kinds == ["reasoning", "tool_calls", "content"]
+    kinds = list(dict.fromkeys(" ".join(event["choices"][0]["delta"]) for event in events[1:]))
+    assert kinds == ["reasoning", "content tool_calls", ""]
 
 
 async def test_a_choice_that_vllm_does_not_know_is_refused(agent_engine: aiohttp.ClientSession) -> None:

@@ -42,8 +42,9 @@ def test_engine_that_generates_nothing_passes(
     assert [str(task) for task in card["tasks"]] == tasks
 
 
-def test_engine_that_fails_at_its_task_does_not_pass(control: EngineControl) -> None:
-    with start_simulator("--sim-fault", "error_status", *FAST, model="m") as simulator:
+@pytest.mark.parametrize("flags", [(), TRANSCRIBES])
+def test_engine_that_fails_at_its_task_does_not_pass(control: EngineControl, flags: tuple[str, ...]) -> None:
+    with start_simulator("--sim-fault", "error_status", *flags, *FAST, model="m") as simulator:
         engine = Engine(slot=Slot(), model_name="m", base_url=simulator.base_url)
 
         with pytest.raises(EngineMismatch):

@@ -26,7 +26,7 @@ const Paint = z.strictObject({ colour: z.enum(["red", "green"]), is_dry: z.boole
 
 function hello(more = {}) {
   const messages = [{ role: "user", content: "Hello" }];
-  return { model: target.model, messages, max_tokens: SENTENCE_TOKENS, ...more };
+  return { model: target.model, messages, max_tokens: SENTENCE_TOKENS, temperature: 0, ...more };
 }
 
 async function readStream(body) {

@@ -38,6 +38,14 @@ _WANTED = fill_in(
 
 def read_command(text: str, *, depth: int = 0) -> EngineCommand:
     """The one start of an engine in the text. Raises FieldError where there is none, or more than one."""
+    calls = read_commands(text, depth=depth)
+    if len(calls) > 1:
+        raise FieldError("command", fill_in("starts {count} engines: paste one of them", count=len(calls)))
+    return calls[0]
+
+
+def read_commands(text: str, *, depth: int = 0) -> list[EngineCommand]:
+    """Every start of an engine in the text. Raises FieldError where there is none."""
     if len(text) > MOST_CHARACTERS:
         raise FieldError("command", fill_in("is longer than {count} characters", count=MOST_CHARACTERS))
     environment: dict[str, str] = {}
@@ -55,12 +63,10 @@ def read_command(text: str, *, depth: int = 0) -> EngineCommand:
             calls.append(replace(call, environment={**variables, **call.environment}))
     if not calls:
         raise FieldError("command", _WANTED)
-    if len(calls) > 1:
-        raise FieldError("command", fill_in("starts {count} engines: paste one of them", count=len(calls)))
-    call = calls[0]
-    return replace(
-        call, environment={**environment, **call.environment}, left_out=(*left_out, *call.left_out)
-    )
+    return [
+        replace(call, environment={**environment, **call.environment}, left_out=(*left_out, *call.left_out))
+        for call in calls
+    ]
 
 
 def _read_simple(words: tuple[str, ...], depth: int) -> EngineCommand | None:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from gateway.wording import fill_in, join_texts
+from gateway.wording import fill_in
 from modelops.domain.errors import FieldError
 from modelops.domain.profiles.imports.command_line import read_command
 from modelops.domain.profiles.imports.docker_run import OURS, REASONS, find_arguments, refuse_image
@@ -23,41 +23,23 @@ _REASONS = {
 }
 
 
-def list_engine_services(document: Mapping[str, Any]) -> dict[str, EngineCommand]:
-    """The services that start an engine, by name, in the order of the file.
+def read_services(document: Mapping[str, Any]) -> dict[str, EngineCommand | FieldError]:
+    """Every service by name: how it starts an engine, or why it starts none.
 
-    Raises FieldError for a file that has none, or that is no compose file.
+    Raises FieldError for what is no compose file, and for one without services.
     """
     services = document.get("services")
     if not isinstance(services, Mapping):
         raise FieldError("services", fill_in("is missing: a compose file names its containers there"))
-    calls: dict[str, EngineCommand] = {}
-    refused: list[str] = []
+    if not services:
+        raise FieldError("services", fill_in("there are no services"))
+    found: dict[str, EngineCommand | FieldError] = {}
     for name, service in services.items():
         try:
-            calls[str(name)] = read_service(service)
+            found[str(name)] = read_service(service)
         except FieldError as exc:
-            refused.append(fill_in("{service}: {reason}", service=name, reason=exc.reason))
-    if not calls:
-        said = join_texts("; ", refused) if refused else fill_in("there are no services")
-        raise FieldError("services", fill_in("none of them starts vLLM ({reasons})", reasons=said))
-    return calls
-
-
-def choose_service(calls: Mapping[str, EngineCommand], wanted: str = "") -> EngineCommand:
-    """The service of that name, or the only one. Raises FieldError naming those that there are."""
-    names = ", ".join(calls)
-    if wanted:
-        if wanted not in calls:
-            text = fill_in(
-                "there is no engine in {service}; there is one in: {names}", service=repr(wanted), names=names
-            )
-            raise FieldError("service", text)
-        return calls[wanted]
-    if len(calls) > 1:
-        text = fill_in("several services start an engine, choose one: {names}", names=names)
-        raise FieldError("service", text)
-    return next(iter(calls.values()))
+            found[str(name)] = exc
+    return found
 
 
 def read_service(service: Any) -> EngineCommand:

@@ -83,7 +83,9 @@ def _take_model(settings: ImportedFlags, model: str) -> None:
     kind = next(each.kind for each in list_settings(ProfileSpec) if each.name == "repository")
     settings.values["repository"] = kind.read("model", model, problems)
     if problems:
-        raise problems[0]
+        raise FieldError(
+            "model", fill_in("{reason}; --repository says which one it is", reason=problems[0].reason)
+        )
     settings.taken.insert(0, Taken(model, "repository", model))
 
 

@@ -26,6 +26,13 @@ function SwitchProgress({ change }) {
     section.current?.focus({ preventScroll: true });
     section.current?.scrollIntoView({ block: "center" });
   }, [isAskedHere]);
+  useEffect(() => {
+    const element = section.current;
+    // What has the focus when it goes leaves the keyboard at the top of the page: its outcome stands among the last.
+    return () => {
+      if (element?.contains(document.activeElement)) document.getElementById("recent-title")?.focus({ preventScroll: true });
+    };
+  }, []);
   return html`<section ref=${section} tabindex="-1" class="card is-wide desk-live" aria-labelledby=${heading}>
     <div class="card-head">
       <h2 id=${heading}><a href=${change.url}>${t("Switch from {source} to {target}", { source, target: change.to_profile })}</a></h2>
@@ -36,7 +43,7 @@ function SwitchProgress({ change }) {
     <ol class="desk-steps">
       ${change.steps.map((step) => html`<${Step} key=${step.state} step=${step} isCurrent=${step.state === change.state} />`)}
     </ol>
-    <${CancelButton} change=${change} />
+    <${CancelButton} change=${change} onAsk=${() => section.current?.focus({ preventScroll: true })} />
   </section>`;
 }
 
@@ -59,11 +66,12 @@ function Step({ step, isCurrent }) {
   </li>`;
 }
 
-/** @param {{change: LiveSwitch}} props */
-function CancelButton({ change }) {
+/** @param {{change: LiveSwitch, onAsk: () => void}} props `onAsk`: the button goes, and with it the focus */
+function CancelButton({ change, onAsk }) {
   const [isAsked, setAsked] = useState(false);
   const [problem, setProblem] = useState("");
   const cancel = async () => {
+    onAsk();
     setAsked(true);
     setProblem("");
     try {
@@ -76,7 +84,9 @@ function CancelButton({ change }) {
   if (!change.can_cancel) {
     return html`<p class="quiet">${t("{name} asked for it to end.", { name: change.cancelled_by })}</p>`;
   }
-  const effect = change.is_harmless ? t("What is served goes on.") : t("What was served before is started again.");
+  const effect = !change.from_profile
+    ? t("Then nothing is served.")
+    : change.is_harmless ? t("What is served goes on.") : t("What was served before is started again.");
   return html`${problem && html`<p class="desk-problem" role="alert">${problem}</p>`}
     <div class="button-row">
       <button type="button" class="is-danger" disabled=${isAsked} onClick=${cancel}>${t("Cancel this switch")}</button>

@@ -57,7 +57,8 @@ function ProfileView({ profile, isServed, onSwitch }) {
 function describeProfile(profile) {
   return [
     profile.context !== null && countTokens(profile.context),
-    profile.tensor_parallel_size > 1 && t("on {count} GPUs", { count: profile.tensor_parallel_size }),
+    // Why it does not fit says how many are needed.
+    profile.context !== null && profile.tensor_parallel_size > 1 && t("on {count} GPUs", { count: profile.tensor_parallel_size }),
     profile.quantization,
     profile.is_default && t("default"),
     profile.context === null && profile.why,

@@ -14,7 +14,7 @@ export function RecentSwitches() {
   const recent = useStore(desk, (parts) => parts.recent);
   if (!recent) return null;
   return html`<section class="card" aria-labelledby="recent-title">
-    <div class="card-head"><h2 id="recent-title">${t("Last switches")}</h2><a href=${ALL_PATH}>${t("All switches")}</a></div>
+    <div class="card-head"><h2 id="recent-title" tabindex="-1">${t("Last switches")}</h2><a href=${ALL_PATH}>${t("All switches")}</a></div>
     ${recent.length === 0 && html`<p class="quiet">${t("There has been none yet.")}</p>`}
     <ul class="desk-recent">${recent.map((change) => html`<${RecentSwitch} key=${change.id} change=${change} />`)}</ul>
   </section>`;
