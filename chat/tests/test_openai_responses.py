@@ -132,6 +132,20 @@ def test_response_goes_on_with_all_that_went_before(
     assert third["previous_response_id"] == second["id"]
 
 
+def test_nul_characters_are_stored_and_go_on(
+    odd_client: httpx.Client, scripted_engine: ScriptedEngine
+) -> None:
+    reply_whole(scripted_engine, "\0one")
+    first = ask(odd_client, input="1\0").json()
+
+    ask(odd_client, input="2", previous_response_id=first["id"])
+
+    question, answer, _next = scripted_engine.received[-1]["input"]
+    assert question["content"][0]["text"] == "1\0"
+    assert answer["content"][0]["text"] == "\0one"
+    assert odd_client.get(f"{RESPONSES}/{first['id']}").json() == first
+
+
 @pytest.mark.parametrize("kind", [{"type": "item_reference"}, {}])
 def test_item_of_an_earlier_output_may_be_named_by_its_id(
     odd_client: httpx.Client, scripted_engine: ScriptedEngine, kind: dict[str, str]
