@@ -160,7 +160,7 @@ class ResponseRecord:
                 raise error_in_answer(content) from exc
             raise UpstreamUnavailable(NO_COMPLETION) from exc
         check_facts(facts, body)
-        return Completion(labelled, usage_of_facts(facts), facts.status != "completed")
+        return Completion(labelled, usage_of_facts(facts), is_unfinished=False)
 
     def say_error(self, error: GatewayError, translate: Translate) -> bytes:
         """The last event of a response that failed.
