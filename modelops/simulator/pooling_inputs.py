@@ -59,7 +59,7 @@ def _read_texts(body: Body) -> list[str]:
 def check_model(body: Body, settings: ServeSettings) -> None:
     """Raise 404 unless the body names a served model or none; these endpoints do not name the others."""
     model = read_text(body, "model")
-    if model and model not in settings.served_model_names:
+    if model and not settings.serves(model):
         raise ApiError(f"The model `{model}` does not exist.", status=404, kind="NotFoundError")
 
 

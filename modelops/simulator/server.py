@@ -170,18 +170,20 @@ async def _detokenize(request: web.Request) -> web.Response:
 async def _models(request: web.Request) -> web.Response:
     settings = request.app[ENGINE].settings
     created = int(time.time())
-    return _json_response(
-        {
-            "object": "list",
-            "data": [
-                _model_card(name, model=settings.model, max_model_len=settings.max_model_len, created=created)
-                for name in settings.served_model_names
-            ],
-        }
-    )
+    cards = [
+        _model_card(name, model=settings.model, max_model_len=settings.max_model_len, created=created)
+        for name in settings.served_model_names
+    ]
+    adapters = [
+        _model_card(name, model=path, max_model_len=None, created=created, parent=settings.canonical_name)
+        for name, path in settings.adapters.items()
+    ]
+    return _json_response({"object": "list", "data": cards + adapters})
 
 
-def _model_card(name: str, *, model: str, max_model_len: int, created: int) -> dict[str, Any]:
+def _model_card(
+    name: str, *, model: str, max_model_len: int | None, created: int, parent: str | None = None
+) -> dict[str, Any]:
     """vLLM's card, with ``simulated`` and a root that says so."""
     permission = {
         "id": f"modelperm-{secrets.token_hex(8)}",
@@ -203,7 +205,7 @@ def _model_card(name: str, *, model: str, max_model_len: int, created: int) -> d
         "created": created,
         "owned_by": "vllm",
         "root": f"simulated/{model}",
-        "parent": None,
+        "parent": parent,
         "max_model_len": max_model_len,
         "permission": [permission],
         "simulated": True,
