@@ -96,6 +96,20 @@ def test_stored_response_is_read_again_with_its_input(
     assert listed["first_id"] == listed["last_id"] == listed["data"][0]["id"]
 
 
+def test_nul_is_stored_and_read_again(odd_client: httpx.Client, scripted_engine: ScriptedEngine) -> None:
+    """No store takes it in a text, but in JSON it is escaped."""
+    reply_whole(scripted_engine, text="a\0b")
+
+    answer = ask(odd_client, input="c\0d", instructions="e\0f")
+
+    assert answer.status_code == 200
+    path = f"{RESPONSES}/{answer.json()['id']}"
+    assert odd_client.get(path).json() == answer.json()
+    listed = odd_client.get(f"{path}/input_items").json()
+    assert listed["data"][0]["content"] == [{"type": "input_text", "text": "c\0d"}]
+    assert scripted_engine.received[-1]["input"] == "c\0d"
+
+
 def test_input_is_read_in_pages(odd_client: httpx.Client, scripted_engine: ScriptedEngine) -> None:
     reply_whole(scripted_engine)
     given = [{"role": "user", "content": str(number)} for number in range(3)]

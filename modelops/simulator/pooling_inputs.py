@@ -13,7 +13,8 @@ import msgspec
 from aiohttp import web
 
 from modelops.simulator import tokenizer
-from modelops.simulator.bodies import Body, describe, read_objects, read_text
+from modelops.simulator.bodies import Body, describe, read_text
+from modelops.simulator.chat import read_messages
 from modelops.simulator.errors import ApiError, context_overflow, malformed
 from modelops.simulator.flags import ServeSettings
 from modelops.simulator.requests import response_id
@@ -28,7 +29,7 @@ def read_inputs(body: Body, settings: ServeSettings) -> list[str]:
     Raises ApiError 400 for one that is longer than the context.
     """
     if "messages" in body:
-        texts = [tokenizer.render_chat(read_objects(body, "messages"), add_generation_prompt=False)]
+        texts = [tokenizer.render_chat(read_messages(body), add_generation_prompt=False)]
     else:
         texts = _read_texts(body)
     check_lengths(texts, settings)

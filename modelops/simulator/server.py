@@ -13,8 +13,8 @@ import msgspec
 from aiohttp import web
 
 from modelops.simulator import tokenizer
-from modelops.simulator.bodies import decode_body, read_bool, read_generation_prompt, read_objects, read_text
-from modelops.simulator.chat import create_chat_completion
+from modelops.simulator.bodies import decode_body, read_bool, read_generation_prompt, read_text
+from modelops.simulator.chat import create_chat_completion, read_messages
 from modelops.simulator.chat_batch import create_chat_batch
 from modelops.simulator.classification import create_classification, create_pooling
 from modelops.simulator.completions import create_completion
@@ -144,9 +144,7 @@ async def _tokenize(request: web.Request) -> web.Response:
     if "prompt" in body:
         text = read_text(body, "prompt") or ""
     else:
-        messages = read_objects(body, "messages")
-        if not all(isinstance(message.get("role"), str) for message in messages):
-            raise malformed("missing", path="body.messages.role", message="Field required", found="None")
+        messages = read_messages(body)
         adds, continues = read_generation_prompt(body)
         text = tokenizer.render_chat(messages, add_generation_prompt=adds, continue_final_message=continues)
     check_model(body, settings)
