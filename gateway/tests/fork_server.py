@@ -25,6 +25,7 @@ from gateway.tests.preloaded_django import compare_settings, preload_django
 MAX_ORDER_BYTES = 2**17
 PR_SET_PDEATHSIG = 1
 STANDARD_STREAMS = (0, 1, 2)
+WITH_DJANGO, WITHOUT_DJANGO = "with-django", "without-django"
 
 PRELOADED = (
     *("aiohttp", "argon2", "autobahn.websocket.protocol", "cachetools", "channels.routing"),
@@ -61,25 +62,23 @@ def main() -> None:
     # Ctrl-C is for the test run, which then ends us by closing the channel.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     channel = socket.socket(fileno=int(sys.argv[1]))
-    settings = preload()
+    preload()
+    settings = preload_django() if sys.argv[2] == WITH_DJANGO else {}
+    # What is shared with the children stays shared.
+    gc.collect()
+    gc.freeze()
     if order := serve(channel):
         compare_settings(settings, order["arguments"])
         run(**order)
 
 
-def preload() -> dict[str, Any]:
-    """Returns what was read of Django's settings."""
+def preload() -> None:
     for name in PRELOADED:
         importlib.import_module(name)
     package = importlib.import_module(PURE_PACKAGE)
     for module in pkgutil.walk_packages(package.__path__, f"{PURE_PACKAGE}."):
         importlib.import_module(module.name)
     share_authorities()
-    settings = preload_django()
-    # What is shared with the children stays shared.
-    gc.collect()
-    gc.freeze()
-    return settings
 
 
 def share_authorities() -> None:

@@ -18,6 +18,7 @@ from collections.abc import Mapping, Sequence
 from typing import IO, Any
 
 from gateway.conf import BASE_DIR
+from gateway.tests.preloaded_django import fits
 
 KEPT_OF_ENVIRONMENT = ("PATH", "HOME", "LANG")
 
@@ -67,14 +68,14 @@ class ForkedProcess:
 class ForkServer:
     """Thread-safe. Its children end with it, and it with this process."""
 
-    def __init__(self) -> None:
+    def __init__(self, kind: str) -> None:
         self._lock = threading.Lock()
         self._channel, other_end = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         environment = {name: os.environ[name] for name in KEPT_OF_ENVIRONMENT if name in os.environ}
         with contextlib.ExitStack() as on_failure, other_end:
             on_failure.callback(self._channel.close)
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "gateway.tests.fork_server", str(other_end.fileno())],
+                [sys.executable, "-m", "gateway.tests.fork_server", str(other_end.fileno()), kind],
                 cwd=BASE_DIR,
                 env={**environment, "PYTHONUNBUFFERED": "1", "PYTHONIOENCODING": "utf-8"},
                 pass_fds=[other_end.fileno()],
@@ -105,9 +106,9 @@ class ForkServer:
 
 
 @functools.cache
-def fork_server() -> ForkServer:
-    """The test run's, started where it is first needed."""
-    server = ForkServer()
+def fork_server(kind: str) -> ForkServer:
+    """The test run's of this kind, started where it is first needed."""
+    server = ForkServer(kind)
     atexit.register(server.end)
     return server
 
@@ -133,7 +134,8 @@ def start_python(
         if stdout == subprocess.PIPE:
             stdout, ours["stdout"] = _open_pipe(stack, is_for_child_to_read=False)
         numbers = [each if isinstance(each, int) else each.fileno() for each in (stdin, stdout, stderr)]
-        process = fork_server().fork(arguments, environment, numbers)
+        kind = "with-django" if fits(environment) else "without-django"
+        process = fork_server(kind).fork(arguments, environment, numbers)
         process.stdin, process.stdout = ours.get("stdin"), ours.get("stdout")
         return process
 

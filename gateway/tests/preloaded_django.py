@@ -11,7 +11,7 @@ import importlib
 import os
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 SETTINGS_MODULE = "gateway.tests.quick_settings"
@@ -21,6 +21,7 @@ ENVIRONMENT = {
     # As all processes under test have them (gateway.tests.databases); others begin anew.
     "SECRET_KEY": "s" * 40,
     "JWT_SECRET": "j" * 40,
+    "DEBUG": "false",
 }
 OURS = (
     *("gateway.management.commands.run_web", "modelops.management.commands.run_switcher"),
@@ -29,8 +30,15 @@ OURS = (
     *("accounts.cookie_sessions", "accounts.languages", "chat.plane", "chat.web_runtime"),
 )
 """What `gateway.asgi`, its middleware and the switcher import; nothing of it is made from settings."""
+READ_AT_IMPORT = ("SECRET_KEY", "JWT_SECRET", "DEBUG")
+"""Variables behind settings that modules read when they are imported, and that tests change."""
 READ_ANEW = frozenset({"DATABASES", "LOGGING"})
 """Settings that each process reads once more by itself."""
+
+
+def fits(environment: Mapping[str, str]) -> bool:
+    """False where it is plain before the fork that the process would begin anew."""
+    return all(environment.get(name, ENVIRONMENT[name]) == ENVIRONMENT[name] for name in READ_AT_IMPORT)
 
 
 def preload_django() -> dict[str, Any]:

@@ -32,7 +32,7 @@ is_clean = is_clean and "settings" not in vars(connections) and not get_config.c
 is_reacting = "twisted.internet.reactor" in sys.modules
 print(json.dumps([is_clean, threading.active_count(), is_reacting]))
 """
-SAY_WHETHER_FORKED = "import sys; print('gateway.tests.preloaded_django' in sys.modules)"
+SAY_WHETHER_IMPORTED = "import sys; print('gateway.urls' in sys.modules)"
 LONGEST_NAME_IN_POSTGRES = 63
 
 
@@ -62,7 +62,7 @@ def test_an_exception_is_printed_and_is_status_1(tmp_path: Path) -> None:
 
 
 def test_no_settings_and_nothing_that_runs_is_there_before_the_fork(tmp_path: Path) -> None:
-    done = run_python(write(tmp_path, PRELOADED), environment={})
+    done = run_python(write(tmp_path, PRELOADED), environment=SETTINGS)
 
     assert json.loads(done.stdout) == [True, 1, False]
 
@@ -82,21 +82,25 @@ def test_a_process_with_settings_that_no_module_reads_at_its_import_is_forked(
 ) -> None:
     environment = {**SETTINGS, "GATEWAY_DATA_DIR": str(tmp_path), **own}
 
-    done = run_python("manage.py", "shell", "--no-imports", "-c", SAY_WHETHER_FORKED, environment=environment)
+    done = run_python(
+        "manage.py", "shell", "--no-imports", "-c", SAY_WHETHER_IMPORTED, environment=environment
+    )
 
     assert done.stdout == "True\n", done.stderr
 
 
 @pytest.mark.parametrize(
     "own",
-    [{"DEBUG": "true"}, {"SECRET_KEY": "o" * 40}, {"JWT_SECRET": "o" * 40}],
+    [{"DEBUG": "true"}, {"SECRET_KEY": "o" * 40}, {"JWT_SECRET": "o" * 40}, {"JWT_EXPIRE_HOURS": "7"}],
 )
 def test_a_process_with_other_settings_than_modules_read_at_their_import_begins_anew(
     tmp_path: Path, own: dict[str, str]
 ) -> None:
     environment = {**SETTINGS, "GATEWAY_DATA_DIR": str(tmp_path), **own}
 
-    done = run_python("manage.py", "shell", "--no-imports", "-c", SAY_WHETHER_FORKED, environment=environment)
+    done = run_python(
+        "manage.py", "shell", "--no-imports", "-c", SAY_WHETHER_IMPORTED, environment=environment
+    )
 
     assert done.stdout == "False\n", done.stderr
 
