@@ -52,6 +52,14 @@ def say_action(action: str) -> str:
     return action.replace("_", " ").capitalize()
 
 
+def name_target(event: AuditEvent) -> str:
+    """What it was about: a row by the name that it had then, all of a kind by what the kind is called now."""
+    if event.target_id:
+        return event.target_label or event.target_id
+    found = _find_model(event.target_type)
+    return str(found._meta.verbose_name_plural) if found else event.target_label or event.target_type
+
+
 def name_model(model: str) -> str:
     """In the active language; empty for what is no model of ours."""
     found = _find_model(model)

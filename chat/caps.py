@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 
 from chat.argument_caps import ARGUMENT_FIELDS, check_arguments
+from chat.input_counts import check_inputs, count_inputs
 from chat.lax_values import LARGEST_NUMBER, read_boolean, read_whole_number
 from chat.nesting import is_nested_deeper
 from chat.refused_fields import OWN_FIELDS, REFUSED_FIELDS
@@ -162,7 +163,9 @@ def apply_caps(body: dict[str, Any], caps: FieldCaps, config: RequestConfig) -> 
         check_arguments(body, name)
     _check_sequences(body, caps, config.max_sequences, numbers)
     for name in caps.inputs.keys() & names:
-        _check_inputs(name, body[name], caps, getattr(config, caps.inputs[name]))
+        check_inputs(
+            name, body[name], takes_tokens=name in caps.tokens, limit=getattr(config, caps.inputs[name])
+        )
     for name in caps.refused & names:
         raise InvalidRequest(fill_in("`{name}` is not for clients to set.", name=name), param=name)
     own = OWN_FIELDS & names
@@ -275,7 +278,7 @@ def _check_depth(name: str, value: object, limit: int, *, counts_texts: bool = T
 
 def _check_sequences(body: Mapping[str, Any], caps: FieldCaps, limit: int, numbers: dict[str, int]) -> None:
     """At most `limit` answers: the inputs of the batch times the answers to each."""
-    inputs = _count_inputs(caps.batch, body.get(caps.batch)) if caps.batch else 1
+    inputs = count_inputs(caps.batch, body.get(caps.batch)) if caps.batch else 1
     if inputs > limit:
         raise InvalidRequest(
             fill_in("{batch}: a batch has {limit} entries at most.", batch=caps.batch, limit=limit),
@@ -283,52 +286,6 @@ def _check_sequences(body: Mapping[str, Any], caps: FieldCaps, limit: int, numbe
         )
     for name in caps.answers_per_input:
         _check_number(body, name, limit // max(1, inputs), numbers)
-
-
-def _count_inputs(name: str, value: object) -> int:
-    """A text or a list of numbers is one input, the latter in tokens; a list of either is a batch."""
-    if value is None or isinstance(value, str) or _is_tokens(value):
-        return 1
-    if name == "messages":
-        return count_chats(value)
-    if isinstance(value, list) and all(isinstance(item, str) or _is_tokens(item) for item in value):
-        return len(value)
-    # vLLM would list what is wrong with each of a million entries.
-    raise InvalidRequest(fill_in("{name}: expected texts, or lists of token numbers.", name=name), param=name)
-
-
-def _check_inputs(name: str, value: object, caps: FieldCaps, limit: int) -> None:
-    """At most `limit` of them, and nothing that the engine would name a million mistakes of."""
-    is_list = isinstance(value, list) and not (name in caps.tokens and _is_tokens(value))
-    count = count_chats(value) if name == "messages" else len(value) if is_list else 1  # type: ignore[arg-type]
-    if count > limit:
-        raise InvalidRequest(
-            fill_in("{name}: this gateway allows {limit} entries at most.", name=name, limit=limit),
-            param=name,
-        )
-    if is_list and not all(map(_is_input, value)):  # type: ignore[call-overload]
-        raise InvalidRequest(
-            fill_in("{name}: expected texts, lists of token numbers, or objects.", name=name), param=name
-        )
-
-
-def _is_input(value: object) -> bool:
-    return (
-        isinstance(value, str | dict)
-        or _is_tokens(value)
-        or (isinstance(value, list) and all(isinstance(item, dict) for item in value))
-    )
-
-
-def count_chats(messages: object) -> int:
-    """The chats in `messages`: one, or each of a list of them."""
-    is_batch = isinstance(messages, list) and any(isinstance(item, list) for item in messages)
-    return len(messages) if is_batch else 1  # type: ignore[arg-type]
-
-
-def _is_tokens(value: object) -> bool:
-    # 5.0 is a token to vLLM, "5" is a text.
-    return isinstance(value, list) and all(isinstance(item, int | float) for item in value)
 
 
 def _check_number(body: Mapping[str, Any], name: str, limit: int, numbers: dict[str, int]) -> None:

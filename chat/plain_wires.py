@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import msgspec
 
+from chat.content_headers import ContentHeaders
 from chat.transcript import Usage
-from chat.upstream import ContentHeaders
 from chat.whole_answers import Completion, read_completion
 from chat.wires import CHAT_WIRE
 from gateway.bodies import NOT_JSON

@@ -7,8 +7,8 @@ from typing import Any
 
 import msgspec
 
-from chat.caps import count_chats
 from chat.endpoints import CHAT_BATCH, CHAT_COMPLETIONS, Endpoint
+from chat.input_counts import count_chats
 from chat.lax_values import read_boolean
 from chat.schemas import SAMPLING_FIELDS, TOOL_FIELDS, AnswerRequest
 from chat.upstream import EngineCall

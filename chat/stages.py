@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -67,7 +66,9 @@ def call_if_allowed(
     principal.require_model(route.model)
     require_task(route, endpoint, board.routes)
     call = make_call(route)
-    return replace(call, missing_error=partial(missing_path_error, route, endpoint, board.routes))
+    return msgspec.structs.replace(
+        call, missing_error=partial(missing_path_error, route, endpoint, board.routes)
+    )
 
 
 async def find_route(
@@ -84,7 +85,7 @@ async def find_route(
     route = runtime.board.resolve(model, may_switch=may_switch(runtime.config, principal))
     principal.require_model(route.model)
     if route.switch_to:
-        await runtime.switch_to(route.switch_to, principal, request)
+        await runtime.switch_to(route.switch_to, principal, request, endpoint.tasks)
         route = runtime.board.resolve(model)
         principal.require_model(route.model)
     require_task(route, endpoint, runtime.board.routes)

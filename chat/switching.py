@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from gateway.audit import ChatCaller
 from gateway.errors import GatewayError
+from modelops.serving.model_tasks import ModelTask
 from modelops.switching.on_chat import request_switch_for_chat
 
 
@@ -14,6 +15,8 @@ from modelops.switching.on_chat import request_switch_for_chat
 class ChatSwitchRequest:
     profile: str
     caller: ChatCaller
+    tasks: frozenset[ModelTask] = frozenset()
+    """Of which the request needs one, if it needs any."""
 
 
 def request_switches(items: Sequence[ChatSwitchRequest]) -> list[Exception | None]:
@@ -23,7 +26,7 @@ def request_switches(items: Sequence[ChatSwitchRequest]) -> list[Exception | Non
 
 def _request(item: ChatSwitchRequest) -> Exception | None:
     try:
-        request_switch_for_chat(item.profile, item.caller)
+        request_switch_for_chat(item.profile, item.caller, item.tasks)
     except GatewayError as exc:
         return exc
     return None

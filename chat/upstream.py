@@ -10,12 +10,12 @@ import re
 import uuid
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 
 from chat.content_coding import Decoder
+from chat.content_headers import JSON_TYPE, ContentHeaders
 from chat.engine_connection import BrokenOff, EngineConnection, Take
 from chat.engine_connections import BaseUrl, EngineConnections, parse_base_url
 from chat.forms import FormBody
@@ -36,9 +36,6 @@ from gateway.wording import fill_in
 
 MAX_ERROR_BYTES = 64 * 1024
 
-JSON_TYPE = "application/json"
-BYTES_TYPE = "application/octet-stream"
-PASSED_TYPES = frozenset({JSON_TYPE, BYTES_TYPE, "text/plain", "text/vtt", "application/x-subrip"})
 
 COMMON_HEADERS = ("Accept-Encoding: identity",)
 """Compression only costs time here. What is compressed all the same, by a proxy, is decoded."""
@@ -62,8 +59,7 @@ NO_IMAGE_PHRASES = ("is not a multimodal model", "at most 0 image")
 """In lower case: of a model that reads none, and of one that was started to take none."""
 
 
-@dataclass(frozen=True)
-class EngineCall:
+class EngineCall(msgspec.Struct, frozen=True):
     """One request to the engine."""
 
     path: str
@@ -80,25 +76,6 @@ class EngineCall:
     def text_bytes(self) -> int:
         """Of the body, without a file in it."""
         return len(self.body) if isinstance(self.body, bytes) else self.body.text_bytes
-
-
-class ContentHeaders(NamedTuple):
-    """What an answer says of its body."""
-
-    content_type: str = JSON_TYPE
-    metadata: str = ""
-
-    @property
-    def is_json(self) -> bool:
-        return self.content_type in {"", JSON_TYPE} or self.content_type.startswith(f"{JSON_TYPE};")
-
-    def to_client(self) -> list[tuple[bytes, bytes]]:
-        """Those that the client gets: a type that no browser runs, whatever the engine says."""
-        kind = JSON_TYPE if self.is_json else self.content_type
-        if kind.partition(";")[0].strip() not in PASSED_TYPES:
-            kind = BYTES_TYPE
-        headers = [(b"content-type", kind.encode("latin-1"))]
-        return [*headers, (b"metadata", self.metadata.encode("latin-1"))] if self.metadata else headers
 
 
 class EngineAnswer:

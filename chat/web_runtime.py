@@ -44,6 +44,7 @@ from gateway.locks import lock_folder
 from gateway.request_id import current_request_id
 from modelops.serving.candidates import CandidateWatch
 from modelops.serving.live import LiveBoard
+from modelops.serving.model_tasks import ModelTask
 
 log = structlog.get_logger()
 
@@ -112,15 +113,20 @@ class WebRuntime:
     async def _watch_candidates(self) -> None:
         await self.candidates.watch(on_change=self.presence.announce)
 
-    async def switch_to(self, profile: str, principal: Principal, request: Request) -> None:
-        """Request a switch of the default slot, and refresh the board. Raises GatewayError."""
+    async def switch_to(
+        self, profile: str, principal: Principal, request: Request, tasks: frozenset[ModelTask]
+    ) -> None:
+        """Request a switch of the default slot, and refresh the board. Raises GatewayError.
+
+        `tasks` are those of which the request needs one.
+        """
         caller = ChatCaller(
             principal.user_id,
             principal.username,
             address=self.request_admission.address_of(request),
             request_id=current_request_id.get(),
         )
-        await self.worker.submit(request_switches, ChatSwitchRequest(profile, caller))
+        await self.worker.submit(request_switches, ChatSwitchRequest(profile, caller, tasks))
         await self.board.refresh()
 
     async def _save_running(self) -> None:

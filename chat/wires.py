@@ -10,11 +10,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+from chat.content_headers import ContentHeaders
 from chat.positions import EventIds
 from chat.sse import DONE, error_event
 from chat.stream_reading import StreamRead, StreamReader
 from chat.transcript import Transcript
-from chat.upstream import ContentHeaders
 from chat.whole_answers import Completion, read_completion
 from gateway.errors import GatewayError
 

@@ -104,13 +104,7 @@ class GatewayApplication:
             check_host(scope, self._config.hosts)
             check_encoding(scope)
             async with self._body_bounds.hold(scope) as bound:
-                bounded = bounded_receive(
-                    scope,
-                    receive,
-                    max_bytes=bound.max_bytes,
-                    timeout_s=self._config.body_timeout_s,
-                    setting=bound.setting,
-                )
+                bounded = bounded_receive(scope, receive, bound=bound, timeout_s=self._config.body_timeout_s)
                 await plane(scope, bounded, send_with_id)
         except GatewayError as exc:
             if status:

@@ -11,10 +11,15 @@ import itertools
 import math
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, nullcontext
+from contextlib import (
+    AbstractAsyncContextManager,
+    AsyncExitStack,
+    asynccontextmanager,
+    contextmanager,
+    nullcontext,
+)
 from http.cookies import CookieError, SimpleCookie
 from importlib import import_module
-from typing import NamedTuple
 
 from asgiref.sync import sync_to_async
 from django.conf import settings
@@ -33,7 +38,7 @@ from chat.plane import is_chat_path
 from chat.web_runtime import get_runtime
 from gateway.conf import GatewayConfig
 from gateway.errors import AuthenticationFailed, ConcurrencyLimitExceeded, GatewayError
-from gateway.http import OWN_API_PREFIX, declared_bytes, header_value, tidy_path
+from gateway.http import OWN_API_PREFIX, BodyBound, declared_bytes, header_value, tidy_path
 from gateway.middleware import IMPORTS
 from gateway.wording import FilledText, fill_in
 
@@ -49,12 +54,6 @@ FORM_FIELD_BYTES = 2 * MAX_FIELD_BYTES
 """Their fields, and what lies between."""
 FORM_BYTES = 64 * 1024
 """What a form adds to the file in it."""
-
-
-class BodyBound(NamedTuple):
-    max_bytes: int
-    setting: str
-    """Which names it."""
 
 
 class Places:
@@ -90,7 +89,7 @@ class BodyBounds:
     def __init__(self, config: GatewayConfig) -> None:
         usual, large = config.max_body_bytes, config.max_large_bodies
         form_bytes = config.max_audio_bytes + FORM_FIELD_BYTES
-        self._usual = BodyBound(usual, "MAX_BODY_BYTES")
+        self._usual = BodyBound(usual)
         self._usual_for_all = nullcontext(self._usual)
         self._import = BodyBound(max(usual, config.max_import_bytes), "MAX_IMPORT_BYTES")
         self._upload = BodyBound(max(usual, config.max_file_bytes + FORM_BYTES), "MAX_FILE_BYTES")
@@ -121,9 +120,23 @@ class BodyBounds:
             return self._hold_for_sender(scope, self._uploading, self._upload)
         if path.rstrip("/") in FORM_PATHS:
             return self._hold_for_sender(scope, self._transcribing, self._form)
-        if (declared_bytes(scope) or 0) > self._usual.max_bytes and is_for_an_engine(path):
+        declared = declared_bytes(scope)
+        if declared is None and scope["method"] == "POST" and is_for_an_engine(path):
+            return self._hold_when_large(scope)
+        if declared is not None and declared > self._usual.max_bytes and is_for_an_engine(path):
             return self._hold_for_sender(scope, self._asking, self._for_engine)
         return self._usual_for_all
+
+    @asynccontextmanager
+    async def _hold_when_large(self, scope: Scope) -> AsyncIterator[BodyBound]:
+        """The usual bound; once more has come, that of large requests, if there is room for one."""
+        async with AsyncExitStack() as stack:
+
+            async def grow() -> BodyBound:
+                large = self._hold_for_sender(scope, self._asking, self._for_engine)
+                return await stack.enter_async_context(large)
+
+            yield self._usual._replace(grow=grow)
 
     @asynccontextmanager
     async def _hold_for_sender(

@@ -23,8 +23,8 @@ class RequestConfig:
     max_engine_body_bytes: int = setting(
         "MAX_ENGINE_BODY_BYTES",
         32 * 2**20,
-        "Largest body on `/v1` that comes with a good credential and its Content-Length: an image of 20 MB "
-        "takes 28 MB of JSON. At least MAX_BODY_BYTES.",
+        "Largest body on `/v1` that comes with a good credential: an image of 20 MB takes 28 MB of JSON. At "
+        "least MAX_BODY_BYTES.",
         whole_number(1024, 2**30),
     )
     max_large_bodies: int = setting(

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import lru_cache
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import msgspec
 from django.http.request import split_domain_port, validate_host
@@ -34,6 +34,14 @@ OWN_API_PREFIX = "/api/"
 """Of the paths that are the gateway's own and no other maker's: they keep their exact form."""
 
 JSON_CONTENT_TYPE = (b"content-type", b"application/json")
+
+
+class BodyBound(NamedTuple):
+    max_bytes: int
+    setting: str = "MAX_BODY_BYTES"
+    """Which it comes from, for the message of a refusal."""
+    grow: Callable[[], Awaitable[BodyBound]] | None = None
+    """Asks for a larger one, where that is known only when the body has come: chunks say no length."""
 
 
 class ShortWay(Protocol):
@@ -95,25 +103,21 @@ def declared_bytes(scope: Scope) -> int | None:
     return int(declared) if declared is not None and declared.isdigit() else None
 
 
-def bounded_receive(
-    scope: Scope, receive: Receive, *, max_bytes: int, timeout_s: float, setting: str = "MAX_BODY_BYTES"
-) -> Receive:
-    """A `receive` whose body ends in RequestTooLarge past `max_bytes` and in InvalidRequest when it stalls.
-
-    The message names `setting`, which the bound comes from.
+def bounded_receive(scope: Scope, receive: Receive, *, bound: BodyBound, timeout_s: float) -> Receive:
+    """A `receive` whose body ends in RequestTooLarge past `bound` and in InvalidRequest when it stalls.
 
     Content-Length is checked before the first byte is read; a chunked body is counted as it comes. Each
     piece has `timeout_s`, and all of them together that and what SLOWEST_BODY_BYTES_PER_S takes for them.
     Once the body is complete, waiting (for the disconnect) is unbounded.
     """
-    if (declared_bytes(scope) or 0) > max_bytes:
-        raise _body_too_large(max_bytes, setting)
+    if (declared_bytes(scope) or 0) > bound.max_bytes:
+        raise _body_too_large(bound)
     received = 0
     started: float | None = None
     is_complete = False
 
     async def receive_bounded() -> Message:
-        nonlocal received, started, is_complete
+        nonlocal bound, received, started, is_complete
         if is_complete:
             return await receive()
         if started is None:
@@ -129,20 +133,22 @@ def bounded_receive(
                 fill_in("The request body stalled for {seconds} seconds.", seconds=f"{timeout_s:g}")
             ) from exc
         received += len(message.get("body", b""))
-        if received > max_bytes:
-            raise _body_too_large(max_bytes, setting)
+        if received > bound.max_bytes and bound.grow is not None:
+            bound = await bound.grow()
+        if received > bound.max_bytes:
+            raise _body_too_large(bound)
         is_complete = not message.get("more_body", False)
         return message
 
     return receive_bounded
 
 
-def _body_too_large(max_bytes: int, setting: str) -> RequestTooLarge:
+def _body_too_large(bound: BodyBound) -> RequestTooLarge:
     return RequestTooLarge(
         fill_in(
             "The request body is larger than the {max_bytes} bytes that {setting} allows.",
-            max_bytes=max_bytes,
-            setting=setting,
+            max_bytes=bound.max_bytes,
+            setting=bound.setting,
         )
     )
 

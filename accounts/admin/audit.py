@@ -16,7 +16,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy
 
-from accounts.audit_words import list_changes, name_model, say_action, say_changes
+from accounts.audit_words import list_changes, name_target, say_action, say_changes
 from accounts.models import AuditEvent
 from gateway.admin_lists import TypedFilter, UncountedAdmin, typed
 from gateway.audit import ReadOnlyAdmin
@@ -122,7 +122,7 @@ class AuditEventAdmin(UncountedAdmin, ReadOnlyAdmin):
 
     @admin.display(description=gettext_lazy("what it was about"))
     def target(self, event: AuditEvent) -> str:
-        shown = event.target_label or event.target_id or name_model(event.target_type) or event.target_type
+        shown = name_target(event)
         page = _page_of(event)
         return format_html('<a href="{}">{}</a>', page, shown) if page else shown
 
@@ -135,7 +135,7 @@ class AuditEventAdmin(UncountedAdmin, ReadOnlyAdmin):
     ) -> HttpResponse:
         """With the event in words as its heading."""
         event = self.get_object(request, unquote(object_id))
-        heading = {"subtitle": f"{say_action(event.action)}: {event.target_label}"} if event else {}
+        heading = {"subtitle": f"{say_action(event.action)}: {name_target(event)}"} if event else {}
         return super().change_view(request, object_id, form_url, {**heading, **(extra_context or {})})
 
     @admin.display(description=gettext_lazy("changes"))

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from chat.content_headers import ContentHeaders
 from chat.plain_wires import read_bytes_of_numbers, read_plain_transcript, read_transcript
 from chat.transcript import Usage
-from chat.upstream import ContentHeaders
 from gateway.errors import GatewayError
 
 

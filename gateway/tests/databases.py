@@ -35,6 +35,8 @@ SHARED_FOLDER = "GATEWAY_TEST_SHARED"
 MIGRATED, SEEDED = "gw_migrated", "gw_seeded"
 """Templates: databases as migrations leave them, and with the accounts `admin` and `demo`."""
 SQLITE_FILE = "gateway.sqlite3"
+FILL_TIMEOUT_S = 180.0
+"""Long, as on a busy machine all wait for the first: migrations need 2 to 4 s of CPU."""
 
 
 @dataclass(frozen=True)
@@ -122,7 +124,8 @@ def _own_folder() -> tempfile.TemporaryDirectory[str]:
 
 def _fill(name: str, settings: Mapping[str, str]) -> None:
     command = ("seed_users",) if name == SEEDED else ("migrate", "--verbosity", "0")
-    run_python("manage.py", *command, environment=settings).check_returncode()
+    done = run_python("manage.py", *command, environment=settings, timeout_s=FILL_TIMEOUT_S)
+    done.check_returncode()
 
 
 def _copy_postgres(server: str, source: str, target: str) -> None:

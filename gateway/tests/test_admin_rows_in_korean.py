@@ -98,3 +98,13 @@ def test_event_of_the_audit_is_told_in_words_with_each_change(web: Client) -> No
     assert "of_nobody – → 3" in html
     assert "scopes – → chat, audit" in html
     assert "user_changed" not in html
+
+
+def test_event_about_all_rows_of_a_kind_names_the_kind_in_the_readers_language(web: Client) -> None:
+    AuditEvent.objects.create(
+        action="message_list_viewed", target_type="message", target_label="messages", via="admin"
+    )
+
+    html = web.get(reverse("admin:accounts_auditevent_changelist")).content.decode()
+
+    assert '<td class="field-target">메시지</td>' in html

@@ -11,7 +11,7 @@ import pytest
 from starlette.types import Message, Receive
 
 from gateway.errors import InvalidRequest, ModelLoading, RequestTooLarge
-from gateway.http import bounded_receive, check_host, header_value, send_error
+from gateway.http import BodyBound, bounded_receive, check_host, header_value, send_error
 
 END = {"type": "http.disconnect"}
 
@@ -75,19 +75,19 @@ def test_request_without_a_host_is_refused() -> None:
 async def test_body_within_the_limit_passes_unchanged() -> None:
     messages = [body(b"12345", more=True), body(b"67890")]
 
-    receive = bounded_receive(scope_with(), receive_of(messages), max_bytes=10, timeout_s=5)
+    receive = bounded_receive(scope_with(), receive_of(messages), bound=BodyBound(10), timeout_s=5)
 
     assert [await receive(), await receive()] == messages
 
 
 def test_declared_length_over_the_limit_is_refused_before_the_first_byte() -> None:
     with pytest.raises(RequestTooLarge):
-        bounded_receive(scope_with(content_length="11"), receive_of([]), max_bytes=10, timeout_s=5)
+        bounded_receive(scope_with(content_length="11"), receive_of([]), bound=BodyBound(10), timeout_s=5)
 
 
 async def test_chunks_are_counted_as_they_come() -> None:
     messages = [body(b"123456", more=True), body(b"789012", more=True)]
-    receive = bounded_receive(scope_with(), receive_of(messages), max_bytes=10, timeout_s=5)
+    receive = bounded_receive(scope_with(), receive_of(messages), bound=BodyBound(10), timeout_s=5)
 
     await receive()
     with pytest.raises(RequestTooLarge):
@@ -96,16 +96,33 @@ async def test_chunks_are_counted_as_they_come() -> None:
 
 async def test_body_longer_than_declared_is_refused_too() -> None:
     receive = bounded_receive(
-        scope_with(content_length="5"), receive_of([body(b"x" * 11)]), max_bytes=10, timeout_s=5
+        scope_with(content_length="5"), receive_of([body(b"x" * 11)]), bound=BodyBound(10), timeout_s=5
     )
 
     with pytest.raises(RequestTooLarge):
         await receive()
 
 
+async def test_bound_grows_once_for_chunks_that_turn_out_to_be_many() -> None:
+    async def grow() -> BodyBound:
+        return BodyBound(20, "MAX_OTHER")
+
+    messages = [body(b"x" * 9, more=True), body(b"x" * 9, more=True), body(b"x" * 9, more=True)]
+    receive = bounded_receive(
+        scope_with(), receive_of(messages), bound=BodyBound(10, "MAX_BODY", grow), timeout_s=5
+    )
+
+    assert [await receive(), await receive()] == messages[:2]
+    with pytest.raises(RequestTooLarge, match="the 20 bytes that MAX_OTHER allows"):
+        await receive()
+
+
 async def test_stalled_body_is_given_up() -> None:
     receive = bounded_receive(
-        scope_with(content_length="9"), receive_of([body(b"12345", more=True)]), max_bytes=10, timeout_s=0.02
+        scope_with(content_length="9"),
+        receive_of([body(b"12345", more=True)]),
+        bound=BodyBound(10),
+        timeout_s=0.02,
     )
 
     await receive()
@@ -114,7 +131,7 @@ async def test_stalled_body_is_given_up() -> None:
 
 
 async def test_wait_for_the_disconnect_after_the_body_has_no_limit() -> None:
-    receive = bounded_receive(scope_with(), receive_of([body(b"all")]), max_bytes=10, timeout_s=0.01)
+    receive = bounded_receive(scope_with(), receive_of([body(b"all")]), bound=BodyBound(10), timeout_s=0.01)
     await receive()
 
     with pytest.raises(TimeoutError):
@@ -124,7 +141,7 @@ async def test_wait_for_the_disconnect_after_the_body_has_no_limit() -> None:
 
 async def test_disconnect_within_the_body_is_passed_on() -> None:
     receive = bounded_receive(
-        scope_with(), receive_of([body(b"12345", more=True), END]), max_bytes=10, timeout_s=5
+        scope_with(), receive_of([body(b"12345", more=True), END]), bound=BodyBound(10), timeout_s=5
     )
 
     await receive()

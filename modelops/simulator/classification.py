@@ -13,8 +13,8 @@ from modelops.simulator.bodies import Body, decode_body, read_text
 from modelops.simulator.embeddings import encode_vector, read_encoding
 from modelops.simulator.errors import invalid_value
 from modelops.simulator.flags import ServeSettings
-from modelops.simulator.pooling_inputs import embed_text, read_inputs, write_list
-from modelops.simulator.requests import ENGINE, check_model
+from modelops.simulator.pooling_inputs import check_model, embed_text, read_inputs, write_list
+from modelops.simulator.requests import ENGINE
 from modelops.simulator.tasks import Task
 
 _LABELS = ("LABEL_0", "LABEL_1")
@@ -72,7 +72,7 @@ def _choose_task(body: Body, settings: ServeSettings) -> str:
     supported = [name for task in pooling for name in (str(task), _TOKEN_TASKS[task])]
     task = read_text(body, "task") or str(pooling[0])
     if task not in supported:
-        raise invalid_value(f"Unsupported task: {task!r} Supported tasks: {tuple(supported)}", param="task")
+        raise invalid_value(f"Unsupported task: {task!r} Supported tasks: {supported}", param="task")
     if len(pooling) == 1 and task != pooling[0]:
         raise invalid_value(
             f"Try switching the model's pooling_task via --pooler-config.task {task}.", param="task"

@@ -8,11 +8,17 @@ import struct
 from aiohttp import web
 
 from modelops.simulator import tokenizer
-from modelops.simulator.bodies import Body, decode_body, read_int
-from modelops.simulator.errors import ApiError, invalid_value
+from modelops.simulator.bodies import Body, decode_body, describe, read_int
+from modelops.simulator.errors import ApiError, malformed
 from modelops.simulator.flags import ServeSettings
-from modelops.simulator.pooling_inputs import DEFAULT_DIMENSIONS, embed_text, read_inputs, write_list
-from modelops.simulator.requests import ENGINE, check_model
+from modelops.simulator.pooling_inputs import (
+    DEFAULT_DIMENSIONS,
+    check_model,
+    embed_text,
+    read_inputs,
+    write_list,
+)
+from modelops.simulator.requests import ENGINE
 
 _MAX_DIMENSIONS = 4096
 
@@ -39,7 +45,12 @@ async def create_embedding(request: web.Request) -> web.Response:
 def read_encoding(body: Body) -> str:
     encoding = body.get("encoding_format") or "float"
     if encoding not in ("float", "base64"):
-        raise invalid_value("encoding_format must be float or base64.", param="encoding_format")
+        raise malformed(
+            "literal_error",
+            path="body.encoding_format",
+            message="Input should be 'float' or 'base64'",
+            found=describe(encoding),
+        )
     return str(encoding)
 
 

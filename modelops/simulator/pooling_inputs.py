@@ -13,8 +13,9 @@ import msgspec
 from aiohttp import web
 
 from modelops.simulator import tokenizer
-from modelops.simulator.bodies import Body, describe, read_objects
-from modelops.simulator.errors import context_overflow, malformed
+from modelops.simulator.bodies import Body, describe, read_text
+from modelops.simulator.chat import read_messages
+from modelops.simulator.errors import ApiError, context_overflow, malformed
 from modelops.simulator.flags import ServeSettings
 from modelops.simulator.requests import response_id
 
@@ -28,7 +29,7 @@ def read_inputs(body: Body, settings: ServeSettings) -> list[str]:
     Raises ApiError 400 for one that is longer than the context.
     """
     if "messages" in body:
-        texts = [tokenizer.render_chat(read_objects(body, "messages"), add_generation_prompt=False)]
+        texts = [tokenizer.render_chat(read_messages(body), add_generation_prompt=False)]
     else:
         texts = _read_texts(body)
     check_lengths(texts, settings)
@@ -39,7 +40,9 @@ def _read_texts(body: Body) -> list[str]:
     value = body.get("input")
     if isinstance(value, str):
         return [value]
-    if isinstance(value, list) and value:
+    if value == []:
+        raise ApiError("You must pass at least one prompt")
+    if isinstance(value, list):
         if all(isinstance(item, str) for item in value):
             return list(value)
         if all(isinstance(item, int) for item in value):
@@ -51,6 +54,13 @@ def _read_texts(body: Body) -> list[str]:
     raise malformed(
         "string_type", path="body.input", message="Input should be a valid string", found=describe(value)
     )
+
+
+def check_model(body: Body, settings: ServeSettings) -> None:
+    """Raise 404 unless the body names a served model or none; these endpoints do not name the others."""
+    model = read_text(body, "model")
+    if model and not settings.serves(model):
+        raise ApiError(f"The model `{model}` does not exist.", status=404, kind="NotFoundError")
 
 
 def check_lengths(texts: Sequence[str], settings: ServeSettings) -> None:

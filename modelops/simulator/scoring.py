@@ -11,8 +11,8 @@ from aiohttp import web
 from modelops.simulator import tokenizer
 from modelops.simulator.bodies import Body, decode_body, describe, read_int
 from modelops.simulator.errors import ApiError, malformed
-from modelops.simulator.pooling_inputs import check_lengths, embed_text, write_list
-from modelops.simulator.requests import ENGINE, check_model, response_id
+from modelops.simulator.pooling_inputs import check_lengths, check_model, embed_text, write_list
+from modelops.simulator.requests import ENGINE, response_id
 
 _PAIRS = (("queries", "documents"), ("queries", "items"), ("data_1", "data_2"), ("text_1", "text_2"))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import timedelta
 
 import structlog
@@ -11,10 +11,11 @@ from django.utils import timezone
 
 from gateway.audit import ChatCaller
 from gateway.conf import get_config
-from gateway.errors import DoesNotFit, ModelNotFound, ModelSwitching, SwitchRefused
+from gateway.errors import DoesNotFit, ModelNotFound, ModelSwitching, SwitchRefused, TaskNotSupported
 from gateway.wording import fill_in
 from modelops.domain.switching.request import SwitchRequest
-from modelops.models import Slot, Switch
+from modelops.domain.tasks import ModelTask, expect_tasks
+from modelops.models import ModelProfile, Slot, Switch
 from modelops.switching.actor import Actor
 from modelops.switching.requests import request_switch
 from modelops.switching.status import count_remaining_s
@@ -22,12 +23,14 @@ from modelops.switching.status import count_remaining_s
 log = structlog.get_logger()
 
 
-def request_switch_for_chat(profile_slug: str, caller: ChatCaller) -> None:
+def request_switch_for_chat(profile_slug: str, caller: ChatCaller, tasks: Collection[ModelTask]) -> None:
     """Request a switch to the profile on behalf of a chat; the caller has checked that its role may.
 
-    Raises ModelSwitching while another switch is under way or within SWITCH_MINIMUM_ACTIVE of the last one,
+    `tasks` are those of which the request needs one. Raises TaskNotSupported for a model that has none,
+    ModelSwitching while another switch is under way or within SWITCH_MINIMUM_ACTIVE of the last one,
     ModelNotFound, DoesNotFit or SwitchRefused. These carry no details: the plan is for admins.
     """
+    _require_task(profile_slug, tasks)
     actor = Actor(Switch.Via.CHAT, caller.user_id, caller.username, request=caller)
     request = SwitchRequest(profile_slug, reason=fill_in("asked for by a chat request"))
     try:
@@ -37,6 +40,22 @@ def request_switch_for_chat(profile_slug: str, caller: ChatCaller) -> None:
         raise type(exc)(param="model") from exc
     except ModelNotFound as exc:
         raise ModelNotFound(param="model") from exc
+
+
+def _require_task(profile_slug: str, tasks: Collection[ModelTask]) -> None:
+    """What serves is not stopped for a model that would refuse the request."""
+    profile = ModelProfile.objects.enabled().filter(slug=profile_slug).first()
+    expected = expect_tasks(profile.get_values()) if profile is not None else None
+    if expected is None or not tasks or not set(expected).isdisjoint(tasks):
+        return
+    raise TaskNotSupported(
+        fill_in(
+            "`{profile}` is not loaded for this request: its model is for {tasks}.",
+            profile=profile_slug,
+            tasks=", ".join(expected),
+        ),
+        param="model",
+    )
 
 
 def _refuse_thrashing(slot: Slot, live: Sequence[Switch]) -> None:

@@ -15,7 +15,7 @@ from gateway.tests.clients.install import NODE_PROGRAMS, Interpreters
 from gateway.tests.forked import KEPT_OF_ENVIRONMENT
 from gateway.tests.needs import PROJECT
 
-PROGRAM_TIMEOUT_S = 240
+PROGRAM_TIMEOUT_S = 480
 NO_LIST = "has no call that lists models"
 NO_EMBEDDINGS = "has no call for embeddings"
 
@@ -72,23 +72,30 @@ class Outcome:
 
 def run_client(client: Client, target: Target, interpreters: Interpreters) -> dict[Cell, Outcome]:
     """Run the client's program to its end; what it says of each cell that `target` names."""
-    done = subprocess.run(
-        _command(client, target, interpreters),
-        cwd=NODE_PROGRAMS if client.is_node else PROJECT,
-        env={name: value for name, value in os.environ.items() if name in KEPT_OF_ENVIRONMENT}
-        # LiteLLM asks the network for the prices of models otherwise.
-        | {"LITELLM_LOCAL_MODEL_COST_MAP": "True"},
-        capture_output=True,
-        text=True,
-        timeout=PROGRAM_TIMEOUT_S,
-        check=False,
-    )
-    lines = [json.loads(line) for line in done.stdout.splitlines() if line.startswith('{"cell"')]
+    try:
+        done = subprocess.run(
+            _command(client, target, interpreters),
+            cwd=NODE_PROGRAMS if client.is_node else PROJECT,
+            env={name: value for name, value in os.environ.items() if name in KEPT_OF_ENVIRONMENT}
+            # LiteLLM asks the network for the prices of models otherwise.
+            | {"LITELLM_LOCAL_MODEL_COST_MAP": "True"},
+            capture_output=True,
+            timeout=PROGRAM_TIMEOUT_S,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as exc:
+        return _read_outcomes(
+            target, exc.stdout, f"not done after {PROGRAM_TIMEOUT_S} s: {exc.stderr!r:.2000}"
+        )
+    ending = f"the program ended with {done.returncode}: {done.stderr.decode(errors='replace')[-2000:]}"
+    return _read_outcomes(target, done.stdout, ending)
+
+
+def _read_outcomes(target: Target, printed: bytes | None, otherwise: str) -> dict[Cell, Outcome]:
+    """What the program told of each cell; `otherwise` of those that it told nothing of."""
+    lines = [json.loads(line) for line in (printed or b"").splitlines() if line.startswith(b'{"cell"')]
     told = {Cell(line["cell"]): Outcome(line["detail"]) for line in lines}
-    missing = Outcome(
-        f"the program told nothing of it, and ended with {done.returncode}: {done.stderr[-2000:]}"
-    )
-    return {Cell(cell): told.get(Cell(cell), missing) for cell in target.cells}
+    return {Cell(cell): told.get(Cell(cell), Outcome(otherwise)) for cell in target.cells}
 
 
 def _command(client: Client, target: Target, interpreters: Interpreters) -> list[Any]:

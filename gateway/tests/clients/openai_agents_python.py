@@ -18,7 +18,6 @@ from agents import (  # type: ignore[import-not-found]
 
 from gateway.tests.clients.cells import (
     BUSY_TOKENS,
-    CITY,
     PARALLEL_STREAMS,
     PICTURE_URL,
     SENTENCE_TOKENS,
@@ -123,7 +122,7 @@ def responses() -> None:
     told = run(make_agent(kind=OpenAIResponsesModel, tools=[get_weather], max_tokens=200), TOOL_QUESTION)
     streamed = asyncio.run(read_stream(make_agent(kind=OpenAIResponsesModel)))
 
-    check(cities == [CITY] and TOOL_RESULT in told.final_output, "the tool's result", told.final_output)
+    check(len(cities) == 1 and TOOL_RESULT in told.final_output, "the tool's result", told.final_output)
     check(streamed.final_output, "a streamed text")
 
 

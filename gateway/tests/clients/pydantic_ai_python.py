@@ -18,7 +18,6 @@ from pydantic_ai.providers.openai import OpenAIProvider  # type: ignore[import-n
 
 from gateway.tests.clients.cells import (
     BUSY_TOKENS,
-    CITY,
     PARALLEL_STREAMS,
     PICTURE_URL,
     SENTENCE_TOKENS,
@@ -114,7 +113,7 @@ def responses() -> None:
     told = agent.run_sync(TOOL_QUESTION)
     text, _usage = asyncio.run(read_stream(make_agent(kind=OpenAIResponsesModel)))
 
-    check(cities == [CITY] and TOOL_RESULT in told.output, "the tool's result", told.output)
+    check(len(cities) == 1 and TOOL_RESULT in told.output, "the tool's result", told.output)
     check(text, "a streamed text")
 
 

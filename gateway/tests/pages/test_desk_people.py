@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
@@ -12,8 +12,8 @@ from playwright.sync_api import expect
 
 from gateway.tests.live import GatewayProcess, wait_until
 from gateway.tests.pages.account_page import Person, ask_elsewhere, log_in, person
-from gateway.tests.pages.browsers import DESKTOP, PHONE, Visitor, visiting
-from gateway.tests.pages.test_accessibility import axe, findings
+from gateway.tests.pages.browsers import PHONE, Visitor, visiting
+from gateway.tests.pages.test_accessibility import LOOKS, axe, findings, looking
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Locator, Page
@@ -225,21 +225,12 @@ def test_pages_about_people_are_no_wider_than_the_screen(
     assert not [path for path, is_wider in seen.items() if is_wider]
 
 
-@pytest.mark.parametrize("locale", ["en-US", "ko-KR"])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("viewport", [PHONE, DESKTOP], ids=["phone", "desktop"])
+@pytest.mark.parametrize("look", LOOKS)
 def test_pages_about_people_have_no_serious_finding(
-    chromium: Browser,
-    site: GatewayProcess,
-    person: Person,
-    axe: str,
-    viewport: dict[str, int],
-    scheme: str,
-    locale: str,
+    chromium: Browser, site: GatewayProcess, person: Person, axe: str, look: dict[str, Any]
 ) -> None:
     issue_key(site, person, "laptop")
-    look = {"viewport": viewport, "color_scheme": scheme, "locale": locale, "reduced_motion": "reduce"}
-    with visiting(chromium, site.url, **look) as visitor:
+    with looking(chromium, site, look) as visitor:
         page = visitor.sign_in("/admin/", "admin")
         page.goto(f"{visitor.url}/admin/accounts/user/?q={person.name}")
         page.get_by_role("link", name=person.name, exact=True).click()

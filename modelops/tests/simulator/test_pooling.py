@@ -53,7 +53,8 @@ async def test_tokens_and_messages_are_embedded_as_their_text(agent_engine: aioh
             {"input": "a", "dimensions": 5000},
             "Model 'chat-a' only supports dimensions in range [1, 4096], got",
         ),
-        ({"input": "a", "encoding_format": "hex"}, "encoding_format must be float or base64."),
+        ({"input": "a", "encoding_format": "hex"}, "1 validation error"),
+        ({"input": []}, "You must pass at least one prompt"),
     ],
 )
 async def test_what_cannot_be_embedded_is_refused(

@@ -10,9 +10,17 @@ from django.utils import timezone
 
 from accounts.models import AuditEvent, Role, User
 from gateway.audit import ChatCaller
-from gateway.errors import DoesNotFit, GatewayError, ModelNotFound, ModelSwitching, SwitchRefused
+from gateway.errors import (
+    DoesNotFit,
+    GatewayError,
+    ModelNotFound,
+    ModelSwitching,
+    SwitchRefused,
+    TaskNotSupported,
+)
 from modelops.domain.switching.plan import Plan
 from modelops.domain.switching.states import FINAL_STATES, LIVE_STATES, SwitchState
+from modelops.domain.tasks import ModelTask
 from modelops.models import Engine, Switch
 from modelops.switching import requests as switch_requests
 from modelops.switching.on_chat import request_switch_for_chat
@@ -32,9 +40,9 @@ def as_caller(user: User) -> ChatCaller:
     return ChatCaller(user.pk, user.username, address="192.0.2.7", request_id="of-the-chat")
 
 
-def refuse(caller: User, profile: str) -> GatewayError:
+def refuse(caller: User, profile: str, *tasks: ModelTask) -> GatewayError:
     with pytest.raises(GatewayError) as caught:
-        request_switch_for_chat(profile, as_caller(caller))
+        request_switch_for_chat(profile, as_caller(caller), tasks)
     return caught.value
 
 
@@ -128,7 +136,7 @@ def test_chat_joins_a_switch_to_what_it_asks_for_and_leaves_its_draining_alone(c
     serve("first")
     of_admin = ask("second", drain_timeout_s=7, drain_policy="wait")
 
-    request_switch_for_chat("second", as_caller(caller))
+    request_switch_for_chat("second", as_caller(caller), [ModelTask.GENERATE])
 
     of_admin.refresh_from_db()
     assert Switch.objects.get() == of_admin
@@ -138,7 +146,7 @@ def test_chat_joins_a_switch_to_what_it_asks_for_and_leaves_its_draining_alone(c
 def test_first_chat_of_all_may_switch(caller: User) -> None:
     make_ready("first")
 
-    request_switch_for_chat("first", as_caller(caller))
+    request_switch_for_chat("first", as_caller(caller), [])
 
     switch = Switch.objects.get()
     event = AuditEvent.objects.get()
@@ -146,3 +154,16 @@ def test_first_chat_of_all_may_switch(caller: User) -> None:
     assert (event.action, event.via, event.target_id) == ("switch_requested", "chat", str(switch.pk))
     assert (event.actor_id, event.actor_name) == (caller.pk, "mina")
     assert (event.address, event.request_id) == ("192.0.2.7", "of-the-chat")
+
+
+def test_nothing_is_stopped_for_a_model_that_would_refuse_the_request(caller: User) -> None:
+    make_ready("first")
+    save_large("embeds", extra_flags={"runner": "pooling", "convert": "embed"})
+
+    refused = refuse(caller, "embeds", ModelTask.GENERATE, ModelTask.TRANSCRIBE)
+
+    assert isinstance(refused, TaskNotSupported)
+    assert refused.message == (
+        "`embeds` is not loaded for this request: its model is for embed, rerank, pool."
+    )
+    assert not Switch.objects.exists()
