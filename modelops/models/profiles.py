@@ -76,7 +76,7 @@ class SeededModel(models.Model):
         if self.seeded_values is None:
             return ()
         seeded = {
-            each.name: self.seeded_values.get(each.name, each.default)
+            each.name: self.seeded_values.get(each.name, to_plain(each.default))
             for each in list_settings(self.spec_type)
         }
         return tuple(name for name, value in self.get_values().items() if value != seeded[name])
