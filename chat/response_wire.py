@@ -55,6 +55,7 @@ class _Facts(msgspec.Struct):
 
     object: str = ""
     status: str | None = None
+    output: list[Raw] = []
     usage: _Usage | None = None
     error: Any = None
 

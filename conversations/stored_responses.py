@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import msgspec
+from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 from msgspec import Raw
@@ -153,25 +154,28 @@ def begin_responses(items: Sequence[NewResponse]) -> list[None]:
 
 def close_responses(items: Sequence[ResponseOutcome]) -> list[None]:
     """Close each once. One that was cancelled meanwhile stays cancelled, with what it had by then."""
-    for item in items:
-        rows = StoredResponse.objects.filter(pk=item.id)
-        if not item.answer:
-            rows.delete()
-            continue
-        replaced = {ResponseStatus.IN_PROGRESS}
-        if item.status == ResponseStatus.CANCELLED:
-            replaced.add(ResponseStatus.CANCELLED)
-        is_closed = rows.filter(status__in=replaced).update(
-            status=item.status, model=item.model, answer=item.answer, size_bytes=item.size_bytes
-        )
-        if is_closed:
-            names = (_id_of(part) for part in _decode_answer(item.answer).output)
-            ResponseItem.objects.bulk_create(
-                ResponseItem(response_id=item.id, item_id=name)
-                for name in names
-                if 0 < len(name) <= MAX_ITEM_ID
-            )
+    with transaction.atomic():  # a try that fails is repeated as a whole
+        for item in items:
+            _close(item)
     return [None] * len(items)
+
+
+def _close(item: ResponseOutcome) -> None:
+    rows = StoredResponse.objects.filter(pk=item.id)
+    if not item.answer:
+        rows.delete()
+        return
+    replaced = {ResponseStatus.IN_PROGRESS}
+    if item.status == ResponseStatus.CANCELLED:
+        replaced.add(ResponseStatus.CANCELLED)
+    is_closed = rows.filter(status__in=replaced).update(
+        status=item.status, model=item.model, answer=item.answer, size_bytes=item.size_bytes
+    )
+    if is_closed:
+        names = (_id_of(part) for part in _decode_answer(item.answer).output)
+        ResponseItem.objects.bulk_create(
+            ResponseItem(response_id=item.id, item_id=name) for name in names if 0 < len(name) <= MAX_ITEM_ID
+        )
 
 
 def find_items(items: Sequence[NamedItems]) -> list[dict[str, Raw] | Exception]:
@@ -194,7 +198,11 @@ def _find_items(named: NamedItems) -> dict[str, Raw] | Exception:
 
 
 def _id_of(item: Raw) -> str:
-    return _decode_id(item).id
+    """Empty for an item without one, in whichever shape the engine sent it."""
+    try:
+        return _decode_id(item).id
+    except msgspec.DecodeError:
+        return ""
 
 
 def find_responses(items: Sequence[ResponseKey]) -> list[StoredResponse | Exception]:

@@ -146,6 +146,16 @@ def test_response_goes_on_with_all_that_went_before(
     assert third["previous_response_id"] == second["id"]
 
 
+def test_items_of_an_odd_shape_are_stored_all_the_same(
+    odd_client: httpx.Client, scripted_engine: ScriptedEngine
+) -> None:
+    reply_whole(scripted_engine, output=["text", {"id": 1}, {"id": None}, {}])
+
+    answer = ask(odd_client).json()
+
+    assert odd_client.get(f"{RESPONSES}/{answer['id']}").json() == answer
+
+
 def test_nul_characters_are_stored_and_go_on(
     odd_client: httpx.Client, scripted_engine: ScriptedEngine
 ) -> None:
@@ -332,7 +342,14 @@ def test_event_of_an_unknown_type_passes_as_it_is() -> None:
 
 
 @pytest.mark.parametrize(
-    "body", [b"[]", b"no json", b'{"object": "list", "data": []}', b'{"error": {"code": 500}}']
+    "body",
+    [
+        b'{"object": "response", "status": "completed", "output": 1}',
+        b"[]",
+        b"no json",
+        b'{"object": "list", "data": []}',
+        b'{"error": {"code": 500}}',
+    ],
 )
 def test_whole_answer_that_is_no_response_is_a_failure(body: bytes) -> None:
     with pytest.raises(GatewayError):
