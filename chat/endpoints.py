@@ -71,6 +71,8 @@ class Endpoint:
     """For the OpenAPI document."""
     generates: bool = True
     """Whether tokens are generated: False where those of the prompt are all that is counted."""
+    uses_model: bool = True
+    """False where the tokenizer alone works, and nothing is counted."""
     tasks: frozenset[ModelTask] = frozenset({ModelTask.GENERATE})
     """A model answers that has one of these; none says that every model does."""
     other_scopes: tuple[Scope, ...] = ()
@@ -125,6 +127,7 @@ COUNT_TOKENS = Endpoint(
     limits_output=False,
     can_stream=False,
     generates=False,
+    uses_model=False,
     is_salted=False,
     asks_for_usage=False,
     make_wire=lambda: MESSAGE_WIRE,
@@ -183,6 +186,7 @@ def _tokens(path: str, summary: str) -> Endpoint:
     return Endpoint(
         path=path,
         summary=summary,
+        uses_model=False,
         tasks=frozenset(),
         scope=Scope.CHAT,
         other_scopes=(Scope.EMBEDDINGS,),

@@ -89,8 +89,12 @@ class Generation:
         request_id: str = "",
         endpoint: str = CHAT_PATH,
         wire: Wire = CHAT_WIRE,
+        counts_prompt: bool = True,
     ) -> None:
-        """`continued` is the answer that goes on. `request_id` is the one that its row has."""
+        """`continued` is the answer that goes on. `request_id` is the one that its row has.
+
+        Without `counts_prompt` the engine counts no tokens, and none are estimated for a client that leaves.
+        """
         self.model = model
         self.endpoint = endpoint
         """The path that its use is counted under."""
@@ -103,6 +107,9 @@ class Generation:
         self.continued = continued
         self.request_id = request_id
         self.transcript = Transcript(continued.content, continued.reasoning) if continued else Transcript()
+        if not counts_prompt:
+            # Also where the answer ends before it says so.
+            self.transcript.prompt_tokens = 0
         self.started_at = time.perf_counter()
         self.first_token_at: float | None = None
         self.growth_listeners: list[Callable[[], None]] = []

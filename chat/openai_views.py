@@ -87,6 +87,7 @@ def make_generation(
         keep_usage=wants_usage(body),
         endpoint=endpoint.path,
         wire=wire or endpoint.make_wire(),
+        counts_prompt=endpoint.uses_model,
     )
 
 

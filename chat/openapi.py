@@ -25,7 +25,8 @@ from chat.endpoints import (
 )
 from chat.form_parsing import FORM_TYPE
 from chat.schemas import AnswerRequest, ChatRequest
-from gateway.openapi import ERROR_RESPONSE, KEY_HEADERS
+from gateway.envelopes import is_anthropic
+from gateway.openapi import ANTHROPIC_ERROR_RESPONSE, ERROR_RESPONSE, KEY_HEADERS
 from modelops.serving.model_tasks import ModelTask
 
 PLACE_HEADERS = {
@@ -261,6 +262,8 @@ _CONVERSATION_PATHS = {
 def _post_to_engine(endpoint: Endpoint) -> dict[str, Any]:
     answer = {"type": "object"}
     operation = _post(endpoint.tag, endpoint.summary, "OpenAIRequest", answer, stream=endpoint.can_stream)
+    if is_anthropic(endpoint.path):
+        operation["post"]["responses"]["default"] = ANTHROPIC_ERROR_RESPONSE
     if endpoint.is_form:
         operation["post"]["requestBody"]["content"] = {FORM_TYPE: {"schema": _ref("AudioRequest")}}
     return operation

@@ -7,15 +7,18 @@ import uuid
 from typing import Any
 
 import msgspec
+import structlog
 
 from chat.client import Client
 from chat.generation import GenerationStopped
 from chat.recording import Recorder, public_error
 from chat.response_wire import ResponseRecord, name_response
-from chat.responses import Answer, PassedThroughAnswer, StreamedAnswer
+from chat.responses import Answer, PassedThroughAnswer, StreamedAnswer, without_frames
 from conversations.models import ResponseStatus
 from conversations.stored_responses import ResponseOutcome
 from gateway.errors import DependencyUnavailable, GatewayError, describe_error
+
+log = structlog.get_logger()
 
 
 class StoredResponseAnswer(Answer):
@@ -34,6 +37,9 @@ class StoredResponseAnswer(Answer):
             await self._response_recorder.close_response(self._close())
         except DependencyUnavailable as exc:
             self.ended_by = self.ended_by or exc
+        except Exception as exc:
+            log.exception("answer_not_recorded", response_id=self.record.id)
+            self.ended_by = self.ended_by or without_frames(exc)
 
     def _close(self) -> ResponseOutcome:
         record, ended_by = self.record, self.ended_by

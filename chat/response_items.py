@@ -14,6 +14,8 @@ MOST_ITEMS = 100
 """Of one page, as OpenAI has it."""
 USUAL_ITEMS = 20
 
+REFERENCE = "item_reference"
+
 
 def list_items(value: object) -> list[Any]:
     """The items of a request's `input`; a text is one message of the user's. Raises InvalidRequest."""
@@ -23,6 +25,20 @@ def list_items(value: object) -> list[Any]:
     if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
         raise InvalidRequest("input: expected a text or a list of objects.", param="input")
     return value
+
+
+def list_references(items: list[dict[str, Any]]) -> frozenset[str]:
+    """The ids of items that stand for one of an earlier output, as SDKs send them that know it is stored."""
+    return frozenset(item["id"] for item in items if is_reference(item))
+
+
+def is_reference(item: dict[str, Any]) -> bool:
+    """OpenAI takes one without its type, too."""
+    return (
+        item.get("type", REFERENCE) in {REFERENCE, None}
+        and item.keys() <= {"type", "id"}
+        and (isinstance(item.get("id"), str))
+    )
 
 
 def read_page(stored: str, response_id: uuid.UUID, query: Mapping[str, str]) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from accounts.scopes import Scope
 from chat.endpoints import RESPONSES
 from chat.openai_views import is_stream, make_generation, read_body
 from chat.response_answers import StreamedResponse, WholeResponse, begin_object
-from chat.response_items import list_items, read_page
+from chat.response_items import is_reference, list_items, list_references, read_page
 from chat.response_wire import ResponseRecord, name_response, read_response_id
 from chat.responses import PassedThroughAnswer, StreamedAnswer
 from chat.stages import admit_generation, find_route
@@ -26,11 +26,13 @@ from conversations.stored_responses import (
     PREVIOUS,
     EarlierItems,
     EarlierKey,
+    NamedItems,
     NewResponse,
     ResponseKey,
     begin_responses,
     delete_responses,
     find_earlier,
+    find_items,
     find_responses,
 )
 from gateway.caller_language import translator_for
@@ -46,6 +48,8 @@ async def create_response(request: Request) -> Response:
     items = list_items(body.get("input"))
     route = await find_route(runtime, request, principal, body["model"], RESPONSES)
     earlier = await _find_earlier(runtime, principal, record)
+    if references := list_references(items):
+        items = body["input"] = await _resolve(runtime, principal, items, references)
     if earlier is not None:
         body["input"] = [*earlier.items, *items]
     generation = make_generation(
@@ -112,6 +116,18 @@ async def _find_earlier(
     )
     found: EarlierItems = await runtime.worker.submit(find_earlier, key)
     return found
+
+
+async def _resolve(
+    runtime: WebRuntime, principal: Principal, items: list[Any], references: frozenset[str]
+) -> list[Any]:
+    """The items, with those that only name one of an earlier output replaced by it, as no engine knows it.
+
+    Raises PermissionDenied and NotFound.
+    """
+    principal.require(Scope.HISTORY)
+    found = await runtime.worker.submit(find_items, NamedItems(principal.user_id, references))
+    return [found[item["id"]] if is_reference(item) else item for item in items]
 
 
 async def _begin(

@@ -55,6 +55,7 @@ class _Facts(msgspec.Struct):
 
     object: str = ""
     status: str | None = None
+    output: list[Raw] = []
     usage: _Usage | None = None
     error: Any = None
 
@@ -160,7 +161,7 @@ class ResponseRecord:
                 raise error_in_answer(content) from exc
             raise UpstreamUnavailable(NO_COMPLETION) from exc
         check_facts(facts, body)
-        return Completion(labelled, usage_of_facts(facts), facts.status != "completed")
+        return Completion(labelled, usage_of_facts(facts), is_unfinished=False)
 
     def say_error(self, error: GatewayError, translate: Translate) -> bytes:
         """The last event of a response that failed.

@@ -154,8 +154,8 @@ def parse_openai_request(
     """The body of a /v1 request as a mapping, without the fields that the gateway sets itself.
 
     Checks the fields that the gateway acts on, the shape of messages, the sources of media, and `caps`. Ids
-    of media become what `make_private` makes of them. Nothing of it is stored, so a NUL character may be in
-    it. Raises InvalidRequest.
+    of media become what `make_private` makes of them. A NUL character may be in it: what is stored of such
+    bodies is JSON, in which it is escaped. Raises InvalidRequest.
     """
     try:
         content = decode_json(body)

@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import msgspec
+from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 from msgspec import Raw
 
-from conversations.models import ResponseStatus, StoredResponse
+from conversations.models import MAX_ITEM_ID, ResponseItem, ResponseStatus, StoredResponse
 from gateway.errors import ConversationBusy, ConversationFull, NotFound
 
 PREVIOUS = "previous_response_id"
@@ -28,7 +29,12 @@ class _Answer(msgspec.Struct):
     output: list[Raw] = []
 
 
+class _Named(msgspec.Struct):
+    id: str = ""
+
+
 _decode_answer = msgspec.json.Decoder(_Answer).decode
+_decode_id = msgspec.json.Decoder(_Named).decode
 
 
 @dataclass(frozen=True)
@@ -53,6 +59,14 @@ class EarlierItems:
 
     thread_id: uuid.UUID
     items: list[Raw]
+
+
+@dataclass(frozen=True)
+class NamedItems:
+    """Items of the output of stored responses, by their ids."""
+
+    owner_id: uuid.UUID
+    ids: frozenset[str]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,18 +154,55 @@ def begin_responses(items: Sequence[NewResponse]) -> list[None]:
 
 def close_responses(items: Sequence[ResponseOutcome]) -> list[None]:
     """Close each once. One that was cancelled meanwhile stays cancelled, with what it had by then."""
-    for item in items:
-        rows = StoredResponse.objects.filter(pk=item.id)
-        if not item.answer:
-            rows.delete()
-            continue
-        replaced = {ResponseStatus.IN_PROGRESS}
-        if item.status == ResponseStatus.CANCELLED:
-            replaced.add(ResponseStatus.CANCELLED)
-        rows.filter(status__in=replaced).update(
-            status=item.status, model=item.model, answer=item.answer, size_bytes=item.size_bytes
-        )
+    with transaction.atomic():  # a try that fails is repeated as a whole
+        for item in items:
+            _close(item)
     return [None] * len(items)
+
+
+def _close(item: ResponseOutcome) -> None:
+    rows = StoredResponse.objects.filter(pk=item.id)
+    if not item.answer:
+        rows.delete()
+        return
+    replaced = {ResponseStatus.IN_PROGRESS}
+    if item.status == ResponseStatus.CANCELLED:
+        replaced.add(ResponseStatus.CANCELLED)
+    is_closed = rows.filter(status__in=replaced).update(
+        status=item.status, model=item.model, answer=item.answer, size_bytes=item.size_bytes
+    )
+    if is_closed:
+        names = (_id_of(part) for part in _decode_answer(item.answer).output)
+        ResponseItem.objects.bulk_create(
+            ResponseItem(response_id=item.id, item_id=name) for name in names if 0 < len(name) <= MAX_ITEM_ID
+        )
+
+
+def find_items(items: Sequence[NamedItems]) -> list[dict[str, Raw] | Exception]:
+    """The items that are named. A result is NotFound where one is missing, somebody else's, or expired."""
+    return [_find_items(item) for item in items]
+
+
+def _find_items(named: NamedItems) -> dict[str, Raw] | Exception:
+    answers = StoredResponse.objects.filter(
+        owner_id=named.owner_id, expires_at__gt=timezone.now(), items__item_id__in=named.ids
+    )
+    found: dict[str, Raw] = {}
+    for answer in answers.order_by("created_at").values_list("answer", flat=True).distinct():
+        for part in _decode_answer(answer).output:
+            if (name := _id_of(part)) in named.ids:
+                found[name] = part
+    if named.ids - found.keys():
+        return NotFound("An item that the input names is in no stored response.", param="input")
+    return found
+
+
+def _id_of(item: Raw) -> str:
+    """Empty for an item without one, in whichever shape the engine sent it."""
+    try:
+        return _decode_id(item).id
+    except msgspec.DecodeError:
+        return ""
 
 
 def find_responses(items: Sequence[ResponseKey]) -> list[StoredResponse | Exception]:

@@ -25,6 +25,33 @@ ERROR_RESPONSE = {
     "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}},
 }
 
+ANTHROPIC_ERROR_RESPONSE = {
+    "description": "Any failure; `details` say which.",
+    "content": {"application/json": {"schema": {"$ref": "#/components/schemas/AnthropicError"}}},
+}
+ANTHROPIC_ERROR_SCHEMA = {
+    "type": "object",
+    "required": ["type", "error", "request_id"],
+    "properties": {
+        "type": {"const": "error"},
+        "error": {
+            "type": "object",
+            "required": ["type", "message", "details"],
+            "properties": {
+                "type": {"type": "string"},
+                "message": {"type": "string"},
+                "details": {
+                    "type": "object",
+                    "required": ["error_code", "param"],
+                    "properties": {"error_code": {"type": "string"}, "param": {"type": ["string", "null"]}},
+                },
+            },
+        },
+        "request_id": {"type": "string"},
+    },
+}
+"""What `gateway.envelopes` makes of it for Anthropic's clients."""
+
 KEY_HEADERS = ("x-api-key", "api-key")
 """In which `/v1` takes a credential, too (`accounts.credential_headers`)."""
 
@@ -47,6 +74,7 @@ def add_gateway_conventions(result: dict[str, Any], **_options: Any) -> dict[str
     result["components"].setdefault("securitySchemes", {}).update(
         {name: {"type": "apiKey", "in": "header", "name": name} for name in KEY_HEADERS}
     )
+    result["components"]["schemas"]["AnthropicError"] = ANTHROPIC_ERROR_SCHEMA
     for operations in result["paths"].values():
         for operation in operations.values():
             operation["responses"].setdefault("default", ERROR_RESPONSE)

@@ -18,6 +18,8 @@ from accounts.models import LimitKind
 KNOWN_LINES = 10_000
 USUAL_ANSWER_S = 2.0
 """How long an answer takes, while nothing is known."""
+SHORTEST_ANSWER_S = 1.0
+"""What is reckoned with at least: a burst of requests makes answers longer than they were before it."""
 SHARE_OF_NEWEST = 0.2
 """How much the newest answer counts in the average."""
 MARGIN = 2.0
@@ -63,7 +65,7 @@ class RetryTimes:
         line = self._line_of(rule)
         ages = [now - started for started in line.started.values()]
         # What runs for long already says that answers are longer than they used to be.
-        answer_s = max(line.answer_s, 2 * sum(ages) / len(ages)) if ages else line.answer_s
+        answer_s = max(line.answer_s, SHORTEST_ANSWER_S, 2 * sum(ages) / len(ages) if ages else 0.0)
         first_s = max(SHORTEST_WAIT_S, answer_s - max(ages, default=0.0))
         at = max(line.next_at, now + first_s)
         wait_s = min(at - now, LONGEST_WAIT_S)

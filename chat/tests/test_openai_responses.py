@@ -96,6 +96,20 @@ def test_stored_response_is_read_again_with_its_input(
     assert listed["first_id"] == listed["last_id"] == listed["data"][0]["id"]
 
 
+def test_nul_is_stored_and_read_again(odd_client: httpx.Client, scripted_engine: ScriptedEngine) -> None:
+    """No store takes it in a text, but in JSON it is escaped."""
+    reply_whole(scripted_engine, text="a\0b")
+
+    answer = ask(odd_client, input="c\0d", instructions="e\0f")
+
+    assert answer.status_code == 200
+    path = f"{RESPONSES}/{answer.json()['id']}"
+    assert odd_client.get(path).json() == answer.json()
+    listed = odd_client.get(f"{path}/input_items").json()
+    assert listed["data"][0]["content"] == [{"type": "input_text", "text": "c\0d"}]
+    assert scripted_engine.received[-1]["input"] == "c\0d"
+
+
 def test_input_is_read_in_pages(odd_client: httpx.Client, scripted_engine: ScriptedEngine) -> None:
     reply_whole(scripted_engine)
     given = [{"role": "user", "content": str(number)} for number in range(3)]
@@ -130,6 +144,66 @@ def test_response_goes_on_with_all_that_went_before(
     assert "previous_response_id" not in asked
     assert "instructions" not in asked
     assert third["previous_response_id"] == second["id"]
+
+
+def test_items_of_an_odd_shape_are_stored_all_the_same(
+    odd_client: httpx.Client, scripted_engine: ScriptedEngine
+) -> None:
+    reply_whole(scripted_engine, output=["text", {"id": 1}, {"id": None}, {}])
+
+    answer = ask(odd_client).json()
+
+    assert odd_client.get(f"{RESPONSES}/{answer['id']}").json() == answer
+
+
+def test_nul_characters_are_stored_and_go_on(
+    odd_client: httpx.Client, scripted_engine: ScriptedEngine
+) -> None:
+    reply_whole(scripted_engine, "\0one")
+    first = ask(odd_client, input="1\0").json()
+
+    ask(odd_client, input="2", previous_response_id=first["id"])
+
+    question, answer, _next = scripted_engine.received[-1]["input"]
+    assert question["content"][0]["text"] == "1\0"
+    assert answer["content"][0]["text"] == "\0one"
+    assert odd_client.get(f"{RESPONSES}/{first['id']}").json() == first
+
+
+@pytest.mark.parametrize("kind", [{"type": "item_reference"}, {}])
+def test_item_of_an_earlier_output_may_be_named_by_its_id(
+    odd_client: httpx.Client, scripted_engine: ScriptedEngine, kind: dict[str, str]
+) -> None:
+    call = {"type": "function_call", "id": "fc_1", "call_id": "call_1", "name": "f", "arguments": "{}"}
+    reply_whole(scripted_engine, output=[call])
+    first = ask(odd_client).json()
+    result = {"type": "function_call_output", "call_id": "call_1", "output": "42"}
+    said = {"role": "user", "content": "Call f"}
+
+    second = ask(odd_client, input=[said, {"id": "fc_1", **kind}, result]).json()
+
+    assert scripted_engine.received[-1]["input"] == [said, call, result]
+    ask(odd_client, input="3", previous_response_id=second["id"])
+    assert scripted_engine.received[-1]["input"][:3] == [said, call, result]
+    odd_client.delete(f"{RESPONSES}/{first['id']}")
+
+
+def test_item_that_is_named_has_to_be_in_a_stored_response_of_the_callers(
+    odd_client: httpx.Client,
+    odd_gateway: GatewayProcess,
+    chatting: httpx.Client,
+    scripted_engine: ScriptedEngine,
+) -> None:
+    reply_whole(scripted_engine, output=[{"type": "function_call", "id": "fc_of_demo"}])
+    ask(odd_client)
+    named = [{"type": "item_reference", "id": "fc_of_demo"}]
+
+    with odd_gateway.client("admin") as other:
+        foreign = ask(other, input=named)
+    missing = ask(odd_client, input=[{"type": "item_reference", "id": "fc_of_nobody"}])
+
+    assert (foreign.status_code, foreign.json()) == (404, missing.json())
+    assert ask(chatting, input=named).status_code == 403
 
 
 def test_response_does_not_go_on_with_one_that_is_gone(
@@ -268,7 +342,14 @@ def test_event_of_an_unknown_type_passes_as_it_is() -> None:
 
 
 @pytest.mark.parametrize(
-    "body", [b"[]", b"no json", b'{"object": "list", "data": []}', b'{"error": {"code": 500}}']
+    "body",
+    [
+        b'{"object": "response", "status": "completed", "output": 1}',
+        b"[]",
+        b"no json",
+        b'{"object": "list", "data": []}',
+        b'{"error": {"code": 500}}',
+    ],
 )
 def test_whole_answer_that_is_no_response_is_a_failure(body: bytes) -> None:
     with pytest.raises(GatewayError):

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from chat.endpoints import DETOKENIZE, POOLING_ENDPOINTS, TOKENIZE
+from chat.endpoints import DETOKENIZE, OPENAI_ENDPOINTS, POOLING_ENDPOINTS, TOKENIZE
 from chat.tests.scripted_engine import ScriptedEngine
 from chat.tests.streams import error_of
 from gateway.tests.live import GatewayProcess, wait_until
@@ -67,6 +67,14 @@ def test_what_was_read_is_counted_by_path(odd_gateway: GatewayProcess, engine: S
         )
 
     assert (used["endpoint"], used["prompt_tokens"], used["completion_tokens"]) == ("/v1/rerank", 7, 0)
+
+
+@pytest.mark.parametrize("endpoint", OPENAI_ENDPOINTS, ids=lambda row: row.path)
+def test_no_path_is_for_strangers(odd_gateway: GatewayProcess, engine: ScriptedEngine, endpoint: Any) -> None:
+    answer = httpx.post(odd_gateway.url + endpoint.path, json=BODIES.get(endpoint.path, {}))
+
+    assert answer.status_code == 401
+    assert engine.received_paths == []
 
 
 def test_key_needs_the_scope_of_the_path(odd_gateway: GatewayProcess, engine: ScriptedEngine) -> None:

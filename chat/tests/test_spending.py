@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import pytest
 
-from chat.endpoints import COMPLETIONS
+from chat.endpoints import COMPLETIONS, OPENAI_ENDPOINTS
+from chat.engine_admission import RouteRequest
+from chat.generation import ClientLeft, Generation, Timeouts
 from chat.pace import FIRST_GUESS_TOKENS_PER_S, Pace
 from chat.routing import call_for_openai
+from chat.spending import spent_by
+from chat.tests.admission_bench import Bench
 from chat.transcript import Transcript, decode_chunk
+from chat.upstream import EngineGateway
 from modelops.serving.routes import Route
 
 ROUTE = Route(base_url="http://engine", model="m", slot="s", max_output_tokens=70)
@@ -53,3 +59,26 @@ def test_text_that_comes_in_large_pieces_is_measured_by_its_size() -> None:
     transcript.add(decode_chunk('{"choices":[{"delta":{"content":"한글","reasoning":"abcd"}}]}'.encode()))
 
     assert transcript.text_bytes == 10
+
+
+@pytest.mark.parametrize(
+    ("path", "prompt_tokens"), [("/v1/embeddings", 1000), ("/tokenize", 0), ("/v1/messages/count_tokens", 0)]
+)
+def test_reader_that_leaves_is_charged_for_what_the_model_reads_alone(path: str, prompt_tokens: int) -> None:
+    endpoint = next(endpoint for endpoint in OPENAI_ENDPOINTS if endpoint.path == path)
+    left = Generation(
+        admission=Bench().admission,
+        request=RouteRequest("m", is_stream=False),
+        engine=EngineGateway(connect_timeout_s=1),
+        make_call=partial(call_for_openai, endpoint=endpoint, body={}, salt={}, traceparent=None),
+        timeouts=Timeouts(first_byte_s=1, idle_s=1, total_s=1, send_s=1, ping_s=1),
+        model="m",
+        max_bytes=1,
+        endpoint=path,
+        counts_prompt=endpoint.uses_model,
+    )
+    left.sent_bytes = 4000
+
+    spent = spent_by(left, ClientLeft())
+
+    assert (spent.prompt_tokens, spent.completion_tokens) == (prompt_tokens, 0)

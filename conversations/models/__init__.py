@@ -26,7 +26,7 @@ from conversations.models.messages import (
     UsageSource,
 )
 from conversations.models.prompts import SavedPrompt
-from conversations.models.responses import ResponseStatus, StoredResponse
+from conversations.models.responses import MAX_ITEM_ID, ResponseItem, ResponseStatus, StoredResponse
 from conversations.models.retention import RetentionRule
 from conversations.models.search import MessageEntry, SearchBucket, SearchKind, SearchMark, TitleEntry
 from conversations.models.shared_links import SharedLink
@@ -35,6 +35,7 @@ __all__ = [
     "MAX_COMMENT",
     "MAX_CONTENT",
     "MAX_FINISH_REASON",
+    "MAX_ITEM_ID",
     "MAX_MODEL_NAME",
     "MAX_REASON",
     "MAX_SYSTEM_PROMPT",
@@ -52,6 +53,7 @@ __all__ = [
     "MessageStatus",
     "OctetLength",
     "Rating",
+    "ResponseItem",
     "ResponseStatus",
     "RetentionRule",
     "SavedPrompt",

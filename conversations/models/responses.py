@@ -9,6 +9,8 @@ from django.utils import timezone
 from conversations.models.messages import MAX_MODEL_NAME
 from gateway.ids import new_id
 
+MAX_ITEM_ID = 128
+
 
 class ResponseStatus(models.TextChoices):
     IN_PROGRESS = "in_progress", "In progress"
@@ -45,3 +47,16 @@ class StoredResponse(models.Model):
 
     def __str__(self) -> str:
         return f"Response {self.pk}"
+
+
+class ResponseItem(models.Model):
+    """Where an item of a stored response's output is found that a later request names by its id."""
+
+    response = models.ForeignKey(StoredResponse, on_delete=models.CASCADE, related_name="items")
+    item_id = models.CharField(max_length=MAX_ITEM_ID, db_index=True)
+
+    class Meta:
+        ordering = ["response", "id"]
+
+    def __str__(self) -> str:
+        return f"Item {self.item_id} of {self.response_id}"

@@ -8,10 +8,11 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import OperationalError
 from django.utils import timezone
 
 from accounts.models import User
-from conversations.models import ROW_BYTES, ResponseStatus, StoredResponse
+from conversations.models import ROW_BYTES, ResponseItem, ResponseStatus, StoredResponse
 from conversations.stored_bytes import sum_stored_bytes
 from conversations.stored_responses import (
     EarlierItems,
@@ -139,6 +140,25 @@ def test_closed_response_stays_as_it_is(mina: User) -> None:
 
     row.refresh_from_db()
     assert (row.status, json.loads(row.answer)["output"][0]["content"]) == ("completed", "one")
+
+
+def test_response_is_closed_with_the_names_of_its_items_or_not_at_all(
+    mina: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row = begin(mina, "1")
+
+    def fail(_items: object) -> None:
+        raise OperationalError("the server closed the connection")
+
+    with monkeypatch.context() as broken, pytest.raises(OperationalError):
+        broken.setattr(ResponseItem.objects, "bulk_create", fail)
+        close(row, "one")
+
+    row.refresh_from_db()
+    assert row.status == "in_progress"
+    close(row, "one")
+    row.refresh_from_db()
+    assert row.status == "completed"
 
 
 def test_response_that_nobody_heard_of_leaves_nothing(mina: User) -> None:

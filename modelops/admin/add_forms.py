@@ -39,10 +39,10 @@ class EntryForm(forms.Form):
         widget=forms.TextInput(attrs={"spellcheck": "false"}),
     )
     repository = forms.CharField(
-        label=gettext_lazy("Repository"),
+        label=gettext_lazy("Model on Hugging Face"),
         required=False,
         max_length=200,
-        help_text=gettext_lazy("Only needed where the text names a folder of weights."),
+        help_text=gettext_lazy("OWNER/NAME; only needed where the text names a folder of weights."),
         widget=forms.TextInput(attrs={"spellcheck": "false"}),
     )
 

@@ -76,7 +76,7 @@ class SeededModel(models.Model):
         if self.seeded_values is None:
             return ()
         seeded = {
-            each.name: self.seeded_values.get(each.name, each.default)
+            each.name: self.seeded_values.get(each.name, to_plain(each.default))
             for each in list_settings(self.spec_type)
         }
         return tuple(name for name, value in self.get_values().items() if value != seeded[name])
@@ -213,15 +213,15 @@ class ModelProfile(SeededModel):
         others = list(
             type(self)
             .objects.exclude(pk=self.pk)
-            .values_list("slug", "is_default", "served_model_name", "aliases")
+            .values_list("slug", "is_default", "served_model_name", "aliases", "lora_adapters")
         )
         conflicts = []
-        for slug, is_default, served, aliases in others:
+        for slug, is_default, served, aliases, adapters in others:
             if self.is_default and is_default:
                 conflicts.append(
                     FieldError("is_default", fill_in("{slug} is the default already", slug=repr(slug)))
                 )
-            if self.slug == served or self.slug in aliases:
+            if self.slug == served or self.slug in aliases or self.slug in adapters:
                 conflicts.append(
                     FieldError("slug", fill_in("is a name that the profile {slug} serves", slug=repr(slug)))
                 )
@@ -229,6 +229,12 @@ class ModelProfile(SeededModel):
                 conflicts.append(
                     FieldError(
                         "served_model_name", fill_in("{slug} is another profile's slug", slug=repr(slug))
+                    )
+                )
+            if isinstance(self.lora_adapters, dict) and slug in self.lora_adapters:
+                conflicts.append(
+                    FieldError(
+                        f"lora_adapters.{slug}", fill_in("{slug} is another profile's slug", slug=repr(slug))
                     )
                 )
             if isinstance(self.aliases, list) and slug in self.aliases:

@@ -94,6 +94,9 @@ def _find_name_conflicts(sources: Sequence[YamlEntry]) -> Iterator[InvalidEntry]
         names = [("served_model_name", source.values.get("served_model_name"))]
         if isinstance(aliases, list):
             names += [(f"aliases[{index}]", name) for index, name in enumerate(aliases)]
+        adapters = source.values.get("lora_adapters")
+        if isinstance(adapters, dict):
+            names += [(f"lora_adapters.{name}", name) for name in adapters]
         for field, name in names:
             if isinstance(name, str) and name in slugs - {source.slug}:
                 reason = fill_in("{name} is another profile's slug", name=repr(name))

@@ -110,15 +110,18 @@ def read_messages(body: Body) -> list[Body]:
         if not isinstance(message.get("role"), str):
             path = f"body.messages.{number}.role"
             raise malformed("missing", path=path, message="Field required", found=describe(message))
-        content = message.get("content")
-        if content is not None and not isinstance(content, str | list):
-            raise malformed(
-                "string_type",
-                path=f"body.messages.{number}.content",
-                message="Input should be a valid string",
-                found=describe(content),
-            )
+        _check_content(message.get("content"), path=f"body.messages.{number}.content")
     return messages
+
+
+def _check_content(content: object, *, path: str) -> None:
+    if content is not None and not isinstance(content, str | list):
+        message = "Input should be a valid string"
+        raise malformed("string_type", path=path, message=message, found=describe(content))
+    for number, part in enumerate(content if isinstance(content, list) else ()):
+        if not isinstance(part, str | dict):
+            message = "Input should be a valid dictionary"
+            raise malformed("dict_type", path=f"{path}.{number}", message=message, found=describe(part))
 
 
 def _wants_reasoning(body: Body, engine: SimulatedEngine) -> bool:

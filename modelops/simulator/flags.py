@@ -71,6 +71,8 @@ class ServeSettings:
     host: str | None
     port: int
     served_model_names: tuple[str, ...]
+    adapters: dict[str, str]
+    """Where each LoRA adapter lies, by its name."""
     max_model_len: int
     tensor_parallel_size: int
     pipeline_parallel_size: int
@@ -94,6 +96,22 @@ class ServeSettings:
     def canonical_name(self) -> str:
         """The name in every response, whichever served name was asked for."""
         return self.served_model_names[0]
+
+    def serves(self, name: str) -> bool:
+        return name in self.served_model_names or name in self.adapters
+
+    def name_in_answers(self, asked: str | None) -> str:
+        """An adapter answers by its own name, the model by its first one."""
+        return asked if asked is not None and asked in self.adapters else self.canonical_name
+
+
+def _read_adapter(word: str) -> tuple[str, str]:
+    """Of ``NAME=PATH``, or the JSON form with those two keys."""
+    if word.startswith("{"):
+        described = json.loads(word)
+        return str(described["name"]), str(described["path"])
+    name, _, path = word.partition("=")
+    return name, path
 
 
 def human_readable_int(text: str) -> int:
@@ -236,6 +254,7 @@ def parse_command_line(argv: Sequence[str]) -> ServeSettings:
         host=args.host,
         port=args.port,
         served_model_names=names,
+        adapters=dict(_read_adapter(word) for word in args.lora_modules or ()),
         max_model_len=_resolve_max_model_len(args),
         tensor_parallel_size=args.tensor_parallel_size,
         pipeline_parallel_size=args.pipeline_parallel_size,

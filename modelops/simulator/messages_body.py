@@ -126,7 +126,7 @@ def _convert_blocks(role: str, blocks: list[Mapping[str, Any]]) -> list[dict[str
 
 
 def _convert_image(block: Mapping[str, Any]) -> dict[str, Any]:
-    source = block.get("source") or {}
+    source = read_object(block, "source")
     url = source.get("url")
     if source.get("type") != "url":
         url = f"data:{source.get('media_type', 'image/jpeg')};base64,{source.get('data', '')}"

@@ -13,7 +13,8 @@ import msgspec
 from aiohttp import web
 
 from modelops.simulator import tokenizer
-from modelops.simulator.bodies import Body, describe, read_objects, read_text
+from modelops.simulator.bodies import Body, describe, read_text
+from modelops.simulator.chat import read_messages
 from modelops.simulator.errors import ApiError, context_overflow, malformed
 from modelops.simulator.flags import ServeSettings
 from modelops.simulator.requests import response_id
@@ -28,7 +29,7 @@ def read_inputs(body: Body, settings: ServeSettings) -> list[str]:
     Raises ApiError 400 for one that is longer than the context.
     """
     if "messages" in body:
-        texts = [tokenizer.render_chat(read_objects(body, "messages"), add_generation_prompt=False)]
+        texts = [tokenizer.render_chat(read_messages(body), add_generation_prompt=False)]
     else:
         texts = _read_texts(body)
     check_lengths(texts, settings)
@@ -58,7 +59,7 @@ def _read_texts(body: Body) -> list[str]:
 def check_model(body: Body, settings: ServeSettings) -> None:
     """Raise 404 unless the body names a served model or none; these endpoints do not name the others."""
     model = read_text(body, "model")
-    if model and model not in settings.served_model_names:
+    if model and not settings.serves(model):
         raise ApiError(f"The model `{model}` does not exist.", status=404, kind="NotFoundError")
 
 

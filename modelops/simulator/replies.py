@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -13,6 +14,10 @@ from modelops.simulator import tokenizer
 _HANGUL = re.compile(r"[\u1100-\u11ff\u3130-\u318f\uac00-\ud7a3]")
 _TITLE_REQUEST = re.compile(r"\AWrite a title for .*?<user>\s*(?P<said>.*?)\s*</user>", re.DOTALL)
 """How the gateway asks for the title of a conversation."""
+_JSON_TITLE_REQUEST = re.compile(
+    r'JSON format: \{ "title":.*?<chat_history>\s*(?:USER:\s*)?(?P<said>[^\n]*)', re.DOTALL
+)
+"""How Open WebUI asks for one: its answer is an object with the title, and nothing beside it."""
 _TITLE_WORDS = 6
 _ECHO_CHARS = 80
 _RESULT_CHARS = 2000
@@ -114,8 +119,10 @@ def compose_reply(
     """The reply to ``user_text``; the same arguments always give the same reply."""
     language = _choose_language(user_text)
     if (asked := _TITLE_REQUEST.match(user_text)) is not None:
-        title = " ".join(asked["said"].split()[:_TITLE_WORDS])
-        return Reply(reasoning="", content=title[:1].upper() + title[1:], _filler=language.filler)
+        return Reply(reasoning="", content=_make_title(asked["said"]), _filler=language.filler)
+    if (asked := _JSON_TITLE_REQUEST.search(user_text)) is not None:
+        title = json.dumps({"title": _make_title(asked["said"])}, ensure_ascii=False)
+        return Reply(reasoning="", content=title, _filler=language.filler)
     excerpt = _shorten(user_text, _ECHO_CHARS)
     echo = language.echo.format(text=excerpt) if excerpt else language.no_message
     sentences = _pick_sentences(language, prompt=prompt, seed=seed)
@@ -124,6 +131,12 @@ def compose_reply(
         content=language.opening + echo + _describe_received(language, received) + sentences,
         _filler=language.filler,
     )
+
+
+def _make_title(said: str) -> str:
+    """The first words of what was said."""
+    title = " ".join(said.split()[:_TITLE_WORDS])
+    return title[:1].upper() + title[1:]
 
 
 def compose_transcript(audio: str, *, language: str) -> Reply:

@@ -26,7 +26,7 @@ ENGINE: web.AppKey[SimulatedEngine] = web.AppKey("engine", SimulatedEngine)
 def check_model(body: Body, settings: ServeSettings) -> None:
     """Raise 404 unless the body names a served model or none at all."""
     model = read_text(body, "model")
-    if model and model not in settings.served_model_names:
+    if model and not settings.serves(model):
         raise model_not_found(model, served=settings.served_model_names)
 
 
@@ -55,7 +55,7 @@ def make_meta(
     return Meta(
         request_id=own_id or response_id(request, body, prefix),
         created=int(time.time()),
-        model=settings.canonical_name,
+        model=settings.name_in_answers(read_text(body, "model")),
         fingerprint=fingerprint(settings),
         prompt_tokens=prompt_tokens,
         reports_reasoning=prefix == "chatcmpl" and settings.reasoning_parser is not None,

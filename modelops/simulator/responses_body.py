@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from modelops.simulator.bodies import Body, describe, read_bool, read_object, read_objects, read_text
+from modelops.simulator.bodies import (
+    Body,
+    describe,
+    read_bool,
+    read_float,
+    read_object,
+    read_objects,
+    read_text,
+)
 from modelops.simulator.errors import ApiError, invalid_value, malformed
 
 _SAME_IN_CHAT = (
@@ -51,7 +59,11 @@ def _check_unsupported(body: Body) -> None:
         )
     if (previous := read_text(body, "previous_response_id")) is not None:
         raise response_not_found(previous)
-    if "message.output_text.logprobs" in (body.get("include") or ()):
+    include = body.get("include") or []
+    if not isinstance(include, list):
+        message = "Input should be a valid list"
+        raise malformed("list_type", path="body.include", message=message, found=describe(include))
+    if "message.output_text.logprobs" in include:
         raise invalid_value("logprobs are not available in the simulated engine.", param="include")
 
 
@@ -169,8 +181,8 @@ def list_repeated(body: Body, chat: Body) -> dict[str, Any]:
         "text": _write_text(body.get("text")),
         "truncation": body.get("truncation") or "disabled",
         "user": body.get("user"),
-        "presence_penalty": float(body.get("presence_penalty") or 0),
-        "frequency_penalty": float(body.get("frequency_penalty") or 0),
+        "presence_penalty": read_float(body, "presence_penalty") or 0.0,
+        "frequency_penalty": read_float(body, "frequency_penalty") or 0.0,
     }
 
 

@@ -12,10 +12,13 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from modelops.simulator.errors import ApiError
 from modelops.simulator.patterns import compose_match
 
 _WORD = "simulated"
 _MOST_DEPTH = 24
+_MOST_PARTS = 10_000
+_MOST_CHARS = 100_000
 _FORMATS = {
     "date": "2026-01-01",
     "date-time": "2026-01-01T00:00:00Z",
@@ -43,8 +46,14 @@ _Schema = Mapping[str, Any]
 
 
 def compose_value(schema: Any) -> Any:
-    """A value that follows `schema`, always the same one."""
-    return _Composer(schema).compose(schema, refs=(), depth=0)
+    """A value that follows `schema`, always the same one.
+
+    Raises ApiError 400 for what is no schema, and for one whose values are very large.
+    """
+    try:
+        return _Composer(schema).compose(schema, refs=(), depth=0)
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as exc:
+        raise ApiError(f"The schema cannot be followed: {exc}") from exc
 
 
 def compose_json(schema: _Schema | None) -> str:
@@ -59,8 +68,16 @@ class _Composer:
 
     def __init__(self, root: Any) -> None:
         self.root = root
+        self._parts = 0
+
+    def _count(self, parts: int) -> None:
+        """A few letters of schema may ask for a million values, and nothing else is served meanwhile."""
+        self._parts += parts
+        if self._parts > _MOST_PARTS:
+            raise ValueError(f"its values have more than {_MOST_PARTS} parts")
 
     def compose(self, schema: Any, *, refs: tuple[str, ...], depth: int) -> Any:
+        self._count(1)
         if not isinstance(schema, Mapping) or depth > _MOST_DEPTH:
             return _WORD
         schema, refs = self._resolve(schema, refs)
@@ -131,7 +148,9 @@ class _Composer:
             for name in dict.fromkeys(names)
         }
         patterns = schema.get("patternProperties") or {}
-        for number in range(1, schema.get("minProperties", 0) - len(value) + 1):
+        missing = max(0, schema.get("minProperties", 0) - len(value))
+        self._count(missing)
+        for number in range(1, missing + 1):
             name, part = f"{_WORD}{number}", further
             for pattern, of_pattern in patterns.items():
                 name, part = compose_match(pattern) or name, of_pattern
@@ -146,6 +165,7 @@ class _Composer:
             prefix, items = items, schema.get("additionalItems", True)
         least, most = schema.get("minItems", 0), schema.get("maxItems", math.inf)
         count = least if _is_recursive(refs) else max(least, len(prefix), 1 if items is not False else 0)
+        self._count(int(min(count, most)))
         parts = [*prefix, *[items] * max(0, int(min(count, most)) - len(prefix))][: int(min(count, most))]
         if "contains" in schema and parts:
             parts[-1] = schema["contains"]
@@ -201,6 +221,8 @@ def _compose_text(schema: _Schema) -> str:
         return match
     if (example := _FORMATS.get(str(schema.get("format")))) is not None:
         return example
+    if least > _MOST_CHARS:
+        raise ValueError(f"a text has more than {_MOST_CHARS} characters")
     text: str = _WORD * max(1, math.ceil(least / len(_WORD)))
     return text[: int(max(least, most))] if most < len(text) else text
 

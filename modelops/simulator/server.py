@@ -13,8 +13,8 @@ import msgspec
 from aiohttp import web
 
 from modelops.simulator import tokenizer
-from modelops.simulator.bodies import decode_body, read_bool, read_generation_prompt, read_objects, read_text
-from modelops.simulator.chat import create_chat_completion
+from modelops.simulator.bodies import decode_body, read_bool, read_generation_prompt, read_text
+from modelops.simulator.chat import create_chat_completion, read_messages
 from modelops.simulator.chat_batch import create_chat_batch
 from modelops.simulator.classification import create_classification, create_pooling
 from modelops.simulator.completions import create_completion
@@ -144,9 +144,7 @@ async def _tokenize(request: web.Request) -> web.Response:
     if "prompt" in body:
         text = read_text(body, "prompt") or ""
     else:
-        messages = read_objects(body, "messages")
-        if not all(isinstance(message.get("role"), str) for message in messages):
-            raise malformed("missing", path="body.messages.role", message="Field required", found="None")
+        messages = read_messages(body)
         adds, continues = read_generation_prompt(body)
         text = tokenizer.render_chat(messages, add_generation_prompt=adds, continue_final_message=continues)
     check_model(body, settings)
@@ -172,18 +170,20 @@ async def _detokenize(request: web.Request) -> web.Response:
 async def _models(request: web.Request) -> web.Response:
     settings = request.app[ENGINE].settings
     created = int(time.time())
-    return _json_response(
-        {
-            "object": "list",
-            "data": [
-                _model_card(name, model=settings.model, max_model_len=settings.max_model_len, created=created)
-                for name in settings.served_model_names
-            ],
-        }
-    )
+    cards = [
+        _model_card(name, model=settings.model, max_model_len=settings.max_model_len, created=created)
+        for name in settings.served_model_names
+    ]
+    adapters = [
+        _model_card(name, model=path, max_model_len=None, created=created, parent=settings.canonical_name)
+        for name, path in settings.adapters.items()
+    ]
+    return _json_response({"object": "list", "data": cards + adapters})
 
 
-def _model_card(name: str, *, model: str, max_model_len: int, created: int) -> dict[str, Any]:
+def _model_card(
+    name: str, *, model: str, max_model_len: int | None, created: int, parent: str | None = None
+) -> dict[str, Any]:
     """vLLM's card, with ``simulated`` and a root that says so."""
     permission = {
         "id": f"modelperm-{secrets.token_hex(8)}",
@@ -205,7 +205,7 @@ def _model_card(name: str, *, model: str, max_model_len: int, created: int) -> d
         "created": created,
         "owned_by": "vllm",
         "root": f"simulated/{model}",
-        "parent": None,
+        "parent": parent,
         "max_model_len": max_model_len,
         "permission": [permission],
         "simulated": True,

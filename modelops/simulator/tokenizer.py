@@ -48,8 +48,14 @@ def message_text(message: Mapping[str, Any]) -> str:
     if isinstance(content, str):
         return content
     if isinstance(content, list):
-        return "\n".join(part if isinstance(part, str) else str(part.get("text", "")) for part in content)
+        return "\n".join(map(_part_text, content))
     return ""
+
+
+def _part_text(part: object) -> str:
+    if isinstance(part, Mapping):
+        return str(part.get("text", ""))
+    return part if isinstance(part, str) else ""
 
 
 def render_chat(

@@ -7,7 +7,7 @@ import uuid
 
 import pytest
 
-from accounts.limits.retry_times import LONGEST_WAIT_S, MARGIN, USUAL_ANSWER_S, RetryTimes
+from accounts.limits.retry_times import LONGEST_WAIT_S, MARGIN, SHORTEST_ANSWER_S, USUAL_ANSWER_S, RetryTimes
 from accounts.limits.rules import Rule, Rules
 from accounts.limits.store import AnswerLease
 from accounts.models import LimitKind
@@ -52,14 +52,14 @@ def learn(times: RetryTimes, clock: Clock, answer_s: float) -> None:
 def test_first_comes_when_an_answer_should_end_and_the_others_behind_it(
     times: RetryTimes, clock: Clock
 ) -> None:
-    learn(times, clock, 0.8)
+    learn(times, clock, 1.6)
     start(times)
 
     waits = [times.next_wait(RULE) for _ in range(42)]
 
-    assert waits[0] == pytest.approx(0.8, rel=0.01)
+    assert waits[0] == pytest.approx(1.6, rel=0.01)
     steps = [later - earlier for earlier, later in itertools.pairwise(waits)]
-    assert steps == pytest.approx([MARGIN * 0.8 / PLACES] * 41, rel=0.01)
+    assert steps == pytest.approx([MARGIN * 1.6 / PLACES] * 41, rel=0.01)
 
 
 def test_nothing_known_is_an_answer_of_usual_length(times: RetryTimes) -> None:
@@ -72,6 +72,12 @@ def test_answers_that_run_for_long_are_no_short_ones(times: RetryTimes, clock: C
     clock.now += 10
 
     assert times.next_wait(RULE) == pytest.approx(10)
+
+
+def test_burst_is_not_reckoned_with_the_shortest_answers_of_before(times: RetryTimes, clock: Clock) -> None:
+    learn(times, clock, 0.05)
+
+    assert times.next_wait(RULE) == SHORTEST_ANSWER_S
 
 
 def test_nobody_is_sent_away_for_longer_than_sdks_wait(times: RetryTimes, clock: Clock) -> None:

@@ -16,6 +16,7 @@ from gateway.tests.databases import Stores
 from gateway.tests.live import GatewayProcess, start_gateway
 from gateway.tests.needs import NeedMissing, skip_loudly
 from gateway.tests.people import admin_pages, register
+from modelops.simulator.process import start_simulator
 
 pytestmark = pytest.mark.clients
 
@@ -39,17 +40,25 @@ def interpreters() -> Interpreters:
 
 
 @pytest.fixture(scope="module")
+def engine_url() -> Iterator[str]:
+    """A simulated engine started as a profile with a parser of tool calls starts it."""
+    tools = ("--enable-auto-tool-choice", "--tool-call-parser", "hermes")
+    pace = ("--max-model-len", "4096", "--sim-tokens-per-second", "200")
+    with start_simulator("--served-model-name", "simulated", *tools, *pace) as engine:
+        yield engine.base_url
+
+
+@pytest.fixture(scope="module")
 def gateway(
-    embedded_stores: Stores, tmp_path_factory: pytest.TempPathFactory, simulator: str
+    embedded_stores: Stores, tmp_path_factory: pytest.TempPathFactory, engine_url: str
 ) -> Iterator[GatewayProcess]:
     """One that lets `demo` have any number of answers generated at a time, and everybody else one."""
     settings = {"REGISTRATION": "true", "MAX_CONCURRENT_STREAMS": "1"}
     folder = tmp_path_factory.mktemp("clients")
-    with start_gateway(embedded_stores, folder, simulator, **settings) as process:
+    with start_gateway(embedded_stores, folder, engine_url, **settings) as process:
         with process.client() as demo, admin_pages(process) as pages:
-            pages.set_limit(
-                subject="user", user=demo.get("/api/auth/me").json()["id"], kind="streams", value=0
-            )
+            me = demo.get("/api/auth/me").json()
+            pages.set_limit(subject="user", user=me["id"], kind="streams", value=0)
         yield process
 
 

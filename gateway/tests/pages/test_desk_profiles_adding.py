@@ -128,7 +128,7 @@ def test_model_is_added_by_a_compose_file_from_the_disk(operator: Visitor, tmp_p
     page.goto(f"{operator.url}{FIND}")
 
     page.get_by_label("or choose the file").set_input_files(path)
-    look_up(page, "From a compose file")
+    look_up(page, "From a file")
     left_out = page.locator("#left-out").inner_text()
     page.get_by_role("button", name="Save", exact=True).click()
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from gateway.wording import fill_in
 from modelops.domain.profiles.kinds import AUTO
 from modelops.domain.profiles.model_families import ModelFamily, find_family
+from modelops.domain.profiles.parser_names import REASONING_PARSERS, TOOL_PARSERS
 from modelops.domain.profiles.spec import EngineKind, ProfileSpec
 
 SIMULATED_FAMILY = ModelFamily("simulated engine", "", "hermes", "", "modelops.simulator takes any name")
@@ -72,11 +73,21 @@ def _note_tools(spec: ProfileSpec, chosen: ChosenParsers) -> Iterator[str]:
             parser=family.tool_call_parser,
             family=family.name,
         )
+    elif named not in ("", AUTO) and named not in TOOL_PARSERS and spec.engine != EngineKind.SIMULATOR:
+        yield fill_in(
+            "{parser} is no parser of tool calls that vLLM 0.32 has; without it the engine does not start",
+            parser=named,
+        )
 
 
 def _note_reasoning(spec: ProfileSpec, chosen: ChosenParsers) -> Iterator[str]:
-    family = chosen.family
-    if spec.reasoning_parser == AUTO and family is None:
+    named, family = spec.reasoning_parser, chosen.family
+    if named not in ("", AUTO) and named not in REASONING_PARSERS and spec.engine != EngineKind.SIMULATOR:
+        yield fill_in(
+            "{parser} is no parser of reasoning that vLLM 0.32 has; without it the engine does not start",
+            parser=named,
+        )
+    elif spec.reasoning_parser == AUTO and family is None:
         yield fill_in("reasoning is not told apart: no parser is known for this model")
     elif spec.reasoning_parser == AUTO and family is not None and chosen.reasoning_parser:
         yield fill_in(

@@ -52,12 +52,12 @@ def test_form_that_is_not_valid_says_which_fields_and_why(web: Client) -> None:
     save_profile("other")
     record()
 
-    parts = check(web, eight, slug="other", max_model_len="999999", extra_flags='{"trust-remote-code": true}')
+    parts = check(web, eight, slug="other", max_model_len="999999", extra_flags='{"hf-token": "x"}')
 
     assert "2 fields are not valid" in parts["line"]
     assert '<a href="#id_slug">' in parts["report"]
     assert "already exists" in parts["report"]
-    assert "would run code" in parts["report"]
+    assert "is a secret" in parts["report"]
 
 
 def test_profile_that_is_not_stored_yet_has_a_verdict_too(web: Client) -> None:

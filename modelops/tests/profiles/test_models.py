@@ -98,6 +98,22 @@ def test_nobodys_slug_is_somebody_elses_name() -> None:
     assert set(caught.value.message_dict) == {"aliases", "served_model_name"}
 
 
+def test_slug_is_no_adapter_of_somebody_else_either() -> None:
+    adapters = {"enable_lora": True, "lora_adapters": {"sql": "maker/sql"}}
+    ModelProfile.objects.create(**make_values(**adapters))
+
+    by_slug = ModelProfile(**make_values(slug="sql"))
+    by_adapter = ModelProfile(
+        **make_values(slug="other", enable_lora=True, lora_adapters={"example": "maker/example"})
+    )
+
+    with pytest.raises(ValidationError, match="a name that the profile 'example' serves"):
+        by_slug.full_clean()
+    with pytest.raises(ValidationError, match="another profile's slug") as caught:
+        by_adapter.full_clean()
+    assert set(caught.value.message_dict) == {"lora_adapters"}
+
+
 @pytest.mark.parametrize(
     "changes",
     [

@@ -9,24 +9,10 @@ import pytest
 
 from modelops.domain.profiles.engine_args import build_serve_arguments
 from modelops.domain.profiles.model_families import MODEL_FAMILIES, find_family
+from modelops.domain.profiles.parser_names import REASONING_PARSERS, TOOL_PARSERS
 from modelops.domain.profiles.parsers import list_parser_notes, resolve_parsers
 from modelops.tests.profiles.profile_examples import CONFIG, make_profile
 
-# The keys of `_TOOL_PARSERS_TO_REGISTER` and `_REASONING_PARSERS_TO_REGISTER` of vLLM 0.32.
-TOOL_PARSERS = """
-apertus cohere_command3 cohere_command4 deepseek_v3 deepseek_v31 deepseek_v32 deepseek_v4
-deepseek_v41 dots ernie45 functiongemma gemma4 gigachat3 glm45 glm47 granite granite-20b-fc granite4
-hermes hf hunyuan_a13b hy_v3 hy_v4 inkling internlm jamba k2_horizon kimi_k2 kimi_k3 lfm2 ling3
-llama3_json llama4_json llama4_pythonic longcat mimo minicpm5 minimax_m2 minimax_m3 mistral
-muse_glimmer olmo3 openai phi4_mini_json plamo3 poolside_v1 pythonic qwen3_coder qwen3_json
-qwen3_xml seed_oss step3 step3p5 xlam
-"""
-REASONING_PARSERS = """
-cohere_command3 cohere_command4 deepseek_r1 deepseek_v3 deepseek_v4 deepseek_v41 ernie45 gemma4
-glm45 glm47 granite granite_thinking_parser hf holo2 hunyuan_a13b hy_v3 hy_v4 inkling k2_horizon
-kimi_k2 kimi_k3 ling3 mimo minicpmv minimax_m2 minimax_m2_append_think minimax_m3 mistral
-muse_glimmer nemotron_v3 olmo3 openai_gptoss plamo3 poolside_v1 qwen3 seed_oss step3 step3p5
-"""
 BOTH_AUTO = {"tool_call_parser": "auto", "reasoning_parser": "auto"}
 
 
@@ -44,8 +30,8 @@ def test_every_parser_of_the_table_is_one_that_vllm_registers() -> None:
     tools = {each.tool_call_parser for each in MODEL_FAMILIES if each.tool_call_parser}
     reasoning = {each.reasoning_parser for each in MODEL_FAMILIES if each.reasoning_parser}
 
-    assert tools - set(TOOL_PARSERS.split()) == set()
-    assert reasoning - set(REASONING_PARSERS.split()) == set()
+    assert tools - TOOL_PARSERS == set()
+    assert reasoning - REASONING_PARSERS == set()
 
 
 def test_every_row_of_the_table_has_a_source_and_a_name_of_its_own() -> None:
@@ -156,3 +142,22 @@ def test_the_check_says_what_becomes_of_tool_calls_and_reasoning(changes: dict[s
 
 def test_nothing_is_said_of_parsers_that_were_named() -> None:
     assert list_parser_notes(make_profile(tool_call_parser="hermes", reasoning_parser="qwen3")) == ()
+
+
+@pytest.mark.parametrize(
+    ("changes", "note"),
+    [
+        ({"tool_call_parser": "hermess"}, "hermess is no parser of tool calls that vLLM 0.32 has"),
+        ({"reasoning_parser": "qwen4"}, "qwen4 is no parser of reasoning that vLLM 0.32 has"),
+    ],
+)
+def test_a_parser_that_vllm_does_not_have_is_told(changes: dict[str, Any], note: str) -> None:
+    (told,) = list_parser_notes(make_profile(**changes))
+
+    assert told.startswith(note)
+
+
+def test_the_simulated_engine_takes_a_parser_of_any_name() -> None:
+    changes = {"engine": "simulator", "runtime": "process", "image": "", "tool_call_parser": "mine"}
+
+    assert list_parser_notes(make_profile(**changes)) == ()

@@ -151,6 +151,17 @@ def test_a_row_made_by_hand_is_kept_until_it_agrees_with_the_file() -> None:
     assert later.profiles.updated == ("example",)
 
 
+def test_settings_that_are_newer_than_the_last_load_are_no_drift() -> None:
+    load_profiles(write(make_values()))
+    row = ModelProfile.objects.get()
+    row.seeded_values = {name: row.seeded_values[name] for name in make_values()}
+    row.save()
+
+    result = load_profiles(write(make_values()))
+
+    assert (result.profiles.unchanged, row.find_drift()) == (("example",), ())
+
+
 def test_rows_that_left_the_file_are_reported_and_kept() -> None:
     load_profiles(write(make_values(), make_values(slug="old")))
     ModelProfile.objects.create(**make_values(slug="by-hand"))

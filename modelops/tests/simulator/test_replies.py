@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+
 from modelops.simulator import tokenizer
 from modelops.simulator.generation import DeltaField, generate_text
 from modelops.simulator.replies import Reply, compose_reply
@@ -33,6 +35,15 @@ def test_other_seeds_give_other_replies() -> None:
 def test_a_reply_has_a_demonstrable_length() -> None:
     for text in ("hi", "안녕"):
         assert 50 <= tokenizer.count(reply_to(text).content) <= 150
+
+
+def test_a_title_that_is_wanted_as_json_is_an_object() -> None:
+    request = (
+        '### Task:\nMake a title.\n### Output:\nJSON format: { "title": "your concise title here" }\n'
+        "### Chat History:\n<chat_history>\nUSER: 서울의 날씨를 알려 줘\nASSISTANT: Fine.\n</chat_history>"
+    )
+
+    assert json.loads(reply_to(request).content) == {"title": "서울의 날씨를 알려 줘"}
 
 
 def test_a_stop_string_across_tokens_ends_the_text_before_it_and_its_tokens_count() -> None:

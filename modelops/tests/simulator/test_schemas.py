@@ -13,6 +13,7 @@ import pytest
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 from pydantic import AnyUrl, BaseModel, Field, IPvAnyAddress, TypeAdapter
 
+from modelops.simulator.errors import ApiError
 from modelops.simulator.patterns import compose_match
 from modelops.simulator.schemas import compose_json, compose_value
 
@@ -139,12 +140,9 @@ def test_optional_properties_are_there_too() -> None:
 
 
 def test_a_schema_that_never_ends_is_cut() -> None:
-    endless = {
-        "$ref": "#/$defs/n",
-        "$defs": {"n": {"required": ["n"], "properties": {"n": {"$ref": "#/$defs/n"}}}},
-    }
+    node = {"required": ["n"], "properties": {"n": {"$ref": "#/$defs/n"}}}
 
-    assert "simulated" in compose_json(endless)
+    assert "simulated" in compose_json({"$ref": "#/$defs/n", "$defs": {"n": node}})
 
 
 @pytest.mark.parametrize("pattern", PATTERNS)
@@ -158,3 +156,39 @@ def test_a_text_matches_its_expression(pattern: str) -> None:
 @pytest.mark.parametrize("pattern", [r"(?=a)b", r"(a)\1", "(", "[z-a]", "*", r"\p{L}"])
 def test_an_expression_that_is_not_understood_has_no_text(pattern: str) -> None:
     assert compose_match(pattern) is None
+
+
+TREE = {"required": ["l", "r"], "properties": {"l": {"$ref": "#/$defs/n"}, "r": {"$ref": "#/$defs/n"}}}
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"$ref": "#/$defs/n", "$defs": {"n": TREE}},
+        {"type": "array", "minItems": 10**9},
+        {"type": "array", "minItems": 10**3, "items": {"type": "array", "minItems": 10**3}},
+        {"type": "string", "minLength": 10**12},
+        {"type": "object", "minProperties": 10**9},
+    ],
+)
+def test_a_schema_that_asks_for_too_much_is_refused(schema: dict[str, Any]) -> None:
+    with pytest.raises(ApiError):
+        compose_value(schema)
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"properties": 5},
+        {"properties": {"a": {"allOf": [{"properties": []}, {"properties": {}}]}}},
+        {"type": "number", "minimum": "low"},
+        {"type": "number", "multipleOf": 0, "minimum": None},
+        {"type": "array", "minItems": "many"},
+        {"type": "integer", "minimum": float("inf")},
+        {"required": 7},
+        {"enum": 3},
+    ],
+)
+def test_a_schema_that_is_none_is_refused(schema: dict[str, Any]) -> None:
+    with pytest.raises(ApiError):
+        compose_value(schema)
