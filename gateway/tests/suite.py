@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import functools
 import os
 import shlex
 import signal
@@ -29,6 +30,8 @@ LARGE = frozenset({Part.EMBEDDED, Part.BROWSER})
 """Parts that would end long after the others in one process."""
 BEHIND_THE_LONGEST = ("nice", "-n", "5")
 """The part with a browser takes longest, and nothing that is done beside it may hold it up."""
+OWN_NETWORK = ("unshare", "--net", "sh", "-c", 'ip link set lo up && exec "$@"', "sh")
+"""For the part with Docker: for each change of its network Chromium ends its requests."""
 POLL_S = 0.05
 END_TIMEOUT_S = 10.0
 
@@ -115,17 +118,17 @@ class Suite:
     def run(self) -> int:
         """The exit status.
 
-        All parts at once, as most tests wait for processes, but those with Docker: each container that starts
-        changes the machine's network, for which Chromium ends its requests. The first part collects all tests
-        and says which files the others need. With GATEWAY_TEST_RETRY, what failed is run once more when
-        everything else has ended, and only what fails again counts. Both outcomes are printed.
+        All parts at once, as most tests wait for processes; the one with Docker after them where it can have
+        no network of its own. The first part collects all tests and says which files the others need. With
+        GATEWAY_TEST_RETRY, what failed is run once more when everything else has ended, and only what fails
+        again counts. Both outcomes are printed.
         """
         if self._beside:
             self._start("The checks", shlex.split(self._beside), os.environ)
         first = self._start_part(Part.EMBEDDED, self._paths, is_shown_at_once=True)
         parts = [(Part.EMBEDDED, first)]
         plan = self._wait_for_plan(first)
-        with_docker = plan.pop(Part.DOCKER, [])
+        left = [] if self._has_own_network else plan.pop(Part.DOCKER, [])
         for part, files in plan.items():
             for share in self._divide(part, files):
                 if share and self._can_run(part):
@@ -134,7 +137,7 @@ class Suite:
         for job in self._jobs:
             if job is not first:
                 job.finish()
-        for share in self._divide(Part.DOCKER, with_docker):
+        for share in self._divide(Part.DOCKER, left):
             parts.append((Part.DOCKER, self._start_part(Part.DOCKER, share)))
             parts[-1][1].finish()
         if os.environ.get("GATEWAY_TEST_RETRY"):
@@ -150,6 +153,13 @@ class Suite:
         if self._paths:
             return [self._paths]
         return [files[::2], files[1::2]] if part is Part.SERVICES else [files]
+
+    @functools.cached_property
+    def _has_own_network(self) -> bool:
+        try:
+            return not subprocess.run([*OWN_NETWORK, "true"], capture_output=True, check=False).returncode
+        except OSError:
+            return False
 
     def _can_run(self, part: Part) -> bool:
         if part is not Part.SERVICES or self._unused_stores:
@@ -173,6 +183,8 @@ class Suite:
             command.append("--sample")
         if part in LARGE and not self._paths:
             command += IN_TWO_PROCESSES
+        if part is Part.DOCKER and self._has_own_network:
+            command = [*OWN_NETWORK, *command]
         if part is not Part.BROWSER:
             command = [*BEHIND_THE_LONGEST, *command]
         environment = {k: v for k, v in os.environ.items() if k not in {"DATABASE_URL", "REDIS_URL"}}

@@ -27,6 +27,18 @@ def _empty_account(site: GatewayProcess) -> Iterator[None]:
     empty_account(site)
 
 
+def test_nothing_goes_on_moving_for_those_who_want_no_motion(chromium: Browser, site: GatewayProcess) -> None:
+    with visiting(chromium, site.url, reduced_motion="reduce") as visitor:
+        page = visitor.sign_in()
+        page.evaluate(
+            "document.body.insertAdjacentHTML('beforeend', '<i class=\"state-dot is-loading\"></i>')"
+        )
+        is_endless = "each => each.effect.getTiming().iterations === Infinity"
+        endless = page.evaluate(f"() => document.getAnimations().filter({is_endless}).length")
+
+        assert endless == 0
+
+
 def test_theme_is_kept_and_is_that_of_other_tabs(visitor: Visitor) -> None:
     page = visitor.sign_in()
     other = visitor.context.new_page()
