@@ -33,6 +33,11 @@ is_reacting = "twisted.internet.reactor" in sys.modules
 print(json.dumps([is_clean, threading.active_count(), is_reacting]))
 """
 SAY_WHETHER_IMPORTED = "import sys; print('gateway.urls' in sys.modules)"
+DRAW = """
+import random, secrets
+from gateway.ids import new_id
+print(new_id(), secrets.token_hex(8), random.random())
+"""
 LONGEST_NAME_IN_POSTGRES = 63
 
 
@@ -103,6 +108,15 @@ def test_a_process_with_other_settings_than_modules_read_at_their_import_begins_
     )
 
     assert done.stdout == "False\n", done.stderr
+
+
+def test_no_two_processes_draw_the_same(tmp_path: Path) -> None:
+    environment = {**SETTINGS, "GATEWAY_DATA_DIR": str(tmp_path)}
+    command = ("manage.py", "shell", "--no-imports", "-c", DRAW)
+
+    one, other = (run_python(*command, environment=environment).stdout.split() for _ in range(2))
+
+    assert len({*one, *other}) == 6
 
 
 def test_tables_have_the_same_names_on_both_stores() -> None:
