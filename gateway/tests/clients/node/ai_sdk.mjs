@@ -28,7 +28,7 @@ const getWeather = tool({
 });
 
 function hello(more = {}) {
-  return { model, prompt: "Hello", maxOutputTokens: SENTENCE_TOKENS, maxRetries: 0, ...more };
+  return { model, prompt: "Hello", maxOutputTokens: SENTENCE_TOKENS, ...more };
 }
 
 async function readStream(settings) {
@@ -97,7 +97,7 @@ await runCells({
   },
   async retry() {
     const busy = createOpenAI({ baseURL, apiKey: target.busy_key }).chat(target.model);
-    const ask = () => generateText(hello({ model: busy, maxRetries: 2, maxOutputTokens: BUSY_TOKENS }));
+    const ask = () => generateText(hello({ model: busy, maxOutputTokens: BUSY_TOKENS }));
     const answers = await Promise.all([ask(), ask()]);
     check(answers.every((answer) => answer.text), "two answers", answers);
   },

@@ -18,7 +18,7 @@ import {
   target,
 } from "./cells.mjs";
 
-const client = new OpenAI({ baseURL, apiKey: target.key, maxRetries: 0 });
+const client = new OpenAI({ baseURL, apiKey: target.key });
 const city = { type: "string", enum: ["Seoul", "Busan"] };
 const parameters = { type: "object", properties: { city }, required: ["city"], additionalProperties: false };
 const tools = [{ type: "function", function: { name: TOOL_NAME, parameters } }];
