@@ -9,11 +9,11 @@ from dataclasses import dataclass
 import httpx
 import pytest
 
-from gateway.tests.clients.cells import Cell, Target
+from gateway.tests.clients.cells import BUSY_TOKENS, Cell, Target
 from gateway.tests.clients.install import Interpreters, install_clients
 from gateway.tests.clients.matrix import CLIENTS, Client, Outcome, run_client
 from gateway.tests.databases import Stores
-from gateway.tests.live import GatewayProcess, start_gateway
+from gateway.tests.live import GatewayProcess, start_gateway, wait_until
 from gateway.tests.needs import NeedMissing, skip_loudly
 from gateway.tests.people import admin_pages, register
 from modelops.simulator.process import start_simulator
@@ -59,7 +59,16 @@ def gateway(
         with process.client() as demo, admin_pages(process) as pages:
             me = demo.get("/api/auth/me").json()
             pages.set_limit(subject="user", user=me["id"], kind="streams", value=0)
+            wait_until(lambda: are_two_answered(demo), what="the limit to be lifted")
         yield process
+
+
+def are_two_answered(client: httpx.Client) -> bool:
+    """At a time: a limit that was changed counts within seconds."""
+    body = {"messages": [{"role": "user", "content": "Hello"}], "max_tokens": BUSY_TOKENS}
+    with ThreadPoolExecutor(2) as pool:
+        answers = list(pool.map(lambda _: client.post("/v1/chat/completions", json=body), range(2)))
+    return all(answer.is_success for answer in answers)
 
 
 @pytest.fixture(scope="module")
