@@ -11,8 +11,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
+import pytest
+import uvicorn
+from django.core.management import call_command
 
 from gateway.conf import BASE_DIR
+from gateway.management.commands import run_web
 from gateway.management.commands.run_web import PACKAGES
 from gateway.tests.databases import Stores, own_database
 from gateway.tests.live import wait_until
@@ -108,3 +112,15 @@ def name_at(port: int) -> str | None:
         return str(httpx.get(f"http://127.0.0.1:{port}/").json()["name"])
     except httpx.HTTPError:
         return None
+
+
+def test_idle_connections_are_kept_longer_than_by_the_proxies_and_clients_at_the_other_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    configured: list[uvicorn.Config] = []
+    monkeypatch.setattr(run_web, "serve", lambda config, **_options: configured.append(config))
+
+    call_command("run_web")
+
+    nginx_keepalive_timeout_s = 60
+    assert configured[0].timeout_keep_alive > nginx_keepalive_timeout_s

@@ -25,6 +25,9 @@ PACKAGES = ("gateway", "accounts", "conversations", "chat", "modelops")
 WS_MAX_BYTES = 4096
 HUNG_S = 30
 """A process whose interpreter does nothing for that long is replaced."""
+KEEP_ALIVE_S = 75
+"""How long a connection without a request is kept: longer than nginx (60 s) and SDKs keep theirs, as a request
+that meets the close of the other side is lost."""
 
 
 class ServerConfig(uvicorn.Config):
@@ -100,6 +103,7 @@ class Command(BaseCommand):
             proxy_headers=False,
             # Nobody is listened to on a WebSocket: uvicorn's own bound is 16 MiB a message.
             ws_max_size=WS_MAX_BYTES,
+            timeout_keep_alive=KEEP_ALIVE_S,
             timeout_graceful_shutdown=(
                 int(config.shutdown_timeout_s) if shutdown_timeout_s is None else shutdown_timeout_s
             ),
