@@ -38,6 +38,7 @@ LOGGED_FIELDS = frozenset(
         *(
             "message",
             "message_id",
+            "response_id",
             "notice",
             "probe",
             "problem",

@@ -26,8 +26,8 @@ WS_MAX_BYTES = 4096
 HUNG_S = 30
 """A process whose interpreter does nothing for that long is replaced."""
 KEEP_ALIVE_S = 75
-"""How long a connection without a request is kept: longer than nginx (60 s) and SDKs keep theirs, as a request
-that meets the close of the other side is lost."""
+"""How long a connection without a request is kept: longer than nginx (60 s) and SDKs keep theirs, as a
+request that meets the close of the other side is lost."""
 
 
 class ServerConfig(uvicorn.Config):
