@@ -9,13 +9,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from cachetools import LRUCache
-
 from accounts.limits.rules import Rule
 from accounts.limits.store import AnswerLease
 from accounts.models import LimitKind
 
 KNOWN_LINES = 10_000
+"""Of more, those without a running answer are forgotten."""
 USUAL_ANSWER_S = 2.0
 """How long an answer takes, while nothing is known."""
 SHORTEST_ANSWER_S = 1.0
@@ -45,7 +44,8 @@ class RetryTimes:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._lines: LRUCache[str, _Line] = LRUCache(KNOWN_LINES)
+        self._lines: dict[str, _Line] = {}
+        """No cache of a library: each answer looks twice."""
 
     def note_start(self, lease: AnswerLease) -> None:
         for rule in lease.rules:
@@ -75,5 +75,7 @@ class RetryTimes:
     def _line_of(self, rule: Rule) -> _Line:
         line = self._lines.get(rule.key)
         if line is None:
+            if len(self._lines) >= KNOWN_LINES:
+                self._lines = {key: line for key, line in self._lines.items() if line.started}
             line = self._lines[rule.key] = _Line()
         return line

@@ -7,6 +7,7 @@ import uuid
 
 import pytest
 
+from accounts.limits import retry_times
 from accounts.limits.retry_times import LONGEST_WAIT_S, MARGIN, SHORTEST_ANSWER_S, USUAL_ANSWER_S, RetryTimes
 from accounts.limits.rules import Rule, Rules
 from accounts.limits.store import AnswerLease
@@ -103,3 +104,18 @@ def test_line_begins_anew_when_all_of_it_have_come_back(times: RetryTimes, clock
     clock.now += waits[-1] + 10
 
     assert times.next_wait(RULE) == pytest.approx(1.0, rel=0.01)
+
+
+def test_rules_without_a_running_answer_are_forgotten_when_there_are_many(
+    times: RetryTimes, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retry_times, "KNOWN_LINES", 2)
+    learn(times, clock, 9.0)
+    other, third = (Rule(LimitKind.STREAMS, f"account:{name}", PLACES, 0) for name in "bc")
+    start(times, rules=(other,))
+    clock.now += 30
+
+    start(times, rules=(third,))
+
+    assert times.next_wait(RULE) == pytest.approx(USUAL_ANSWER_S)
+    assert times.next_wait(other) == pytest.approx(30.0)
