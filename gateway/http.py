@@ -36,6 +36,10 @@ OWN_API_PREFIX = "/api/"
 JSON_CONTENT_TYPE = (b"content-type", b"application/json")
 
 
+GIVE_UP = {"Connection": "close"}
+"""The connection ends with the answer: nothing else will come on it."""
+
+
 class BodyBound(NamedTuple):
     max_bytes: int
     setting: str = "MAX_BODY_BYTES"
@@ -130,7 +134,8 @@ def bounded_receive(scope: Scope, receive: Receive, *, bound: BodyBound, timeout
                 message = await receive()
         except TimeoutError as exc:
             raise InvalidRequest(
-                fill_in("The request body stalled for {seconds} seconds.", seconds=f"{timeout_s:g}")
+                fill_in("The request body stalled for {seconds} seconds.", seconds=f"{timeout_s:g}"),
+                headers=GIVE_UP,
             ) from exc
         received += len(message.get("body", b""))
         if received > bound.max_bytes and bound.grow is not None:

@@ -40,7 +40,7 @@ HOLDERS = """
 from datetime import timedelta
 from django.utils import timezone
 from modelops.hardware.readings import GpuProcess, GpuReading, HardwareReading
-from modelops.models import HardwareSample
+from modelops.models import HardwareSample, Slot
 processes = (
     GpuProcess(4711, 9 << 30, "python train.py --data /home/kim/experiments/a-long-name/run.yaml"),
     GpuProcess(812, 1 << 29, "/usr/lib/xorg/Xorg"),
@@ -48,7 +48,7 @@ processes = (
 # Newer than what the switcher reads here, where there is no card.
 moment = timezone.now() + timedelta(hours=1)
 reading = HardwareReading(moment, gpus=(GpuReading(0, "NVIDIA GeForce RTX 3090", processes=processes),))
-HardwareSample.objects.create(host="gpu-box", reading=reading.to_json(), taken_at=moment)
+HardwareSample.objects.create(host=Slot.objects.get().box_host, reading=reading.to_json(), taken_at=moment)
 """
 
 
