@@ -59,17 +59,17 @@ class Recorder:
         self._lease_s = lease_s
         self._closing: set[asyncio.Task[None]] = set()
 
-    async def close(self, outcome: ReplyOutcome) -> None:
+    def close(self, outcome: ReplyOutcome) -> Coroutine[Any, Any, None]:
         """Store the outcome of an answer. Continues if the caller is cancelled; `settled` waits for it.
 
         Raises DependencyUnavailable when the database does not answer for the worker's time-out, as a client
         waits for this; the retries go on, too.
         """
-        await self._finish(self._close(close_replies, outcome, outcome.message_id))
+        return self._finish(self._close(close_replies, outcome, outcome.message_id))
 
-    async def close_response(self, outcome: ResponseOutcome) -> None:
+    def close_response(self, outcome: ResponseOutcome) -> Coroutine[Any, Any, None]:
         """Store the outcome of a stored response, in the same way."""
-        await self._finish(self._close(close_responses, outcome, outcome.id))
+        return self._finish(self._close(close_responses, outcome, outcome.id))
 
     async def _finish(self, closing: Coroutine[Any, Any, None]) -> None:
         work = self._keep(closing)

@@ -77,6 +77,10 @@ class Endings:
         return [event[:-1] + written if event.endswith(b"}") else event for event in held]
 
 
+NO_ENDINGS = Endings()
+"""Of all streams from which nothing is taken out: it never holds anything."""
+
+
 class StreamReader:
     """Reads one answer, whether it comes as events or as one JSON document."""
 
@@ -89,7 +93,7 @@ class StreamReader:
         self._transcript = transcript
         self._ids = ids
         self._keep_usage = keep_usage
-        self._endings = Endings()
+        self._endings = NO_ENDINGS if keep_usage else Endings()
         self._beginning = b""
         self._reader: EventSplitter | DocumentReader | None = None
 

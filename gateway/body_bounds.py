@@ -118,6 +118,8 @@ class BodyBounds:
             return self._hold_for_sender(scope, self._importing, self._import)
         if path == UPLOADS and scope["method"] == "POST":
             return self._hold_for_sender(scope, self._uploading, self._upload)
+        if path.startswith(OWN_API_PREFIX):
+            return self._usual_for_all
         if path.rstrip("/") in FORM_PATHS:
             return self._hold_for_sender(scope, self._transcribing, self._form)
         declared = declared_bytes(scope)

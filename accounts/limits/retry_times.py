@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from accounts.limits.rules import Rule
+from accounts.limits.rules import Rule, Rules
 from accounts.limits.store import AnswerLease
 from accounts.models import LimitKind
 
@@ -48,16 +48,14 @@ class RetryTimes:
         """No cache of a library: each answer looks twice."""
 
     def note_start(self, lease: AnswerLease) -> None:
-        for rule in lease.rules:
-            if rule.kind is LimitKind.STREAMS:
-                self._line_of(rule).started[lease.id] = self._clock()
+        for rule in _bounds_of(lease):
+            self._line_of(rule).started[lease.id] = self._clock()
 
     def note_end(self, lease: AnswerLease) -> None:
-        for rule in lease.rules:
-            if rule.kind is LimitKind.STREAMS:
-                line = self._line_of(rule)
-                if (started := line.started.pop(lease.id, None)) is not None:
-                    line.answer_s += SHARE_OF_NEWEST * (self._clock() - started - line.answer_s)
+        for rule in _bounds_of(lease):
+            line = self._line_of(rule)
+            if (started := line.started.pop(lease.id, None)) is not None:
+                line.answer_s += SHARE_OF_NEWEST * (self._clock() - started - line.answer_s)
 
     def next_wait(self, rule: Rule) -> float:
         """In how many seconds there should be room under `rule` for one more of those who were refused."""
@@ -79,3 +77,13 @@ class RetryTimes:
                 self._lines = {key: line for key, line in self._lines.items() if line.started}
             line = self._lines[rule.key] = _Line()
         return line
+
+
+def _bounds_of(lease: AnswerLease) -> Rules:
+    """The lease's rules on answers at a time, which come last."""
+    rules = lease.rules
+    if not rules or rules[-1].kind is not LimitKind.STREAMS:
+        return ()
+    if len(rules) == 1 or rules[-2].kind is not LimitKind.STREAMS:
+        return rules[-1:]
+    return tuple(rule for rule in rules if rule.kind is LimitKind.STREAMS)
