@@ -6,10 +6,7 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from gateway.conf import get_config
-from modelops.models import DEFAULT_SLOT, Slot, Switch
-from modelops.serving.external_engine import get_external_engine
-from modelops.switching.slot_status import find_default_status
+from modelops.switching.slot_status import list_slot_statuses
 
 
 @dataclass(frozen=True)
@@ -29,25 +26,14 @@ IDLE = ProfileStanding()
 
 
 def find_standings() -> Mapping[str, ProfileStanding]:
-    """By slug, without the profiles that no slot has to do with. Two queries, however many profiles.
-
-    The engine of VLLM_BASE_URL, where it is what serves, takes a few more.
-    """
+    """By slug, without the profiles that no slot has to do with; from the statuses of all slots."""
+    statuses = list_slot_statuses()
     standings: dict[str, ProfileStanding] = {}
-    for slot, profile in _list_served():
-        before = standings.get(profile, IDLE)
-        standings[profile] = replace(before, slots=(*before.slots, slot))
-    live = Switch.objects.live().order_by("created_at", "id").values_list("to_profile", "id")
-    for profile, switch_id in live:
-        standings[profile] = replace(standings.get(profile, IDLE), switch_id=switch_id)
+    for status in statuses:
+        if profile := status.current_profile:
+            before = standings.get(profile, IDLE)
+            standings[profile] = replace(before, slots=(*before.slots, status.slot.slug))
+    live = [switch for status in statuses for switch in status.live]
+    for switch in sorted(live, key=lambda switch: (switch.created_at, switch.id)):
+        standings[switch.to_profile] = replace(standings.get(switch.to_profile, IDLE), switch_id=switch.id)
     return standings
-
-
-def _list_served() -> list[tuple[str, str]]:
-    """Slots with the profile that each serves."""
-    rows = Slot.objects.filter(active_engine__isnull=False).order_by("slug")
-    served = list(rows.values_list("slug", "active_engine__profile"))
-    if get_external_engine(get_config()) is None or any(slot == DEFAULT_SLOT for slot, _profile in served):
-        return served
-    current = find_default_status().current_profile
-    return [(DEFAULT_SLOT, current), *served] if current else served

@@ -8,7 +8,7 @@ import pytest
 from django.test import Client
 
 from modelops.serving.external_engine import ExternalEngine
-from modelops.switching import profile_standings, slot_status
+from modelops.switching import slot_status
 from modelops.tests.admin.admin_browser import LIST, cells, page
 from modelops.tests.domain.fit_examples import make_config
 from modelops.tests.fit_rows import record, save_profile, save_simulated
@@ -76,8 +76,7 @@ def test_engine_that_somebody_else_runs_is_marked_as_served(
 ) -> None:
     save_profile("eight", served_model_name="simulated")
     save_profile("other")
-    for module in (profile_standings, slot_status):
-        monkeypatch.setattr(module, "get_external_engine", lambda _config: ExternalEngine(simulator))
+    monkeypatch.setattr(slot_status, "get_external_engine", lambda _config: ExternalEngine(simulator))
 
     html = page(web, LIST)
 
