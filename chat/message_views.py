@@ -15,6 +15,7 @@ from chat.stages import RoutedRequest, admit_generation, find_route, settings_of
 from chat.web_runtime import get_runtime
 from conversations.new_turns import NewTurn
 from conversations.replies import CancelRequest
+from gateway.http import read_whole_body
 
 
 async def regenerate_message(request: Request) -> Response:
@@ -34,7 +35,7 @@ async def answer_again(
     runtime = await get_runtime()
     principal, headers = await admit_generation(runtime, request, Scope.CHAT)
     principal.require(Scope.HISTORY)
-    body = parse_answer_request(await request.body(), runtime.config)
+    body = parse_answer_request(await read_whole_body(request.receive), runtime.config)
     route = await find_route(runtime, request, principal, body.model)
     limit_output({"max_tokens": body.max_tokens}, route)
     asked = RoutedRequest(runtime, request, principal, headers, body, route)

@@ -21,6 +21,7 @@ from chat.stages import admit_generation, call_if_allowed, find_route, salt_of
 from chat.web_runtime import WebRuntime, get_runtime
 from chat.wires import Wire
 from gateway.errors import ModelNotFound
+from gateway.http import read_whole_body
 from gateway.shortening import shorten
 from gateway.wording import fill_in
 from modelops.serving.routes import CURRENT, Route, find_spelling, misspelled_message
@@ -42,7 +43,7 @@ async def read_body(
 ) -> dict[str, Any]:
     """The request's body, within the bounds of its path. Raises InvalidRequest."""
     return parse_openai_request(
-        await request.body(),
+        await read_whole_body(request.receive),
         endpoint.caps,
         runtime.config,
         make_private=partial(private_media_id, secret=runtime.config.secret_key, user_id=principal.user_id),

@@ -12,9 +12,10 @@ import structlog
 from chat.client import Client
 from chat.generation import GenerationStopped
 from chat.recording import Recorder, public_error
-from chat.response_wire import ResponseRecord, name_response
+from chat.response_wire import ResponseRecord
 from chat.responses import Answer, PassedThroughAnswer, StreamedAnswer, without_frames
 from conversations.models import ResponseStatus
+from conversations.response_ids import name_response
 from conversations.stored_responses import ResponseOutcome
 from gateway.errors import DependencyUnavailable, GatewayError, describe_error
 

@@ -17,11 +17,12 @@ from chat.endpoints import RESPONSES
 from chat.openai_views import is_stream, make_generation, read_body
 from chat.response_answers import StreamedResponse, WholeResponse, begin_object
 from chat.response_items import is_reference, list_items, list_references, read_page
-from chat.response_wire import ResponseRecord, name_response, read_response_id
+from chat.response_wire import ResponseRecord
 from chat.responses import PassedThroughAnswer, StreamedAnswer
 from chat.stages import admit_generation, find_route
 from chat.web_runtime import WebRuntime, get_runtime
 from conversations.models import MAX_MODEL_NAME, ROW_BYTES, ResponseStatus, StoredResponse
+from conversations.response_ids import name_response, no_response, read_response_id
 from conversations.stored_responses import (
     PREVIOUS,
     EarlierItems,
@@ -163,7 +164,7 @@ async def get_response(request: Request) -> Response:
 
 
 async def cancel_response(request: Request) -> Response:
-    """POST /v1/responses/{id}/cancel, from any process. Idempotent."""
+    """POST /v1/responses/{id}/cancel, from any process. Idempotent; InvalidRequest for one that has ended."""
     runtime, key = await _read_key(request)
     return _answer(request, runtime, await runtime.cancellation.cancel_response(key))
 
@@ -187,9 +188,9 @@ async def _read_key(request: Request) -> tuple[WebRuntime, ResponseKey]:
     """Raises NotFound for an id that no response can have."""
     runtime = await get_runtime()
     principal = await runtime.request_admission.authenticate(request, Scope.HISTORY)
-    response_id = read_response_id(request.path_params["response_id"])
-    if response_id is None:
-        raise NotFound
+    name = request.path_params["response_id"]
+    if (response_id := read_response_id(name)) is None:
+        raise no_response(name)
     return runtime, ResponseKey(principal.user_id, response_id)
 
 

@@ -22,11 +22,10 @@ from chat.upstream import error_in_answer
 from chat.whole_answers import GAVE_UP, Completion
 from chat.wires import AnswerReader, Translate, Wire
 from conversations.models import ResponseStatus
+from conversations.response_ids import name_response
 from gateway.bodies import NOT_JSON
 from gateway.errors import GatewayError, UpstreamUnavailable, to_envelope
-from gateway.ids import new_id, parse_id
-
-ID_PREFIX = "resp_"
+from gateway.ids import new_id
 
 GOOD_ENDINGS = frozenset({"completed", "incomplete"})
 """Of these the answer is whole, or as long as it was to be. An engine that gave up says `cancelled`."""
@@ -89,15 +88,6 @@ _DELTAS: dict[str, Callable[[str], Delta]] = {
     "response.reasoning_text.delta": lambda text: Delta(reasoning=text),
     "response.reasoning_summary_text.delta": lambda text: Delta(reasoning=text),
 }
-
-
-def name_response(response_id: uuid.UUID) -> str:
-    return ID_PREFIX + response_id.hex
-
-
-def read_response_id(text: str) -> uuid.UUID | None:
-    """The id that a client gives; None for what is no id of a response."""
-    return parse_id(text.removeprefix(ID_PREFIX)) if text.startswith(ID_PREFIX) else None
 
 
 @dataclass(slots=True)

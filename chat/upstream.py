@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import re
-import uuid
+import secrets
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -185,7 +185,7 @@ def _head_of(url: BaseUrl, call: EngineCall, api_key: str) -> bytes:
         *COMMON_HEADERS,
         f"Content-Type: {JSON_TYPE if isinstance(call.body, bytes) else call.body.content_type}",
         # An id of our own, never the client's: vLLM confuses two running requests with the same one.
-        f"X-Request-Id: {uuid.uuid4().hex}",
+        f"X-Request-Id: {secrets.token_hex(16)}",
         f"Content-Length: {len(call.body)}",
     ]
     if authorization := f"Bearer {api_key}" if api_key else url.authorization:

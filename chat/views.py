@@ -18,6 +18,7 @@ from chat.stages import RoutedRequest, admit_generation, find_route, settings_of
 from chat.web_runtime import WebRuntime, get_runtime
 from conversations.new_turns import NewTurn, Turn
 from conversations.repeats import RepeatKey
+from gateway.http import read_whole_body
 
 
 async def chat(request: Request) -> Response:
@@ -25,7 +26,9 @@ async def chat(request: Request) -> Response:
     runtime = await get_runtime()
     principal, headers = await admit_generation(runtime, request, Scope.CHAT)
     body = parse_chat_request(
-        await request.body(), runtime.config, conversation_id=request.path_params.get("conversation_id")
+        await read_whole_body(request.receive),
+        runtime.config,
+        conversation_id=request.path_params.get("conversation_id"),
     )
     if body.conversation_id is not None:
         principal.require(Scope.HISTORY)  # its answers may repeat what the conversation holds

@@ -298,7 +298,7 @@ async def get_runtime() -> WebRuntime:
     global _runtime
     if _runtime is None or (_runtime.done() and (_runtime.cancelled() or _runtime.exception())):
         _runtime = asyncio.ensure_future(start_runtime(get_config()))
-    return await asyncio.shield(_runtime)
+    return _runtime.result() if _runtime.done() else await asyncio.shield(_runtime)
 
 
 async def stop_runtime() -> None:

@@ -18,7 +18,8 @@ from django.utils import timezone
 from msgspec import Raw
 
 from conversations.models import MAX_ITEM_ID, ResponseItem, ResponseStatus, StoredResponse
-from gateway.errors import ConversationBusy, ConversationFull, NotFound
+from conversations.response_ids import name_response, no_response
+from gateway.errors import ConversationBusy, ConversationFull, InvalidRequest, NotFound
 
 PREVIOUS = "previous_response_id"
 
@@ -206,19 +207,32 @@ def _id_of(item: Raw) -> str:
 
 
 def find_responses(items: Sequence[ResponseKey]) -> list[StoredResponse | Exception]:
-    return [_own(item).first() or NotFound() for item in items]
+    return [_own(item).first() or no_response(name_response(item.id)) for item in items]
 
 
 def cancel_responses(items: Sequence[ResponseKey]) -> list[StoredResponse | Exception]:
-    """End each response that is not over; the process that generates it finds out by `find_ended`."""
+    """End each response that is not over; the process that generates it finds out by `find_ended`.
+
+    A result is InvalidRequest where one has ended by itself.
+    """
     for item in items:
         _own(item).filter(status=ResponseStatus.IN_PROGRESS).update(status=ResponseStatus.CANCELLED)
-    return find_responses(items)
+    return [
+        _has_ended()
+        if isinstance(found, StoredResponse) and found.status != ResponseStatus.CANCELLED
+        else found
+        for found in find_responses(items)
+    ]
+
+
+def _has_ended() -> InvalidRequest:
+    """OpenAI's words first: its clients know them for every response that is not in the background."""
+    return InvalidRequest("Cannot cancel a synchronous response. This one has ended.")
 
 
 def delete_responses(items: Sequence[ResponseKey]) -> list[Exception | None]:
     """Those that went on with one of them cannot be gone on with any more."""
-    return [None if _own(item).delete()[0] else NotFound() for item in items]
+    return [None if _own(item).delete()[0] else no_response(name_response(item.id)) for item in items]
 
 
 def find_ended(items: Sequence[frozenset[uuid.UUID]]) -> list[set[uuid.UUID]]:

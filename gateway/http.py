@@ -11,6 +11,7 @@ from typing import NamedTuple, Protocol
 
 import msgspec
 from django.http.request import split_domain_port, validate_host
+from starlette.requests import ClientDisconnect
 from starlette.types import Message, Receive, Scope, Send
 
 from gateway.caller_language import translator_for
@@ -50,6 +51,10 @@ class BodyBound(NamedTuple):
 
 class ShortWay(Protocol):
     """What ASGI's `send` and `receive` do for a streamed answer, without coroutines."""
+
+    @property
+    def has_whole_body(self) -> bool:
+        """Whether all of the request has arrived: `receive` will not wait for it."""
 
     def write(self, data: bytes) -> bool:
         """Write a piece of the body. False when it has to go through `send`, which may wait."""
@@ -116,27 +121,31 @@ def bounded_receive(scope: Scope, receive: Receive, *, bound: BodyBound, timeout
     """
     if (declared_bytes(scope) or 0) > bound.max_bytes:
         raise _body_too_large(bound)
+    short_way: ShortWay | None = scope.get(SHORT_WAY)
     received = 0
     started: float | None = None
     is_complete = False
 
-    async def receive_bounded() -> Message:
-        nonlocal bound, received, started, is_complete
-        if is_complete:
-            return await receive()
-        if started is None:
-            started = now = time.monotonic()
-        else:
-            now = time.monotonic()
+    async def receive_in_time() -> Message:
+        nonlocal started
+        now = time.monotonic()
+        started = now if started is None else started
         left_s = started + timeout_s + received / SLOWEST_BODY_BYTES_PER_S - now
         try:
             async with asyncio.timeout(min(timeout_s, left_s)):
-                message = await receive()
+                return await receive()
         except TimeoutError as exc:
             raise InvalidRequest(
                 fill_in("The request body stalled for {seconds} seconds.", seconds=f"{timeout_s:g}"),
                 headers=GIVE_UP,
             ) from exc
+
+    async def receive_bounded() -> Message:
+        nonlocal bound, received, is_complete
+        if is_complete:
+            return await receive()
+        has_come = short_way is not None and short_way.has_whole_body
+        message = await (receive() if has_come else receive_in_time())
         received += len(message.get("body", b""))
         if received > bound.max_bytes and bound.grow is not None:
             bound = await bound.grow()
@@ -146,6 +155,21 @@ def bounded_receive(scope: Scope, receive: Receive, *, bound: BodyBound, timeout
         return message
 
     return receive_bounded
+
+
+async def read_whole_body(receive: Receive) -> bytes:
+    """The whole body of a request. Raises ClientDisconnect.
+
+    Starlette's own goes by way of two generators, which is a hundredth of what a short chat costs.
+    """
+    pieces: list[bytes] = []
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        pieces.append(message.get("body", b""))
+        if not message.get("more_body", False):
+            return b"".join(pieces)
 
 
 def _body_too_large(bound: BodyBound) -> RequestTooLarge:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-import uuid
+import secrets
 from contextvars import ContextVar
 
 ACCEPTED = re.compile(r"[A-Za-z0-9_-]{1,128}")
@@ -15,4 +15,4 @@ def accept_request_id(given: str | None) -> str:
     """The client's id if it is harmless in a header and a log line, else a new one."""
     if given and ACCEPTED.fullmatch(given):
         return given
-    return uuid.uuid4().hex
+    return secrets.token_hex(16)

@@ -31,7 +31,7 @@ CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
 class DirectAnswer:
-    """The short way for a streamed answer: past `send` and `receive`, and what the front wraps them in.
+    """The short way for a request: past `send` and `receive`, and what the front wraps them in.
 
     It does what uvicorn's `send` does for a piece of a body, and tells when the client is gone.
     """
@@ -42,6 +42,11 @@ class DirectAnswer:
         # The cycle holds the scope, which holds this: a strong reference would be garbage to collect.
         self._cycle = weakref.ref(cycle)
         self._on_gone: Callable[[], None] | None = None
+
+    @property
+    def has_whole_body(self) -> bool:
+        cycle = self._cycle()
+        return cycle is not None and not cycle.more_body
 
     def write(self, data: bytes) -> bool:
         """False when nothing was written: the client is slow or gone, or its answer is not being streamed."""

@@ -25,6 +25,11 @@ from gateway.wording import fill_in
 
 MAX_KNOWN = 10_000
 
+RATE_HEADERS = {
+    kind: tuple(f"x-ratelimit-{what}-{kind.value}" for what in ("limit", "remaining", "reset"))
+    for kind in LimitKind
+}
+
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
@@ -210,9 +215,10 @@ def rate_headers(counts: Iterable[Count]) -> dict[str, str]:
                 tightest[count.rule.kind] = count
     headers: dict[str, str] = {}
     for kind, count in tightest.items():
-        headers[f"x-ratelimit-limit-{kind.value}"] = str(count.rule.value)
-        headers[f"x-ratelimit-remaining-{kind.value}"] = str(count.remaining)
-        headers[f"x-ratelimit-reset-{kind.value}"] = duration(count.reset_s)
+        limit, remaining, reset = RATE_HEADERS[kind]
+        headers[limit] = str(count.rule.value)
+        headers[remaining] = str(count.remaining)
+        headers[reset] = duration(count.reset_s)
     return headers
 
 

@@ -37,6 +37,8 @@ async def get_stuck(message: Message) -> None:
 
 
 class FakeShortWay:
+    has_whole_body = True
+
     def __init__(self, write: Callable[[bytes], bool]) -> None:
         self.write = write
         self.on_gone: Callable[[], None] | None = None

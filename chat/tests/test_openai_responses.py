@@ -397,7 +397,7 @@ def test_what_a_request_may_ask_is_bounded(odd_client: httpx.Client, fields: Any
     assert (answer.status_code, error_of(answer)["param"]) == (400, param)
 
 
-def test_response_that_has_ended_stays_as_it_is_when_it_is_cancelled(
+def test_response_that_has_ended_cannot_be_cancelled_and_stays_as_it_is(
     odd_client: httpx.Client, scripted_engine: ScriptedEngine
 ) -> None:
     reply_whole(scripted_engine)
@@ -405,7 +405,19 @@ def test_response_that_has_ended_stays_as_it_is_when_it_is_cancelled(
 
     cancelled = odd_client.post(f"{RESPONSES}/{answer['id']}/cancel")
 
-    assert cancelled.json() == answer
+    assert cancelled.status_code == 400
+    assert error_of(cancelled)["message"].startswith("Cannot cancel a synchronous response.")
+    assert odd_client.get(f"{RESPONSES}/{answer['id']}").json() == answer
+
+
+@pytest.mark.parametrize("name", ["resp_0123456789abcdef0123456789abcdef", "resp_nothing"])
+@pytest.mark.parametrize(("method", "below"), [("GET", ""), ("DELETE", ""), ("POST", "/cancel")])
+def test_missing_response_is_told_in_the_words_of_openai(
+    odd_client: httpx.Client, name: str, method: str, below: str
+) -> None:
+    answer = odd_client.request(method, f"{RESPONSES}/{name}{below}")
+
+    assert (answer.status_code, error_of(answer)["message"]) == (404, f"Response with id '{name}' not found.")
 
 
 def test_stored_response_is_not_read_as_a_stream(

@@ -147,10 +147,24 @@ def test_object_of_somebody_else_looks_like_a_missing_one(
     body = None if method in {"GET", "DELETE"} else BODIES.get(f"{method} {path}", {})
 
     foreign = client.request(method, path.format(**theirs), json=body)
-    missing = client.request(method, path.format(**{name: uuid.uuid4() for name in theirs}), json=body)
+    nobodys = {name: a_like_id(theirs_id) for name, theirs_id in theirs.items()}
+    missing = client.request(method, path.format(**nobodys), json=body)
 
     assert foreign.status_code == missing.status_code == 404
-    assert foreign.json() == missing.json()
+    assert without_ids(foreign, theirs) == without_ids(missing, nobodys)
+
+
+def a_like_id(taken: str) -> str:
+    """One that nothing has, of the same form."""
+    return f"resp_{uuid.uuid4().hex}" if taken.startswith("resp_") else str(uuid.uuid4())
+
+
+def without_ids(answer: httpx.Response, named: dict[str, str]) -> str:
+    """The answer but for the ids that the request named, which it may repeat."""
+    text = answer.text
+    for each in named.values():
+        text = text.replace(each, "ID")
+    return text
 
 
 def ask_with(**fields: Any) -> dict[str, Any]:

@@ -1,0 +1,37 @@
+"""Commands that hiredis writes are those that redis-py's own connections would send."""
+
+from __future__ import annotations
+
+import pytest
+from redis.asyncio.connection import Connection, SSLConnection, UnixDomainSocketConnection
+
+from chat.redis_connection import connect_redis
+
+COMMANDS = (
+    ("EVALSHA", "0" * 40, 2, "한글:key", b"\x00\xff", 12, -1, 0.25, 1e30),
+    ("SCRIPT LOAD", "return 1"),
+    (b"CLIENT SETINFO", "LIB-NAME", "redis-py"),
+    ("SET", "empty", ""),
+    ("SET", "large", b"x" * 100_000, memoryview(b"seen")),
+)
+
+
+@pytest.mark.parametrize(
+    ("url", "kind"),
+    [
+        ("redis://:secret@localhost:6379/3", Connection),
+        ("rediss://localhost:6379/0", SSLConnection),
+        ("unix:///run/redis.sock?db=1", UnixDomainSocketConnection),
+    ],
+)
+def test_commands_are_packed_as_the_library_packs_them(url: str, kind: type[Connection]) -> None:
+    pool = connect_redis(url).connection_pool
+
+    connection = pool.make_connection()  # type: ignore[no-untyped-call]
+
+    assert isinstance(connection, kind)
+    for command in COMMANDS:
+        expected = b"".join(map(bytes, kind.pack_command(connection, *command)))
+        assert b"".join(connection.pack_command(*command)) == expected
+    expected = b"".join(map(bytes, kind.pack_commands(connection, COMMANDS)))
+    assert b"".join(map(bytes, connection.pack_commands(COMMANDS))) == expected
