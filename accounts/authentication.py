@@ -87,7 +87,7 @@ class Authenticator:
         try:
             counted = await count(known.outcome)
         except GatewayError:
-            principal = await self._check(credential, asked)
+            principal = await self._check(credential, asked, known)
             if principal == known.outcome:
                 raise
             counted = await count(principal)  # the refusal was about the principal before a change
@@ -95,7 +95,7 @@ class Authenticator:
             asked.cancel()
             raise
         else:
-            principal = await self._check(credential, asked)
+            principal = await self._check(credential, asked, known)
         self._record_use(credential)
         return principal, counted
 
@@ -111,10 +111,14 @@ class Authenticator:
             credential = self._keys[digest] = await self._worker.submit(find_keys, raw)
         return credential
 
-    async def _check(self, credential: Credential, asked: Awaitable[bytes | None]) -> Principal:
+    async def _check(
+        self, credential: Credential, asked: Awaitable[bytes | None], known: _Remembered | None = None
+    ) -> Principal:
+        """`known` is what was remembered of it a moment ago."""
         try:
             stamp = await asked
-            known = self._recall(credential)
+            if known is None or known.stamp != stamp:
+                known = self._recall(credential)
             if known is not None and known.stamp == stamp:
                 return _raise_or_return(known.outcome)
             stamp = stamp or await self._stamps.renew(credential.user_id)
@@ -129,8 +133,11 @@ class Authenticator:
         return _raise_or_return(result.outcome)
 
     def _recall(self, credential: Credential) -> _Remembered | None:
-        known = self._remembered.get(credential)
-        return None if known is None or known.until <= time.monotonic() else known
+        try:
+            known = self._remembered[credential]  # `get` would look twice
+        except KeyError:
+            return None
+        return None if known.until <= time.monotonic() else known
 
     def _record_use(self, credential: Credential) -> None:
         """Record the use in the background, once a minute."""
