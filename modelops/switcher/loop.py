@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import time
@@ -16,6 +17,7 @@ from django.db import DatabaseError, InterfaceError, OperationalError, close_old
 
 from gateway.conf import GatewayConfig
 from gateway.database.changes import ChangeListener
+from gateway.health_check import HEARTBEAT
 from gateway.ids import new_id
 from gateway.stop_signal import StopSignal
 from gateway.wording import join_texts
@@ -222,6 +224,8 @@ class Switcher:
             "facts": {**self._facts, NOTICE: self._notice},
         }
         record_presence(self._id, values)
+        with contextlib.suppress(OSError):  # the health check says so
+            Path(self._config.data_dir, HEARTBEAT).touch()
 
     def _is_due(self, what: str, period_s: float) -> bool:
         now = time.monotonic()
