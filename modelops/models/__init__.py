@@ -11,7 +11,7 @@ from modelops.models.engines import Engine, EngineLog, EngineState
 from modelops.models.hardware import HardwareSample
 from modelops.models.load import EngineLoad
 from modelops.models.preloads import Preload, PreloadState
-from modelops.models.presence import SwitcherPresence, WebPresence
+from modelops.models.presence import ProcessRole, ProcessStarts, SwitcherPresence, WebPresence
 from modelops.models.profiles import HardwareProfile, ModelProfile
 from modelops.models.slots import Gate, Slot
 from modelops.models.switches import Switch, SwitchEvent
@@ -28,6 +28,8 @@ __all__ = [
     "ModelProfile",
     "Preload",
     "PreloadState",
+    "ProcessRole",
+    "ProcessStarts",
     "Slot",
     "Switch",
     "SwitchEvent",
