@@ -7,6 +7,7 @@ and for preloads by `modelops.switching`, readings by `modelops.hardware`, the p
 """
 
 from modelops.domain.switching.request import DEFAULT_SLOT
+from modelops.models.alarms import RaisedAlarm
 from modelops.models.engines import Engine, EngineLog, EngineState
 from modelops.models.hardware import HardwareSample
 from modelops.models.load import EngineLoad
@@ -28,6 +29,7 @@ __all__ = [
     "ModelProfile",
     "Preload",
     "PreloadState",
+    "RaisedAlarm",
     "Slot",
     "Switch",
     "SwitchEvent",
