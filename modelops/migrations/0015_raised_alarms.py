@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('modelops', '0013_engine_settings'),
+        ('modelops', '0014_process_starts'),
     ]
 
     operations = [
