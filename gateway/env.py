@@ -290,6 +290,7 @@ def parse_engine_url(name: str, raw: str) -> str:
 SECRETS = frozenset(
     {
         *("SECRET_KEY", "JWT_SECRET", "DATABASE_URL", "REDIS_URL", "VLLM_API_KEY", "HF_TOKEN"),
+        "ALERT_WEBHOOK_URL",
         *("API_KEY_SECRET", "POSTGRES_PASSWORD"),
         *("GATEWAY_ADMIN_PASSWORD", "GATEWAY_USER_PASSWORD"),
     }
