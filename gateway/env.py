@@ -255,6 +255,14 @@ def parse_origins(name: str, raw: str) -> tuple[str, ...]:
     return origins
 
 
+def parse_base_path(name: str, raw: str) -> str:
+    """A path such as `/gateway`, without a slash at its end; `/` is the empty one."""
+    path = raw.rstrip("/")
+    if not re.fullmatch(r"(/(?!\.{1,2}(/|$))[\w.~-]+)*", path, re.ASCII):
+        raise ConfigurationError(name, f"expected a path like /gateway, got {raw!r}")
+    return path
+
+
 def parse_currency(name: str, raw: str) -> str:
     """The code of a currency by ISO 4217, such as `USD`."""
     if not re.fullmatch(r"[A-Z]{3}", raw):

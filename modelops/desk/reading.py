@@ -10,6 +10,7 @@ from functools import cache
 from typing import Any, Generic, TypeVar
 
 from django.conf import settings
+from django.urls import set_script_prefix
 from django.utils import timezone
 from django.utils.module_loading import import_string
 
@@ -110,6 +111,8 @@ def get_desk_reader() -> DeskReader:
 
 def read_desk(items: Sequence[ExternalView | None]) -> list[DeskSnapshot]:
     """One snapshot for all items. A handler of `gateway.batching`."""
+    # Links begin with what Django otherwise learns from a request, on the thread that has one.
+    set_script_prefix(f"{settings.BASE_PATH}/")
     return [get_desk_reader().read(items[0])] * len(items)
 
 
