@@ -14,6 +14,7 @@ from pathlib import Path
 
 from gateway import errors
 from gateway.conf import BASE_DIR, GatewayConfig
+from gateway.error_advice import ADVICE
 from gateway.metric_definitions import MetricOwner, list_definitions
 
 
@@ -37,13 +38,30 @@ def _default(value: object) -> str:
     return f"`{str(value).replace(str(BASE_DIR) + '/', '')}`"
 
 
+def list_errors() -> list[type[errors.GatewayError]]:
+    """Every error a client can meet, by status and code."""
+    return sorted(error_kinds(errors.GatewayError), key=lambda kind: (kind.status, kind.code))
+
+
 def error_table() -> str:
-    """Every error a client can meet."""
+    """Every error on one line, with the way to what is to be done about it."""
     lines = ["| status | code | type | meaning |", "| --- | --- | --- | --- |"]
-    kinds = sorted(error_kinds(errors.GatewayError), key=lambda kind: (kind.status, kind.code))
-    for kind in kinds:
-        lines.append(f"| {kind.status} | `{kind.code}` | `{kind.type}` | {kind.default_message} |")
+    for kind in list_errors():
+        code = f"[`{kind.code}`](#{kind.code})"
+        lines.append(f"| {kind.status} | {code} | `{kind.type}` | {kind.default_message} |")
     return "\n".join(lines)
+
+
+def error_pages() -> str:
+    """What to do about each code, under a heading that can be linked to."""
+    sections = [
+        f"### {kind.code}\n\n"
+        f"**Meaning.** {kind.status}: {kind.default_message}\n\n"
+        f"**First look.** {ADVICE[kind.code].first_look}\n\n"
+        f"**Fix.** {ADVICE[kind.code].fix}"
+        for kind in list_errors()
+    ]
+    return "\n" + "\n\n".join(sections) + "\n"
 
 
 def error_kinds(root: type[errors.GatewayError]) -> Iterator[type[errors.GatewayError]]:
@@ -69,6 +87,7 @@ METRICS_PAGE = BASE_DIR / "docs" / "metrics.md"
 GENERATED: dict[str, tuple[Path, Callable[[], str]]] = {
     "settings": (BASE_DIR / "docs" / "settings.md", settings_table),
     "errors": (BASE_DIR / "docs" / "errors.md", error_table),
+    "advice": (BASE_DIR / "docs" / "errors.md", error_pages),
     "web metrics": (METRICS_PAGE, partial(metric_table, MetricOwner.WEB)),
     "switcher metrics": (METRICS_PAGE, partial(metric_table, MetricOwner.SWITCHER)),
     "common metrics": (METRICS_PAGE, partial(metric_table, MetricOwner.BOTH)),

@@ -11,7 +11,8 @@ from django.core.management import get_commands, load_command_class
 from django.core.management.base import BaseCommand
 
 from gateway.conf import BASE_DIR, GatewayConfig
-from gateway.documentation import GENERATED, refreshed
+from gateway.documentation import GENERATED, list_errors, refreshed
+from gateway.error_advice import ADVICE
 
 
 @pytest.mark.parametrize("name", GENERATED)
@@ -19,6 +20,16 @@ def test_generated_tables_are_up_to_date(name: str) -> None:
     path, fresh = refreshed(name)
 
     assert path.read_text() == fresh, "run `python manage.py write_docs`"
+
+
+def test_every_error_code_has_its_advice_and_names_settings_that_exist() -> None:
+    known = {item.metadata["name"] for item in GatewayConfig.__dataclass_fields__.values()}
+    advised = " ".join(" ".join(advice) for advice in ADVICE.values())
+
+    named = set(re.findall(r"\b([A-Z]+_[A-Z_]+)\b", advised))
+
+    assert set(ADVICE) == {kind.code for kind in list_errors()}
+    assert named - known == set()
 
 
 def test_every_setting_in_the_example_file_exists() -> None:
