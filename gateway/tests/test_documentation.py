@@ -13,6 +13,7 @@ from django.core.management.base import BaseCommand
 from gateway.conf import BASE_DIR, GatewayConfig
 from gateway.documentation import GENERATED, list_errors, refreshed
 from gateway.error_advice import ADVICE
+from gateway.setting_groups import group_settings
 
 
 @pytest.mark.parametrize("name", GENERATED)
@@ -20,6 +21,14 @@ def test_generated_tables_are_up_to_date(name: str) -> None:
     path, fresh = refreshed(name)
 
     assert path.read_text() == fresh, "run `python manage.py write_docs`"
+
+
+def test_every_setting_stands_under_one_subject() -> None:
+    listed = [item.metadata["name"] for _title, items in group_settings() for item in items]
+
+    assert sorted(listed) == sorted(
+        item.metadata["name"] for item in GatewayConfig.__dataclass_fields__.values()
+    )
 
 
 def test_every_error_code_has_its_advice_and_names_settings_that_exist() -> None:
