@@ -1,6 +1,6 @@
 """By which subject docs/settings.md lists each setting.
 
-A setting that no group names stands with the part of `gateway.conf` that defines it, at the end of that group.
+A setting that no group names stands with the part of `gateway.conf` that defines it, at the end there.
 """
 
 from __future__ import annotations
