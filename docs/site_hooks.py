@@ -7,6 +7,7 @@ it, and a strict build fails.
 
 from __future__ import annotations
 
+import logging
 import posixpath
 import re
 from pathlib import Path
@@ -15,6 +16,7 @@ from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
+log = logging.getLogger("mkdocs.hooks.site")  # whose warnings a strict build counts
 REPOSITORY = Path(__file__).resolve().parent.parent
 ROOT_PAGES = (
     "README.md",
@@ -26,6 +28,9 @@ ROOT_PAGES = (
 )
 LINK = re.compile(r"(?P<image>!?)\[(?P<text>[^\[\]]*(?:\[[^\[\]]*\][^\[\]]*)?)\]\((?P<target>[^()\s]+)\)")
 CODE = re.compile(r"^(?P<fence>```+|~~~+).*?^(?P=fence)[ \t]*$", re.DOTALL | re.MULTILINE)
+FETCHED_FROM_ELSEWHERE = re.compile(
+    r"<(?:script|link|img|iframe)\b[^>]*\b(?:src|href)=[\"']?(?:https?:)?//[^>]*>"
+)
 COMMENT = re.compile(r"^(<!-- (?:begin|end) [\w-]+ -->)$", re.MULTILINE)
 
 
@@ -58,7 +63,9 @@ def on_page_markdown(markdown: str, *, page: Page, config: MkDocsConfig, files: 
 
 
 def on_post_page(output: str, *, page: Page, config: MkDocsConfig) -> str:
-    """Say which pages are Korean, for screen readers and fonts."""
+    """Say which pages are Korean, for screen readers and fonts. Warn of what is fetched from elsewhere."""
+    for tag in FETCHED_FROM_ELSEWHERE.findall(output):
+        log.warning("'%s' fetches something from elsewhere: %s", page.file.src_uri, tag)
     if page.file.src_uri.endswith(".ko.md"):
         return output.replace('<html lang="en"', '<html lang="ko"', 1)
     return output
