@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import posixpath
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 from mkdocs.config.defaults import MkDocsConfig
@@ -35,12 +36,22 @@ COMMENT = re.compile(r"^(<!-- (?:begin|end) [\w-]+ -->)$", re.MULTILINE)
 
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
-    """List the decisions, whose titles say what they are about, at the end of the navigation."""
-    decisions = sorted(
-        path.relative_to(REPOSITORY / "docs") for path in (REPOSITORY / "docs/adr").glob("*.md")
-    )
-    config.nav = [*(config.nav or []), {"Decisions": [str(path) for path in decisions]}]
+    """End the navigation with pages that have no place in it yet, and with the decisions."""
+    docs = REPOSITORY / "docs"
+    placed = set(list_pages(config.nav or []))
+    unplaced = sorted(page.name for page in docs.glob("*.md") if page.name not in placed)
+    decisions = sorted(str(page.relative_to(docs)) for page in (docs / "adr").glob("*.md"))
+    more = [{"More": unplaced}] if unplaced else []
+    config.nav = [*(config.nav or []), *more, {"Decisions": decisions}]
     return config
+
+
+def list_pages(nav: object) -> Iterator[str]:
+    """The pages of a navigation, however deep they stand."""
+    if isinstance(nav, str):
+        yield nav
+    for item in nav.values() if isinstance(nav, dict) else nav if isinstance(nav, list) else ():
+        yield from list_pages(item)
 
 
 def on_files(files: Files, *, config: MkDocsConfig) -> Files:
