@@ -2,12 +2,14 @@
 PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
+# Without the theme's advertisement of its makers' next product.
+MKDOCS = NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs
 
 # Else every process of a run compiles all modules anew.
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help run env test test-quick test-vllm test-clients check check-scripts fmt bench screenshots lock
+.PHONY: help run env test test-quick test-vllm test-clients check check-scripts check-docs docs fmt bench screenshots lock
 
 help: ## List the commands
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -30,16 +32,25 @@ test-vllm: $(VENV)/.installed-dev ## The suite marked `vllm`, against a real vLL
 test-clients: $(VENV)/.installed-dev ## The suite marked `clients`: SDKs and agent frameworks, in their own environment
 	$(BIN)/python -m pytest -m clients -q gateway/tests/clients
 
-check: $(VENV)/.installed-dev ## Format, lint, types, import rule, migrations, locks
+check: $(VENV)/.installed-dev ## Format, lint, types, import rule, migrations, documentation, locks
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy .
 	$(BIN)/lint-imports
 	$(BIN)/python manage.py makemigrations --check --dry-run
+	@$(MAKE) --no-print-directory check-docs
 	$(if $(shell command -v npm),$(MAKE) --no-print-directory check-scripts,@echo "!!! NOT CHECKED: the pages' scripts (no npm)")
 
 check-scripts: node_modules/.installed
 	node_modules/.bin/tsc --project tsconfig.json
+
+check-docs: $(VENV)/.installed-dev
+	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT \
+	&& if $(MKDOCS) build --strict --site-dir "$$folder/site" > "$$folder/log" 2>&1; \
+	then echo "The documentation's links are good"; else cat "$$folder/log"; exit 1; fi
+
+docs: $(VENV)/.installed-dev ## Serve the documentation as a site, on DOCS_PORT (8000)
+	$(MKDOCS) serve --dev-addr 127.0.0.1:$(or $(DOCS_PORT),8000)
 
 node_modules/.installed: package-lock.json
 	npm ci --silent --no-audit --no-fund

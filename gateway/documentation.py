@@ -7,12 +7,14 @@ and the test run compares them.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import fields
+from functools import partial
 from pathlib import Path
 
 from gateway import errors
 from gateway.conf import BASE_DIR, GatewayConfig
+from gateway.metric_definitions import MetricOwner, list_definitions
 
 
 def settings_table() -> str:
@@ -53,9 +55,23 @@ def error_kinds(root: type[errors.GatewayError]) -> Iterator[type[errors.Gateway
         yield from error_kinds(kind)
 
 
-GENERATED = {
+def metric_table(owner: MetricOwner) -> str:
+    """The metrics of one process, or of both."""
+    lines = ["| metric | type | labels | meaning |", "| --- | --- | --- | --- |"]
+    for metric in list_definitions(owner):
+        labels = ", ".join(f"`{label}`" for label in metric.labels) or "–"
+        lines.append(f"| `{metric.name}` | {metric.kind} | {labels} | {metric.help} |")
+    return "\n".join(lines)
+
+
+METRICS_PAGE = BASE_DIR / "docs" / "metrics.md"
+
+GENERATED: dict[str, tuple[Path, Callable[[], str]]] = {
     "settings": (BASE_DIR / "docs" / "settings.md", settings_table),
     "errors": (BASE_DIR / "docs" / "errors.md", error_table),
+    "web metrics": (METRICS_PAGE, partial(metric_table, MetricOwner.WEB)),
+    "switcher metrics": (METRICS_PAGE, partial(metric_table, MetricOwner.SWITCHER)),
+    "common metrics": (METRICS_PAGE, partial(metric_table, MetricOwner.BOTH)),
 }
 
 

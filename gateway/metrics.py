@@ -1,38 +1,29 @@
-"""The gateway's own Prometheus metrics; django-prometheus adds Django's."""
+"""What the web process counts, by `gateway.metric_definitions`; django-prometheus adds Django's own."""
 
 from __future__ import annotations
 
 from functools import lru_cache
 from typing import NamedTuple
 
-from prometheus_client import Counter, Gauge, Histogram
+from prometheus_client import Counter, Histogram
 
-LATENCY_BUCKETS_S = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800)
-FIRST_TOKEN_BUCKETS_S = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120)
+from gateway import metric_definitions as definitions
 
-CHAT_REQUESTS = Counter(
-    "chat_requests",
-    "Chat requests by model and outcome: ok, cancelled, or the error's code.",
-    ["model", "status"],
-)
-CHAT_DURATION = Histogram(
-    "chat_request_duration_seconds",
-    "From the request to the end of its answer.",
-    ["model"],
-    buckets=LATENCY_BUCKETS_S,
-)
-CHAT_FIRST_TOKEN = Histogram(
-    "chat_time_to_first_token_seconds",
-    "From the request to the answer's first token.",
-    ["model"],
-    buckets=FIRST_TOKEN_BUCKETS_S,
-)
-CHAT_TOKENS = Counter("chat_tokens", "Tokens by model and kind: prompt, completion.", ["model", "kind"])
-OPEN_GENERATIONS = Gauge(
-    "chat_open_generations",
-    "Answers being generated now.",
-    multiprocess_mode="livesum",
-)
+CHAT_REQUESTS = definitions.CHAT_REQUESTS.make_counter()
+CHAT_DURATION = definitions.CHAT_DURATION.make_histogram()
+CHAT_FIRST_TOKEN = definitions.CHAT_FIRST_TOKEN.make_histogram()
+CHAT_INTER_TOKEN = definitions.CHAT_INTER_TOKEN.make_histogram()
+CHAT_TOKENS = definitions.CHAT_TOKENS.make_counter()
+OPEN_GENERATIONS = definitions.CHAT_OPEN_GENERATIONS.make_gauge()
+QUEUE_WAIT = definitions.CHAT_QUEUE_WAIT.make_histogram()
+WAITING_REQUESTS = definitions.CHAT_WAITING_REQUESTS.make_gauge()
+OVERHEAD = definitions.OVERHEAD.make_histogram()
+REFUSALS = definitions.REFUSALS.make_counter()
+UPSTREAM_ERRORS = definitions.UPSTREAM_ERRORS.make_counter()
+STORE_LATENCY = definitions.STORE_LATENCY.make_histogram()
+POOL_WAIT = definitions.POOL_WAIT.make_histogram()
+AUDIT_EVENTS = definitions.AUDIT_EVENTS.make_counter()
+LOGINS = definitions.LOGINS.make_counter()
 
 
 class ChatMeters(NamedTuple):

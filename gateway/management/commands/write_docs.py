@@ -10,7 +10,7 @@ from gateway.documentation import GENERATED, refreshed
 
 
 class Command(BaseCommand):
-    help = "Rewrite the tables in docs/ that repeat what the code says: settings and errors."
+    help = "Rewrite the tables in docs/ that repeat what the code says: settings, errors and metrics."
 
     def handle(self, *args: Any, **options: Any) -> None:
         for name in GENERATED:

@@ -1,0 +1,94 @@
+"""What mkdocs.yml needs beyond MkDocs: the pages at the root of the repository are part of the site.
+
+Links are written for readers of the repository. Here they lead to the pages of the site; a link to a source
+file, which the site does not have, becomes plain text. What leads nowhere is left as it is: MkDocs then names
+it, and a strict build fails.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from pathlib import Path
+
+from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.structure.files import File, Files
+from mkdocs.structure.pages import Page
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+ROOT_PAGES = (
+    "README.md",
+    "README.ko.md",
+    "ARCHITECTURE.md",
+    "CHANGELOG.md",
+    "CONTRIBUTING.md",
+    "benchmarks/README.md",
+)
+LINK = re.compile(r"(?P<image>!?)\[(?P<text>[^\[\]]*(?:\[[^\[\]]*\][^\[\]]*)?)\]\((?P<target>[^()\s]+)\)")
+CODE = re.compile(r"^(?P<fence>```+|~~~+).*?^(?P=fence)[ \t]*$", re.DOTALL | re.MULTILINE)
+COMMENT = re.compile(r"^(<!-- (?:begin|end) [\w-]+ -->)$", re.MULTILINE)
+
+
+def on_config(config: MkDocsConfig) -> MkDocsConfig:
+    """List the decisions, whose titles say what they are about, at the end of the navigation."""
+    decisions = sorted(
+        path.relative_to(REPOSITORY / "docs") for path in (REPOSITORY / "docs/adr").glob("*.md")
+    )
+    config.nav = [*(config.nav or []), {"Decisions": [str(path) for path in decisions]}]
+    return config
+
+
+def on_files(files: Files, *, config: MkDocsConfig) -> Files:
+    """Add the pages of the root, under their own names."""
+    for name in ROOT_PAGES:
+        if (REPOSITORY / name).exists():
+            files.append(File.generated(config, name, abs_src_path=str(REPOSITORY / name)))
+    return files
+
+
+def on_page_markdown(markdown: str, *, page: Page, config: MkDocsConfig, files: Files) -> str:
+    """Lead links into the site, and let a table begin after a comment, as GitHub does."""
+    source = place_in_repository(page.file.src_uri)
+    spaced = COMMENT.sub(r"\n\1\n", markdown)
+    parts, end = [], 0
+    for code in CODE.finditer(spaced):
+        parts += [lead_links(spaced[end : code.start()], source), code[0]]
+        end = code.end()
+    return "".join([*parts, lead_links(spaced[end:], source)])
+
+
+def on_post_page(output: str, *, page: Page, config: MkDocsConfig) -> str:
+    """Say which pages are Korean, for screen readers and fonts."""
+    if page.file.src_uri.endswith(".ko.md"):
+        return output.replace('<html lang="en"', '<html lang="ko"', 1)
+    return output
+
+
+def place_in_repository(src_uri: str) -> str:
+    return src_uri if src_uri in ROOT_PAGES else f"docs/{src_uri}"
+
+
+def place_in_site(path: str) -> str | None:
+    """Where the site has this file of the repository; None where it has not."""
+    if path in ROOT_PAGES:
+        return path
+    return path.removeprefix("docs/") if path.startswith("docs/") else None
+
+
+def lead_links(markdown: str, source: str) -> str:
+    """`markdown` of the file `source`, with links as its page in the site needs them."""
+
+    def lead(link: re.Match[str]) -> str:
+        path, hash_mark, anchor = link["target"].partition("#")
+        if not path or "://" in path or path.startswith(("/", "mailto:")):
+            return link[0]
+        found = posixpath.normpath(posixpath.join(posixpath.dirname(source), path))
+        if not (REPOSITORY / found).exists():
+            return link[0]
+        if (REPOSITORY / found).is_dir() or (there := place_in_site(found)) is None:
+            return link["text"]
+        here = place_in_site(source) or source
+        target = posixpath.relpath(there, posixpath.dirname(here) or ".")
+        return f"{link['image']}[{link['text']}]({target}{hash_mark}{anchor})"
+
+    return LINK.sub(lead, markdown)
