@@ -19,6 +19,7 @@ from gateway.conf_accounts import AccountConfig
 from gateway.conf_conversations import ConversationConfig
 from gateway.conf_engines import EngineConfig
 from gateway.conf_requests import RequestConfig
+from gateway.conf_sign_in import SignInConfig
 from gateway.env import (
     SECRETS,
     ConfigurationError,
@@ -47,7 +48,7 @@ VLLM_DEFAULT_URL = "http://127.0.0.1:8000"
 
 
 @dataclass(frozen=True, kw_only=True)
-class GatewayConfig(AccountConfig, ConversationConfig, EngineConfig, RequestConfig):
+class GatewayConfig(AccountConfig, SignInConfig, ConversationConfig, EngineConfig, RequestConfig):
     """Everything an operator can set. Times are in seconds, sizes in bytes."""
 
     # What a deployment sets first
@@ -214,6 +215,11 @@ class GatewayConfig(AccountConfig, ConversationConfig, EngineConfig, RequestConf
     def hosts(self) -> tuple[str, ...]:
         """ALLOWED_HOSTS with the loopback names, which probes on this machine use."""
         return tuple(dict.fromkeys((*self.allowed_hosts, *LOOPBACK_HOSTS)))
+
+    @property
+    def is_registration_open(self) -> bool:
+        """Whether people may create an account with a password."""
+        return self.registration and not self.oidc_only
 
     @property
     def engine_url(self) -> str:
