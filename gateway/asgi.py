@@ -42,6 +42,7 @@ from gateway.http import (  # noqa: E402
     send_error,
 )
 from gateway.page_security import page_headers  # noqa: E402
+from gateway.public_address import BasePath, DjangoPlane  # noqa: E402
 from gateway.request_id import accept_request_id, current_request_id  # noqa: E402
 from gateway.static_plane import StaticPlane  # noqa: E402
 
@@ -169,7 +170,7 @@ def spare_the_collector() -> None:
 def build_application(config: GatewayConfig) -> ASGIApp:
     gateway: ASGIApp = GatewayApplication(
         chat=build_chat_plane(),
-        pages=DeskPlane(StaticPlane(cast("ASGIApp", ASGIHandler()))),
+        pages=DeskPlane(StaticPlane(DjangoPlane(cast("ASGIApp", ASGIHandler()), config))),
         config=config,
     )
     if config.cors_origins:
@@ -185,7 +186,7 @@ def build_application(config: GatewayConfig) -> ASGIApp:
     router: ASGIApp = ProtocolTypeRouter(
         {"http": gateway, "websocket": build_socket_router(), "lifespan": lifespan}
     )
-    return router
+    return BasePath(router, config.base_path, at_root=PROBES) if config.base_path else router
 
 
 application = build_application(get_config())

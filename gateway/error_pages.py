@@ -62,5 +62,5 @@ def _describe(request: HttpRequest, error: GatewayError, status: int) -> dict[st
         "message": say(error.wording, gettext),
         "request_id": current_request_id.get(),
         # What was sent to another path than a page's own cannot be opened again.
-        "back_to": request.get_full_path() if request.method == "GET" else "/",
+        "back_to": request.get_full_path() if request.method == "GET" else f"{settings.BASE_PATH}/",
     }

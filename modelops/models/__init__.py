@@ -3,10 +3,11 @@
 Constraints that must always hold are in the database; what else a row's values may be is decided in
 `modelops.domain`. Profiles are written by `modelops.profiles` and the admin's forms, requests for switches
 and for preloads by `modelops.switching`, readings by `modelops.hardware`, the presence of web processes by
-`modelops.serving`, and everything else by `modelops.switcher`.
+`modelops.serving`, alarms by `modelops.alerting`, and everything else by `modelops.switcher`.
 """
 
 from modelops.domain.switching.request import DEFAULT_SLOT
+from modelops.models.alarms import RaisedAlarm
 from modelops.models.engines import Engine, EngineLog, EngineState
 from modelops.models.hardware import HardwareSample
 from modelops.models.load import EngineLoad
@@ -30,6 +31,7 @@ __all__ = [
     "PreloadState",
     "ProcessRole",
     "ProcessStarts",
+    "RaisedAlarm",
     "Slot",
     "Switch",
     "SwitchEvent",
