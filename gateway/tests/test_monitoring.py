@@ -14,6 +14,7 @@ import yaml
 
 from gateway.conf import BASE_DIR, GatewayConfig
 from gateway.tests.needs import NeedMissing, find_prometheus, skip_loudly
+from modelops.hardware import ProblemCode
 
 MONITORING = BASE_DIR / "deploy" / "monitoring"
 RUNBOOK = (BASE_DIR / "docs" / "runbook.md").read_text()
@@ -143,3 +144,17 @@ def test_gateway_knows_prometheus_by_the_range_of_their_own_network() -> None:
         assert compose["services"][name]["networks"] == ["monitoring"]
         assert f",{subnet}}}" in compose["services"][name]["environment"]["METRICS_NETWORKS"]
     assert "monitoring" in compose["services"]["prometheus"]["networks"]
+
+
+def test_runbook_has_every_alarm_of_the_desk() -> None:
+    sources = [
+        (BASE_DIR / "modelops" / path).read_text()
+        for path in ("desk/alarms.py", "alerting/database_outage.py")
+    ]
+    codes = set(re.findall(r'(?:Alarm\(\s*|code=)"(\w+)"', "\n".join(sources))) | set(map(str, ProblemCode))
+
+    listed = RUNBOOK.partition("\n## Alarms of the desk\n")[2]
+    named = {code for cell in re.findall(r"^\| (`.+?) \|", listed, re.MULTILINE) for code in cell.split(", ")}
+
+    assert named == {f"`{code}`" for code in codes}
+    assert len(codes) >= 19
