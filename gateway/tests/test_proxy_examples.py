@@ -13,6 +13,8 @@ from gateway.management.commands.run_web import KEEP_ALIVE_S
 DEPLOY = BASE_DIR / "deploy"
 NGINX = (DEPLOY / "nginx" / "vllm-chat-gateway.conf").read_text()
 NGINX_SNIPPET = (DEPLOY / "nginx" / "snippets" / "vllm-chat-gateway.conf").read_text()
+TRAEFIK = yaml.safe_load((DEPLOY / "traefik" / "dynamic" / "vllm-chat-gateway.yml").read_text())["http"]
+TRAEFIK_STATIC = yaml.safe_load((DEPLOY / "traefik" / "traefik.yml").read_text())
 CADDY = (DEPLOY / "caddy" / "Caddyfile").read_text()
 
 
@@ -52,3 +54,17 @@ def test_caddy_of_compose_is_pinned_and_has_one_capability() -> None:
     assert {f"{{${name}:" in CADDY for name in caddy["environment"]} == {True}
     assert web["environment"] == {"SECURE_COOKIES": "true", "TRUSTED_PROXY_HOPS": "1"}
     assert set(services) - {"caddy"} <= set(read_services("docker-compose.yml"))
+
+
+def test_traefik_names_only_what_it_has() -> None:
+    (router,) = TRAEFIK["routers"].values()
+    balancer = TRAEFIK["services"][router["service"]]["loadBalancer"]
+    times = TRAEFIK["serversTransports"][balancer["serversTransport"]]["forwardingTimeouts"]
+    (entry_point,) = router["entryPoints"]
+    is_redirected_to = TRAEFIK_STATIC["entryPoints"]["web"]["http"]["redirections"]["entryPoint"]["to"]
+
+    assert router["tls"]["certResolver"] in TRAEFIK_STATIC["certificatesResolvers"]
+    assert entry_point in TRAEFIK_STATIC["entryPoints"] and is_redirected_to == entry_point
+    assert find_seconds(r"^(\d+)s$", times["idleConnTimeout"]) < KEEP_ALIVE_S
+    assert times["responseHeaderTimeout"] == "0s"
+    assert "forwardedHeaders" not in TRAEFIK_STATIC["entryPoints"][entry_point]
