@@ -33,6 +33,7 @@ from gateway.desk_runtime import stop_desk_runtime  # noqa: E402
 from gateway.envelopes import is_anthropic  # noqa: E402
 from gateway.errors import GatewayError  # noqa: E402
 from gateway.http import (  # noqa: E402
+    ARRIVED_AT,
     bounded_receive,
     check_encoding,
     check_host,
@@ -86,6 +87,7 @@ class GatewayApplication:
         current_request_id.set(request_id)
         fields: dict[str, Any] = {}
         scope["gateway.log"] = fields
+        scope[ARRIVED_AT] = started
         is_chat = is_chat_path(scope["path"], scope["method"])
         own_headers = self._chat_headers if is_chat else self._page_headers
         own_headers = [*own_headers, (b"x-request-id", request_id.encode())]

@@ -298,7 +298,8 @@ def parse_engine_url(name: str, raw: str) -> str:
 SECRETS = frozenset(
     {
         *("SECRET_KEY", "JWT_SECRET", "DATABASE_URL", "REDIS_URL", "VLLM_API_KEY", "HF_TOKEN"),
-        *("API_KEY_SECRET", "POSTGRES_PASSWORD"),
+        "ALERT_WEBHOOK_URL",
+        *("API_KEY_SECRET", "POSTGRES_PASSWORD", "OIDC_CLIENT_SECRET"),
         *("GATEWAY_ADMIN_PASSWORD", "GATEWAY_USER_PASSWORD"),
     }
 )

@@ -9,7 +9,7 @@ from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
 from accounts.usage.views import UsageView
-from gateway import error_handlers, health, observability, pages
+from gateway import arrivals, error_handlers, health, observability, pages
 from gateway.model_names import translate_admin
 
 admin.autodiscover()
@@ -27,6 +27,7 @@ urlpatterns = [
     path("words/<str:language>.js", pages.WordsView.as_view(), name="words"),
     path("health", health.health),
     path("health/ready", health.ready),
+    path("health/arrival", arrivals.arrival),
     path("metrics", observability.metrics),
     path("api/auth/", include("accounts.urls")),
     path("api/keys", include("accounts.key_urls")),
