@@ -14,6 +14,7 @@ from redis.asyncio import Redis
 from redis.exceptions import NoScriptError, RedisError
 
 from gateway.errors import DependencyUnavailable
+from gateway.metrics import REDIS_LATENCY
 
 log = structlog.get_logger()
 
@@ -126,7 +127,9 @@ class RedisBatch:
         pipeline = self._redis.pipeline(transaction=False)
         for command in commands:
             pipeline.execute_command(*command)
+        began_at = time.perf_counter()
         answers: list[Any] = await pipeline.execute(raise_on_error=False)
+        REDIS_LATENCY.observe(time.perf_counter() - began_at)
         return answers
 
 

@@ -21,8 +21,9 @@ from chat.upstream import EngineAnswer, EngineCall, EngineGateway
 from chat.whole_answers import Completion
 from chat.wires import CHAT_WIRE, Wire
 from conversations.known_messages import KnownMessage
+from gateway import metrics
 from gateway.conf import GatewayConfig
-from gateway.errors import GatewayError, UpstreamTimeout, UpstreamUnavailable
+from gateway.errors import GatewayError, UpstreamCause, UpstreamTimeout, UpstreamUnavailable
 from gateway.wording import fill_in
 from modelops.serving.board import FREE
 from modelops.serving.routes import Route
@@ -112,6 +113,12 @@ class Generation:
             self.transcript.prompt_tokens = 0
         self.started_at = time.perf_counter()
         self.first_token_at: float | None = None
+        self.waited_s = 0.0
+        """In the queue of its slot."""
+        self.sent_at: float | None = None
+        """When the request went to the engine; as the others in `time.perf_counter` seconds."""
+        self.ended_at: float | None = None
+        """When the end of a stream had come."""
         self.growth_listeners: list[Callable[[], None]] = []
         """Called when the transcript has grown, and when the answer is over."""
         self.content_headers = ContentHeaders()
@@ -135,6 +142,11 @@ class Generation:
         self._stop_reason: Exception | None = None
         self._has_data = False
         self._opened_at = self._active_at = time.monotonic()
+
+    @property
+    def choices(self) -> int:
+        """How many texts the engine was asked for; 1 until the request went to it."""
+        return 1 if self._call is None else self._call.choices
 
     @asynccontextmanager
     async def stoppable(self) -> AsyncIterator[None]:
@@ -185,7 +197,7 @@ class Generation:
                     fill_in(
                         "The answer took longer than {seconds} seconds.", seconds=f"{self.timeouts.total_s:g}"
                     )
-                )
+                ).caused_by(UpstreamCause.TOTAL_TIMEOUT)
             )
         elif self._has_data:
             self.stop(
@@ -193,7 +205,7 @@ class Generation:
                     fill_in(
                         "The engine was silent for {seconds} seconds.", seconds=f"{self.timeouts.idle_s:g}"
                     )
-                )
+                ).caused_by(UpstreamCause.IDLE_TIMEOUT)
             )
         else:
             self.stop(
@@ -202,7 +214,7 @@ class Generation:
                         "The engine sent nothing within {seconds} seconds.",
                         seconds=f"{self.timeouts.first_byte_s:g}",
                     )
-                )
+                ).caused_by(UpstreamCause.FIRST_BYTE_TIMEOUT)
             )
 
     def tell_of_growth(self) -> None:
@@ -227,10 +239,11 @@ class Generation:
                 if (busy := self._pass_on(reader.finish(), deliver)) is not None:
                     await busy
             except StreamEnded:
+                self.ended_at = time.perf_counter()
                 self.last_event = reader.last_event
                 await _drain(answer)
                 return
-        raise UpstreamUnavailable("The engine broke off its answer.")
+        raise UpstreamUnavailable("The engine broke off its answer.").caused_by(UpstreamCause.BROKEN_OFF)
 
     async def read(self) -> bytes:
         """The answer's whole body, for calls that do not stream. Raises GatewayError."""
@@ -285,6 +298,7 @@ class Generation:
             call = self._make_call(route)
             self._call = call
             self.sent_bytes = call.text_bytes
+            self.sent_at = time.perf_counter()
             async with self._engine.open(route.base_url, call, api_key=route.api_key) as answer:
                 yield answer
             if call.choices and (usage := self.transcript.usage) is not None:
@@ -294,9 +308,13 @@ class Generation:
     async def _wait_for_admission(self) -> AdmittedRequest:
         self._ticket = self._admission.enqueue(self._request, self.stop)
         self._announce_deadline()
+        began_at = time.perf_counter()
+        metrics.WAITING_REQUESTS.inc()
         try:
             return await self._admission.wait_for_admission(self._ticket)
         finally:
+            metrics.WAITING_REQUESTS.dec()
+            self.waited_s = time.perf_counter() - began_at
             self._ticket = None
             self._announce_deadline()
 

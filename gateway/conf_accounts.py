@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gateway.env import one_of, parse_boolean, parse_currency, parse_rate, seconds, setting, whole_number
+from gateway.env import (
+    one_of,
+    parse_base_path,
+    parse_boolean,
+    parse_currency,
+    parse_rate,
+    seconds,
+    setting,
+    whole_number,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,6 +119,13 @@ class AccountConfig:
         0,
         "Proxies in front of the gateway that each add to X-Forwarded-For; 0: the header counts for nothing.",
         whole_number(0, 10),
+    )
+    base_path: str = setting(
+        "BASE_PATH",
+        "",
+        "Path below which everything is, such as /gateway, on a host that has other things too; the proxy "
+        "passes it on as it is. Empty: the root of the host.",
+        parse_base_path,
     )
     cost_currency: str = setting(
         "COST_CURRENCY",

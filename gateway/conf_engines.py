@@ -1,4 +1,4 @@
-"""The settings about engines that the gateway starts itself, and about switching between them."""
+"""The settings about engines that the gateway starts itself, switching them, and who hears of trouble."""
 
 from __future__ import annotations
 
@@ -118,4 +118,21 @@ class EngineConfig:
     )
     hf_token: str = setting(
         "HF_TOKEN", "", "Given to what fetches weights, for gated repositories; no engine gets it."
+    )
+    alert_webhook_url: str = setting(
+        "ALERT_WEBHOOK_URL",
+        "",
+        "Where the switcher sends the desk's alarms when they begin and end: an incoming webhook of Slack, "
+        "Discord or Mattermost, or a program of yours. Empty: nowhere. `manage.py test_alert` tries it.",
+        url_with_scheme("http", "https"),
+    )
+    alert_webhook_format: str = setting(
+        "ALERT_WEBHOOK_FORMAT",
+        "auto",
+        "The form of what is sent there: slack, discord, mattermost, json (for programs) "
+        "or auto, by the address.",
+        one_of("auto", "slack", "discord", "mattermost", "json"),
+    )
+    alert_language: str = setting(
+        "ALERT_LANGUAGE", "en", "The language of what is sent there: en or ko.", one_of("en", "ko")
     )

@@ -17,7 +17,7 @@ translate_admin(admin.site)
 admin.site.site_header = admin.site.site_title = "vLLM Chat Gateway"
 
 urlpatterns = [
-    path("", pages.FrontDoorView.as_view()),
+    path("", pages.FrontDoorView.as_view(), name="front"),
     path("", include("accounts.pages.urls")),
     path("chat/", pages.ChatPage.as_view(), name="chat"),
     path("shared/<str:token>", pages.SharedConversationPage.as_view(), name="shared"),
@@ -39,7 +39,7 @@ urlpatterns = [
     path("api/", include("conversations.share_urls")),
     path("api/files", include("conversations.file_urls")),
     path("api/models/", include("modelops.urls")),
-    path("admin", RedirectView.as_view(url="/admin/")),
+    path("admin", RedirectView.as_view(pattern_name="admin:index")),
     path("admin/", admin.site.urls),
 ]
 

@@ -2,6 +2,7 @@
 
 from accounts.models.announcements import UnannouncedChange
 from accounts.models.audit import AuditEvent, Via
+from accounts.models.identities import ExternalIdentity
 from accounts.models.keys import ApiKey
 from accounts.models.limits import Limit, LimitKind, LimitSubject
 from accounts.models.sessions import Session
@@ -14,6 +15,7 @@ __all__ = [
     "ApiKey",
     "AuditEvent",
     "DailyUsage",
+    "ExternalIdentity",
     "Limit",
     "LimitKind",
     "LimitSubject",

@@ -19,6 +19,7 @@ from gateway.database.changes import ChangeListener
 from gateway.ids import new_id
 from gateway.stop_signal import StopSignal
 from gateway.wording import join_texts
+from modelops.alerting.watch import AlarmWatch
 from modelops.domain.runtimes import RuntimeKind
 from modelops.models import DEFAULT_SLOT, ModelProfile, Slot, SwitcherPresence
 from modelops.models.presence import NOTICE
@@ -61,6 +62,7 @@ class Switcher:
             gpus=GpuSampler(effects),
             loads=EngineSampler(effects, control.read_metrics),
         )
+        self._alarms = AlarmWatch(config) if config.alert_webhook_url else None
         self._id = new_id()
         self._holder = f"{socket.gethostname()}:{os.getpid()}:{self._id.hex[-8:]}"
         self._reconcilers: dict[uuid.UUID, SlotReconciler] = {}
@@ -222,6 +224,9 @@ class Switcher:
             "facts": {**self._facts, NOTICE: self._notice},
         }
         record_presence(self._id, values)
+        if self._alarms is not None:
+            # Not before: until now this switcher would have been missed itself.
+            self._alarms.start()
 
     def _is_due(self, what: str, period_s: float) -> bool:
         now = time.monotonic()
@@ -233,6 +238,8 @@ class Switcher:
     def _close(self) -> None:
         """Leases go as soon as nothing is under way, so that another switcher can begin; engines stay."""
         reconcilers = self._reconcilers.values()
+        if self._alarms is not None:
+            self._alarms.stop()
         close_old_connections()
         self._despite_database(*(reconciler.wind_down for reconciler in reconcilers))
         while not self._dependencies.effects.finish(CLOSE_PERIOD_S):
