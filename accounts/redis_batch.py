@@ -168,6 +168,6 @@ def _fail(jobs: Sequence[_Job]) -> None:
 
 
 def _refuse(future: asyncio.Future[Any], error: Exception) -> None:
-    """Raise the error where the future is awaited; asyncio does not log it where nobody awaits it any more."""
+    """Raise the error where the future is awaited. Where nobody awaits it any more, asyncio logs nothing."""
     future.set_exception(error)
     future.exception()
