@@ -46,6 +46,13 @@ class EngineConfig:
         "What happens to answers that run longer: wait, cut (an error event) or abandon the switch.",
         one_of("wait", "cut", "abandon"),
     )
+    switch_days: int = setting(
+        "SWITCH_DAYS",
+        365,
+        "How long switches, and engines with their logs, are kept after they ended; 0: for ever. The last "
+        "ten of each slot and profile stay. `prune` removes the rest.",
+        whole_number(0, 36_500),
+    )
     switch_wait_s: float = setting(
         "SWITCH_WAIT", 30.0, "Longest wait of a plain request during a switch.", seconds(0)
     )
