@@ -16,10 +16,14 @@ from gateway import metric_definitions as definitions
 from gateway.conf import get_config
 from gateway.errors import DependencyUnavailable, NotFound
 from gateway.probes import Outcome, open_probes
-from gateway.scrape_values import METRICS_FOLDER, is_in_networks, read_common_values, write_families
+from gateway.scrape_values import (
+    METRICS_FOLDER,
+    PROXY_HEADERS,
+    is_in_networks,
+    read_common_values,
+    write_families,
+)
 from modelops.serving.process_starts import WEB, read_starts
-
-PROXY_HEADERS = ("HTTP_X_FORWARDED_FOR", "HTTP_FORWARDED", "HTTP_X_REAL_IP", "HTTP_VIA")
 
 
 async def metrics(request: HttpRequest) -> HttpResponse:
@@ -37,7 +41,7 @@ def is_internal(request: HttpRequest) -> bool:
 
     A proxy on this host has a loopback address, so its clients would all look internal.
     """
-    if any(header in request.META for header in PROXY_HEADERS):
+    if any(header in request.headers for header in PROXY_HEADERS):
         return False
     return is_in_networks(request.META.get("REMOTE_ADDR", ""), get_config().metrics_networks)
 

@@ -140,7 +140,7 @@ def test_command_sends_a_test_and_says_who_took_it(
     said = run_command(monkeypatch, receiver.url)
 
     assert said == "localhost has taken the test, in the form of mattermost.\n"
-    assert receiver.received[0]["text"] == "**Test: this is a test. Alarms of this gateway will come here.**"
+    assert receiver.received[0]["text"] == "**Test: alarms of this gateway will come here.**"
 
 
 def test_command_says_why_it_was_not_taken_and_that_no_address_is_set(
