@@ -22,7 +22,9 @@ from accounts.limits.throttle import admit_login
 from accounts.login_trail import record_failed_login
 from accounts.models import AuditEvent, User, Via
 from accounts.pages.forms import bound_credentials
+from accounts.pages.identity_provider import describe_provider
 from accounts.services import set_new_password
+from gateway.conf import get_config
 
 
 class OwnPasswordView(PasswordChangeView):
@@ -74,7 +76,8 @@ class GatewayAdminSite(AdminSite):
     def login(  # type: ignore[override]  # django-stubs forget that it redirects
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponseBase:
-        response = super().login(request, extra_context)
+        context = {"provider": describe_provider(get_config()), **(extra_context or {})}
+        response = super().login(request, context)
         if request.method == "POST":
             _record_attempt(request, response)
         return response

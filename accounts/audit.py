@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from django.db import transaction
 from django.db.models import Model
 from django.utils import translation
 from rest_framework.request import Request
@@ -12,6 +13,7 @@ from rest_framework.request import Request
 from accounts.change_origin import COMMAND, ChangeOrigin, origin_of
 from accounts.models import AuditEvent, User, Via
 from gateway.audit import ChatCaller, Requester
+from gateway.metrics import AUDIT_EVENTS
 
 MAX_LABEL = 200
 NEVER_RECORDED = frozenset({"password", "digest", "key", "refresh_jti", "previous_jti", "token"})
@@ -29,9 +31,15 @@ def record_audit(
     A `target` that is a class stands for its rows. `changes` is JSON, by custom `{field: [before, after]}`.
     Raises ValueError for a field that is a secret.
     """
+    count_audit(action)
     return AuditEvent.objects.create(
         **event_columns(origin=origin, action=action, target=target, changes=changes or {})
     )
+
+
+def count_audit(action: str) -> None:
+    """Count a line of the trail once the change that it tells of is there to stay."""
+    transaction.on_commit(AUDIT_EVENTS.labels(action).inc)
 
 
 def event_columns(

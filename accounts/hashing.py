@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,6 +11,7 @@ from functools import lru_cache
 
 from gateway.conf import get_config
 from gateway.errors import ConcurrencyLimitExceeded
+from gateway.metrics import PASSWORD_WAIT
 
 LONGEST_QUEUE = 64
 """With two places it is done in three seconds."""
@@ -41,7 +43,11 @@ class HashingGate:
         if getattr(self._own, "has_place", False):
             yield
             return
-        self._take()
+        began_at = time.perf_counter()
+        try:
+            self._take()
+        finally:
+            PASSWORD_WAIT.observe(time.perf_counter() - began_at)
         self._own.has_place = True
         try:
             yield

@@ -15,11 +15,12 @@ from datetime import datetime, timedelta
 from django.db.models import F
 from django.utils import timezone
 
-from accounts.audit import event_columns, record_audit
+from accounts.audit import count_audit, event_columns, record_audit
 from accounts.change_origin import ChangeOrigin
 from accounts.client_address import address_bucket
 from accounts.models import AuditEvent, User
 from gateway.ids import first_id_at
+from gateway.metrics import FAILED_LOGINS, GOOD_LOGINS
 
 MOST_WITH_ADDRESS = 100
 MOST_ROWS = 200
@@ -29,6 +30,7 @@ FAILURES = uuid.UUID("5f0a7a52-0f3c-4a53-9d0c-6f5d9b0a8c11")
 
 
 def record_login(*, user: User, session_id: uuid.UUID, origin: ChangeOrigin) -> None:
+    GOOD_LOGINS.inc()
     _record(AuditEvent.Action.LOGGED_IN, user, session_id, origin)
 
 
@@ -38,6 +40,7 @@ def record_logout(*, user: User, session_id: uuid.UUID, origin: ChangeOrigin) ->
 
 def record_failed_login(*, account: User | None, origin: ChangeOrigin) -> None:
     """Count a log-in that failed; `account` is the one that was meant, None when no account has that name."""
+    FAILED_LOGINS.inc()
     now = timezone.now()
     hour = now.replace(minute=0, second=0, microsecond=0)
     nowhere = dataclasses.replace(origin, address=None, request_id="")
@@ -81,7 +84,9 @@ def _open_row(event_id: uuid.UUID, account: User | None, origin: ChangeOrigin, n
         origin=origin, action=AuditEvent.Action.LOGIN_FAILED, target=account or User, changes={}
     )
     _row, is_new = AuditEvent.objects.get_or_create(pk=event_id, defaults=columns | {"at": now})
-    if not is_new:  # another process was quicker
+    if is_new:
+        count_audit(AuditEvent.Action.LOGIN_FAILED)
+    else:  # another process was quicker
         _count_again(event_id, now)
 
 

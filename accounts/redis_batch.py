@@ -14,6 +14,7 @@ from redis.asyncio import Redis
 from redis.exceptions import NoScriptError, RedisError
 
 from gateway.errors import DependencyUnavailable
+from gateway.metrics import REDIS_LATENCY
 
 log = structlog.get_logger()
 
@@ -126,7 +127,9 @@ class RedisBatch:
         pipeline = self._redis.pipeline(transaction=False)
         for command in commands:
             pipeline.execute_command(*command)
+        began_at = time.perf_counter()
         answers: list[Any] = await pipeline.execute(raise_on_error=False)
+        REDIS_LATENCY.observe(time.perf_counter() - began_at)
         return answers
 
 
@@ -153,7 +156,7 @@ def _settle(jobs: Sequence[_Job], answer: Any) -> None:
         if job.future.done():
             continue
         if isinstance(result, Exception):
-            job.future.set_exception(result)
+            _refuse(job.future, result)
         else:
             job.future.set_result(result)
 
@@ -161,4 +164,10 @@ def _settle(jobs: Sequence[_Job], answer: Any) -> None:
 def _fail(jobs: Sequence[_Job]) -> None:
     for job in jobs:
         if not job.future.done():
-            job.future.set_exception(DependencyUnavailable("The cache does not answer."))
+            _refuse(job.future, DependencyUnavailable("The cache does not answer."))
+
+
+def _refuse(future: asyncio.Future[Any], error: Exception) -> None:
+    """Raise the error where the future is awaited. Where nobody awaits it any more, asyncio logs nothing."""
+    future.set_exception(error)
+    future.exception()

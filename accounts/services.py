@@ -53,7 +53,7 @@ def register(
 
 def register_account(*, username: str, password: str, email: str | None = None, origin: ChangeOrigin) -> User:
     """A plain user's account. Raises PermissionDenied unless REGISTRATION is on, and InvalidRequest."""
-    if not get_config().registration:
+    if not get_config().is_registration_open:
         raise PermissionDenied("Registration is switched off. Ask an administrator for an account.")
     try:
         check_newcomers_name(username)

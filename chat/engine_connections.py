@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+import time
 from base64 import b64encode
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -13,6 +14,7 @@ import aiohappyeyeballs
 
 from chat.engine_addresses import Addresses
 from chat.engine_connection import EngineConnection
+from gateway.metrics import ENGINE_WAIT
 
 KEEP_ALIVE_S = 3.0
 """Shorter than the 5 s after which uvicorn, which vLLM runs on, closes an idle connection: reusing one
@@ -83,8 +85,12 @@ class EngineConnections:
             if connection.is_reusable and connection.idle_since > oldest:
                 return connection
             connection.abort()
-        async with asyncio.timeout(self._connect_timeout_s):
-            return await self._connect(origin)
+        began_at = time.perf_counter()
+        try:
+            async with asyncio.timeout(self._connect_timeout_s):
+                return await self._connect(origin)
+        finally:
+            ENGINE_WAIT.observe(time.perf_counter() - began_at)
 
     def give_back(self, connection: EngineConnection, origin: Origin) -> None:
         """Keep the connection for another request, or end it where its answer has not ended."""

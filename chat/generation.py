@@ -10,6 +10,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
+
 from chat.content_headers import ContentHeaders
 from chat.endpoints import CHAT_PATH
 from chat.engine_admission import AdmittedRequest, EngineAdmission, RouteRequest, Ticket
@@ -21,14 +23,24 @@ from chat.upstream import EngineAnswer, EngineCall, EngineGateway
 from chat.whole_answers import Completion
 from chat.wires import CHAT_WIRE, Wire
 from conversations.known_messages import KnownMessage
+from gateway import metrics
 from gateway.conf import GatewayConfig
-from gateway.errors import GatewayError, UpstreamTimeout, UpstreamUnavailable
+from gateway.errors import GatewayError, UpstreamCause, UpstreamTimeout, UpstreamUnavailable
+from gateway.tracing import AnswerTrace
 from gateway.wording import fill_in
 from modelops.serving.board import FREE
 from modelops.serving.routes import Route
 
 DRAIN_S = 0.05
 BYTES_PER_TOKEN = 4
+
+OPERATIONS = {
+    "/v1/chat/completions": "chat",
+    "/v1/completions": "text_completion",
+    "/v1/responses": "chat",
+    "/v1/messages": "chat",
+}
+"""By the engine's path, as the GenAI conventions call them; others are called as their paths."""
 
 Deliver = Callable[[bytes], Coroutine[Any, Any, None] | None]
 """Takes a piece of the answer. What it returns is awaited before it is given the next piece."""
@@ -112,6 +124,13 @@ class Generation:
             self.transcript.prompt_tokens = 0
         self.started_at = time.perf_counter()
         self.first_token_at: float | None = None
+        self.trace: AnswerTrace | None = None
+        self.waited_s = 0.0
+        """In the queue of its slot."""
+        self.sent_at: float | None = None
+        """When the request went to the engine; as the others in `time.perf_counter` seconds."""
+        self.ended_at: float | None = None
+        """When the end of a stream had come."""
         self.growth_listeners: list[Callable[[], None]] = []
         """Called when the transcript has grown, and when the answer is over."""
         self.content_headers = ContentHeaders()
@@ -135,6 +154,11 @@ class Generation:
         self._stop_reason: Exception | None = None
         self._has_data = False
         self._opened_at = self._active_at = time.monotonic()
+
+    @property
+    def choices(self) -> int:
+        """How many texts the engine was asked for; 1 until the request went to it."""
+        return 1 if self._call is None else self._call.choices
 
     @asynccontextmanager
     async def stoppable(self) -> AsyncIterator[None]:
@@ -185,7 +209,7 @@ class Generation:
                     fill_in(
                         "The answer took longer than {seconds} seconds.", seconds=f"{self.timeouts.total_s:g}"
                     )
-                )
+                ).caused_by(UpstreamCause.TOTAL_TIMEOUT)
             )
         elif self._has_data:
             self.stop(
@@ -193,7 +217,7 @@ class Generation:
                     fill_in(
                         "The engine was silent for {seconds} seconds.", seconds=f"{self.timeouts.idle_s:g}"
                     )
-                )
+                ).caused_by(UpstreamCause.IDLE_TIMEOUT)
             )
         else:
             self.stop(
@@ -202,7 +226,7 @@ class Generation:
                         "The engine sent nothing within {seconds} seconds.",
                         seconds=f"{self.timeouts.first_byte_s:g}",
                     )
-                )
+                ).caused_by(UpstreamCause.FIRST_BYTE_TIMEOUT)
             )
 
     def tell_of_growth(self) -> None:
@@ -227,10 +251,11 @@ class Generation:
                 if (busy := self._pass_on(reader.finish(), deliver)) is not None:
                     await busy
             except StreamEnded:
+                self.ended_at = time.perf_counter()
                 self.last_event = reader.last_event
                 await _drain(answer)
                 return
-        raise UpstreamUnavailable("The engine broke off its answer.")
+        raise UpstreamUnavailable("The engine broke off its answer.").caused_by(UpstreamCause.BROKEN_OFF)
 
     async def read(self) -> bytes:
         """The answer's whole body, for calls that do not stream. Raises GatewayError."""
@@ -283,8 +308,11 @@ class Generation:
             self.model, self.price = route.model, route.price
             self._opened_at = self._active_at = time.monotonic()
             call = self._make_call(route)
+            if self.trace is not None:
+                call = _trace_call(self.trace, call, route)
             self._call = call
             self.sent_bytes = call.text_bytes
+            self.sent_at = time.perf_counter()
             async with self._engine.open(route.base_url, call, api_key=route.api_key) as answer:
                 yield answer
             if call.choices and (usage := self.transcript.usage) is not None:
@@ -294,9 +322,15 @@ class Generation:
     async def _wait_for_admission(self) -> AdmittedRequest:
         self._ticket = self._admission.enqueue(self._request, self.stop)
         self._announce_deadline()
+        began_at = time.perf_counter()
+        metrics.WAITING_REQUESTS.inc()
         try:
             return await self._admission.wait_for_admission(self._ticket)
         finally:
+            metrics.WAITING_REQUESTS.dec()
+            self.waited_s = time.perf_counter() - began_at
+            if self.trace is not None:
+                self.trace.add_wait(self.waited_s)
             self._ticket = None
             self._announce_deadline()
 
@@ -328,6 +362,13 @@ class Generation:
         if busy is None:
             raise read.ending
         return _raise_after(busy, read.ending)
+
+
+def _trace_call(trace: AnswerTrace, call: EngineCall, route: Route) -> EngineCall:
+    """The call with its own span in place of the client's, which is above it."""
+    operation = OPERATIONS.get(call.path) or call.path.removeprefix("/v1/").replace("/", "_")
+    span = trace.begin_engine(operation=operation, model=route.model, base_url=route.base_url)
+    return msgspec.structs.replace(call, traceparent=span)
 
 
 async def _raise_after(busy: Coroutine[Any, Any, None], ending: GatewayError | type[StreamEnded]) -> None:

@@ -47,8 +47,6 @@ log = structlog.get_logger()
 
 View = Callable[[Request], Awaitable[Response]]
 
-OTHER_MODEL = "other"
-
 
 def _pattern_of(paths: Sequence[str]) -> re.Pattern[str]:
     return re.compile("|".join(re.sub(r"{[^}]+}", "[^/]+", path) for path in paths))
@@ -186,5 +184,5 @@ def count_refusal(scope: Scope, error: GatewayError) -> None:
     """Count a request that was refused before a model was chosen; answers count themselves."""
     fields = scope["gateway.log"]
     if "outcome" not in fields:
-        metrics.CHAT_REQUESTS.labels(OTHER_MODEL, error.code).inc()
+        metrics.CHAT_REQUESTS.labels(metrics.OTHER, error.code).inc()
         fields["outcome"] = error.code

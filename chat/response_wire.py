@@ -24,7 +24,7 @@ from chat.wires import AnswerReader, Translate, Wire
 from conversations.models import ResponseStatus
 from conversations.response_ids import name_response
 from gateway.bodies import NOT_JSON
-from gateway.errors import GatewayError, UpstreamUnavailable, to_envelope
+from gateway.errors import GatewayError, UpstreamCause, UpstreamUnavailable, to_envelope
 from gateway.ids import new_id
 
 GOOD_ENDINGS = frozenset({"completed", "incomplete"})
@@ -228,7 +228,9 @@ def check_facts(facts: _Facts, body: bytes) -> None:
     if facts.error:
         raise error_in_answer(read_loosely(body))
     if facts.status not in GOOD_ENDINGS:
-        raise UpstreamUnavailable(GAVE_UP if facts.object == "response" else NO_COMPLETION)
+        if facts.object == "response":
+            raise UpstreamUnavailable(GAVE_UP).caused_by(UpstreamCause.SERVER_ERROR)
+        raise UpstreamUnavailable(NO_COMPLETION)
 
 
 def usage_of_facts(facts: _Facts) -> Usage | None:

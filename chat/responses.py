@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import time
 import uuid
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
@@ -21,12 +20,14 @@ from starlette.types import Receive, Scope, Send
 
 from accounts.limits.limiter import Admission
 from accounts.request_admission import ADMISSION
+from chat.accounting import account_for
 from chat.client import Client, Headers
 from chat.generation import Generation, GenerationStopped
 from chat.positions import EventIds
 from chat.recording import Recorder, failed_outcome, outcome_of, public_error
 from chat.registry import Registry
 from chat.spending import spent_by
+from chat.tracing import open_trace
 from conversations.replies import ReplyOutcome
 from gateway import metrics
 from gateway.caller_language import translator_for
@@ -169,6 +170,7 @@ class Answer(Response):
     async def _accounted(self, scope: Scope) -> AsyncIterator[None]:
         """Metrics and log fields of the answer, however it ends."""
         metrics.OPEN_GENERATIONS.inc()
+        self.generation.trace = open_trace(scope, self.generation)
         try:
             yield
         finally:
@@ -254,24 +256,3 @@ def without_frames(exc: Raised) -> Raised:
     """
     exc.__traceback__ = exc.__context__ = exc.__cause__ = None
     return exc
-
-
-def account_for(scope: Scope, generation: Generation, ended_by: BaseException | None) -> None:
-    """Add the answer to the metrics and to the access log's fields."""
-    error = public_error(ended_by)
-    status = error.code if error else "cancelled" if ended_by else "ok"
-    model = generation.model
-    meters = metrics.meters_of(model, status)
-    meters.requests.inc()
-    meters.duration.observe(time.perf_counter() - generation.started_at)
-    fields = scope["gateway.log"]
-    fields.update(model=model, outcome=status, ttft_ms=None)
-    if status == "ok" and generation.transcript.is_unfinished:
-        fields["is_unfinished"] = True  # the engine gave no finish_reason
-    if generation.first_token_at is not None:
-        ttft_s = generation.first_token_at - generation.started_at
-        meters.first_token.observe(ttft_s)
-        fields["ttft_ms"] = round(ttft_s * 1000, 1)
-    if (usage := generation.transcript.usage) is not None:
-        meters.prompt_tokens.inc(max(0, usage.prompt_tokens or 0))
-        meters.completion_tokens.inc(max(0, usage.completion_tokens or 0))

@@ -12,7 +12,7 @@ from chat.sse import DONE, DONE_PAYLOAD, EventSplitter, payload_of
 from chat.transcript import Choice, Transcript, decode_chunk
 from chat.whole_answers import GAVE_UP, DocumentReader, reader_for
 from gateway.bodies import NOT_JSON
-from gateway.errors import GatewayError, UpstreamUnavailable
+from gateway.errors import GatewayError, UpstreamCause, UpstreamUnavailable
 
 MAX_EVENT_BYTES = 16 * 2**20
 
@@ -145,7 +145,7 @@ class StreamReader:
                     event = mark(event)
                 if transcript.has_failed:
                     kept += [event] if any(choice.carries_something for choice in choices) else []
-                    raise UpstreamUnavailable(GAVE_UP)
+                    raise UpstreamUnavailable(GAVE_UP).caused_by(UpstreamCause.SERVER_ERROR)
                 if self._keep_usage:
                     kept.append(event)
                 elif not choices:

@@ -28,6 +28,7 @@ from gateway.errors import (
     ModelNotFound,
     RateLimitExceeded,
     RequestTooLarge,
+    UpstreamCause,
     UpstreamRejected,
     UpstreamTimeout,
     UpstreamUnavailable,
@@ -107,7 +108,8 @@ class EngineAnswer:
                 await self._connection.relay(decoder.take)
                 decoder.finish()
         except BrokenOff as exc:
-            raise UpstreamUnavailable("The engine broke off its answer.") from exc
+            broken_off = UpstreamUnavailable("The engine broke off its answer.")
+            raise broken_off.caused_by(UpstreamCause.BROKEN_OFF) from exc
 
     async def read_beginning(self) -> bytes:
         """The first piece of the body, at most MAX_ERROR_BYTES of it."""
@@ -143,16 +145,19 @@ class EngineGateway:
         try:
             url = parse_base_url(base_url)
         except ValueError as exc:
-            raise UpstreamUnavailable("The engine's address is no URL.") from exc
+            no_url = UpstreamUnavailable("The engine's address is no URL.")
+            raise no_url.caused_by(UpstreamCause.CONNECT) from exc
         head = _head_of(url, call, api_key)
         try:
             connection = await self._connections.get(url.origin)
         except TimeoutError as exc:
-            raise UpstreamTimeout("The engine did not accept a connection in time.") from exc
+            overdue = UpstreamTimeout("The engine did not accept a connection in time.")
+            raise overdue.caused_by(UpstreamCause.CONNECT_TIMEOUT) from exc
         except OSError as exc:
-            raise UpstreamUnavailable(
+            unreachable = UpstreamUnavailable(
                 "The engine does not accept connections: it is down, or still loading its model."
-            ) from exc
+            )
+            raise unreachable.caused_by(UpstreamCause.CONNECT) from exc
         try:
             try:
                 if isinstance(call.body, bytes):
@@ -160,7 +165,8 @@ class EngineGateway:
                 else:
                     await connection.send(head, call.body.pieces())
             except BrokenOff as exc:
-                raise UpstreamUnavailable("The engine closed the connection without an answer.") from exc
+                closed = UpstreamUnavailable("The engine closed the connection without an answer.")
+                raise closed.caused_by(UpstreamCause.CLOSED) from exc
             answer = EngineAnswer(connection)
             if connection.status != 200:
                 # The beginning of an error's body is all that is passed on.
@@ -213,22 +219,28 @@ def error_from_answer(status: int, body: bytes) -> GatewayError:
 
 def _error_of_status(status: int, message: str, param: str | None) -> GatewayError:
     if status in {401, 403}:
-        return UpstreamUnavailable("The engine refused the gateway's key: check VLLM_API_KEY.")
+        refused = UpstreamUnavailable("The engine refused the gateway's key: check VLLM_API_KEY.")
+        return refused.caused_by(UpstreamCause.KEY_REFUSED)
+    if 400 <= status < 500:
+        return _rejection(status, message, param).caused_by(UpstreamCause.REJECTED)
+    if status == 504:
+        return UpstreamTimeout("The engine answered 504.").caused_by(UpstreamCause.SERVER_ERROR)
+    failed = UpstreamUnavailable(fill_in("The engine failed with status {status}.", status=status))
+    return failed.caused_by(UpstreamCause.SERVER_ERROR)
+
+
+def _rejection(status: int, message: str, param: str | None) -> GatewayError:
     if status == 404 and "model" in message:
         return ModelNotFound(message, param=param or "model")
     if status == 429:
         return RateLimitExceeded(message or "The engine has too many requests.")
     if status == 413:
         return RequestTooLarge(message or None)
-    if 400 <= status < 500:
-        if any(phrase in message for phrase in CONTEXT_PHRASES):
-            return ContextLengthExceeded(message, param=param)
-        if any(phrase in message.lower() for phrase in NO_IMAGE_PHRASES):
-            return ImagesNotSupported(message, param=param)
-        return UpstreamRejected(message or f"The engine answered {status}.", status=status, param=param)
-    if status == 504:
-        return UpstreamTimeout("The engine answered 504.")
-    return UpstreamUnavailable(fill_in("The engine failed with status {status}.", status=status))
+    if any(phrase in message for phrase in CONTEXT_PHRASES):
+        return ContextLengthExceeded(message, param=param)
+    if any(phrase in message.lower() for phrase in NO_IMAGE_PHRASES):
+        return ImagesNotSupported(message, param=param)
+    return UpstreamRejected(message or f"The engine answered {status}.", status=status, param=param)
 
 
 def error_in_answer(content: Any) -> GatewayError:
@@ -246,9 +258,11 @@ def error_in_answer(content: Any) -> GatewayError:
     message, param = _described(outer)
     if status < 500 or status == 504:
         return _error_of_status(status, message, param)
-    if not message:
-        return UpstreamUnavailable("The engine failed.")
-    return UpstreamUnavailable(fill_in("The engine failed: {message}", message=message[:MAX_REPORTED]))
+    failed = UpstreamUnavailable("The engine failed.")
+    if message:
+        told = fill_in("The engine failed: {message}", message=message[:MAX_REPORTED])
+        failed = UpstreamUnavailable(told)
+    return failed.caused_by(UpstreamCause.SERVER_ERROR)
 
 
 def _status_of(code: Any) -> int | None:

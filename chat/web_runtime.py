@@ -45,6 +45,7 @@ from gateway.request_id import current_request_id
 from modelops.serving.candidates import CandidateWatch
 from modelops.serving.live import LiveBoard
 from modelops.serving.model_tasks import ModelTask
+from modelops.serving.process_starts import WEB, count_starts
 
 log = structlog.get_logger()
 
@@ -276,6 +277,7 @@ async def _join(runtime: WebRuntime) -> None:
     """Write the presence before reading the board, so that no switch misses requests admitted by it."""
     try:
         await runtime.presence.write()
+        await runtime.board_worker.submit(count_starts, WEB)
         await runtime.board.refresh()
         await runtime.limiter.refresh(runtime.board_worker)
     except GatewayError as exc:
@@ -299,6 +301,13 @@ async def get_runtime() -> WebRuntime:
     if _runtime is None or (_runtime.done() and (_runtime.cancelled() or _runtime.exception())):
         _runtime = asyncio.ensure_future(start_runtime(get_config()))
     return _runtime.result() if _runtime.done() else await asyncio.shield(_runtime)
+
+
+def find_runtime() -> WebRuntime | None:
+    """This process's runtime, if it runs."""
+    if _runtime is None or not _runtime.done() or _runtime.cancelled() or _runtime.exception():
+        return None
+    return _runtime.result()
 
 
 async def stop_runtime() -> None:

@@ -12,7 +12,7 @@ from chat.sse import BYTE_ORDER_MARK, DONE_PAYLOAD, EventSplitter
 from chat.transcript import FAILED_REASONS, Usage
 from chat.upstream import error_in_answer
 from gateway.bodies import NOT_JSON
-from gateway.errors import UpstreamUnavailable
+from gateway.errors import UpstreamCause, UpstreamUnavailable
 from gateway.wording import fill_in
 
 NO_CHOICE = fill_in("The engine's answer holds no choice.")
@@ -94,7 +94,7 @@ def _read_odd_completion(body: bytes) -> Completion:
 def _is_unfinished(reasons: list[Any]) -> bool:
     """Whether a choice has no finish_reason. Raises UpstreamUnavailable for one that the engine gave up."""
     if any(isinstance(reason, str) and reason in FAILED_REASONS for reason in reasons):
-        raise UpstreamUnavailable(GAVE_UP)
+        raise UpstreamUnavailable(GAVE_UP).caused_by(UpstreamCause.SERVER_ERROR)
     return not all(reasons)
 
 

@@ -7,14 +7,17 @@ it, and a strict build fails.
 
 from __future__ import annotations
 
+import logging
 import posixpath
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
+log = logging.getLogger("mkdocs.hooks.site")  # whose warnings a strict build counts
 REPOSITORY = Path(__file__).resolve().parent.parent
 ROOT_PAGES = (
     "README.md",
@@ -26,16 +29,29 @@ ROOT_PAGES = (
 )
 LINK = re.compile(r"(?P<image>!?)\[(?P<text>[^\[\]]*(?:\[[^\[\]]*\][^\[\]]*)?)\]\((?P<target>[^()\s]+)\)")
 CODE = re.compile(r"^(?P<fence>```+|~~~+).*?^(?P=fence)[ \t]*$", re.DOTALL | re.MULTILINE)
+FETCHED_FROM_ELSEWHERE = re.compile(
+    r"<(?:script|link(?! rel=[\"']?canonical)|img|iframe)\b[^>]*\b(?:src|href)=[\"']?(?:https?:)?//[^>]*>"
+)
 COMMENT = re.compile(r"^(<!-- (?:begin|end) [\w-]+ -->)$", re.MULTILINE)
 
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
-    """List the decisions, whose titles say what they are about, at the end of the navigation."""
-    decisions = sorted(
-        path.relative_to(REPOSITORY / "docs") for path in (REPOSITORY / "docs/adr").glob("*.md")
-    )
-    config.nav = [*(config.nav or []), {"Decisions": [str(path) for path in decisions]}]
+    """End the navigation with pages that have no place in it yet, and with the decisions."""
+    docs = REPOSITORY / "docs"
+    placed = set(list_pages(config.nav or []))
+    unplaced = sorted(page.name for page in docs.glob("*.md") if page.name not in placed)
+    decisions = sorted(str(page.relative_to(docs)) for page in (docs / "adr").glob("*.md"))
+    more = [{"More": unplaced}] if unplaced else []
+    config.nav = [*(config.nav or []), *more, {"Decisions": decisions}]
     return config
+
+
+def list_pages(nav: object) -> Iterator[str]:
+    """The pages of a navigation, however deep they stand."""
+    if isinstance(nav, str):
+        yield nav
+    for item in nav.values() if isinstance(nav, dict) else nav if isinstance(nav, list) else ():
+        yield from list_pages(item)
 
 
 def on_files(files: Files, *, config: MkDocsConfig) -> Files:
@@ -58,7 +74,9 @@ def on_page_markdown(markdown: str, *, page: Page, config: MkDocsConfig, files: 
 
 
 def on_post_page(output: str, *, page: Page, config: MkDocsConfig) -> str:
-    """Say which pages are Korean, for screen readers and fonts."""
+    """Say which pages are Korean, for screen readers and fonts. Warn of what is fetched from elsewhere."""
+    for tag in FETCHED_FROM_ELSEWHERE.findall(output):
+        log.warning("'%s' fetches something from elsewhere: %s", page.file.src_uri, tag)
     if page.file.src_uri.endswith(".ko.md"):
         return output.replace('<html lang="en"', '<html lang="ko"', 1)
     return output

@@ -6,6 +6,7 @@ plane (Starlette, lean) or the pages plane (Django: REST, admin, probes). docs/a
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import os
 import time
@@ -33,6 +34,7 @@ from gateway.desk_runtime import stop_desk_runtime  # noqa: E402
 from gateway.envelopes import is_anthropic  # noqa: E402
 from gateway.errors import GatewayError  # noqa: E402
 from gateway.http import (  # noqa: E402
+    ARRIVED_AT,
     bounded_receive,
     check_encoding,
     check_host,
@@ -41,8 +43,10 @@ from gateway.http import (  # noqa: E402
     send_error,
 )
 from gateway.page_security import page_headers  # noqa: E402
+from gateway.public_address import BasePath, DjangoPlane  # noqa: E402
 from gateway.request_id import accept_request_id, current_request_id  # noqa: E402
 from gateway.static_plane import StaticPlane  # noqa: E402
+from gateway.tracing import close_tracing  # noqa: E402
 
 log = structlog.get_logger()
 
@@ -85,6 +89,7 @@ class GatewayApplication:
         current_request_id.set(request_id)
         fields: dict[str, Any] = {}
         scope["gateway.log"] = fields
+        scope[ARRIVED_AT] = started
         is_chat = is_chat_path(scope["path"], scope["method"])
         own_headers = self._chat_headers if is_chat else self._page_headers
         own_headers = [*own_headers, (b"x-request-id", request_id.encode())]
@@ -148,6 +153,7 @@ async def lifespan(scope: Scope, receive: Receive, send: Send) -> None:
         elif message["type"] == "lifespan.shutdown":
             await stop_desk_runtime()
             await stop_runtime()
+            await asyncio.to_thread(close_tracing)
         await send({"type": f"{message['type']}.complete"})
         if message["type"] == "lifespan.shutdown":
             return
@@ -167,7 +173,7 @@ def spare_the_collector() -> None:
 def build_application(config: GatewayConfig) -> ASGIApp:
     gateway: ASGIApp = GatewayApplication(
         chat=build_chat_plane(),
-        pages=DeskPlane(StaticPlane(cast("ASGIApp", ASGIHandler()))),
+        pages=DeskPlane(StaticPlane(DjangoPlane(cast("ASGIApp", ASGIHandler()), config))),
         config=config,
     )
     if config.cors_origins:
@@ -183,7 +189,7 @@ def build_application(config: GatewayConfig) -> ASGIApp:
     router: ASGIApp = ProtocolTypeRouter(
         {"http": gateway, "websocket": build_socket_router(), "lifespan": lifespan}
     )
-    return router
+    return BasePath(router, config.base_path, at_root=PROBES) if config.base_path else router
 
 
 application = build_application(get_config())

@@ -22,6 +22,7 @@ from typing import Any, TypeVar
 import structlog
 from django.db import InterfaceError, OperationalError, connection, connections
 
+from gateway import metrics
 from gateway.database.failures import explain_failure, is_timeout
 from gateway.errors import DependencyUnavailable, ShuttingDown
 
@@ -33,7 +34,8 @@ Result = TypeVar("Result")
 # A handler takes the batch's items and answers one result each, in order. A result that is an
 # exception is raised to that item's submitter alone.
 Handler = Callable[[Sequence[Item]], Sequence[Result | Exception]]
-Job = tuple[Handler[Any, Any], Any, "asyncio.Future[Any]"]
+Job = tuple[Handler[Any, Any], Any, "asyncio.Future[Any]", float]
+"""With the time at which it was submitted, in `time.perf_counter` seconds."""
 
 MAX_BATCH = 256
 IDLE_CLOSE_S = 2.0
@@ -73,7 +75,7 @@ class BatchWorker:
             raise ShuttingDown
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Result] = loop.create_future()
-        self._jobs.put((handler, item, future))
+        self._jobs.put((handler, item, future, time.perf_counter()))
         # One timer for both: at first a stuck batch is looked for, and later time has run out.
         timer = loop.call_later(min(STUCK_AFTER_S, self.timeout_s), self._look_after, future, loop.time())
         try:
@@ -136,7 +138,10 @@ class BatchWorker:
                     self._busy_since = time.monotonic()
                 waiting = [job for job in jobs if not _has_given_up(job)]
                 if waiting:
+                    began_at = time.perf_counter()
+                    metrics.DATABASE_WAIT.observe(began_at - waiting[0][3])
                     _run_batch(handler, waiting)
+                    metrics.DATABASE_LATENCY.observe(time.perf_counter() - began_at)
                 if self._is_newest():
                     self._busy_since = None
 
@@ -176,7 +181,7 @@ def _grouped(jobs: Sequence[Job]) -> dict[Handler[Any, Any], list[Job]]:
 
 
 def _run_batch(handler: Handler[Any, Any], jobs: Sequence[Job]) -> None:
-    items = [item for _handler, item, _future in jobs]
+    items = [item for _handler, item, _future, _at in jobs]
     results: Sequence[Any]
     try:
         results = _call_with_live_connection(handler, items)
@@ -190,7 +195,7 @@ def _run_batch(handler: Handler[Any, Any], jobs: Sequence[Job]) -> None:
                 _run_batch(handler, [job])
             return
         results = [exc]
-    _resolve([future for _handler, _item, future in jobs], results)
+    _resolve([future for _handler, _item, future, _at in jobs], results)
 
 
 def _call_with_live_connection(handler: Handler[Any, Any], items: Sequence[Any]) -> Sequence[Any]:

@@ -19,6 +19,7 @@ from gateway.conf_accounts import AccountConfig
 from gateway.conf_conversations import ConversationConfig
 from gateway.conf_engines import EngineConfig
 from gateway.conf_requests import RequestConfig
+from gateway.conf_sign_in import SignInConfig
 from gateway.env import (
     SECRETS,
     ConfigurationError,
@@ -47,7 +48,7 @@ VLLM_DEFAULT_URL = "http://127.0.0.1:8000"
 
 
 @dataclass(frozen=True, kw_only=True)
-class GatewayConfig(AccountConfig, ConversationConfig, EngineConfig, RequestConfig):
+class GatewayConfig(AccountConfig, SignInConfig, ConversationConfig, EngineConfig, RequestConfig):
     """Everything an operator can set. Times are in seconds, sizes in bytes."""
 
     # What a deployment sets first
@@ -216,6 +217,11 @@ class GatewayConfig(AccountConfig, ConversationConfig, EngineConfig, RequestConf
         return tuple(dict.fromkeys((*self.allowed_hosts, *LOOPBACK_HOSTS)))
 
     @property
+    def is_registration_open(self) -> bool:
+        """Whether people may create an account with a password."""
+        return self.registration and not self.oidc_only
+
+    @property
     def engine_url(self) -> str:
         return self.vllm_base_url or VLLM_DEFAULT_URL
 
@@ -253,7 +259,9 @@ def secret_values(config: GatewayConfig) -> tuple[str, ...]:
     """The secrets in `config`, with the passwords within its URLs: what must not be shown anywhere."""
     values = [str(getattr(config, item.name)) for item in fields(config) if item.metadata["name"] in SECRETS]
     passwords = [urlsplit(url).password for url in (config.database_url, config.redis_url)]
-    return tuple(value for value in (*values, *passwords) if value)
+    # Parts of it are left where a name has been replaced by its address.
+    webhook_path = urlsplit(config.alert_webhook_url).path.strip("/")
+    return tuple(value for value in (*values, *passwords, webhook_path) if value)
 
 
 def own_origins(config: GatewayConfig) -> list[str]:

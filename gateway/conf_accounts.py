@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gateway.env import one_of, parse_boolean, parse_currency, parse_rate, seconds, setting, whole_number
+from gateway.env import (
+    one_of,
+    parse_base_path,
+    parse_boolean,
+    parse_currency,
+    parse_rate,
+    seconds,
+    setting,
+    whole_number,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +62,19 @@ class AccountConfig:
     )
     max_api_keys: int = setting(
         "MAX_API_KEYS", 20, "Working API keys that one account may have.", whole_number(0, 10_000)
+    )
+
+    audit_days: int = setting(
+        "AUDIT_DAYS",
+        730,
+        "How long lines of the audit trail are kept; 0: for ever. `prune` removes them.",
+        whole_number(0, 36_500),
+    )
+    usage_days: int = setting(
+        "USAGE_DAYS",
+        730,
+        "How long it is kept what each account used on a day; 0: for ever. `prune` removes it.",
+        whole_number(0, 36_500),
     )
 
     # Limits; rows in the admin override the first three (docs/limits.md).
@@ -110,6 +132,13 @@ class AccountConfig:
         0,
         "Proxies in front of the gateway that each add to X-Forwarded-For; 0: the header counts for nothing.",
         whole_number(0, 10),
+    )
+    base_path: str = setting(
+        "BASE_PATH",
+        "",
+        "Path below which everything is, such as /gateway, on a host that has other things too; the proxy "
+        "passes it on as it is. Empty: the root of the host.",
+        parse_base_path,
     )
     cost_currency: str = setting(
         "COST_CURRENCY",

@@ -8,24 +8,28 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import fields
 from functools import partial
 from pathlib import Path
 
 from gateway import errors
-from gateway.conf import BASE_DIR, GatewayConfig
+from gateway.conf import BASE_DIR
+from gateway.error_advice import ADVICE
 from gateway.metric_definitions import MetricOwner, list_definitions
+from gateway.setting_groups import group_settings
 
 
-def settings_table() -> str:
-    """Every setting with its default and purpose."""
-    lines = ["| variable | default | meaning |", "| --- | --- | --- |"]
-    for item in fields(GatewayConfig):
-        lines.append(f"| `{item.metadata['name']}` | {_default(item.default)} | {item.metadata['help']} |")
-    return "\n".join(lines)
+def settings_tables() -> str:
+    """Every setting with its default and purpose, by subject."""
+    lines = []
+    for title, items in group_settings():
+        lines += [f"\n## {title}\n", "| variable | default | meaning |", "| --- | --- | --- |"]
+        for item in items:
+            name = item.metadata["name"]
+            lines.append(f"| `{name}` | {_default(name, item.default)} | {item.metadata['help']} |")
+    return "\n".join(lines) + "\n"
 
 
-def _default(value: object) -> str:
+def _default(name: str, value: object) -> str:
     if value in ("", ()):
         return "–"
     if isinstance(value, tuple):
@@ -34,16 +38,43 @@ def _default(value: object) -> str:
         return f"`{str(value).lower()}`"
     if isinstance(value, float):
         return f"`{value:g}`"
+    if name.endswith("_BYTES") and isinstance(value, int):
+        return f"`{value}` ({format_size(value)})"
     return f"`{str(value).replace(str(BASE_DIR) + '/', '')}`"
 
 
+def format_size(size_bytes: int) -> str:
+    """Exactly, in the largest unit that is whole: 8 MiB."""
+    for unit, step in (("GiB", 2**30), ("MiB", 2**20), ("KiB", 2**10)):
+        if size_bytes >= step and size_bytes % step == 0:
+            return f"{size_bytes // step} {unit}"
+    return f"{size_bytes} bytes"
+
+
+def list_errors() -> list[type[errors.GatewayError]]:
+    """Every error a client can meet, by status and code."""
+    return sorted(error_kinds(errors.GatewayError), key=lambda kind: (kind.status, kind.code))
+
+
 def error_table() -> str:
-    """Every error a client can meet."""
+    """Every error on one line, with the way to what is to be done about it."""
     lines = ["| status | code | type | meaning |", "| --- | --- | --- | --- |"]
-    kinds = sorted(error_kinds(errors.GatewayError), key=lambda kind: (kind.status, kind.code))
-    for kind in kinds:
-        lines.append(f"| {kind.status} | `{kind.code}` | `{kind.type}` | {kind.default_message} |")
+    for kind in list_errors():
+        code = f"[`{kind.code}`](#{kind.code})"
+        lines.append(f"| {kind.status} | {code} | `{kind.type}` | {kind.default_message} |")
     return "\n".join(lines)
+
+
+def error_pages() -> str:
+    """What to do about each code, under a heading that can be linked to."""
+    sections = [
+        f"### {kind.code}\n\n"
+        f"**Meaning.** {kind.status}: {kind.default_message}\n\n"
+        f"**First look.** {ADVICE[kind.code].first_look}\n\n"
+        f"**Fix.** {ADVICE[kind.code].fix}"
+        for kind in list_errors()
+    ]
+    return "\n" + "\n\n".join(sections) + "\n"
 
 
 def error_kinds(root: type[errors.GatewayError]) -> Iterator[type[errors.GatewayError]]:
@@ -67,8 +98,9 @@ def metric_table(owner: MetricOwner) -> str:
 METRICS_PAGE = BASE_DIR / "docs" / "metrics.md"
 
 GENERATED: dict[str, tuple[Path, Callable[[], str]]] = {
-    "settings": (BASE_DIR / "docs" / "settings.md", settings_table),
+    "settings": (BASE_DIR / "docs" / "settings.md", settings_tables),
     "errors": (BASE_DIR / "docs" / "errors.md", error_table),
+    "advice": (BASE_DIR / "docs" / "errors.md", error_pages),
     "web metrics": (METRICS_PAGE, partial(metric_table, MetricOwner.WEB)),
     "switcher metrics": (METRICS_PAGE, partial(metric_table, MetricOwner.SWITCHER)),
     "common metrics": (METRICS_PAGE, partial(metric_table, MetricOwner.BOTH)),

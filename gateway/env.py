@@ -263,6 +263,14 @@ def parse_origins(name: str, raw: str) -> tuple[str, ...]:
     return origins
 
 
+def parse_base_path(name: str, raw: str) -> str:
+    """A path such as `/gateway`, without a slash at its end; `/` is the empty one."""
+    path = raw.rstrip("/")
+    if not re.fullmatch(r"(/(?!\.{1,2}(/|$))[\w.~-]+)*", path, re.ASCII):
+        raise ConfigurationError(name, f"expected a path like /gateway, got {raw!r}")
+    return path
+
+
 def parse_currency(name: str, raw: str) -> str:
     """The code of a currency by ISO 4217, such as `USD`."""
     if not re.fullmatch(r"[A-Z]{3}", raw):
@@ -298,7 +306,8 @@ def parse_engine_url(name: str, raw: str) -> str:
 SECRETS = frozenset(
     {
         *("SECRET_KEY", "JWT_SECRET", "DATABASE_URL", "REDIS_URL", "VLLM_API_KEY", "HF_TOKEN"),
-        *("API_KEY_SECRET", "POSTGRES_PASSWORD"),
+        "ALERT_WEBHOOK_URL",
+        *("API_KEY_SECRET", "POSTGRES_PASSWORD", "OIDC_CLIENT_SECRET"),
         *("GATEWAY_ADMIN_PASSWORD", "GATEWAY_USER_PASSWORD"),
     }
 )

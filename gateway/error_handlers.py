@@ -21,6 +21,7 @@ from gateway import errors
 from gateway.database.failures import explain_failure
 from gateway.error_pages import error_response
 from gateway.http import tidy_path
+from gateway.metrics import refusals_of
 from gateway.shortening import LONGEST_ECHO, shorten
 from gateway.wording import fill_in
 
@@ -112,6 +113,7 @@ def handle_rest_exception(exc: Exception, context: dict[str, Any]) -> Response |
     error = to_gateway_error(exc)
     if error is None:
         return None
+    refusals_of(error.code).inc()
     return Response(errors.to_envelope(error, gettext), status=errors.status_of(error), headers=error.headers)
 
 

@@ -9,6 +9,7 @@ from django.utils import translation
 from django.utils.translation import gettext, gettext_noop
 
 from gateway.errors import GatewayError, status_of, to_envelope
+from gateway.metrics import refusals_of
 from gateway.request_id import current_request_id
 from gateway.wording import say
 
@@ -31,6 +32,7 @@ class ErrorPage(HttpResponse):
 
 def error_response(request: HttpRequest, error: GatewayError) -> HttpResponse:
     """A page for a browser that opens a page, else the envelope."""
+    refusals_of(error.code).inc()
     language = getattr(request, "LANGUAGE_CODE", None) or settings.LANGUAGE_CODE
     with translation.override(language):
         if not wants_page(request):
@@ -60,5 +62,5 @@ def _describe(request: HttpRequest, error: GatewayError, status: int) -> dict[st
         "message": say(error.wording, gettext),
         "request_id": current_request_id.get(),
         # What was sent to another path than a page's own cannot be opened again.
-        "back_to": request.get_full_path() if request.method == "GET" else "/",
+        "back_to": request.get_full_path() if request.method == "GET" else f"{settings.BASE_PATH}/",
     }

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from enum import StrEnum
 from typing import Any, ClassVar, Self
 
 from gateway.shortening import shorten_echoes
@@ -19,6 +20,26 @@ MAXIMUM_RETRY_AFTER_S = 60
 NO_RETRY = {"x-should-retry": "false"}
 
 
+class UpstreamCause(StrEnum):
+    """What went wrong at the engine, for metrics: clients are told less."""
+
+    CONNECT = "connect"
+    CONNECT_TIMEOUT = "connect_timeout"
+    CLOSED = "closed"
+    """It closed the connection without an answer."""
+    BROKEN_OFF = "broken_off"
+    FIRST_BYTE_TIMEOUT = "first_byte_timeout"
+    IDLE_TIMEOUT = "idle_timeout"
+    TOTAL_TIMEOUT = "total_timeout"
+    SERVER_ERROR = "server_error"
+    """A 5xx, or an error within its answer."""
+    KEY_REFUSED = "key_refused"
+    REJECTED = "rejected"
+    """A 4xx."""
+    INVALID_ANSWER = "invalid_answer"
+    OTHER = "other"
+
+
 class GatewayError(Exception):
     """An error with a public face. Subclasses set what is constant; an instance adds message and param."""
 
@@ -26,6 +47,8 @@ class GatewayError(Exception):
     type: ClassVar[str] = "server_error"
     code: ClassVar[str] = "internal_error"
     default_message: ClassVar[str] = "The gateway met an unexpected error."
+    upstream_cause: UpstreamCause | None = None
+    """None where the engine has no part in it."""
 
     def __init__(
         self,
@@ -44,6 +67,11 @@ class GatewayError(Exception):
         self.headers = dict(headers or {})
         self.details = dict(details or {})
         super().__init__(self.message)
+
+    def caused_by(self, cause: UpstreamCause) -> Self:
+        """The same error, which says what went wrong at the engine."""
+        self.upstream_cause = cause
+        return self
 
     def with_headers(self, headers: Mapping[str, str]) -> Self:
         """The same error for one client, with `headers` below its own.
@@ -331,6 +359,8 @@ class UpstreamUnavailable(GatewayError):
     type = "upstream_error"
     code = "upstream_unavailable"
     default_message = "The engine does not answer."
+    upstream_cause = UpstreamCause.INVALID_ANSWER
+    """Unless it is another one: there are many ways in which an answer can make no sense."""
 
 
 class UpstreamTimeout(GatewayError):
@@ -338,6 +368,7 @@ class UpstreamTimeout(GatewayError):
     type = "upstream_error"
     code = "upstream_timeout"
     default_message = "The engine took too long."
+    upstream_cause = UpstreamCause.OTHER
 
 
 class AnswerInterrupted(GatewayError):

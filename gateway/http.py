@@ -23,10 +23,14 @@ from gateway.errors import (
     UnsupportedMediaType,
     status_of,
 )
+from gateway.metrics import refusals_of
 from gateway.wording import fill_in
 
 SLOWEST_BODY_BYTES_PER_S = 16 * 1024
 """Slower than a phone on a bad line: a client below it for long holds its request open on purpose."""
+
+ARRIVED_AT = "gateway.arrived_at"
+"""The key in the ASGI scope of the time at which the request came, in `time.perf_counter` seconds."""
 
 SHORT_WAY = "gateway.short_way"
 """Where a scope may hold a `ShortWay`, which `gateway.server_protocol` puts there."""
@@ -203,5 +207,6 @@ async def send_json(
 async def send_error(
     send: Send, error: GatewayError, *, path: str = "", accept_language: str | None = None
 ) -> None:
+    refusals_of(error.code).inc()
     envelope = envelope_for(path, error, translator_for(accept_language))
     await send_json(send, status_of(error), envelope, error.headers)

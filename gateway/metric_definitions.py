@@ -134,7 +134,8 @@ UPSTREAM_ERRORS = _counter(
 )
 STORE_LATENCY = _histogram(
     "gateway_store_latency_seconds",
-    "Round trips of the chat path to a store: database (a batch of requests in one), redis.",
+    "Time that a store took: database (a batch of what requests and background work ask for), redis (a "
+    "round trip).",
     "store",
     buckets=STORE_BUCKETS_S,
 )
@@ -153,11 +154,17 @@ POOL_WAIT = _histogram(
 AUDIT_EVENTS = _counter(
     "gateway_audit_events_total", "Lines of the audit trail that this process wrote, by action.", "action"
 )
-LOGINS = _counter("gateway_logins_total", "Log-ins by outcome: ok, failed, limited.", "outcome")
+LOGINS = _counter(
+    "gateway_logins_total",
+    "Log-ins by outcome: ok, failed, limited (refused by LOGIN_RATE). A wrong current password counts as "
+    "failed.",
+    "outcome",
+)
 
 SWITCHES = _counter(
     "switcher_switches_total",
-    "Switches that ended, by outcome: active, rejected, cancelled, rolled_back, degraded.",
+    "Switches that this switcher brought to an end, by outcome: active, rejected, cancelled, rolled_back, "
+    "degraded.",
     "outcome",
     owner=MetricOwner.SWITCHER,
 )

@@ -46,7 +46,7 @@ class EnvelopeMiddleware:
         if (
             not isinstance(exception, GatewayError)
             and settings.DEBUG
-            and request.path.startswith(PAGE_PREFIXES)
+            and request.path_info.startswith(PAGE_PREFIXES)
         ):
             return None
         error = to_gateway_error(exception)
@@ -59,7 +59,7 @@ def is_djangos_own(request: HttpRequest, response: HttpResponse) -> bool:
         "text/html"
     ):
         return False
-    return not request.path.startswith(PAGE_PREFIXES) or not getattr(response, "content", b"?")
+    return not request.path_info.startswith(PAGE_PREFIXES) or not getattr(response, "content", b"?")
 
 
 IMPORTS = "/api/conversations/import"

@@ -56,4 +56,6 @@ class ContentSecurityPolicyMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         response = self.get_response(request)
         response.headers.setdefault("Content-Security-Policy", self.policy)
+        # `gateway.asgi` sends it, on both planes: Django's middleware would, too, on https alone.
+        response.headers.pop("Strict-Transport-Security", None)
         return response

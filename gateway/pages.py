@@ -24,7 +24,7 @@ class FrontDoorView(View):
 
     def get(self, request: HttpRequest) -> HttpResponse:
         if request.get_preferred_type(["application/json", "text/html"]) == "text/html":
-            response: HttpResponse = HttpResponseRedirect("/chat/")
+            response: HttpResponse = HttpResponseRedirect(settings.LOGIN_REDIRECT_URL)
         else:
             response = JsonResponse(describe())
         patch_vary_headers(response, ["Accept"])
@@ -32,7 +32,7 @@ class FrontDoorView(View):
 
 
 def describe() -> dict[str, Any]:
-    links = {
+    paths = {
         "health": "/health",
         "ready": "/health/ready",
         "openai": "/v1",
@@ -40,6 +40,7 @@ def describe() -> dict[str, Any]:
         "chat_page": "/chat/",
         "admin": "/admin/",
     }
+    links = {name: f"{settings.BASE_PATH}{path}" for name, path in paths.items()}
     return {"name": settings.PRODUCT_NAME, "version": settings.PRODUCT_VERSION, "links": links}
 
 

@@ -62,12 +62,15 @@ FREE_TEXT = frozenset(
 SECRET_FORMS = re.compile(
     r"""
       \bsk-[A-Za-z0-9_-]{8,}                                   # API keys, ours and other makers'
+    | \bhf_[A-Za-z0-9]{16,}                                     # tokens of the model hub
+    | \b(?:AKIA|ASIA)[0-9A-Z]{16}\b                            # keys of S3 storages
+    | -----BEGIN[ A-Z]*PRIVATE\ KEY-----.*?(?:-----END[ A-Z]*-----|\Z)
     | \beyJ[\w-]{8,}\.[\w-]+(?:\.[\w-]*)?                      # JWTs
     | (?<=/shared/)[^/\s?"']+                              # whoever has such a token reads what it shows
     | (?<=://)[^/\s@]*:[^/\s@]+(?=@)                           # user:password in a URL
     | (?i:\bbearer)\s+\S+
     | (?i:\b[\w-]*(?:password|passwd|secret|token|api[_-]?key|authorization)["']?\s*[=:]\s*)
-      (?:"[^"]*"|'[^']*'|[^\s,;}]+)
+      (?i:(?:bearer|basic)\s+)?(?:"[^"]*"|'[^']*'|[^\s,;}]+)
     | \bDETAIL:.*?(?=\n\n|\Z)                                  # PostgreSQL quotes the row that it refused
     """,
     re.VERBOSE | re.DOTALL,
@@ -77,6 +80,10 @@ SECRET_FORMS = re.compile(
 HINTS = (
     "sk-",
     "eyj",
+    "hf_",
+    "akia",
+    "asia",
+    "private key",
     "://",
     "/shared/",
     "bearer",

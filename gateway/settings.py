@@ -41,6 +41,8 @@ LANGUAGE_COOKIE_AGE = 365 * 24 * 3600
 TIME_ZONE = "UTC"
 USE_TZ = True
 APPEND_SLASH = False
+BASE_PATH = CONFIG.base_path
+FORCE_SCRIPT_NAME = BASE_PATH or None
 LOGIN_RATE = CONFIG.login_rate
 REST_RATE = CONFIG.rest_rate
 ADDRESS_RATE = CONFIG.address_rate
@@ -156,7 +158,10 @@ PASSWORD_HASHERS = [
     "django.contrib.auth.hashers.Argon2PasswordHasher",
     "django.contrib.auth.hashers.PBKDF2PasswordHasher",
 ]
-AUTHENTICATION_BACKENDS = ["accounts.backends.LoginBackend"]
+AUTHENTICATION_BACKENDS = [
+    "accounts.backends.LoginBackend",
+    *(["accounts.oidc.flow.OidcBackend"] if CONFIG.oidc_issuer else []),
+]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"},
@@ -202,6 +207,7 @@ SPECTACULAR_SETTINGS = {
     "SERVE_AUTHENTICATION": [],
     "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
     "COMPONENT_SPLIT_REQUEST": True,
+    "SERVERS": [{"url": CONFIG.base_path}] if CONFIG.base_path else [],
     "ENUM_NAME_OVERRIDES": {
         "AccountRole": "accounts.models.Role",
         "MessageRole": "conversations.models.MessageRole",
@@ -213,10 +219,10 @@ SPECTACULAR_SETTINGS = {
     ],
 }
 
-LOGIN_URL = "/sign-in/"
-LOGIN_REDIRECT_URL = "/chat/"
+LOGIN_URL = f"{BASE_PATH}/sign-in/"
+LOGIN_REDIRECT_URL = f"{BASE_PATH}/chat/"
 
-STATIC_URL = "/static/"
+STATIC_URL = f"{BASE_PATH}/static/"
 STATIC_ROOT = BASE_DIR / "staticfiles"
 STATIC_ROOT.mkdir(exist_ok=True)  # WhiteNoise warns about a folder that is not there
 STATIC_VERSION = read_collected_version(STATIC_ROOT)
@@ -239,6 +245,11 @@ STORAGES: dict[str, dict[str, Any]] = {
 
 # `gateway.asgi` bounds bodies on both planes before Django reads them.
 DATA_UPLOAD_MAX_MEMORY_SIZE = CONFIG.max_body_bytes
+if BASE_PATH:
+    # Other applications on the same host have cookies too, perhaps Django's by the same names.
+    SESSION_COOKIE_NAME, CSRF_COOKIE_NAME = "gateway_sessionid", "gateway_csrftoken"
+    LANGUAGE_COOKIE_NAME = "gateway_language"
+SESSION_COOKIE_PATH = CSRF_COOKIE_PATH = LANGUAGE_COOKIE_PATH = BASE_PATH or "/"
 SESSION_ENGINE = "accounts.session_store"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = CONFIG.secure_cookies
 SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True

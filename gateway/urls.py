@@ -9,7 +9,7 @@ from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
 from accounts.usage.views import UsageView
-from gateway import error_handlers, health, observability, pages
+from gateway import arrivals, error_handlers, health, observability, pages
 from gateway.model_names import translate_admin
 
 admin.autodiscover()
@@ -17,7 +17,7 @@ translate_admin(admin.site)
 admin.site.site_header = admin.site.site_title = "vLLM Chat Gateway"
 
 urlpatterns = [
-    path("", pages.FrontDoorView.as_view()),
+    path("", pages.FrontDoorView.as_view(), name="front"),
     path("", include("accounts.pages.urls")),
     path("chat/", pages.ChatPage.as_view(), name="chat"),
     path("shared/<str:token>", pages.SharedConversationPage.as_view(), name="shared"),
@@ -27,9 +27,11 @@ urlpatterns = [
     path("words/<str:language>.js", pages.WordsView.as_view(), name="words"),
     path("health", health.health),
     path("health/ready", health.ready),
+    path("health/arrival", arrivals.arrival),
     path("metrics", observability.metrics),
     path("api/auth/", include("accounts.urls")),
     path("api/keys", include("accounts.key_urls")),
+    path("api/groups", include("accounts.group_urls")),
     path("api/usage", UsageView.as_view(), name="usage"),
     path("api/conversations", include("conversations.urls")),
     path("api/folders", include("conversations.folder_urls")),
@@ -38,7 +40,7 @@ urlpatterns = [
     path("api/", include("conversations.share_urls")),
     path("api/files", include("conversations.file_urls")),
     path("api/models/", include("modelops.urls")),
-    path("admin", RedirectView.as_view(url="/admin/")),
+    path("admin", RedirectView.as_view(pattern_name="admin:index")),
     path("admin/", admin.site.urls),
 ]
 

@@ -15,9 +15,7 @@ from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
 
 from gateway.locks import lock_folder
-
-METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
-"""The variable by which prometheus_client learns, when it is imported, where processes share their values."""
+from gateway.scrape_values import METRICS_FOLDER
 
 FOLDER_PREFIX = "gateway-metrics-"
 LEFT_BEHIND_S = 60

@@ -19,6 +19,7 @@ from accounts.limits.rows import read_address_limits
 from accounts.limits.rules import Allowance, Count, LimitBook, LimitRow, Rule, parse_rate, rate_headers
 from accounts.models import LimitKind, LimitSubject, User
 from gateway.errors import AuthenticationFailed, DependencyUnavailable, RateLimitExceeded
+from gateway.metrics import LIMITED_LOGINS
 from gateway.wording import fill_in
 
 BOOK_LIFE_S = 3
@@ -60,9 +61,17 @@ def admit_login(request: HttpRequest, *, username: str, account: User | None = N
     """
     rate, message = parse_rate(settings.LOGIN_RATE), fill_in("Too many log-in attempts.")
     name = User.normalize_username(username).casefold()
-    _count(request, "login-name", name, rate, message)
-    _count(request, "login-account", str(account.pk) if account else name, rate, message)
-    _count(request, "login-address", address_bucket(client_address(request)), rate, message)
+    counts = {
+        "login-name": name,
+        "login-account": str(account.pk) if account else name,
+        "login-address": address_bucket(client_address(request)),
+    }
+    try:
+        for group, whom in counts.items():
+            _count(request, group, whom, rate, message)
+    except RateLimitExceeded:
+        LIMITED_LOGINS.inc()
+        raise
 
 
 @contextmanager

@@ -12,11 +12,14 @@ from django.utils.translation import gettext
 from django.views.generic import FormView, View
 from django.views.i18n import set_language
 
+from accounts.backends import LOGIN_BACKEND
 from accounts.change_origin import origin_of
 from accounts.cookie_logins import end_cookie_login, record_cookie_login, record_failed_cookie_login
 from accounts.limits.throttle import admit_login
 from accounts.models import User, Via
+from accounts.oidc.refusals import say_refusal
 from accounts.pages.forms import SignInForm, SignUpForm
+from accounts.pages.identity_provider import describe_provider
 from accounts.pages.waiting import describe_wait
 from accounts.services import change_profile, register_account
 from gateway.conf import get_config
@@ -28,8 +31,6 @@ if TYPE_CHECKING:
 else:
     SignUpFormView = FormView
 
-LOGIN_BACKEND = settings.AUTHENTICATION_BACKENDS[0]
-
 
 class SignInView(LoginView):
     """Django's, with attempts on record and counted as those by REST are."""
@@ -39,10 +40,14 @@ class SignInView(LoginView):
     redirect_authenticated_user = True
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        is_deleted = "deleted" in self.request.GET
-        return super().get_context_data(
-            may_register=get_config().registration, is_deleted=is_deleted, **kwargs
-        )
+        asked, config = self.request.GET, get_config()
+        context = {
+            "may_register": config.is_registration_open,
+            "is_deleted": "deleted" in asked,
+            "refused": say_refusal(asked.get("refused", "")),
+            "provider": describe_provider(config),
+        }
+        return super().get_context_data(**context | kwargs)
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         form = self.get_form()
@@ -75,7 +80,7 @@ class SignUpView(RedirectURLMixin, SignUpFormView):
     next_page = settings.LOGIN_REDIRECT_URL
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        if not get_config().registration:
+        if not get_config().is_registration_open:
             raise PermissionDenied("Registration is switched off. Ask an administrator for an account.")
         if request.user.is_authenticated:
             return HttpResponseRedirect(self.get_success_url())

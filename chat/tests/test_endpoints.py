@@ -32,12 +32,12 @@ def payload_of(endpoint: Endpoint, body: dict[str, Any]) -> dict[str, Any]:
 def test_every_row_has_its_route_and_its_documentation() -> None:
     routes = {route.path: route.methods for route in build_chat_plane().routes}
     document = SchemaGenerator().get_schema(request=None, public=True)  # type: ignore[no-untyped-call]
-    readme = (BASE_DIR / "README.md").read_text()
+    guide = (BASE_DIR / "docs" / "api.md").read_text()
 
     for endpoint in OPENAI_ENDPOINTS:
         assert routes[endpoint.path] == {"POST"}
         assert document["paths"][endpoint.path]["post"]["summary"] == endpoint.summary
-        assert f"`{endpoint.path}`" in readme
+        assert f"`{endpoint.path}`" in guide
 
 
 def test_output_is_limited_where_text_is_generated() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.conf import settings
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
@@ -39,10 +40,10 @@ class ShareSerializer(serializers.ModelSerializer[SharedLink]):
         return make_token(link.id)
 
     def get_path(self, link: SharedLink) -> str:
-        return f"/api/shared/{make_token(link.id)}"
+        return f"{settings.BASE_PATH}/api/shared/{make_token(link.id)}"
 
     def get_page(self, link: SharedLink) -> str:
-        return f"/shared/{make_token(link.id)}"
+        return f"{settings.BASE_PATH}/shared/{make_token(link.id)}"
 
 
 class ShareListSerializer(serializers.Serializer[Any]):

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Mapping
 
 from django.db import InterfaceError, OperationalError
 
 from gateway.errors import DependencyUnavailable
+from gateway.wording import Translatable
 
 QUERY_CANCELED = "57014"
 
-BY_SQLITE = {
+BY_SQLITE: Mapping[int, Translatable] = {
     sqlite3.SQLITE_FULL: "The database cannot write: its disk is full.",
     sqlite3.SQLITE_IOERR: "The database cannot read or write its disk.",
     sqlite3.SQLITE_READONLY: "The database may not write to its file.",
@@ -19,7 +21,7 @@ BY_SQLITE = {
     sqlite3.SQLITE_LOCKED: "The database is busy.",
 }
 """By the primary part of SQLite's result code."""
-BY_SQLSTATE = {
+BY_SQLSTATE: Mapping[str, Translatable] = {
     "53100": "The database cannot write: its disk is full.",
     "53300": "The database takes no more connections.",
     "25006": "The database may not write: it is read-only.",

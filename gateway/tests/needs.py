@@ -59,6 +59,7 @@ def try_needs() -> list[Finding]:
         ("Chromium", "what pages do in a browser", try_chromium),
         ("C compiler", "what reads GPUs", try_compiler),
         ("Node.js", "OpenAI's SDK for Node", find_node),
+        ("Prometheus", "alerts and dashboards", find_prometheus),
         ("axe-core", "whether everybody can use the pages", find_axe),
     ]
     with ThreadPoolExecutor(len(trials)) as pool:
@@ -93,6 +94,13 @@ def try_chromium() -> None:
     )
     if "<html>" not in shown.stdout:
         raise NeedMissing(f"it shows no page: {shown.stderr[-500:]}")
+
+
+def find_prometheus(program: str = "prometheus") -> str:
+    """The server, or `promtool` or `amtool`, which come with it. Raises NeedMissing."""
+    if executable := shutil.which(program):
+        return executable
+    raise NeedMissing("apt-get install prometheus prometheus-alertmanager")
 
 
 def try_compiler() -> None:

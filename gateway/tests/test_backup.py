@@ -1,118 +1,186 @@
-"""`manage.py backup`: its copies are whole, and restored as docs/backup.md says."""
+"""`manage.py backup`: one state of everything in a file, made while others write."""
 
 from __future__ import annotations
 
 import contextlib
-import os
-import sqlite3
-import subprocess
+import io
+import json
+import resource
+import sys
 import threading
+import zipfile
+from collections.abc import Iterator
 from pathlib import Path
-from urllib.parse import urlsplit
+from typing import Any
 
-import psycopg
 import pytest
+from django.apps import apps
+from django.core.management import CommandError, call_command
+from django.db import connection, transaction
 
-from gateway.tests.databases import SQLITE_FILE, Stores, own_database
-from gateway.tests.forked import run_python
-from gateway.tests.services import find_postgres
+from accounts.models import AuditEvent, Via
+from gateway.backups.archive import Archive
+from gateway.backups.backing_up import back_up, write_archive
+from gateway.backups.failures import ArchiveDamaged, BackupFailed, RestoreFailed
+from gateway.backups.schema import DERIVED_TABLES
+from gateway.tests.admin_rows import add_row_of_each
 
+pytestmark = pytest.mark.django_db(transaction=True)
 
-def with_client_programs(settings: dict[str, str]) -> dict[str, str]:
-    return settings | {"PATH": f"{find_postgres()}{os.pathsep}{settings['PATH']}"}
-
-
-def write_without_end(path: Path, is_over: threading.Event) -> None:
-    """Commit rows in pairs, of which a whole copy has none without the other."""
-    with contextlib.closing(sqlite3.connect(path, timeout=30)) as session:
-        session.execute("PRAGMA journal_mode=WAL")
-        session.execute("CREATE TABLE pairs (number, half)")
-        number = 0
-        while not is_over.is_set():
-            session.executemany("INSERT INTO pairs VALUES (?, ?)", [(number, 0), (number, 1)])
-            session.commit()
-            number += 1
+FLIPS = 150
 
 
-def test_copy_of_sqlite_that_is_being_written_is_whole_and_starts(
-    embedded_stores: Stores, tmp_path: Path
-) -> None:
-    is_over = threading.Event()
-    (tmp_path / "data").mkdir()
-    (tmp_path / "restored").mkdir()
-    copy = tmp_path / "copy.sqlite3"
-    with own_database(embedded_stores, tmp_path / "data") as settings:
-        writer = threading.Thread(target=write_without_end, args=(tmp_path / "data" / SQLITE_FILE, is_over))
-        writer.start()
+@pytest.fixture(autouse=True)
+def file_folder(settings: Any, tmp_path: Path) -> None:
+    settings.MEDIA_ROOT = tmp_path / "files"
+
+
+@contextlib.contextmanager
+def full_disk(most_bytes: int) -> Iterator[None]:
+    """No file of this process grows beyond that; Python gets an error, as when the disk is full."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (most_bytes, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def archive_of_now() -> bytes:
+    stream = io.BytesIO()
+    write_archive(stream)
+    return stream.getvalue()
+
+
+def write_pairs(number: int) -> None:
+    """Two rows in one transaction, of which no backup has one."""
+    with transaction.atomic():
+        for half in "ab":
+            AuditEvent.objects.create(
+                via=Via.SYSTEM, action="pair", target_type=half, target_id=str(number), target_label="x" * 200
+            )
+
+
+def test_backup_beside_a_writer_is_one_state_of_all_tables(tmp_path: Path) -> None:
+    is_over, has_written = threading.Event(), threading.Event()
+
+    def write_without_end() -> None:
+        number = 1000
         try:
-            done = run_python("manage.py", "backup", str(copy), environment=settings)
+            while not is_over.is_set():
+                write_pairs(number)
+                number += 1
+                has_written.set()
         finally:
-            is_over.set()
-            writer.join()
-        assert done.returncode == 0, done.stderr
+            connection.close()
 
-        copy.rename(tmp_path / "restored" / SQLITE_FILE)
-        restored = settings | {"GATEWAY_DATA_DIR": str(tmp_path / "restored")}
-        check = run_python("manage.py", "migrate", "--check", environment=restored)
+    for number in range(300):
+        write_pairs(number)
+    writer = threading.Thread(target=write_without_end)
+    writer.start()
+    has_written.wait()
+    try:
+        manifest = back_up(tmp_path / "copy.backup")
+        written_until = AuditEvent.objects.count()
+    finally:
+        is_over.set()
+        writer.join()
 
-    assert check.returncode == 0, check.stderr
-    with contextlib.closing(sqlite3.connect(tmp_path / "restored" / SQLITE_FILE)) as session:
-        assert session.execute("PRAGMA integrity_check").fetchone() == ("ok",)
-        assert session.execute("SELECT count(*) FROM accounts_user").fetchone() == (2,)
-        halves = session.execute("SELECT count(*) FROM pairs GROUP BY number").fetchall()
-    assert set(halves) <= {(2,)}
-
-
-@pytest.mark.services
-def test_dump_of_postgresql_is_restored_by_pg_restore(stores: Stores, tmp_path: Path) -> None:
-    dump = tmp_path / "gateway.dump"
-    with own_database(stores, tmp_path) as settings:
-        done = run_python("manage.py", "backup", str(dump), environment=with_client_programs(settings))
-        assert done.returncode == 0, done.stderr
-        with psycopg.connect(settings["DATABASE_URL"], autocommit=True) as session:
-            session.execute("DELETE FROM accounts_session")
-            session.execute("DROP TABLE accounts_user CASCADE")
-
-        argv: list[str | Path] = [find_postgres() / "pg_restore", "--clean", "--if-exists", "--no-owner"]
-        subprocess.run([*argv, f"--dbname={settings['DATABASE_URL']}", dump], check=True, capture_output=True)
-
-        assert run_python("manage.py", "migrate", "--check", environment=settings).returncode == 0
-        with psycopg.connect(settings["DATABASE_URL"]) as session:
-            assert session.execute("SELECT count(*) FROM accounts_user").fetchone() == (2,)
+    with zipfile.ZipFile(tmp_path / "copy.backup") as archive:
+        lines = archive.read("tables/accounts_auditevent.jsonl").splitlines()
+    columns = next(entry for entry in manifest.tables if entry.table == "accounts_auditevent").columns
+    place = columns.index("target_id")
+    numbers = [json.loads(line)[place] for line in lines]
+    assert 602 <= len(numbers) <= written_until
+    assert {numbers.count(number) for number in numbers} == {2}
+    assert not AuditEvent.objects.exclude(action="pair").exists()
 
 
-@pytest.mark.services
-def test_missing_pg_dump_is_said_with_the_way_out(stores: Stores, tmp_path: Path) -> None:
-    url = urlsplit(stores.database_url).geturl()
-    settings = {"PATH": str(tmp_path), "DATABASE_URL": url, "GATEWAY_DATA_DIR": str(tmp_path)}
-    secrets = {"SECRET_KEY": "s" * 40, "JWT_SECRET": "j" * 40, "GATEWAY_ENV_FILE": os.devnull}
-
-    done = run_python("manage.py", "backup", str(tmp_path / "x.dump"), environment=settings | secrets)
-
-    assert done.returncode == 1
-    assert "pg_dump is not installed here" in done.stderr
-    assert "docker compose exec -T postgres pg_dump" in done.stderr
-    assert [path for path in tmp_path.iterdir() if "x.dump" in path.name] == []
-
-
-def test_backup_is_for_its_owner_and_replaces_nothing(embedded_stores: Stores, tmp_path: Path) -> None:
-    (tmp_path / "data").mkdir()
-    copy = tmp_path / "copy.sqlite3"
-    with own_database(embedded_stores, tmp_path / "data") as settings:
-        first, second = (run_python("manage.py", "backup", str(copy), environment=settings) for _ in range(2))
-
-    assert first.returncode == 0, first.stderr
-    assert copy.stat().st_mode & 0o777 == 0o600
-    assert (second.returncode, "exists" in second.stderr) == (2, True)
-
-
-def test_backup_into_a_folder_that_does_not_exist_is_an_error(
-    embedded_stores: Stores, tmp_path: Path
+def test_backup_names_the_secrets_it_needs_and_holds_none(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (tmp_path / "data").mkdir()
-    with own_database(embedded_stores, tmp_path / "data") as settings:
-        done = run_python("manage.py", "backup", str(tmp_path / "no" / "copy"), environment=settings)
+    add_row_of_each(0)
+    target = tmp_path / "copy.backup"
 
-    assert done.returncode == 1
-    assert "was not written" in done.stderr
-    assert "Traceback" not in done.stderr
+    call_command("backup", str(target))
+
+    with zipfile.ZipFile(target) as archive:
+        everything = b"".join(archive.read(name) for name in archive.namelist())
+        manifest = json.loads(archive.read("manifest.json"))
+    assert {"SECRET_KEY", "JWT_SECRET"} <= set(manifest["secrets"])
+    assert not any(letter.encode() * 40 in everything for letter in "sj")
+    assert "JWT_SECRET" in capsys.readouterr().out
+    assert target.stat().st_mode & 0o777 == 0o600
+    kept = {entry["table"]: entry["rows"] for entry in manifest["tables"]}
+    of_code = {model._meta.db_table for model in apps.get_models(include_auto_created=True)}
+    assert of_code - set(kept) == DERIVED_TABLES
+    assert (kept["accounts_user"], kept["conversations_message"], kept["modelops_switch"]) == (1, 1, 1)
+    with pytest.raises(CommandError, match="replaces nothing") as refused:
+        call_command("backup", str(target))
+    assert refused.value.returncode == 2
+    with pytest.raises(CommandError, match="was not written"):
+        call_command("backup", str(tmp_path / "no" / "copy"))
+
+
+def test_every_damaged_byte_is_noticed_or_changes_nothing() -> None:
+    add_row_of_each(0)
+    whole = archive_of_now()
+    content = contents_of(whole)
+
+    harmless = 0
+    for position in range(0, len(whole), max(1, len(whole) // FLIPS)):
+        damaged = whole[:position] + bytes([whole[position] ^ 0x10]) + whole[position + 1 :]
+        try:
+            assert contents_of(damaged) == content
+            harmless += 1
+        except RestoreFailed:
+            pass
+
+    # Dates and rights of parts, which nobody reads.
+    assert harmless < FLIPS / 3
+    for length in (0, 10, len(whole) // 2, len(whole) - 1):
+        with pytest.raises(ArchiveDamaged):
+            contents_of(whole[:length])
+
+
+def contents_of(archived: bytes) -> list[bytes]:
+    """What a restore would read, after the check that it begins with."""
+    archive = Archive(io.BytesIO(archived))
+    archive.check()
+    contents = []
+    for entry in archive.manifest.tables:
+        with archive.open(entry.member) as part:
+            contents.append(part.read())
+    return contents
+
+
+def test_full_disk_leaves_no_backup_behind(tmp_path: Path) -> None:
+    for number in range(500):
+        write_pairs(number)
+
+    with full_disk(4096), pytest.raises(BackupFailed, match="was not written"):
+        back_up(tmp_path / "copy.backup")
+
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_archive_is_written_to_a_stream_that_cannot_seek(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    add_row_of_each(0)
+    written: list[bytes] = []
+
+    class Pipe(io.RawIOBase):
+        def writable(self) -> bool:
+            return True
+
+        def write(self, piece: Any) -> int:
+            written.append(bytes(piece))
+            return len(piece)
+
+    stdout = io.TextIOWrapper(io.BufferedWriter(Pipe()))
+    monkeypatch.setattr(sys, "stdout", stdout)
+    call_command("backup", "-")
+
+    assert contents_of(b"".join(written)) == contents_of(archive_of_now())
+    assert "JWT_SECRET" in capsys.readouterr().err

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from django.core.management import call_command
 
-from gateway.checks import check_production_settings, check_shared_state
+from gateway.checks import check_production_settings, check_shared_state, check_sign_in
 from gateway.conf import GatewayConfig
 
 UseConfig = Callable[[GatewayConfig], None]
+
+OIDC: dict[str, Any] = {
+    "oidc_issuer": "https://id.example.com",
+    "oidc_client_id": "gateway",
+    "oidc_client_secret": "s" * 40,
+}
 
 
 @pytest.fixture
@@ -37,6 +44,8 @@ def test_several_web_processes_need_redis(
         (GatewayConfig(allowed_hosts=("*",)), ["gateway.W001"]),
         (GatewayConfig(cors_origins=("*",)), ["gateway.W002"]),
         (GatewayConfig(allowed_hosts=("*",), cors_origins=("*",)), ["gateway.W001", "gateway.W002"]),
+        (GatewayConfig(**OIDC, oidc_signup=True), ["gateway.W010"]),
+        (GatewayConfig(**OIDC, oidc_signup=True, oidc_allowed_domains=("example.com",)), []),
         (GatewayConfig(allowed_hosts=(".example.com",), cors_origins=("https://a.example",)), []),
     ],
 )
@@ -46,6 +55,36 @@ def test_wide_open_settings_are_warned_of(
     use_config(config)
 
     assert [message.id for message in check_production_settings()] == found
+
+
+@pytest.mark.parametrize(
+    ("settings", "found"),
+    [
+        ({}, []),
+        (OIDC, []),
+        ({"oidc_only": True, "oidc_client_id": "gateway"}, ["E010", "E011"]),
+        ({"oidc_issuer": "https://id.example.com"}, ["E012", "E013"]),
+        (OIDC | {"oidc_issuer": "http://id.example.com"}, ["E015"]),
+        (OIDC | {"oidc_issuer": "http://127.0.0.1:9400"}, []),
+        (OIDC | {"oidc_role_claim": "groups", "oidc_roles": (("staff", "user"),)}, ["E016"]),
+        (OIDC | {"oidc_roles": (("operators", "admin"),)}, ["E017"]),
+    ],
+)
+def test_what_an_identity_provider_lacks_is_named(
+    use_config: UseConfig, settings: dict[str, Any], found: list[str]
+) -> None:
+    use_config(GatewayConfig(**settings))
+
+    assert [message.id for message in check_sign_in()] == [f"gateway.{number}" for number in found]
+
+
+def test_library_of_the_identity_provider_is_missed_before_anybody_signs_in(
+    use_config: UseConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use_config(GatewayConfig(**OIDC))
+    monkeypatch.setattr("gateway.checks.find_spec", lambda name: None)
+
+    assert [message.id for message in check_sign_in()] == ["gateway.E014"]
 
 
 @pytest.mark.usefixtures("stores")

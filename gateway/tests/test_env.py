@@ -12,6 +12,7 @@ from gateway.env import (
     ConfigurationError,
     load_dotenv,
     one_of,
+    parse_base_path,
     parse_boolean,
     parse_labels,
     parse_names,
@@ -164,6 +165,13 @@ def test_url_loses_its_trailing_slash() -> None:
     assert url_with_scheme("http")("URL", "http://engine:8000/") == "http://engine:8000"
 
 
+@pytest.mark.parametrize(
+    ("raw", "path"), [("/gateway", "/gateway"), ("/team-a/chat/", "/team-a/chat"), ("/", "")]
+)
+def test_base_path_ends_without_a_slash(raw: str, path: str) -> None:
+    assert parse_base_path("BASE_PATH", raw) == path
+
+
 def test_origins_are_kept_as_browsers_send_them() -> None:
     origins = parse_origins("CORS", "https://a.example, http://b.example:3000")
 
@@ -192,6 +200,11 @@ def test_origins_are_kept_as_browsers_send_them() -> None:
         (url_with_scheme("http"), "engine:8000"),
         (url_with_scheme("http"), "http://[::1"),
         (url_with_scheme("http"), "http://"),
+        (parse_base_path, "gateway"),
+        (parse_base_path, "//gateway"),
+        (parse_base_path, "/a/../b"),
+        (parse_base_path, "/gateway?x"),
+        (parse_base_path, "/채팅"),
         (parse_origins, "chat.example.com"),
         (parse_origins, "https://chat.example.com/path"),
         (parse_origins, "*,https://chat.example.com"),

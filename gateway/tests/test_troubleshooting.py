@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gettext
 import re
 
 import pytest
@@ -11,7 +12,9 @@ from gateway.conf import BASE_DIR, GatewayConfig
 from gateway.documentation import error_kinds
 
 PAGE = (BASE_DIR / "docs" / "troubleshooting.md").read_text()
-QUOTES = re.findall(r"^\| (\d{3}) \| `(\w+)` \| (.+) \|$", PAGE, re.MULTILINE)
+KOREAN_PAGE = (BASE_DIR / "docs" / "troubleshooting.ko.md").read_text()
+QUOTE = r"^\| (\d{3}) \| `(\w+)` \| (.+) \|$"
+QUOTES = re.findall(QUOTE, PAGE, re.MULTILINE)
 PACKAGES = ("gateway", "accounts", "chat", "conversations", "modelops")
 SOURCES = "\n".join(
     path.read_text()
@@ -34,6 +37,15 @@ def test_quoted_message_is_what_the_product_says(status: str, code: str, message
 
     assert (int(status), code) in known
     assert f'"{message}"' in SOURCES
+
+
+def test_quoted_messages_are_said_in_korean_and_quoted_so_on_the_korean_page() -> None:
+    korean = gettext.translation("django", BASE_DIR / "locale", ["ko"]).gettext
+
+    said = [(status, code, korean(message)) for status, code, message in QUOTES]
+
+    assert {message for _status, _code, message in QUOTES}.isdisjoint(message for *_, message in said)
+    assert re.findall(QUOTE, KOREAN_PAGE, re.MULTILINE) == said
 
 
 def test_page_names_settings_and_commands_that_exist() -> None:

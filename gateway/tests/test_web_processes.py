@@ -17,9 +17,10 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from gateway.locks import lock_folder
+from gateway.scrape_values import METRICS_FOLDER
 from gateway.tests.databases import Stores
 from gateway.tests.live import GatewayProcess, start_gateway, wait_until
-from gateway.web_processes import FOLDER_PREFIX, METRICS_FOLDER, shared_metrics
+from gateway.web_processes import FOLDER_PREFIX, shared_metrics
 from modelops.simulator.process import start_simulator
 
 REQUESTS = 30
@@ -129,7 +130,14 @@ def test_metrics_of_either_are_those_of_both(gateway: GatewayProcess) -> None:
         for client in (one, other):
             client.post("/api/chat", json={"content": "hi", "max_tokens": 1}).raise_for_status()
 
-        assert [read_metrics(client)["chat_requests_total"] for client in (one, other)] == [2, 2]
+        for name in (
+            "chat_requests_total",
+            "gateway_overhead_seconds_count",
+            "gateway_build_info",
+            "gateway_process_starts_total",
+        ):
+            expected = 1 if name == "gateway_build_info" else 2
+            assert [read_metrics(client)[name] for client in (one, other)] == [expected, expected]
 
         with streaming(one), clients_of_both(gateway) as others:
             open_ones = [read_metrics(client)["chat_open_generations"] for client in others.values()]

@@ -7,6 +7,8 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
+from django.conf import settings
+
 from modelops.domain.engine_log.causes import RootCause
 from modelops.domain.fit.measured_run import name_as_estimate
 from modelops.fit.summary import reduce_fit
@@ -27,7 +29,8 @@ admins, as with profiles."""
 
 def serialise_switch(switch: Switch, now: datetime, *, for_admin: bool) -> dict[str, Any]:
     """A switch as `SwitchSerializer` has it."""
-    path = f"/api/models/switches/{switch.id}"
+    base = f"{settings.BASE_PATH}/api/models"
+    path = f"{base}/switches/{switch.id}"
     return {
         "id": str(switch.id),
         "slot": switch.slot.slug,
@@ -55,7 +58,7 @@ def serialise_switch(switch: Switch, now: datetime, *, for_admin: bool) -> dict[
         "links": {
             "self": path,
             "cancel": f"{path}/cancel",
-            "events": f"/api/models/events?switch={switch.id}",
+            "events": f"{base}/events?switch={switch.id}",
         },
     }
 

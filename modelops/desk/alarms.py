@@ -46,6 +46,13 @@ class Alarm:
     switch: str = ""
     remedies: Sequence[tuple[str, str]] = ()
     """What can be done about it at once: the words of a button, and the page that it leads to."""
+    subject: str = ""
+    """The slot, card or machine that it is about, where there may be several with the same code."""
+
+    @property
+    def key(self) -> str:
+        """The same for as long as it lasts, whatever its message says meanwhile."""
+        return f"{self.code}:{self.subject}" if self.subject else self.code
 
     def serialise(self) -> dict[str, Any]:
         """JSON values, with texts that are still to be translated."""
@@ -117,6 +124,7 @@ def _find_degraded(facts: AlarmFacts) -> Iterator[Alarm]:
             target="switch" if failed else "switches",
             switch=str(failed.pk) if failed else "",
             remedies=_list_links(next(offers)) if failure else (),
+            subject=status.slot.slug,
         )
 
 
@@ -150,7 +158,8 @@ def _find_hardware(facts: AlarmFacts) -> Iterator[Alarm]:
         if is_laptop and not facts.needs_gpus:
             continue
         level = Level.WARN if is_laptop or problem.code is ProblemCode.MEMORY_TAKEN else Level.BAD
-        yield Alarm(str(problem.code), level, problem.message, problem.advice, target="gpus")
+        subject = "" if problem.gpu_index is None else str(problem.gpu_index)
+        yield Alarm(str(problem.code), level, problem.message, problem.advice, target="gpus", subject=subject)
     for gpu in reading.usable_gpus:
         yield from _find_heat(gpu)
 
@@ -168,6 +177,7 @@ def _find_heat(gpu: GpuReading) -> Iterator[Alarm]:
             index=gpu.index,
         ),
         target="gpus",
+        subject=str(gpu.index),
     )
 
 

@@ -10,9 +10,11 @@ from functools import cache
 from typing import Any, Generic, TypeVar
 
 from django.conf import settings
+from django.urls import set_script_prefix
 from django.utils import timezone
 from django.utils.module_loading import import_string
 
+from modelops.desk.alarm_reading import find_sample, list_restarts
 from modelops.desk.alarms import AlarmFacts, find_alarms
 from modelops.desk.gpu_cards import describe_card
 from modelops.desk.profile_cards import ProfileCards
@@ -24,7 +26,7 @@ from modelops.desk.serving_parts import (
     write_time,
 )
 from modelops.desk.snapshot import DeskSnapshot, PartEncoder
-from modelops.hardware.sampling import SampledReading, load_history
+from modelops.hardware.sampling import SampledReading
 from modelops.models import Engine, EngineLoad, Switch
 from modelops.serving.external_engine import ExternalView
 from modelops.switching.selectors import find_switcher
@@ -32,11 +34,8 @@ from modelops.switching.slot_status import SlotStatus, list_slot_statuses
 from modelops.switching.switchers import list_present
 
 SHOWN_SWITCHES = 6
-READING_AGE = timedelta(minutes=2)
 LOAD_AGE = timedelta(seconds=75)
 """An idle engine's load is written down twice a minute."""
-RESTARTS_SINCE = timedelta(hours=1)
-MOST_RESTARTS = 50
 REMEMBERED_FOR_S = 8.0
 
 
@@ -65,7 +64,7 @@ class DeskReader:
         self._lock = threading.Lock()
         self._profiles = ProfileCards()
         self._encoder = PartEncoder()
-        self._restarts: Remembered[list[Switch]] = Remembered(_list_restarts)
+        self._restarts: Remembered[list[Switch]] = Remembered(list_restarts)
         self._presences = Remembered(list_present)
         self._usage = Remembered(_read_usage)
 
@@ -78,7 +77,7 @@ class DeskReader:
     def _read(self, seen: ExternalView | None, now: datetime) -> DeskSnapshot:
         statuses = list_slot_statuses(seen)
         switcher = find_switcher(statuses[0].slot)
-        sample = _find_sample(now)
+        sample = find_sample(now)
         reading = sample.reading if sample else None
         engines = _list_serving(statuses)
         cards = self._profiles.read(reading, engines)
@@ -112,13 +111,9 @@ def get_desk_reader() -> DeskReader:
 
 def read_desk(items: Sequence[ExternalView | None]) -> list[DeskSnapshot]:
     """One snapshot for all items. A handler of `gateway.batching`."""
+    # Links begin with what Django otherwise learns from a request, on the thread that has one.
+    set_script_prefix(f"{settings.BASE_PATH}/")
     return [get_desk_reader().read(items[0])] * len(items)
-
-
-def _list_restarts() -> list[Switch]:
-    since = timezone.now() - RESTARTS_SINCE
-    again = Switch.objects.started_again()
-    return list(again.filter(created_at__gte=since).order_by("-created_at")[:MOST_RESTARTS])
 
 
 def _list_recent() -> list[Switch]:
@@ -136,11 +131,6 @@ LOAD_COLUMNS = (
     *("at", "running", "waiting", "kv_cache_usage"),
     *("prompt_tokens_per_s", "generation_tokens_per_s", "first_token_s"),
 )
-
-
-def _find_sample(now: datetime) -> SampledReading | None:
-    newest = load_history(since=now - READING_AGE, limit=1)
-    return newest[0] if newest else None
 
 
 def _list_serving(statuses: Sequence[SlotStatus]) -> list[Engine]:

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from enum import IntEnum
 
+from django.conf import settings
 from django.core.management.base import OutputWrapper
 from django.db import OperationalError, connection
 from django.utils import timezone
@@ -242,7 +243,7 @@ def describe_remedies(switch: Switch) -> list[str]:
 def _list_remedy_lines(offer: RemedyOffer) -> Iterator[str]:
     way = offer.command
     if not way and isinstance(offer.remedy, EditProfile) and offer.profile is not None:
-        way = f"/admin/modelops/modelprofile/{offer.profile.pk}/change/"
+        way = f"{settings.BASE_PATH}/admin/modelops/modelprofile/{offer.profile.pk}/change/"
     yield f"  - {say_here(offer.title)}" + (f": {way}" if way else "")
     if offer.hint:
         yield f"    {say_here(offer.hint)}"
@@ -261,4 +262,4 @@ _SUMMARIES: Mapping[SwitchState, Translatable] = {
 
 
 def describe_history(switch: Switch) -> str:
-    return f"/admin/modelops/switch/{switch.id}/change/"
+    return f"{settings.BASE_PATH}/admin/modelops/switch/{switch.id}/change/"

@@ -3,15 +3,16 @@
 Constraints that must always hold are in the database; what else a row's values may be is decided in
 `modelops.domain`. Profiles are written by `modelops.profiles` and the admin's forms, requests for switches
 and for preloads by `modelops.switching`, readings by `modelops.hardware`, the presence of web processes by
-`modelops.serving`, and everything else by `modelops.switcher`.
+`modelops.serving`, alarms by `modelops.alerting`, and everything else by `modelops.switcher`.
 """
 
 from modelops.domain.switching.request import DEFAULT_SLOT
+from modelops.models.alarms import RaisedAlarm
 from modelops.models.engines import Engine, EngineLog, EngineState
 from modelops.models.hardware import HardwareSample
 from modelops.models.load import EngineLoad
 from modelops.models.preloads import Preload, PreloadState
-from modelops.models.presence import SwitcherPresence, WebPresence
+from modelops.models.presence import ProcessRole, ProcessStarts, SwitcherPresence, WebPresence
 from modelops.models.profiles import HardwareProfile, ModelProfile
 from modelops.models.slots import Gate, Slot
 from modelops.models.switches import Switch, SwitchEvent
@@ -28,6 +29,9 @@ __all__ = [
     "ModelProfile",
     "Preload",
     "PreloadState",
+    "ProcessRole",
+    "ProcessStarts",
+    "RaisedAlarm",
     "Slot",
     "Switch",
     "SwitchEvent",

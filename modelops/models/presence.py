@@ -45,6 +45,24 @@ class SwitcherPresence(models.Model):
         return text
 
 
+class ProcessRole(models.TextChoices):
+    WEB = "web", "web process"
+    SWITCHER = "switcher", "switcher"
+
+
+class ProcessStarts(models.Model):
+    """How many processes of a role were started, for the metrics."""
+
+    role = models.CharField(primary_key=True, max_length=10, choices=ProcessRole)
+    starts = models.PositiveBigIntegerField(default=0)
+
+    class Meta:
+        verbose_name_plural = "process starts"
+
+    def __str__(self) -> str:
+        return self.role
+
+
 class WebPresence(models.Model):
     """A running web process, which epoch of each slot it acts on, and the requests it has there."""
 

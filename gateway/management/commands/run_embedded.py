@@ -69,7 +69,7 @@ class Command(BaseCommand):
         self.stdout.write(starting)
         roll_over(Path(config.data_dir) / WEB_LOG)
         supervisor = Supervisor(children(config, host=host, port=port), say=self.stderr.write)
-        url = f"http://{host}:{port}"
+        url = f"http://{host}:{port}{config.base_path}"
         offers_browser = config.open_browser and can_open_browser()
         code = supervisor.run(
             when_started=lambda: self._greet(supervisor, config, url, offers_browser=offers_browser),

@@ -51,9 +51,9 @@ class Visitor:
         fields: dict[str, str | float | bool] = {
             "username": username,
             "password": password,
-            "csrfmiddlewaretoken": tokens["csrftoken"],
+            "csrfmiddlewaretoken": next(v for k, v in tokens.items() if k.endswith("csrftoken")),
         }
-        answer = self.context.request.post(form, form=fields, max_redirects=0)
+        answer = self.context.request.post(form, form=fields, headers={"Referer": form}, max_redirects=0)
         assert answer.status == 302, answer.text()
         self.page.goto(f"{self.url}{path}")
         return self.page
@@ -92,5 +92,8 @@ def visiting(browser: Browser, url: str, **options: Any) -> Iterator[Visitor]:
     try:
         yield visitor
         assert visitor.complaints == []
+    except BaseException as exc:
+        exc.add_note(f"At {visitor.page.url} the browser complained: {visitor.complaints}")
+        raise
     finally:
         context.close()

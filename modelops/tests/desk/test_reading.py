@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 from django.db import connection
 from django.test import Client
-from django.test.utils import CaptureQueriesContext
+from django.test.utils import CaptureQueriesContext, override_settings
+from django.urls import clear_script_prefix
 
-from modelops.desk.reading import DeskReader
+from modelops.desk.reading import DeskReader, read_desk
 from modelops.domain.fit.specs import GIB
 from modelops.domain.switching.states import SwitchState
 from modelops.hardware import GpuProcess, GpuReading
@@ -54,6 +55,23 @@ def test_what_serves_is_named_with_its_engine() -> None:
     assert slot["engine"]["name"] == engine.name
     assert slot["engine"]["arguments"] == engine.arguments
     assert str(engine.pk) in slot["engine"]["url"]
+
+
+@override_settings(BASE_PATH="/gateway")
+def test_links_begin_with_the_base_path_on_a_thread_without_a_request() -> None:
+    make_ready("first")
+    serve("first")
+
+    try:
+        (snapshot,) = read_desk([None])
+    finally:
+        clear_script_prefix()
+
+    parts = {name: json.loads(content) for name, content in snapshot.select("en").items()}
+    (slot,) = parts["serving"]["slots"]
+    (profile,) = parts["profiles"]
+    for url in (slot["engine"]["url"], profile["url"], profile["switch_url"], profile["fit_url"]):
+        assert url.startswith("/gateway/admin/modelops/")
 
 
 def test_a_switch_under_way_tells_its_steps_and_that_it_can_be_cancelled() -> None:

@@ -1,5 +1,6 @@
 // @ts-check
 /** The public API, as any program uses it; the page's token comes by its cookie. */
+import { addressOf } from "./address.js";
 import { keepLimitsOf, noteLimits } from "./limits_left.js";
 import { language, t } from "./words.js";
 
@@ -55,7 +56,7 @@ async function fetchToken() {
 
 /** Go to the page for signing in, and come back to this one. */
 export function signIn() {
-  location.assign(`/sign-in/?next=${encodeURIComponent(location.pathname + location.search + location.hash)}`);
+  location.assign(addressOf(`/sign-in/?next=${encodeURIComponent(location.pathname + location.search + location.hash)}`));
 }
 
 /**
@@ -102,7 +103,7 @@ async function send(path, init) {
   try {
     // What is refused is said in the language of the page, whatever the browser prefers.
     const headers = { "Accept-Language": language, ...init.headers };
-    return await fetch(path, { credentials: "same-origin", ...init, headers });
+    return await fetch(addressOf(path), { credentials: "same-origin", ...init, headers });
   } catch (error) {
     if (error instanceof DOMException && error.name === "AbortError") throw error;
     throw new ApiError(t("The server cannot be reached."));

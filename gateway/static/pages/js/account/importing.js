@@ -1,5 +1,6 @@
 // @ts-check
 /** Bring conversations from a file, and see what of it was taken. */
+import { addressOf } from "../address.js";
 import { html, useState } from "../ui.js";
 import { ApiError, askJson } from "../api.js";
 import { t, tn } from "../words.js";
@@ -58,6 +59,6 @@ function Report({ report }) {
     ${left > 0 && html`<p>${tn("{count} thing was not imported:", "{count} things were not imported:", left)}</p>
       <ul>${skipped.map(({ name, reason }) => html`<li><strong>${name}</strong>: ${reason}</li>`)}</ul>
       ${left > skipped.length && html`<p>${tn("and {count} more", "and {count} more", left - skipped.length)}</p>`}`}
-    ${!report.dry_run && taken.conversations > 0 && html`<p><a href="/chat/">${t("See them in the chat")}</a></p>`}
+    ${!report.dry_run && taken.conversations > 0 && html`<p><a href=${addressOf("/chat/")}>${t("See them in the chat")}</a></p>`}
   </div>`;
 }

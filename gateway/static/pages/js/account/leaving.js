@@ -1,5 +1,6 @@
 // @ts-check
 /** Delete the account: asks for its name and its password, and offers a copy of everything first. */
+import { addressOf } from "../address.js";
 import { html, useState } from "../ui.js";
 import { ask } from "../api.js";
 import { useStore } from "../store.js";
@@ -20,7 +21,7 @@ export function LeaveDialog({ onClose }) {
     // Drafts and the like: the next person at this browser is somebody else.
     localStorage.clear();
     sessionStorage.clear();
-    location.assign("/sign-in/?deleted");
+    location.assign(addressOf("/sign-in/?deleted"));
   });
   return html`<${Dialog} id="leave" title=${t("Delete your account?")} onClose=${onClose}>
     <p>${t("Your conversations, files, keys and settings are removed for good. Nobody can bring them back.")}</p>

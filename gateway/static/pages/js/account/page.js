@@ -1,5 +1,6 @@
 // @ts-check
 /** The account page: a head, a list of its sections, and the sections one below another. */
+import { addressOf } from "../address.js";
 import { html, useState } from "../ui.js";
 import { useStore } from "../store.js";
 import { t } from "../words.js";
@@ -51,16 +52,16 @@ export function AccountPage() {
 function PageHead() {
   const me = useStore(account);
   return html`<header class="account-head">
-    <a class="account-back" href="/chat/"><span aria-hidden="true">←</span> ${t("Back to the chat")}</a>
+    <a class="account-back" href=${addressOf("/chat/")}><span aria-hidden="true">←</span> ${t("Back to the chat")}</a>
     <span class="account-name">${me.username}</span>
-    ${me.role === "admin" && html`<a href="/admin/">${t("Admin")}</a>`}
+    ${me.role === "admin" && html`<a href=${addressOf("/admin/")}>${t("Admin")}</a>`}
     <${SignOut} />
   </header>`;
 }
 
 function SignOut() {
   const token = document.querySelector('meta[name="csrf-token"]')?.getAttribute("content") ?? "";
-  return html`<form method="post" action="/sign-out/">
+  return html`<form method="post" action=${addressOf("/sign-out/")}>
     <input type="hidden" name="csrfmiddlewaretoken" value=${token} />
     <button type="submit">${t("Sign out")}</button>
   </form>`;

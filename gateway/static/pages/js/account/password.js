@@ -1,5 +1,6 @@
 // @ts-check
 /** Change the password. That ends every session, the page's own too: the page signs in again by itself. */
+import { addressOf } from "../address.js";
 import { html, useState } from "../ui.js";
 import { ApiError, askJson } from "../api.js";
 import { useStore } from "../store.js";
@@ -45,7 +46,7 @@ export function PasswordForm() {
 function SignInPlease() {
   return html`<div class="notice is-good notice-row" role="alert">
     <span>${t("Your password was changed. Please sign in with the new one.")}</span>
-    <a href="/sign-in/?next=/account/">${t("Sign in")}</a>
+    <a href=${addressOf(`/sign-in/?next=${addressOf("/account/")}`)}>${t("Sign in")}</a>
   </div>`;
 }
 
@@ -55,7 +56,7 @@ function SignInPlease() {
  */
 async function endSession(refreshToken) {
   const body = JSON.stringify({ refresh_token: refreshToken });
-  await fetch("/api/auth/logout", { method: "POST", body, headers: { "Content-Type": "application/json" } }).catch(() => {});
+  await fetch(addressOf("/api/auth/logout"), { method: "POST", body, headers: { "Content-Type": "application/json" } }).catch(() => {});
 }
 
 /**
@@ -66,11 +67,12 @@ async function endSession(refreshToken) {
  */
 async function signInAgain(username, password) {
   try {
-    const page = new DOMParser().parseFromString(await (await fetch("/sign-in/")).text(), "text/html");
+    const form = addressOf("/sign-in/");
+    const page = new DOMParser().parseFromString(await (await fetch(form)).text(), "text/html");
     const token = /** @type {HTMLInputElement} */ (page.querySelector("[name=csrfmiddlewaretoken]")).value;
-    const body = new URLSearchParams({ username, password, csrfmiddlewaretoken: token, next: "/account/" });
-    const answer = await fetch("/sign-in/", { method: "POST", body });
-    return answer.ok && new URL(answer.url).pathname === "/account/";
+    const body = new URLSearchParams({ username, password, csrfmiddlewaretoken: token, next: addressOf("/account/") });
+    const answer = await fetch(form, { method: "POST", body });
+    return answer.ok && new URL(answer.url).pathname === addressOf("/account/");
   } catch {
     return false;
   }

@@ -1,5 +1,6 @@
 // @ts-check
 /** Links by which anybody reads a conversation. */
+import { addressOf } from "../address.js";
 import { html, useState } from "../ui.js";
 import { askJson } from "../api.js";
 import { formatDate, t } from "../words.js";
@@ -55,7 +56,7 @@ function LinkRow({ link, onRevoke }) {
   const end = link.expires_at ? t("ends {when}", { when: formatDate(link.expires_at) }) : t("does not expire");
   return html`<li class="row">
     <div class="row-text">
-      <p class="row-title"><a href="/chat/#${link.conversation_id}">${name}</a></p>
+      <p class="row-title"><a href=${addressOf(`/chat/#${link.conversation_id}`)}>${name}</a></p>
       <p class="hint">${t("made {when}", { when: formatDate(link.created_at) })} · ${end}</p>
     </div>
     <div class="row-buttons">

@@ -1,5 +1,6 @@
 // @ts-check
 /** Who is signed in, and what is about them rather than about a conversation. */
+import { addressOf } from "../address.js";
 import { useStore } from "../store.js";
 import { html } from "../ui.js";
 import { language, t } from "../words.js";
@@ -37,9 +38,9 @@ function accountMenu(known, chosen) {
   ]);
   const languageName = new Intl.DisplayNames(language, { type: "language" }).of(language) ?? language;
   return [
-    { label: t("Account"), icon: "user", href: "/account/" },
-    { label: t("Language: {name}", { name: languageName }), href: "/account/" },
-    ...(isAdmin(known) ? [{ label: t("Admin"), icon: /** @type {const} */ ("wrench"), href: "/admin/" }] : []),
+    { label: t("Account"), icon: "user", href: addressOf("/account/") },
+    { label: t("Language: {name}", { name: languageName }), href: addressOf("/account/") },
+    ...(isAdmin(known) ? [{ label: t("Admin"), icon: /** @type {const} */ ("wrench"), href: addressOf("/admin/") }] : []),
     ...themes.map(([value, label], index) => ({
       label, startsGroup: index === 0, isChosen: value === chosen, run: () => chooseTheme(value),
       icon: index === 0 ? /** @type {const} */ ("sun") : undefined,
@@ -54,7 +55,7 @@ function signOut() {
   stopWatchingModels();
   const form = document.createElement("form");
   form.method = "post";
-  form.action = "/sign-out/";
+  form.action = addressOf("/sign-out/");
   const field = document.createElement("input");
   field.type = "hidden";
   field.name = "csrfmiddlewaretoken";

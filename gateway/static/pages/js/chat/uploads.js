@@ -1,5 +1,6 @@
 // @ts-check
 /** Files on their way to the server. */
+import { addressOf } from "../address.js";
 import { ApiError, ask, getToken } from "../api.js";
 import { Store } from "../store.js";
 import { formatNumber, language, t } from "../words.js";
@@ -145,7 +146,7 @@ async function post(file, onProgress) {
   form.append("file", file, file.name);
   return new Promise((resolve, reject) => {
     const request = new XMLHttpRequest();
-    request.open("POST", "/api/files");
+    request.open("POST", addressOf("/api/files"));
     request.setRequestHeader("Authorization", `Bearer ${token}`);
     request.setRequestHeader("Accept-Language", language);
     request.responseType = "json";

@@ -1,5 +1,6 @@
 // @ts-check
 /** What an operator should act on: each alarm with what to do, and the way there. */
+import { addressOf } from "../address.js";
 import { useStore } from "../store.js";
 import { html } from "../ui.js";
 import { t } from "../words.js";
@@ -30,7 +31,7 @@ function AlarmView({ alarm }) {
 
 /** @param {Alarm} alarm */
 function findWay(alarm) {
-  const admin = "/admin/modelops";
+  const admin = addressOf("/admin/modelops");
   if (alarm.target === "switch") return { href: `${admin}/switch/${alarm.switch}/change/`, name: t("See the switch and its log") };
   if (alarm.target === "switches") return { href: `${admin}/switch/`, name: t("See the switches") };
   if (alarm.target === "gpus") return { href: `${admin}/hardwaresample/`, name: t("See the GPUs") };

@@ -1,5 +1,6 @@
 // @ts-check
 /** Calls of the desk's pages: the public API with the cookie of the admin, as pages of Django's are used. */
+import { addressOf } from "../address.js";
 import { ApiError } from "../api.js";
 import { Store } from "../store.js";
 import { language, t } from "../words.js";
@@ -40,7 +41,7 @@ async function call(method, path, body) {
   if (body !== undefined) headers["Content-Type"] = "application/json";
   let answer;
   try {
-    answer = await fetch(path, {
+    answer = await fetch(addressOf(path), {
       ...{ method, headers, credentials: /** @type {const} */ ("same-origin"), cache: /** @type {const} */ ("no-store") },
       body: body === undefined ? undefined : JSON.stringify(body),
     });

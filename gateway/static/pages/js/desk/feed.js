@@ -3,6 +3,7 @@
  * What the desk is fed with: by a WebSocket, else by server-sent events, else by asking again and again.
  * All three bring the same messages: parts by name, of which later ones replace earlier ones.
  */
+import { addressOf } from "../address.js";
 import { Store } from "../store.js";
 import { language } from "../words.js";
 import { readDesk } from "./calls.js";
@@ -77,7 +78,7 @@ export async function followDesk() {
 function followBySocket() {
   return new Promise((resolve) => {
     const scheme = location.protocol === "https:" ? "wss:" : "ws:";
-    const socket = new WebSocket(`${scheme}//${location.host}${SOCKET_PATH}?language=${language}`);
+    const socket = new WebSocket(`${scheme}//${location.host}${addressOf(SOCKET_PATH)}?language=${language}`);
     let hasHeard = false;
     const watch = watchSilence(() => socket.close());
     socket.addEventListener("message", (event) => {
@@ -95,7 +96,7 @@ function followBySocket() {
 /** @returns {Promise<"heard" | "silent">} when the stream has ended */
 function followByEvents() {
   return new Promise((resolve) => {
-    const source = new EventSource(`${EVENTS_PATH}?language=${language}`);
+    const source = new EventSource(addressOf(`${EVENTS_PATH}?language=${language}`));
     let hasHeard = false;
     const end = () => {
       watch.end();

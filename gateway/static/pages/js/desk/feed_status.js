@@ -1,5 +1,6 @@
 // @ts-check
 /** Says whether what is shown is live, and since when it is not. */
+import { addressOf } from "../address.js";
 import { useStore } from "../store.js";
 import { html } from "../ui.js";
 import { t } from "../words.js";
@@ -13,7 +14,7 @@ export function FeedStatus() {
 
   function describe() {
     if (state === "signed-out") {
-      return html`<span class="badge is-bad">${t("Stopped")}</span> ${t("You are signed out.")} <a href=${`/admin/login/?next=${location.pathname}`}>${t("Sign in again")}</a>`;
+      return html`<span class="badge is-bad">${t("Stopped")}</span> ${t("You are signed out.")} <a href=${addressOf(`/admin/login/?next=${location.pathname}`)}>${t("Sign in again")}</a>`;
     }
     if (!canRead) return html`<span class="badge is-bad">${t("Behind")}</span> ${t("The server cannot read how things are, perhaps because its database is away. What you see may be old.")}`;
     if (state === "behind") return html`<span class="badge is-warn">${t("Behind")}</span> ${t("Last news at {time}. Connecting again…", { time })}`;

@@ -1,5 +1,6 @@
 // @ts-check
 /** The GPUs: what holds the memory of each, how warm it is, what it draws, who else is on it. */
+import { addressOf } from "../address.js";
 import { useStore } from "../store.js";
 import { html } from "../ui.js";
 import { formatNumber, t } from "../words.js";
@@ -9,7 +10,7 @@ import { desk } from "./feed.js";
 /** @typedef {import("./parts.js").GpuCard} GpuCard */
 /** @typedef {import("./parts.js").MemoryParts} MemoryParts */
 
-const GPUS_PATH = "/admin/modelops/hardwaresample/";
+const GPUS_PATH = addressOf("/admin/modelops/hardwaresample/");
 const HOT_C = 85;
 
 export function Gpus() {

@@ -1,5 +1,6 @@
 // @ts-check
 /** The profiles as cards, each with its verdict and the button that switches to it. */
+import { addressOf } from "../address.js";
 import { useStore } from "../store.js";
 import { html, useState } from "../ui.js";
 import { t } from "../words.js";
@@ -9,7 +10,7 @@ import { SwitchDialog } from "./switch_dialog.js";
 
 /** @typedef {import("./parts.js").ProfileCard} ProfileCard */
 
-const ALL_PATH = "/admin/modelops/modelprofile/";
+const ALL_PATH = addressOf("/admin/modelops/modelprofile/");
 const RANKS = { fits: 0, tight: 1, unknown: 2, does_not_fit: 3 };
 
 export function Profiles() {

@@ -1,5 +1,6 @@
 // @ts-check
 /** The last switches, and why each that failed did: one click from here to its page. */
+import { addressOf } from "../address.js";
 import { useStore } from "../store.js";
 import { html } from "../ui.js";
 import { t } from "../words.js";
@@ -8,7 +9,7 @@ import { desk } from "./feed.js";
 
 /** @typedef {import("./parts.js").EndedSwitch} EndedSwitch */
 
-const ALL_PATH = "/admin/modelops/switch/";
+const ALL_PATH = addressOf("/admin/modelops/switch/");
 
 export function RecentSwitches() {
   const recent = useStore(desk, (parts) => parts.recent);

@@ -1,12 +1,13 @@
 // @ts-check
 /** What everybody has used today. */
+import { addressOf } from "../address.js";
 import { useStore } from "../store.js";
 import { html } from "../ui.js";
 import { formatNumber, t } from "../words.js";
 import { desk } from "./feed.js";
 
-const USAGE_PATH = "/admin/accounts/dailyusage/";
-const KEYS_PATH = "/admin/accounts/apikey/";
+const USAGE_PATH = addressOf("/admin/accounts/dailyusage/");
+const KEYS_PATH = addressOf("/admin/accounts/apikey/");
 
 export function UsageTodayCard() {
   const usage = useStore(desk, (parts) => parts.usage);

@@ -1,5 +1,6 @@
 // @ts-check
 /** Shows what a shared link shows. Nobody is signed in here: the link's token is all that is sent. */
+import { addressOf, basePath } from "../address.js";
 import { Markdown } from "../chat/markdown_view.js";
 import { html, render, useEffect, useState } from "../ui.js";
 import { formatDate, t } from "../words.js";
@@ -15,7 +16,7 @@ import { formatDate, t } from "../words.js";
  * @typedef {{title: string, messages: SharedMessage[], before: string | null}} SharedPage
  */
 
-const address = location.pathname.replace(/^\/shared\//, "/api/shared/");
+const address = addressOf(`/api${location.pathname.slice(basePath.length)}`);
 
 /** @param {string | null} before @returns {Promise<SharedPage>} */
 async function load(before) {

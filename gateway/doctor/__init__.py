@@ -1,0 +1,1 @@
+"""`manage.py doctor` and `support_bundle`: what an operator would look at first, bounded in time."""
