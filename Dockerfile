@@ -35,6 +35,7 @@ ENV PATH=/venv/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     DJANGO_SETTINGS_MODULE=gateway.settings \
     GATEWAY_DATA_DIR=/data \
+    HF_HUB_CACHE=/tmp/huggingface \
     LOG_FORMAT=json \
     GATEWAY_REVISION=$REVISION \
     SWITCHER_METRICS_HOST=0.0.0.0
