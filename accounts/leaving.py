@@ -21,7 +21,17 @@ from accounts.audit import record_audit
 from accounts.change_origin import ChangeOrigin
 from accounts.limits.rows import delete_limits_of
 from accounts.login_trail import record_failed_login
-from accounts.models import ApiKey, AuditEvent, DailyUsage, Limit, Role, Session, User
+from accounts.models import (
+    ApiKey,
+    AuditEvent,
+    DailyUsage,
+    ExternalIdentity,
+    GroupMembership,
+    Limit,
+    Role,
+    Session,
+    User,
+)
 from accounts.serializers import UserSerializer
 from accounts.stamps import account_change
 from gateway.downloads import rows_entry
@@ -36,6 +46,8 @@ SESSIONS = (
     *("id", "kind", "created_at", "last_used_at", "expires_at", "user_agent", "address", "revoked_at"),
     "revoked_reason",
 )
+IDENTITIES = ("id", "issuer", "subject", "email", "created_at", "last_used_at")
+GROUPS = ("group__name", "source", "created_at")
 LIMITS = ("id", "kind", "subject", "value", "window_s")
 EVENTS = ("id", "at", "last_at", "repeats", "via", "action", "target_type", "target_label", "address")
 """Columns that the copy holds: nothing of them opens anything."""
@@ -65,6 +77,8 @@ def _list_entries(user: User) -> Iterator[ZipEntry]:
     yield ZipEntry("account.json", [msgspec.json.encode(described, enc_hook=str)])
     yield rows_entry("api_keys.json", ApiKey.objects.filter(user=user), KEYS)
     yield rows_entry("sessions.json", Session.objects.filter(user=user), SESSIONS)
+    yield rows_entry("identities.json", ExternalIdentity.objects.filter(user=user), IDENTITIES)
+    yield rows_entry("groups.json", GroupMembership.objects.filter(user=user).order_by("created_at"), GROUPS)
     yield rows_entry("limits.json", Limit.objects.filter(Q(user=user) | Q(api_key__user=user)), LIMITS)
     usage = [field.attname for field in DailyUsage._meta.concrete_fields if field.name not in {"id", "user"}]
     yield rows_entry("usage.json", DailyUsage.objects.filter(user=user), usage)

@@ -107,6 +107,11 @@ class SignInConfig:
         "Which role a value of OIDC_ROLE_CLAIM gives, such as `llm-operators=admin`; other values: user.",
         parse_role_mapping,
     )
+    oidc_groups_claim: str = setting(
+        "OIDC_GROUPS_CLAIM",
+        "",
+        "The claim whose values name the groups of an account at every sign-in; empty: administrators do.",
+    )
     oidc_only: bool = setting(
         "OIDC_ONLY",
         False,

@@ -68,8 +68,9 @@ def list_own_models() -> list[Model]:
 
 
 def list_shown_models(site: admin.AdminSite) -> list[Model]:
-    """Those that have a page of the admin."""
-    return [model for model in list_own_models() if model in site._registry]
+    """Those that have a page of the admin, or rows on the page of another."""
+    shown = {*site._registry, *(inline.model for page in site._registry.values() for inline in page.inlines)}
+    return [model for model in list_own_models() if model in shown]
 
 
 def list_model_names(shown: Iterable[Model]) -> Iterator[Name]:

@@ -31,6 +31,7 @@ urlpatterns = [
     path("metrics", observability.metrics),
     path("api/auth/", include("accounts.urls")),
     path("api/keys", include("accounts.key_urls")),
+    path("api/groups", include("accounts.group_urls")),
     path("api/usage", UsageView.as_view(), name="usage"),
     path("api/conversations", include("conversations.urls")),
     path("api/folders", include("conversations.folder_urls")),

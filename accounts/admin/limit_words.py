@@ -53,6 +53,8 @@ def say_source(limit: LimitInForce, role: Role) -> str:
     match limit.source:
         case LimitSubject.USER:
             return gettext("set for this account")
+        case LimitSubject.GROUP:
+            return gettext("from the group {group}").format(group=limit.group_name)
         case LimitSubject.ROLE:
             return gettext("from the role {role}").format(role=role.label)
         case LimitSubject.DEFAULT:

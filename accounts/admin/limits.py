@@ -20,11 +20,19 @@ from gateway.wording import say
 class LimitAdmin(DeclaredFilters):
     list_display = ["target", "kind", "amount", "subject", "updated_at"]
     list_filter = ["subject", "kind", "role"]
-    list_select_related = ["user", "api_key"]
-    search_fields = ["user__username", "user__email", "api_key__name", "api_key__prefix", "network", "=role"]
-    autocomplete_fields = ["user", "api_key"]
+    list_select_related = ["user", "api_key", "group"]
+    search_fields = [
+        "user__username",
+        "user__email",
+        "group__name",
+        "api_key__name",
+        "api_key__prefix",
+        "network",
+        "=role",
+    ]
+    autocomplete_fields = ["group", "user", "api_key"]
     fieldsets = [
-        ("Whom", {"fields": ["subject", "role", "user", "api_key", "network"]}),
+        ("Whom", {"fields": ["subject", "role", "group", "user", "api_key", "network"]}),
         ("How much", {"fields": ["kind", "value", "window_s"]}),
     ]
 

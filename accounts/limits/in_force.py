@@ -35,6 +35,8 @@ class LimitInForce:
     """The window that a limit would have that is set where there is none; None for answers at a time."""
     settings: tuple[str, ...] = ()
     """The names of the settings that say so, as far as they differ from what is shipped."""
+    group_name: str = ""
+    """Of the group that says so."""
 
     @property
     def is_own(self) -> bool:
@@ -47,20 +49,26 @@ def list_limits_in_force(user: User) -> list[LimitInForce]:
         Limit.objects.filter(
             Q(subject=LimitSubject.DEFAULT)
             | Q(subject=LimitSubject.ROLE, role=user.role)
+            | Q(subject=LimitSubject.GROUP, group__memberships__user=user)
             | Q(subject=LimitSubject.USER, user=user)
-        )
+        ).select_related("group")
     )
-    ids = {(row.subject, row.kind): row.pk for row in rows}
+    plain = list(read_rows(rows))
+    by_target = {(each.subject, each.target, each.kind): row for each, row in zip(plain, rows, strict=True)}
+    groups = [str(row.group_id) for row in rows if row.group_id]
     config = get_config()
     defaults = default_allowances(config)
-    book, changed = LimitBook(read_rows(rows), defaults), _find_changed_settings(config)
+    book, changed = LimitBook(plain, defaults, {user.pk: groups}), _find_changed_settings(config)
     found = []
     for kind in LimitKind:
-        allowance, source = book.find_account_limit(kind, user_id=user.pk, role=Role(user.role))
+        allowance, source, target = book.find_account_limit(kind, user_id=user.pk, role=Role(user.role))
         window_s = (allowance or defaults[kind]).window_s or None
         settings = () if source else tuple(name for name in SETTINGS[kind] if name in changed)
-        row_id = ids[source, kind] if source else None
-        found.append(LimitInForce(kind, allowance, source, row_id, window_s, settings))
+        row = by_target[source, target, kind] if source else None
+        group_name = row.group.name if row and row.group else ""
+        found.append(
+            LimitInForce(kind, allowance, source, row.pk if row else None, window_s, settings, group_name)
+        )
     return found
 
 

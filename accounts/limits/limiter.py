@@ -146,7 +146,7 @@ class Limiter:
         known = self._mark if now < self._read_at + READ_ALL_EVERY_S else None
         loaded = await worker.submit(load_limits, known)
         if loaded.rows is not None:
-            self.book = LimitBook(loaded.rows, default_allowances())
+            self.book = LimitBook(loaded.rows, default_allowances(), loaded.groups)
             self._mark, self._read_at = loaded.mark, now
 
     async def renew_leases(self) -> None:

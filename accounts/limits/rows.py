@@ -13,13 +13,25 @@ from django.db.models import Count, Max, Q
 from accounts.audit import record_audit
 from accounts.change_origin import ChangeOrigin
 from accounts.limits.rules import Allowance, LimitRow
-from accounts.models import ApiKey, AuditEvent, Limit, LimitKind, LimitSubject, User
+from accounts.models import (
+    AccountGroup,
+    ApiKey,
+    AuditEvent,
+    GroupMembership,
+    Limit,
+    LimitKind,
+    LimitSubject,
+    User,
+)
 from gateway.conf import GatewayConfig, get_config
 
-RECORDED = ("kind", "subject", "role", "user_id", "api_key_id", "network", "value", "window_s")
+RECORDED = ("kind", "subject", "role", "group_id", "user_id", "api_key_id", "network", "value", "window_s")
 
-Mark = tuple[int, datetime | None]
-"""Changes whenever a row does, as long as the clocks of the web processes agree."""
+Mark = tuple[int, datetime | None, int, datetime | None]
+"""Of limits, then of memberships of groups: how many there are, and the newest one's time.
+
+Changes whenever a row does, as long as the clocks of the web processes agree.
+"""
 
 
 @dataclass(frozen=True)
@@ -27,19 +39,33 @@ class Loaded:
     mark: Mark
     rows: tuple[LimitRow, ...] | None
     """None: as they were at the mark that was asked about."""
+    groups: Mapping[uuid.UUID, Sequence[str]] | None = None
+    """With the rows: the groups with limits that each account is in."""
 
 
 def load_limits(marks: Sequence[Mark | None]) -> list[Loaded]:
     """A handler of `gateway.batching`: for each mark what is there now, if that is something else."""
     found = Limit.objects.aggregate(count=Count("pk"), newest=Max("updated_at"))
-    mark: Mark = (found["count"], found["newest"])
-    rows = None if all(known == mark for known in marks) else tuple(read_rows(Limit.objects.all()))
-    return [Loaded(mark, None if known == mark else rows) for known in marks]
+    members = GroupMembership.objects.aggregate(count=Count("pk"), newest=Max("created_at"))
+    mark: Mark = (found["count"], found["newest"], members["count"], members["newest"])
+    if all(known == mark for known in marks):
+        return [Loaded(mark, None)] * len(marks)
+    rows, groups = tuple(read_rows(Limit.objects.all())), _read_groups()
+    return [Loaded(mark, None) if known == mark else Loaded(mark, rows, groups) for known in marks]
+
+
+def _read_groups() -> dict[uuid.UUID, list[str]]:
+    limited = Limit.objects.filter(subject=LimitSubject.GROUP).values("group")
+    groups: dict[uuid.UUID, list[str]] = {}
+    pairs = GroupMembership.objects.filter(group__in=limited).order_by().values_list("user_id", "group_id")
+    for user_id, group_id in pairs:
+        groups.setdefault(user_id, []).append(str(group_id))
+    return groups
 
 
 def read_rows(limits: Iterable[Limit]) -> Iterable[LimitRow]:
     for limit in limits:
-        target = limit.role or limit.user_id or limit.api_key_id or limit.network
+        target = limit.role or limit.group_id or limit.user_id or limit.api_key_id or limit.network
         yield LimitRow(
             LimitSubject(limit.subject),
             str(target),
@@ -82,11 +108,26 @@ def set_account_limit(
     """A limit of this account alone, in place of the one that it has; on record. Raises ValidationError."""
     with transaction.atomic():
         User.objects.select_for_update().get(pk=user.pk)  # one at a time: there is one row for each kind
-        found = Limit.objects.filter(subject=LimitSubject.USER, user=user, kind=kind).first()
-        limit = found or Limit(subject=LimitSubject.USER, user=user, kind=kind)
-        limit.value, limit.window_s = value, window_s
-        limit.full_clean()
-        save_limit(limit=limit, origin=origin)
+        limit = Limit.objects.filter(subject=LimitSubject.USER, user=user, kind=kind).first()
+        limit = limit or Limit(subject=LimitSubject.USER, user=user, kind=kind)
+        return _store_number(limit, value, window_s, origin)
+
+
+def set_group_limit(
+    *, group: AccountGroup, kind: LimitKind, value: int, window_s: int | None, origin: ChangeOrigin
+) -> Limit:
+    """A limit of each member of the group, in place of the one that it has; as `set_account_limit`."""
+    with transaction.atomic():
+        AccountGroup.objects.select_for_update().get(pk=group.pk)
+        limit = Limit.objects.filter(subject=LimitSubject.GROUP, group=group, kind=kind).first()
+        limit = limit or Limit(subject=LimitSubject.GROUP, group=group, kind=kind)
+        return _store_number(limit, value, window_s, origin)
+
+
+def _store_number(limit: Limit, value: int, window_s: int | None, origin: ChangeOrigin) -> Limit:
+    limit.value, limit.window_s = value, window_s
+    limit.full_clean()
+    save_limit(limit=limit, origin=origin)
     return limit
 
 
@@ -113,14 +154,18 @@ def delete_limit(*, limit: Limit, origin: ChangeOrigin) -> None:
 
 
 def delete_limits_of(
-    *, users: Iterable[User] = (), keys: Iterable[ApiKey] = (), origin: ChangeOrigin
+    *,
+    users: Iterable[User] = (),
+    keys: Iterable[ApiKey] = (),
+    groups: Iterable[AccountGroup] = (),
+    origin: ChangeOrigin,
 ) -> None:
-    """Remove what limits these accounts, their keys and these keys, on record: they are about to be deleted.
+    """Remove what limits these accounts, their keys, these keys and groups, all of them about to be deleted.
 
-    To be called inside the transaction that deletes them.
+    On record. To be called inside the transaction that deletes them.
     """
-    gone = Q(user__in=users) | Q(api_key__user__in=users) | Q(api_key__in=keys)
-    for limit in Limit.objects.filter(gone).select_related("user", "api_key"):
+    gone = Q(user__in=users) | Q(api_key__user__in=users) | Q(api_key__in=keys) | Q(group__in=groups)
+    for limit in Limit.objects.filter(gone).select_related("user", "api_key", "group"):
         delete_limit(limit=limit, origin=origin)
 
 

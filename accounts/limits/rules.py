@@ -1,7 +1,8 @@
 """Which limits apply to a caller, and the error and headers that report them. No database, no clock.
 
-For each kind the most specific number counts: of the account, else of its role, else of everybody, else of
-the settings. An API key's numbers apply in addition to those of its account. Zero is no limit.
+For each kind the most specific number counts: of the account, else of its groups, else of its role, else of
+everybody, else of the settings. Of several groups the tightest counts. An API key's numbers apply in addition
+to those of its account. Zero is no limit.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import ipaddress
 import math
 import uuid
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
@@ -57,7 +58,7 @@ class LimitRow(NamedTuple):
 
     subject: LimitSubject
     target: str
-    """The role, the id of the account or key, or the network."""
+    """The role, the id of the group, account or key, or the network."""
     kind: LimitKind
     allowance: Allowance
 
@@ -69,6 +70,8 @@ class AccountLimit(NamedTuple):
     """None: no limit."""
     source: LimitSubject | None
     """Whose row of the table it is; None: the settings."""
+    target: str = ""
+    """The `target` of that row."""
 
 
 class Rule(NamedTuple):
@@ -111,8 +114,15 @@ class Decision:
 class LimitBook:
     """All limits, as they were when the book was made."""
 
-    def __init__(self, rows: Iterable[LimitRow], defaults: Mapping[LimitKind, Allowance]) -> None:
+    def __init__(
+        self,
+        rows: Iterable[LimitRow],
+        defaults: Mapping[LimitKind, Allowance],
+        groups: Mapping[uuid.UUID, Sequence[str]] | None = None,
+    ) -> None:
+        """`groups` are the ids of the groups with limits that each account is in."""
         self._defaults = defaults
+        self._groups = groups or {}
         self._allowances: dict[tuple[LimitSubject, str, LimitKind], Allowance] = {}
         self._networks: list[tuple[Network, Allowance]] = []
         for row in rows:
@@ -139,13 +149,20 @@ class LimitBook:
 
     def find_account_limit(self, kind: LimitKind, *, user_id: uuid.UUID, role: Role) -> AccountLimit:
         """The most specific allowance of the account, and where it comes from."""
-        for subject, target in (
-            (LimitSubject.USER, str(user_id)),
-            (LimitSubject.ROLE, str(role)),
-            (LimitSubject.DEFAULT, ""),
+        for subject, targets in (
+            (LimitSubject.USER, (str(user_id),)),
+            (LimitSubject.GROUP, self._groups.get(user_id, ())),
+            (LimitSubject.ROLE, (str(role),)),
+            (LimitSubject.DEFAULT, ("",)),
         ):
-            if (found := self._allowances.get((subject, target, kind))) is not None:
-                return AccountLimit(found if found.value else None, subject)
+            found = [
+                (allowance, target)
+                for target in targets
+                if (allowance := self._allowances.get((subject, target, kind))) is not None
+            ]
+            if found:
+                allowance, target = min(found, key=lambda entry: _tightness(entry[0]))
+                return AccountLimit(allowance if allowance.value else None, subject, target)
         default = self._defaults.get(kind)
         return AccountLimit(default if default and default.value else None, None)
 
@@ -175,6 +192,13 @@ class LimitBook:
                 of_key = self._allowances.get((LimitSubject.KEY, str(caller.key_id), kind))
                 if of_key is not None and of_key.value:
                     yield _rule(kind, f"key:{caller.key_id}", of_key)
+
+
+def _tightness(allowance: Allowance) -> tuple[float, int]:
+    """Orders allowances of one kind from the tightest: by how much in a second, no limit last."""
+    if not allowance.value:
+        return math.inf, 0
+    return allowance.value / (allowance.window_s or 1), allowance.value
 
 
 def parse_rate(rate: str) -> Allowance:

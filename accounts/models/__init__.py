@@ -2,6 +2,7 @@
 
 from accounts.models.announcements import UnannouncedChange
 from accounts.models.audit import AuditEvent, Via
+from accounts.models.groups import AccountGroup, GroupMembership
 from accounts.models.identities import ExternalIdentity
 from accounts.models.keys import ApiKey
 from accounts.models.limits import Limit, LimitKind, LimitSubject
@@ -12,10 +13,12 @@ from accounts.models.users import Role, User, UserManager
 __all__ = [
     "MAX_MODEL_LABEL",
     "NO_KEY",
+    "AccountGroup",
     "ApiKey",
     "AuditEvent",
     "DailyUsage",
     "ExternalIdentity",
+    "GroupMembership",
     "Limit",
     "LimitKind",
     "LimitSubject",

@@ -10,6 +10,7 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Q
 
+from accounts.models.groups import AccountGroup
 from accounts.models.keys import ApiKey
 from accounts.models.users import Role
 from gateway.ids import new_id
@@ -29,6 +30,7 @@ class LimitKind(models.TextChoices):
 class LimitSubject(models.TextChoices):
     DEFAULT = "default", "Everybody"
     ROLE = "role", "A role"
+    GROUP = "group", "A group"
     USER = "user", "An account"
     KEY = "key", "An API key"
     ADDRESS = "address", "An address, without a credential"
@@ -56,6 +58,7 @@ def normalise_network(value: str) -> str:
 # Each subject with the columns that say which one it is; the others are empty.
 _IS_EMPTY = {
     "role": Q(role=""),
+    "group": Q(group=None),
     "user": Q(user=None),
     "api_key": Q(api_key=None),
     "network": Q(network=""),
@@ -76,6 +79,9 @@ class Limit(models.Model):
     kind = models.CharField(max_length=10, choices=LimitKind)
     subject = models.CharField(max_length=10, choices=LimitSubject)
     role = models.CharField(max_length=10, choices=Role, blank=True)
+    group = models.ForeignKey(
+        AccountGroup, null=True, blank=True, on_delete=models.CASCADE, related_name="limits"
+    )
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.CASCADE, related_name="limits"
     )
@@ -111,12 +117,13 @@ class Limit(models.Model):
             models.CheckConstraint(
                 condition=Q(subject=LimitSubject.DEFAULT) & _names_only()
                 | Q(subject=LimitSubject.ROLE) & _names_only("role")
+                | Q(subject=LimitSubject.GROUP) & _names_only("group")
                 | Q(subject=LimitSubject.USER) & _names_only("user")
                 | Q(subject=LimitSubject.KEY) & _names_only("api_key")
-                | Q(subject=LimitSubject.ADDRESS, role="", user=None, api_key=None),
+                | Q(subject=LimitSubject.ADDRESS, role="", group=None, user=None, api_key=None),
                 name="limit_names_its_subject",
-                violation_error_message="Fill in what the subject says (role, account, API key or network), "
-                "and nothing else.",
+                violation_error_message="Fill in what the subject says (role, group, account, API key or "
+                "network), and nothing else.",
             ),
             models.CheckConstraint(
                 condition=Q(kind=LimitKind.STREAMS, window_s=None)
@@ -143,6 +150,9 @@ class Limit(models.Model):
             ),
             models.UniqueConstraint(
                 fields=["kind", "role"], condition=Q(subject=LimitSubject.ROLE), name="limit_of_role_once"
+            ),
+            models.UniqueConstraint(
+                fields=["kind", "group"], condition=Q(subject=LimitSubject.GROUP), name="limit_of_group_once"
             ),
             models.UniqueConstraint(
                 fields=["kind", "user"], condition=Q(subject=LimitSubject.USER), name="limit_of_user_once"
@@ -177,6 +187,8 @@ class Limit(models.Model):
         match self.subject:
             case LimitSubject.ROLE:
                 return fill_in("the role {role}", role=self.role)
+            case LimitSubject.GROUP:
+                return fill_in("the group {group}", group=self.group)
             case LimitSubject.USER:
                 return str(self.user)
             case LimitSubject.KEY:

@@ -26,6 +26,8 @@ class Identity:
     """Empty unless the provider has verified it: others may have entered it."""
     role: Role | None
     """None where no claim decides it."""
+    groups: frozenset[str] | None = None
+    """Names of groups, or what stands for them; None where no claim decides."""
 
 
 def read_identity(claims: Mapping[str, Any], config: SignInConfig) -> Identity:
@@ -44,6 +46,7 @@ def read_identity(claims: Mapping[str, Any], config: SignInConfig) -> Identity:
         username=username if isinstance(username, str) else "",
         email=email,
         role=_read_role(claims, config),
+        groups=read_values(claims, config.oidc_groups_claim) if config.oidc_groups_claim else None,
     )
 
 

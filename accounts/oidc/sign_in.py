@@ -1,4 +1,4 @@
-"""Finds, links and creates the account of an identity, and has its role follow the provider."""
+"""Finds, links and creates the account of an identity, and has role and groups follow the provider."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from accounts import hashing
 from accounts.api_keys import revoke_api_key
 from accounts.audit import record_audit
 from accounts.change_origin import ChangeOrigin
+from accounts.groups import follow_claim
 from accounts.models import ApiKey, AuditEvent, ExternalIdentity, Role, User
 from accounts.names import check_newcomers_name, fold
 from accounts.oidc.break_glass import is_break_glass
@@ -47,6 +48,8 @@ def sign_in(identity: Identity, *, config: SignInConfig, origin: ChangeOrigin) -
         raise SignInRefused(Reason.INACTIVE)
     if identity.role is not None and not is_break_glass(user, config):
         _follow_role(user, identity.role, origin)
+    if identity.groups is not None:
+        follow_claim(user=user, values=identity.groups, origin=origin)
     _note_use(identity)
     update_last_login(User, user)
     return user

@@ -56,6 +56,7 @@ SUBJECTS = (
         gettext_lazy("People"),
         (
             DeskPage(gettext_lazy("Accounts"), "accounts.user"),
+            DeskPage(gettext_lazy("Groups"), "accounts.accountgroup"),
             DeskPage(gettext_lazy("Limits"), "accounts.limit"),
             DeskPage(gettext_lazy("API keys"), "accounts.apikey"),
             DeskPage(gettext_lazy("Sessions"), "accounts.session"),

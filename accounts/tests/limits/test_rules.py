@@ -47,6 +47,47 @@ def values(*rows: LimitRow, caller: Caller | None = None) -> list[int]:
     return [rule.value for rule in LimitBook(rows, DEFAULTS).rules_for(caller or Caller())]
 
 
+TIGHT, LOOSE, FREE = (str(uuid.uuid4()) for _ in range(3))
+
+
+@pytest.mark.parametrize(
+    ("rows", "groups", "expected"),
+    [
+        ([row(LimitSubject.GROUP, LOOSE, 90), USERS], [LOOSE], 90),
+        ([row(LimitSubject.GROUP, LOOSE, 90), MINAS], [LOOSE], 30),
+        ([row(LimitSubject.GROUP, LOOSE, 90), row(LimitSubject.GROUP, TIGHT, 10)], [LOOSE, TIGHT], 10),
+        ([row(LimitSubject.GROUP, FREE, 0), row(LimitSubject.GROUP, LOOSE, 90)], [FREE, LOOSE], 90),
+        ([row(LimitSubject.GROUP, TIGHT, 10), USERS], [], 40),
+        ([row(LimitSubject.GROUP, TIGHT, 10, LimitKind.TOKENS), USERS], [TIGHT], 40),
+    ],
+    ids=[
+        "over the role's, also where it is looser",
+        "under the account's own",
+        "the tightest of several",
+        "no limit is the loosest",
+        "for members only",
+        "of its own kind only",
+    ],
+)
+def test_number_of_a_group_counts_for_its_members(
+    rows: list[LimitRow], groups: list[str], expected: int
+) -> None:
+    book = LimitBook(rows, DEFAULTS, {MINA: groups})
+
+    found = {rule.kind: rule.value for rule in book.rules_for(Caller())}
+
+    assert found[LimitKind.REQUESTS] == expected
+
+
+def test_tightest_is_by_how_much_in_a_second() -> None:
+    per_day = LimitRow(LimitSubject.GROUP, TIGHT, LimitKind.REQUESTS, Allowance(1000, 86_400))
+    book = LimitBook([per_day, row(LimitSubject.GROUP, LOOSE, 60)], DEFAULTS, {MINA: [LOOSE, TIGHT]})
+
+    (rule,) = book.rules_for(Caller())
+
+    assert (rule.value, rule.window_s) == (1000, 86_400)
+
+
 @pytest.mark.parametrize(
     ("rows", "expected"),
     [
