@@ -24,6 +24,8 @@ from conversations.models import Conversation, RetentionRule, StoredFile, Stored
 from conversations.tests.trees import chain
 from gateway.conf import get_config
 from gateway.database import pruning as batches
+from gateway.doctor.findings import VantagePoint
+from gateway.doctor.maintenance_checks import check_maintenance
 from gateway.ids import new_id
 from gateway.maintenance import daily, pruning
 from gateway.maintenance.daily import PERIOD_S, RETRY_S, maintain, run_daily
@@ -235,3 +237,25 @@ def test_one_run_goes_on_at_a_time() -> None:
 
     call_command("prune")
     assert read_last_run() is not None
+
+
+def test_doctor_says_whether_it_runs_daily() -> None:
+    def verdict() -> tuple[str, str]:
+        [finding] = check_maintenance(VantagePoint(config=get_config()))
+        return finding.verdict, str(finding.message)
+
+    def move_run(**columns: Any) -> None:
+        AuditEvent.objects.filter(action=pruning.ACTION).update(**columns)
+
+    before = verdict()
+    prune(NOW, is_dry_run=False)
+    after = verdict()
+    move_run(at=ago(3))
+    late = verdict()
+    move_run(at=NOW, changes={"failed": ["conversations"]})
+    failed = verdict()
+
+    assert [kind for kind, _ in (before, after, late, failed)] == ["note", "ok", "problem", "problem"]
+    assert "ran last" in after[1]
+    assert "is to run daily" in late[1]
+    assert failed[1].endswith(": conversations.")

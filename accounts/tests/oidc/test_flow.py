@@ -107,7 +107,6 @@ BAD = {
     "the public key as a secret": sign_by_the_published_key,
     "no signature": sign_not_at_all,
     "a key of another name": head(kid="key-2"),
-    "a key without a name": head(kid=""),
     "expired": claim(exp=int(time.time()) - 3600),
     "without an end": claim(exp=None),
     "from the future": claim(nbf=int(time.time()) + 3600),
@@ -137,6 +136,17 @@ def test_answer_that_is_not_valid_signs_nobody_in(
     assert flow.signed_in_as() == ""
     assert not User.objects.exists()
     assert provider.token_requests
+
+
+@pytest.mark.usefixtures("newcomers")
+def test_token_need_not_name_the_only_key_but_one_of_several(flow: Flow, provider: ScriptedProvider) -> None:
+    provider.names_keys = False
+
+    only = flow.sign_in()
+    provider.more_keys = [ec.generate_private_key(ec.SECP256R1())]
+    one_of_two = flow.sign_in()
+
+    assert [reason_of(answer) for answer in (only, one_of_two)] == ["", "bad-answer"]
 
 
 @pytest.mark.usefixtures("newcomers")

@@ -196,8 +196,9 @@ def below_path(
     embedded_stores: Stores, tmp_path_factory: pytest.TempPathFactory, speaker: SpeakingEngine
 ) -> Iterator[GatewayProcess]:
     """A gateway below a path of a host that it shares."""
-    settings = {**BEHIND_TLS, "BASE_PATH": BASE_PATH}
+    settings = {**BEHIND_TLS, "BASE_PATH": BASE_PATH, "SHARED_LINKS": "true"}
     with start_gateway(embedded_stores, tmp_path_factory.mktemp("below"), speaker.url, **settings) as gateway:
+        gateway.url += BASE_PATH
         yield gateway
 
 
@@ -216,7 +217,7 @@ def expect_own_addresses(page: Page) -> None:
 
 
 def test_everything_works_below_a_path(
-    chromium: Browser, shared_host: Proxy, speaker: SpeakingEngine
+    chromium: Browser, shared_host: Proxy, below_path: GatewayProcess, speaker: SpeakingEngine
 ) -> None:
     site = f"{shared_host.url}{BASE_PATH}"
     with visiting(chromium, site, ignore_https_errors=True) as visitor:
@@ -240,8 +241,26 @@ def test_everything_works_below_a_path(
         page.goto(f"{site}/account/")
         page.get_by_role("link", name="Back to the chat").wait_for()
         expect_own_addresses(page)
+        with below_path.client() as client:
+            (conversation,) = client.get("/api/conversations").json()["data"]
+            link = client.post(f"/api/conversations/{conversation['id']}/shares", json={}).json()
+            models = client.get("/v1/models")
+        page.goto(f"{shared_host.url}{link['page']}")
+        wait_for_text(page.get_by_role("main"), "Hello from below.")
 
+    assert models.status_code == 200
     with visiting(chromium, site, ignore_https_errors=True) as operator:
         sign_in_to_admin(operator)
         expect(operator.page.locator(".desk-feed")).to_have_attribute("data-way", "websocket")
         expect_own_addresses(operator.page)
+
+
+def test_outside_its_path_the_gateway_answers_probes_alone(below_path: GatewayProcess) -> None:
+    root = f"http://127.0.0.1:{below_path.port}"
+
+    stripped = httpx.get(f"{root}/v1/models")
+    health = httpx.get(f"{root}/health")
+
+    assert stripped.status_code == 404
+    assert BASE_PATH in stripped.json()["error"]["message"]
+    assert health.status_code == 200
