@@ -35,8 +35,10 @@ ENV PATH=/venv/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     DJANGO_SETTINGS_MODULE=gateway.settings \
     GATEWAY_DATA_DIR=/data \
+    HF_HUB_CACHE=/tmp/huggingface \
     LOG_FORMAT=json \
-    GATEWAY_REVISION=$REVISION
+    GATEWAY_REVISION=$REVISION \
+    SWITCHER_METRICS_HOST=0.0.0.0
 EXPOSE 8080
 HEALTHCHECK --interval=10s --timeout=5s --start-period=60s CMD ["python", "-I", "-S", "gateway/health_check.py"]
 CMD ["python", "manage.py", "run_web", "--host", "0.0.0.0", "--port", "8080"]

@@ -6,8 +6,8 @@ import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
-from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
@@ -18,6 +18,7 @@ from accounts.limits.rows import delete_limits_of
 from accounts.models import ApiKey, AuditEvent, User
 from accounts.stamps import account_change
 from gateway.conf import get_config
+from gateway.database.pruning import prune_rows
 from gateway.errors import InvalidRequest, NotFound
 from gateway.wording import fill_in
 
@@ -128,11 +129,11 @@ def prune_keys(*, older_than: timedelta, is_dry_run: bool) -> int:
     ended = ApiKey.objects.filter(
         Q(expires_at__lt=limit) | Q(overlap_until__lt=limit) | Q(revoked_at__lt=limit)
     )
-    if is_dry_run:
-        return ended.count()
-    with transaction.atomic():
-        delete_limits_of(keys=ended, origin=COMMAND)
-        return ended.delete()[0]
+
+    def remove_limits(keys: Sequence[Any]) -> None:
+        delete_limits_of(keys=keys, origin=COMMAND)
+
+    return prune_rows(ended, is_dry_run=is_dry_run, before_removal=remove_limits)
 
 
 def _own_key(user: User, key_id: uuid.UUID) -> ApiKey:

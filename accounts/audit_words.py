@@ -23,6 +23,7 @@ _LABELS: Mapping[str, object] = dict(AuditEvent.Action.choices)
 _OF_OTHERS: Mapping[str, Translatable] = {
     "conversation_list_viewed": "Beginnings of conversations viewed",
     "conversations_purged": "Old conversations removed",
+    "old_data_pruned": "Old data removed",
     "database_restored": "Database restored from a backup",
     "message_list_viewed": "Beginnings of messages viewed",
     "switch_requested": "Switch requested",

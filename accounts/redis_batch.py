@@ -156,7 +156,7 @@ def _settle(jobs: Sequence[_Job], answer: Any) -> None:
         if job.future.done():
             continue
         if isinstance(result, Exception):
-            job.future.set_exception(result)
+            _refuse(job.future, result)
         else:
             job.future.set_result(result)
 
@@ -164,4 +164,10 @@ def _settle(jobs: Sequence[_Job], answer: Any) -> None:
 def _fail(jobs: Sequence[_Job]) -> None:
     for job in jobs:
         if not job.future.done():
-            job.future.set_exception(DependencyUnavailable("The cache does not answer."))
+            _refuse(job.future, DependencyUnavailable("The cache does not answer."))
+
+
+def _refuse(future: asyncio.Future[Any], error: Exception) -> None:
+    """Raise the error where the future is awaited. Where nobody awaits it any more, asyncio logs nothing."""
+    future.set_exception(error)
+    future.exception()

@@ -7,7 +7,6 @@ from collections.abc import Collection
 from dataclasses import replace
 from datetime import timedelta
 
-from django.db import transaction
 from django.db.models import F, QuerySet
 from django.utils import timezone
 from rest_framework_simplejwt.settings import api_settings
@@ -20,6 +19,7 @@ from accounts.principals import check_session
 from accounts.stamps import account_change
 from accounts.tokens import Claims, TokenPair, new_jti, sign_pair, verify_refresh_token
 from gateway.conf import get_config
+from gateway.database.pruning import prune_rows
 from gateway.errors import NotFound, TokenReused
 
 MOST_LISTED = 100
@@ -181,10 +181,7 @@ def prune_sessions(*, older_than: timedelta, is_dry_run: bool) -> int:
     """Delete sessions that ended longer ago than that; how many."""
     limit = timezone.now() - older_than
     ended = Session.objects.filter(expires_at__lt=limit) | Session.objects.filter(revoked_at__lt=limit)
-    if is_dry_run:
-        return ended.count()
-    with transaction.atomic():
-        return ended.delete()[0]
+    return prune_rows(ended, is_dry_run=is_dry_run)
 
 
 def _end(sessions: QuerySet[Session], reason: Session.EndReason) -> int:

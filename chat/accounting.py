@@ -8,6 +8,7 @@ from starlette.types import Scope
 
 from chat.generation import Generation
 from chat.recording import public_error
+from chat.tracing import end_trace
 from gateway import metrics
 from gateway.http import ARRIVED_AT
 
@@ -15,6 +16,8 @@ from gateway.http import ARRIVED_AT
 def account_for(scope: Scope, generation: Generation, ended_by: BaseException | None) -> None:
     """Add the answer to the metrics and to the access log's fields."""
     error = public_error(ended_by)
+    if generation.trace is not None:
+        end_trace(generation.trace, generation, error)
     status = error.code if error else "cancelled" if ended_by else "ok"
     model = generation.model
     meters = metrics.meters_of(model, status)

@@ -10,6 +10,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
+
 from chat.content_headers import ContentHeaders
 from chat.endpoints import CHAT_PATH
 from chat.engine_admission import AdmittedRequest, EngineAdmission, RouteRequest, Ticket
@@ -24,12 +26,21 @@ from conversations.known_messages import KnownMessage
 from gateway import metrics
 from gateway.conf import GatewayConfig
 from gateway.errors import GatewayError, UpstreamCause, UpstreamTimeout, UpstreamUnavailable
+from gateway.tracing import AnswerTrace
 from gateway.wording import fill_in
 from modelops.serving.board import FREE
 from modelops.serving.routes import Route
 
 DRAIN_S = 0.05
 BYTES_PER_TOKEN = 4
+
+OPERATIONS = {
+    "/v1/chat/completions": "chat",
+    "/v1/completions": "text_completion",
+    "/v1/responses": "chat",
+    "/v1/messages": "chat",
+}
+"""By the engine's path, as the GenAI conventions call them; others are called as their paths."""
 
 Deliver = Callable[[bytes], Coroutine[Any, Any, None] | None]
 """Takes a piece of the answer. What it returns is awaited before it is given the next piece."""
@@ -113,6 +124,7 @@ class Generation:
             self.transcript.prompt_tokens = 0
         self.started_at = time.perf_counter()
         self.first_token_at: float | None = None
+        self.trace: AnswerTrace | None = None
         self.waited_s = 0.0
         """In the queue of its slot."""
         self.sent_at: float | None = None
@@ -296,6 +308,8 @@ class Generation:
             self.model, self.price = route.model, route.price
             self._opened_at = self._active_at = time.monotonic()
             call = self._make_call(route)
+            if self.trace is not None:
+                call = _trace_call(self.trace, call, route)
             self._call = call
             self.sent_bytes = call.text_bytes
             self.sent_at = time.perf_counter()
@@ -315,6 +329,8 @@ class Generation:
         finally:
             metrics.WAITING_REQUESTS.dec()
             self.waited_s = time.perf_counter() - began_at
+            if self.trace is not None:
+                self.trace.add_wait(self.waited_s)
             self._ticket = None
             self._announce_deadline()
 
@@ -346,6 +362,13 @@ class Generation:
         if busy is None:
             raise read.ending
         return _raise_after(busy, read.ending)
+
+
+def _trace_call(trace: AnswerTrace, call: EngineCall, route: Route) -> EngineCall:
+    """The call with its own span in place of the client's, which is above it."""
+    operation = OPERATIONS.get(call.path) or call.path.removeprefix("/v1/").replace("/", "_")
+    span = trace.begin_engine(operation=operation, model=route.model, base_url=route.base_url)
+    return msgspec.structs.replace(call, traceparent=span)
 
 
 async def _raise_after(busy: Coroutine[Any, Any, None], ending: GatewayError | type[StreamEnded]) -> None:

@@ -35,9 +35,9 @@ def connect_redis(url: str) -> Redis:
         timeout=settings.REDIS_TIMEOUT_S,
         socket_timeout=settings.REDIS_TIMEOUT_S,
         socket_connect_timeout=settings.REDIS_TIMEOUT_S,
-        # A pooled connection that Redis has closed costs a second try, not a client's request.
-        retry=Retry(NoBackoff(), 1),
-        retry_on_error=[RedisConnectionError],
+        # A pooled connection that Redis has closed costs a second try, not a client's request. A Redis that
+        # hangs is not waited for twice, which redis-py's own list of errors would do.
+        retry=Retry(NoBackoff(), 1, supported_errors=(RedisConnectionError,)),
     )
     # After the URL has said of which kind they are: TCP, TLS or a socket's path.
     pool.connection_class = type("Connection", (PacksInC, pool.connection_class), {})

@@ -27,6 +27,7 @@ from chat.positions import EventIds
 from chat.recording import Recorder, failed_outcome, outcome_of, public_error
 from chat.registry import Registry
 from chat.spending import spent_by
+from chat.tracing import open_trace
 from conversations.replies import ReplyOutcome
 from gateway import metrics
 from gateway.caller_language import translator_for
@@ -169,6 +170,7 @@ class Answer(Response):
     async def _accounted(self, scope: Scope) -> AsyncIterator[None]:
         """Metrics and log fields of the answer, however it ends."""
         metrics.OPEN_GENERATIONS.inc()
+        self.generation.trace = open_trace(scope, self.generation)
         try:
             yield
         finally:

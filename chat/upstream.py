@@ -258,8 +258,10 @@ def error_in_answer(content: Any) -> GatewayError:
     message, param = _described(outer)
     if status < 500 or status == 504:
         return _error_of_status(status, message, param)
-    told = fill_in("The engine failed: {message}", message=message[:MAX_REPORTED])
-    failed = UpstreamUnavailable(told if message else "The engine failed.")
+    failed = UpstreamUnavailable("The engine failed.")
+    if message:
+        told = fill_in("The engine failed: {message}", message=message[:MAX_REPORTED])
+        failed = UpstreamUnavailable(told)
     return failed.caused_by(UpstreamCause.SERVER_ERROR)
 
 

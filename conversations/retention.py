@@ -25,12 +25,12 @@ from conversations.models import (
 from conversations.removal import remove_conversations
 from gateway.audit import record_change
 from gateway.conf import get_config
+from gateway.database.pruning import PruneFigure, prune_rows
 from gateway.wording import fill_in
 
 MOST_CONVERSATIONS = 100
 MOST_MESSAGES = 10_000
 """Of one transaction; a conversation that has more is one by itself."""
-MOST_RESPONSES = 500
 LOST_BYTES_AGE = timedelta(days=1)
 """An upload writes its bytes before its row, and takes less than that."""
 
@@ -63,6 +63,33 @@ class Purge:
     """Stored ones of `/v1/responses`."""
     lost_files: int
     """Without a row: of accounts that are gone, and of uploads that broke."""
+
+    @property
+    def figures(self) -> list[PruneFigure]:
+        """As `manage.py prune` shows and records them."""
+        messages = sum(each.messages for each in self.removed)
+        counts = (
+            ("messages", fill_in("Messages of these conversations"), messages),
+            ("files", fill_in("Files that no message refers to"), self.files),
+            ("file_bytes", fill_in("Their bytes"), self.file_bytes),
+            ("responses", fill_in("Stored responses of /v1/responses"), self.responses),
+            (
+                "lost_files",
+                fill_in("Files of accounts that are gone, and of broken uploads"),
+                self.lost_files,
+            ),
+        )
+        return [
+            *(
+                PruneFigure(
+                    name="conversations",
+                    what=fill_in("Conversations: {policy}", policy=each.policy),
+                    count=each.conversations,
+                )
+                for each in self.removed
+            ),
+            *(PruneFigure(name=name, what=what, count=count) for name, what, count in counts),
+        ]
 
 
 def purge(now: datetime, *, is_dry_run: bool) -> Purge:
@@ -98,12 +125,7 @@ def _purge_responses(now: datetime, *, is_dry_run: bool) -> int:
     due = Q(expires_at__lt=now)
     for rule in RetentionRule.objects.all():
         due |= Q(owner__role=rule.role, created_at__lt=now - timedelta(days=rule.days))
-    if is_dry_run:
-        return StoredResponse.objects.filter(due).count()
-    removed = 0
-    while ids := list(StoredResponse.objects.filter(due).values_list("pk", flat=True)[:MOST_RESPONSES]):
-        removed += StoredResponse.objects.filter(pk__in=ids).delete()[0]
-    return removed
+    return prune_rows(StoredResponse.objects.filter(due), is_dry_run=is_dry_run)
 
 
 def read_policies(now: datetime) -> list[Policy]:

@@ -6,6 +6,7 @@ plane (Starlette, lean) or the pages plane (Django: REST, admin, probes). docs/a
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import os
 import time
@@ -45,6 +46,7 @@ from gateway.page_security import page_headers  # noqa: E402
 from gateway.public_address import BasePath, DjangoPlane  # noqa: E402
 from gateway.request_id import accept_request_id, current_request_id  # noqa: E402
 from gateway.static_plane import StaticPlane  # noqa: E402
+from gateway.tracing import close_tracing  # noqa: E402
 
 log = structlog.get_logger()
 
@@ -151,6 +153,7 @@ async def lifespan(scope: Scope, receive: Receive, send: Send) -> None:
         elif message["type"] == "lifespan.shutdown":
             await stop_desk_runtime()
             await stop_runtime()
+            await asyncio.to_thread(close_tracing)
         await send({"type": f"{message['type']}.complete"})
         if message["type"] == "lifespan.shutdown":
             return

@@ -64,6 +64,19 @@ class AccountConfig:
         "MAX_API_KEYS", 20, "Working API keys that one account may have.", whole_number(0, 10_000)
     )
 
+    audit_days: int = setting(
+        "AUDIT_DAYS",
+        730,
+        "How long lines of the audit trail are kept; 0: for ever. `prune` removes them.",
+        whole_number(0, 36_500),
+    )
+    usage_days: int = setting(
+        "USAGE_DAYS",
+        730,
+        "How long it is kept what each account used on a day; 0: for ever. `prune` removes it.",
+        whole_number(0, 36_500),
+    )
+
     # Limits; rows in the admin override the first three (docs/limits.md).
     token_limit: int = setting(
         "TOKEN_LIMIT",

@@ -14,7 +14,7 @@ class ConversationConfig:
     deleted_conversation_days: int = setting(
         "DELETED_CONVERSATION_DAYS",
         30,
-        "How long a deleted conversation can be restored; then `purge_conversations` removes it.",
+        "How long a deleted conversation can be restored; then `prune` removes it.",
         whole_number(0, 3650),
     )
     file_storage: str = setting(
@@ -51,14 +51,14 @@ class ConversationConfig:
     unused_file_days: int = setting(
         "UNUSED_FILE_DAYS",
         30,
-        "How long a file is kept that no message refers to; then `purge_conversations` removes it.",
+        "How long a file is kept that no message refers to; then `prune` removes it.",
         whole_number(1, 3650),
     )
     stored_response_days: int = setting(
         "STORED_RESPONSE_DAYS",
         30,
         "How long responses of `/v1/responses` are kept that were stored; 0 stores none. "
-        "`purge_conversations` removes them.",
+        "`prune` removes them.",
         whole_number(0, 3650),
     )
     resume_buffer_bytes: int = setting(

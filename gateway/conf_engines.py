@@ -22,6 +22,18 @@ class EngineConfig:
         "A switcher that was not heard of for this long is replaced by another one.",
         seconds(0.5),
     )
+    switcher_metrics_port: int = setting(
+        "SWITCHER_METRICS_PORT",
+        9101,
+        "Port of the switcher's metrics; 0 switches them off.",
+        whole_number(0, 65535),
+    )
+    switcher_metrics_host: str = setting(
+        "SWITCHER_METRICS_HOST",
+        "127.0.0.1",
+        "Address on which the switcher's metrics listen (in the image: 0.0.0.0). METRICS_NETWORKS says who "
+        "may read them.",
+    )
     drain_timeout_s: int = setting(
         "SWITCH_DRAIN_TIMEOUT",
         120,
@@ -33,6 +45,13 @@ class EngineConfig:
         "cut",
         "What happens to answers that run longer: wait, cut (an error event) or abandon the switch.",
         one_of("wait", "cut", "abandon"),
+    )
+    switch_days: int = setting(
+        "SWITCH_DAYS",
+        365,
+        "How long switches, and engines with their logs, are kept after they ended; 0: for ever. The last "
+        "ten of each slot and profile stay. `prune` removes the rest.",
+        whole_number(0, 36_500),
     )
     switch_wait_s: float = setting(
         "SWITCH_WAIT", 30.0, "Longest wait of a plain request during a switch.", seconds(0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gateway.env import one_of, setting, some_of, whole_number
+from gateway.env import one_of, setting, some_of, url_with_scheme, whole_number
 
 OPERATORS_FIELDS = ("media_io_kwargs", "mm_processor_kwargs", "use_beam_search")
 """How many frames are decoded, how large an image is made, one engine request per beam and token."""
@@ -127,4 +127,11 @@ class RequestConfig:
         "Who shares the engine's cache of prompts: user (everybody has their own) or shared (faster for "
         "equal system prompts, but response times tell whether somebody else asked the same).",
         one_of("user", "shared"),
+    )
+    otlp_endpoint: str = setting(
+        "OTEL_EXPORTER_OTLP_ENDPOINT",
+        "",
+        "Collector that gets traces of answers by OTLP over HTTP, as http://collector:4318 "
+        "(docs/tracing.md); empty: none are made.",
+        url_with_scheme("http", "https"),
     )

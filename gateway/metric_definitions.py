@@ -163,7 +163,8 @@ LOGINS = _counter(
 
 SWITCHES = _counter(
     "switcher_switches_total",
-    "Switches that ended, by outcome: active, rejected, cancelled, rolled_back, degraded.",
+    "Switches that this switcher brought to an end, by outcome: active, rejected, cancelled, rolled_back, "
+    "degraded.",
     "outcome",
     owner=MetricOwner.SWITCHER,
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 
 from django.http import HttpRequest, HttpResponse
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest
@@ -16,19 +16,23 @@ from gateway import metric_definitions as definitions
 from gateway.conf import get_config
 from gateway.errors import DependencyUnavailable, NotFound
 from gateway.probes import Outcome, open_probes
-from gateway.scrape_values import METRICS_FOLDER, is_in_networks, read_common_values, write_families
+from gateway.scrape_values import (
+    METRICS_FOLDER,
+    PROXY_HEADERS,
+    is_in_networks,
+    read_common_values,
+    write_families,
+)
 from modelops.serving.process_starts import WEB, read_starts
-
-PROXY_HEADERS = ("HTTP_X_FORWARDED_FOR", "HTTP_FORWARDED", "HTTP_X_REAL_IP", "HTTP_VIA")
 
 
 async def metrics(request: HttpRequest) -> HttpResponse:
     """Prometheus' text format, of all web processes of this socket; 404 outside METRICS_NETWORKS."""
     if not is_internal(request):
         raise NotFound("There is no such path.")
-    families = await read_values(find_runtime())
-    # Beside the event loop: with several processes their files are read and summed.
-    text = await asyncio.to_thread(lambda: write_counts() + write_families(families))
+    runtime = find_runtime()
+    stores, starts = await read_stores(runtime) if runtime is not None else ([], {})
+    text = await asyncio.to_thread(write_metrics, stores, starts)
     return HttpResponse(text, content_type=CONTENT_TYPE_LATEST)
 
 
@@ -37,9 +41,14 @@ def is_internal(request: HttpRequest) -> bool:
 
     A proxy on this host has a loopback address, so its clients would all look internal.
     """
-    if any(header in request.META for header in PROXY_HEADERS):
+    if any(header in request.headers for header in PROXY_HEADERS):
         return False
     return is_in_networks(request.META.get("REMOTE_ADDR", ""), get_config().metrics_networks)
+
+
+def write_metrics(stores: Sequence[Metric], starts: Mapping[str, int]) -> bytes:
+    """All of it. Blocks: folders are looked at, and the files of several processes are read and summed."""
+    return write_counts() + write_families([*stores, *read_common_values(get_config(), starts)])
 
 
 def write_counts() -> bytes:
@@ -52,16 +61,11 @@ def write_counts() -> bytes:
     return text
 
 
-async def read_values(runtime: WebRuntime | None) -> list[Metric]:
-    """What is read now: how the stores are, and what both kinds of processes tell."""
-    stores: list[Metric] = []
-    starts: dict[str, int] = {}
-    if runtime is not None:
-        database, memory = await open_probes(runtime.board_worker, runtime.redis).look_at_stores()
-        stores = list(describe_stores(database, memory if runtime.redis is not None else None))
-        if database.is_ok:
-            starts = await read_web_starts(runtime)
-    return [*stores, *read_common_values(get_config(), starts)]
+async def read_stores(runtime: WebRuntime) -> tuple[list[Metric], dict[str, int]]:
+    """How the stores are now, and what the database knows of starts."""
+    database, memory = await open_probes(runtime.board_worker, runtime.redis).look_at_stores()
+    stores = list(describe_stores(database, memory if runtime.redis is not None else None))
+    return stores, await read_web_starts(runtime) if database.is_ok else {}
 
 
 def describe_stores(database: Outcome, memory: Outcome | None) -> Iterator[Metric]:

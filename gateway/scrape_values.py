@@ -19,6 +19,9 @@ from gateway.conf import GatewayConfig
 METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 """The variable by which prometheus_client learns, when it is imported, where processes share their values."""
 
+PROXY_HEADERS = ("X-Forwarded-For", "Forwarded", "X-Real-IP", "Via")
+"""A request with one of these came through a proxy, and may be from anywhere."""
+
 REVISION = "GATEWAY_REVISION"
 """The variable in which an image keeps the commit that it was built from."""
 
@@ -29,6 +32,8 @@ def is_in_networks(address: str, networks: Sequence[str]) -> bool:
         peer = ipaddress.ip_address(address)
     except ValueError:
         return False
+    # On a socket for both versions, a client of IPv4 has an address of IPv6 that holds its own.
+    peer = getattr(peer, "ipv4_mapped", None) or peer
     return any(peer in ipaddress.ip_network(network) for network in networks)
 
 

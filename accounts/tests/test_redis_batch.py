@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import gc
 from typing import Any
 
 from redis.asyncio import Redis
@@ -12,36 +11,9 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
 from accounts.redis_batch import Operation, RedisBatch
+from accounts.tests.hanging_redis import Hanging
 from gateway.errors import DependencyUnavailable
 from modelops.simulator.process import find_free_port
-
-
-class Hanging:
-    """A server that takes connections and never says a word."""
-
-    def __init__(self) -> None:
-        self.port = 0
-        self.connections = 0
-        self.has_caller = asyncio.Event()
-        self._open: list[asyncio.StreamWriter] = []
-
-    def _take(self, _reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.connections += 1
-        self.has_caller.set()
-        self._open.append(writer)
-
-    @asynccontextmanager
-    async def running(self) -> AsyncIterator[Redis]:
-        """A client of it that waits for a tenth of a second."""
-        server = await asyncio.start_server(self._take, "127.0.0.1")
-        self.port = server.sockets[0].getsockname()[1]
-        redis = Redis(host="127.0.0.1", port=self.port, socket_timeout=0.1, retry=Retry(NoBackoff(), 0))
-        yield redis
-        await redis.aclose()
-        for writer in self._open:
-            writer.close()
-        server.close()
-
 
 PING = Operation[None, Any](lambda items: ("PING",), lambda items, answer: [answer] * len(items))
 
@@ -73,4 +45,21 @@ async def test_redis_that_refuses_at_once_is_asked_again_at_once() -> None:
 
     assert [type(result) for (result,) in results] == [DependencyUnavailable] * 3
     assert batch._backs_off_until == 0
+    await redis.aclose()
+
+
+async def test_failure_that_nobody_waits_for_any_more_is_no_line_of_asyncios() -> None:
+    said: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _loop, context: said.append(context))
+    redis = Redis(host="127.0.0.1", port=find_free_port(), retry=Retry(NoBackoff(), 0))
+    batch = RedisBatch(redis)
+
+    abandoned = batch.submit(PING, None)
+    await asyncio.gather(ask(batch), return_exceptions=True)
+    is_failed = abandoned.done()
+    del abandoned
+    gc.collect()
+
+    assert is_failed
+    assert said == []
     await redis.aclose()

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from django.test import override_settings
 from redis.asyncio.connection import Connection, SSLConnection, UnixDomainSocketConnection
+from redis.exceptions import RedisError
 
+from accounts.tests.hanging_redis import Hanging
 from chat.redis_connection import connect_redis
 
 COMMANDS = (
@@ -35,3 +38,16 @@ def test_commands_are_packed_as_the_library_packs_them(url: str, kind: type[Conn
         assert b"".join(connection.pack_command(*command)) == expected
     expected = b"".join(map(bytes, kind.pack_commands(connection, COMMANDS)))
     assert b"".join(map(bytes, connection.pack_commands(COMMANDS))) == expected
+
+
+@override_settings(REDIS_TIMEOUT_S=0.1)
+async def test_redis_that_hangs_is_waited_for_once() -> None:
+    hanging = Hanging()
+    async with hanging.running():
+        redis = connect_redis(f"redis://127.0.0.1:{hanging.port}/0")
+
+        with pytest.raises((RedisError, TimeoutError)):
+            await redis.ping()
+
+        await redis.aclose()
+    assert hanging.connections == 1

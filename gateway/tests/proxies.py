@@ -35,6 +35,15 @@ http {{
     include {folder}/vllm-chat-gateway.conf;
 }}
 """
+CADDY_MAIN = """\
+{{
+    admin off
+    skip_install_trust
+    http_port {http_port}
+    storage file_system {folder}
+}}
+import {folder}/example
+"""
 TEMPORARY_PATHS = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
 
 
@@ -110,6 +119,23 @@ def start_nginx(folder: Path, upstream_port: int, base_path: str = "") -> Iterat
     (folder / "nginx.conf").write_text(NGINX_MAIN.format(folder=folder, paths=paths))
     command = [program, "-p", str(folder), "-e", str(folder / "proxy.log"), "-c", str(folder / "nginx.conf")]
     with _running(command, folder, proxy):
+        yield proxy
+
+
+@contextmanager
+def start_caddy(folder: Path, upstream_port: int) -> Iterator[Proxy]:
+    """Caddy as `deploy/caddy` has it, addresses by its variables. Raises NeedMissing."""
+    program = find_program("caddy")
+    certificate, key = make_certificate(folder)
+    proxy = Proxy(find_free_port(), find_free_port(), certificate)
+    example = (DEPLOY / "caddy" / "Caddyfile").read_text()
+    given = {"# tls /etc/caddy/certificate.pem /etc/caddy/key.pem": f"tls {certificate} {key}"}
+    (folder / "example").write_text(replace_each(example, given))
+    main = folder / "Caddyfile"
+    main.write_text(CADDY_MAIN.format(folder=folder, http_port=proxy.http_port))
+    command = [program, "run", "--adapter", "caddyfile", "--config", str(main)]
+    variables = {"CADDY_SITE": proxy.url, "CADDY_UPSTREAM": f"127.0.0.1:{upstream_port}", "HOME": str(folder)}
+    with _running(command, folder, proxy, **variables):
         yield proxy
 
 

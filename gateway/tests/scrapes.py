@@ -39,7 +39,7 @@ def has(labels: Mapping[str, str], wanted: Mapping[str, str]) -> bool:
     return all(labels.get(name) == value for name, value in wanted.items())
 
 
-def scrape(url: str) -> Scrape:
-    answer = httpx.get(f"{url}/metrics", timeout=30)
+def scrape(url: str, path: str = "/metrics") -> Scrape:
+    answer = httpx.get(f"{url}{path}", timeout=30)
     answer.raise_for_status()
     return Scrape(answer.text)

@@ -41,6 +41,7 @@ class Services:
     stop_postgres: Callable[[], None]
     start_postgres: Callable[[], None]
     frozen_postgres: Callable[[], contextlib.AbstractContextManager[None]]
+    frozen_redis: Callable[[], contextlib.AbstractContextManager[None]]
 
 
 @contextlib.contextmanager
@@ -52,7 +53,7 @@ def start_services() -> Iterator[Services]:
         root.chmod(0o755)
         pg_port, redis_port = find_free_port(), find_free_port()
         server = stack.enter_context(_postgres(_reachable(postgres, root), root / "pg", pg_port))
-        stack.enter_context(_redis(redis, root, redis_port))
+        redis_process = stack.enter_context(_redis(redis, root, redis_port))
         yield Services(
             database_url=f"postgres://postgres@127.0.0.1:{pg_port}/postgres",
             redis_url=f"redis://127.0.0.1:{redis_port}/0",
@@ -60,6 +61,7 @@ def start_services() -> Iterator[Services]:
             stop_postgres=server.stop,
             start_postgres=server.start,
             frozen_postgres=server.frozen,
+            frozen_redis=lambda: _frozen(redis_process),
         )
 
 
@@ -194,7 +196,7 @@ def _as_nobody() -> dict[str, Any]:
 
 
 @contextlib.contextmanager
-def _redis(binary: Path, folder: Path, port: int) -> Iterator[None]:
+def _redis(binary: Path, folder: Path, port: int) -> Iterator[subprocess.Popen[bytes]]:
     log_path = folder / "redis.log"
     argv: list[str | Path] = [
         binary,
@@ -211,7 +213,18 @@ def _redis(binary: Path, folder: Path, port: int) -> Iterator[None]:
         process = subprocess.Popen(argv, stdout=log, stderr=log, cwd=folder)
         with _ended(process, signal.SIGTERM):
             _wait(process, log_path, lambda: _answers_ping(port))
-            yield
+            yield process
+
+
+@contextlib.contextmanager
+def _frozen(process: subprocess.Popen[bytes]) -> Iterator[None]:
+    """Within the context the server answers nothing and closes nothing; new connections are taken."""
+    frozen = psutil.Process(process.pid)
+    frozen.suspend()
+    try:
+        yield
+    finally:
+        frozen.resume()
 
 
 def _answers_ping(port: int) -> bool:

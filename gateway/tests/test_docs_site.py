@@ -55,7 +55,10 @@ def test_korean_pages_say_so_and_fetched_things_are_told(
     hooks: ModuleType, caplog: pytest.LogCaptureFixture
 ) -> None:
     page: Any = SimpleNamespace(file=SimpleNamespace(src_uri="install.ko.md"))
-    own = '<html lang="en" class="a"><link href="assets/a.css"><a href="https://example.com">b</a>'
+    own = (
+        '<html lang="en" class="a"><link rel="canonical" href="http://127.0.0.1:8000/install/">'
+        '<link href="assets/a.css"><a href="https://example.com">b</a>'
+    )
     foreign = '<script src="https://cdn.example.com/a.js">'
 
     shown = hooks.on_post_page(own + foreign, page=page, config=None)

@@ -34,7 +34,7 @@ from modelops.models import ModelProfile, Slot, SwitcherPresence
 
 ALWAYS = {
     *("database", "migrations", "redis", "clock", "docker", "gpu_runtime", "images", "hub_token", "web"),
-    *("port", "proxy.setting", "switcher", "slot.default"),
+    *("port", "proxy.setting", "switcher", "slot.default", "maintenance"),
 }
 """Ids that are there wherever it runs."""
 

@@ -14,6 +14,7 @@ import yaml
 
 from gateway.conf import BASE_DIR, GatewayConfig
 from gateway.tests.needs import NeedMissing, find_prometheus, skip_loudly
+from modelops.hardware import ProblemCode
 
 MONITORING = BASE_DIR / "deploy" / "monitoring"
 RUNBOOK = (BASE_DIR / "docs" / "runbook.md").read_text()
@@ -119,3 +120,41 @@ def test_runbook_names_panels_commands_and_settings_that_exist() -> None:
             assert set(re.findall(r"\*(.+?)\*", mention)) <= known
     assert set(re.findall(r"`([A-Z][A-Z_]+)[`=]", RUNBOOK)) - settings - OF_COMPOSE_AND_ENGINES == set()
     assert set(re.findall(r"manage\.py (\w+)", RUNBOOK)) <= commands
+
+
+def test_watchers_are_pinned_confined_and_listen_on_this_machine_alone() -> None:
+    services = yaml.safe_load((BASE_DIR / "docker-compose.monitoring.yml").read_text())["services"]
+    watchers = {name: each for name, each in services.items() if "image" in each}
+
+    assert set(watchers) == {"prometheus", "alertmanager", "grafana"}
+    for watcher in watchers.values():
+        assert re.fullmatch(r"[\w/]+:v?\d+\.\d+\.\d+", watcher["image"])
+        assert watcher["read_only"] and watcher["cap_drop"] == ["ALL"]
+        assert all(port.startswith("127.0.0.1:") for port in watcher["ports"])
+        mounted = [volume.split(":")[0] for volume in watcher["volumes"] if volume.startswith("./")]
+        assert mounted
+        assert all((BASE_DIR / path).exists() for path in mounted)
+
+
+def test_gateway_knows_prometheus_by_the_range_of_their_own_network() -> None:
+    compose = yaml.safe_load((BASE_DIR / "docker-compose.monitoring.yml").read_text())
+    [subnet] = [each["subnet"] for each in compose["networks"]["monitoring"]["ipam"]["config"]]
+
+    for name in ("web", "switcher"):
+        assert compose["services"][name]["networks"] == ["monitoring"]
+        assert f",{subnet}}}" in compose["services"][name]["environment"]["METRICS_NETWORKS"]
+    assert "monitoring" in compose["services"]["prometheus"]["networks"]
+
+
+def test_runbook_has_every_alarm_of_the_desk() -> None:
+    sources = [
+        (BASE_DIR / "modelops" / path).read_text()
+        for path in ("desk/alarms.py", "alerting/database_outage.py")
+    ]
+    codes = set(re.findall(r'(?:Alarm\(\s*|code=)"(\w+)"', "\n".join(sources))) | set(map(str, ProblemCode))
+
+    listed = RUNBOOK.partition("\n## Alarms of the desk\n")[2]
+    named = {code for cell in re.findall(r"^\| (`.+?) \|", listed, re.MULTILINE) for code in cell.split(", ")}
+
+    assert named == {f"`{code}`" for code in codes}
+    assert len(codes) >= 19

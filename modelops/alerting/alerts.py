@@ -52,7 +52,7 @@ def make_test_alert(now: datetime) -> Alert:
         event=AlertEvent.TEST,
         code="test",
         level="warn",
-        message=fill_in("this is a test. Alarms of this gateway will come here."),
+        message=fill_in("alarms of this gateway will come here."),
         advice=fill_in("Nothing has to be done."),
         began_at=now,
     )
@@ -86,6 +86,8 @@ def _make_footer(alert: Alert) -> FilledText:
             ended=write_minute(alert.ended_at),
             **values,
         )
+    if alert.event is AlertEvent.TEST:
+        return fill_in("vLLM Chat Gateway on {host}, {began}", **values)
     return fill_in("vLLM Chat Gateway on {host}, since {began}", **values)
 
 

@@ -56,8 +56,9 @@ def format_history(readings: Iterable[tuple[str, HardwareReading]]) -> str:
 
 def _format_heading(reading: HardwareReading) -> str:
     count = len(reading.gpus)
+    counted = gettext("1 GPU") if count == 1 else gettext("{count} GPUs").format(count=count)
     found = [
-        gettext("1 GPU") if count == 1 else gettext("{count} GPUs").format(count=count),
+        counted if count else gettext("No GPU is seen from here"),
         gettext("driver {version}").format(version=reading.driver_version)
         if reading.driver_version
         else None,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from gateway.conf import GatewayConfig
@@ -13,6 +13,7 @@ from modelops.switcher.effects import Effects
 from modelops.switcher.engine_control import EngineControl
 from modelops.switcher.engine_sampling import EngineSampler
 from modelops.switcher.gpu_sampling import GpuSampler
+from modelops.switcher.metrics import SwitcherMetrics
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,7 @@ class SwitcherDependencies:
     effects: Effects
     gpus: GpuSampler
     loads: EngineSampler
+    metrics: SwitcherMetrics = field(default_factory=SwitcherMetrics)
 
     def runtime_of(self, engine_runtime: str) -> Runtime:
         return self.runtimes[engine_runtime]

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field
 from datetime import timedelta
 
+import httpx
 import structlog
 from django.db import Error as DatabaseError
 from django.db.models.functions import Now
@@ -51,6 +52,8 @@ class _Follow:
     """What is remembered of one engine."""
 
     counters: EngineCounters | None = None
+    answers: bool | None = None
+    """Whether it answered when it was asked last, with metrics or not; None until it was asked."""
     read_at: float = 0.0
     recorded: LoadFigures | None = None
     recorded_at: float = field(default=-UNCHANGED_PERIOD_S)
@@ -76,6 +79,16 @@ class EngineSampler:
             self._pruned_at = time.monotonic()
             _store(_prune)
 
+    def find_kv_cache_usage(self, engine: SampledEngine | None) -> float | None:
+        """As the engine told it last; None where it did not."""
+        follow = self._follows.get(engine.key) if engine is not None else None
+        return follow.counters.kv_cache_usage if follow is not None and follow.counters is not None else None
+
+    def find_answering(self, engine: SampledEngine) -> bool | None:
+        """Whether the engine answered when it was asked last; None until it was asked."""
+        follow = self._follows.get(engine.key)
+        return follow.answers if follow is not None else None
+
     def _look(self, engine: SampledEngine, follow: _Follow) -> None:
         now = time.monotonic()
         key = ("metrics", engine.key)
@@ -85,6 +98,7 @@ class EngineSampler:
         if outcome is None:
             return
         elapsed_s, follow.read_at = now - follow.read_at, now
+        follow.answers = outcome.error is None or isinstance(outcome.error, httpx.HTTPStatusError)
         counters = None if outcome.error is not None else parse_metrics(outcome.value)
         if counters is None:
             # Not heard of, so the next rates would be over a time nobody knows.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -25,6 +25,7 @@ from modelops.switcher.workloads import name_engine
 
 LOG_TAIL_LINES = 60
 LONGEST_DETAIL = 300
+OnEnd = Callable[[Switch, SwitchState, Mapping[str, float]], None]
 NO_PROGRESS = {"phase": "", "percent": None, "detail": "", "ready_expected_at": None}
 
 
@@ -44,9 +45,13 @@ class SlotRows:
 class Ledger:
     """Reads and writes one slot. Every write raises LeaseLost when another switcher acts for the slot."""
 
-    def __init__(self, slot_id: Any, lease: SlotLease) -> None:
+    def __init__(
+        self, slot_id: Any, lease: SlotLease, *, on_end: OnEnd = lambda _switch, _to, _spent: None
+    ) -> None:
+        """`on_end` is told of each switch that has come to its end, with the seconds spent in its states."""
         self._slot_id = slot_id
         self._lease = lease
+        self._on_end = on_end
         self._raw: object = None
         self._rows: SlotRows | None = None
 
@@ -140,6 +145,8 @@ class Ledger:
             for engine, values in engines:
                 Engine.objects.filter(pk=engine.pk).update(**values)
             self._log(switch, SwitchEvent.Kind.STATE, to, message, data)
+        if to in FINAL_STATES:
+            self._on_end(switch, to, spent)
 
     def create_engine(self, slot: Slot, recipe: Recipe) -> Engine:
         """A new row with the slot's next generation; part of the caller's transaction."""

@@ -24,12 +24,16 @@ from modelops.domain.runtimes import RuntimeKind
 from modelops.models import DEFAULT_SLOT, ModelProfile, Slot, SwitcherPresence
 from modelops.models.presence import NOTICE
 from modelops.runtimes.registry import build_runtimes
+from modelops.serving.process_starts import SWITCHER, count_start, read_starts
 from modelops.switcher.boxes import Box, claim_slot, describe_foreign, find_box
 from modelops.switcher.dependencies import SwitcherDependencies
 from modelops.switcher.effects import Effects
 from modelops.switcher.engine_control import EngineControl
 from modelops.switcher.engine_sampling import EngineSampler
+from modelops.switcher.engine_scrape import scrape_engines
 from modelops.switcher.gpu_sampling import GpuSampler
+from modelops.switcher.metrics import SwitcherFigures
+from modelops.switcher.metrics_endpoint import MetricsEndpoint
 from modelops.switcher.poll_urgency import PollUrgency
 from modelops.switcher.reconciler import SlotReconciler
 from modelops.switching.switchers import record_presence
@@ -41,6 +45,7 @@ POLL_PERIOD_S = 1.0
 PERIODS_S = {PollUrgency.WAITING: 0.03, PollUrgency.MOVING: 0.0}
 PRESENCE_PERIOD_S = 3.0
 DESCRIBE_PERIOD_S = 10.0
+STARTS_PERIOD_S = 10.0
 SLOTS_PERIOD_S = 10.0
 TROUBLE_PERIOD_S = 1.0
 CLOSE_PERIOD_S = 0.5
@@ -67,6 +72,17 @@ class Switcher:
         self._holder = f"{socket.gethostname()}:{os.getpid()}:{self._id.hex[-8:]}"
         self._reconcilers: dict[uuid.UUID, SlotReconciler] = {}
         self._paused_until: dict[uuid.UUID, float] = {}
+        self._starts = 0
+        metrics = self._dependencies.metrics
+        self._endpoint = MetricsEndpoint(
+            {
+                "/metrics": lambda: metrics.write(config),
+                "/engines": lambda: scrape_engines(metrics.figures.engines, control.read_metrics),
+            },
+            host=config.switcher_metrics_host,
+            port=config.switcher_metrics_port,
+            networks=config.metrics_networks,
+        )
         self._facts: dict[str, Any] = {}
         self._box: Box | None = None
         self._notice = ""
@@ -100,6 +116,7 @@ class Switcher:
                 if (sampled := reconciler.sampled_engine) is not None
             )
             self._show_presence()
+            self._show_metrics()
         except DatabaseError as exc:
             # Nothing is decided without the rows; engines serve on meanwhile.
             log.warning("switcher_waits_for_database", error=str(exc))
@@ -228,6 +245,20 @@ class Switcher:
             # Not before: until now this switcher would have been missed itself.
             self._alarms.start()
 
+    def _show_metrics(self) -> None:
+        self._endpoint.open()
+        if self._is_due("starts", STARTS_PERIOD_S):
+            if not self._starts:
+                count_start(SWITCHER)
+            [self._starts] = read_starts([SWITCHER])
+        figures = (reconciler.figures for reconciler in self._reconcilers.values())
+        self._dependencies.metrics.figures = SwitcherFigures(
+            slots=tuple(each for each in figures if each is not None),
+            stepped_at=time.time(),
+            reading=self._dependencies.gpus.reading,
+            starts=self._starts,
+        )
+
     def _is_due(self, what: str, period_s: float) -> bool:
         now = time.monotonic()
         if now - self._done_at.get(what, -period_s) < period_s:
@@ -244,6 +275,7 @@ class Switcher:
         self._despite_database(*(reconciler.wind_down for reconciler in reconcilers))
         while not self._dependencies.effects.finish(CLOSE_PERIOD_S):
             self._despite_database(*(reconciler.keep_lease for reconciler in reconcilers))
+        self._endpoint.close()
         presence = SwitcherPresence.objects.filter(pk=self._id)
         self._despite_database(*(reconciler.release for reconciler in reconcilers), presence.delete)
         self._dependencies.control.close()

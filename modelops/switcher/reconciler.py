@@ -31,10 +31,12 @@ from modelops.switcher.engine_sampling import SampledEngine, find_sampled
 from modelops.switcher.executor import StepExecutor, remove_orphans
 from modelops.switcher.lease import LeaseLost, SlotLease
 from modelops.switcher.ledger import Ledger, SlotRows, StateMoved, ended
+from modelops.switcher.metrics import SlotFigures
 from modelops.switcher.observing import STARTING_STATES, Observer
 from modelops.switcher.poll_urgency import PollUrgency
 from modelops.switcher.preloading import Preloader
 from modelops.switcher.preparing import Prefetch
+from modelops.switcher.slot_figures import describe_slot, is_engine_well
 from modelops.switcher.watching import explain_death, prune_logs
 from modelops.switcher.working_state import WorkingState
 
@@ -60,7 +62,7 @@ class SlotReconciler:
         self.box = slot.box
         length_s = dependencies.config.switcher_lease_s
         self._lease = SlotLease(slot.pk, holder=holder, length_s=length_s, box=slot.box)
-        self._ledger = Ledger(slot.pk, self._lease)
+        self._ledger = Ledger(slot.pk, self._lease, on_end=dependencies.metrics.count_switch)
         self._working_state = WorkingState()
         self._prefetch = Prefetch()
         self._preloader = Preloader(dependencies)
@@ -78,7 +80,7 @@ class SlotReconciler:
         self._due = dict.fromkeys(("inspect", "health", "orphans", "web_processes", "logs"), 0.0)
         self._active_status = WorkloadStatus.UNKNOWN
         self._retry_in_s: float | None = None
-        self._sampled: SampledEngine | None = None
+        self._rows: SlotRows | None = None
         self._orphans: list[tuple[str, str]] = []
 
     @property
@@ -88,7 +90,19 @@ class SlotReconciler:
     @property
     def sampled_engine(self) -> SampledEngine | None:
         """The engine whose load is to be sampled; None while nothing serves, or another switcher acts."""
-        return self._sampled if self.is_acting else None
+        if self._rows is None or not self.is_acting:
+            return None
+        return find_sampled(self._rows.slot, self._dependencies.config.vllm_base_url)
+
+    @property
+    def figures(self) -> SlotFigures | None:
+        """The slot for the metrics, as it was seen last; None while another switcher acts."""
+        if self._rows is None or not self.is_acting:
+            return None
+        engine = self._rows.slot.active_engine
+        unhealthy_for_s = self._health.unhealthy_for_s(engine.name) if engine else 0.0
+        is_well = is_engine_well(self._active_status, unhealthy_for_s)
+        return describe_slot(self._rows, self.sampled_engine, self._dependencies.loads, is_well=is_well)
 
     @property
     def own_pids(self) -> set[int]:
@@ -111,8 +125,7 @@ class SlotReconciler:
             if not was_held:
                 self._reset()
                 self._ledger.begin(self._boot)
-            rows = self._ledger.load()
-            self._sampled = find_sampled(rows.slot, self._dependencies.config.vllm_base_url)
+            rows = self._rows = self._ledger.load()
             self._retry_in_s = None
             self._preloader.tick(rows.slot, is_idle=rows.switch is None)
             if rows.switch is None:
@@ -289,6 +302,7 @@ class SlotReconciler:
             problem=cause.serialise(),
             retry_at=timezone.now() + timedelta(seconds=wait_s),
         )
+        self._dependencies.metrics.count_restart(slot.slug)
         self._working_state.forget_engine(engine.name)
         self._due = dict.fromkeys(self._due, 0.0)
         return True

@@ -104,15 +104,22 @@ def _judge_own(slot: Slot, live: Sequence[Switch], failed: Switch | None) -> Slo
     engine = slot.active_engine
     profile = engine.profile if engine else ""
     since: datetime | None
+    state = name_state(slot, live, failed)
     if switch is not None:
-        state = _name_switching(switch, is_serving=engine is not None)
         since = switch.created_at if state is ServiceState.SWITCHING else switch.state_since
     elif engine is not None:
-        state, since = ServiceState.READY, engine.ready_at
+        since = engine.ready_at
     else:
-        state, since = _name_idle(slot, failed), None if slot._state.adding else slot.changed_at
+        since = None if slot._state.adding else slot.changed_at
     tasks = find_engine_tasks(engine) if engine else None
     return SlotStatus(slot, state, profile, since, live, failed, tasks=tasks)
+
+
+def name_state(slot: Slot, live: Sequence[Switch], failed: Switch | None = None) -> ServiceState:
+    """By the slot's own engine, and its live switches: the one that acts, then the one that waits."""
+    if live:
+        return _name_switching(live[0], is_serving=slot.active_engine_id is not None)
+    return ServiceState.READY if slot.active_engine_id is not None else _name_idle(slot, failed)
 
 
 def _name_switching(switch: Switch, *, is_serving: bool) -> ServiceState:

@@ -9,12 +9,11 @@ from typing import Any
 from django.core.management.base import BaseCommand
 
 from accounts.api_keys import prune_keys
+from accounts.pruning import ENDED_DAYS
 from accounts.sessions import prune_sessions
 from gateway.caller_language import say_here
 from gateway.command_errors import refuse_input
 from gateway.wording import fill_in
-
-DEFAULT_DAYS = 30
 
 
 class Command(BaseCommand):
@@ -22,7 +21,7 @@ class Command(BaseCommand):
     requires_system_checks: list[str] = []  # they would import all pages
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--days", type=int, default=DEFAULT_DAYS, help=f"Default {DEFAULT_DAYS}.")
+        parser.add_argument("--days", type=int, default=ENDED_DAYS, help=f"Default {ENDED_DAYS}.")
         parser.add_argument("--dry-run", action="store_true", help="Count, and delete nothing.")
 
     def handle(self, *args: Any, **options: Any) -> None:

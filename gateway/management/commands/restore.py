@@ -17,7 +17,7 @@ from django.db import DatabaseError
 
 from gateway.backups.archive import Archive
 from gateway.backups.failures import RestoreFailed, RestoreRefused
-from gateway.backups.restoring import check_restore, restore
+from gateway.backups.restoring import check_restore, rebuild_search_index, restore
 from gateway.caller_language import say_here
 from gateway.command_errors import refuse_input, report_failure
 from gateway.wording import fill_in
@@ -74,6 +74,8 @@ class Command(BaseCommand):
             return
         restore(archive, target)
         self._say(fill_in("Restored, and compared with the archive: every table has the same rows."))
+        self._say(fill_in("The index of searches is being built."))
+        rebuild_search_index()
         self._say(
             fill_in(
                 "It works with the secrets of then: {secrets}. Sessions that were ended since are open "

@@ -92,5 +92,8 @@ def visiting(browser: Browser, url: str, **options: Any) -> Iterator[Visitor]:
     try:
         yield visitor
         assert visitor.complaints == []
+    except BaseException as exc:
+        exc.add_note(f"At {visitor.page.url} the browser complained: {visitor.complaints}")
+        raise
     finally:
         context.close()

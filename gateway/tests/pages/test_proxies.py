@@ -15,12 +15,12 @@ from pypdf import PdfWriter
 
 from conversations.tests.sample_files import pdf
 from gateway.tests.databases import ADMIN_PASSWORD, USER_PASSWORD, Stores
-from gateway.tests.live import GatewayProcess, start_gateway
+from gateway.tests.live import GatewayProcess, start_gateway, wait_until
 from gateway.tests.needs import NeedMissing, skip_loudly
 from gateway.tests.pages.browsers import Visitor, visiting
 from gateway.tests.pages.chats import answers_of, box_of, send, wait_for_end, wait_for_text
 from gateway.tests.pages.speaking_engine import SpeakingEngine
-from gateway.tests.proxies import Proxy, start_nginx
+from gateway.tests.proxies import Proxy, start_caddy, start_nginx
 from modelops.simulator.process import find_free_port
 
 if TYPE_CHECKING:
@@ -30,8 +30,6 @@ pytestmark = pytest.mark.browser
 
 BEHIND_TLS = {"SECURE_COOKIES": "true", "TRUSTED_PROXY_HOPS": "1", "HSTS_SECONDS": "31536000"}
 BASE_PATH = "/gateway"
-ELSEWHERE = "127.0.0.2"
-"""An address of a client that is not the proxy's own."""
 UPLOAD_BYTES = 20_000_000
 FOREIGN_ADDRESSES = """(prefix) => {
     const parts = [...document.querySelectorAll("a[href], link[href], script[src], img[src], form[action]")];
@@ -39,7 +37,7 @@ FOREIGN_ADDRESSES = """(prefix) => {
     const isForeign = (url) => url.origin === location.origin && !url.pathname.startsWith(prefix);
     return found.filter(isForeign).map(String);
 }"""
-STARTERS = {"nginx": start_nginx}
+STARTERS = {"nginx": start_nginx, "caddy": start_caddy}
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +45,7 @@ def gateway(
     embedded_stores: Stores, tmp_path_factory: pytest.TempPathFactory, speaker: SpeakingEngine
 ) -> Iterator[GatewayProcess]:
     folder = tmp_path_factory.mktemp("behind-proxy")
-    settings = {**BEHIND_TLS, "LOGIN_RATE": "10/m"}
+    settings = {**BEHIND_TLS, "LOGIN_RATE": "10/h"}
     with start_gateway(embedded_stores, folder, speaker.url, **settings) as gateway:
         yield gateway
 
@@ -71,9 +69,9 @@ def client(proxy: Proxy, gateway: GatewayProcess) -> Iterator[httpx.Client]:
         yield client
 
 
-def large_pdf() -> bytes:
+def large_pdf(text: str) -> bytes:
     """One page, and 20 MB beside it."""
-    writer = PdfWriter(clone_from=io.BytesIO(pdf()))
+    writer = PdfWriter(clone_from=io.BytesIO(pdf(text)))
     writer.add_attachment("measurements.bin", bytes(UPLOAD_BYTES))
     out = io.BytesIO()
     writer.write(out)
@@ -118,8 +116,26 @@ def test_answer_arrives_piece_by_piece(client: httpx.Client, speaker: SpeakingEn
     assert heard.endswith("data: [DONE]\n\n")
 
 
-def test_bodies_are_bounded_by_the_gateway_alone(client: httpx.Client) -> None:
-    document = large_pdf()
+def test_engine_hears_of_a_reader_that_left(
+    client: httpx.Client, speaker: SpeakingEngine, gateway: GatewayProcess
+) -> None:
+    body = {"model": "current", "messages": [{"role": "user", "content": "Hi"}], "stream": True}
+
+    speaker.say("first")
+    with client.stream("POST", "/v1/chat/completions", json=body) as answer:
+        next(answer.iter_text())
+        request_id = answer.headers["x-request-id"]
+
+    def find_outcome() -> str | None:
+        ended = (line for line in gateway.log_events("request") if line["request_id"] == request_id)
+        return next((line["outcome"] for line in ended), None)
+
+    assert wait_until(find_outcome, what="the answer to end") == "cancelled"
+    speaker.fall_silent()
+
+
+def test_bodies_are_bounded_by_the_gateway_alone(client: httpx.Client, proxy: Proxy) -> None:
+    document = large_pdf(proxy.url)
 
     stored = client.post("/api/files", files={"file": ("report.pdf", document)})
     refused = client.post(
@@ -132,12 +148,13 @@ def test_bodies_are_bounded_by_the_gateway_alone(client: httpx.Client) -> None:
 
 
 def test_client_cannot_choose_its_address(proxy: Proxy, gateway: GatewayProcess) -> None:
-    transport = httpx.HTTPTransport(verify=proxy.trust, local_address=ELSEWHERE)
+    elsewhere = f"127.0.{proxy.port >> 8}.{proxy.port & 255}"  # not the proxy's own, nor of another test
+    transport = httpx.HTTPTransport(verify=proxy.trust, local_address=elsewhere)
     with httpx.Client(base_url=proxy.url, transport=transport) as client:
         statuses = [
             client.post(
                 "/api/auth/login",
-                json={"username": f"nobody-{number}", "password": "wrong"},
+                json={"username": f"nobody-{proxy.port}-{number}", "password": "wrong"},
                 headers={"X-Forwarded-For": f"203.0.113.{number}", "Forwarded": f"for=203.0.113.{number}"},
             ).status_code
             for number in range(14)
@@ -146,23 +163,22 @@ def test_client_cannot_choose_its_address(proxy: Proxy, gateway: GatewayProcess)
         metrics = client.get("/metrics")
 
     attempts = [line for line in gateway.log_events("request") if line["path"] == "/api/auth/login"]
-    assert {line["client"] for line in attempts[-14:]} == {ELSEWHERE}
+    assert {line["client"] for line in attempts[-14:]} == {elsewhere}
     assert statuses[:10] == [401] * 10
     assert statuses[10:] == [429] * 4
     assert (redirected.status_code, redirected.headers["location"]) == (308, f"{proxy.url}/chat/?a=b")
     assert metrics.status_code == 404
 
 
-def test_gateway_that_is_down_is_told_in_the_form_that_each_client_reads(
-    tmp_path: Path,
-) -> None:
+@pytest.mark.parametrize("name", STARTERS)
+def test_gateway_that_is_down_is_told_in_the_form_that_each_client_reads(name: str, tmp_path: Path) -> None:
     try:
-        with start_nginx(tmp_path, find_free_port()) as proxy, httpx.Client(verify=proxy.trust) as client:
+        with STARTERS[name](tmp_path, find_free_port()) as proxy, httpx.Client(verify=proxy.trust) as client:
             answers = {path: client.get(f"{proxy.url}{path}") for path in ("/v1/models", "/api/auth/me")}
             anthropic = client.post(f"{proxy.url}/v1/messages", json={})
             page = client.get(f"{proxy.url}/chat/")
     except NeedMissing as exc:
-        skip_loudly("behind nginx", exc)
+        skip_loudly(f"behind {name}", exc)
 
     for answer in (*answers.values(), anthropic, page):
         assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
@@ -180,8 +196,9 @@ def below_path(
     embedded_stores: Stores, tmp_path_factory: pytest.TempPathFactory, speaker: SpeakingEngine
 ) -> Iterator[GatewayProcess]:
     """A gateway below a path of a host that it shares."""
-    settings = {**BEHIND_TLS, "BASE_PATH": BASE_PATH}
+    settings = {**BEHIND_TLS, "BASE_PATH": BASE_PATH, "SHARED_LINKS": "true"}
     with start_gateway(embedded_stores, tmp_path_factory.mktemp("below"), speaker.url, **settings) as gateway:
+        gateway.url += BASE_PATH
         yield gateway
 
 
@@ -200,7 +217,7 @@ def expect_own_addresses(page: Page) -> None:
 
 
 def test_everything_works_below_a_path(
-    chromium: Browser, shared_host: Proxy, speaker: SpeakingEngine
+    chromium: Browser, shared_host: Proxy, below_path: GatewayProcess, speaker: SpeakingEngine
 ) -> None:
     site = f"{shared_host.url}{BASE_PATH}"
     with visiting(chromium, site, ignore_https_errors=True) as visitor:
@@ -222,10 +239,28 @@ def test_everything_works_below_a_path(
             (BASE_PATH, True)
         }
         page.goto(f"{site}/account/")
-        expect(page.get_by_role("link", name="Back to the chat")).to_be_visible()
+        page.get_by_role("link", name="Back to the chat").wait_for()
         expect_own_addresses(page)
+        with below_path.client() as client:
+            (conversation,) = client.get("/api/conversations").json()["data"]
+            link = client.post(f"/api/conversations/{conversation['id']}/shares", json={}).json()
+            models = client.get("/v1/models")
+        page.goto(f"{shared_host.url}{link['page']}")
+        wait_for_text(page.get_by_role("main"), "Hello from below.")
 
+    assert models.status_code == 200
     with visiting(chromium, site, ignore_https_errors=True) as operator:
         sign_in_to_admin(operator)
         expect(operator.page.locator(".desk-feed")).to_have_attribute("data-way", "websocket")
         expect_own_addresses(operator.page)
+
+
+def test_outside_its_path_the_gateway_answers_probes_alone(below_path: GatewayProcess) -> None:
+    root = f"http://127.0.0.1:{below_path.port}"
+
+    stripped = httpx.get(f"{root}/v1/models")
+    health = httpx.get(f"{root}/health")
+
+    assert stripped.status_code == 404
+    assert BASE_PATH in stripped.json()["error"]["message"]
+    assert health.status_code == 200

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import socket
 import sys
 from argparse import ArgumentParser
+from collections.abc import Mapping
 from typing import Any
 
 from django.core.management.base import BaseCommand
+from django.db import DatabaseError
 
 from gateway.caller_language import say_here
 from gateway.stop_signal import catch_stop_signal
@@ -15,11 +19,14 @@ from gateway.wording import fill_in
 from modelops.hardware import HardwareReading, list_problems
 from modelops.hardware.nvml import read_hardware
 from modelops.hardware.processes import find_descendants
-from modelops.hardware.sampling import load_history
+from modelops.hardware.sampling import latest_readings, load_history
 from modelops.hardware.table import format_history, format_reading
 from modelops.management.gpu_arguments import add_own_pid, parse_seconds
+from modelops.switching.switchers import list_present
 
 NO_USABLE_GPU = 3
+RECENT_S = 300.0
+"""Older readings say nothing of now."""
 CLEAR_SCREEN = "\x1b[2J\x1b[H"
 
 
@@ -49,10 +56,36 @@ class Command(BaseCommand):
         elif options["watch"]:
             newest = self._watch(options["watch"], options["own_pid"], as_json=options["json"])
         else:
-            newest = read_hardware(find_descendants(options["own_pid"]))
-            self.stdout.write(dump_reading(newest, indent=2) if options["json"] else format_reading(newest))
+            newest = self._show_now(options["own_pid"], as_json=options["json"])
         if newest is None or not newest.usable_gpus:
             sys.exit(NO_USABLE_GPU)
+
+    def _show_now(self, own_pids: list[int], *, as_json: bool) -> HardwareReading:
+        """The GPUs of this machine; where none is seen from here, as in web's container, the switchers'."""
+        reading = read_hardware(find_descendants(own_pids))
+        others = {} if reading.gpus else read_elsewhere()
+        if as_json:
+            newest = next(iter(others.values()), reading)
+            seen_by = {"seen_by": next(iter(others), socket.gethostname())}
+            self.stdout.write(dump_reading(newest, indent=2, more=seen_by))
+            return newest
+        for host, other in others.items():
+            heading = fill_in("No GPU is seen from here. As the switcher on {host} sees them:", host=host)
+            self.stdout.write(f"{say_here(heading)}\n\n{format_reading(other)}")
+        if others:
+            return next(iter(others.values()))
+        self.stdout.write(format_reading(reading))
+        if not reading.gpus and (host := find_other_switcher()):
+            self.stdout.write(
+                say_here(
+                    fill_in(
+                        "\nGPUs are read by the switcher, which runs on {host} and has reported none. To ask "
+                        "there: docker compose exec switcher python manage.py gpu_status",
+                        host=host,
+                    )
+                )
+            )
+        return reading
 
     def _watch(self, period_s: float, own_pids: list[int], *, as_json: bool) -> HardwareReading:
         clear = CLEAR_SCREEN if self.stdout.isatty() and not as_json else ""
@@ -80,7 +113,25 @@ class Command(BaseCommand):
         return history[-1].reading if history else None
 
 
-def dump_reading(reading: HardwareReading, *, indent: int | None = None) -> str:
+def read_elsewhere() -> dict[str, HardwareReading]:
+    """By host, what switchers have read lately of machines with GPUs; nothing without the database."""
+    with contextlib.suppress(DatabaseError):
+        return {host: each for host, each in latest_readings(max_age_s=RECENT_S).items() if each.gpus}
+    return {}
+
+
+def find_other_switcher() -> str:
+    """The host of a switcher that runs elsewhere; empty where none does."""
+    with contextlib.suppress(DatabaseError):
+        own = socket.gethostname()
+        return next((each.host for each in list_present() if each.host != own), "")
+    return ""
+
+
+def dump_reading(
+    reading: HardwareReading, *, indent: int | None = None, more: Mapping[str, Any] | None = None
+) -> str:
     """The reading with every problem in one list, those of single GPUs and of taken memory included."""
     problems = [problem.to_json() for problem in list_problems(reading)]
-    return json.dumps({**reading.to_json(), "problems": problems}, indent=indent, ensure_ascii=False)
+    content = {**reading.to_json(), **(more or {}), "problems": problems}
+    return json.dumps(content, indent=indent, ensure_ascii=False)

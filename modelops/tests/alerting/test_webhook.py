@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,7 +17,7 @@ from modelops.alerting.alerts import Alert, AlertEvent, WordedAlert, make_test_a
 from modelops.alerting.payloads import choose_format, make_payload
 from modelops.alerting.webhook import Webhook, WebhookFailed
 from modelops.management.commands import test_alert
-from modelops.tests.alerting.receiver import Receiver
+from modelops.tests.alerting.receiver import Receiver, make_certificate, start_receiver
 
 NOON = datetime(2026, 11, 30, 12, 0, tzinfo=UTC)
 NASTY = Alert(
@@ -96,6 +97,26 @@ def test_address_reaches_its_host_by_the_name_that_was_given(receiver: Receiver)
     assert receiver.hosts[0].startswith("localhost:")
 
 
+def test_tls_is_checked_for_the_name_although_the_connection_goes_to_the_address(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own, foreign = tmp_path / "own.pem", tmp_path / "foreign.pem"
+    make_certificate(own, "localhost")
+    make_certificate(foreign, "chat.example.com")
+    monkeypatch.setenv("SSL_CERT_FILE", str(own))
+
+    with start_receiver(own) as trusted:
+        Webhook(trusted.url).post({"title": "hello"})
+        monkeypatch.setenv("SSL_CERT_FILE", str(foreign))
+        with pytest.raises(WebhookFailed, match="cannot be reached"):
+            Webhook(trusted.url).post({})
+    with start_receiver(foreign) as impostor, pytest.raises(WebhookFailed, match="cannot be reached"):
+        Webhook(impostor.url).post({})
+
+    assert trusted.titles() == ["hello"]
+    assert impostor.received == []
+
+
 @pytest.mark.parametrize(
     "host", ["169.254.169.254", "[fe80::1]", "[::ffff:169.254.169.254]", "224.0.0.1", "0.0.0.0"]
 )
@@ -140,7 +161,7 @@ def test_command_sends_a_test_and_says_who_took_it(
     said = run_command(monkeypatch, receiver.url)
 
     assert said == "localhost has taken the test, in the form of mattermost.\n"
-    assert receiver.received[0]["text"] == "**Test: this is a test. Alarms of this gateway will come here.**"
+    assert receiver.received[0]["text"] == "**Test: alarms of this gateway will come here.**"
 
 
 def test_command_says_why_it_was_not_taken_and_that_no_address_is_set(

@@ -13,7 +13,9 @@ from django.core.management import call_command
 
 from gateway.conf import BASE_DIR
 from modelops.hardware import GpuReading, HardwareReading
+from modelops.hardware.problems import LIBRARY_NOT_FOUND, describe_machine_failure
 from modelops.hardware.sampling import record_reading
+from modelops.models import SwitcherPresence
 from modelops.tests.hardware.stub import COMMAND_TIMEOUT_S, StubMachine, manage
 
 BUSY = (
@@ -150,3 +152,34 @@ def test_a_watch_period_that_is_no_time_is_refused(machine: StubMachine, period:
 
     assert done.returncode == 2
     assert "seconds above 0" in done.stderr
+
+
+@pytest.mark.django_db
+def test_where_no_gpu_is_seen_those_of_the_switcher_are_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    absent = HardwareReading(
+        datetime.now(UTC), problem=describe_machine_failure(LIBRARY_NOT_FOUND, "no library")
+    )
+    monkeypatch.setattr("modelops.management.commands.gpu_status.read_hardware", lambda _pids: absent)
+    SwitcherPresence.objects.create(host="gpu-box", pid=1, slots=[])
+
+    alone, _code = run_status()
+    card = GpuReading(0, name="NVIDIA GeForce RTX 3090", total_bytes=24 * 2**30, free_bytes=2**30)
+    record_reading(HardwareReading(datetime.now(UTC), gpus=(card,)), host="gpu-box")
+    told, code = run_status()
+    as_json, _code = run_status("--json")
+
+    assert alone.startswith("No GPU is seen from here")
+    assert "which runs on gpu-box" in alone
+    assert told.startswith("No GPU is seen from here. As the switcher on gpu-box sees them:")
+    assert "RTX 3090" in told
+    assert code == 0
+    assert json.loads(as_json)["seen_by"] == "gpu-box"
+
+
+def run_status(*options: str) -> tuple[str, int]:
+    out = io.StringIO()
+    try:
+        call_command("gpu_status", *options, stdout=out)
+    except SystemExit as exc:
+        return out.getvalue(), int(str(exc.code))
+    return out.getvalue(), 0

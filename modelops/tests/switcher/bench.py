@@ -176,6 +176,7 @@ def open_bench(stores: Stores, folder: Path, **settings: str) -> Iterator[Switch
     own = {
         "AUTOSTART_PROFILE": "none",
         "SWITCHER_LEASE": LEASE_S,
+        "SWITCHER_METRICS_PORT": "0",
         "SWITCH_DRAIN_TIMEOUT": "2",
         "ENGINE_IMAGES": "gateway-test/*:*,*/team/*:*",
         **OUT_OF_REACH,

@@ -1,0 +1,1 @@
+"""What has to be done daily: removing what nobody keeps any more (docs/retention.md)."""
