@@ -78,6 +78,7 @@ lock: | $(VENV)/bin/python ## Resolve requirements/*.txt to hashed locks
 	$(LOCK) requirements/dev.txt -o requirements/dev-lock.txt
 	$(LOCK) requirements/server.txt -c requirements/lock.txt -o requirements/server-lock.txt
 	$(LOCK) requirements/server.txt requirements/oidc.txt -c requirements/lock.txt -o requirements/oidc-lock.txt
+	$(LOCK) requirements/server.txt requirements/otel.txt -c requirements/lock.txt -o requirements/otel-lock.txt
 	$(LOCK) requirements/clients.txt -o requirements/clients-lock.txt
 
 $(VENV)/bin/python:
