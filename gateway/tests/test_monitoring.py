@@ -9,12 +9,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 import yaml
 
 from gateway.conf import BASE_DIR, GatewayConfig
+from gateway.tests.live import wait_until
 from gateway.tests.needs import NeedMissing, find_prometheus, skip_loudly
+from gateway.tests.prometheus import start_alertmanager
 from modelops.hardware import ProblemCode
+from modelops.tests.alerting.receiver import start_receiver
 
 MONITORING = BASE_DIR / "deploy" / "monitoring"
 RUNBOOK = (BASE_DIR / "docs" / "runbook.md").read_text()
@@ -62,8 +66,34 @@ def test_prometheus_accepts_configuration_and_rules_and_every_alert_fires_as_tes
     assert tested.count("SUCCESS") == len(tests)
 
 
-def test_alertmanager_accepts_the_example() -> None:
+def read_states(client: httpx.Client) -> dict[str, str]:
+    """Of Alertmanager's alerts, by their names."""
+    told = client.get("/api/v2/alerts").json()
+    return {each["labels"]["alertname"]: each["status"]["state"] for each in told}
+
+
+def test_alertmanager_accepts_the_example_and_tells_a_chat_room_with_it(tmp_path: Path) -> None:
+    alert = {
+        "labels": {"alertname": "SlotDegraded", "severity": "critical", "slot": "default"},
+        "annotations": {
+            "summary": "Slot default serves nothing.",
+            "runbook_url": "docs/runbook.md#slotdegraded",
+        },
+    }
+    states = {"SlotDegraded": "active", "NothingServed": "suppressed"}
+    follower = {"labels": {"alertname": "NothingServed", "severity": "critical"}}
     assert "SUCCESS" in run_tool("amtool", "check-config", "alertmanager/alertmanager.yml")
+
+    with start_receiver() as room, start_alertmanager(tmp_path, room.url) as client:
+        client.post("/api/v2/alerts", json=[alert]).raise_for_status()
+        wait_until(lambda: room.received, what="the alert in the chat room")
+        client.post("/api/v2/alerts", json=[follower]).raise_for_status()
+        wait_until(lambda: read_states(client) == states, what="what follows from it to be kept back")
+
+    [message] = room.received[0]["attachments"]
+    assert message["title"] == "FIRING: SlotDegraded"
+    assert message["text"].strip() == "Slot default serves nothing. docs/runbook.md#slotdegraded"
+    assert len(room.received) == 1
 
 
 @pytest.mark.parametrize("alert", list(list_alerts()), ids=lambda alert: alert["alert"])
