@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
@@ -23,7 +26,7 @@ from accounts.models import AuditEvent, User
 from gateway.arrivals import HEADER, PATH, sign_probe
 from gateway.audit import record_change
 from gateway.columns import measure_columns
-from gateway.conf import get_config
+from gateway.conf import BASE_DIR, get_config
 from gateway.doctor import docker_checks, proxy_checks, setting_checks, store_checks, upkeep_checks
 from gateway.doctor.checkup import Checkup, check_up, clean_finding
 from gateway.doctor.findings import DoctorCheck, Finding, FindingKind, VantagePoint
@@ -288,3 +291,24 @@ def test_pruning_that_stopped_or_failed_is_told(place: VantagePoint) -> None:
     kinds = [each.verdict for each in (never, done, late, failed)]
     assert kinds == [FindingKind.NOTE, FindingKind.OK, FindingKind.NOTE, FindingKind.PROBLEM]
     assert "conversations" in failed.message
+
+
+def test_settings_that_cannot_be_read_are_a_finding_too(tmp_path: Path) -> None:
+    environment = {
+        "GATEWAY_ENV_FILE": str(tmp_path / "none"),
+        "GATEWAY_PORT": "a lot",
+        "PATH": os.environ["PATH"],
+    }
+
+    done = subprocess.run(
+        [sys.executable, "manage.py", "doctor", "--json"],
+        cwd=BASE_DIR,
+        env=environment,
+        capture_output=True,
+        check=False,
+        text=True,
+    )
+
+    report = json.loads(done.stdout)
+    assert (done.returncode, report["problems"]) == (1, 1)
+    assert report["checks"][0]["facts"] == {"setting": "GATEWAY_PORT"}
