@@ -47,7 +47,7 @@ from gateway.probes import ProbeLog  # noqa: E402
 from gateway.public_address import BasePath, DjangoPlane  # noqa: E402
 from gateway.request_id import accept_request_id, current_request_id  # noqa: E402
 from gateway.static_plane import StaticPlane  # noqa: E402
-from gateway.tracing import close_tracing  # noqa: E402
+from gateway.tracing import close_tracing, find_tracer  # noqa: E402
 
 log = structlog.get_logger()
 
@@ -154,6 +154,7 @@ async def lifespan(scope: Scope, receive: Receive, send: Send) -> None:
         message = await receive()
         if message["type"] == "lifespan.startup":
             bound_queries(get_config().database_timeout_s)
+            find_tracer()  # loads OpenTelemetry, where traces are wanted, before a request would wait for it
             await get_runtime()
             spare_the_collector()
         elif message["type"] == "lifespan.shutdown":
