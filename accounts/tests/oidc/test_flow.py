@@ -37,6 +37,7 @@ def test_newcomer_gets_an_account_a_session_and_lines_of_the_trail(
     assert (response.status_code, response.headers["Location"]) == (302, "/account/")
     assert response.headers["Cache-Control"] == "no-store"
     assert flow.signed_in_as() == "mina"
+    assert flow.client.get("/api/auth/me").json()["has_password"] is False
     assert (user.email, user.role, user.has_usable_password()) == ("mina@example.com", "user", False)
     assert Session.objects.get().kind == Session.Kind.COOKIE
     trail = AuditEvent.objects.order_by("at", "id").values_list("action", "via", "actor_name")
