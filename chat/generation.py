@@ -19,7 +19,7 @@ from chat.positions import EventIds
 from chat.sse import DONE, join_events
 from chat.stream_reading import StreamEnded, StreamRead
 from chat.transcript import Choice, Chunk, Transcript
-from chat.upstream import EngineAnswer, EngineCall, EngineGateway
+from chat.upstream import EngineAnswer, EngineCall, EngineGateway, new_engine_request_id
 from chat.whole_answers import Completion
 from chat.wires import CHAT_WIRE, Wire
 from conversations.known_messages import KnownMessage
@@ -129,6 +129,8 @@ class Generation:
         """In the queue of its slot."""
         self.sent_at: float | None = None
         """When the request went to the engine; as the others in `time.perf_counter` seconds."""
+        self.engine_request_id = ""
+        """What the engine knows the request by; empty until it was sent."""
         self.ended_at: float | None = None
         """When the end of a stream had come."""
         self.growth_listeners: list[Callable[[], None]] = []
@@ -313,7 +315,10 @@ class Generation:
             self._call = call
             self.sent_bytes = call.text_bytes
             self.sent_at = time.perf_counter()
-            async with self._engine.open(route.base_url, call, api_key=route.api_key) as answer:
+            self.engine_request_id = new_engine_request_id()
+            async with self._engine.open(
+                route.base_url, call, api_key=route.api_key, request_id=self.engine_request_id
+            ) as answer:
                 yield answer
             if call.choices and (usage := self.transcript.usage) is not None:
                 tokens = (usage.completion_tokens or 0) // call.choices

@@ -115,6 +115,11 @@ def list_entries(wishes: Wishes, machine: Machine) -> list[Entry]:
             compose,
             gettext("The services: with the machine's GPUs, or with a simulated model"),
         ),
+        Entry(
+            "COMPOSE_IGNORE_ORPHANS",
+            "true",
+            gettext("The running engine is no service of Compose's, and no mistake either"),
+        ),
         _secret("SECRET_KEY", gettext("Signs the admin's sessions")),
         _secret("JWT_SECRET", gettext("Signs access tokens: a new one ends every session")),
         _secret("API_KEY_SECRET", gettext("Keys the stored hashes of API keys: a new one ends every key")),

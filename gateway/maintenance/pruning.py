@@ -44,6 +44,14 @@ class PruneResult:
     figures: Sequence[PruneFigure]
     failures: Mapping[str, Exception]
 
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """By the names of the figures, of which several can have one."""
+        counts: Counter[str] = Counter()
+        for figure in self.figures:
+            counts[figure.name] += figure.count
+        return counts
+
 
 @dataclass(frozen=True)
 class PastRun:
@@ -87,17 +95,13 @@ def _prune_parts(now: datetime, *, is_dry_run: bool) -> PruneResult:
         try:
             figures += prune_part()
         except Exception as exc:  # the others are to be done all the same
-            log.exception("prune_failed", part=name)
+            log.exception("prune_failed", work=name)
             failures[name] = exc
     return PruneResult(figures, failures)
 
 
 def _record(result: PruneResult) -> None:
-    counts: Counter[str] = Counter()
-    for figure in result.figures:
-        counts[figure.name] += figure.count
-    log.info("pruned", **counts, failed=list(result.failures))
-    changes = {**counts, **({FAILED: list(result.failures)} if result.failures else {})}
+    changes = {**result.counts, **({FAILED: list(result.failures)} if result.failures else {})}
     record_change(ACTION, User, request=None, changes=changes)
 
 

@@ -60,6 +60,8 @@ def try_needs() -> list[Finding]:
         ("C compiler", "what reads GPUs", try_compiler),
         ("Node.js", "OpenAI's SDK for Node", find_node),
         ("Prometheus", "alerts and dashboards", find_prometheus),
+        ("nginx", "the example for nginx", lambda: find_program("nginx")),
+        ("Caddy", "the example for Caddy", lambda: find_program("caddy")),
         ("axe-core", "whether everybody can use the pages", find_axe),
     ]
     with ThreadPoolExecutor(len(trials)) as pool:
@@ -79,6 +81,13 @@ def try_docker() -> None:
 
     with open_docker_engine():
         pass
+
+
+def find_program(name: str) -> str:
+    """Debian has servers where only root's PATH looks. Raises NeedMissing."""
+    if program := shutil.which(name, path=f"{os.environ.get('PATH', '')}{os.pathsep}/usr/sbin"):
+        return program
+    raise NeedMissing(f"apt-get install {name}")
 
 
 def find_chromium() -> str:

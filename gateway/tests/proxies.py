@@ -6,7 +6,6 @@ Only addresses, names of hosts and paths of files are other ones.
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import socket
 import ssl
@@ -18,7 +17,7 @@ from pathlib import Path
 
 from gateway.conf import BASE_DIR
 from gateway.tests.live import wait_until
-from gateway.tests.needs import NeedMissing
+from gateway.tests.needs import find_program
 from modelops.simulator.process import find_free_port
 
 DEPLOY = BASE_DIR / "deploy"
@@ -83,14 +82,6 @@ def make_certificate(folder: Path) -> tuple[Path, Path]:
     files = ["-keyout", str(key), "-out", str(certificate)]
     subprocess.run(["openssl", "req", "-x509", *curve, *subject, *files], check=True, capture_output=True)
     return certificate, key
-
-
-def find_program(name: str) -> str:
-    """Debian has nginx where only root's PATH looks. Raises NeedMissing."""
-    path = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin"])
-    if program := shutil.which(name, path=path):
-        return program
-    raise NeedMissing(f"apt-get install {name}")
 
 
 @contextmanager

@@ -7,25 +7,30 @@ import json
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.core.management import call_command
-from django.db import OperationalError
+from django.db import OperationalError, connection
+from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
 from django.test import Client, override_settings
 from django.utils import timezone, translation
 
+from accounts.models import AuditEvent, User
 from gateway.arrivals import HEADER, PATH, sign_probe
+from gateway.audit import record_change
 from gateway.columns import measure_columns
 from gateway.conf import get_config
-from gateway.doctor import docker_checks, proxy_checks, setting_checks, store_checks
+from gateway.doctor import docker_checks, proxy_checks, setting_checks, store_checks, upkeep_checks
 from gateway.doctor.checkup import Checkup, check_up, clean_finding
 from gateway.doctor.findings import DoctorCheck, Finding, FindingKind, VantagePoint
 from gateway.doctor.proxy_checks import FORGED, _judge_address
 from gateway.doctor.running import run_checks
 from gateway.doctor.table import format_checkup
+from gateway.maintenance.pruning import ACTION
 from gateway.redaction import Redactor
 from gateway.tests.forked import run_python
 from gateway.tests.live import GatewayProcess
@@ -211,16 +216,17 @@ def test_advice_follows_what_the_database_says(said: str, advice: str) -> None:
 @pytest.mark.django_db
 def test_migration_that_waits_is_named(place: VantagePoint) -> None:
     recorder = MigrationRecorder.Migration.objects
-    recorder.filter(app="modelops", name="0013_engine_settings").delete()
+    [(_app, newest)] = MigrationLoader(connection).graph.leaf_nodes("modelops")
+    recorder.filter(app="modelops", name=newest).delete()
     recorder.create(app="modelops", name="9999_of_tomorrow", applied=timezone.now())
     waiting = only(store_checks.check_migrations(place))
-    recorder.create(app="modelops", name="0013_engine_settings", applied=timezone.now())
+    recorder.create(app="modelops", name=newest, applied=timezone.now())
 
     newer = only(store_checks.check_migrations(place))
 
     assert (waiting.verdict, waiting.facts) == (
         FindingKind.PROBLEM,
-        {"waiting": ["modelops.0013_engine_settings"]},
+        {"waiting": [f"modelops.{newest}"]},
     )
     assert (newer.verdict, newer.facts) == (FindingKind.NOTE, {"newer": ["modelops.9999_of_tomorrow"]})
 
@@ -267,3 +273,18 @@ def test_exit_code_tells_whether_there_is_a_problem(monkeypatch: pytest.MonkeyPa
     codes = {verdict: run(verdict) for verdict in FindingKind}
 
     assert codes == {FindingKind.OK: 0, FindingKind.NOTE: 0, FindingKind.PROBLEM: 1, FindingKind.UNKNOWN: 0}
+
+
+@pytest.mark.django_db
+def test_pruning_that_stopped_or_failed_is_told(place: VantagePoint) -> None:
+    never = only(upkeep_checks.check_pruning(place))
+    record_change(ACTION, User, request=None, changes={"sessions": 3})
+    done = only(upkeep_checks.check_pruning(place))
+    AuditEvent.objects.filter(action=ACTION).update(at=timezone.now() - timedelta(days=3))
+    late = only(upkeep_checks.check_pruning(place))
+    record_change(ACTION, User, request=None, changes={"failed": ["conversations"]})
+    failed = only(upkeep_checks.check_pruning(place))
+
+    kinds = [each.verdict for each in (never, done, late, failed)]
+    assert kinds == [FindingKind.NOTE, FindingKind.OK, FindingKind.NOTE, FindingKind.PROBLEM]
+    assert "conversations" in failed.message

@@ -29,9 +29,11 @@ from gateway.backups.failures import RestoreFailed
 from gateway.backups.restoring import check_restore, rebuild_search_index, restore
 from gateway.backups.schema import Schema
 from gateway.conf import BASE_DIR
+from gateway.database.rows import is_postgresql
 from gateway.tests.admin_rows import add_row_of_each
 from gateway.tests.databases import SQLITE_FILE, Stores, own_database
 from gateway.tests.forked import run_python
+from gateway.tests.test_backup import full_disk
 from modelops.models import ModelProfile, WebPresence
 
 IN_PROCESS = pytest.mark.django_db(transaction=True)
@@ -171,6 +173,33 @@ def test_failure_in_the_middle_changes_nothing(
 
     assert set(Message.objects.filter(owner=mina).values_list("content", flat=True)) == {"said since"}
     assert not default_storage.exists(file.storage_name)
+
+
+@IN_PROCESS
+def test_full_disk_changes_nothing(mina: User, tmp_path: Path) -> None:
+    """Neither where the files are, nor where the database is; another machine's disk is not ours to fill."""
+    store_upload(mina.pk, io.BytesIO(b"more than the disk has room for " * 400), name="large.txt")
+    dump(tmp_path / "x.backup")
+    Message.objects.filter(owner=mina).update(content="said since")
+    files = StoredFile.objects.filter(owner=mina)
+    problems = []
+    for is_file_missing in (True, False):
+        if is_file_missing:
+            for file in files:
+                default_storage.delete(file.storage_name)
+        elif is_postgresql():
+            break
+        else:
+            put_back(tmp_path / "x.backup")
+            Message.objects.filter(owner=mina).update(content="said since")
+        with full_disk(4096), pytest.raises(RestoreFailed) as failure:
+            put_back(tmp_path / "x.backup")
+        problems.append(str(failure.value))
+
+        assert set(Message.objects.filter(owner=mina).values_list("content", flat=True)) == {"said since"}
+        assert {default_storage.exists(file.storage_name) for file in files} == {not is_file_missing}
+
+    assert all(problem.startswith("Nothing was restored: ") for problem in problems), problems
 
 
 @IN_PROCESS

@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from gateway.conf import BASE_DIR
+from gateway.env import parse_labels
 
 OURS = ("migrate", "web", "switcher")
 
@@ -29,6 +30,29 @@ def test_service_of_ours_can_neither_write_its_root_nor_gain_rights(
     assert service["cap_drop"] == ["ALL"]
     assert "cap_add" not in service
     assert service["security_opt"] == ["no-new-privileges:true"]
+
+
+def test_no_service_begins_as_root_or_with_a_capability(services: dict[str, Any]) -> None:
+    """Those of others too; ours are not root by their image."""
+    for name, service in services.items():
+        assert service["cap_drop"] == ["ALL"], name
+        assert "cap_add" not in service
+        assert service["security_opt"] == ["no-new-privileges:true"]
+    assert {name: services[name]["user"] for name in services.keys() - set(OURS)} == {
+        "postgres": "postgres",
+        "redis": "redis",
+    }
+
+
+def test_engines_belong_to_this_project_alone(services: dict[str, Any]) -> None:
+    """Two projects on one machine have networks of their own, and end their own engines."""
+    environment = services["switcher"]["environment"]
+
+    labels = dict(parse_labels("ENGINE_LABELS", environment["ENGINE_LABELS"]))
+
+    assert environment["ENGINE_NETWORK"] == "${COMPOSE_PROJECT_NAME}_engine"
+    assert labels["com.docker.compose.project"] == "${COMPOSE_PROJECT_NAME}"
+    assert yaml.safe_load((BASE_DIR / "docker-compose.yml").read_text())["networks"] == {"engine": None}
 
 
 def test_only_the_switcher_is_given_the_hubs_token(services: dict[str, Any]) -> None:
