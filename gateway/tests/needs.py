@@ -56,6 +56,7 @@ def try_needs() -> list[Finding]:
     """Everything but the stores, which a run keeps running (`gateway.tests.services`)."""
     trials: list[tuple[str, str, Callable[[], object]]] = [
         ("Docker engine", "what runs in containers", try_docker),
+        ("Docker Compose", "docker-compose.yml", find_compose_supplies),
         ("Chromium", "what pages do in a browser", try_chromium),
         ("C compiler", "what reads GPUs", try_compiler),
         ("Node.js", "OpenAI's SDK for Node", find_node),
@@ -81,6 +82,13 @@ def try_docker() -> None:
 
     with open_docker_engine():
         pass
+
+
+def find_compose_supplies() -> None:
+    """Fetches what is missing: the part with Docker has no network."""
+    from gateway.tests.compose.supplies import get_supplies
+
+    get_supplies()
 
 
 def find_program(name: str) -> str:

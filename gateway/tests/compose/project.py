@@ -21,6 +21,7 @@ NAME = "gateway-under-test"
 OVERRIDE = "docker-compose.test.yml"
 ENGINE_LABEL = "vllm-chat-gateway.slot"
 START_TIMEOUT_S = 120
+BUILT = ("migrate", "web", "switcher", "maintenance")
 
 
 def copy_sources(target: Path) -> None:
@@ -43,7 +44,7 @@ def write_override(folder: Path, docker_socket: str) -> None:
     """What a machine without a registry and with an engine of the test's own forces; nothing else."""
     override: dict[str, Any] = {
         # The part of the build that needs a network has been done.
-        "services": {name: {"build": {"network": "host"}} for name in ("migrate", "web", "switcher")}
+        "services": {name: {"build": {"network": "host"}} for name in BUILT}
     }
     override["services"]["switcher"]["volumes"] = [f"{docker_socket}:/var/run/docker.sock"]
     (folder / OVERRIDE).write_text(yaml.safe_dump(override))
