@@ -1,27 +1,27 @@
 # The gateway's image: web process (default), switcher and management commands. It holds no engine.
-FROM python:3.11-slim AS build
+FROM python:3.11-slim AS environment
 ARG LOCK=requirements/server-lock.txt
 WORKDIR /app
 # One environment to install with, and one, without pip, that is shipped.
 RUN python -m venv /build && python -m venv --without-pip /venv
 COPY requirements requirements
 # hf-xet, 11 MB, is huggingface-hub's faster way to fetch weights, which the engine's image does by its own.
-RUN /build/bin/pip --python /venv/bin/python install --no-cache-dir --require-hashes -r "$LOCK" \
-    && /build/bin/pip --python /venv/bin/python uninstall --yes hf-xet
-# What is never read: tests of libraries, and their texts in other languages than ours.
-RUN find /venv -type d -name tests -prune -exec rm -rf {} + \
-    && find /venv -path "*/locale/*" -mindepth 1 -type d -name LC_MESSAGES -not -path "*/en/*" -not -path "*/ko/*" \
-       -prune -exec rm -rf {} +
+RUN /build/bin/pip --python /venv/bin/python install --no-cache-dir --no-compile --require-hashes -r "$LOCK" \
+    && /build/bin/pip --python /venv/bin/python uninstall --yes hf-xet \
+    && python requirements/trim_environment.py /venv \
+    && python -m compileall -q -j 0 /venv/lib
+
+FROM environment AS build
 COPY . .
 # Settings demand secrets; these exist during this one step and sign nothing.
 RUN SECRET_KEY=only-used-while-the-image-is-being-built-1 \
     JWT_SECRET=only-used-while-the-image-is-being-built-2 \
     GATEWAY_DATA_DIR=/tmp/build \
     /venv/bin/python manage.py collectstatic --noinput \
-    && /venv/bin/python -m compileall -q .
+    && /venv/bin/python -m compileall -q -j 0 .
 
 FROM python:3.11-slim
-ARG VERSION=dev
+ARG VERSION=0.1.0
 ARG REVISION=unknown
 LABEL org.opencontainers.image.title="vLLM Chat Gateway" \
       org.opencontainers.image.version=$VERSION \
@@ -35,6 +35,7 @@ ENV PATH=/venv/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     DJANGO_SETTINGS_MODULE=gateway.settings \
     GATEWAY_DATA_DIR=/data \
+    HF_HUB_CACHE=/tmp/huggingface \
     LOG_FORMAT=json \
     GATEWAY_REVISION=$REVISION \
     SWITCHER_METRICS_HOST=0.0.0.0

@@ -9,7 +9,7 @@ MKDOCS = NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help run env test test-quick test-vllm test-clients check check-scripts check-docs docs fmt bench screenshots lock
+.PHONY: help run env test test-quick test-vllm test-clients check check-scripts check-docs docs fmt bench sbom screenshots lock
 
 help: ## List the commands
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -63,6 +63,10 @@ fmt: $(VENV)/.installed-dev ## Format and fix what can be fixed
 bench: $(VENV)/.installed-dev ## Measure the chat path (benchmarks/README.md)
 	$(BIN)/python -m benchmarks
 
+sbom: $(VENV)/.installed-dev ## Write sbom.cdx.json, a bill of materials of the image's packages (CycloneDX)
+	$(BIN)/cyclonedx-py requirements --pyproject pyproject.toml --mc-type application --output-reproducible \
+	  --output-format JSON --output-file sbom.cdx.json requirements/server-lock.txt
+
 screenshots: $(VENV)/.installed-dev ## Take the pictures of the pages anew (docs/pictures); needs Chromium
 	$(BIN)/python -m gateway.tests.pages.screenshots
 
@@ -74,6 +78,7 @@ lock: | $(VENV)/bin/python ## Resolve requirements/*.txt to hashed locks
 	$(LOCK) requirements/dev.txt -o requirements/dev-lock.txt
 	$(LOCK) requirements/server.txt -c requirements/lock.txt -o requirements/server-lock.txt
 	$(LOCK) requirements/server.txt requirements/oidc.txt -c requirements/lock.txt -o requirements/oidc-lock.txt
+	$(LOCK) requirements/server.txt requirements/otel.txt -c requirements/lock.txt -o requirements/otel-lock.txt
 	$(LOCK) requirements/clients.txt -o requirements/clients-lock.txt
 
 $(VENV)/bin/python:

@@ -12,9 +12,16 @@ LOG_FIELDS = "gateway.log"
 """The key of the line's fields in the ASGI scope."""
 
 
-def name_caller(scope: Mapping[str, Any], user_id: uuid.UUID, kind: CredentialKind) -> None:
-    """Put the account and the kind of its credential on the line, also when the request is refused later."""
+def name_caller(
+    scope: Mapping[str, Any],
+    user_id: uuid.UUID,
+    kind: CredentialKind,
+    key_id: uuid.UUID | None = None,
+) -> None:
+    """Put the account and its credential on the line, also when the request is refused later."""
     fields = scope.get(LOG_FIELDS)
     if fields is not None:  # a request of Django's test client has none
         fields["user_id"] = str(user_id)
         fields["credential"] = kind.value
+        if key_id is not None:
+            fields["key_id"] = str(key_id)

@@ -86,7 +86,7 @@ class RequestAdmission:
     ) -> tuple[Principal, Admission]:
         async def count(principal: Principal) -> Admission:
             # Before anything is refused: the line of the access log says whom.
-            name_caller(request.scope, principal.user_id, principal.kind)
+            name_caller(request.scope, principal.user_id, principal.kind, principal.key_id)
             if (counted := request.scope.get(ADMISSION)) is not None:
                 return cast(Admission, counted)
             if not principal.has(*scopes):

@@ -39,7 +39,8 @@ class BearerAuthentication(BaseAuthentication):
         except AuthenticationFailed:
             count_address(request._request)
             raise
-        name_caller(getattr(request._request, "scope", {}), user.pk, principal.kind)
+        scope = getattr(request._request, "scope", {})
+        name_caller(scope, user.pk, principal.kind, principal.key_id)
         count_account(request._request, user)
         _check_scope(principal, request)
         if is_use_due(principal.last_used_at):

@@ -9,6 +9,8 @@ from rest_framework import serializers
 
 from accounts.limits.rules import Allowance
 from accounts.models import DailyUsage, Session, User
+from accounts.oidc.break_glass import may_use_password
+from gateway.conf import get_config
 from gateway.rest import StrictSerializer
 
 MAX_LOGIN_NAME = 254
@@ -77,14 +79,20 @@ class DailyUsageSerializer(serializers.ModelSerializer[DailyUsage]):
 class OwnAccountSerializer(UserSerializer):
     """With `limits` and `usage_today` in the context."""
 
+    has_password = serializers.SerializerMethodField(
+        help_text="Whether a password signs in to the account; without one an identity provider does."
+    )
     limits = serializers.SerializerMethodField()
     usage_today = serializers.SerializerMethodField(
         help_text="Of the day in UTC; a few seconds may be missing."
     )
 
     class Meta(UserSerializer.Meta):
-        fields = [*UserSerializer.Meta.fields, "limits", "usage_today"]
+        fields = [*UserSerializer.Meta.fields, "has_password", "limits", "usage_today"]
         read_only_fields = fields
+
+    def get_has_password(self, user: User) -> bool:
+        return user.has_usable_password() and may_use_password(user, get_config())
 
     @extend_schema_field(LimitsSerializer)
     def get_limits(self, user: User) -> Any:

@@ -25,6 +25,8 @@ def account_for(scope: Scope, generation: Generation, ended_by: BaseException | 
     meters.duration.observe(time.perf_counter() - generation.started_at)
     fields = scope["gateway.log"]
     fields.update(model=model, outcome=status, ttft_ms=None)
+    if generation.engine_request_id:
+        fields["engine_request_id"] = generation.engine_request_id
     if status == "ok" and generation.transcript.is_unfinished:
         fields["is_unfinished"] = True  # the engine gave no finish_reason
     if generation.first_token_at is not None:

@@ -10,16 +10,15 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
-import msgspec
-
 from chat.content_headers import ContentHeaders
 from chat.endpoints import CHAT_PATH
 from chat.engine_admission import AdmittedRequest, EngineAdmission, RouteRequest, Ticket
 from chat.positions import EventIds
 from chat.sse import DONE, join_events
 from chat.stream_reading import StreamEnded, StreamRead
+from chat.traced_calls import trace_call
 from chat.transcript import Choice, Chunk, Transcript
-from chat.upstream import EngineAnswer, EngineCall, EngineGateway
+from chat.upstream import EngineAnswer, EngineCall, EngineGateway, new_engine_request_id
 from chat.whole_answers import Completion
 from chat.wires import CHAT_WIRE, Wire
 from conversations.known_messages import KnownMessage
@@ -33,14 +32,6 @@ from modelops.serving.routes import Route
 
 DRAIN_S = 0.05
 BYTES_PER_TOKEN = 4
-
-OPERATIONS = {
-    "/v1/chat/completions": "chat",
-    "/v1/completions": "text_completion",
-    "/v1/responses": "chat",
-    "/v1/messages": "chat",
-}
-"""By the engine's path, as the GenAI conventions call them; others are called as their paths."""
 
 Deliver = Callable[[bytes], Coroutine[Any, Any, None] | None]
 """Takes a piece of the answer. What it returns is awaited before it is given the next piece."""
@@ -129,6 +120,8 @@ class Generation:
         """In the queue of its slot."""
         self.sent_at: float | None = None
         """When the request went to the engine; as the others in `time.perf_counter` seconds."""
+        self.engine_request_id = ""
+        """What the engine knows the request by; empty until it was sent."""
         self.ended_at: float | None = None
         """When the end of a stream had come."""
         self.growth_listeners: list[Callable[[], None]] = []
@@ -309,11 +302,14 @@ class Generation:
             self._opened_at = self._active_at = time.monotonic()
             call = self._make_call(route)
             if self.trace is not None:
-                call = _trace_call(self.trace, call, route)
+                call = trace_call(self.trace, call, route)
             self._call = call
             self.sent_bytes = call.text_bytes
             self.sent_at = time.perf_counter()
-            async with self._engine.open(route.base_url, call, api_key=route.api_key) as answer:
+            self.engine_request_id = new_engine_request_id()
+            async with self._engine.open(
+                route.base_url, call, api_key=route.api_key, request_id=self.engine_request_id
+            ) as answer:
                 yield answer
             if call.choices and (usage := self.transcript.usage) is not None:
                 tokens = (usage.completion_tokens or 0) // call.choices
@@ -362,13 +358,6 @@ class Generation:
         if busy is None:
             raise read.ending
         return _raise_after(busy, read.ending)
-
-
-def _trace_call(trace: AnswerTrace, call: EngineCall, route: Route) -> EngineCall:
-    """The call with its own span in place of the client's, which is above it."""
-    operation = OPERATIONS.get(call.path) or call.path.removeprefix("/v1/").replace("/", "_")
-    span = trace.begin_engine(operation=operation, model=route.model, base_url=route.base_url)
-    return msgspec.structs.replace(call, traceparent=span)
 
 
 async def _raise_after(busy: Coroutine[Any, Any, None], ending: GatewayError | type[StreamEnded]) -> None:

@@ -136,9 +136,12 @@ class EngineGateway:
         self._connections = EngineConnections(connect_timeout_s=connect_timeout_s)
 
     @asynccontextmanager
-    async def open(self, base_url: str, call: EngineCall, *, api_key: str) -> AsyncIterator[EngineAnswer]:
+    async def open(
+        self, base_url: str, call: EngineCall, *, api_key: str, request_id: str = ""
+    ) -> AsyncIterator[EngineAnswer]:
         """The answer of the engine at `base_url`, which takes `api_key`; leaving the context closes it.
 
+        `request_id` is what the engine knows the request by (`new_engine_request_id`).
         Closing it aborts the generation. How long to wait for the answer is the generation's decision.
         Raises UpstreamUnavailable, UpstreamTimeout (connecting), or what the engine's error status means.
         """
@@ -147,7 +150,7 @@ class EngineGateway:
         except ValueError as exc:
             no_url = UpstreamUnavailable("The engine's address is no URL.")
             raise no_url.caused_by(UpstreamCause.CONNECT) from exc
-        head = _head_of(url, call, api_key)
+        head = _head_of(url, call, api_key, request_id or new_engine_request_id())
         try:
             connection = await self._connections.get(url.origin)
         except TimeoutError as exc:
@@ -183,15 +186,19 @@ class EngineGateway:
         self._connections.close()
 
 
-def _head_of(url: BaseUrl, call: EngineCall, api_key: str) -> bytes:
+def new_engine_request_id() -> str:
+    """An id of our own, never the client's: vLLM confuses two running requests with the same one."""
+    return secrets.token_hex(16)
+
+
+def _head_of(url: BaseUrl, call: EngineCall, api_key: str, request_id: str) -> bytes:
     """The head of the request. Raises ValueError for a header that would be more than one."""
     lines = [
         f"POST {url.path}{call.path} HTTP/1.1",
         f"Host: {url.host_header}",
         *COMMON_HEADERS,
         f"Content-Type: {JSON_TYPE if isinstance(call.body, bytes) else call.body.content_type}",
-        # An id of our own, never the client's: vLLM confuses two running requests with the same one.
-        f"X-Request-Id: {secrets.token_hex(16)}",
+        f"X-Request-Id: {request_id}",
         f"Content-Length: {len(call.body)}",
     ]
     if authorization := f"Bearer {api_key}" if api_key else url.authorization:

@@ -43,15 +43,16 @@ from gateway.http import (  # noqa: E402
     send_error,
 )
 from gateway.page_security import page_headers  # noqa: E402
+from gateway.probes import ProbeLog  # noqa: E402
 from gateway.public_address import BasePath, DjangoPlane  # noqa: E402
 from gateway.request_id import accept_request_id, current_request_id  # noqa: E402
 from gateway.static_plane import StaticPlane  # noqa: E402
-from gateway.tracing import close_tracing  # noqa: E402
+from gateway.tracing import close_tracing, find_tracer  # noqa: E402
 
 log = structlog.get_logger()
 
 PROBES = frozenset({"/health", "/health/ready", "/metrics"})
-"""Asked every few seconds: logged only when they fail."""
+"""Asked every few seconds: those that go well are logged once a minute."""
 
 EXPOSED_HEADERS = [
     "x-request-id",
@@ -79,6 +80,7 @@ class GatewayApplication:
         self._config = config
         sts = f"max-age={config.hsts_seconds}".encode()
         self._body_bounds = BodyBounds(config)
+        self._probe_log = ProbeLog()
         self._page_headers = [(b"strict-transport-security", sts)] if config.hsts_seconds else []
         # Django sets the header on its pages. Without it a browser might take a model's JSON for HTML.
         self._chat_headers = [*self._page_headers, (b"x-content-type-options", b"nosniff")]
@@ -123,8 +125,12 @@ class GatewayApplication:
                 accept_language=header_value(scope, b"accept-language"),
             )
         finally:
-            is_probe = scope["path"] in PROBES and status < 400
-            (log.debug if is_probe else log.info)(
+            is_quiet = False
+            if scope["path"] in PROBES and status < 400:
+                unlogged = self._probe_log.note(scope["path"], started)
+                is_quiet = unlogged is None
+                fields["unlogged"] = unlogged
+            (log.debug if is_quiet else log.info)(
                 "request",
                 method=scope["method"],
                 # As it came, percent-encoded: a decoded one could hold a terminal's control characters.
@@ -148,6 +154,7 @@ async def lifespan(scope: Scope, receive: Receive, send: Send) -> None:
         message = await receive()
         if message["type"] == "lifespan.startup":
             bound_queries(get_config().database_timeout_s)
+            find_tracer()  # loads OpenTelemetry, where traces are wanted, before a request would wait for it
             await get_runtime()
             spare_the_collector()
         elif message["type"] == "lifespan.shutdown":

@@ -7,16 +7,20 @@ write files. What serves others stays English: its output is a log.
 from __future__ import annotations
 
 import os
+import sys
 from argparse import ArgumentParser
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from django import get_version
 from django.apps import apps
 from django.conf import settings
 from django.core.management import ManagementUtility, get_commands, load_command_class
 from django.core.management.base import BaseCommand
 from django.utils import translation
+
+from gateway.version import VERSION
 
 OWN_APPS = ("gateway", "accounts", "conversations", "modelops")
 SERVICES = frozenset({"run_switcher", "run_web", "runserver", "sample_hardware"})
@@ -25,11 +29,23 @@ UNTRANSLATED = SERVICES | {"createsuperuser", "write_docs", "write_profile_docs"
 LOCALE_VARIABLES = ("LC_ALL", "LC_MESSAGES", "LANG")
 
 
+VERSION_REQUESTS = (["--version"], ["version"])
+VERSION_LINE = f"vllm-chat-gateway {VERSION} (Django {get_version()})"
+
+
 class GatewayCommandLine(ManagementUtility):
-    """Django's, which speaks the language of the terminal once it knows the command."""
+    """Django's, which tells our version, and speaks the terminal's language once it knows the command."""
+
+    def execute(self) -> None:
+        """See ManagementUtility. The version is told without settings, which may be what is wrong."""
+        if self.argv[1:] in VERSION_REQUESTS:
+            sys.stdout.write(f"{VERSION_LINE}\n")
+            return
+        super().execute()
 
     def fetch_command(self, subcommand: str) -> BaseCommand:
         command = super().fetch_command(subcommand)
+        command.get_version = lambda: VERSION_LINE  # type: ignore[method-assign]  # of this one command
         if apps.ready and subcommand not in SERVICES:
             translation.activate(find_terminal_language(os.environ))
             if type(command).__module__.partition(".")[0] in OWN_APPS:

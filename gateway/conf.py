@@ -80,6 +80,13 @@ class GatewayConfig(AccountConfig, SignInConfig, ConversationConfig, EngineConfi
         "than 1.21 whose pools are by transaction.",
         parse_boolean,
     )
+    database_comments: bool = setting(
+        "DATABASE_COMMENTS",
+        False,
+        "Whether statements carry the id of their request as a comment, for the database's own log. Those of "
+        "chats, which are written for many requests at once, do not. None with a comment is kept prepared.",
+        parse_boolean,
+    )
     redis_url: str = setting(
         "REDIS_URL",
         "",

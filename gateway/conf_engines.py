@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gateway.env import one_of, parse_names, seconds, setting, url_with_scheme, whole_number
+from gateway.env import one_of, parse_labels, parse_names, seconds, setting, url_with_scheme, whole_number
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,6 +106,20 @@ class EngineConfig:
     )
     engine_network: str = setting(
         "ENGINE_NETWORK", "vllm-gateway", "Docker network of the engines; made if it does not exist."
+    )
+    engine_labels: tuple[tuple[str, str], ...] = setting(
+        "ENGINE_LABELS",
+        (),
+        "Further labels of the engines' containers, KEY=VALUE, comma-separated. docker-compose.yml's let "
+        "`docker compose down --remove-orphans` end them.",
+        parse_labels,
+    )
+    unserved_addresses: tuple[str, ...] = setting(
+        "UNSERVED_ADDRESSES",
+        (),
+        "Addresses of the web process's own machine, or names of them, at which it answers nobody, "
+        "comma-separated. docker-compose.yml's is its side of the engines' network: no engine reaches it.",
+        parse_names,
     )
     engine_publish_address: str = setting(
         "ENGINE_PUBLISH_ADDRESS",

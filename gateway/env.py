@@ -148,6 +148,14 @@ def parse_names(name: str, raw: str) -> tuple[str, ...]:
     return tuple(word for part in words if (word := part.strip()))
 
 
+def parse_labels(name: str, raw: str) -> tuple[tuple[str, str], ...]:
+    """`KEY=VALUE` pairs, separated as `parse_names` has them; a value may be empty."""
+    pairs = [word.partition("=") for word in parse_names(name, raw)]
+    if not all(key and is_set for key, is_set, _ in pairs):
+        raise ConfigurationError(name, "expected KEY=VALUE, separated by commas")
+    return tuple((key.strip(), value.strip()) for key, _, value in pairs)
+
+
 def parse_json_object(name: str, raw: str) -> str:
     """The text of an object in JSON."""
     try:

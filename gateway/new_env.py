@@ -21,7 +21,7 @@ GPU_COMPOSE = "docker-compose.yml:docker-compose.gpu.yml"
 CPU_COMPOSE = "docker-compose.yml:docker-compose.cpu.yml"
 TOOLKIT_URL = "https://docs.nvidia.com/datacenter/cloud-native/container-toolkit/latest/install-guide.html"
 ASK_TIMEOUT_S = 20
-SECRET_BYTES = 36
+SECRET_BYTES = 48
 PASSWORD_BYTES = 15
 
 # By the terminal's locale, as the standard library reads it.
@@ -114,6 +114,11 @@ def list_entries(wishes: Wishes, machine: Machine) -> list[Entry]:
             "COMPOSE_FILE",
             compose,
             gettext("The services: with the machine's GPUs, or with a simulated model"),
+        ),
+        Entry(
+            "COMPOSE_IGNORE_ORPHANS",
+            "true",
+            gettext("The running engine is no service of Compose's, and no mistake either"),
         ),
         _secret("SECRET_KEY", gettext("Signs the admin's sessions")),
         _secret("JWT_SECRET", gettext("Signs access tokens: a new one ends every session")),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 
 from django.http import HttpRequest, HttpResponse
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest
@@ -30,9 +30,9 @@ async def metrics(request: HttpRequest) -> HttpResponse:
     """Prometheus' text format, of all web processes of this socket; 404 outside METRICS_NETWORKS."""
     if not is_internal(request):
         raise NotFound("There is no such path.")
-    families = await read_values(find_runtime())
-    # Beside the event loop: with several processes their files are read and summed.
-    text = await asyncio.to_thread(lambda: write_counts() + write_families(families))
+    runtime = find_runtime()
+    stores, starts = await read_stores(runtime) if runtime is not None else ([], {})
+    text = await asyncio.to_thread(write_metrics, stores, starts)
     return HttpResponse(text, content_type=CONTENT_TYPE_LATEST)
 
 
@@ -46,6 +46,11 @@ def is_internal(request: HttpRequest) -> bool:
     return is_in_networks(request.META.get("REMOTE_ADDR", ""), get_config().metrics_networks)
 
 
+def write_metrics(stores: Sequence[Metric], starts: Mapping[str, int]) -> bytes:
+    """All of it. Blocks: folders are looked at, and the files of several processes are read and summed."""
+    return write_counts() + write_families([*stores, *read_common_values(get_config(), starts)])
+
+
 def write_counts() -> bytes:
     """What was counted, by this process or by all that count into the same folder."""
     registry = REGISTRY
@@ -56,16 +61,11 @@ def write_counts() -> bytes:
     return text
 
 
-async def read_values(runtime: WebRuntime | None) -> list[Metric]:
-    """What is read now: how the stores are, and what both kinds of processes tell."""
-    stores: list[Metric] = []
-    starts: dict[str, int] = {}
-    if runtime is not None:
-        database, memory = await open_probes(runtime.board_worker, runtime.redis).look_at_stores()
-        stores = list(describe_stores(database, memory if runtime.redis is not None else None))
-        if database.is_ok:
-            starts = await read_web_starts(runtime)
-    return [*stores, *read_common_values(get_config(), starts)]
+async def read_stores(runtime: WebRuntime) -> tuple[list[Metric], dict[str, int]]:
+    """How the stores are now, and what the database knows of starts."""
+    database, memory = await open_probes(runtime.board_worker, runtime.redis).look_at_stores()
+    stores = list(describe_stores(database, memory if runtime.redis is not None else None))
+    return stores, await read_web_starts(runtime) if database.is_ok else {}
 
 
 def describe_stores(database: Outcome, memory: Outcome | None) -> Iterator[Metric]:

@@ -22,6 +22,8 @@ log = structlog.get_logger()
 
 LIFE_S = 1.0
 """An outcome counts for this long, whoever asks."""
+LINE_PERIOD_S = 60.0
+"""Probes come every few seconds and say the same; those that fail are logged each time."""
 TIMEOUT_S = 1.5
 """What takes longer counts as unavailable: the whole answer comes within two seconds, whatever hangs."""
 
@@ -117,6 +119,23 @@ class StoreProbes:
         started = time.perf_counter()
         await self._redis.set("gateway-probe", "1", ex=5)
         return _ms_since(started)
+
+
+class ProbeLog:
+    """Which good probes get a line of the access log: of each path one in LINE_PERIOD_S."""
+
+    def __init__(self) -> None:
+        self._logged_at: dict[str, float] = {}
+        self._unlogged: dict[str, int] = {}
+
+    def note(self, path: str, now: float) -> int | None:
+        """How many had no line since the last one; None where this one gets none. `now` is in seconds."""
+        last = self._logged_at.get(path)
+        if last is not None and now < last + LINE_PERIOD_S:
+            self._unlogged[path] = self._unlogged.get(path, 0) + 1
+            return None
+        self._logged_at[path] = now
+        return self._unlogged.pop(path, 0)
 
 
 @lru_cache(maxsize=1)

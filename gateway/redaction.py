@@ -18,8 +18,9 @@ LOGGED_FIELDS = frozenset(
         # of every line
         *("event", "level", "logger", "timestamp", "request_id", "exception", "exc_info", "stack_info"),
         # of a request
-        *("method", "path", "status", "client", "credential", "user_id", "latency_ms", "outcome"),
-        *("model", "ttft_ms", "input_tokens", "output_tokens", "estimated_tokens"),
+        *("method", "path", "status", "client", "credential", "user_id", "key_id", "latency_ms", "outcome"),
+        *("model", "ttft_ms", "input_tokens", "output_tokens", "estimated_tokens", "engine_request_id"),
+        *("unlogged",),
         # of what runs beside requests
         *(
             "advice",
@@ -40,6 +41,7 @@ LOGGED_FIELDS = frozenset(
             "message_id",
             "response_id",
             "notice",
+            "port",
             "probe",
             "problem",
             "problems",

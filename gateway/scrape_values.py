@@ -32,6 +32,8 @@ def is_in_networks(address: str, networks: Sequence[str]) -> bool:
         peer = ipaddress.ip_address(address)
     except ValueError:
         return False
+    # On a socket for both versions, a client of IPv4 has an address of IPv6 that holds its own.
+    peer = getattr(peer, "ipv4_mapped", None) or peer
     return any(peer in ipaddress.ip_network(network) for network in networks)
 
 

@@ -11,7 +11,7 @@ import re
 import socket
 import uuid
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import cast
 
 import msgspec
@@ -77,6 +77,17 @@ class DirectAnswer:
             on_gone()
 
 
+def find_addresses(names: Iterable[str]) -> frozenset[str]:
+    """What these names stand for just now. One that stands for nothing is logged, and left out."""
+    found = set()
+    for name in names:
+        try:
+            found |= {str(each[4][0]) for each in socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)}
+        except OSError as exc:
+            log.warning("unserved_address_unknown", host=name, error=str(exc))
+    return frozenset(found)
+
+
 _offer = re.compile(rb"\r\nupgrade:[ \t]*h2c[ \t]*(?=\r\n)", re.IGNORECASE)
 
 
@@ -105,6 +116,9 @@ class GatewayHttpProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        if self.server is not None and self.server[0] in getattr(self.config, "unserved_addresses", ()):
+            transport.abort()
+            return
         self._start_timer()
 
     def connection_lost(self, exc: Exception | None) -> None:

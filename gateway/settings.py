@@ -14,6 +14,7 @@ from gateway.conf import BASE_DIR, get_config, own_origins, secret_values
 from gateway.data_folder import make_private, touch_private
 from gateway.database.bounds import BACKEND, connection_options, preparation_options
 from gateway.logging import configure_logging
+from gateway.version import VERSION
 
 CONFIG = get_config()
 
@@ -193,7 +194,7 @@ SIMPLE_JWT = {
 }
 
 PRODUCT_NAME = "vLLM Chat Gateway"
-PRODUCT_VERSION = "0.1.0"
+PRODUCT_VERSION = VERSION
 
 SPECTACULAR_SETTINGS = {
     "TITLE": PRODUCT_NAME,

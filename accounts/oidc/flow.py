@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import jwt
+import requests
 from django.conf import settings
 from django.contrib.auth import login
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -96,16 +97,16 @@ class CallbackView(OwnSettings, OIDCAuthenticationCallbackView):  # type: ignore
         """Raises SignInRefused, and what the library and its own libraries raise."""
         _forget_old_states(request)
         answer = request.GET
+        if "error" in answer:
+            _forget_state(request, answer.get("state", ""))
+            raise SignInRefused(Reason.CANCELLED, answer["error"][:100])
         if answer.get("state", "") not in request.session.get("oidc_states", {}):
             raise SignInRefused(Reason.NOT_STARTED_HERE)
         provider = find_provider(conf.get_config().oidc_issuer)
         # RFC 9207: what another provider sent is not redeemed at this one.
         named = answer.get("iss")
         if named != provider.issuer and (named is not None or provider.names_issuer_in_answers):
-            raise SignInRefused(Reason.BAD_ANSWER, f"the answer names the issuer {named!r}")
-        if "error" in answer:
-            _forget_state(request, answer["state"])
-            raise SignInRefused(Reason.CANCELLED, answer["error"][:100])
+            raise SignInRefused(Reason.BAD_ANSWER, f"the answer names the issuer {named!r}"[:200])
         response: HttpResponse = super().get(request)
         return response
 
@@ -140,15 +141,27 @@ class OidcBackend(OwnSettings, OIDCAuthenticationBackend):  # type: ignore[misc]
             raise SignInRefused(Reason.BAD_ANSWER, "the token answer has no id_token")
         return answer
 
-    def retrieve_matching_jwk(self, token: str) -> Any:
-        try:
-            return super().retrieve_matching_jwk(token)
-        except (
-            KeyError,
-            TypeError,
-            AttributeError,
-        ) as exc:  # keys or a token without kid, or no object at all
-            raise SignInRefused(Reason.BAD_ANSWER, "the token or the provider's keys name no key") from exc
+    def retrieve_matching_jwk(self, token: str) -> jwt.PyJWK:
+        """The provider's key that the token names; the library fails where it names none.
+
+        A provider with a single key need not name it (OpenID Connect Core 1.0, section 10.1).
+        """
+        header = jwt.get_unverified_header(token)
+        algorithm, kid = header.get("alg"), header.get("kid")
+        if algorithm not in ALGORITHMS:
+            raise SignInRefused(Reason.BAD_ANSWER, f"the token is signed by {algorithm!r}"[:100])
+        answer = requests.get(self.OIDC_OP_JWKS_ENDPOINT, timeout=TIMEOUT_S)
+        answer.raise_for_status()
+        fitting = [
+            key
+            for key in list_keys(answer.json())
+            if key.get("use", "sig") == "sig"
+            and key.get("alg", algorithm) == algorithm
+            and (kid is None or key.get("kid") == kid)
+        ]
+        if len(fitting) != 1:
+            raise SignInRefused(Reason.BAD_ANSWER, f"{len(fitting)} of the provider's keys fit the token")
+        return jwt.PyJWK(fitting[0], algorithm)
 
     def _verify_jws(self, payload: str, key: Any) -> dict[str, Any]:
         """OpenID Connect Core 1.0, section 3.1.3.7; the library itself checks only signature and expiry."""
@@ -183,6 +196,12 @@ class OidcBackend(OwnSettings, OIDCAuthenticationBackend):  # type: ignore[misc]
             raise
 
 
+def list_keys(answer: Any) -> list[dict[str, Any]]:
+    """The keys of a JSON Web Key Set (RFC 7517, section 5)."""
+    keys = answer.get("keys") if isinstance(answer, dict) else None
+    return [key for key in keys if isinstance(key, dict)] if isinstance(keys, list) else []
+
+
 def merge_claims(userinfo: Mapping[str, Any], token: Mapping[str, Any]) -> dict[str, Any]:
     """The claims of both; what is signed goes before what is not. Raises SignInRefused.
 
@@ -206,5 +225,5 @@ def _forget_old_states(request: HttpRequest) -> None:
 
 
 def _forget_state(request: HttpRequest, state: str) -> None:
-    del request.session["oidc_states"][state]
-    request.session.modified = True
+    if request.session.get("oidc_states", {}).pop(state, None) is not None:
+        request.session.modified = True

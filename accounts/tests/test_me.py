@@ -41,6 +41,7 @@ def test_account_is_shown_without_its_password(api: Client, mina: User) -> None:
         "role": "user",
         "default_system_prompt": "",
         "locale": "",
+        "has_password": False,
         "limits": {
             "requests": {"limit": 60, "window_s": 60},
             "tokens": None,

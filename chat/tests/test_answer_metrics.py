@@ -2,13 +2,30 @@
 
 from __future__ import annotations
 
+import asyncio
+from typing import cast
+
 import httpx
 import pytest
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from prometheus_client import REGISTRY
 
+from chat.accounting import account_for
+from chat.engine_admission import RouteRequest
+from chat.generation import Generation, Timeouts
+from chat.tests.admission_bench import Bench
 from chat.tests.scripted_engine import ScriptedEngine
 from chat.tests.streams import read_stream
+from chat.upstream import EngineCall, EngineGateway
+from gateway.errors import ModelLoading
 from gateway.tests.live import GatewayProcess
 from gateway.tests.scrapes import scrape
+from gateway.tracing import AnswerTrace
+from modelops.models import Gate
+from modelops.serving.routes import Route
+from modelops.tests.serving.board_views import engine, slot, switch
 
 
 def test_an_answer_leaves_the_pace_of_its_tokens_and_what_the_gateway_added(gateway: GatewayProcess) -> None:
@@ -68,3 +85,58 @@ def test_an_answer_that_failed_at_the_engine_is_counted_by_its_cause(
     read_stream(odd_client, "/api/chat", {"content": "hello"})
 
     assert failed() == before | {cause: before.get(cause, 0) + 1}
+
+
+def refuse(_route: Route) -> EngineCall:
+    raise ModelLoading
+
+
+async def test_a_wait_is_counted_while_it_lasts_and_measured_and_traced_afterwards() -> None:
+    def read(name: str, **labels: str) -> float:
+        return REGISTRY.get_sample_value(name, labels) or 0.0
+
+    exporter = InMemorySpanExporter()
+    provider = TracerProvider(shutdown_on_exit=False)
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    bench = Bench(slot(None, switch("a", "b"), gate=Gate.CLOSED, epoch=3))
+    generation = Generation(
+        admission=bench.admission,
+        request=RouteRequest("current", is_stream=False),
+        engine=cast("EngineGateway", None),
+        make_call=refuse,
+        timeouts=Timeouts(first_byte_s=60, idle_s=60, total_s=60, send_s=60, ping_s=60),
+        model="b",
+        max_bytes=1,
+    )
+    generation.trace = AnswerTrace(
+        provider.get_tracer("test"),
+        traceparent=None,
+        name="POST /api/chat",
+        arrived_at=generation.started_at,
+        attributes={},
+    )
+    before = read("chat_waiting_requests"), read("chat_queue_wait_seconds_count", model="b")
+
+    reading = asyncio.create_task(generation.read())
+    await asyncio.sleep(0)
+    waiting = read("chat_waiting_requests")
+    bench.board.show(slot(engine("b"), epoch=4))
+    with pytest.raises(ModelLoading) as refusal:
+        await reading
+    overhead = read("gateway_overhead_seconds_count")
+    account_for({"gateway.log": {}}, generation, refusal.value)
+
+    assert waiting == before[0] + 1
+    assert (read("chat_waiting_requests"), read("chat_queue_wait_seconds_count", model="b")) == (
+        before[0],
+        before[1] + 1,
+    )
+    assert read("gateway_overhead_seconds_count") == overhead  # it never went to the engine
+    wait, request = exporter.get_finished_spans()
+    assert (wait.name, request.name) == ("wait for a place", "POST /api/chat")
+    assert wait.parent is not None
+    assert wait.parent.span_id == request.context.span_id
+    assert request.attributes == {"error.type": "model_loading"}
+    assert (
+        (request.start_time or 0) <= (wait.start_time or 0) <= (wait.end_time or 0) <= (request.end_time or 0)
+    )

@@ -42,7 +42,10 @@ def test_line_of_a_chat_says_who_asked_what_and_what_it_cost(
     assert line["input_tokens"] > 0
     assert line["output_tokens"] == 5
     assert line["latency_ms"] > 0
+    assert len(line["engine_request_id"]) == 32
     if path == "/v1/chat/completions" and not is_stream:
+        # The engine names its answer by the id that it was given.
+        assert answer.json()["id"].endswith(line["engine_request_id"])
         assert line["ttft_ms"] is None  # the engine sends it whole
     else:
         assert 0 < line["ttft_ms"] <= line["latency_ms"]

@@ -12,7 +12,7 @@ from django.core.exceptions import ValidationError
 from django.db import DatabaseError, connection, transaction
 from django.db.models.functions import Now
 
-from conversations.search.building import build_index
+from conversations.search.building import build_index, deferred_terms_index
 from gateway.audit import record_change
 from gateway.backups.archive import Archive, Manifest, TableEntry
 from gateway.backups.attached_files import FileRestore
@@ -93,8 +93,13 @@ def restore(archive: Archive, target: RestoreTarget) -> None:
     apps.get_model("contenttypes", "ContentType").objects.clear_cache()
     if set(archive.manifest.migrations) != schema_of_code().migrations:
         announce_migrations()
-    for _done in build_index():
-        pass
+
+
+def rebuild_search_index() -> None:
+    """The last step: searches find nothing before. `index_messages` goes on where it was interrupted."""
+    with deferred_terms_index():
+        for _done in build_index():
+            pass
 
 
 def _refuse_later_archive(manifest: Manifest) -> None:

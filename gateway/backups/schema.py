@@ -33,6 +33,8 @@ DERIVED_TABLES = frozenset(
         # Processes that run while the backup is made.
         "modelops_switcherpresence",
         "modelops_webpresence",
+        # What was wrong then and there, and whether a chat room was told.
+        "modelops_raisedalarm",
     }
 )
 """Tables that are empty after a restore."""

@@ -12,6 +12,7 @@ from gateway.conf import secret_values
 from gateway.doctor import (
     docker_checks,
     machine_checks,
+    maintenance_checks,
     process_checks,
     proxy_checks,
     setting_checks,
@@ -37,6 +38,7 @@ CHECKS = (
     DoctorCheck("web", process_checks.check_web, needs_database=True),
     DoctorCheck("proxy", proxy_checks.check_proxy),
     DoctorCheck("switcher", process_checks.check_switcher, needs_database=True),
+    DoctorCheck("maintenance", maintenance_checks.check_maintenance, needs_database=True),
     DoctorCheck("slots", process_checks.check_engines, needs_database=True, timeout_s=15.0),
 )
 

@@ -33,7 +33,10 @@ def maintain(now: datetime) -> float:
         left_s = _seconds_left(now)
         if left_s > 0:
             return left_s
-        return RETRY_S if prune(now, is_dry_run=False).failures else PERIOD_S
+        result = prune(now, is_dry_run=False)
+        removed = ", ".join(f"{name} {count}" for name, count in result.counts.items() if count)
+        log.info("pruned", detail=removed or "nothing was due", problems=list(result.failures))
+        return RETRY_S if result.failures else PERIOD_S
     except AlreadyPruning:
         return RETRY_S
     except DatabaseError as exc:

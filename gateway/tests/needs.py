@@ -56,10 +56,13 @@ def try_needs() -> list[Finding]:
     """Everything but the stores, which a run keeps running (`gateway.tests.services`)."""
     trials: list[tuple[str, str, Callable[[], object]]] = [
         ("Docker engine", "what runs in containers", try_docker),
+        ("Docker Compose", "docker-compose.yml", find_compose_supplies),
         ("Chromium", "what pages do in a browser", try_chromium),
         ("C compiler", "what reads GPUs", try_compiler),
         ("Node.js", "OpenAI's SDK for Node", find_node),
         ("Prometheus", "alerts and dashboards", find_prometheus),
+        ("nginx", "the example for nginx", lambda: find_program("nginx")),
+        ("Caddy", "the example for Caddy", lambda: find_program("caddy")),
         ("axe-core", "whether everybody can use the pages", find_axe),
     ]
     with ThreadPoolExecutor(len(trials)) as pool:
@@ -79,6 +82,20 @@ def try_docker() -> None:
 
     with open_docker_engine():
         pass
+
+
+def find_compose_supplies() -> None:
+    """Fetches what is missing: the part with Docker has no network."""
+    from gateway.tests.compose.supplies import get_supplies
+
+    get_supplies()
+
+
+def find_program(name: str) -> str:
+    """Debian has servers where only root's PATH looks. Raises NeedMissing."""
+    if program := shutil.which(name, path=f"{os.environ.get('PATH', '')}{os.pathsep}/usr/sbin"):
+        return program
+    raise NeedMissing(f"apt-get install {name}")
 
 
 def find_chromium() -> str:

@@ -73,7 +73,10 @@ def test_line_names_account_credential_and_address(
 
     assert ask(proxied, request_id, credential, method, path) == 200
 
-    assert caller(line_of(proxied, request_id)) == (demo, kind, ADDRESS)
+    line = line_of(proxied, request_id)
+    assert caller(line) == (demo, kind, ADDRESS)
+    # Its id is the beginning of a key, which is no secret.
+    assert ("key_id" in line) == (kind == "key")
 
 
 @pytest.mark.parametrize(("method", "path"), [("POST", "/api/chat"), ("GET", "/api/conversations")])

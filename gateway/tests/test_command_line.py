@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+import tomllib
 from collections.abc import Iterator, Mapping
 from io import StringIO
 
 import pytest
+from django import get_version
 from django.core.management import CommandError, call_command
 from django.utils import translation
 
 from accounts.models import User
 from gateway.command_line import LOCALE_VARIABLES, GatewayCommandLine, find_terminal_language
+from gateway.conf import BASE_DIR
+from gateway.version import VERSION
 
 
 @pytest.fixture
@@ -67,6 +71,33 @@ def test_output_is_in_the_language_of_the_terminal() -> None:
 @pytest.mark.usefixtures("korean_terminal")
 def test_errors_are_in_the_language_of_the_terminal() -> None:
     assert "'nothing-like-it' 프로필이 없습니다." in run("switch_model", "nothing-like-it")
+
+
+@pytest.mark.parametrize("words", [["--version"], ["version"]])
+def test_version_is_ours_and_djangos_and_is_told_without_settings(
+    words: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("DJANGO_SETTINGS_MODULE", "no.such.settings")
+
+    GatewayCommandLine(["manage.py", *words]).execute()
+
+    assert capsys.readouterr().out == f"vllm-chat-gateway {VERSION} (Django {get_version()})\n"
+
+
+def test_version_of_a_command_is_ours(capsys: pytest.CaptureFixture[str]) -> None:
+    command = GatewayCommandLine(["manage.py", "migrate"]).fetch_command("migrate")
+
+    with pytest.raises(SystemExit):
+        command.create_parser("manage.py", "migrate").parse_args(["--version"])
+
+    assert f"vllm-chat-gateway {VERSION} " in capsys.readouterr().out
+
+
+def test_version_is_the_same_wherever_it_stands() -> None:
+    project = tomllib.loads((BASE_DIR / "pyproject.toml").read_text())["project"]
+
+    assert project["version"] == VERSION
+    assert f"ARG VERSION={VERSION}\n" in (BASE_DIR / "Dockerfile").read_text()
 
 
 @pytest.mark.usefixtures("korean_terminal")

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
@@ -12,14 +15,15 @@ from typing import Any
 
 import pytest
 from django.core.management import call_command
-from django.db import OperationalError
+from django.db import OperationalError, connection
+from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
 from django.test import Client, override_settings
 from django.utils import timezone, translation
 
 from gateway.arrivals import HEADER, PATH, sign_probe
 from gateway.columns import measure_columns
-from gateway.conf import get_config
+from gateway.conf import BASE_DIR, get_config
 from gateway.doctor import docker_checks, proxy_checks, setting_checks, store_checks
 from gateway.doctor.checkup import Checkup, check_up, clean_finding
 from gateway.doctor.findings import DoctorCheck, Finding, FindingKind, VantagePoint
@@ -34,7 +38,7 @@ from modelops.models import ModelProfile, Slot, SwitcherPresence
 
 ALWAYS = {
     *("database", "migrations", "redis", "clock", "docker", "gpu_runtime", "images", "hub_token", "web"),
-    *("port", "proxy.setting", "switcher", "slot.default"),
+    *("port", "proxy.setting", "switcher", "slot.default", "maintenance"),
 }
 """Ids that are there wherever it runs."""
 
@@ -211,16 +215,17 @@ def test_advice_follows_what_the_database_says(said: str, advice: str) -> None:
 @pytest.mark.django_db
 def test_migration_that_waits_is_named(place: VantagePoint) -> None:
     recorder = MigrationRecorder.Migration.objects
-    recorder.filter(app="modelops", name="0013_engine_settings").delete()
+    [(_app, newest)] = MigrationLoader(connection).graph.leaf_nodes("modelops")
+    recorder.filter(app="modelops", name=newest).delete()
     recorder.create(app="modelops", name="9999_of_tomorrow", applied=timezone.now())
     waiting = only(store_checks.check_migrations(place))
-    recorder.create(app="modelops", name="0013_engine_settings", applied=timezone.now())
+    recorder.create(app="modelops", name=newest, applied=timezone.now())
 
     newer = only(store_checks.check_migrations(place))
 
     assert (waiting.verdict, waiting.facts) == (
         FindingKind.PROBLEM,
-        {"waiting": ["modelops.0013_engine_settings"]},
+        {"waiting": [f"modelops.{newest}"]},
     )
     assert (newer.verdict, newer.facts) == (FindingKind.NOTE, {"newer": ["modelops.9999_of_tomorrow"]})
 
@@ -267,3 +272,24 @@ def test_exit_code_tells_whether_there_is_a_problem(monkeypatch: pytest.MonkeyPa
     codes = {verdict: run(verdict) for verdict in FindingKind}
 
     assert codes == {FindingKind.OK: 0, FindingKind.NOTE: 0, FindingKind.PROBLEM: 1, FindingKind.UNKNOWN: 0}
+
+
+def test_settings_that_cannot_be_read_are_a_finding_too(tmp_path: Path) -> None:
+    environment = {
+        "GATEWAY_ENV_FILE": str(tmp_path / "none"),
+        "GATEWAY_PORT": "a lot",
+        "PATH": os.environ["PATH"],
+    }
+
+    done = subprocess.run(
+        [sys.executable, "manage.py", "doctor", "--json"],
+        cwd=BASE_DIR,
+        env=environment,
+        capture_output=True,
+        check=False,
+        text=True,
+    )
+
+    report = json.loads(done.stdout)
+    assert (done.returncode, report["problems"]) == (1, 1)
+    assert report["checks"][0]["facts"] == {"setting": "GATEWAY_PORT"}

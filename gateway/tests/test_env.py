@@ -14,6 +14,7 @@ from gateway.env import (
     one_of,
     parse_base_path,
     parse_boolean,
+    parse_labels,
     parse_names,
     parse_origins,
     parse_process_count,
@@ -146,6 +147,10 @@ def test_ipv6_address_in_brackets_is_a_name() -> None:
     assert parse_names("HOSTS", "[::1],a.example") == ("[::1]", "a.example")
 
 
+def test_labels_are_pairs_whose_values_may_hold_anything_but_a_comma() -> None:
+    assert parse_labels("LABELS", "a.b=c=d, team=") == (("a.b", "c=d"), ("team", ""))
+
+
 def test_number_of_processes_may_follow_the_cores(monkeypatch: pytest.MonkeyPatch) -> None:
     counts = []
     for cores in (1, 3, 64):
@@ -207,6 +212,8 @@ def test_origins_are_kept_as_browsers_send_them() -> None:
         (parse_origins, '["https://chat.example.com/path"]'),
         (parse_origins, '["https://chat.example.com",]'),
         (parse_names, '["a.example"'),
+        (parse_labels, "team"),
+        (parse_labels, "=value"),
         (parse_names, '["a.example", 1]'),
     ],
 )

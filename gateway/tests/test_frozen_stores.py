@@ -19,6 +19,7 @@ from gateway.database.bounds import bound_queries, connection_options
 from gateway.tests.databases import USER_PASSWORD, Stores
 from gateway.tests.forked import run_python
 from gateway.tests.live import GatewayProcess, start_gateway, wait_until
+from gateway.tests.scrapes import Scrape
 from gateway.tests.services import Services, start_services
 from modelops.simulator.process import start_simulator
 
@@ -60,7 +61,7 @@ def test_every_request_is_answered_while_postgresql_is_frozen_and_served_afterwa
         *[("POST", "/api/chat", {"content": "x", "max_tokens": 2})] * 8,
         *[("POST", "/api/auth/login", {"username": "demo", "password": USER_PASSWORD})] * 2,
         *[("GET", "/api/conversations", None)] * 2,
-        *[("GET", path, None) for path in ("/api/auth/me", "/health/ready", "/health")],
+        *[("GET", path, None) for path in ("/api/auth/me", "/health/ready", "/health", "/metrics")],
     ]
     with frail_gateway.client() as client, ThreadPoolExecutor(len(calls)) as pool:
         client.timeout = httpx.Timeout(PATIENCE_S)
@@ -70,11 +71,15 @@ def test_every_request_is_answered_while_postgresql_is_frozen_and_served_afterwa
         with services.frozen_postgres():
             answers = list(pool.map(lambda call: client.request(call[0], call[1], json=call[2]), calls))
 
-        *refused, health = answers
+        *refused, health, metrics = answers
         assert {answer.status_code for answer in refused} == {503}
         assert {error_of(answer)["code"] for answer in refused[:-1]} == {"dependency_unavailable"}
         assert health.json()["status"] == "unhealthy"
         assert health.json()["services"]["postgres"]["status"] == "unavailable"
+        stores = Scrape(metrics.text)
+        assert stores.sum("gateway_store_up", store="redis") == 1
+        assert stores.find("gateway_store_up", store="database")
+        assert stores.sum("gateway_store_up", store="database") == 0
         wait_until(lambda: client.post("/api/chat", json=chat).status_code == 200, what="chats to be served")
         wait_until(lambda: client.get("/health/ready").status_code == 200, what="the process to be ready")
 

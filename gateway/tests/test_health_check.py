@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
+import time
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -47,4 +49,26 @@ def test_other_status_is_told(gateway: GatewayProcess, monkeypatch: pytest.Monke
 def test_it_needs_no_more_than_pythons_own_modules() -> None:
     source = Path(health_check.__file__).read_text()
 
-    assert set(re.findall(r"^(?:import|from) (\w+)", source, re.MULTILINE)) == {"__future__", "socket", "sys"}
+    imported = set(re.findall(r"^(?:import|from) (\w+)", source, re.MULTILINE))
+    assert imported == {"__future__", "os", "socket", "sys", "time"}
+
+
+@pytest.mark.parametrize(
+    ("age_s", "problem"), [(1, ""), (60, "nothing done for 60 s"), (None, "it has not begun")]
+)
+def test_switcher_is_well_while_it_does_its_rounds(tmp_path: Path, age_s: int | None, problem: str) -> None:
+    heartbeat = tmp_path / health_check.HEARTBEAT
+    if age_s is not None:
+        heartbeat.touch()
+        os.utime(heartbeat, (time.time() - age_s,) * 2)
+
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", health_check.__file__, health_check.SWITCHER],
+        env={"GATEWAY_DATA_DIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == bool(problem)
+    assert done.stderr.startswith(problem)

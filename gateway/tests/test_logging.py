@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 
 from gateway.conf import BASE_DIR
+from gateway.redaction import LOGGED_FIELDS
 
 SCRIPT = """
 import logging, sys, uuid
@@ -121,3 +123,13 @@ def test_console_style_is_for_reading() -> None:
 
 def test_automatic_style_is_json_when_nobody_watches() -> None:
     assert json.loads(run("INFO", "auto").splitlines()[0])["event"] == "plain"
+
+
+def test_documented_fields_of_a_request_are_those_that_may_be_logged() -> None:
+    text = (BASE_DIR / "docs" / "logs.md").read_text()
+    table = re.findall(r"^\| (`.*?) \|", text, re.MULTILINE)
+    named = {name for cell in table for name in re.findall(r"`(\w+)`", cell)}
+    example = json.loads(text.split("```json")[1].split("```")[0])
+
+    assert named >= {"request_id", "key_id", "engine_request_id", "unlogged"}
+    assert named | set(example) <= LOGGED_FIELDS

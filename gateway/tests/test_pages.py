@@ -116,10 +116,10 @@ def test_metrics_networks_are_a_setting(monkeypatch: pytest.MonkeyPatch) -> None
 
     statuses = [
         Client(REMOTE_ADDR=address).get("/metrics").status_code
-        for address in ("10.1.2.3", "fd00::1", "127.0.0.1")
+        for address in ("10.1.2.3", "fd00::1", "::ffff:10.1.2.3", "127.0.0.1", "::ffff:127.0.0.1")
     ]
 
-    assert statuses == [200, 200, 404]
+    assert statuses == [200, 200, 200, 404, 404]
 
 
 @pytest.mark.parametrize("where", ["/docs", "/schema"])

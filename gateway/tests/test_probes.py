@@ -11,7 +11,7 @@ from chat.tests.streams import error_of
 from gateway import probes
 from gateway.batching import BatchWorker
 from gateway.errors import DependencyUnavailable
-from gateway.probes import Probe, StoreProbes, find_unapplied_migrations
+from gateway.probes import Probe, ProbeLog, StoreProbes, find_unapplied_migrations
 from gateway.tests.databases import Stores
 from gateway.tests.live import start_gateway
 
@@ -72,6 +72,15 @@ async def test_check_without_end_counts_as_unavailable(monkeypatch: pytest.Monke
         raise AssertionError
 
     assert (await Probe("x", hang).look()).status == "unavailable"
+
+
+def test_good_probes_are_logged_once_a_minute_with_the_number_of_the_others() -> None:
+    probes_log = ProbeLog()
+
+    noted = [probes_log.note("/health", now) for now in (0.0, 5.0, 59.0, 61.0, 62.0)]
+
+    assert noted == [0, None, None, 2, None]
+    assert probes_log.note("/metrics", 62.0) == 0
 
 
 @pytest.mark.django_db(transaction=True)

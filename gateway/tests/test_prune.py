@@ -19,11 +19,14 @@ from django.db import DatabaseError, connection
 from django.utils import timezone
 
 from accounts import pruning as account_pruning
+from accounts.audit_words import list_changes
 from accounts.models import ApiKey, AuditEvent, DailyUsage, Limit, Session, User, Via
 from conversations.models import Conversation, RetentionRule, StoredFile, StoredResponse
 from conversations.tests.trees import chain
 from gateway.conf import get_config
 from gateway.database import pruning as batches
+from gateway.doctor.findings import VantagePoint
+from gateway.doctor.maintenance_checks import check_maintenance
 from gateway.ids import new_id
 from gateway.maintenance import daily, pruning
 from gateway.maintenance.daily import PERIOD_S, RETRY_S, maintain, run_daily
@@ -162,6 +165,8 @@ def test_run_is_on_record_and_printed(old_and_new: User, capsys: pytest.CaptureF
     last = read_last_run()
     assert last is not None
     assert (last.figures["switches"], last.figures["audit"], last.failed_parts) == (4, 3, [])
+    shown = dict(list_changes(AuditEvent.objects.get(action=pruning.ACTION)))
+    assert (shown["switches"], "lost_files" in shown) == ("4", False)
 
 
 def test_days_of_zero_keep_everything(old_and_new: User, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -235,3 +240,25 @@ def test_one_run_goes_on_at_a_time() -> None:
 
     call_command("prune")
     assert read_last_run() is not None
+
+
+def test_doctor_says_whether_it_runs_daily() -> None:
+    def verdict() -> tuple[str, str]:
+        [finding] = check_maintenance(VantagePoint(config=get_config()))
+        return finding.verdict, str(finding.message)
+
+    def move_run(**columns: Any) -> None:
+        AuditEvent.objects.filter(action=pruning.ACTION).update(**columns)
+
+    before = verdict()
+    prune(NOW, is_dry_run=False)
+    after = verdict()
+    move_run(at=ago(3))
+    late = verdict()
+    move_run(at=NOW, changes={"failed": "conversations, accounts"})
+    failed = verdict()
+
+    assert [kind for kind, _ in (before, after, late, failed)] == ["note", "ok", "problem", "problem"]
+    assert "ran last" in after[1]
+    assert "is to run daily" in late[1]
+    assert failed[1].endswith(": conversations, accounts.")

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
 from starlette.types import Receive, Scope, Send
 
-from gateway.conf import GatewayConfig
+from gateway.conf import BASE_DIR, GatewayConfig
 from gateway.errors import NotFound
 from gateway.public_address import OUTSIDE, BasePath, DjangoPlane
+
+FIXED_ADDRESS = re.compile(r"""(href|action|src)=["']/|(location\.assign|fetch|EventSource)\(["'`]/""")
+"""Of a path that is below a base path where there is one."""
 
 
 class KeptScopes:
@@ -66,3 +70,25 @@ async def test_path_outside_the_base_path_says_what_the_proxy_has_to_do() -> Non
 
     with pytest.raises(NotFound, match=r"answers below /chat .* pass on"):
         await plane({"type": "http", "path": OUTSIDE}, nothing, nothing)
+
+
+async def test_path_that_is_empty_is_left_to_django_at_the_root_of_a_host() -> None:
+    django = KeptScopes()
+
+    await DjangoPlane(django, GatewayConfig())({"type": "http", "path": ""}, nothing, nothing)
+
+    assert [scope["path"] for scope in django.scopes] == [""]
+
+
+def test_pages_and_scripts_ask_for_their_own_addresses() -> None:
+    scripts = (BASE_DIR / "gateway" / "static" / "pages" / "js").rglob("*.js")
+    templates = (BASE_DIR / "templates").rglob("*.html")
+
+    fixed = {
+        f"{path.relative_to(BASE_DIR)}: {line.strip()}"
+        for path in (*scripts, *templates)
+        for line in path.read_text().splitlines()
+        if FIXED_ADDRESS.search(line)
+    }
+
+    assert fixed == set(), "addressOf(…) in scripts, {% url … %} in templates"

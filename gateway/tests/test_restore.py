@@ -26,11 +26,14 @@ from gateway.backups import restoring
 from gateway.backups.archive import Archive, Manifest
 from gateway.backups.backing_up import back_up
 from gateway.backups.failures import RestoreFailed
-from gateway.backups.restoring import check_restore, restore
+from gateway.backups.restoring import check_restore, rebuild_search_index, restore
 from gateway.backups.schema import Schema
+from gateway.conf import BASE_DIR
+from gateway.database.rows import is_postgresql
 from gateway.tests.admin_rows import add_row_of_each
 from gateway.tests.databases import SQLITE_FILE, Stores, own_database
 from gateway.tests.forked import run_python
+from gateway.tests.test_backup import full_disk
 from modelops.models import ModelProfile, WebPresence
 
 IN_PROCESS = pytest.mark.django_db(transaction=True)
@@ -65,6 +68,7 @@ def put_back(source: Path, *, may_replace: bool = True) -> None:
     with source.open("rb") as stream:
         archive = Archive(stream)
         restore(archive, check_restore(archive, may_replace=may_replace))
+        rebuild_search_index()
 
 
 def digests(manifest: Manifest) -> dict[str, tuple[int, str]]:
@@ -172,27 +176,59 @@ def test_failure_in_the_middle_changes_nothing(
 
 
 @IN_PROCESS
+def test_full_disk_changes_nothing(mina: User, tmp_path: Path) -> None:
+    """Neither where the files are, nor where the database is; another machine's disk is not ours to fill."""
+    store_upload(mina.pk, io.BytesIO(b"more than the disk has room for " * 400), name="large.txt")
+    dump(tmp_path / "x.backup")
+    Message.objects.filter(owner=mina).update(content="said since")
+    files = StoredFile.objects.filter(owner=mina)
+    problems = []
+    for is_file_missing in (True, False):
+        if is_file_missing:
+            for file in files:
+                default_storage.delete(file.storage_name)
+        elif is_postgresql():
+            break
+        else:
+            put_back(tmp_path / "x.backup")
+            Message.objects.filter(owner=mina).update(content="said since")
+        with full_disk(4096), pytest.raises(RestoreFailed) as failure:
+            put_back(tmp_path / "x.backup")
+        problems.append(str(failure.value))
+
+        assert set(Message.objects.filter(owner=mina).values_list("content", flat=True)) == {"said since"}
+        assert {default_storage.exists(file.storage_name) for file in files} == {not is_file_missing}
+
+    assert all(problem.startswith("Nothing was restored: ") for problem in problems), problems
+
+
+@IN_PROCESS
 def test_dry_run_checks_all_and_changes_nothing(
     mina: User, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     manifest = dump(tmp_path / "x.backup")
+    rewrite(tmp_path / "x.backup", lambda written: written.secrets.append("API_KEY_SECRET"))
     User.objects.create(username="later")
 
     call_command("restore", str(tmp_path / "x.backup"), "--yes", "--dry-run")
 
-    assert f"{manifest.rows} rows" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert f"{manifest.rows} rows" in printed
+    assert "Not set here, and set where the backup was made: API_KEY_SECRET.\n" in printed
     assert User.objects.filter(username="later").exists()
 
 
-def archive_of_older_version(settings: dict[str, str], target: Path) -> None:
-    """A backup of the database as it was one migration earlier; it is brought up to date again."""
+def archive_of_older_version(settings: dict[str, str], target: Path) -> str:
+    """A backup of the database before its latest migration, which is applied again and answered."""
+    names = sorted(path.stem for path in (BASE_DIR / "modelops" / "migrations").glob("0*.py"))
     for command in (
-        ("migrate", "modelops", "0012", "--verbosity", "0"),
+        ("migrate", "modelops", names[-2], "--verbosity", "0"),
         ("backup", str(target)),
         ("migrate", "--verbosity", "0"),
     ):
         done = run_python("manage.py", *command, environment=settings)
         assert done.returncode == 0, done.stderr
+    return names[-1]
 
 
 KILLED_BEFORE_ITS_END = """
@@ -221,7 +257,7 @@ def test_archive_of_an_older_version_is_migrated_and_a_killed_restore_changes_no
     archive, script = tmp_path / "older.backup", tmp_path / "killed.py"
     script.write_text(KILLED_BEFORE_ITS_END)
     with own_database(stores, tmp_path) as settings:
-        archive_of_older_version(settings, archive)
+        latest = archive_of_older_version(settings, archive)
         ask(settings, "UPDATE accounts_user SET username = 'later' WHERE username = 'demo' RETURNING id")
 
         killed = run_python(str(script), str(archive), environment=settings)
@@ -236,7 +272,7 @@ def test_archive_of_an_older_version_is_migrated_and_a_killed_restore_changes_no
     assert again.returncode == 0, again.stderr
     with archive.open("rb") as old, (tmp_path / "again.backup").open("rb") as new:
         before, after = Archive(old).manifest, Archive(new).manifest
-    assert len(after.migrations) == len(before.migrations) + 1
+    assert set(after.migrations) - set(before.migrations) == {("modelops", latest)}
     assert digests(after)["accounts_user"] == digests(before)["accounts_user"]
 
 

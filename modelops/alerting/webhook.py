@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ipaddress
 import socket
+import ssl
 from collections.abc import Mapping
 from typing import Any
 
@@ -35,7 +36,9 @@ class Webhook:
 
     def __init__(self, url: str) -> None:
         self._url = httpx.URL(url)
-        self._client = httpx.Client(timeout=TIMEOUT_S, trust_env=False, follow_redirects=False)
+        self._client = httpx.Client(
+            timeout=TIMEOUT_S, trust_env=False, follow_redirects=False, verify=_trust_authorities()
+        )
 
     @property
     def host(self) -> str:
@@ -88,6 +91,13 @@ class Webhook:
                     )
                 )
         return addresses[0]
+
+
+def _trust_authorities() -> ssl.SSLContext:
+    """Those that httpx brings along, and those of this machine (SSL_CERT_FILE), as a company's own."""
+    context = httpx.create_ssl_context(trust_env=False)
+    context.load_default_certs()
+    return context
 
 
 def _is_forbidden(address: str) -> bool:

@@ -22,6 +22,8 @@ from modelops.models.slots import Slot
 LONGEST_MESSAGE = 500
 MESSAGE = "message_text"
 """Among an event's data: its message as a text that can be translated."""
+REQUEST_ID = "request_id"
+"""Among the texts of a request: its id."""
 STARTED_AGAIN: Translatable = "again: {problem}"
 """The reason of a switch by which the switcher starts again what has failed."""
 
@@ -143,6 +145,11 @@ class Switch(models.Model):
     @property
     def is_live(self) -> bool:
         return self.state in LIVE_STATES
+
+    @property
+    def request_id(self) -> str:
+        """Of the request that asked for it, for log lines; empty where none did."""
+        return str((self.request_texts or {}).get(REQUEST_ID, ""))
 
     def get_text(self, column: str) -> str:
         """What a column says, as a text that can be translated where its template was kept."""

@@ -68,7 +68,7 @@ class ContainerOptions:
             "entrypoint": _SIMULATOR if workload.is_simulated else _VLLM,
             "command": [*workload.arguments, "--host", "0.0.0.0", "--port", str(ENGINE_PORT)],  # noqa: S104
             "environment": environment,
-            "labels": workload.labels,
+            "labels": {**dict(self.config.engine_labels), **workload.labels},
             "ports": [ENGINE_PORT],
             "stop_signal": "SIGTERM",
             "healthcheck": _NO_HEALTH_CHECK,
@@ -99,7 +99,7 @@ class ContainerOptions:
                 "NVIDIA_VISIBLE_DEVICES": "void",
                 **{name: value for name, value in settings.items() if is_for_hub(name)},
             },
-            "labels": {DOWNLOAD_LABEL: workload.slot_id},
+            "labels": {**dict(self.config.engine_labels), DOWNLOAD_LABEL: workload.slot_id},
             "healthcheck": _NO_HEALTH_CHECK,
             "host_config": api.create_host_config(
                 **self._host({self.config.huggingface_cache: HUGGINGFACE_CACHE}, network)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import time
@@ -16,6 +17,7 @@ from django.db import DatabaseError, InterfaceError, OperationalError, close_old
 
 from gateway.conf import GatewayConfig
 from gateway.database.changes import ChangeListener
+from gateway.health_check import HEARTBEAT
 from gateway.ids import new_id
 from gateway.stop_signal import StopSignal
 from gateway.wording import join_texts
@@ -241,6 +243,8 @@ class Switcher:
             "facts": {**self._facts, NOTICE: self._notice},
         }
         record_presence(self._id, values)
+        with contextlib.suppress(OSError):  # the health check says so
+            Path(self._config.data_dir, HEARTBEAT).touch()
         if self._alarms is not None:
             # Not before: until now this switcher would have been missed itself.
             self._alarms.start()

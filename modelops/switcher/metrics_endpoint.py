@@ -68,6 +68,8 @@ class _Server(ThreadingHTTPServer):
     ) -> None:
         self._networks = networks
         self._is_closed = False
+        if ":" in address[0]:
+            self.address_family = socket.AF_INET6
         super().__init__(address, handler)
 
     def serve(self) -> None:

@@ -8,6 +8,7 @@ from datetime import timedelta
 import structlog
 from django.utils import timezone
 
+from gateway.request_id import current_request_id
 from gateway.wording import fill_in, fill_text
 from modelops.domain.engine_log.progress import estimate
 from modelops.domain.runtimes import get_traits
@@ -37,6 +38,7 @@ from modelops.switcher.poll_urgency import PollUrgency
 from modelops.switcher.preloading import Preloader
 from modelops.switcher.preparing import Prefetch
 from modelops.switcher.slot_figures import describe_slot, is_engine_well
+from modelops.switcher.step_log import log_step
 from modelops.switcher.watching import explain_death, prune_logs
 from modelops.switcher.working_state import WorkingState
 
@@ -155,7 +157,14 @@ class SlotReconciler:
         self._lease.release()
 
     def _advance(self, slot: Slot, switch: Switch) -> bool:
-        """True when there is more to do at once."""
+        """True when there is more to do at once. Its log lines have the id of the request that asked."""
+        token = current_request_id.set(switch.request_id)
+        try:
+            return self._take_step(slot, switch)
+        finally:
+            current_request_id.reset(token)
+
+    def _take_step(self, slot: Slot, switch: Switch) -> bool:
         look = self._observer.look(slot, switch, is_old_hung=self._is_hung(slot))
         for failure, engine, is_restore in (
             (look.new_failure, switch.new_engine, False),
@@ -166,7 +175,7 @@ class SlotReconciler:
                 self._ledger.record_failure(switch, failure, log_tail=tail, is_restore=is_restore)
         step = next_step(SwitchState(switch.state), look.seen)
         if step.to is not None:
-            log.info("switch_state", switch=str(switch.pk), to=str(step.to), profile=switch.to_profile)
+            log_step(switch, step.to)
         self._lease.check_age()
         self._executor.carry_out(slot, switch, step)
         is_waiting = switch.new_engine is not None and self._working_state.web_reach.is_waiting(

@@ -6,12 +6,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+import structlog
 from django.db import transaction
 
-from gateway.audit import record_change
+from gateway.audit import ChatCaller, record_change
 from gateway.conf import get_config
 from gateway.database.changes import announce_change
 from gateway.errors import DoesNotFit, SwitchRefused
+from gateway.request_id import current_request_id
 from gateway.wording import Translatable, fill_in, fill_text, join_texts
 from modelops.domain.switching.names import name_policy
 from modelops.domain.switching.plan import Plan, PlanKind
@@ -19,12 +21,15 @@ from modelops.domain.switching.request import SwitchRequest
 from modelops.domain.switching.states import UNTOUCHED_STATES, SwitchState
 from modelops.fit.profile_fits import get_profile
 from modelops.models import ModelProfile, Slot, Switch, SwitchEvent
+from modelops.models.switches import REQUEST_ID
 from modelops.switching.actor import Actor
 from modelops.switching.cancelling import ask_to_cancel, end_waiting_switch
 from modelops.switching.contexts import write_context
 from modelops.switching.plan_text import describe_problem
 from modelops.switching.planning import plan_switch
 from modelops.switching.slots import find_default_slot, find_slot, get_slot
+
+log = structlog.get_logger()
 
 ASKED_THROUGH: Mapping[Switch.Via, Translatable] = {
     Switch.Via.API: "asked for through the API",
@@ -94,6 +99,13 @@ def request_switch(request: SwitchRequest, actor: Actor, *, guard: Guard | None 
         refuse_unless_accepted(plan)
         switch = _insert_switch(locked, request, actor, plan, superseded=live)
         announce_change()
+    log.info(
+        "switch_requested",
+        switch=str(switch.pk),
+        profile=switch.to_profile,
+        slot=found.slug,
+        request_id=switch.request_id,
+    )
     return RequestedSwitch(RequestOutcome.ACCEPTED, plan, switch)
 
 
@@ -157,7 +169,7 @@ def _insert_switch(
         actor_name=actor.name,
         via=actor.via,
         reason=str(request.reason),
-        request_texts={"reason": request.reason},
+        request_texts={"reason": request.reason, REQUEST_ID: _find_request_id(actor)},
         force=plan.is_forced,
         drain_timeout_s=config.drain_timeout_s if drain_timeout_s is None else drain_timeout_s,
         drain_policy=request.drain_policy or config.drain_policy,
@@ -184,6 +196,11 @@ def _insert_switch(
     changes = {"slot": slot.slug, "reason": switch.reason, "force": switch.force}
     record_change("switch_requested", switch, request=actor.request, changes=changes)
     return switch
+
+
+def _find_request_id(actor: Actor) -> str:
+    """A chat request asks on a thread that does not know it."""
+    return actor.request.request_id if isinstance(actor.request, ChatCaller) else current_request_id.get()
 
 
 def _supersede(others: Sequence[Switch], switch: Switch) -> None:

@@ -32,6 +32,9 @@ class ScriptedProvider:
     key: Any = field(default_factory=lambda: ec.generate_private_key(ec.SECP256R1()))
     signing_key: Any = None
     """Signs tokens in place of `key`, which stays the one that is published."""
+    more_keys: list[Any] = field(default_factory=list)
+    """That are published beside it."""
+    names_keys: bool = True
     algorithm: str = "ES256"
     token_status: int = 200
     token_requests: list[dict[str, str]] = field(default_factory=list)
@@ -49,8 +52,12 @@ class ScriptedProvider:
         }
 
     def list_keys(self) -> dict[str, Any]:
-        public = json.loads(jwt.algorithms.ECAlgorithm.to_jwk(self.key.public_key()))
-        return {"keys": [{**public, "kid": KEY_ID, "use": "sig", "alg": "ES256"}]}
+        name = {"kid": KEY_ID} if self.names_keys else {}
+        publics = [json.loads(jwt.algorithms.ECAlgorithm.to_jwk(key.public_key())) for key in self._keys()]
+        return {"keys": [{**public, **name, "use": "sig", "alg": "ES256"} for public in publics]}
+
+    def _keys(self) -> list[Any]:
+        return [self.key, *self.more_keys]
 
     def issue_token(self) -> str:
         now = int(time.time())
@@ -58,7 +65,10 @@ class ScriptedProvider:
         claims = {**good, "nonce": self.nonce, **self.claims}
         present = {name: value for name, value in claims.items() if value is not None}
         key = self.signing_key if self.signing_key is not None else self.key
-        return jwt.encode(present, key, algorithm=self.algorithm, headers={"kid": KEY_ID, **self.headers})
+        return jwt.encode(present, key, algorithm=self.algorithm, headers=self._head())
+
+    def _head(self) -> dict[str, Any]:
+        return ({"kid": KEY_ID} if self.names_keys else {}) | self.headers
 
     def tell_about(self) -> dict[str, Any]:
         return {"sub": self.claims.get("sub", "subject-1"), **self.userinfo}

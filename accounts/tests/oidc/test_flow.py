@@ -37,6 +37,7 @@ def test_newcomer_gets_an_account_a_session_and_lines_of_the_trail(
     assert (response.status_code, response.headers["Location"]) == (302, "/account/")
     assert response.headers["Cache-Control"] == "no-store"
     assert flow.signed_in_as() == "mina"
+    assert flow.client.get("/api/auth/me").json()["has_password"] is False
     assert (user.email, user.role, user.has_usable_password()) == ("mina@example.com", "user", False)
     assert Session.objects.get().kind == Session.Kind.COOKIE
     trail = AuditEvent.objects.order_by("at", "id").values_list("action", "via", "actor_name")
@@ -107,7 +108,6 @@ BAD = {
     "the public key as a secret": sign_by_the_published_key,
     "no signature": sign_not_at_all,
     "a key of another name": head(kid="key-2"),
-    "a key without a name": head(kid=""),
     "expired": claim(exp=int(time.time()) - 3600),
     "without an end": claim(exp=None),
     "from the future": claim(nbf=int(time.time()) + 3600),
@@ -137,6 +137,17 @@ def test_answer_that_is_not_valid_signs_nobody_in(
     assert flow.signed_in_as() == ""
     assert not User.objects.exists()
     assert provider.token_requests
+
+
+@pytest.mark.usefixtures("newcomers")
+def test_token_need_not_name_the_only_key_but_one_of_several(flow: Flow, provider: ScriptedProvider) -> None:
+    provider.names_keys = False
+
+    only = flow.sign_in()
+    provider.more_keys = [ec.generate_private_key(ec.SECP256R1())]
+    one_of_two = flow.sign_in()
+
+    assert [reason_of(answer) for answer in (only, one_of_two)] == ["", "bad-answer"]
 
 
 @pytest.mark.usefixtures("newcomers")

@@ -16,8 +16,9 @@ from django.core.management.base import BaseCommand
 from django.db import DatabaseError
 
 from gateway.backups.archive import Archive
+from gateway.backups.backing_up import list_secrets
 from gateway.backups.failures import RestoreFailed, RestoreRefused
-from gateway.backups.restoring import check_restore, restore
+from gateway.backups.restoring import check_restore, rebuild_search_index, restore
 from gateway.caller_language import say_here
 from gateway.command_errors import refuse_input, report_failure
 from gateway.wording import fill_in
@@ -69,11 +70,19 @@ class Command(BaseCommand):
                 files=len(manifest.files),
             )
         )
+        if missing := sorted(set(manifest.secrets) - set(list_secrets())):
+            self._say(
+                fill_in(
+                    "Not set here, and set where the backup was made: {secrets}.", secrets=", ".join(missing)
+                )
+            )
         if is_dry_run:
             self._say(fill_in("Nothing is in the way of a restore; nothing was changed."))
             return
         restore(archive, target)
         self._say(fill_in("Restored, and compared with the archive: every table has the same rows."))
+        self._say(fill_in("The index of searches is being built."))
+        rebuild_search_index()
         self._say(
             fill_in(
                 "It works with the secrets of then: {secrets}. Sessions that were ended since are open "

@@ -16,7 +16,7 @@ from django.core.management.base import BaseCommand
 from uvicorn.supervisors import ChangeReload
 
 from gateway.conf import BASE_DIR, get_config
-from gateway.server_protocol import GatewayHttpProtocol
+from gateway.server_protocol import GatewayHttpProtocol, find_addresses
 from gateway.supervisor import end_with_parent
 from gateway.web_processes import WebProcesses, shared_metrics
 
@@ -33,7 +33,12 @@ request that meets the close of the other side is lost."""
 class ServerConfig(uvicorn.Config):
     """uvicorn's, whose processes end when the one that started them does, however that happens."""
 
+    unserved_addresses: frozenset[str] = frozenset()
+    """Of this machine: whoever connects to one of them is not listened to."""
+
     def load(self) -> None:
+        # In each process, just before it serves: a container's addresses are new at each start.
+        self.unserved_addresses = find_addresses(get_config().unserved_addresses)
         if multiprocessing.parent_process() is not None:
             end_with_parent()
         super().load()

@@ -147,7 +147,7 @@ def test_bodies_are_bounded_by_the_gateway_alone(client: httpx.Client, proxy: Pr
     assert "MAX_BODY_BYTES" in refused.json()["error"]["message"]
 
 
-def test_client_cannot_choose_its_address(proxy: Proxy, gateway: GatewayProcess) -> None:
+def test_client_cannot_choose_its_address_and_is_led_to_https(proxy: Proxy, gateway: GatewayProcess) -> None:
     elsewhere = f"127.0.{proxy.port >> 8}.{proxy.port & 255}"  # not the proxy's own, nor of another test
     transport = httpx.HTTPTransport(verify=proxy.trust, local_address=elsewhere)
     with httpx.Client(base_url=proxy.url, transport=transport) as client:
@@ -161,6 +161,7 @@ def test_client_cannot_choose_its_address(proxy: Proxy, gateway: GatewayProcess)
         ]
         redirected = client.get(f"http://localhost:{proxy.http_port}/chat/?a=b")
         metrics = client.get("/metrics")
+        page = client.get("/sign-in/")
 
     attempts = [line for line in gateway.log_events("request") if line["path"] == "/api/auth/login"]
     assert {line["client"] for line in attempts[-14:]} == {elsewhere}
@@ -168,6 +169,7 @@ def test_client_cannot_choose_its_address(proxy: Proxy, gateway: GatewayProcess)
     assert statuses[10:] == [429] * 4
     assert (redirected.status_code, redirected.headers["location"]) == (308, f"{proxy.url}/chat/?a=b")
     assert metrics.status_code == 404
+    assert page.headers.get_list("strict-transport-security") == ["max-age=31536000"]
 
 
 @pytest.mark.parametrize("name", STARTERS)
@@ -196,8 +198,9 @@ def below_path(
     embedded_stores: Stores, tmp_path_factory: pytest.TempPathFactory, speaker: SpeakingEngine
 ) -> Iterator[GatewayProcess]:
     """A gateway below a path of a host that it shares."""
-    settings = {**BEHIND_TLS, "BASE_PATH": BASE_PATH}
+    settings = {**BEHIND_TLS, "BASE_PATH": BASE_PATH, "SHARED_LINKS": "true"}
     with start_gateway(embedded_stores, tmp_path_factory.mktemp("below"), speaker.url, **settings) as gateway:
+        gateway.url += BASE_PATH
         yield gateway
 
 
@@ -216,7 +219,7 @@ def expect_own_addresses(page: Page) -> None:
 
 
 def test_everything_works_below_a_path(
-    chromium: Browser, shared_host: Proxy, speaker: SpeakingEngine
+    chromium: Browser, shared_host: Proxy, below_path: GatewayProcess, speaker: SpeakingEngine
 ) -> None:
     site = f"{shared_host.url}{BASE_PATH}"
     with visiting(chromium, site, ignore_https_errors=True) as visitor:
@@ -240,8 +243,26 @@ def test_everything_works_below_a_path(
         page.goto(f"{site}/account/")
         page.get_by_role("link", name="Back to the chat").wait_for()
         expect_own_addresses(page)
+        with below_path.client() as client:
+            (conversation,) = client.get("/api/conversations").json()["data"]
+            link = client.post(f"/api/conversations/{conversation['id']}/shares", json={}).json()
+            models = client.get("/v1/models")
+        page.goto(f"{shared_host.url}{link['page']}")
+        wait_for_text(page.get_by_role("main"), "Hello from below.")
 
+    assert models.status_code == 200
     with visiting(chromium, site, ignore_https_errors=True) as operator:
         sign_in_to_admin(operator)
         expect(operator.page.locator(".desk-feed")).to_have_attribute("data-way", "websocket")
         expect_own_addresses(operator.page)
+
+
+def test_outside_its_path_the_gateway_answers_probes_alone(below_path: GatewayProcess) -> None:
+    root = f"http://127.0.0.1:{below_path.port}"
+
+    stripped = httpx.get(f"{root}/v1/models")
+    health = httpx.get(f"{root}/health")
+
+    assert stripped.status_code == 404
+    assert BASE_PATH in stripped.json()["error"]["message"]
+    assert health.status_code == 200

@@ -8,8 +8,9 @@ import pytest
 import yaml
 
 from gateway.conf import BASE_DIR
+from gateway.env import parse_labels
 
-OURS = ("migrate", "web", "switcher")
+OURS = ("migrate", "web", "switcher", "maintenance")
 
 
 @pytest.fixture(scope="module")
@@ -31,11 +32,35 @@ def test_service_of_ours_can_neither_write_its_root_nor_gain_rights(
     assert service["security_opt"] == ["no-new-privileges:true"]
 
 
+def test_no_service_begins_as_root_or_with_a_capability(services: dict[str, Any]) -> None:
+    """Those of others too; ours are not root by their image."""
+    for name, service in services.items():
+        assert service["cap_drop"] == ["ALL"], name
+        assert "cap_add" not in service
+        assert service["security_opt"] == ["no-new-privileges:true"]
+    assert {name: services[name]["user"] for name in services.keys() - set(OURS)} == {
+        "postgres": "postgres",
+        "redis": "redis",
+    }
+
+
+def test_engines_belong_to_this_project_alone(services: dict[str, Any]) -> None:
+    """Two projects on one machine have networks of their own, and end their own engines."""
+    environment = services["switcher"]["environment"]
+
+    labels = dict(parse_labels("ENGINE_LABELS", environment["ENGINE_LABELS"]))
+
+    assert environment["ENGINE_NETWORK"] == "${COMPOSE_PROJECT_NAME}_engine"
+    assert labels["com.docker.compose.project"] == "${COMPOSE_PROJECT_NAME}"
+    assert yaml.safe_load((BASE_DIR / "docker-compose.yml").read_text())["networks"] == {"engine": None}
+
+
 def test_only_the_switcher_is_given_the_hubs_token(services: dict[str, Any]) -> None:
     """Each reads `.env`; what stands here comes before it."""
     given = {name: services[name]["environment"]["HF_TOKEN"] for name in OURS}
 
-    assert given == {"migrate": "", "web": "", "switcher": "${HF_TOKEN:-}"}
+    assert given.pop("switcher") == "${HF_TOKEN:-}"
+    assert set(given.values()) == {""}
 
 
 def test_port_is_published_to_this_machine_unless_asked_otherwise(services: dict[str, Any]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,7 +17,7 @@ from modelops.alerting.alerts import Alert, AlertEvent, WordedAlert, make_test_a
 from modelops.alerting.payloads import choose_format, make_payload
 from modelops.alerting.webhook import Webhook, WebhookFailed
 from modelops.management.commands import test_alert
-from modelops.tests.alerting.receiver import Receiver
+from modelops.tests.alerting.receiver import Receiver, make_certificate, start_receiver
 
 NOON = datetime(2026, 11, 30, 12, 0, tzinfo=UTC)
 NASTY = Alert(
@@ -94,6 +95,26 @@ def test_address_reaches_its_host_by_the_name_that_was_given(receiver: Receiver)
 
     assert receiver.titles() == ["hello"]
     assert receiver.hosts[0].startswith("localhost:")
+
+
+def test_tls_is_checked_for_the_name_although_the_connection_goes_to_the_address(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own, foreign = tmp_path / "own.pem", tmp_path / "foreign.pem"
+    make_certificate(own, "localhost")
+    make_certificate(foreign, "chat.example.com")
+    monkeypatch.setenv("SSL_CERT_FILE", str(own))
+
+    with start_receiver(own) as trusted:
+        Webhook(trusted.url).post({"title": "hello"})
+        monkeypatch.setenv("SSL_CERT_FILE", str(foreign))
+        with pytest.raises(WebhookFailed, match="cannot be reached"):
+            Webhook(trusted.url).post({})
+    with start_receiver(foreign) as impostor, pytest.raises(WebhookFailed, match="cannot be reached"):
+        Webhook(impostor.url).post({})
+
+    assert trusted.titles() == ["hello"]
+    assert impostor.received == []
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
+from gateway.conf import BASE_DIR
 from gateway.env import ConfigurationError
 from gateway.errors import GatewayError
 from modelops.profiles import hub_errors
@@ -292,3 +294,19 @@ def test_settings_come_from_the_given_environment_alone(tmp_path: Path) -> None:
 def test_a_bad_variable_is_named(name: str) -> None:
     with pytest.raises(ConfigurationError, match=name):
         read_hub_settings({name: "what"})
+
+
+def test_image_names_a_cache_that_it_may_write_for_the_hubs_files() -> None:
+    """Its user has no home and its root cannot be written; what Compose lets it write are these."""
+    lines = (BASE_DIR / "Dockerfile").read_text().replace("\\\n", " ").splitlines()
+    set_by_image = dict(
+        pair.split("=", 1) for line in lines if line.startswith("ENV ") for pair in line.split()[1:]
+    )
+    services = yaml.safe_load((BASE_DIR / "docker-compose.yml").read_text())["services"]
+
+    cache = read_hub_settings(set_by_image).cache_dir
+
+    assert cache is not None
+    for name in ("web", "switcher"):
+        writable = [mount.partition(":")[0] for mount in services[name]["tmpfs"]]
+        assert any(cache.is_relative_to(folder) for folder in writable)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -69,7 +70,8 @@ def test_container_is_confined_and_inherits_no_health_check(
     docker_bench: DockerBench, is_download: bool
 ) -> None:
     api = docker_bench.engine.client().api
-    options = ContainerOptions(docker_bench.config)
+    labels = (("team", "x"), ("vllm-chat-gateway.slot", "y"), ("vllm-chat-gateway.download", "z"))
+    options = ContainerOptions(replace(docker_bench.config, engine_labels=labels))
     workload = docker_bench.workload(hub_environment=HUB_SECRETS)
     api.create_network(docker_bench.network)
     made = (
@@ -87,3 +89,6 @@ def test_container_is_confined_and_inherits_no_health_check(
     assert attributes["Config"]["Healthcheck"] == {"Test": ["NONE"]}
     has_token = any(each.startswith("HF_TOKEN=") for each in attributes["Config"]["Env"])
     assert has_token is is_download
+    ours = "vllm-chat-gateway.download" if is_download else "vllm-chat-gateway.slot"
+    assert attributes["Config"]["Labels"]["team"] == "x"
+    assert attributes["Config"]["Labels"][ours] == workload.slot_id

@@ -18,6 +18,7 @@ import { Store } from "../store.js";
  * @property {string} default_system_prompt
  * @property {string} locale empty: the browser's
  * @property {string} created_at
+ * @property {boolean} has_password else an identity provider signs in to it
  * @property {{requests: Allowance | null, tokens: Allowance | null, streams: Allowance | null}} limits
  * @property {{day: string, requests: number, prompt_tokens: number, completion_tokens: number}} usage_today
  */

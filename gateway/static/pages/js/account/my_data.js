@@ -1,7 +1,9 @@
 // @ts-check
 /** Take everything along, bring conversations here, or leave. */
 import { html, useState } from "../ui.js";
+import { useStore } from "../store.js";
 import { t } from "../words.js";
+import { account } from "./account.js";
 import { useCopyDownload } from "./downloads.js";
 import { FormEnd } from "./form.js";
 import { ImportForm } from "./importing.js";
@@ -28,7 +30,11 @@ function CopyForm() {
 }
 
 function Leaving() {
+  const me = useStore(account);
   const [isOpen, setOpen] = useState(false);
+  if (!me.has_password)
+    return html`<h3>${t("Delete my account")}</h3>
+      <p class="hint">${t("Ask an administrator to delete your account. Download your data first.")}</p>`;
   return html`<h3>${t("Delete my account")}</h3>
     <p class="hint">${t("Your conversations, files, keys and settings are removed for good.")}</p>
     <p class="section-end"><button type="button" class="is-danger" onClick=${() => setOpen(true)}>${t("Delete my account…")}</button></p>

@@ -18,8 +18,15 @@ export function Profile() {
     <hr />
     <${ThemeChoice} />
     <hr />
-    <${PasswordForm} />
+    <${Password} />
   </${Section}>`;
+}
+
+function Password() {
+  const me = useStore(account);
+  if (me.has_password) return html`<${PasswordForm} />`;
+  return html`<h3>${t("Password")}</h3>
+    <p class="hint">${t("You sign in with your company account, and have no password here.")}</p>`;
 }
 
 function ProfileForm() {
@@ -40,7 +47,7 @@ function ProfileForm() {
         hint=${t("An administrator can change it.")} />
       <${Field} id="email" label=${t("E-mail")} type="email" autocomplete="email" maxlength="254" value=${email}
         onInput=${onText(setEmail)} problem=${form.problemOf("email")}
-        hint=${t("You can sign in with it instead of the user name.")} />
+        hint=${me.has_password ? t("You can sign in with it instead of the user name.") : undefined} />
     </div>
     <${LanguageField} value=${locale} onChange=${setLocale} />
     <${Field} id="prompt" as="textarea" rows="5" maxlength=${MAX_PROMPT} label=${t("Your own instructions")} value=${prompt}
