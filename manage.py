@@ -5,6 +5,7 @@ import os
 import sys
 
 from gateway.command_line import GatewayCommandLine
+from gateway.doctor.unreadable_settings import report_unreadable_settings
 from gateway.env import ConfigurationError
 
 
@@ -13,6 +14,9 @@ def main() -> None:
     try:
         GatewayCommandLine(sys.argv).execute()
     except ConfigurationError as exc:
+        if sys.argv[1:2] == ["doctor"] and "--json" in sys.argv:
+            print(report_unreadable_settings(exc))
+            sys.exit(1)
         sys.exit(f"Configuration error: {exc}")
     except KeyboardInterrupt:
         sys.exit(130)

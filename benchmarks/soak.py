@@ -126,10 +126,8 @@ class Switches:
 
     async def run(self, product: Product, *, every_s: float, start: float, until: float) -> None:
         async with httpx.AsyncClient(base_url=product.url, timeout=60) as client:
-            number = 0
-            while time.monotonic() + every_s < until:
-                await asyncio.sleep(every_s)
-                number += 1
+            for number in range(1, int((until - start) // every_s) + 1):
+                await asyncio.sleep(max(0.0, start + number * every_s - time.monotonic()))
                 began = time.monotonic()
                 self.began_s.append(began - start)
                 profile = PROFILES[number % 2]

@@ -10,14 +10,13 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
-import msgspec
-
 from chat.content_headers import ContentHeaders
 from chat.endpoints import CHAT_PATH
 from chat.engine_admission import AdmittedRequest, EngineAdmission, RouteRequest, Ticket
 from chat.positions import EventIds
 from chat.sse import DONE, join_events
 from chat.stream_reading import StreamEnded, StreamRead
+from chat.traced_calls import trace_call
 from chat.transcript import Choice, Chunk, Transcript
 from chat.upstream import EngineAnswer, EngineCall, EngineGateway, new_engine_request_id
 from chat.whole_answers import Completion
@@ -33,14 +32,6 @@ from modelops.serving.routes import Route
 
 DRAIN_S = 0.05
 BYTES_PER_TOKEN = 4
-
-OPERATIONS = {
-    "/v1/chat/completions": "chat",
-    "/v1/completions": "text_completion",
-    "/v1/responses": "chat",
-    "/v1/messages": "chat",
-}
-"""By the engine's path, as the GenAI conventions call them; others are called as their paths."""
 
 Deliver = Callable[[bytes], Coroutine[Any, Any, None] | None]
 """Takes a piece of the answer. What it returns is awaited before it is given the next piece."""
@@ -311,7 +302,7 @@ class Generation:
             self._opened_at = self._active_at = time.monotonic()
             call = self._make_call(route)
             if self.trace is not None:
-                call = _trace_call(self.trace, call, route)
+                call = trace_call(self.trace, call, route)
             self._call = call
             self.sent_bytes = call.text_bytes
             self.sent_at = time.perf_counter()
@@ -367,13 +358,6 @@ class Generation:
         if busy is None:
             raise read.ending
         return _raise_after(busy, read.ending)
-
-
-def _trace_call(trace: AnswerTrace, call: EngineCall, route: Route) -> EngineCall:
-    """The call with its own span in place of the client's, which is above it."""
-    operation = OPERATIONS.get(call.path) or call.path.removeprefix("/v1/").replace("/", "_")
-    span = trace.begin_engine(operation=operation, model=route.model, base_url=route.base_url)
-    return msgspec.structs.replace(call, traceparent=span)
 
 
 async def _raise_after(busy: Coroutine[Any, Any, None], ending: GatewayError | type[StreamEnded]) -> None:

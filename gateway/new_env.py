@@ -21,7 +21,7 @@ GPU_COMPOSE = "docker-compose.yml:docker-compose.gpu.yml"
 CPU_COMPOSE = "docker-compose.yml:docker-compose.cpu.yml"
 TOOLKIT_URL = "https://docs.nvidia.com/datacenter/cloud-native/container-toolkit/latest/install-guide.html"
 ASK_TIMEOUT_S = 20
-SECRET_BYTES = 36
+SECRET_BYTES = 48
 PASSWORD_BYTES = 15
 
 # By the terminal's locale, as the standard library reads it.

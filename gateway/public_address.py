@@ -55,7 +55,7 @@ class DjangoPlane:
         self._is_https = config.secure_cookies
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["path"] == OUTSIDE:
+        if self._base_path and scope["path"] == OUTSIDE:
             raise NotFound(
                 fill_in(
                     "This gateway answers below {base_path} (BASE_PATH), which a proxy has to pass on.",

@@ -41,6 +41,7 @@ LOGGED_FIELDS = frozenset(
             "message_id",
             "response_id",
             "notice",
+            "port",
             "probe",
             "problem",
             "problems",

@@ -84,7 +84,7 @@ def find_addresses(names: Iterable[str]) -> frozenset[str]:
         try:
             found |= {str(each[4][0]) for each in socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)}
         except OSError as exc:
-            log.warning("unserved_address_unknown", name=name, error=str(exc))
+            log.warning("unserved_address_unknown", host=name, error=str(exc))
     return frozenset(found)
 
 

@@ -40,7 +40,7 @@ def sign_in(identity: Identity, *, config: SignInConfig, origin: ChangeOrigin) -
     if user is None:
         try:
             user = _link_or_create(identity, config, origin)
-        except IntegrityError:  # somebody with the same identity, or name, was quicker
+        except IntegrityError:  # the same person in another tab was quicker
             user = _find_linked(identity)
             if user is None:
                 raise
@@ -115,6 +115,10 @@ def _create(identity: Identity, origin: ChangeOrigin) -> User:
                     _store_link(user, identity, own)
             except ValidationError:  # reserved, taken, or none at all
                 continue
+            except IntegrityError:  # somebody else took it this moment, or the same person in another tab
+                if (linked := _find_linked(identity)) is None:
+                    continue
+                return linked
             return user
     raise SignInRefused(Reason.BAD_ANSWER, "no user name can be made of the claims")
 

@@ -205,6 +205,8 @@ def test_members_are_put_in_and_taken_out_on_the_page_of_the_group(web: Client, 
     group = AccountGroup.objects.get()
     membership = GroupMembership.objects.get()
     page = f"/admin/accounts/accountgroup/{group.pk}/change/"
+    set_group_limit(group=group, kind=LimitKind.REQUESTS, value=500, window_s=3600, origin=COMMAND)
+    prefilled = web.get(f"/admin/accounts/limit/add/?subject=group&group={group.pk}").content.decode()
     shown = web.get(page).content.decode()
     listed = web.get("/admin/accounts/accountgroup/").content.decode()
 
@@ -220,6 +222,9 @@ def test_members_are_put_in_and_taken_out_on_the_page_of_the_group(web: Client, 
     assert (added.status_code, removed.status_code) == (302, 302)
     assert (membership.user, membership.source) == (mina, "admin")
     assert "mina" in shown
+    assert "Requests: 500 per hour" in shown
+    assert f'?subject=group&amp;group={group.pk}">Set a limit' in shown
+    assert '<option value="group" selected>' in prefilled
     assert '<td class="field-member_count">1</td>' in listed
     assert not GroupMembership.objects.exists()
     assert [changes.get("member") for _action, changes in changes_on_record()] == [

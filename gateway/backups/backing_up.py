@@ -23,8 +23,13 @@ from gateway.database.rows import is_postgresql
 from gateway.env import SECRETS
 from gateway.wording import fill_in
 
-FIRST_START = frozenset({"GATEWAY_ADMIN_PASSWORD", "GATEWAY_USER_PASSWORD"})
-"""Secrets that nothing in the database depends on after the first start."""
+OF_THE_PLACE = frozenset(
+    {
+        *("DATABASE_URL", "POSTGRES_PASSWORD", "REDIS_URL"),
+        *("GATEWAY_ADMIN_PASSWORD", "GATEWAY_USER_PASSWORD"),
+    }
+)
+"""Secrets that another place has others for, and those that matter before there are accounts only."""
 
 
 def back_up(target: Path) -> Manifest:
@@ -96,7 +101,7 @@ def list_secrets() -> list[str]:
         for item in fields(config)
         if item.metadata["name"] in SECRETS and getattr(config, item.name)
     }
-    return sorted(set_here - FIRST_START)
+    return sorted(set_here - OF_THE_PLACE)
 
 
 @contextlib.contextmanager

@@ -17,7 +17,6 @@ from gateway.doctor import (
     proxy_checks,
     setting_checks,
     store_checks,
-    upkeep_checks,
 )
 from gateway.doctor.findings import DoctorCheck, Finding, FindingKind, VantagePoint
 from gateway.doctor.running import run_checks
@@ -40,7 +39,6 @@ CHECKS = (
     DoctorCheck("proxy", proxy_checks.check_proxy),
     DoctorCheck("switcher", process_checks.check_switcher, needs_database=True),
     DoctorCheck("maintenance", maintenance_checks.check_maintenance, needs_database=True),
-    DoctorCheck("prune", upkeep_checks.check_pruning, needs_database=True),
     DoctorCheck("slots", process_checks.check_engines, needs_database=True, timeout_s=15.0),
 )
 

@@ -7,19 +7,22 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from django.utils import timezone
-from docker.errors import APIError, DockerException
+from docker.errors import APIError
 
 from gateway.doctor.findings import RUN_IN_SWITCHER, Finding, FindingKind, VantagePoint
 from gateway.doctor.reports import list_reporters, needs_docker
 from gateway.wording import fill_in
 from modelops.domain.runtimes import RUNTIMES, RuntimeKind
 from modelops.models import ModelProfile, Slot, SwitcherPresence
+from modelops.runtimes.base import RuntimeFailure
 from modelops.runtimes.docker_connection import DockerConnection
-from modelops.runtimes.docker_errors import DOCKER_ERRORS
+from modelops.runtimes.docker_errors import DOCKER_ERRORS, failure_from_text
 from modelops.runtimes.docker_runtime import DockerRuntime
 
 NAMED_IMAGES = 20
 """Each that is missing costs a question to its registry."""
+ABOUT_THE_IMAGE = frozenset({"image_missing", "registry_denied"})
+"""Answers of a registry that is well."""
 
 
 def ask_docker(place: VantagePoint) -> tuple[Mapping[str, Any], SwitcherPresence | None]:
@@ -144,64 +147,70 @@ def check_images(place: VantagePoint) -> Iterator[Finding]:
     if not facts or facts.get("problem"):
         yield Finding("images", FindingKind.UNKNOWN, fill_in("Only Docker knows, and it does not answer."))
         return
-    desired = set(Slot.objects.values_list("desired_profile", flat=True))
     present = set(facts.get("images", ()))
-    for image, slugs in list(by_image.items())[:NAMED_IMAGES]:
+    can_ask = reporter is None
+    for image, slugs in _order(by_image):
         if image in present or f"{image}:latest" in present:
             yield Finding(f"images.{image}", FindingKind.OK, fill_in("{image} is here.", image=image))
-        else:
-            wanted = bool(desired.intersection(slugs))
-            yield _judge_missing(place, image, slugs, is_wanted=wanted, can_ask=reporter is None)
+            continue
+        failure = _ask_registry(place, image) if can_ask else None
+        yield _judge_missing(place, image, slugs, failure, was_asked=can_ask)
+        # One that does not answer costs seconds; the next would cost them again.
+        can_ask = can_ask and (failure is None or failure.code in ABOUT_THE_IMAGE)
+
+
+def _order(by_image: Mapping[str, list[str]]) -> list[tuple[str, list[str]]]:
+    """What slots are to serve first: it matters most, and not every registry may be asked."""
+    desired = set(Slot.objects.values_list("desired_profile", flat=True))
+    ordered = sorted(by_image.items(), key=lambda each: desired.isdisjoint(each[1]))
+    return ordered[:NAMED_IMAGES]
 
 
 def _judge_missing(
-    place: VantagePoint, image: str, slugs: list[str], *, is_wanted: bool, can_ask: bool
+    place: VantagePoint, image: str, slugs: list[str], failure: RuntimeFailure | None, *, was_asked: bool
 ) -> Finding:
-    facts = {"image": image, "profiles": slugs}
-    if not can_ask:
-        return Finding(
-            f"images.{image}",
-            FindingKind.NOTE,
-            fill_in("{image} is not here yet ({profiles}).", image=image, profiles=", ".join(slugs)),
-            fill_in("A switch pulls it. Whether that works is told by {command}", command=RUN_IN_SWITCHER),
-            facts,
-        )
-    problem = _find_pull_problem(place, image)
-    if not problem:
-        message = fill_in("{image} is not here yet, and its registry has it.", image=image)
-        return Finding(
-            f"images.{image}",
-            FindingKind.OK,
-            message,
-            fill_in("docker pull {image} spares the first switch the wait.", image=image),
-            facts,
-        )
-    return Finding(
-        f"images.{image}",
-        FindingKind.PROBLEM if is_wanted else FindingKind.NOTE,
-        fill_in(
+    id_, facts = f"images.{image}", {"image": image, "profiles": slugs}
+    profiles = ", ".join(slugs)
+    if failure is not None:
+        message = fill_in(
             "{image} is not here and cannot be pulled ({profiles}): {problem}",
             image=image,
-            profiles=", ".join(slugs),
-            problem=problem,
-        ),
-        fill_in("Check the name, the network and docker login; on a closed network, docker load brings it."),
-        facts,
-    )
+            profiles=profiles,
+            problem=failure.wording,
+        )
+        advice = fill_in(
+            "Check the name, the network and docker login; on a closed network, docker load brings it."
+        )
+        kind = FindingKind.PROBLEM if _is_wanted(slugs) else FindingKind.NOTE
+        return Finding(id_, kind, message, advice, {**facts, "code": failure.code})
+    if was_asked:
+        message = fill_in("{image} is not here yet, and its registry has it.", image=image)
+        advice = fill_in("docker pull {image} spares the first switch the wait.", image=image)
+        return Finding(id_, FindingKind.OK, message, advice, facts)
+    message = fill_in("{image} is not here yet ({profiles}).", image=image, profiles=profiles)
+    advice = fill_in("A switch pulls it. Whether that works is told by {command}", command=RUN_IN_SWITCHER)
+    if place.sees_docker:
+        advice = fill_in("Its registry was not asked, since another question had no answer.")
+    return Finding(id_, FindingKind.NOTE, message, advice, facts)
 
 
-def _find_pull_problem(place: VantagePoint, image: str) -> str:
-    """Asks the registry through Docker, without pulling; empty where it has the image."""
+def _is_wanted(slugs: list[str]) -> bool:
+    return Slot.objects.filter(desired_profile__in=slugs).exists()
+
+
+def _ask_registry(place: VantagePoint, image: str) -> RuntimeFailure | None:
+    """Whether a pull would find the image, asked through Docker; nothing is pulled."""
     connection = DockerConnection(place.config.docker_host)
     try:
         connection.api().inspect_distribution(image)  # type: ignore[no-untyped-call]
-    except APIError as exc:
-        return str(exc.explanation or exc)[:200]
-    except (DockerException, *DOCKER_ERRORS) as exc:
-        return type(exc).__name__
+    except DOCKER_ERRORS as exc:
+        text = str(exc.explanation or exc) if isinstance(exc, APIError) else str(exc)
+        return failure_from_text(text[:300], fill_in("to look for {image}", image=image), is_pull=True)
+    except RuntimeFailure as exc:
+        return exc
     finally:
         connection.close()
-    return ""
+    return None
 
 
 def _age_s(presence: SwitcherPresence) -> int:

@@ -114,62 +114,53 @@ def _judge_address(place: VantagePoint, arrived: dict[str, Any]) -> Finding:
     hops, client = place.config.trusted_proxy_hops, arrived["client"]
     added = len(entries) - entries.index(FORGED) - 1 if FORGED in entries else len(entries)
     facts = {"proxies": added, "client": client}
-    if client == FORGED:
-        return Finding(
-            "proxy.address",
-            FindingKind.PROBLEM,
-            fill_in(
-                "A client can pretend to have any address: TRUSTED_PROXY_HOPS is {hops}, and {count} "
-                "proxies add to X-Forwarded-For.",
-                hops=hops,
-                count=added,
-            ),
-            fill_in("Set TRUSTED_PROXY_HOPS={count}.", count=added),
-            facts,
-        )
-    if added > hops:
-        return Finding(
-            "proxy.address",
-            FindingKind.PROBLEM,
-            fill_in(
-                "All clients count as {client}, a proxy: TRUSTED_PROXY_HOPS is {hops}, and {count} "
-                "proxies add to X-Forwarded-For.",
-                client=client,
-                hops=hops,
-                count=added,
-            ),
-            fill_in(
-                "Set TRUSTED_PROXY_HOPS={count}, or limits by address hit everybody at once.", count=added
-            ),
-            facts,
-        )
-    if added < hops:
-        return Finding(
-            "proxy.address",
-            FindingKind.PROBLEM,
-            fill_in(
-                "TRUSTED_PROXY_HOPS is {hops}, and {count} proxies add to X-Forwarded-For: all clients "
-                "count as {client}.",
-                client=client,
-                hops=hops,
-                count=added,
-            ),
-            fill_in(
-                "Have each proxy append the address of its client to X-Forwarded-For, or set "
-                "TRUSTED_PROXY_HOPS={count}.",
-                count=added,
-            ),
-            facts,
-        )
-    return Finding(
-        "proxy.address",
-        FindingKind.OK,
-        fill_in(
+    if client != FORGED and added == hops:
+        message = fill_in(
             "This request counts as {client}, past {count} proxies; a forged address is ignored.",
             client=client,
             count=added,
-        ),
-        facts=facts,
+        )
+        return Finding("proxy.address", FindingKind.OK, message, facts=facts)
+    explain = _explain_forgery if client == FORGED else _explain_few if added > hops else _explain_many
+    said, advice = explain(client=client, hops=hops, count=added)
+    return Finding("proxy.address", FindingKind.PROBLEM, said, advice, facts)
+
+
+def _explain_forgery(*, client: str, hops: int, count: int) -> tuple[str, str]:
+    message = fill_in(
+        "A client can pretend to have any address: TRUSTED_PROXY_HOPS is {hops}, and {count} proxies add to "
+        "X-Forwarded-For.",
+        hops=hops,
+        count=count,
+    )
+    return message, fill_in("Set TRUSTED_PROXY_HOPS={count}.", count=count)
+
+
+def _explain_few(*, client: str, hops: int, count: int) -> tuple[str, str]:
+    message = fill_in(
+        "All clients count as {client}, a proxy: TRUSTED_PROXY_HOPS is {hops}, and {count} proxies add to "
+        "X-Forwarded-For.",
+        client=client,
+        hops=hops,
+        count=count,
+    )
+    return message, fill_in(
+        "Set TRUSTED_PROXY_HOPS={count}, or limits by address hit everybody at once.", count=count
+    )
+
+
+def _explain_many(*, client: str, hops: int, count: int) -> tuple[str, str]:
+    message = fill_in(
+        "TRUSTED_PROXY_HOPS is {hops}, and {count} proxies add to X-Forwarded-For: all clients count as "
+        "{client}.",
+        client=client,
+        hops=hops,
+        count=count,
+    )
+    return message, fill_in(
+        "Have each proxy append the address of its client to X-Forwarded-For, or set "
+        "TRUSTED_PROXY_HOPS={count}.",
+        count=count,
     )
 
 

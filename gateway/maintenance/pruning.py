@@ -28,6 +28,7 @@ ACTION = "old_data_pruned"
 """Of a run in the audit trail."""
 FAILED = "failed"
 """Beside its figures: the parts that could not be done."""
+SEPARATOR = ", "
 LOCK_FILE = "prune.lock"
 LOCK_NUMBER = 0x7672_756E
 """The advisory lock on PostgreSQL."""
@@ -79,8 +80,9 @@ def read_last_run() -> PastRun | None:
     event = AuditEvent.objects.filter(action=ACTION).order_by("-at").first()
     if event is None:
         return None
+    failed = str(event.changes.get(FAILED, ""))
     figures = {name: count for name, count in event.changes.items() if isinstance(count, int)}
-    return PastRun(event.at, figures, event.changes.get(FAILED, []))
+    return PastRun(event.at, figures, [part for part in failed.split(SEPARATOR) if part])
 
 
 def _prune_parts(now: datetime, *, is_dry_run: bool) -> PruneResult:
@@ -101,7 +103,9 @@ def _prune_parts(now: datetime, *, is_dry_run: bool) -> PruneResult:
 
 
 def _record(result: PruneResult) -> None:
-    changes = {**result.counts, **({FAILED: list(result.failures)} if result.failures else {})}
+    changes: dict[str, object] = {name: count for name, count in result.counts.items() if count}
+    if result.failures:
+        changes[FAILED] = SEPARATOR.join(result.failures)  # a list of two is shown as before and after
     record_change(ACTION, User, request=None, changes=changes)
 
 

@@ -8,7 +8,7 @@ import math
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -65,21 +65,47 @@ def start_prometheus(folder: Path, targets: Mapping[str, str]) -> Iterator[Prome
         f"--storage.tsdb.path={folder / 'tsdb'}",
         f"--web.listen-address=127.0.0.1:{port}",
     ]
-    with (folder / "prometheus.log").open("wb") as log, httpx.Client() as client:
-        client.base_url = httpx.URL(f"http://127.0.0.1:{port}")
-        process = subprocess.Popen(command, stdout=log, stderr=log)
-        try:
-            wait_until(lambda: _is_ready(client), timeout_s=START_TIMEOUT_S, what="Prometheus")
-            yield PrometheusServer(client)
-        finally:
-            process.terminate()
-            process.wait(STOP_TIMEOUT_S)
+    with _serve(command, folder / "prometheus.log", port) as client:
+        yield PrometheusServer(client)
 
 
 def _is_ready(client: httpx.Client) -> bool:
     with contextlib.suppress(httpx.TransportError):
         return client.get("/-/ready").status_code == 200
     return False
+
+
+@contextlib.contextmanager
+def start_alertmanager(folder: Path, chat_room: str) -> Iterator[httpx.Client]:
+    """With the shipped example, which here waits for nothing and reads the room's address from a file."""
+    program = find_prometheus("prometheus-alertmanager")
+    config = yaml.safe_load((MONITORING / "alertmanager" / "alertmanager.yml").read_text())
+    config["route"]["group_wait"] = "0s"
+    (folder / "webhook_url").write_text(f"{chat_room}\n")
+    config["receivers"][0]["slack_configs"][0]["api_url_file"] = str(folder / "webhook_url")
+    (folder / "alertmanager.json").write_text(json.dumps(config))
+    port = find_free_port()
+    command = [
+        program,
+        f"--config.file={folder / 'alertmanager.json'}",
+        f"--storage.path={folder / 'alertmanager'}",
+        f"--web.listen-address=127.0.0.1:{port}",
+        "--cluster.listen-address=",
+    ]
+    with _serve(command, folder / "alertmanager.log", port) as client:
+        yield client
+
+
+@contextlib.contextmanager
+def _serve(command: Sequence[str], log_path: Path, port: int) -> Iterator[httpx.Client]:
+    with log_path.open("wb") as log, httpx.Client(base_url=f"http://127.0.0.1:{port}") as client:
+        process = subprocess.Popen(command, stdout=log, stderr=log)
+        try:
+            wait_until(lambda: _is_ready(client), timeout_s=START_TIMEOUT_S, what=command[0])
+            yield client
+        finally:
+            process.terminate()
+            process.wait(STOP_TIMEOUT_S)
 
 
 def keep_compared(expression: str) -> str:

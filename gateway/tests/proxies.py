@@ -21,6 +21,7 @@ from gateway.tests.needs import find_program
 from modelops.simulator.process import find_free_port
 
 DEPLOY = BASE_DIR / "deploy"
+IPV6 = Path("/proc/net/if_inet6")
 HOST = "localhost"
 NGINX_MAIN = """\
 daemon off;
@@ -93,9 +94,9 @@ def start_nginx(folder: Path, upstream_port: int, base_path: str = "") -> Iterat
     replacements = {
         "server 127.0.0.1:8080": f"server 127.0.0.1:{upstream_port}",
         "listen 80": f"listen {proxy.http_port}",
-        "listen [::]:80": f"listen [::]:{proxy.http_port}",
+        "listen [::]:80;": _listen_on_ipv6(str(proxy.http_port)),
         "listen 443 ssl http2": f"listen {proxy.port} ssl http2",
-        "listen [::]:443 ssl http2": f"listen [::]:{proxy.port} ssl http2",
+        "listen [::]:443 ssl http2;": _listen_on_ipv6(f"{proxy.port} ssl http2"),
         "https://$host$request_uri": f"https://$host:{proxy.port}$request_uri",
         "chat.example.com;": f"{HOST};",
         "/etc/letsencrypt/live/chat.example.com/fullchain.pem": str(certificate),
@@ -111,6 +112,11 @@ def start_nginx(folder: Path, upstream_port: int, base_path: str = "") -> Iterat
     command = [program, "-p", str(folder), "-e", str(folder / "proxy.log"), "-c", str(folder / "nginx.conf")]
     with _running(command, folder, proxy):
         yield proxy
+
+
+def _listen_on_ipv6(place: str) -> str:
+    """Nothing where the kernel has no IPv6, as in some containers: nginx would not start."""
+    return f"listen [::]:{place};" if IPV6.exists() else ""
 
 
 @contextmanager

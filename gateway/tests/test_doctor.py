@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -19,18 +21,15 @@ from django.db.migrations.recorder import MigrationRecorder
 from django.test import Client, override_settings
 from django.utils import timezone, translation
 
-from accounts.models import AuditEvent, User
 from gateway.arrivals import HEADER, PATH, sign_probe
-from gateway.audit import record_change
 from gateway.columns import measure_columns
-from gateway.conf import get_config
-from gateway.doctor import docker_checks, proxy_checks, setting_checks, store_checks, upkeep_checks
+from gateway.conf import BASE_DIR, get_config
+from gateway.doctor import docker_checks, proxy_checks, setting_checks, store_checks
 from gateway.doctor.checkup import Checkup, check_up, clean_finding
 from gateway.doctor.findings import DoctorCheck, Finding, FindingKind, VantagePoint
 from gateway.doctor.proxy_checks import FORGED, _judge_address
 from gateway.doctor.running import run_checks
 from gateway.doctor.table import format_checkup
-from gateway.maintenance.pruning import ACTION
 from gateway.redaction import Redactor
 from gateway.tests.forked import run_python
 from gateway.tests.live import GatewayProcess
@@ -275,16 +274,22 @@ def test_exit_code_tells_whether_there_is_a_problem(monkeypatch: pytest.MonkeyPa
     assert codes == {FindingKind.OK: 0, FindingKind.NOTE: 0, FindingKind.PROBLEM: 1, FindingKind.UNKNOWN: 0}
 
 
-@pytest.mark.django_db
-def test_pruning_that_stopped_or_failed_is_told(place: VantagePoint) -> None:
-    never = only(upkeep_checks.check_pruning(place))
-    record_change(ACTION, User, request=None, changes={"sessions": 3})
-    done = only(upkeep_checks.check_pruning(place))
-    AuditEvent.objects.filter(action=ACTION).update(at=timezone.now() - timedelta(days=3))
-    late = only(upkeep_checks.check_pruning(place))
-    record_change(ACTION, User, request=None, changes={"failed": ["conversations"]})
-    failed = only(upkeep_checks.check_pruning(place))
+def test_settings_that_cannot_be_read_are_a_finding_too(tmp_path: Path) -> None:
+    environment = {
+        "GATEWAY_ENV_FILE": str(tmp_path / "none"),
+        "GATEWAY_PORT": "a lot",
+        "PATH": os.environ["PATH"],
+    }
 
-    kinds = [each.verdict for each in (never, done, late, failed)]
-    assert kinds == [FindingKind.NOTE, FindingKind.OK, FindingKind.NOTE, FindingKind.PROBLEM]
-    assert "conversations" in failed.message
+    done = subprocess.run(
+        [sys.executable, "manage.py", "doctor", "--json"],
+        cwd=BASE_DIR,
+        env=environment,
+        capture_output=True,
+        check=False,
+        text=True,
+    )
+
+    report = json.loads(done.stdout)
+    assert (done.returncode, report["problems"]) == (1, 1)
+    assert report["checks"][0]["facts"] == {"setting": "GATEWAY_PORT"}

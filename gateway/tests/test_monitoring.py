@@ -6,15 +6,22 @@ import json
 import re
 import subprocess
 from collections.abc import Iterator
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 import yaml
 
-from gateway.conf import BASE_DIR, GatewayConfig
+from gateway.conf import BASE_DIR, GatewayConfig, read_config
+from gateway.http import check_host
+from gateway.scrape_values import is_in_networks
+from gateway.tests.live import wait_until
 from gateway.tests.needs import NeedMissing, find_prometheus, skip_loudly
+from gateway.tests.prometheus import start_alertmanager
 from modelops.hardware import ProblemCode
+from modelops.tests.alerting.receiver import start_receiver
 
 MONITORING = BASE_DIR / "deploy" / "monitoring"
 RUNBOOK = (BASE_DIR / "docs" / "runbook.md").read_text()
@@ -62,8 +69,34 @@ def test_prometheus_accepts_configuration_and_rules_and_every_alert_fires_as_tes
     assert tested.count("SUCCESS") == len(tests)
 
 
-def test_alertmanager_accepts_the_example() -> None:
+def read_states(client: httpx.Client) -> dict[str, str]:
+    """Of Alertmanager's alerts, by their names."""
+    told = client.get("/api/v2/alerts").json()
+    return {each["labels"]["alertname"]: each["status"]["state"] for each in told}
+
+
+def test_alertmanager_accepts_the_example_and_tells_a_chat_room_with_it(tmp_path: Path) -> None:
+    alert = {
+        "labels": {"alertname": "SlotDegraded", "severity": "critical", "slot": "default"},
+        "annotations": {
+            "summary": "Slot default serves nothing.",
+            "runbook_url": "docs/runbook.md#slotdegraded",
+        },
+    }
+    states = {"SlotDegraded": "active", "NothingServed": "suppressed"}
+    follower = {"labels": {"alertname": "NothingServed", "severity": "critical"}}
     assert "SUCCESS" in run_tool("amtool", "check-config", "alertmanager/alertmanager.yml")
+
+    with start_receiver() as room, start_alertmanager(tmp_path, room.url) as client:
+        client.post("/api/v2/alerts", json=[alert]).raise_for_status()
+        wait_until(lambda: room.received, what="the alert in the chat room")
+        client.post("/api/v2/alerts", json=[follower]).raise_for_status()
+        wait_until(lambda: read_states(client) == states, what="what follows from it to be kept back")
+
+    [message] = room.received[0]["attachments"]
+    assert message["title"] == "FIRING: SlotDegraded"
+    assert message["text"].strip() == "Slot default serves nothing. docs/runbook.md#slotdegraded"
+    assert len(room.received) == 1
 
 
 @pytest.mark.parametrize("alert", list(list_alerts()), ids=lambda alert: alert["alert"])
@@ -136,13 +169,29 @@ def test_watchers_are_pinned_confined_and_listen_on_this_machine_alone() -> None
         assert all((BASE_DIR / path).exists() for path in mounted)
 
 
-def test_gateway_knows_prometheus_by_the_range_of_their_own_network() -> None:
-    compose = yaml.safe_load((BASE_DIR / "docker-compose.monitoring.yml").read_text())
-    [subnet] = [each["subnet"] for each in compose["networks"]["monitoring"]["ipam"]["config"]]
+def read_compose(name: str) -> dict[str, Any]:
+    """With the defaults of its variables, the inner ones first."""
+    text = (BASE_DIR / name).read_text()
+    while (filled := re.sub(r"\$\{\w+:-([^${}]*)\}", r"\1", text)) != text:
+        text = filled
+    compose: dict[str, Any] = yaml.safe_load(text)
+    return compose
 
-    for name in ("web", "switcher"):
-        assert compose["services"][name]["networks"] == ["monitoring"]
-        assert f",{subnet}}}" in compose["services"][name]["environment"]["METRICS_NETWORKS"]
+
+def test_gateway_lets_prometheus_in_by_its_network_and_the_name_of_its_target() -> None:
+    compose = read_compose("docker-compose.monitoring.yml")
+    subnet = ip_network(compose["networks"]["monitoring"]["ipam"]["config"][0]["subnet"])
+    jobs = yaml.safe_load((MONITORING / "prometheus.yml").read_text())["scrape_configs"]
+    targets = {job["job_name"]: job["static_configs"][0]["targets"][0] for job in jobs}
+
+    for service in ("web", "switcher"):
+        config = read_config(compose["services"][service]["environment"])
+        assert compose["services"][service]["networks"] == ["monitoring"]
+        assert is_in_networks(str(subnet[2]), config.metrics_networks)
+        assert not is_in_networks("172.18.0.2", config.metrics_networks)
+    hosts = read_config(compose["services"]["web"]["environment"]).hosts
+    check_host({"headers": [(b"host", targets["gateway-web"].encode())]}, hosts)
+    assert {target.partition(":")[0] for target in targets.values()} == {"web", "switcher"}
     assert "monitoring" in compose["services"]["prometheus"]["networks"]
 
 

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from django.core.checks.security.base import SECRET_KEY_MIN_LENGTH
 
 from gateway.checks import is_guessable, is_weak_password
 from gateway.conf import BASE_DIR
@@ -56,6 +57,7 @@ def test_secrets_are_good_and_of_their_own_each_time() -> None:
 
     for name in SIGNING:
         assert not is_guessable(first[name])
+        assert len(first[name]) >= SECRET_KEY_MIN_LENGTH  # else `check --deploy` calls it weak
         assert re.fullmatch(r"[\w-]+", first[name])  # of no meaning to a shell, a URL or compose
     assert not is_weak_password(first["GATEWAY_ADMIN_PASSWORD"])
     made_up = [each[name] for each in (first, second) for name in (*SIGNING, "GATEWAY_ADMIN_PASSWORD")]

@@ -19,6 +19,7 @@ from django.db import DatabaseError, connection
 from django.utils import timezone
 
 from accounts import pruning as account_pruning
+from accounts.audit_words import list_changes
 from accounts.models import ApiKey, AuditEvent, DailyUsage, Limit, Session, User, Via
 from conversations.models import Conversation, RetentionRule, StoredFile, StoredResponse
 from conversations.tests.trees import chain
@@ -164,6 +165,8 @@ def test_run_is_on_record_and_printed(old_and_new: User, capsys: pytest.CaptureF
     last = read_last_run()
     assert last is not None
     assert (last.figures["switches"], last.figures["audit"], last.failed_parts) == (4, 3, [])
+    shown = dict(list_changes(AuditEvent.objects.get(action=pruning.ACTION)))
+    assert (shown["switches"], "lost_files" in shown) == ("4", False)
 
 
 def test_days_of_zero_keep_everything(old_and_new: User, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -252,10 +255,10 @@ def test_doctor_says_whether_it_runs_daily() -> None:
     after = verdict()
     move_run(at=ago(3))
     late = verdict()
-    move_run(at=NOW, changes={"failed": ["conversations"]})
+    move_run(at=NOW, changes={"failed": "conversations, accounts"})
     failed = verdict()
 
     assert [kind for kind, _ in (before, after, late, failed)] == ["note", "ok", "problem", "problem"]
     assert "ran last" in after[1]
     assert "is to run daily" in late[1]
-    assert failed[1].endswith(": conversations.")
+    assert failed[1].endswith(": conversations, accounts.")

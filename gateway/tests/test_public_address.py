@@ -72,6 +72,14 @@ async def test_path_outside_the_base_path_says_what_the_proxy_has_to_do() -> Non
         await plane({"type": "http", "path": OUTSIDE}, nothing, nothing)
 
 
+async def test_path_that_is_empty_is_left_to_django_at_the_root_of_a_host() -> None:
+    django = KeptScopes()
+
+    await DjangoPlane(django, GatewayConfig())({"type": "http", "path": ""}, nothing, nothing)
+
+    assert [scope["path"] for scope in django.scopes] == [""]
+
+
 def test_pages_and_scripts_ask_for_their_own_addresses() -> None:
     scripts = (BASE_DIR / "gateway" / "static" / "pages" / "js").rglob("*.js")
     templates = (BASE_DIR / "templates").rglob("*.html")

@@ -207,11 +207,14 @@ def test_dry_run_checks_all_and_changes_nothing(
     mina: User, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     manifest = dump(tmp_path / "x.backup")
+    rewrite(tmp_path / "x.backup", lambda written: written.secrets.append("API_KEY_SECRET"))
     User.objects.create(username="later")
 
     call_command("restore", str(tmp_path / "x.backup"), "--yes", "--dry-run")
 
-    assert f"{manifest.rows} rows" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert f"{manifest.rows} rows" in printed
+    assert "Not set here, and set where the backup was made: API_KEY_SECRET.\n" in printed
     assert User.objects.filter(username="later").exists()
 
 

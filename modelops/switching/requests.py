@@ -99,13 +99,15 @@ def request_switch(request: SwitchRequest, actor: Actor, *, guard: Guard | None 
         refuse_unless_accepted(plan)
         switch = _insert_switch(locked, request, actor, plan, superseded=live)
         announce_change()
-    log.info(
-        "switch_requested",
-        switch=str(switch.pk),
-        profile=switch.to_profile,
-        slot=found.slug,
-        request_id=switch.request_id,
-    )
+    if switch.request_id:
+        # Not for a command, whose output this would be part of.
+        log.info(
+            "switch_requested",
+            switch=str(switch.pk),
+            profile=switch.to_profile,
+            slot=found.slug,
+            request_id=switch.request_id,
+        )
     return RequestedSwitch(RequestOutcome.ACCEPTED, plan, switch)
 
 

@@ -16,6 +16,7 @@ from django.core.management.base import BaseCommand
 from django.db import DatabaseError
 
 from gateway.backups.archive import Archive
+from gateway.backups.backing_up import list_secrets
 from gateway.backups.failures import RestoreFailed, RestoreRefused
 from gateway.backups.restoring import check_restore, rebuild_search_index, restore
 from gateway.caller_language import say_here
@@ -69,6 +70,12 @@ class Command(BaseCommand):
                 files=len(manifest.files),
             )
         )
+        if missing := sorted(set(manifest.secrets) - set(list_secrets())):
+            self._say(
+                fill_in(
+                    "Not set here, and set where the backup was made: {secrets}.", secrets=", ".join(missing)
+                )
+            )
         if is_dry_run:
             self._say(fill_in("Nothing is in the way of a restore; nothing was changed."))
             return

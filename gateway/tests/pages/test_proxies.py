@@ -147,7 +147,7 @@ def test_bodies_are_bounded_by_the_gateway_alone(client: httpx.Client, proxy: Pr
     assert "MAX_BODY_BYTES" in refused.json()["error"]["message"]
 
 
-def test_client_cannot_choose_its_address(proxy: Proxy, gateway: GatewayProcess) -> None:
+def test_client_cannot_choose_its_address_and_is_led_to_https(proxy: Proxy, gateway: GatewayProcess) -> None:
     elsewhere = f"127.0.{proxy.port >> 8}.{proxy.port & 255}"  # not the proxy's own, nor of another test
     transport = httpx.HTTPTransport(verify=proxy.trust, local_address=elsewhere)
     with httpx.Client(base_url=proxy.url, transport=transport) as client:
@@ -161,6 +161,7 @@ def test_client_cannot_choose_its_address(proxy: Proxy, gateway: GatewayProcess)
         ]
         redirected = client.get(f"http://localhost:{proxy.http_port}/chat/?a=b")
         metrics = client.get("/metrics")
+        page = client.get("/sign-in/")
 
     attempts = [line for line in gateway.log_events("request") if line["path"] == "/api/auth/login"]
     assert {line["client"] for line in attempts[-14:]} == {elsewhere}
@@ -168,6 +169,7 @@ def test_client_cannot_choose_its_address(proxy: Proxy, gateway: GatewayProcess)
     assert statuses[10:] == [429] * 4
     assert (redirected.status_code, redirected.headers["location"]) == (308, f"{proxy.url}/chat/?a=b")
     assert metrics.status_code == 404
+    assert page.headers.get_list("strict-transport-security") == ["max-age=31536000"]
 
 
 @pytest.mark.parametrize("name", STARTERS)

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 
 def main() -> None:
+    # What is logged goes to standard output as well, and is no answer.
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
     django.setup()
     for line in sys.stdin:
         order = json.loads(line)
@@ -31,7 +34,7 @@ def main() -> None:
             answer = carry_out(**order)
         except Exception as exc:
             answer = {"error": f"{type(exc).__name__}: {exc}"}
-        print(json.dumps(answer, default=str), flush=True)
+        print(json.dumps(answer, default=str), file=answers, flush=True)
 
 
 def carry_out(do: str, **options: Any) -> dict[str, Any]:
