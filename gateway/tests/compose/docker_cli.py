@@ -50,6 +50,22 @@ class DockerCli:
             check=False,
         )
 
+    def pipe(self, *arguments: str, source: Path = Path(os.devnull), target: Path = Path(os.devnull)) -> None:
+        """As `docker … < source > target`, of whatever bytes. Raises DockerCommandFailed."""
+        with source.open("rb") as given, target.open("wb") as taken:
+            done = subprocess.run(
+                ["docker", *arguments],
+                cwd=self.folder,
+                env=clean_environment() | dict(self.environment),
+                stdin=given,
+                stdout=taken,
+                stderr=subprocess.PIPE,
+                timeout=TIMEOUT_S,
+                check=False,
+            )
+        if done.returncode:
+            raise DockerCommandFailed(f"docker {' '.join(arguments)}: {done.stderr.decode(errors='replace')}")
+
     def inspect(self, *names: str) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = json.loads(self.run("inspect", *names)) if names else []
         return found

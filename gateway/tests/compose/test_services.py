@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 from collections.abc import Iterator
+from pathlib import Path
 
 import httpx
 import pytest
@@ -18,6 +20,8 @@ pytestmark = pytest.mark.docker
 SERVICES = ("web", "switcher", "maintenance", "postgres", "redis")
 SMALL, LARGE = "simulated-container", "simulated-container-large"
 MOST_BYTES = 250_000_000
+BACKUP = ("python", "manage.py", "backup", "-")
+RESTORE = ("python", "manage.py", "restore", "-")
 ASK = """
 import http.client
 connection = http.client.HTTPConnection({host!r}, 8080)
@@ -39,6 +43,13 @@ def ask(client: httpx.Client) -> str:
     assert answer.status_code == 200, answer.text
     assert answer.json()["message"]["content"]
     return str(answer.json()["model"])
+
+
+def read_texts(client: httpx.Client) -> list[tuple[str, str]]:
+    """Each message of the latest conversation. Its title comes by itself, a little later."""
+    [latest, *_] = client.get("/api/conversations").json()["data"]
+    messages = client.get(f"/api/conversations/{latest['id']}/messages").json()["data"]
+    return [(message["id"], message["content"]) for message in messages]
 
 
 def test_admin_signs_in_with_the_password_of_make_env_and_chats(admin: httpx.Client) -> None:
@@ -130,19 +141,45 @@ def test_services_are_well_by_health_checks_of_their_own(project: ComposeProject
     wait_until(lambda: list_states() == {"healthy"}, timeout_s=60, what="every service to be well")
 
 
-def test_engine_outlives_the_services_and_ends_when_asked(
-    project: ComposeProject, admin: httpx.Client
-) -> None:
+def test_doctor_finds_nothing_to_mend(project: ComposeProject) -> None:
+    """From where Docker is reached, and from where requests come in."""
+    for name in ("web", "switcher"):
+        report = json.loads(project.execute(name, "python", "manage.py", "doctor", "--json"))
+
+        assert report["problems"] == 0
+
+
+def test_engine_outlives_the_services(project: ComposeProject, admin: httpx.Client) -> None:
     [engine] = project.engines()
 
     project.compose("down")
     assert [each["State"]["Status"] for each in project.engines()] == ["running"]
     project.compose("up", "--detach")
     project.wait_for_model(SMALL)
+
     assert ask(admin) == SMALL
     assert [each["Id"] for each in project.engines()] == [engine["Id"]]
-    project.compose("down", "--remove-orphans", "--volumes")
 
+
+def test_nothing_is_left_when_asked_and_a_backup_brings_all_back(
+    project: ComposeProject, tmp_path: Path
+) -> None:
+    """As docs/backup.md and docs/compose.md say."""
     ours = f"label=com.docker.compose.project={NAME}"
+    kept = tmp_path / "gateway.backup"
+    with project.log_in() as client:
+        ask(client)
+        before = read_texts(client)
+    project.docker.pipe("compose", "exec", "-T", "web", *BACKUP, target=kept)
+
+    project.compose("down", "--remove-orphans", "--volumes")
     assert project.engines() == []
     assert [project.docker.list_ids(kind, ours) for kind in ("container", "network", "volume")] == [[]] * 3
+
+    project.compose("up", "--detach", "--wait", "postgres", "redis")
+    project.docker.pipe("compose", "run", "--rm", "--no-deps", "-T", "web", *RESTORE, source=kept)
+    project.compose("up", "--detach")
+    project.wait_for_model(SMALL)
+    with project.log_in() as client:
+        assert read_texts(client) == before
+        assert ask(client) == SMALL
