@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import posixpath
 import re
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -38,9 +39,12 @@ COMMENT = re.compile(r"^(<!-- (?:begin|end) [\w-]+ -->)$", re.MULTILINE)
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
     """End the navigation with pages that have no place in it yet, and with the decisions."""
     docs = REPOSITORY / "docs"
-    placed = set(list_pages(config.nav or []))
-    unplaced = sorted(page.name for page in docs.glob("*.md") if page.name not in placed)
-    decisions = sorted(str(page.relative_to(docs)) for page in (docs / "adr").glob("*.md"))
+    placed = Counter(list_pages(config.nav or []))
+    for page, times in placed.items():
+        if times > 1:
+            log.warning("'%s' stands in the navigation %d times", page, times)
+    unplaced = sorted(path.name for path in docs.glob("*.md") if path.name not in placed)
+    decisions = sorted(str(path.relative_to(docs)) for path in (docs / "adr").glob("*.md"))
     more = [{"More": unplaced}] if unplaced else []
     config.nav = [*(config.nav or []), *more, {"Decisions": decisions}]
     return config

@@ -22,7 +22,15 @@ from accounts.admin.user_panels import describe_account
 from accounts.audit import record_audit
 from accounts.cookie_sessions import cookie_session_id
 from accounts.leaving import remove_account
-from accounts.models import ApiKey, AuditEvent, DailyUsage, Session, User
+from accounts.models import (
+    ApiKey,
+    AuditEvent,
+    DailyUsage,
+    ExternalIdentity,
+    GroupMembership,
+    Session,
+    User,
+)
 from accounts.models.users import COMPARED_FORMS
 from accounts.services import record_password_reset, record_rights, set_active
 from accounts.sessions import end_sessions
@@ -31,6 +39,8 @@ from gateway.admin_lists import UncountedAdmin
 
 RIGHTS = ["role", "is_active", "may_view_texts"]
 OWN_PAGE = gettext_lazy("Your own password is changed here, with the old one.")
+GO_ALONG = (Session, ApiKey, DailyUsage, ExternalIdentity, GroupMembership)
+"""Rows that are deleted with their account."""
 SHOWN_IN_TRAIL = frozenset({"username", "email", "locale"})
 
 admin.site.unregister(Group)  # rights come from the role alone
@@ -87,7 +97,7 @@ class UserAdmin(UncountedAdmin, DjangoUserAdmin):  # type: ignore[type-arg]  # n
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
         """Sessions, keys and use go with their account, though their own pages delete nothing."""
         deleted, counts, missing_permissions, protected = super().get_deleted_objects(objs, request)
-        go_along = {str(model._meta.verbose_name) for model in (Session, ApiKey, DailyUsage)}
+        go_along = {str(model._meta.verbose_name) for model in GO_ALONG}
         return deleted, counts, set(missing_permissions) - go_along, protected
 
     def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:

@@ -18,8 +18,8 @@ class Migration(migrations.Migration):
             name='ExternalIdentity',
             fields=[
                 ('id', models.UUIDField(default=gateway.ids.new_id, editable=False, primary_key=True, serialize=False)),
-                ('issuer', models.CharField(max_length=500)),
-                ('subject', models.CharField(max_length=255)),
+                ('issuer', models.CharField(help_text='Without a slash at its end.', max_length=500)),
+                ('subject', models.CharField(max_length=255, verbose_name='subject at the provider')),
                 ('email', models.EmailField(blank=True, help_text='As the provider gave it at the last sign-in.', max_length=254, verbose_name='e-mail')),
                 ('created_at', models.DateTimeField(default=django.utils.timezone.now)),
                 ('last_used_at', models.DateTimeField(default=django.utils.timezone.now)),

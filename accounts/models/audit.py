@@ -36,6 +36,10 @@ class AuditEvent(models.Model):
         USER_ACTIVATED = "user_activated", gettext_lazy("Account activated")
         USER_DEACTIVATED = "user_deactivated", gettext_lazy("Account deactivated")
         IDENTITY_LINKED = "identity_linked", gettext_lazy("Account linked to the identity provider")
+        IDENTITY_UNLINKED = (
+            "identity_unlinked",
+            gettext_lazy("Account no longer linked to the identity provider"),
+        )
         PASSWORD_CHANGED = "password_changed", gettext_lazy("Password changed by its owner")
         PASSWORD_RESET = "password_reset", gettext_lazy("Password reset")
         SESSIONS_REVOKED = "sessions_revoked", gettext_lazy("Sessions ended")

@@ -21,8 +21,8 @@ class ExternalIdentity(models.Model):
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="identities")
-    issuer = models.CharField(max_length=500)
-    subject = models.CharField(max_length=MAX_SUBJECT)
+    issuer = models.CharField(max_length=500, help_text="Without a slash at its end.")
+    subject = models.CharField("subject at the provider", max_length=MAX_SUBJECT)
     email = models.EmailField("e-mail", blank=True, help_text="As the provider gave it at the last sign-in.")
     created_at = models.DateTimeField(default=timezone.now)
     last_used_at = models.DateTimeField(default=timezone.now)
@@ -36,3 +36,8 @@ class ExternalIdentity(models.Model):
 
     def __str__(self) -> str:
         return f"{self.subject} @ {self.issuer}"
+
+    def clean(self) -> None:
+        """One form of an issuer, as OIDC_ISSUER has it."""
+        super().clean()
+        self.issuer = self.issuer.rstrip("/")

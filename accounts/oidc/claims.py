@@ -41,7 +41,7 @@ def read_identity(claims: Mapping[str, Any], config: SignInConfig) -> Identity:
         raise SignInRefused(Reason.FOREIGN_DOMAIN, domain)
     username = find_claim(claims, config.oidc_username_claim)
     return Identity(
-        issuer=str(claims["iss"]),
+        issuer=str(claims["iss"]).rstrip("/"),  # was verified; kept as OIDC_ISSUER is
         subject=subject,
         username=username if isinstance(username, str) else "",
         email=email,

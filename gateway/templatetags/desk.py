@@ -16,6 +16,7 @@ from django.urls import reverse
 from django.utils.functional import Promise
 from django.utils.translation import get_language, gettext_lazy
 
+from gateway.conf import get_config
 from gateway.page_modules import list_imported_modules
 
 register = template.Library()
@@ -61,6 +62,11 @@ SUBJECTS = (
             DeskPage(gettext_lazy("API keys"), "accounts.apikey"),
             DeskPage(gettext_lazy("Sessions"), "accounts.session"),
             DeskPage(gettext_lazy("Usage"), "accounts.dailyusage"),
+            *(
+                [DeskPage(gettext_lazy("Identity provider"), "accounts.externalidentity")]
+                if get_config().oidc_issuer
+                else []
+            ),
         ),
     ),
     DeskSubject(

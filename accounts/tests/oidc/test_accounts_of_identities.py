@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+from django.test import Client
 
 from accounts.api_keys import issue_api_key
 from accounts.change_origin import COMMAND
@@ -100,6 +101,35 @@ def test_after_the_first_time_the_subject_counts_and_no_address(
 
     assert flow.signed_in_as() == "boss"
     assert ExternalIdentity.objects.get().email == "other@example.com"
+
+
+def test_administrator_links_an_identity_by_hand_and_unlinks_it(
+    flow: Flow, provider: ScriptedProvider, owner: User
+) -> None:
+    web = Client()
+    web.force_login(User.objects.create(username="root", role=Role.ADMIN))
+    pages = "/admin/accounts/externalidentity"
+    form = {"user": owner.pk, "issuer": provider.url, "subject": "subject-1"}
+
+    refused = flow.sign_in()
+    linked = web.post(f"{pages}/add/", form)
+    flow.sign_in()
+    signed_in = flow.signed_in_as()
+    identity = ExternalIdentity.objects.get()
+    listed = web.get(f"{pages}/").content.decode()
+    twice = web.post(f"{pages}/add/", form)
+    unlinked = web.post(f"{pages}/{identity.pk}/delete/", {"post": "yes"})
+
+    assert (reason_of(refused), linked.status_code, signed_in) == ("unknown", 302, "owner")
+    assert "subject-1" in listed
+    assert (twice.status_code, unlinked.status_code) == (200, 302)
+    assert flow.signed_in_as() == ""
+    assert log_in(client_at(), "owner").status_code == 200
+    trail = AuditEvent.objects.filter(action__startswith="identity").order_by("at")
+    assert [*trail.values_list("action", "actor_name", "target_label")] == [
+        ("identity_linked", "root", "owner"),
+        ("identity_unlinked", "root", "owner"),
+    ]
 
 
 def test_break_glass_account_is_linked_to_nobody(

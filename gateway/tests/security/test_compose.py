@@ -55,11 +55,12 @@ def test_engines_belong_to_this_project_alone(services: dict[str, Any]) -> None:
     assert yaml.safe_load((BASE_DIR / "docker-compose.yml").read_text())["networks"] == {"engine": None}
 
 
-def test_only_the_switcher_is_given_the_hubs_token(services: dict[str, Any]) -> None:
+@pytest.mark.parametrize("secret", ["HF_TOKEN", "ALERT_WEBHOOK_URL"])
+def test_only_the_switcher_is_given_what_it_alone_uses(services: dict[str, Any], secret: str) -> None:
     """Each reads `.env`; what stands here comes before it."""
-    given = {name: services[name]["environment"]["HF_TOKEN"] for name in OURS}
+    given = {name: services[name]["environment"][secret] for name in OURS}
 
-    assert given.pop("switcher") == "${HF_TOKEN:-}"
+    assert given.pop("switcher") == f"${{{secret}:-}}"
     assert set(given.values()) == {""}
 
 

@@ -30,7 +30,7 @@ def _estimate_sampler_peak(model: ModelArchitecture, settings: ResolvedSettings)
     if settings.is_pooling:
         return 0
     rows = min(settings.max_num_seqs, settings.max_num_batched_tokens)
-    logits = SAMPLER_COPIES * rows * model.vocab_size * _FLOAT32_BYTES
+    logits = SAMPLER_COPIES[settings.sampler] * rows * model.vocab_size * _FLOAT32_BYTES
     batch = settings.max_num_batched_tokens * model.hidden_size * settings.dtype.size_bytes
     return int(logits + HIDDEN_COPIES_BESIDE_SAMPLER * batch)
 

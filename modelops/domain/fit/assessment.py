@@ -6,15 +6,17 @@ from math import ceil
 from gateway.wording import fill_in
 from modelops.domain.errors import UnknownLayoutError
 from modelops.domain.fit import calibration
-from modelops.domain.fit.budget import Budget, compute_budget, estimate_band, find_longest_context
+from modelops.domain.fit.band import estimate_band, find_compile_bytes
+from modelops.domain.fit.budget import Budget, compute_budget, find_longest_context
 from modelops.domain.fit.capability import find_capability_notes, find_capability_problems
 from modelops.domain.fit.correction import NO_CORRECTION
 from modelops.domain.fit.divisibility import find_parallel_problems
 from modelops.domain.fit.engine_defaults import EngineTraits, find_traits, resolve_dtype
+from modelops.domain.fit.eras import NEWEST_READ, Version
 from modelops.domain.fit.gpu_catalog import complete_gpu
 from modelops.domain.fit.measured_run import MeasuredRun, find_correction
 from modelops.domain.fit.report import Band, FitReport, LimitingTerm, Verdict
-from modelops.domain.fit.specs import GIB, CheckpointFacts, EngineSettings, Gpu, ModelArchitecture
+from modelops.domain.fit.specs import GIB, MIB, CheckpointFacts, EngineSettings, Gpu, ModelArchitecture
 from modelops.domain.fit.weights import WeightsEstimate, estimate_weights
 
 _WEIGHTS_SHARE = 0.85
@@ -68,7 +70,8 @@ def assess_fit(
     if any(finding.limit is LimitingTerm.PARALLEL_SIZE for finding in blockers):
         return _refuse(blockers, settings, weights)
     report = _assess_memory(model, settings, used, weights, run, blockers)
-    return replace(report, notes=(*report.notes, *find_capability_notes(model, settings, gpu)))
+    notes = (*report.notes, *_name_assumption(traits.version), *find_capability_notes(model, settings, gpu))
+    return replace(report, notes=notes)
 
 
 def _weigh(
@@ -110,8 +113,8 @@ def _assess_memory(
     if settings.is_max_model_len_auto and longest:
         settings = replace(settings, max_model_len=longest)
     budget = compute_budget(model, settings, weights, gpu, traits, correction)
-    band = estimate_band(model, budget, weights, traits, correction)
-    failures = blockers + _find_memory_failures(budget, used, longest)
+    band = estimate_band(model, settings, budget, weights, gpu, traits, correction)
+    failures = blockers + _find_memory_failures(budget, band, used, longest)
     doubts = [] if failures else _find_doubts(budget, band, used, traits, longest)
     findings = failures or doubts
     report = replace(
@@ -175,13 +178,15 @@ def _find_blockers(
     return findings
 
 
-def _find_memory_failures(budget: Budget, gpus: tuple[Gpu, ...], longest: int) -> list[_Finding]:
+def _find_memory_failures(budget: Budget, band: Band, gpus: tuple[Gpu, ...], longest: int) -> list[_Finding]:
+    """What cannot hold even at the better edge of the band."""
     findings = []
     stage, length = budget.tightest, budget.settings.max_model_len
     for gpu in gpus:
         free = _read_free(gpu, budget)
         requested = ceil(budget.settings.gpu_memory_utilization * gpu.total_bytes)
-        if free < requested and budget.settings.kv_cache_memory_bytes is None:
+        is_short = free + calibration.FREE_ERROR_BYTES < requested
+        if is_short and budget.settings.kv_cache_memory_bytes is None:
             findings.append(
                 _Finding(
                     LimitingTerm.FREE_MEMORY,
@@ -196,21 +201,19 @@ def _find_memory_failures(budget: Budget, gpus: tuple[Gpu, ...], longest: int) -
                 )
             )
             break
-    if stage.layout.is_empty:
-        return findings if stage.kv_cache_bytes > 0 else [*findings, _name_shortage(budget)]
-    if stage.kv_cache_bytes <= 0:
+    if band.high_bytes <= 0:
         return [*findings, _name_shortage(budget)]
-    if not budget.holds_request(length):
-        needed = stage.layout.count_request_bytes(length)
+    needed = stage.layout.count_request_bytes(length)
+    if needed > band.high_bytes and not stage.layout.is_empty:
         findings.append(
             _Finding(
                 LimitingTerm.KV_CACHE,
                 fill_in(
-                    "one request of {length} tokens needs {needed} of KV cache, {kv_cache_bytes} is "
+                    "one request of {length} tokens needs {needed} of KV cache, at most {most} is "
                     "left; the largest context that fits is {longest}",
                     length=length,
                     needed=_gib(needed),
-                    kv_cache_bytes=_gib(stage.kv_cache_bytes),
+                    most=_gib_below(band.high_bytes, needed),
                     longest=longest,
                 ),
             )
@@ -253,7 +256,7 @@ def _find_doubts(
     findings = []
     length = budget.settings.max_model_len
     needed = budget.tightest.layout.count_request_bytes(length)
-    if band.low_bytes < needed:
+    if band.low_bytes < max(needed, 1):
         findings.append(
             _Finding(
                 LimitingTerm.KV_CACHE,
@@ -277,7 +280,7 @@ def _find_doubts(
                 )
             )
             break
-        if not traits.counts_graphs and spare < budget.cuda_graph_bytes // 2:
+        if not budget.settings.counts_graphs and spare < budget.cuda_graph_bytes // 2:
             text = fill_in(
                 "CUDA graphs ({size}) come on top and little is spare on {card}",
                 size=_gib(budget.cuda_graph_bytes),
@@ -305,7 +308,7 @@ def _describe(
     request_blocks = max(1, stage.layout.count_request_blocks(length))
     concurrency = blocks / request_blocks if not stage.layout.is_empty else 0.0
     tokens = blocks // max(1, stage.layout.group_count) * stage.layout.min_block_tokens
-    if traits.reports_request_tokens:
+    if traits.era.reports_request_tokens:
         tokens = int(concurrency * length)
     return FitReport(
         Verdict.FITS,
@@ -317,6 +320,7 @@ def _describe(
         context_bytes=budget.context_bytes,
         budget_bytes=budget.requested_bytes,
         kv_cache_bytes=stage.kv_cache_bytes,
+        first_start_kv_cache_bytes=_find_first_start(budget, traits),
         kv_cache_tokens=tokens,
         kv_bytes_per_request=stage.layout.count_request_bytes(length),
         max_model_len=length,
@@ -329,5 +333,31 @@ def _describe(
     )
 
 
+def _find_first_start(budget: Budget, traits: EngineTraits) -> int | None:
+    compiling = find_compile_bytes(budget, traits)
+    is_given = budget.settings.kv_cache_memory_bytes is not None
+    return budget.tightest.kv_cache_bytes - compiling if compiling and not is_given else None
+
+
+def _name_assumption(version: Version | None) -> tuple[str, ...]:
+    newest = ".".join(map(str, NEWEST_READ))
+    if version is None:
+        return (fill_in("the engine's version is not known: computed for vLLM {newest}", newest=newest),)
+    if version[:2] > NEWEST_READ[:2]:
+        known = ".".join(map(str, version))
+        text = fill_in(
+            "vLLM {version} is newer than what is known: computed as {newest}", version=known, newest=newest
+        )
+        return (text,)
+    return ()
+
+
 def _gib(count: int) -> str:
     return f"{count / GIB:.2f} GiB"
+
+
+def _gib_below(count: int, needed: int) -> str:
+    """`count`, which is less than `needed` and is not to read like the same figure."""
+    if _gib(count) != _gib(needed):
+        return _gib(count)
+    return fill_in("{size} less", size=f"{(needed - count) / MIB:,.0f} MiB")

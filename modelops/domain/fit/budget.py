@@ -4,13 +4,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from math import ceil
 
-from modelops.domain.fit import calibration
 from modelops.domain.fit.activation import estimate_activation
 from modelops.domain.fit.correction import NO_CORRECTION, Correction
 from modelops.domain.fit.engine_defaults import EngineTraits, resolve_settings, with_length
 from modelops.domain.fit.kv_cache import CacheLayout, plan_cache
 from modelops.domain.fit.overhead import estimate_context, estimate_cuda_graphs, estimate_non_torch
-from modelops.domain.fit.report import Band
 from modelops.domain.fit.specs import EngineSettings, Gpu, ModelArchitecture, ResolvedSettings
 from modelops.domain.fit.weights import WeightsEstimate, get_stages
 
@@ -71,7 +69,7 @@ def compute_budget(
     activation = estimate_activation(model, resolved) + correction.activation_bytes
     non_torch = estimate_non_torch(resolved, gpu, traits) + correction.non_torch_bytes
     graphs = estimate_cuda_graphs(resolved, gpu, traits) + correction.cuda_graph_bytes
-    overhead = activation + non_torch + (graphs if traits.counts_graphs else 0)
+    overhead = activation + non_torch + (graphs if resolved.counts_graphs else 0)
     layers = get_stages(model.layers, resolved.pipeline_parallel_size)
     stages = tuple(
         Stage(
@@ -145,35 +143,3 @@ def _search(low: int, high: int, holds: Callable[[int], bool]) -> int:
         else:
             high = middle - 1
     return low
-
-
-def estimate_band(
-    model: ModelArchitecture,
-    budget: Budget,
-    weights: WeightsEstimate,
-    traits: EngineTraits,
-    correction: Correction = NO_CORRECTION,
-) -> Band:
-    """Return how far the KV cache may lie from the estimate, from the calibration.
-
-    After a start that measured it, only by what differs from one start to the next.
-    """
-    stage = budget.tightest
-    if correction.is_complete:
-        error = calibration.FIXED_ERROR_BYTES
-        return Band(stage.kv_cache_bytes - error, stage.kv_cache_bytes + error)
-    share = calibration.APPROXIMATE_WEIGHTS_ERROR if weights.is_approximate else calibration.WEIGHTS_ERROR
-    error = int(share * stage.weights_bytes + calibration.ACTIVATION_ERROR * budget.activation_bytes)
-    error += calibration.FIXED_ERROR_BYTES
-    if budget.settings.tensor_parallel_size * budget.settings.pipeline_parallel_size > 1:
-        error += calibration.PARALLEL_ERROR_BYTES
-    if model.vision is not None and not budget.settings.is_text_only:
-        text_only = estimate_activation(model, replace(budget.settings, is_text_only=True))
-        error += int(calibration.VISION_ERROR * (budget.activation_bytes - text_only))
-    low = high = error
-    if traits.counts_graphs and budget.cuda_graph_bytes:
-        low += min(calibration.GRAPH_UNCERTAINTY_BYTES, budget.cuda_graph_bytes)
-        high += budget.cuda_graph_bytes // 2
-    elif traits.version is None:
-        low += budget.cuda_graph_bytes
-    return Band(stage.kv_cache_bytes - low, stage.kv_cache_bytes + high)

@@ -4,10 +4,21 @@ All come from start-up logs of public runs ("Memory profiling takes …", "Avail
 "Graph capturing finished … took"), per GPU. None depends on a model's name.
 """
 
+from modelops.domain.fit.eras import Sampler
 from modelops.domain.fit.specs import GIB
 
-SAMPLER_COPIES = 9.53
-"""Float32 copies of the logits alive at the sampler's peak (V1 `_dummy_sampler_run`); median error 8 MiB."""
+SAMPLER_COPIES = {Sampler.SORT: 9.53, Sampler.IN_PLACE: 3.5, Sampler.PLAIN: 1.5}
+"""Float32 copies of the logits alive at the sampler's peak.
+
+Sorted: measured, median error 8 MiB (V1 `_dummy_sampler_run`, vllm/v1/worker/gpu_model_runner.py).
+In place: the logits in 16 bit and in 32, the probabilities, the noise (`random_sample`,
+v1/sample/ops/topk_topp_sampler.py).
+Plain: the logits in 16 bit and in 32 (`_dummy_sampler_run`, v1/worker/gpu/model_runner.py:984, 0.32).
+"""
+
+COLD_COMPILE_BYTES = int(0.8 * GIB)
+"""What the first start after a change takes more: the same card and model gave a peak of 1.18 GiB when
+torch.compile had to run, and of 0.19 when it did not (Qwen3-8B, RTX 4090, 0.27.1); 0.4–1.0 in other logs."""
 
 HIDDEN_COPIES_BESIDE_SAMPLER = 1.5
 """Hidden-state copies of a full batch that stay alive beside the sampler."""
@@ -34,10 +45,14 @@ PARALLEL_NON_TORCH_BYTES = {"hopper": int(0.55 * GIB), "blackwell": int(0.55 * G
 DEFAULT_PARALLEL_NON_TORCH_BYTES = int(0.17 * GIB)
 
 NCCL_IN_BUDGET_BYTES = {True: int(1.5 * GIB), False: int(0.3 * GIB)}
-"""NCCL and custom all-reduce when set up after the first reading (V0), data-center cards or others."""
+"""NCCL and custom all-reduce when set up after the first reading (V0): over NVLink (A100, TP 2: 1.54), or
+PCIe (L40S, TP 2: 0.30)."""
 
 V1_NCCL_IN_BUDGET_BYTES = int(0.5 * GIB)
-"""V1 before 0.11.1 also read first; most runs printed 0.3–0.6 GiB."""
+"""V1 before 0.11 also read first; most runs printed 0.3–0.6 GiB."""
+
+HOPPER_NCCL_BYTES = {False: int(1.4 * GIB), True: int(2.15 * GIB)}
+"""The same over Hopper's NVLink: 1.4 on two cards, 2.0–2.3 on four to eight."""
 
 GRAPH_BASE_BYTES = int(0.06 * GIB)
 GRAPH_BYTES_PER_SIZE = int(0.0098 * GIB)
@@ -53,11 +68,14 @@ DEFAULT_CONTEXT_BYTES = int(0.44 * GIB)
 """The CUDA context: outside the budget, but gone before the start-up test reads free memory."""
 
 PARALLEL_CONTEXT_BYTES = int(0.7 * GIB)
-LEAST_PARALLEL_CONTEXT_BYTES = int(0.3 * GIB)
+LEAST_PARALLEL_CONTEXT_BYTES = int(0.2 * GIB)
 """NCCL's further share before that reading (V1 from 0.11.1); 1.15–1.54 GiB in all were seen.
 
 Only the least makes a run fail on an idle card; the usual share makes it tight.
 """
+
+FREE_ERROR_BYTES = int(0.1 * GIB)
+"""Within this of what it asks for, a start is in doubt and not refused: two 4090s at 0.97 do start."""
 
 WEIGHTS_ERROR = 0.005
 APPROXIMATE_WEIGHTS_ERROR = 0.04

@@ -5,20 +5,20 @@ from dataclasses import dataclass, replace
 
 from gateway.wording import fill_in
 from modelops.domain.errors import FieldError
+from modelops.domain.fit.eras import NEWEST_READ, Era, RunnerChoice, Sampler, Version, find_era
 from modelops.domain.fit.gpu_catalog import find_family
 from modelops.domain.fit.specs import (
     GIB,
     Dtype,
     EngineSettings,
     Gpu,
+    LayerKind,
     ModelArchitecture,
     ResolvedSettings,
 )
 
-Version = tuple[int, int, int]
-
 USUAL_UTILIZATION = 0.9
-"""The share of a card's memory that vLLM takes where nothing is said, before its graphs count (0.21)."""
+"""The share of a card's memory that vLLM takes where nothing is said, before its graphs count."""
 
 _LARGE_CARD_BYTES = 70 * GIB
 _HUGE_CARD_BYTES = 160 * GIB
@@ -28,17 +28,20 @@ _HUGE_CARD_BYTES = 160 * GIB
 class EngineTraits:
     """How one version of the engine accounts for memory on one card.
 
-    Without a version the accounting is the one before 0.21, and the graphs widen the band.
+    Without a version it is taken to be the newest that is known, and `version` is None.
     """
 
     version: Version | None
+    era: Era
     is_v0: bool
-    counts_graphs: bool
-    reads_free_after_nccl: bool
-    has_hybrid_cache: bool
-    caches_latents: bool
-    reserves_null_block: bool
-    reports_request_tokens: bool
+
+    @property
+    def has_hybrid_cache(self) -> bool:
+        return self.era.has_hybrid_cache and not self.is_v0
+
+    @property
+    def reads_free_after_nccl(self) -> bool:
+        return self.era.reads_free_after_nccl and not self.is_v0
 
 
 def parse_version(text: str | None) -> Version | None:
@@ -56,30 +59,17 @@ def parse_version(text: str | None) -> Version | None:
 def find_traits(settings: EngineSettings, gpu: Gpu) -> EngineTraits:
     """Return how the engine of this version accounts for memory on this card.
 
-    V1 became the default in 0.8.0 and refused cards below 8.0 until V0 was removed in 0.11.
+    V1 refused cards below 8.0, and 8-bit caches before 0.9, for as long as there was V0.
     """
     version = parse_version(settings.vllm_version)
+    era = find_era(version or NEWEST_READ)
     is_old_card = gpu.compute_capability is not None and gpu.compute_capability < (8, 0)
     if settings.engine:
         is_v0 = settings.engine.lower() == "v0"
     else:
-        is_v0 = version is not None and (
-            version < (0, 8, 0) or (is_old_card and version < (0, 11, 0)) or _forces_v0(settings, version)
-        )
-    return EngineTraits(
-        version=version,
-        is_v0=is_v0,
-        counts_graphs=version is not None and version >= (0, 21, 0),
-        reads_free_after_nccl=not is_v0 and (version is None or version >= (0, 11, 1)),
-        has_hybrid_cache=not is_v0 and (version is None or version >= (0, 9, 2)),
-        caches_latents=version is None or version >= (0, 7, 1),
-        reserves_null_block=version is not None and version >= (0, 32, 0),
-        reports_request_tokens=version is not None and version >= (0, 21, 0),
-    )
-
-
-def _forces_v0(settings: EngineSettings, version: Version) -> bool:
-    return version < (0, 9, 0) and settings.kv_cache_dtype.startswith("fp8")
+        forces = is_old_card or (not era.v1_has_fp8_cache and settings.kv_cache_dtype.startswith("fp8"))
+        is_v0 = era.v0_exists and (forces or not era.v1_is_default)
+    return EngineTraits(version, era, is_v0)
 
 
 def resolve_settings(
@@ -101,11 +91,12 @@ def resolve_settings(
     else:
         tokens = settings.max_num_batched_tokens
     seqs = settings.max_num_seqs if settings.max_num_seqs is not None else min(seqs, tokens)
+    is_second = _takes_second_runner(model, traits, is_pooling=is_pooling)
     return ResolvedSettings(
         tensor_parallel_size=settings.tensor_parallel_size,
         pipeline_parallel_size=settings.pipeline_parallel_size,
         max_model_len=length,
-        gpu_memory_utilization=_resolve_utilization(settings, traits),
+        gpu_memory_utilization=settings.gpu_memory_utilization or traits.era.utilization,
         dtype=dtype,
         kv_cache_bytes_per_element=_resolve_cache_bytes(settings, model, dtype, traits),
         max_num_seqs=seqs,
@@ -115,31 +106,52 @@ def resolve_settings(
         is_pooling=is_pooling,
         is_text_only=settings.is_text_only,
         kv_cache_memory_bytes=settings.kv_cache_memory_bytes,
+        sampler=Sampler.PLAIN if is_second else Sampler.SORT if traits.is_v0 else traits.era.sampler,
+        steps_in_flight=_count_steps(settings.pipeline_parallel_size, traits.era, is_second=is_second),
+        counts_graphs=(traits.era.second_runner_reserves_graphs if is_second else traits.era.reserves_graphs),
     )
 
 
-def _resolve_utilization(settings: EngineSettings, traits: EngineTraits) -> float:
-    if settings.gpu_memory_utilization is not None:
-        return settings.gpu_memory_utilization
-    return 0.92 if traits.counts_graphs else USUAL_UTILIZATION
+def _count_steps(stages: int, era: Era, *, is_second: bool) -> int:
+    """`max_concurrent_batches`, vllm/config/vllm.py (0.32), with asynchronous scheduling, the default."""
+    if not era.counts_steps_in_flight:
+        return 1
+    return stages + 1 if is_second else max(2, stages)
+
+
+def _takes_second_runner(model: ModelArchitecture, traits: EngineTraits, *, is_pooling: bool) -> bool:
+    """Whether the engine serves the model by its second model runner, with nobody having asked for one."""
+    era = traits.era
+    is_listed = model.model_type in era.second_runner_types
+    match era.second_runner:
+        case RunnerChoice.ALL:
+            return True
+        case RunnerChoice.DENSE:
+            is_hybrid = any(layer.cache.kind is LayerKind.LINEAR for layer in model.layers)
+            return not is_pooling and not is_hybrid and (is_listed or model.moe is None)
+        case RunnerChoice.LISTED:
+            return not is_pooling and is_listed
+        case RunnerChoice.LISTED_DENSE:
+            return not is_pooling and is_listed and model.moe is None and model.quantization is None
+    return False
 
 
 def _find_batch_defaults(gpu: Gpu, traits: EngineTraits) -> tuple[int, int]:
     """Return max_num_batched_tokens and max_num_seqs for the API server."""
+    era = traits.era
     if traits.is_v0:
         return 2048, 256
-    if gpu.total_bytes >= _HUGE_CARD_BYTES and (traits.version is None or traits.version >= (0, 20, 0)):
+    if gpu.total_bytes >= _HUGE_CARD_BYTES and era.huge_cards:
         return 16384, 1024
-    return (8192, 1024) if _takes_large_defaults(gpu, traits.version) else (2048, 256)
+    return (8192, 1024) if _takes_large_defaults(gpu, era) else (2048, era.default_seqs)
 
 
-def _takes_large_defaults(gpu: Gpu, version: Version | None) -> bool:
-    """Early V1 went by name, then by memory alone; from 0.9 on the A100 is left out (PR 17885)."""
+def _takes_large_defaults(gpu: Gpu, era: Era) -> bool:
+    """Early V1 went by name, then by memory alone, then by memory but for the A100 (PR 17885)."""
     name = gpu.name.lower()
-    if version is not None and version < (0, 8, 3):
+    if not era.large_by_memory:
         return "h100" in name or "h200" in name
-    is_spared = "a100" in name and (version is None or version >= (0, 9, 0))
-    return gpu.total_bytes >= _LARGE_CARD_BYTES and not is_spared
+    return gpu.total_bytes >= _LARGE_CARD_BYTES and not (era.spares_a100 and "a100" in name)
 
 
 def _resolve_batched_tokens(
@@ -196,8 +208,7 @@ def _resolve_cache_bytes(
         return 1
     if name == "auto":
         declared = model.quantization.kv_cache_bits if model.quantization else None
-        honours = traits.version is not None and traits.version >= (0, 11, 1)
-        return 1 if declared == 8 and honours else dtype.size_bytes
+        return 1 if declared == 8 and traits.era.honours_fp8_cache else dtype.size_bytes
     if name in ("float16", "bfloat16", "half"):
         return 2
     if name in ("float32", "float"):

@@ -81,6 +81,9 @@ _CARDS: tuple[CardFacts, ...] = (
 )
 
 
+_ON_BOARDS = frozenset({(7, 0), (8, 0), (9, 0), (10, 0), (10, 3)})
+
+
 def find_card(name: str) -> CardFacts | None:
     """Return what is known of a card by its name, None for a name that is not in the list."""
     lowered = name.lower()
@@ -100,6 +103,14 @@ def complete_gpu(gpu: Gpu) -> Gpu:
         total = int(card.engine_total_gib * GIB)
     capability = gpu.compute_capability or card.compute_capability
     return replace(gpu, total_bytes=total, compute_capability=capability)
+
+
+def has_nvlink(gpu: Gpu) -> bool:
+    """Whether such cards are usually joined by NVLink: those built onto a board, not into a PCIe slot."""
+    card = find_card(gpu.name)
+    if card is None or not card.is_data_center or "pcie" in gpu.name.lower():
+        return False
+    return card.compute_capability in _ON_BOARDS
 
 
 def find_family(gpu: Gpu) -> str:

@@ -99,15 +99,15 @@ def plan_cache(
     return CacheLayout(
         block_bytes=block_bytes,
         groups=groups,
-        reserves_null_block=traits.reserves_null_block,
-        batched_tokens=settings.max_num_batched_tokens,
-        state_blocks=2 if traits.version is not None and traits.version >= (0, 21, 0) else 1,
+        reserves_null_block=traits.era.reserves_null_block,
+        batched_tokens=settings.max_num_batched_tokens * settings.steps_in_flight,
+        state_blocks=traits.era.state_blocks,
     )
 
 
 def _adapt(shape: CacheShape, model: ModelArchitecture, traits: EngineTraits) -> CacheShape:
     """Return how this version treats a layer: older ones know only full attention."""
-    if shape.kind is LayerKind.MLA and not traits.caches_latents:
+    if shape.kind is LayerKind.MLA and not traits.era.caches_latents:
         dim = _PADDED_LATENT_HEAD_DIM
         return CacheShape(LayerKind.FULL, model.attention_heads, dim, dim)
     if shape.kind is LayerKind.CHUNKED:

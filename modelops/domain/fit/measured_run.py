@@ -124,7 +124,7 @@ def find_correction(
     """
     sizes = run.sizes
     computed = compute_budget(model, run.settings, weights, gpu, traits)
-    graphs = sizes.graph_estimate_bytes if traits.counts_graphs else sizes.graph_bytes
+    graphs = sizes.graph_estimate_bytes if computed.settings.counts_graphs else sizes.graph_bytes
     correction = Correction(
         weights_bytes=_differ(sizes.weights_bytes, max(weights.stage_bytes)),
         activation_bytes=_differ(sizes.activation_bytes, computed.activation_bytes),
@@ -180,7 +180,7 @@ def _count_blocks(budget: Budget, sizes: EngineSizes, traits: EngineTraits) -> i
     layout, tokens = budget.tightest.layout, sizes.kv_cache_tokens
     if not tokens or layout.is_empty or len(budget.stages) > 1:
         return None
-    if traits.reports_request_tokens:
+    if traits.era.reports_request_tokens:
         length = budget.settings.max_model_len
         return ceil(tokens * max(1, layout.count_request_blocks(length)) / length)
     return tokens // layout.min_block_tokens * max(1, layout.group_count)

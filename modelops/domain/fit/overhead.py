@@ -7,6 +7,7 @@ from modelops.domain.fit.calibration import (
     DEFAULT_PARALLEL_NON_TORCH_BYTES,
     GRAPH_BASE_BYTES,
     GRAPH_BYTES_PER_SIZE,
+    HOPPER_NCCL_BYTES,
     NCCL_IN_BUDGET_BYTES,
     NON_TORCH_BYTES,
     PARALLEL_CONTEXT_BYTES,
@@ -15,7 +16,7 @@ from modelops.domain.fit.calibration import (
     V1_NCCL_IN_BUDGET_BYTES,
 )
 from modelops.domain.fit.engine_defaults import EngineTraits, count_capture_sizes
-from modelops.domain.fit.gpu_catalog import find_card, find_family
+from modelops.domain.fit.gpu_catalog import find_family, has_nvlink
 from modelops.domain.fit.specs import Gpu, ResolvedSettings
 
 
@@ -30,10 +31,12 @@ def estimate_non_torch(settings: ResolvedSettings, gpu: Gpu, traits: EngineTrait
         return NON_TORCH_BYTES.get(family, DEFAULT_NON_TORCH_BYTES)
     if traits.reads_free_after_nccl:
         return PARALLEL_NON_TORCH_BYTES.get(family, DEFAULT_PARALLEL_NON_TORCH_BYTES)
-    if not traits.is_v0:
-        return V1_NCCL_IN_BUDGET_BYTES
-    card = find_card(gpu.name)
-    return NCCL_IN_BUDGET_BYTES[card is not None and card.is_data_center]
+    is_joined = has_nvlink(gpu)
+    if traits.is_v0:
+        return NCCL_IN_BUDGET_BYTES[is_joined]
+    if family == "hopper" and is_joined:
+        return HOPPER_NCCL_BYTES[settings.tensor_parallel_size > 2]
+    return V1_NCCL_IN_BUDGET_BYTES
 
 
 def estimate_cuda_graphs(settings: ResolvedSettings, gpu: Gpu, traits: EngineTraits) -> int:

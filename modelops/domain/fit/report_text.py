@@ -60,6 +60,11 @@ def list_memory_lines(report: FitReport) -> list[Line]:
         (fill_in("outside PyTorch"), report.non_torch_bytes, fill_in("NCCL and libraries")),
         (fill_in("CUDA graphs"), report.cuda_graph_bytes, ""),
         (fill_in("KV cache"), report.kv_cache_bytes, cache_note),
+        (
+            fill_in("KV cache at a first start"),
+            report.first_start_kv_cache_bytes,
+            fill_in("while torch.compile works"),
+        ),
         (fill_in("CUDA context"), report.context_bytes, fill_in("beside the budget")),
     ]
     return [Line(label, format_bytes(value), note) for label, value, note in terms if value is not None]

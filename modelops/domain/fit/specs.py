@@ -6,6 +6,8 @@ Everything is frozen, in bytes and plain numbers, so that any process can hold, 
 from dataclasses import dataclass
 from enum import StrEnum
 
+from modelops.domain.fit.eras import Sampler
+
 GIB = 1 << 30
 MIB = 1 << 20
 
@@ -232,3 +234,8 @@ class ResolvedSettings:
     is_pooling: bool
     is_text_only: bool
     kv_cache_memory_bytes: int | None
+    sampler: Sampler
+    steps_in_flight: int
+    """Steps whose tokens a sliding window keeps at a time."""
+    counts_graphs: bool
+    """The engine takes what it expects of its CUDA graphs from the KV cache."""

@@ -9,6 +9,9 @@ from modelops.domain.fit.quantization import get_bytes_per_weight
 from modelops.domain.fit.specs import CheckpointFacts, Dtype, Gpu, Layer, ModelArchitecture, Quantization
 
 _FULL_WIDTH_SHARE = 0.9
+_DRAFT_SHARE = 4
+"""A draft layer is as large as a layer, and left in 16 bit where those have 4. A size that exceeds the layout
+by more than that says something about all of them."""
 VOCABULARY_PADDING = 64
 """`DEFAULT_VOCAB_PADDING_SIZE`, vllm/model_executor/layers/vocab_parallel_embedding.py."""
 
@@ -179,7 +182,7 @@ def _is_misleading(model: ModelArchitecture, facts: CheckpointFacts, ratio: floa
 
     Nor is a size of 16 bits per weight that of a quantized checkpoint.
     """
-    if model.draft_layers > 0 and ratio > 1.0:
+    if 1.0 < ratio <= 1 + _DRAFT_SHARE * model.draft_layers / len(model.layers):
         return True
     if model.quantization is not None:
         return (facts.weights_bytes or 0) > _FULL_WIDTH_SHARE * 2 * model.parameters

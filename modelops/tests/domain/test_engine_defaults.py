@@ -36,10 +36,13 @@ def test_versions_are_read_from_tags(text: str | None, version: tuple[int, int, 
         ("NVIDIA H100 80GB HBM3", 79.18, "0.12.0", 8192, 1024),
         ("NVIDIA A100-SXM4-80GB", 79.2, "0.12.0", 2048, 256),
         ("NVIDIA A100-SXM4-80GB", 79.2, "0.8.5", 8192, 1024),
-        ("NVIDIA A100-SXM4-80GB", 79.2, "0.8.1", 2048, 256),
+        ("NVIDIA A100-SXM4-80GB", 79.2, "0.8.1", 2048, 1024),
         ("NVIDIA RTX PRO 6000 Blackwell", 94.9, "0.12.0", 8192, 1024),
         ("NVIDIA B200", 178.4, "0.30.0", 16384, 1024),
         ("NVIDIA H100 80GB HBM3", 79.18, None, 8192, 1024),
+        ("RTX 3090", 23.6, "0.8.4", 2048, 256),
+        ("NVIDIA H100 80GB HBM3", 79.18, "0.8.4", 8192, 1024),
+        ("NVIDIA B200", 178.4, "0.27.1", 8192, 1024),
     ],
 )
 def test_batch_defaults_follow_card_and_version(
@@ -60,7 +63,9 @@ def test_v0_profiles_whole_contexts_unless_it_chunks(length: int, version: str, 
     assert resolve("RTX 3090", 23.6, settings).max_num_batched_tokens == tokens
 
 
-@pytest.mark.parametrize(("version", "share"), [("0.18.0", 0.90), ("0.22.1", 0.92), (None, 0.90)])
+@pytest.mark.parametrize(
+    ("version", "share"), [("0.19.0", 0.90), ("0.20.0", 0.92), ("0.99.0", 0.92), (None, 0.92)]
+)
 def test_utilization_default_changed(version: str | None, share: float) -> None:
     resolved = resolve("RTX 3090", 23.6, EngineSettings(vllm_version=version))
 

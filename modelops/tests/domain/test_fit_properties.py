@@ -12,7 +12,7 @@ from modelops.domain.fit.assessment import assess_fit
 from modelops.domain.fit.check import check_fit
 from modelops.domain.fit.divisibility import find_parallel_problems
 from modelops.domain.fit.quantization import parse_quantization
-from modelops.domain.fit.report import FitReport
+from modelops.domain.fit.report import FitReport, Verdict
 from modelops.domain.fit.specs import GIB, CheckpointFacts, EngineSettings, Gpu, ModelArchitecture
 from modelops.tests.domain.fit_examples import (
     make_config,
@@ -102,7 +102,7 @@ def test_doubling_tensor_parallel_never_lowers_capacity_where_it_divides(
 
 @given(models(), engine_settings(), cards(), st.sampled_from([1, 2]))
 @settings(max_examples=examples(120), deadline=None)
-def test_largest_context_fits_and_one_block_more_does_not(
+def test_largest_context_is_the_last_that_the_estimate_holds(
     model: ModelArchitecture, setting: EngineSettings, gpu: Gpu, ranks: int
 ) -> None:
     setting = replace(setting, tensor_parallel_size=ranks)
@@ -117,7 +117,7 @@ def test_largest_context_fits_and_one_block_more_does_not(
     assert at_limit.kv_bytes_per_request is not None and at_limit.kv_cache_bytes is not None
     assert at_limit.kv_bytes_per_request <= at_limit.kv_cache_bytes
     if longest < model.max_positions:
-        assert not beyond.is_runnable
+        assert beyond.verdict is not Verdict.FITS
         assert beyond.kv_bytes_per_request is not None and beyond.kv_cache_bytes is not None
         assert beyond.kv_bytes_per_request > beyond.kv_cache_bytes
 

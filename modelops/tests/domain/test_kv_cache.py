@@ -5,7 +5,7 @@ import pytest
 from modelops.domain.fit.architecture import parse_architecture
 from modelops.domain.fit.engine_defaults import find_traits, resolve_settings
 from modelops.domain.fit.kv_cache import CacheLayout, plan_cache
-from modelops.domain.fit.specs import EngineSettings, ModelArchitecture
+from modelops.domain.fit.specs import EngineSettings, LayerKind, ModelArchitecture
 from modelops.tests.domain.fit_examples import (
     make_config,
     make_gpu,
@@ -88,11 +88,32 @@ def test_context_rounds_up_to_whole_blocks() -> None:
     assert layout.count_blocks(-1) == 0
 
 
+@pytest.mark.parametrize(
+    ("version", "stages", "blocks"),
+    [("0.25.1", 1, 577), ("0.26.0", 1, 1089), ("0.32.0", 1, 1089), ("0.32.0", 2, 1601), ("0.99.0", 1, 1089)],
+)
+def test_windows_keep_the_tokens_of_all_steps_in_flight(version: str, stages: int, blocks: int) -> None:
+    model = parse_architecture(make_sliding_config())
+    gpu = make_gpu()
+    settings = EngineSettings(
+        max_num_batched_tokens=8192, vllm_version=version, pipeline_parallel_size=stages
+    )
+    traits = find_traits(settings, gpu)
+    resolved = resolve_settings(settings, model, gpu, traits)
+
+    window = [layer for layer in model.layers if layer.cache.kind is LayerKind.SLIDING][:1]
+    layout = plan_cache(model, tuple(window), resolved, traits)
+
+    assert layout.count_request_blocks(131072) == blocks
+
+
 def test_float16_quantized_checkpoint_may_declare_an_fp8_cache() -> None:
     quantization = {"quant_method": "compressed-tensors", "bits": 8, "kv_cache_scheme": {"num_bits": 8}}
     model = make_model(quantization_config=quantization)
 
-    assert plan(model, vllm_version="0.20.0").block_bytes == plan(model).block_bytes // 2
+    assert (
+        plan(model, vllm_version="0.20.0").block_bytes == plan(model, vllm_version="0.11.0").block_bytes // 2
+    )
 
 
 GEMMA4 = make_config(

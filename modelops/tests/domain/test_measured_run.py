@@ -65,9 +65,9 @@ def print_sizes(engine: Budget, asked: EngineSettings, gpu: Gpu) -> EngineSizes:
         tensor_parallel_size=asked.tensor_parallel_size,
         max_model_len=length,
         weights_bytes=round_to_gib(engine.tightest.weights_bytes),
-        graph_estimate_bytes=round_to_gib(engine.cuda_graph_bytes) if traits.counts_graphs else None,
+        graph_estimate_bytes=round_to_gib(engine.cuda_graph_bytes) if engine.settings.counts_graphs else None,
         available_kv_bytes=round_to_gib(engine.tightest.kv_cache_bytes),
-        kv_cache_tokens=int(concurrency * length) if traits.reports_request_tokens else in_blocks,
+        kv_cache_tokens=int(concurrency * length) if traits.era.reports_request_tokens else in_blocks,
     )
 
 

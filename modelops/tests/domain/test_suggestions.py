@@ -58,7 +58,7 @@ def test_weights_that_are_too_large_may_be_quantized_while_they_load() -> None:
 
 
 def test_weights_that_are_quantized_already_are_not_quantized_while_they_load() -> None:
-    model = make_model("fp8", num_hidden_layers=90)
+    model = make_model("fp8", num_hidden_layers=100)
 
     report = check_fit(model, EngineSettings(max_model_len=4096, quantization="fp8"), (make_gpu(),))
 

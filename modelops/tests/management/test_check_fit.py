@@ -81,7 +81,7 @@ def test_config_and_flags_are_answered_like_the_same_question(config: str) -> No
     ("changes", "flags", "code", "verdict"),
     [
         ({}, [], 0, "fits"),
-        ({"num_hidden_layers": 40}, [], 0, "tight"),
+        ({"num_hidden_layers": 42}, [], 0, "tight"),
         ({"num_hidden_layers": 90}, [], 3, "does_not_fit"),
         ({}, ["--max-model-len", "9000"], 3, "does_not_fit"),
         ({"model_type": "new", "architectures": ["New"], "rwkv": 7}, [], 4, "unknown"),

@@ -355,7 +355,7 @@ def test_folder_of_weights_needs_the_name_of_its_repository(hub: FakeHub) -> Non
 
     assert code == 2
     assert "neither a path nor a URL, not '/models/awq'; --repository says which one it is" in errors
-    assert (taken, ModelProfile.objects.get().repository) == (3, name)
+    assert (taken, ModelProfile.objects.get().repository) == (0, name)
     assert f"/models/awq: {name} is taken instead" in explained
 
 

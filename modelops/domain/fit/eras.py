@@ -1,0 +1,165 @@
+"""What changed in vLLM, release by release, as far as the fit check is concerned, on one page.
+
+Each line was read in that release's source, as it is on PyPI. A release takes all lines up to its own, and
+one that is newer than the table takes all of it. What logs alone tell stands in `calibration`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from functools import lru_cache
+from typing import Any
+
+Version = tuple[int, int, int]
+
+
+class Sampler(StrEnum):
+    """How the profiling run's sampler applies top-k and top-p, which decides what lies beside the logits."""
+
+    SORT = "sort"
+    """PyTorch's sort of all rows."""
+    IN_PLACE = "in_place"
+    """A Triton kernel from 8 rows on, or FlashInfer: probabilities and noise, nothing sorted."""
+    PLAIN = "plain"
+    """The second model runner's profile applies neither."""
+
+
+class RunnerChoice(StrEnum):
+    """Which models the second model runner (`vllm/v1/worker/gpu`) serves where nobody asks for one."""
+
+    NONE = "none"
+    LISTED_DENSE = "listed_dense"
+    LISTED = "listed"
+    DENSE = "dense"
+    """All that generate and are neither mixtures of experts nor hybrids, and those listed."""
+    ALL = "all"
+
+
+@dataclass(frozen=True)
+class Era:
+    """What holds in one release."""
+
+    v1_is_default: bool = False
+    v0_exists: bool = True
+    caches_latents: bool = False
+    """Latent attention has a cache of its own; before, it was expanded to ordinary heads."""
+    v1_has_fp8_cache: bool = False
+    default_seqs: int = 256
+    """Of the API server on cards that do not count as large."""
+    large_by_memory: bool = False
+    """Cards of 70 GiB and more get the large defaults, and not those with certain names."""
+    spares_a100: bool = False
+    huge_cards: bool = False
+    """Cards of 160 GiB and more get 16384 tokens a step."""
+    has_hybrid_cache: bool = False
+    reads_free_after_nccl: bool = False
+    """NCCL is set up before the reading that the budget starts from."""
+    honours_fp8_cache: bool = False
+    """A checkpoint that declares an 8-bit KV cache gets it with `auto`."""
+    sampler: Sampler = Sampler.SORT
+    utilization: float = 0.9
+    reserves_graphs: bool = False
+    """CUDA graphs are estimated and taken from the KV cache."""
+    reports_request_tokens: bool = False
+    state_blocks: int = 1
+    counts_steps_in_flight: bool = False
+    """A sliding window keeps the tokens of all steps that overlap, and not of one."""
+    second_runner: RunnerChoice = RunnerChoice.NONE
+    second_runner_types: frozenset[str] = frozenset()
+    second_runner_reserves_graphs: bool = False
+    reserves_null_block: bool = False
+
+
+@dataclass(frozen=True)
+class Change:
+    since: Version
+    sets: Mapping[str, Any]
+    source: str
+
+
+_LISTED_BY_0_25 = frozenset({"deepseekv2", "granitemoe", "qwen2moe"})
+
+CHANGES = (
+    Change((0, 7, 1), {"caches_latents": True}, "MLACommonBackend, vllm/attention/backends/mla"),
+    Change(
+        (0, 8, 0),
+        {"v1_is_default": True, "default_seqs": 1024},
+        "default_max_num_seqs, vllm/engine/arg_utils.py:1715",
+    ),
+    Change((0, 8, 4), {"default_seqs": 256}, "the same :1682"),
+    Change((0, 8, 5), {"large_by_memory": True}, "device_memory, vllm/engine/arg_utils.py:1596"),
+    Change((0, 9, 0), {"spares_a100": True, "v1_has_fp8_cache": True}, "the same :1492"),
+    Change((0, 9, 2), {"has_hybrid_cache": True}, "hybrid KV cache manager, vllm/v1/core"),
+    Change(
+        (0, 11, 0),
+        {"v0_exists": False, "reads_free_after_nccl": True},
+        "vllm/worker is gone; init_device, vllm/v1/worker/gpu_worker.py:171",
+    ),
+    Change((0, 11, 1), {"honours_fp8_cache": True}, "kv_cache_scheme of a checkpoint, vllm/utils"),
+    Change(
+        (0, 17, 0),
+        {"sampler": Sampler.IN_PLACE},
+        "apply_top_k_top_p_triton, vllm/v1/sample/ops/topk_topp_sampler.py:252",
+    ),
+    Change(
+        (0, 20, 0),
+        {"utilization": 0.92, "reserves_graphs": True},
+        "vllm/config/cache.py:66, VLLM_MEMORY_PROFILER_ESTIMATE_CUDAGRAPHS, vllm/envs.py:260",
+    ),
+    Change(
+        (0, 21, 0),
+        {"reports_request_tokens": True, "state_blocks": 2},
+        "GPU KV cache size, vllm/v1/core/kv_cache_utils.py:1701; FlashInfer samples by default, envs.py:48",
+    ),
+    Change(
+        (0, 22, 0),
+        {"second_runner": RunnerChoice.LISTED_DENSE, "second_runner_types": frozenset({"qwen3"})},
+        "DEFAULT_V2_MODEL_RUNNER_ARCHITECTURES, vllm/config/vllm.py:69, unquantized only :532",
+    ),
+    Change(
+        (0, 23, 0),
+        {"second_runner_types": frozenset({"qwen3", "llama", "mistral"})},
+        "the same :69",
+    ),
+    Change(
+        (0, 24, 0),
+        {
+            "second_runner": RunnerChoice.LISTED,
+            "second_runner_types": _LISTED_BY_0_25 | {"qwen3", "llama", "mistral"},
+        },
+        "the same :68",
+    ),
+    Change(
+        (0, 25, 0),
+        {"second_runner": RunnerChoice.DENSE, "second_runner_types": _LISTED_BY_0_25},
+        "_is_default_v2_model_runner_model, vllm/config/vllm.py:572",
+    ),
+    Change(
+        (0, 26, 0),
+        {"counts_steps_in_flight": True},
+        "max_in_flight_tokens, vllm/config/vllm.py:525; vllm/v1/kv_cache_interface.py",
+    ),
+    Change((0, 28, 0), {"huge_cards": True}, "get_batch_defaults, vllm/engine/arg_utils.py"),
+    Change(
+        (0, 29, 0),
+        {
+            "second_runner": RunnerChoice.ALL,
+            "second_runner_reserves_graphs": True,
+            "reserves_null_block": True,
+        },
+        "use_v2_model_runner, vllm/config/vllm.py; profile_cudagraph_memory, "
+        "vllm/v1/worker/gpu/cudagraph_utils.py:718; vllm/v1/core/kv_cache_utils.py:975",
+    ),
+)
+
+NEWEST_READ: Version = (0, 33, 0)
+"""The newest release whose source was read; a newer one is taken to be the same."""
+
+
+@lru_cache(maxsize=128)
+def find_era(version: Version) -> Era:
+    era = Era()
+    for change in CHANGES:
+        if change.since <= version:
+            era = replace(era, **change.sets)
+    return era
