@@ -64,7 +64,11 @@ SECTIONS = (
         needs_database=False,
     ),
     BundleSection("migrations.json", "migrations", lambda _c: bundle_rows.list_migrations()),
-    BundleSection("counts.json", "rows in each table", lambda _c: bundle_rows.count_rows()),
+    BundleSection(
+        "counts.json",
+        "rows in each table, of PostgreSQL by its statistics",
+        lambda _c: bundle_rows.count_rows(),
+    ),
     BundleSection(
         "switches.json",
         "the last switches, with causes and times",

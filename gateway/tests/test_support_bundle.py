@@ -115,7 +115,8 @@ def test_no_secret_name_or_message_is_in_the_zip(checkup: Checkup, tmp_path: Pat
             json.loads(text)
     settings: dict[str, Any] = json.loads(files["settings.json"])
     assert settings["HF_TOKEN"] == "[set]"
-    assert json.loads(files["counts.json"])["conversations_conversation"] == 1
+    # A number of statistics on PostgreSQL, which have not seen this transaction.
+    assert "conversations_conversation" in json.loads(files["counts.json"])
 
 
 @pytest.mark.django_db
