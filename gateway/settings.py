@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from datetime import timedelta
 from pathlib import Path
@@ -224,7 +225,8 @@ LOGIN_REDIRECT_URL = f"{BASE_PATH}/chat/"
 
 STATIC_URL = f"{BASE_PATH}/static/"
 STATIC_ROOT = BASE_DIR / "staticfiles"
-STATIC_ROOT.mkdir(exist_ok=True)  # WhiteNoise warns about a folder that is not there
+with contextlib.suppress(OSError):  # sources that cannot be written, as docker-compose.dev.yml mounts them
+    STATIC_ROOT.mkdir(exist_ok=True)  # WhiteNoise warns about a folder that is not there
 STATIC_VERSION = read_collected_version(STATIC_ROOT)
 # Without collectstatic, as by `make run`, files are served from where they are, the admin's from its package.
 WHITENOISE_USE_FINDERS = not STATIC_VERSION

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from gateway.tests.compose.docker_cli import DockerCli
-from gateway.tests.compose.images import provide_images
+from gateway.tests.compose.images import provide_images, served_wheels
 from gateway.tests.compose.project import ComposeProject, make_project
 from gateway.tests.compose.supplies import Supplies, get_supplies, has_compose
 from gateway.tests.docker_engine.daemon import DockerEngine
@@ -34,8 +34,9 @@ def built_project(supplies: Supplies, docker_engine: DockerEngine) -> Iterator[C
         folder = Path(root) / "project"
         folder.mkdir()
         project = make_project(folder, environment, docker_engine.host.removeprefix("unix://"))
-        provide_images(DockerCli(environment), supplies, folder, Path(root))
-        project.compose("build", "migrate")
+        with served_wheels(supplies.wheels) as wheels:
+            provide_images(DockerCli(environment), supplies, wheels, Path(root))
+            project.compose("build", "migrate")
         yield project
 
 

@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import functools
-import hashlib
 import shutil
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from gateway.tests.compose import supplies as supplies_module
 from gateway.tests.compose.docker_cli import DockerCli
-from gateway.tests.compose.supplies import Supplies, is_kept, keep
+from gateway.tests.compose.supplies import Supplies
 from gateway.tests.services import find_postgres, find_redis
 
 PYTHON_TAG = "python:3.11-slim"
 POSTGRES_TAG = "postgres:17-alpine"
 REDIS_TAG = "redis:7-alpine"
-ENVIRONMENT_TAG = "gateway-test/environment"
 BARE_TAG = "gateway-test/base"
 
 POSTGRES_START = """\
@@ -79,40 +76,11 @@ def served_wheels(folder: Path) -> Iterator[str]:
             serving.join()
 
 
-def provide_images(docker: DockerCli, supplies: Supplies, project: Path, folder: Path) -> None:
-    """The stand-ins, and the first stage of the project's Dockerfile, by which its own build goes on.
-
-    From the last run, where nothing that decides them has changed since.
-    """
-    recipe = _describe(project)
-    build = ("build", "--quiet", "--network", "host", "--target", "environment", "--tag", ENVIRONMENT_TAG)
-    if is_kept(supplies.images, recipe):
-        docker.run("load", "--quiet", "--input", str(supplies.images))
-        # Layers that were loaded count only where they are named, which Compose does not do for this builder.
-        docker.run(*build, "--cache-from", ENVIRONMENT_TAG, str(project))
-        return
-    with served_wheels(supplies.wheels) as wheels:
-        _make_base(docker, supplies.base, wheels, _make_folder(folder, "base"))
-        _make_postgres(docker, _make_folder(folder, "postgres"))
-        _make_redis(docker, _make_folder(folder, "redis"))
-        docker.run(*build, str(project))
-    tags = (PYTHON_TAG, POSTGRES_TAG, REDIS_TAG, ENVIRONMENT_TAG)
-    keep(supplies.images, recipe, lambda made, _: _save(docker, made, tags))
-
-
-def _save(docker: DockerCli, target: Path, tags: Sequence[str]) -> None:
-    docker.run("save", "--output", str(target), *tags)
-
-
-def _describe(project: Path) -> str:
-    """All that decides these images, as one line."""
-    dockerfile, found, _ = (project / "Dockerfile").read_text().partition("\nFROM environment")
-    assert found, "the Dockerfile has no stage of that name"
-    files = [Path(__file__), Path(supplies_module.__file__), *sorted((project / "requirements").iterdir())]
-    digest = hashlib.sha256(dockerfile.encode())
-    for file in files:
-        digest.update(file.read_bytes())
-    return digest.hexdigest()
+def provide_images(docker: DockerCli, supplies: Supplies, wheels: str, folder: Path) -> None:
+    """The stand-ins; `wheels` is the only place where pip looks in images that are built on them."""
+    _make_base(docker, supplies.base, wheels, _make_folder(folder, "base"))
+    _make_postgres(docker, _make_folder(folder, "postgres"))
+    _make_redis(docker, _make_folder(folder, "redis"))
 
 
 def _make_folder(parent: Path, name: str) -> Path:

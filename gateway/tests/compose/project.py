@@ -43,7 +43,7 @@ def copy_sources(target: Path) -> None:
 def write_override(folder: Path, docker_socket: str) -> None:
     """What a machine without a registry and with an engine of the test's own forces; nothing else."""
     override: dict[str, Any] = {
-        # The part of the build that needs a network has been done.
+        # pip finds its wheels on this machine.
         "services": {name: {"build": {"network": "host"}} for name in BUILT}
     }
     override["services"]["switcher"]["volumes"] = [f"{docker_socket}:/var/run/docker.sock"]

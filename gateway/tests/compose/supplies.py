@@ -61,11 +61,6 @@ class Supplies:
         return self.folder / "wheels"
 
     @property
-    def images(self) -> Path:
-        """What was built of these, for the next run: the stand-ins, and the environment of our image."""
-        return self.folder / "images.tar"
-
-    @property
     def docker_config(self) -> Path:
         """A DOCKER_CONFIG with Compose in it, where the machine's own has none."""
         return self.folder / "docker"
@@ -95,17 +90,11 @@ def has_compose() -> bool:
     return found.returncode == 0
 
 
-def is_kept(target: Path, recipe: str) -> bool:
-    """Whether `target` was made by this very recipe."""
-    stamp = _stamp_of(target)
-    return stamp.is_file() and stamp.read_text() == recipe
-
-
 def keep(target: Path, recipe: str, make: Callable[[Path, Path], None]) -> None:
     """Have `make` write `target`, unless it was made by this recipe. The stamp is written last."""
-    if is_kept(target, recipe):
+    stamp = target.with_name(f"{target.name}.stamp")
+    if stamp.is_file() and stamp.read_text() == recipe:
         return
-    stamp = _stamp_of(target)
     stamp.unlink(missing_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent, prefix="making-") as folder:
         made = Path(folder) / target.name
@@ -114,10 +103,6 @@ def keep(target: Path, recipe: str, make: Callable[[Path, Path], None]) -> None:
             shutil.rmtree(target)
         made.replace(target)
     stamp.write_text(recipe)
-
-
-def _stamp_of(target: Path) -> Path:
-    return target.with_name(f"{target.name}.stamp")
 
 
 def _make_base(made: Path, folder: Path) -> None:
