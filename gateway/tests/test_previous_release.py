@@ -33,7 +33,7 @@ def previous_sources(tmp_path_factory: pytest.TempPathFactory) -> Path:
             ["git", "archive", PREVIOUS], cwd=BASE_DIR, capture_output=True, check=True
         ).stdout
     except (OSError, subprocess.CalledProcessError) as exc:
-        # Even where nothing may be left out: a copy without its history cannot get it by installing something.
+        # Even where nothing may be left out: a copy without its history cannot get it anywhere.
         pytest.skip(f"NOT TESTED on the previous release: no commit {PREVIOUS} in this copy ({exc})")
     subprocess.run(["tar", "--extract", "--directory", folder], input=packed, check=True)
     return folder
