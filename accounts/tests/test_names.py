@@ -34,7 +34,7 @@ def quick_hashes_and_registration(settings: Settings, monkeypatch: pytest.Monkey
 class OpenDoor:
     """The configuration, with registration switched on."""
 
-    registration = True
+    is_registration_open = True
 
 
 @pytest.fixture

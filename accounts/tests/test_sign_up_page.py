@@ -76,7 +76,8 @@ def test_attempts_from_one_address_are_limited(client: Client, settings: Setting
         answers.append(sign_up(client, username=f"newcomer-{n}"))
 
     assert [answer.status_code for answer in answers] == [302, 302, 429]
-    assert answers[2].headers["Retry-After"] == "60"
+    # A minute, or what is left of the hour.
+    assert 0 < int(answers[2].headers["Retry-After"]) <= 60
     assert "Try again in" in answers[2].content.decode()
 
 

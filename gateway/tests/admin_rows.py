@@ -6,7 +6,7 @@ from django.utils import timezone
 
 from accounts.api_keys import issue_api_key
 from accounts.change_origin import COMMAND
-from accounts.models import DailyUsage, Limit, User
+from accounts.models import AccountGroup, DailyUsage, ExternalIdentity, Limit, User
 from accounts.tokens import issue_pair
 from conversations.models import (
     Conversation,
@@ -40,6 +40,8 @@ def _add_for_account(owner: User) -> None:
     issue_pair(owner)
     Limit.objects.create(subject="user", user=owner, kind="streams", value=2)
     Limit.objects.create(subject="key", api_key=key, kind="streams", value=2)
+    AccountGroup.objects.create(name=f"group of {owner.username}")
+    ExternalIdentity.objects.create(user=owner, issuer="https://id.example", subject=owner.username)
     DailyUsage.objects.create(user=owner, day=timezone.now().date(), key_id=key.pk, requests=1)
 
 

@@ -32,7 +32,7 @@ def test_it_tells_of_stores_starts_space_and_build(gateway: GatewayProcess) -> N
         {"version": "0.1.0", "revision": "unknown"}
     ]
     assert found.sum("gateway_store_up", store="database") == 1
-    assert found.sum("gateway_process_starts_total", role="web") == 1
+    assert found.sum("gateway_process_starts_total", role="web") >= 1
     assert found.sum("gateway_disk_free_bytes", volume="data") > 0
     assert found.sum("gateway_store_latency_seconds_count", store="database") > 0
     assert found.sum("gateway_pool_wait_seconds_count", pool="database") > 0

@@ -104,7 +104,8 @@ def test_engine_does_not_reach_the_web_service(project: ComposeProject) -> None:
 
     said = project.docker.attempt("exec", engine["Id"], "python3", "-c", ASK.format(host=beside_engines))
 
-    assert "ConnectionResetError" in said.stdout, said.stdout
+    # Cut off before its request was sent, or after: either way without an answer.
+    assert "ConnectionResetError" in said.stdout or "RemoteDisconnected" in said.stdout, said.stdout
 
 
 def test_each_service_may_be_restarted(project: ComposeProject, admin: httpx.Client) -> None:
