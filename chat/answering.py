@@ -21,6 +21,7 @@ from chat.turn_recording import BegunTurn
 from conversations.branches import Prompt
 from conversations.known_messages import KnownMessage
 from conversations.new_turns import Turn
+from gateway.http import header_value
 from gateway.request_id import current_request_id
 
 
@@ -86,7 +87,7 @@ def make_generation(
                 prompt=prompt,
                 continues=continued is not None,
                 salt=salt_of(runtime.config, asked.principal),
-                traceparent=asked.request.headers.get("traceparent"),
+                traceparent=header_value(asked.request.scope, b"traceparent"),
             ),
         ),
         timeouts=runtime.timeouts,

@@ -21,7 +21,7 @@ from chat.stages import admit_generation, call_if_allowed, find_route, salt_of
 from chat.web_runtime import WebRuntime, get_runtime
 from chat.wires import Wire
 from gateway.errors import ModelNotFound
-from gateway.http import read_whole_body
+from gateway.http import header_value, read_whole_body
 from gateway.shortening import shorten
 from gateway.wording import fill_in
 from modelops.serving.routes import CURRENT, Route, find_spelling, misspelled_message
@@ -79,7 +79,7 @@ def make_generation(
                 endpoint=endpoint,
                 body=body,
                 salt=salt_of(runtime.config, principal),
-                traceparent=request.headers.get("traceparent"),
+                traceparent=header_value(request.scope, b"traceparent"),
             ),
         ),
         timeouts=runtime.timeouts,

@@ -60,6 +60,10 @@ class ShortWay(Protocol):
     def has_whole_body(self) -> bool:
         """Whether all of the request has arrived: `receive` will not wait for it."""
 
+    @property
+    def is_free(self) -> bool:
+        """Whether `send` will not wait: the client has taken what was sent before, or nearly."""
+
     def write(self, data: bytes) -> bool:
         """Write a piece of the body. False when it has to go through `send`, which may wait."""
 

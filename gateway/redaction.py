@@ -61,6 +61,8 @@ FREE_TEXT = frozenset(
 )
 """Fields whose words come from elsewhere: exceptions, engines, URLs."""
 
+KNOWN_FIELDS = LOGGED_FIELDS | FREE_TEXT
+
 SECRET_FORMS = re.compile(
     r"""
       \bsk-[A-Za-z0-9_-]{8,}                                   # API keys, ours and other makers'
@@ -112,12 +114,12 @@ class Redactor:
         self._clean_again = lru_cache(maxsize=256)(self._clean)
 
     def __call__(self, _logger: Any, _name: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-        for field, value in event.items():
-            if field in FREE_TEXT:
-                if value is not None:
-                    event[field] = self.clean(str(value))
+        for field in FREE_TEXT.intersection(event):
+            if (value := event[field]) is not None:
+                event[field] = self.clean(str(value))
+        for field in event.keys() - KNOWN_FIELDS:
             # structlog's own begin with an underscore; its formatter takes them out again
-            elif field not in LOGGED_FIELDS and not field.startswith("_"):
+            if not field.startswith("_"):
                 event[field] = REDACTED
         return event
 

@@ -48,6 +48,11 @@ class DirectAnswer:
         cycle = self._cycle()
         return cycle is not None and not cycle.more_body
 
+    @property
+    def is_free(self) -> bool:
+        cycle = self._cycle()
+        return cycle is not None and not cycle.flow.write_paused
+
     def write(self, data: bytes) -> bool:
         """False when nothing was written: the client is slow or gone, or its answer is not being streamed."""
         cycle = self._cycle()

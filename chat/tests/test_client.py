@@ -38,6 +38,7 @@ async def get_stuck(message: Message) -> None:
 
 class FakeShortWay:
     has_whole_body = True
+    is_free = True
 
     def __init__(self, write: Callable[[bytes], bool]) -> None:
         self.write = write
