@@ -19,7 +19,6 @@ from accounts.models import (
     Limit,
     LimitKind,
     LimitSubject,
-    Role,
     User,
 )
 from accounts.tests.rest import client_of
@@ -27,23 +26,6 @@ from accounts.tests.rest import client_of
 pytestmark = pytest.mark.django_db
 
 GROUPS = "/api/groups"
-
-
-@pytest.fixture
-def root() -> User:
-    return User.objects.create(username="root", role=Role.ADMIN)
-
-
-@pytest.fixture
-def mina() -> User:
-    return User.objects.create(username="mina", email="mina@example.com")
-
-
-@pytest.fixture
-def web(root: User) -> Client:
-    client = Client()
-    client.force_login(root)
-    return client
 
 
 def new_group(name: str = "research", **fields: str) -> AccountGroup:

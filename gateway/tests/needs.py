@@ -7,7 +7,7 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,10 +20,29 @@ NODE_PROJECT = Path(__file__).with_name("sdk_node")
 NO_NODE = "no node and npm: apt-get install nodejs npm"
 CHROMIUM_ARGUMENTS = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--headless"]
 TRIAL_TIMEOUT_S = 60.0
+STEP_TIMEOUT_S = 600
+ERROR_TAIL_CHARS = 2000
 
 
 class NeedMissing(Exception):
     """The machine has no such thing, or it does not run here; the message says what to do."""
+
+
+def run_step(command: Sequence[str | Path], folder: Path = PROJECT) -> None:
+    """One step of fetching what tests need. Raises NeedMissing with the end of what the program said."""
+    done = subprocess.run(
+        command,
+        cwd=folder,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        timeout=STEP_TIMEOUT_S,
+        check=False,
+    )
+    if done.returncode:
+        raise NeedMissing(f"{command[0]} ended with {done.returncode}: {done.stdout[-ERROR_TAIL_CHARS:]}")
 
 
 def must_have_everything() -> bool:

@@ -10,26 +10,9 @@ from django.test import Client
 
 from accounts.api_keys import issue_api_key
 from accounts.change_origin import COMMAND
-from accounts.models import AuditEvent, DailyUsage, Limit, Role, User
+from accounts.models import AuditEvent, DailyUsage, Limit, User
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def root() -> User:
-    return User.objects.create(username="root", role=Role.ADMIN)
-
-
-@pytest.fixture
-def mina() -> User:
-    return User.objects.create(username="mina", email="mina@example.com")
-
-
-@pytest.fixture
-def web(root: User) -> Client:
-    client = Client()
-    client.force_login(root)
-    return client
 
 
 def add(web: Client, **fields: object) -> Any:

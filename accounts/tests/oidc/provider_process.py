@@ -14,6 +14,15 @@ import httpx
 from gateway.tests.live import wait_until
 from modelops.simulator.process import find_free_port
 
+MINA: dict[str, Any] = {
+    "sub": "248289761001",
+    "preferred_username": "mina",
+    "email": "mina@example.com",
+    "email_verified": True,
+    "groups": ["operators"],
+}
+"""What the provider says of somebody."""
+
 
 @contextmanager
 def start_provider(*people: Mapping[str, Any]) -> Iterator[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 import httpx
@@ -12,18 +11,10 @@ from django.core.cache import cache
 
 from accounts.models import ExternalIdentity, User
 from accounts.tests.oidc.conftest import CALLBACK, START, reason_of
-from accounts.tests.oidc.provider_process import start_provider
+from accounts.tests.oidc.provider_process import MINA, start_provider
 from accounts.tests.rest import client_at
 
 pytestmark = pytest.mark.django_db
-
-MINA: dict[str, Any] = {
-    "sub": "248289761001",
-    "preferred_username": "mina",
-    "email": "mina@example.com",
-    "email_verified": True,
-    "groups": ["operators"],
-}
 
 
 @pytest.fixture(scope="module")

@@ -11,18 +11,14 @@ import hashlib
 import importlib.util
 import os
 import shutil
-import subprocess
 import sys
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from gateway.tests.needs import NO_NODE, PROJECT, NeedMissing
+from gateway.tests.needs import NO_NODE, PROJECT, NeedMissing, run_step
 
 REQUIREMENTS = PROJECT / "requirements" / "clients-lock.txt"
 NODE_PROGRAMS = Path(__file__).with_name("node")
-INSTALL_TIMEOUT_S = 600
-ERROR_TAIL_CHARS = 2000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,8 +41,8 @@ def _install_python() -> Path:
     python = folder / "bin" / "python"
     if not (stamp.is_file() and stamp.read_text() == wanted):
         stamp.unlink(missing_ok=True)
-        _run_step([sys.executable, "-m", "venv", "--clear", folder])
-        _run_step([*_installer(python), "--quiet", "--require-hashes", "-r", REQUIREMENTS])
+        run_step([sys.executable, "-m", "venv", "--clear", folder])
+        run_step([*_installer(python), "--quiet", "--require-hashes", "-r", REQUIREMENTS])
         stamp.write_text(wanted)
     return python
 
@@ -65,29 +61,13 @@ def _install_node() -> str:
     stamp = NODE_PROGRAMS / "node_modules" / ".installed"
     wanted = _fingerprint(NODE_PROGRAMS / "package-lock.json")
     if not (stamp.is_file() and stamp.read_text() == wanted):
-        _run_step([npm, "ci", "--silent", "--no-audit", "--no-fund"], folder=NODE_PROGRAMS)
+        run_step([npm, "ci", "--silent", "--no-audit", "--no-fund"], folder=NODE_PROGRAMS)
         stamp.write_text(wanted)
     return node
 
 
 def _fingerprint(lock: Path) -> str:
     return hashlib.sha256(lock.read_bytes()).hexdigest()
-
-
-def _run_step(command: Sequence[str | Path], folder: Path = PROJECT) -> None:
-    done = subprocess.run(
-        command,
-        cwd=folder,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-        timeout=INSTALL_TIMEOUT_S,
-        check=False,
-    )
-    if done.returncode:
-        raise NeedMissing(f"{command[0]} ended with {done.returncode}: {done.stdout[-ERROR_TAIL_CHARS:]}")
 
 
 if __name__ == "__main__":

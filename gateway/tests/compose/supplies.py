@@ -17,7 +17,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from gateway.tests.needs import PROJECT, NeedMissing
+from gateway.tests.needs import PROJECT, NeedMissing, run_step
 
 LOCK = PROJECT / "requirements" / "lock.txt"
 """All that an image is made of, the one for development too."""
@@ -42,8 +42,6 @@ BASE_PACKAGES = (
 NOT_IN_SLIM = ("usr/share/doc", "usr/share/man", "usr/share/locale", "usr/lib/x86_64-linux-gnu/gconv")
 RECIPE = "base 1"
 """Changes with what is done to the packages, so that an older base is made anew."""
-STEP_TIMEOUT_S = 600
-ERROR_TAIL_CHARS = 2000
 
 
 @dataclass(frozen=True)
@@ -109,7 +107,7 @@ def _make_base(made: Path, folder: Path) -> None:
     """Unpacked Debian packages, with the two names under which the official image has its Python."""
     root = folder / "root"
     for package in _download_packages(folder, BASE_RELEASE, BASE_PACKAGES):
-        _run("dpkg", "-x", package, root)
+        run_step(["dpkg", "-x", package, root])
     for name in NOT_IN_SLIM:
         shutil.rmtree(root / name, ignore_errors=True)
     programs = root / "usr" / "local" / "bin"
@@ -125,7 +123,7 @@ def _make_base(made: Path, folder: Path) -> None:
     (root / "etc" / "nsswitch.conf").write_text("hosts: files dns\n")
     (root / "tmp").mkdir(exist_ok=True)
     (root / "tmp").chmod(0o1777)
-    _run("tar", "--create", "--numeric-owner", "--file", made, "--directory", root, ".")
+    run_step(["tar", "--create", "--numeric-owner", "--file", made, "--directory", root, "."])
 
 
 def _download_packages(folder: Path, release: str, names: Sequence[str]) -> list[Path]:
@@ -149,8 +147,8 @@ def _download_packages(folder: Path, release: str, names: Sequence[str]) -> list
         "Acquire::Languages": "none",
     }
     apt = ["apt-get", "-qq", *(f"--option={name}={value}" for name, value in options.items())]
-    _run(*apt, "update")
-    _run(*apt, "install", "--download-only", "--yes", "--no-install-recommends", *names)
+    run_step([*apt, "update"])
+    run_step([*apt, "install", "--download-only", "--yes", "--no-install-recommends", *names])
     return sorted((folder / "archives").glob("*.deb"))
 
 
@@ -159,7 +157,7 @@ def _download_wheels(made: Path, folder: Path) -> None:
     lock = folder / "lock.txt"
     lock.write_text(re.sub(r" ; python_full_version < '3\.11\.\d+'", "", LOCK.read_text()))
     argv = (sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check")
-    _run(*argv, "--no-deps", "--require-hashes", "--requirement", lock, "--dest", made)
+    run_step([*argv, "--no-deps", "--require-hashes", "--requirement", lock, "--dest", made])
 
 
 def _unpack_plugin(made: Path, folder: Path) -> None:
@@ -168,26 +166,10 @@ def _unpack_plugin(made: Path, folder: Path) -> None:
         for package in _download_packages(folder, PLUGIN_RELEASE, ["docker-compose"])
         if package.name.startswith("docker-compose_")
     ]
-    _run("dpkg", "-x", package, folder / "root")
+    run_step(["dpkg", "-x", package, folder / "root"])
     (made / "cli-plugins").mkdir(parents=True)
     plugin = folder / "root" / "usr" / "libexec" / "docker" / "cli-plugins" / "docker-compose"
     plugin.replace(made / "cli-plugins" / "docker-compose")
-
-
-def _run(*argv: str | Path) -> None:
-    done = subprocess.run(
-        argv,
-        cwd=PROJECT,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-        timeout=STEP_TIMEOUT_S,
-        check=False,
-    )
-    if done.returncode:
-        raise NeedMissing(f"{argv[0]} ended with {done.returncode}: {done.stdout[-ERROR_TAIL_CHARS:]}")
 
 
 if __name__ == "__main__":

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
-from accounts.tests.oidc.provider_process import start_provider
+from accounts.tests.oidc.provider_process import MINA, start_provider
 from gateway.tests.databases import ADMIN_PASSWORD, Stores
 from gateway.tests.live import GatewayProcess, start_gateway
 from gateway.tests.pages.browsers import PHONE, visiting
@@ -16,14 +16,6 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
 pytestmark = pytest.mark.browser
-
-MINA: dict[str, Any] = {
-    "sub": "248289761001",
-    "preferred_username": "mina",
-    "email": "mina@example.com",
-    "email_verified": True,
-    "groups": ["operators"],
-}
 
 
 @pytest.fixture(scope="module")

@@ -32,13 +32,12 @@ def estimate_band(
     cache = budget.tightest.kv_cache_bytes
     if budget.settings.kv_cache_memory_bytes is not None:
         return Band(cache, cache)
-    compiling = find_compile_bytes(budget, traits)
     if correction.is_complete:
         error = calibration.FIXED_ERROR_BYTES
-        return Band(cache - error - (compiling if correction.is_warm else 0), cache + error)
+        return Band(cache - error, cache + error)
     spread = _add_up(model, budget, weights)
     lower, higher = _span_versions(model, asked, budget, gpu, traits)
-    low = spread + compiling + _doubt_tower(model, budget) + lower
+    low = spread + find_compile_bytes(budget, traits) + _doubt_tower(model, budget) + lower
     return Band(cache - low, cache + spread + higher)
 
 

@@ -17,8 +17,6 @@ class Correction:
     """What a block of the KV cache takes, where it is not what its layout says."""
     most_context_bytes: int | None = None
     """More cannot have been gone when the engine asked for its share of the card, for it got that."""
-    is_warm: bool = False
-    """The start that was measured did not have to compile: a first one after a change takes more."""
     is_complete: bool = False
     """All terms together leave just the KV cache that was measured."""
 
