@@ -151,27 +151,19 @@ def _open_source() -> Iterator[Source | None]:
         with _open_pipe(_find_folder()) as descriptor:
             yield _Pipe(descriptor)
         return
-    wrapper = connections.create_connection(DEFAULT_DB_ALIAS)
-    with wrapper.wrap_database_errors:
-        session: psycopg.Connection = wrapper.get_new_connection(wrapper.get_connection_params())
-        with contextlib.closing(session):
-            session.autocommit = True
-            if _is_pooled(session):
-                log.info("changes_not_announced", error="a connection pooler passes no notifications on")
-                yield None
-                return
-            session.execute(f"LISTEN {CHANNEL}")
-            yield _Notifications(session)
+    # psycopg is for PostgreSQL alone: commands on SQLite begin without it.
+    from gateway.database.base import is_pooled
+    from gateway.database.sessions import connect_apart
 
-
-def _is_pooled(session: psycopg.Connection) -> bool:
-    """Whether something between us and the server lends us its connections, as PgBouncer does.
-
-    In transaction mode LISTEN would register a server's process that serves others as well. A pooler makes
-    up the process id that a client may cancel by.
-    """
-    row = session.execute("SELECT pg_backend_pid()").fetchone()
-    return row is None or row[0] != session.info.backend_pid
+    with connections[DEFAULT_DB_ALIAS].wrap_database_errors, contextlib.closing(connect_apart()) as session:
+        session.autocommit = True
+        if is_pooled(session):
+            # In transaction mode LISTEN would register a server's process that serves others as well.
+            log.info("changes_not_announced", error="a connection pooler passes no notifications on")
+            yield None
+            return
+        session.execute(f"LISTEN {CHANNEL}")
+        yield _Notifications(session)
 
 
 @contextlib.contextmanager
