@@ -70,7 +70,12 @@ def assess_fit(
     if any(finding.limit is LimitingTerm.PARALLEL_SIZE for finding in blockers):
         return _refuse(blockers, settings, weights)
     report = _assess_memory(model, settings, used, weights, run, blockers)
-    notes = (*report.notes, *_name_assumption(traits.version), *find_capability_notes(model, settings, gpu))
+    notes = (
+        *report.notes,
+        *_name_assumption(traits.version),
+        *_name_tower_doubt(model, settings),
+        *find_capability_notes(model, settings, gpu),
+    )
     return replace(report, notes=notes)
 
 
@@ -350,6 +355,19 @@ def _name_assumption(version: Version | None) -> tuple[str, ...]:
         )
         return (text,)
     return ()
+
+
+def _name_tower_doubt(model: ModelArchitecture, settings: EngineSettings) -> tuple[str, ...]:
+    tower = model.vision
+    if tower is None or tower.media or settings.is_text_only or settings.skip_mm_profiling:
+        return ()
+    return (
+        fill_in(
+            "what the engine profiles the encoder of {model_type} with is not known: up to {size} more",
+            model_type=repr(model.model_type),
+            size=_gib(calibration.UNKNOWN_TOWER_BYTES),
+        ),
+    )
 
 
 def _gib(count: int) -> str:

@@ -6,7 +6,7 @@ Everything is frozen, in bytes and plain numbers, so that any process can hold, 
 from dataclasses import dataclass
 from enum import StrEnum
 
-from modelops.domain.fit.eras import Sampler
+from modelops.domain.fit.eras import Era, Sampler
 
 GIB = 1 << 30
 MIB = 1 << 20
@@ -110,15 +110,54 @@ class MoeShape:
     has_shared_gate: bool = False
 
 
+class MediaGrowth(StrEnum):
+    """What of an item follows from the context."""
+
+    NONE = "none"
+    FRAME_PAIRS = "frame_pairs"
+    """A video of pairs of frames, each as large as an image, up to a number of frames."""
+    FRAMES = "frames"
+    """A video of single frames, as many as the context holds beside an image."""
+
+
+@dataclass(frozen=True)
+class MediaItem:
+    """The largest item of one modality, or one unit of it where it grows with the context."""
+
+    modality: str
+    rows: int
+    """Embeddings that the tower makes of it."""
+    patches: int
+    """Positions within the tower."""
+    positions: int | None = None
+    """What it counts for in the encoder's budget, where that is not its rows."""
+    pixels_per_row: int = 0
+    """Where the processor's `max_pixels` bounds it."""
+    growth: MediaGrowth = MediaGrowth.NONE
+    beside_rows: int = 0
+    """Of the context, what another item takes first."""
+    has_timestamps: bool = False
+    """Each row of it stands among the tokens of a time."""
+
+
 @dataclass(frozen=True)
 class VisionTower:
-    """A vision or audio tower; `parameters` is None when its layout is not understood."""
+    """A vision or audio tower; `parameters` is None when its layout is not understood.
+
+    `media` is empty where it is not known what the engine profiles it with.
+    """
 
     parameters: int | None
     hidden_size: int
     intermediate_size: int
-    max_patches: int
-    max_tokens: int
+    is_gated: bool = False
+    media: tuple[MediaItem, ...] = ()
+    output_levels: int = 1
+    """Widths of the text model in one row of output: one more for each level of a deep stack."""
+    is_replicated: bool = False
+    """Built whole on every rank, and not split by tensor parallel."""
+    raises_batch: bool = False
+    """An item has to fit into one step as a whole."""
 
 
 @dataclass(frozen=True)
@@ -215,6 +254,12 @@ class EngineSettings:
     engine: str | None = None
     is_pooling: bool | None = None
     is_text_only: bool = False
+    media_limits: tuple[tuple[str, int], ...] = ()
+    """Most items of a modality in one prompt (`limit_mm_per_prompt`), where the operator says."""
+    media_max_pixels: int | None = None
+    """`max_pixels` of `mm_processor_kwargs`."""
+    skip_mm_profiling: bool = False
+    mm_encoder_tp_mode: str | None = None
 
 
 @dataclass(frozen=True)
@@ -234,8 +279,17 @@ class ResolvedSettings:
     is_pooling: bool
     is_text_only: bool
     kv_cache_memory_bytes: int | None
+    era: Era
     sampler: Sampler
     steps_in_flight: int
     """Steps whose tokens a sliding window keeps at a time."""
     counts_graphs: bool
     """The engine takes what it expects of its CUDA graphs from the KV cache."""
+    media_limits: tuple[tuple[str, int], ...] = ()
+    media_max_pixels: int | None = None
+    skip_mm_profiling: bool = False
+    splits_tower: bool = True
+    """Tensor parallel splits the tower's weights, and not its batch."""
+
+    def allows_media(self, modality: str) -> bool:
+        return dict(self.media_limits).get(modality, 1) > 0

@@ -104,7 +104,9 @@ def _shard_outside(
     if is_first or (is_last and is_tied):
         total += model.embedding_parameters * padding * dtype.size_bytes / ranks
     if is_first and model.vision is not None and model.vision.parameters:
-        total += Fraction(model.vision.parameters * dtype.size_bytes, ranks)
+        total += Fraction(
+            model.vision.parameters * dtype.size_bytes, 1 if model.vision.is_replicated else ranks
+        )
     if is_last:
         width = Fraction(dtype.size_bytes)
         if model.quantization is not None and model.quantization.covers_lm_head:
