@@ -11,11 +11,10 @@ from modelops.domain.fit.calibration import (
     SAMPLER_COPIES,
 )
 from modelops.domain.fit.encoder_budget import EncoderProfile, profile_encoder
-from modelops.domain.fit.specs import ModelArchitecture, ResolvedSettings, VisionTower
+from modelops.domain.fit.specs import ModelArchitecture, ResolvedSettings
+from modelops.domain.fit.towers import VisionTower
 
 _FLOAT32_BYTES = 4
-_EXPERT_CHUNK_TOKENS = 32768
-"""`VLLM_FUSED_MOE_CHUNK_SIZE`: experts never see more tokens at once."""
 
 
 def estimate_activation(model: ModelArchitecture, settings: ResolvedSettings) -> int:
@@ -58,18 +57,22 @@ def _has_dense_layer(model: ModelArchitecture) -> bool:
 
 
 def _estimate_expert_peak(model: ModelArchitecture, settings: ResolvedSettings) -> float:
-    """Scratch of the fused expert kernel: two caches of the routed tokens.
+    """Scratch of the fused expert kernel: two caches of the routed tokens, whichever rank has their experts.
 
-    Source: `fused_experts_impl`, vllm/model_executor/layers/fused_moe/fused_moe.py.
+    Source: `fused_experts_impl`, vllm/model_executor/layers/fused_moe/fused_moe.py. With data parallel, each
+    rank first gathers the tokens of all (`allgather_reducescatter`, the default all-to-all).
     """
-    moe = model.moe
+    moe, split = model.moe, settings.expert_split
     if moe is None:
         return 0.0
-    ranks = settings.tensor_parallel_size
-    routed = min(settings.max_num_batched_tokens, _EXPERT_CHUNK_TOKENS) * moe.experts_per_token
-    inner = moe.intermediate_size / ranks
-    shared = settings.max_num_batched_tokens * 3 * moe.shared_intermediate_size / ranks
-    return settings.dtype.size_bytes * (routed * (max(2 * inner, model.hidden_size) + inner) + shared)
+    gathered = settings.max_num_batched_tokens * settings.data_parallel_size
+    routed = min(gathered, settings.era.expert_chunk_tokens) * moe.experts_per_token
+    inner = moe.intermediate_size / split.slices
+    shared_ranks = 1 if split.has_whole_shared else settings.tensor_parallel_size
+    shared = settings.max_num_batched_tokens * 3 * moe.shared_intermediate_size / shared_ranks
+    exchanged = 2 * gathered * model.hidden_size if settings.data_parallel_size > 1 else 0
+    scratch = routed * (max(2 * inner, model.hidden_size) + inner) + shared + exchanged
+    return settings.dtype.size_bytes * scratch
 
 
 def _estimate_tower_peak(tower: VisionTower, profile: EncoderProfile, settings: ResolvedSettings) -> int:

@@ -54,7 +54,7 @@ def _add_up(model: ModelArchitecture, budget: Budget, weights: WeightsEstimate) 
     share = calibration.WEIGHTS_ERROR
     if weights.is_approximate:
         share = calibration.APPROXIMATE_WEIGHTS_ERROR
-    is_parallel = settings.tensor_parallel_size * settings.pipeline_parallel_size > 1
+    is_parallel = settings.world_size > 1
     errors = [
         share * budget.tightest.weights_bytes,
         calibration.ACTIVATION_ERROR * budget.activation_bytes,

@@ -8,13 +8,8 @@ Sources: `compute_mm_encoder_budget` (vllm/v1/core/encoder_cache_manager.py:333)
 from dataclasses import dataclass
 
 from modelops.domain.fit.eras import KeptOutputs
-from modelops.domain.fit.specs import (
-    MediaGrowth,
-    MediaItem,
-    ModelArchitecture,
-    ResolvedSettings,
-    VisionTower,
-)
+from modelops.domain.fit.specs import ModelArchitecture, ResolvedSettings
+from modelops.domain.fit.towers import MediaGrowth, MediaItem, VisionTower
 
 _FRAMES_OF_A_PAIR = 2
 

@@ -114,8 +114,22 @@ def resolve_settings(
         media_limits=settings.media_limits,
         media_max_pixels=settings.media_max_pixels,
         skip_mm_profiling=settings.skip_mm_profiling,
+        data_parallel_size=settings.data_parallel_size,
+        expert_split=settings.expert_split,
+        world_size=settings.gpu_count if model.moe is not None else _count_engine_cards(settings),
+        stage_sizes=read_partition(settings.pp_layer_partition),
         splits_tower=settings.mm_encoder_tp_mode != "data",
     )
+
+
+def _count_engine_cards(settings: EngineSettings) -> int:
+    return settings.tensor_parallel_size * settings.pipeline_parallel_size
+
+
+def read_partition(text: str | None) -> tuple[int, ...] | None:
+    """Return the layers of each stage, None for what is no list of numbers."""
+    parts = [part.strip() for part in (text or "").split(",")]
+    return tuple(map(int, parts)) if all(part.isdigit() for part in parts) else None
 
 
 def _raise_to_media(

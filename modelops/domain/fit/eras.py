@@ -88,6 +88,8 @@ class Era:
     timestamp_factor: float = 1.0
     """Tokens counted for each row of a video with timestamps."""
     raises_batch_to_media: bool = False
+    expert_chunk_tokens: int = 32768
+    """Experts never see more tokens at once."""
 
 
 @dataclass(frozen=True)
@@ -138,6 +140,7 @@ CHANGES = (
         {"sampler": Sampler.IN_PLACE},
         "apply_top_k_top_p_triton, vllm/v1/sample/ops/topk_topp_sampler.py:252",
     ),
+    Change((0, 18, 0), {"expert_chunk_tokens": 1 << 30}, "VLLM_FUSED_MOE_CHUNK_SIZE is gone, vllm/envs.py"),
     Change(
         (0, 20, 0),
         {"utilization": 0.92, "reserves_graphs": True},

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from modelops.domain.fit.config_reader import Config, find_text_config, get_int, squash
-from modelops.domain.fit.specs import MediaGrowth, MediaItem
+from modelops.domain.fit.towers import MediaGrowth, MediaItem
 
 _Section = Mapping[str, Any]
 

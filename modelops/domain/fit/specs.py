@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from modelops.domain.fit.eras import Era, Sampler
+from modelops.domain.fit.expert_split import ExpertSplit
+from modelops.domain.fit.towers import VisionTower
 
 GIB = 1 << 30
 MIB = 1 << 20
@@ -110,56 +112,6 @@ class MoeShape:
     has_shared_gate: bool = False
 
 
-class MediaGrowth(StrEnum):
-    """What of an item follows from the context."""
-
-    NONE = "none"
-    FRAME_PAIRS = "frame_pairs"
-    """A video of pairs of frames, each as large as an image, up to a number of frames."""
-    FRAMES = "frames"
-    """A video of single frames, as many as the context holds beside an image."""
-
-
-@dataclass(frozen=True)
-class MediaItem:
-    """The largest item of one modality, or one unit of it where it grows with the context."""
-
-    modality: str
-    rows: int
-    """Embeddings that the tower makes of it."""
-    patches: int
-    """Positions within the tower."""
-    positions: int | None = None
-    """What it counts for in the encoder's budget, where that is not its rows."""
-    pixels_per_row: int = 0
-    """Where the processor's `max_pixels` bounds it."""
-    growth: MediaGrowth = MediaGrowth.NONE
-    beside_rows: int = 0
-    """Of the context, what another item takes first."""
-    has_timestamps: bool = False
-    """Each row of it stands among the tokens of a time."""
-
-
-@dataclass(frozen=True)
-class VisionTower:
-    """A vision or audio tower; `parameters` is None when its layout is not understood.
-
-    `media` is empty where it is not known what the engine profiles it with.
-    """
-
-    parameters: int | None
-    hidden_size: int
-    intermediate_size: int
-    is_gated: bool = False
-    media: tuple[MediaItem, ...] = ()
-    output_levels: int = 1
-    """Widths of the text model in one row of output: one more for each level of a deep stack."""
-    is_replicated: bool = False
-    """Built whole on every rank, and not split by tensor parallel."""
-    raises_batch: bool = False
-    """An item has to fit into one step as a whole."""
-
-
 @dataclass(frozen=True)
 class Quantization:
     """How a checkpoint (or a load-time flag) stores weights. Sizes are exact fractions of a byte."""
@@ -260,6 +212,27 @@ class EngineSettings:
     """`max_pixels` of `mm_processor_kwargs`."""
     skip_mm_profiling: bool = False
     mm_encoder_tp_mode: str | None = None
+    data_parallel_size: int = 1
+    enable_expert_parallel: bool = False
+    pp_layer_partition: str | None = None
+    """Layers of each pipeline stage, as VLLM_PP_LAYER_PARTITION gives them: "16,32"."""
+
+    @property
+    def gpu_count(self) -> int:
+        return self.tensor_parallel_size * self.cards_per_slice
+
+    @property
+    def cards_per_slice(self) -> int:
+        """Cards for each of the slices that tensor parallel makes."""
+        return self.pipeline_parallel_size * self.data_parallel_size
+
+    @property
+    def expert_split(self) -> ExpertSplit:
+        return ExpertSplit.make(
+            tensor_parallel_size=self.tensor_parallel_size,
+            data_parallel_size=self.data_parallel_size,
+            is_whole=self.enable_expert_parallel,
+        )
 
 
 @dataclass(frozen=True)
@@ -268,6 +241,10 @@ class ResolvedSettings:
 
     tensor_parallel_size: int
     pipeline_parallel_size: int
+    data_parallel_size: int
+    expert_split: ExpertSplit
+    world_size: int
+    """Processes that exchange tensors: the ranks of data parallel do only for a mixture of experts."""
     max_model_len: int
     gpu_memory_utilization: float
     dtype: Dtype
@@ -288,6 +265,7 @@ class ResolvedSettings:
     media_limits: tuple[tuple[str, int], ...] = ()
     media_max_pixels: int | None = None
     skip_mm_profiling: bool = False
+    stage_sizes: tuple[int, ...] | None = None
     splits_tower: bool = True
     """Tensor parallel splits the tower's weights, and not its batch."""
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from modelops.domain.fit.config_reader import Config, get_int
 from modelops.domain.fit.media import raises_batch, read_media
-from modelops.domain.fit.specs import VisionTower
+from modelops.domain.fit.towers import VisionTower
 
 _DEPTH = ("depth", "num_hidden_layers", "layers", "num_layers")
 _WIDTH = ("embed_dim", "hidden_size", "width")

@@ -111,6 +111,7 @@ def to_engine_settings(spec: ProfileSpec, *, tensor_parallel_size: int | None = 
         "engine": "v0" if spec.environment.get("VLLM_USE_V1") == "0" else None,
         "is_pooling": runner == "pooling" if runner in ("generate", "pooling") else None,
         "is_text_only": bool(flags.get("language_model_only")),
+        "pp_layer_partition": spec.environment.get("VLLM_PP_LAYER_PARTITION"),
         "media_limits": read_limits(spec.limit_mm_per_prompt),
         "media_max_pixels": read_max_pixels(flags.get("mm_processor_kwargs") or {}),
     }
