@@ -89,7 +89,7 @@ def place_engine(slot: Slot, spec: ProfileSpec, fit: ProfileFit, choice: GpuChoi
     if spec.engine == EngineKind.SIMULATOR:
         return Placement()
     settings = fit.assessment.settings
-    wanted = settings.tensor_parallel_size * settings.pipeline_parallel_size
+    wanted = settings.gpu_count
     if choice.gpus is None or (fit.report.verdict is Verdict.UNKNOWN and not choice.gpus):
         return Placement(wanted=wanted, is_known=False)
     allowed = list(spec.gpu_selection or slot.gpus)
