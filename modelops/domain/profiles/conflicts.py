@@ -89,6 +89,11 @@ def _check_runtime(spec: ProfileSpec) -> Iterator[FieldError]:
         yield FieldError("image", fill_in("is needed by the runtime {runtime}", runtime=spec.runtime))
     if not is_simulated and not spec.repository:
         yield FieldError("repository", fill_in("is needed by the engine vllm"))
+    if spec.replicas > 1 and not get_traits(spec.runtime).is_managed:
+        yield FieldError(
+            "replicas",
+            fill_in("must be 1 with the runtime {runtime}, which starts no engine", runtime=spec.runtime),
+        )
     if not is_simulated:
         for name in spec.extra_flags:
             if name.startswith(SIMULATOR_PREFIX):
@@ -120,6 +125,15 @@ def _check_cards(spec: ProfileSpec) -> Iterator[FieldError]:
         yield FieldError(
             field,
             fill_in("takes {needed} GPUs, but gpu_selection names {chosen}", needed=needed, chosen=chosen),
+        )
+    elif spec.gpu_selection and needed * spec.replicas > len(spec.gpu_selection):
+        yield FieldError(
+            "replicas",
+            fill_in(
+                "take {needed} GPUs each, but gpu_selection names {chosen}",
+                needed=needed,
+                chosen=len(spec.gpu_selection),
+            ),
         )
 
 
