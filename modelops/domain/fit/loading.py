@@ -5,6 +5,7 @@ from fractions import Fraction
 
 from gateway.wording import fill_in
 from modelops.domain.fit.adapters import count_adapter_bytes
+from modelops.domain.fit.divisibility import find_stage_sizes
 from modelops.domain.fit.specs import CheckpointFacts, Dtype, EngineSettings, Gpu, ModelArchitecture
 from modelops.domain.fit.speculation import weigh_draft
 from modelops.domain.fit.weights import WeightsEstimate, estimate_weights, get_stages
@@ -36,6 +37,8 @@ def estimate_loading(
         tensor_parallel_size=settings.tensor_parallel_size,
         pipeline_parallel_size=stages,
         gpu=gpu,
+        experts=settings.expert_split,
+        stage_sizes=find_stage_sizes(model, settings),
     )
     loading = Loading(weights)
     loading = _offload(loading, model, settings)
@@ -78,7 +81,7 @@ def _add_adapters(
 ) -> Loading:
     if settings.adapters is None:
         return loading
-    stages = get_stages(model.layers, len(loading.weights.stage_bytes))
+    stages = get_stages(model.layers, len(loading.weights.stage_bytes), find_stage_sizes(model, settings))
     sizes = [
         count_adapter_bytes(
             model,

@@ -62,8 +62,6 @@ UNCONSIDERED_FLAGS = frozenset(
         "media-io-kwargs",
         "mm-encoder-attn-backend",
         "mm-encoder-only",
-        "mm-encoder-tp-mode",
-        "mm-processor-kwargs",
         # Adapters
         "enable-mixed-moe-lora-format",
         "enable-moe-shared-loras",

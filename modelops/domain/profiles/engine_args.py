@@ -9,6 +9,7 @@ from typing import Any
 
 from modelops.domain.fit.engine_inputs import read_inputs
 from modelops.domain.fit.gpu_catalog import find_card
+from modelops.domain.fit.media import list_unread, read_limits, read_max_pixels
 from modelops.domain.fit.specs import MIB, CheckpointFacts, EngineSettings, Gpu
 from modelops.domain.fit.unconsidered import list_unconsidered
 from modelops.domain.profiles.hardware_spec import HardwareSpec
@@ -100,6 +101,9 @@ def to_engine_settings(spec: ProfileSpec, *, tensor_parallel_size: int | None = 
         "engine": "v0" if spec.environment.get("VLLM_USE_V1") == "0" else None,
         "is_pooling": runner == "pooling" if runner in ("generate", "pooling") else None,
         "is_text_only": bool(flags.get("language_model_only")),
+        "pp_layer_partition": spec.environment.get("VLLM_PP_LAYER_PARTITION"),
+        "media_limits": read_limits(spec.limit_mm_per_prompt),
+        "media_max_pixels": read_max_pixels(flags.get("mm_processor_kwargs") or {}),
     }
     return EngineSettings(**same | further | resolved | read_inputs(flags | _list_engine_values(spec)))
 
@@ -117,7 +121,9 @@ def list_unestimated(spec: ProfileSpec) -> tuple[str, ...]:
         for each in list_settings(ProfileSpec)
         if each.is_beyond_estimate and each.flag is not None and getattr(spec, each.name) != each.default
     ]
-    return (*settings, *list_unconsidered(spec.extra_flags))
+    media = list_unread(spec.limit_mm_per_prompt, spec.extra_flags.get("mm-processor-kwargs") or {})
+    named = (f"--{name.replace('_', '-')}" for name in media)
+    return (*settings, *named, *list_unconsidered(spec.extra_flags))
 
 
 def find_image_version(image: str) -> str | None:

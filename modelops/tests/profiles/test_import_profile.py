@@ -125,7 +125,6 @@ FOREIGN = [
             "--allowed-local-media-path /data": "names a path",
             "HF_TOKEN": "is a secret",
         },
-        note="does not consider --limit-mm-per-prompt, --mm-encoder-tp-mode",
     ),
     Foreign(
         file="lora.sh",

@@ -138,7 +138,7 @@ def test_overrides_of_a_part_of_the_model_are_merged_into_that_part() -> None:
 
 def test_report_names_what_the_estimate_leaves_out() -> None:
     spec = make_profile(
-        limit_mm_per_prompt={"image": 1},
+        limit_mm_per_prompt={"image": {"count": 1, "width": 512, "height": 512}},
         extra_flags={"compilation-config": {"level": 3}, "seed": 1},
     )
     gpus = to_gpus(make_hardware())
