@@ -109,6 +109,9 @@ class ModelProfile(SeededModel):
     runtime = models.CharField(max_length=20, choices=RUNTIME_CHOICES, default=RuntimeKind.DOCKER.value)
     image = models.CharField(max_length=255, blank=True)
     gpu_selection = models.JSONField(default=list, blank=True)
+    accelerator_type = models.CharField(max_length=64, blank=True)
+    min_replicas = models.PositiveSmallIntegerField("fewest engines", default=1)
+    max_replicas = models.PositiveSmallIntegerField("most engines", null=True, blank=True)
 
     dtype = models.CharField(max_length=20, choices=_list_choices(syntax.DTYPE), default="auto")
     quantization = models.CharField(max_length=40, blank=True, choices=_list_choices(syntax.QUANTIZATION))

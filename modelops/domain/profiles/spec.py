@@ -109,6 +109,22 @@ class _NamingSettings:
     gpu_selection: tuple[str, ...] = setting(
         syntax.GPU_SELECTION, (), "Cards to use; empty means any.", section=Section.PLACEMENT
     )
+    accelerator_type: str = setting(
+        syntax.ACCELERATOR,
+        "",
+        "Kind of cards on a cluster, as its nodes name them, such as `A10G`; `cpu` for none.",
+        section=Section.PLACEMENT,
+        decides_memory=True,
+    )
+    min_replicas: int = setting(
+        whole(1, 1000), 1, "Fewest engines on a cluster; each takes its own cards.", section=Section.PLACEMENT
+    )
+    max_replicas: int | None = setting(
+        whole(1, 1000, is_optional=True),
+        None,
+        "Most engines on a cluster, by load; empty means the fewest.",
+        section=Section.PLACEMENT,
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
