@@ -65,11 +65,11 @@ class ClusterNeed:
         return self.replicas * CPUS_PER_REPLICA + own
 
 
-def build_need(*, is_simulated: bool, accelerator: str, min_replicas: int, cards_each: int) -> ClusterNeed:
+def build_need(*, is_simulated: bool, accelerator: str, replicas: int, cards_each: int) -> ClusterNeed:
     """What an application takes that begins with so many replicas."""
     needs_cards = not is_simulated and accelerator != NO_CARD
     return ClusterNeed(
-        replicas=max(1, min_replicas),
+        replicas=max(1, replicas),
         cards_each=cards_each if needs_cards else 0,
         accelerator=accelerator if needs_cards else "",
         has_ingress=not is_simulated,

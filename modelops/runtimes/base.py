@@ -47,7 +47,7 @@ class Workload:
     """Empty: the engine gets no card."""
     accelerator_type: str = ""
     """The kind of cards that a cluster is to choose; empty for any."""
-    min_replicas: int = 1
+    replicas: int = 1
     max_replicas: int = 1
     """Engines that a cluster starts, by load."""
 

@@ -76,7 +76,7 @@ def _build_deployment(workload: Workload, call: ServeCommand, *, drain_timeout_s
 
 def build_scale(workload: Workload, call: ServeCommand) -> dict[str, Any]:
     """How many replicas there are: so many, or between two numbers by the requests that each has."""
-    least, most = workload.min_replicas, max(workload.min_replicas, workload.max_replicas)
+    least, most = workload.replicas, max(workload.replicas, workload.max_replicas)
     if least == most:
         return {"num_replicas": least}
     batch = call.kwargs.get("max_num_seqs")

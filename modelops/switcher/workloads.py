@@ -57,6 +57,6 @@ def to_workload(
         image_name=recipe.image,
         gpu_uuids=recipe.gpus,
         accelerator_type=recipe.accelerator_type,
-        min_replicas=recipe.min_replicas,
+        replicas=recipe.replicas,
         max_replicas=recipe.max_replicas,
     )

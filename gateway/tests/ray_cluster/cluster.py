@@ -98,7 +98,13 @@ class RayCluster:
                 time.sleep(0.1)
 
     def _start_node(self, *arguments: str) -> None:
-        command = [self.programs / "ray", "start", "--block", "--disable-usage-stats", *arguments]
+        command: list[str | Path] = [
+            self.programs / "ray",
+            "start",
+            "--block",
+            "--disable-usage-stats",
+            *arguments,
+        ]
         command += ["--node-ip-address", HOST, "--num-cpus", str(CPUS_EACH), "--num-gpus", str(CARDS_EACH)]
         command += ["--resources", f'{{"accelerator_type:{ACCELERATOR}": 1}}']
         command += ["--object-store-memory", "100000000", "--min-worker-port", "0", "--max-worker-port", "0"]

@@ -22,8 +22,9 @@ def install_ray() -> Path:
     folder = Path(os.environ.get("GATEWAY_TEST_RAY_DIR") or PROJECT / ".ray").absolute()
     stamp, programs = folder / "installed.txt", folder / "bin"
     lock = REQUIREMENTS / "ray-lock.txt"
-    given = ["--require-hashes", "-r", lock] if lock.is_file() else ["-r", REQUIREMENTS / "ray.txt"]
-    wanted = hashlib.sha256(Path(given[-1]).read_bytes()).hexdigest()
+    chosen = lock if lock.is_file() else REQUIREMENTS / "ray.txt"
+    given: list[str | Path] = ["-r", chosen, *(["--require-hashes"] if chosen == lock else [])]
+    wanted = hashlib.sha256(chosen.read_bytes()).hexdigest()
     if not (stamp.is_file() and stamp.read_text() == wanted):
         stamp.unlink(missing_ok=True)
         run_step([sys.executable, "-m", "venv", "--clear", folder])

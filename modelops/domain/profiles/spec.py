@@ -20,6 +20,9 @@ from modelops.domain.profiles.kinds import boolean, choice, document, number, te
 from modelops.domain.profiles.setting import REQUIRED, EngineFlag, Section, list_settings, setting, to_plain
 from modelops.domain.runtimes import RUNTIMES, RuntimeKind
 
+MOST_REPLICAS = 16
+"""Engines of one profile in one slot. Beyond what one machine has, another scheduler does it better."""
+
 
 class EngineKind(StrEnum):
     VLLM = "vllm"
@@ -109,20 +112,23 @@ class _NamingSettings:
     gpu_selection: tuple[str, ...] = setting(
         syntax.GPU_SELECTION, (), "Cards to use; empty means any.", section=Section.PLACEMENT
     )
+    replicas: int = setting(
+        whole(1, MOST_REPLICAS),
+        1,
+        "Equal engines that share the requests, each on cards of its own.",
+        section=Section.PLACEMENT,
+    )
+    max_replicas: int | None = setting(
+        whole(1, MOST_REPLICAS, is_optional=True),
+        None,
+        "Most of them on a cluster, by load; empty means that many and no more.",
+        section=Section.PLACEMENT,
+    )
     accelerator_type: str = setting(
         syntax.ACCELERATOR,
         "",
         "Kind of cards on a cluster, as its nodes name them, such as `A10G`; `cpu` for none.",
-        section=Section.PLACEMENT,
         decides_memory=True,
-    )
-    min_replicas: int = setting(
-        whole(1, 1000), 1, "Fewest engines on a cluster; each takes its own cards.", section=Section.PLACEMENT
-    )
-    max_replicas: int | None = setting(
-        whole(1, 1000, is_optional=True),
-        None,
-        "Most engines on a cluster, by load; empty means the fewest.",
         section=Section.PLACEMENT,
     )
 

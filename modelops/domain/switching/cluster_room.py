@@ -24,7 +24,7 @@ def find_room(
     need = build_need(
         is_simulated=spec.engine == EngineKind.SIMULATOR,
         accelerator=spec.accelerator_type,
-        min_replicas=spec.min_replicas,
+        replicas=spec.replicas,
         cards_each=read_serve_command(arguments).cards,
     )
     nodes = [ClusterNode.parse(node) for node in described["nodes"]]
@@ -43,6 +43,6 @@ def _find_held(
     return build_need(
         is_simulated=running.spec.get("engine") == EngineKind.SIMULATOR,
         accelerator=str(running.spec.get("accelerator_type") or ""),
-        min_replicas=replicas,
+        replicas=replicas,
         cards_each=read_serve_command(running.arguments).cards,
     )

@@ -13,9 +13,7 @@ def node(*, cards: float, free_cards: float, kind: str = "L40S", free_cpus: floa
 
 
 def need(*, replicas: int = 1, cards_each: int = 2, accelerator: str = "L40S") -> ClusterNeed:
-    return build_need(
-        is_simulated=False, accelerator=accelerator, min_replicas=replicas, cards_each=cards_each
-    )
+    return build_need(is_simulated=False, accelerator=accelerator, replicas=replicas, cards_each=cards_each)
 
 
 @pytest.mark.parametrize(

@@ -40,7 +40,7 @@ def test_an_engine_becomes_an_application_of_ray_serve_llm() -> None:
         *("--max-model-len", "8192", "--shutdown-timeout", "30"),
         accelerator_type="L40S",
         environment={"NCCL_P2P_DISABLE": "1"},
-        min_replicas=2,
+        replicas=2,
         max_replicas=2,
     )
 
@@ -72,7 +72,7 @@ def test_no_secret_is_part_of_an_application_which_the_dashboard_shows() -> None
 
 
 def test_replicas_follow_the_load_between_two_numbers() -> None:
-    application = build(make_workload("--max-num-seqs", "40", min_replicas=1, max_replicas=3))
+    application = build(make_workload("--max-num-seqs", "40", replicas=1, max_replicas=3))
 
     deployment = application["args"]["llm_configs"][0]["deployment_config"]
     assert "num_replicas" not in deployment
@@ -95,7 +95,7 @@ def test_an_engine_for_processors_asks_for_no_card() -> None:
 
 def make_details(status: str = "RUNNING", *replicas: str, **values: Any) -> dict[str, Any]:
     config = build(make_workload())
-    deployment = {"message": "", "replicas": [{"state": state} for state in replicas]}
+    deployment: dict[str, Any] = {"message": "", "replicas": [{"state": state} for state in replicas]}
     deployment["deployment_config"] = {"ray_actor_options": {"runtime_env": config["runtime_env"]}}
     known = {"status": status, "source": "declarative", "deployed_app_config": config, "message": ""}
     return {**known, "deployments": {"engine": deployment}, **values}
@@ -136,7 +136,7 @@ def test_what_ray_serve_says_is_lines_without_colours() -> None:
 
 def test_what_is_not_ours_is_written_back_as_it_was_deployed() -> None:
     theirs = {"name": "theirs", "import_path": "their.module:app", "args": {"x": [1, {"y": None}]}}
-    applications = {
+    applications: dict[str, dict[str, Any]] = {
         "theirs": {"status": "RUNNING", "source": "declarative", "deployed_app_config": theirs},
         "by-hand": {"status": "RUNNING", "source": "imperative", "deployed_app_config": None},
         "going": {"status": "DELETING", "source": "declarative", "deployed_app_config": None},
