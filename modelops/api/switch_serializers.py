@@ -121,7 +121,7 @@ class PlanProblemSerializer(serializers.Serializer[Any]):
 
 
 class PlanSerializer(serializers.Serializer[Any]):
-    kind = serializers.CharField(help_text="nothing, start, rename or wake.")
+    kind = serializers.CharField(help_text="nothing, start, rename, wake or roll.")
     profile = serializers.CharField()
     from_profile = serializers.CharField(allow_blank=True)
     accepted = serializers.BooleanField()
