@@ -112,7 +112,13 @@ class SlotReconciler:
         engine = self._rows.slot.active_engine
         unhealthy_for_s = self._health.unhealthy_for_s(engine.name) if engine else 0.0
         is_well = is_engine_well(self._active_status, unhealthy_for_s)
-        return describe_slot(self._rows, self.sampled_engine, self._dependencies.loads, is_well=is_well)
+        return describe_slot(
+            self._rows,
+            self.sampled_engine,
+            self._dependencies.loads,
+            is_well=is_well,
+            followers=self._keeper.serving,
+        )
 
     @property
     def own_pids(self) -> set[int]:
