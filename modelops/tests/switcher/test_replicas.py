@@ -3,26 +3,10 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
-import pytest
-
-from gateway.tests.databases import Stores
 from gateway.tests.live import wait_until
-from modelops.tests.switcher.bench import SwitchBench, open_bench
-
-
-@pytest.fixture(scope="module")
-def replica_bench(stores: Stores, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SwitchBench]:
-    folder: Path = tmp_path_factory.mktemp("replicas")
-    with open_bench(stores, folder) as bench:
-        bench.save_profile("one")
-        bench.save_profile("two", replicas=2)
-        bench.save_profile("three", replicas=3)
-        bench.start_switcher()
-        yield bench
+from modelops.tests.switcher.bench import SwitchBench
 
 
 def serving(rows: dict[str, Any]) -> dict[int, dict[str, Any]]:

@@ -32,6 +32,7 @@ function SlotCard({ slot, isOne }) {
     ${slot.retry_at && html`<p class="quiet">${t("The next attempt is at {time}.", { time: formatTime(slot.retry_at) })}</p>`}
     <${EngineRows} slot=${slot} />
     ${slot.profile && html`<${Figures} slot=${slot.slot} />`}
+    ${slot.replicas && html`<p class="quiet">${t("The load is that of the replica that leads.")}</p>`}
     <${LoadCharts} slot=${slot.slot} />
   </section>`;
 }
