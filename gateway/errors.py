@@ -252,6 +252,13 @@ class SwitchRefused(Conflict):
     default_message = "This profile cannot be switched to."
 
 
+class SlotRefused(Conflict):
+    """A slot cannot be made, changed or retired like this; the message says what is in the way."""
+
+    code = "slot_refused"
+    default_message = "The slot cannot be changed like this."
+
+
 class RequestTooLarge(GatewayError):
     status = 413
     type = "invalid_request_error"

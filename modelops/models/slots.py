@@ -71,6 +71,7 @@ class Slot(models.Model):
     runtime = models.CharField(
         max_length=20,
         blank=True,
+        default="",
         db_default="",
         help_text="The only runtime that its engines may use; empty means whichever a profile names.",
     )

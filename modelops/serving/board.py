@@ -118,6 +118,8 @@ class SlotView:
     problem: Mapping[str, Any] | None = None
     restart: Restart | None = None
     """Of an engine that served and ended, until it is under way; None for one that failed to start."""
+    is_retiring: bool = False
+    """It is about to end: once its gate has closed, nothing waits for it."""
     retry_at: datetime | None = None
     """When what should serve is tried again, while nothing does."""
 
@@ -218,13 +220,17 @@ def _read_slots(last: BoardSnapshot, profiles: Mapping[str, str]) -> tuple[SlotV
             if problem and desired and engine_id is None and slot_id not in switches
             else None,
             retry_at=retry_at if engine_id is None else None,
+            is_retiring=retiring_at is not None,
         )
-        for slot_id, slug, epoch, gate, desired, engine_id, problem, retry_at in slots
+        for slot_id, slug, epoch, gate, desired, engine_id, problem, retry_at, retiring_at in slots
     )
 
 
 def _slot_rows() -> QuerySet[Slot, tuple[Any, ...]]:
-    columns = ("id", "slug", "epoch", "gate", "desired_profile", "active_engine_id", "problem", "retry_at")
+    columns = (
+        *("id", "slug", "epoch", "gate", "desired_profile", "active_engine_id", "problem", "retry_at"),
+        "retiring_at",
+    )
     return Slot.objects.in_use().order_by("slug").values_list(*columns)
 
 

@@ -94,6 +94,8 @@ class RouteTable:
                     return Route(slot=slot.slug, model=name)
             if _is_leaving(slot, name):
                 raise _leaving_error(slot, name)
+            if slot.is_retiring:
+                continue
             if not slot.is_open and slot.engine is not None and name in slot.engine.names:
                 return Route(slot=slot.slug, model=name)
         return self._route_unserved(name, self.snapshot, may_switch=may_switch)

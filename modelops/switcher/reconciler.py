@@ -37,6 +37,7 @@ from modelops.switcher.preloading import Preloader
 from modelops.switcher.preparing import Prefetch
 from modelops.switcher.progress_display import show_progress
 from modelops.switcher.replica_keeper import ReplicaKeeper
+from modelops.switcher.retirement import Retirement
 from modelops.switcher.slot_figures import describe_slot, is_engine_well
 from modelops.switcher.step_log import log_step
 from modelops.switcher.watching import explain_death, prune_logs
@@ -79,6 +80,7 @@ class SlotReconciler:
         self._executor = StepExecutor(
             self._dependencies, self._ledger, self._observer, self._working_state, self._prefetch
         )
+        self._retirement = Retirement(self._dependencies, self._ledger, self._observer, self._working_state)
         self._keeper = ReplicaKeeper(
             self._dependencies,
             self._ledger,
@@ -144,6 +146,8 @@ class SlotReconciler:
             rows = self._rows = self._ledger.load()
             self._retry_in_s = None
             self._preloader.tick(rows.slot, is_idle=rows.switch is None)
+            if rows.switch is None and rows.slot.retiring_at is not None:
+                return PollUrgency.MOVING if self._retirement.take_step(rows.slot) else PollUrgency.WAITING
             if rows.switch is None:
                 return self._maintain(rows)
             has_moved = self._advance(rows.slot, rows.switch)

@@ -8,6 +8,7 @@ from gateway.wording import fill_in
 from modelops.domain.errors import FieldError, UnknownLayoutError
 from modelops.domain.fit.architecture import parse_architecture
 from modelops.domain.fit.divisibility import find_parallel_problems
+from modelops.domain.fit.expert_split import ExpertSplit
 from modelops.domain.fit.gpu_catalog import find_card
 from modelops.domain.fit.specs import ModelArchitecture
 from modelops.domain.profiles.extra_flags import SIMULATOR_PREFIX
@@ -155,7 +156,10 @@ def _check_model(spec: ProfileSpec) -> Iterator[FieldError]:
     yield from _check_context(spec, model)
     yield from _check_quantization(spec)
     field = "pipeline_parallel_size" if spec.tensor_parallel_size in (None, 1) else "tensor_parallel_size"
-    problems = find_parallel_problems(model, spec.tensor_parallel_size or 1, spec.pipeline_parallel_size)
+    ranks = spec.tensor_parallel_size or 1
+    is_whole = spec.extra_flags.get("enable-expert-parallel") is True
+    experts = ExpertSplit.make(tensor_parallel_size=ranks, data_parallel_size=1, is_whole=is_whole)
+    problems = find_parallel_problems(model, ranks, spec.pipeline_parallel_size, experts=experts)
     yield from (FieldError(field, problem) for problem in problems)
 
 
