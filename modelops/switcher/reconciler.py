@@ -21,7 +21,7 @@ from modelops.domain.switching.maintenance import (
     next_maintenance,
 )
 from modelops.domain.switching.rules import next_step
-from modelops.domain.switching.states import Action, SwitchState, WorkloadStatus
+from modelops.domain.switching.states import DEAD, Action, SwitchState, WorkloadStatus
 from modelops.models import Engine, Slot, Switch
 from modelops.models.switches import STARTED_AGAIN
 from modelops.switcher.dependencies import SwitcherDependencies
@@ -42,6 +42,7 @@ from modelops.switcher.slot_figures import describe_slot, is_engine_well
 from modelops.switcher.step_log import log_step
 from modelops.switcher.watching import explain_death, prune_logs
 from modelops.switcher.working_state import WorkingState
+from modelops.switcher.workloads import is_roll
 
 log = structlog.get_logger()
 
@@ -115,7 +116,13 @@ class SlotReconciler:
         engine = self._rows.slot.active_engine
         unhealthy_for_s = self._health.unhealthy_for_s(engine.name) if engine else 0.0
         is_well = is_engine_well(self._active_status, unhealthy_for_s)
-        return describe_slot(self._rows, self.sampled_engine, self._dependencies.loads, is_well=is_well)
+        return describe_slot(
+            self._rows,
+            self.sampled_engine,
+            self._dependencies.loads,
+            is_well=is_well,
+            followers=self._keeper.serving,
+        )
 
     @property
     def own_pids(self) -> set[int]:
@@ -178,11 +185,17 @@ class SlotReconciler:
             current_request_id.reset(token)
 
     def _take_step(self, slot: Slot, switch: Switch) -> bool:
+        is_hung = self._is_hung(slot)
         if switch.state == SwitchState.PLANNED:
             # Image and weights may take hours to come: meanwhile replicas are kept as ever.
             self._lease.check_age()
             self._keeper.tick(slot)
-        look = self._observer.look(slot, switch, is_old_hung=self._is_hung(slot))
+        elif is_roll(switch):
+            if self._has_lost_leader(slot, is_hung=is_hung):
+                return True
+            self._keeper.tick(slot, only_guards=True)
+            is_hung = False  # that was asked of the leader, and another one makes room
+        look = self._observer.look(slot, switch, is_old_hung=is_hung)
         for failure, engine, is_restore in (
             (look.new_failure, switch.new_engine, False),
             (look.restore_failure, switch.restored_engine, True),
@@ -202,6 +215,15 @@ class SlotReconciler:
             return True
         show_progress(switch, self._observer, self._ledger)
         return False
+
+    def _has_lost_leader(self, slot: Slot, *, is_hung: bool) -> bool:
+        """Whether the engine that serves while one replica is replaced was found dead just now."""
+        leader = slot.active_engine
+        if leader is None:
+            return False
+        if self._is_due("inspect", INSPECT_PERIOD_S):
+            self._active_status = self._observer.read_status(leader)
+        return (is_hung or self._active_status in DEAD) and self._declare_dead(slot, leader)
 
     def _is_hung(self, slot: Slot) -> bool:
         """The engine that serves while its successor is prepared."""

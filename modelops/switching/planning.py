@@ -155,7 +155,18 @@ def to_running_engine(engine: Engine | None) -> RunningEngine | None:
         image=engine.image,
         image_digest=engine.image_digest,
         spec=engine.spec,
+        gpus=tuple(engine.gpus),
+        followers=count_serving_followers(engine),
     )
+
+
+def count_serving_followers(leader: Engine) -> int:
+    """The replicas beside it that requests go to."""
+    if (leader.spec.get("replicas") or 1) == 1:
+        return 0
+    return Engine.objects.filter(
+        slot=leader.slot_id, replica__gt=0, state=EngineState.SERVING, leaving_since=None
+    ).count()
 
 
 def find_runtime_facts(slot: Slot | None = None) -> Mapping[str, Any] | None:

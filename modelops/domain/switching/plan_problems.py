@@ -41,6 +41,15 @@ class RunningEngine:
     image: str
     image_digest: str
     spec: Mapping[str, Any]
+    gpus: tuple[str, ...] = ()
+    followers: int = 0
+    """Replicas of it that requests go to as well."""
+
+    @property
+    def served_names(self) -> tuple[str, ...]:
+        """As `ProfileSpec.served_names`, of what was started."""
+        slug = self.spec.get("slug") or self.profile
+        return (self.spec.get("served_model_name") or slug, slug, *(self.spec.get("aliases") or ()))
 
 
 @dataclass(frozen=True)
