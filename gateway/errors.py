@@ -33,6 +33,8 @@ class UpstreamCause(StrEnum):
     TOTAL_TIMEOUT = "total_timeout"
     SERVER_ERROR = "server_error"
     """A 5xx, or an error within its answer."""
+    NOT_READY = "not_ready"
+    """A 503: it is starting, asleep or ending, and has done nothing."""
     KEY_REFUSED = "key_refused"
     REJECTED = "rejected"
     """A 4xx."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -106,22 +106,35 @@ def build_planned_spec(profile: ModelProfile, max_model_len: int | None) -> Prof
 
 
 def place_engine(slot: Slot, spec: ProfileSpec, fit: ProfileFit, choice: GpuChoice) -> Placement:
-    """The first cards of the profile's selection, or else of the slot's; none for a simulated engine."""
+    """The first cards of the profile's selection, or else of the slot's, for the first of its replicas; none
+    for a simulated engine."""
     if spec.engine == EngineKind.SIMULATOR:
         return Placement()
     settings = fit.assessment.settings
-    wanted = settings.tensor_parallel_size * settings.pipeline_parallel_size
+    wanted = settings.gpu_count
     if choice.gpus is None or (fit.report.verdict is Verdict.UNKNOWN and not choice.gpus):
         return Placement(wanted=wanted, is_known=False)
-    allowed = list(spec.gpu_selection or slot.gpus)
+    uuids, names = list_cards(choice, spec.gpu_selection or slot.gpus)
+    total = wanted * spec.replicas
+    return Placement(
+        tuple(uuids[:wanted]),
+        names[0] if names else "",
+        wanted,
+        replicas=spec.replicas,
+        available=min(len(uuids), total),
+    )
+
+
+def list_cards(choice: GpuChoice, allowed: Sequence[object]) -> tuple[list[str], list[str]]:
+    """The UUIDs of the cards with one of these names, and what they are; of all cards where none is given."""
     uuids: list[str] = []
     names: list[str] = []
-    for gpu, known_as in zip(choice.gpus, choice.names, strict=True):
+    for gpu, known_as in zip(choice.gpus or (), choice.names, strict=True):
         if allowed and not known_as.intersection(map(str, allowed)):
             continue
         uuids.append(max(known_as, key=len))
         names.append(gpu.name)
-    return Placement(tuple(uuids[:wanted]), names[0] if names else "", wanted)
+    return uuids, names
 
 
 def to_running_engine(engine: Engine | None) -> RunningEngine | None:

@@ -21,6 +21,7 @@ from modelops.domain.switching.plan_problems import (
     PlanProblem,
     RunningEngine,
     find_fit_problems,
+    find_replica_problems,
     find_runtime_problems,
     to_gib,
 )
@@ -104,6 +105,8 @@ def make_plan(
     kind = _choose_kind(spec, facts)
     problems = [*find_slot_problems(spec, slot), *find_runtime_problems(spec, facts)]
     warnings: list[str] = []
+    if kind is PlanKind.RENAME:
+        problems += find_replica_problems(facts.placement)
     if kind is PlanKind.START:
         problems += find_fit_problems(facts)
         if facts.report.verdict in (Verdict.UNKNOWN, Verdict.TIGHT):
