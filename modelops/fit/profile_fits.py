@@ -29,6 +29,7 @@ from modelops.domain.profiles.parsers import list_parser_notes
 from modelops.domain.profiles.spec import ProfileSpec
 from modelops.fit.gpu_choice import GpuChoice, choose_planned, choose_seen
 from modelops.fit.last_starts import LastStart, choose_last_start, load_measured_engines
+from modelops.fit.replica_cards import choose_cards_of_one
 from modelops.hardware import HardwareReading
 from modelops.hardware.sampling import latest_reading
 from modelops.models import Engine, HardwareProfile, ModelProfile
@@ -137,7 +138,7 @@ def check_profiles(
 
 
 def _advise(fit: ProfileFit, choice: GpuChoice, aim: Aim) -> ProfileFit:
-    gpus = choice.select(fit.spec.gpu_selection) if fit.spec else choice.gpus
+    gpus = choose_cards_of_one(fit.spec, choice.select(fit.spec.gpu_selection)) if fit.spec else choice.gpus
     assessment = advise(fit.assessment, gpus, aim)
     if fit.spec is None:
         return replace(fit, assessment=assessment)
@@ -179,7 +180,7 @@ def _assess(
         problem = fill_in("the profile is not valid: {problem}", problem=describe_invalid(exc))
         candidate = Candidate(profile.slug, None, EngineSettings(), problem=problem)
         return ProfileFit(profile, None, assess_candidate(candidate, choice.gpus))
-    gpus = choice.select(spec.gpu_selection)
+    gpus = choose_cards_of_one(spec, choice.select(spec.gpu_selection))
     start = choose_last_start(spec, engines, gpus)
     run = start.run if start is not None else None
     return ProfileFit(profile, spec, _assess_remembered(to_candidate(spec), gpus, run), start)

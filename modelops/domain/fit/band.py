@@ -7,6 +7,7 @@ from modelops.domain.fit import calibration
 from modelops.domain.fit.activation import estimate_activation
 from modelops.domain.fit.budget import Budget
 from modelops.domain.fit.correction import NO_CORRECTION, Correction
+from modelops.domain.fit.encoder_budget import runs_tower
 from modelops.domain.fit.engine_defaults import EngineTraits
 from modelops.domain.fit.eras import LEAST_UTILIZATION, Sampler
 from modelops.domain.fit.report import Band
@@ -53,7 +54,7 @@ def _add_up(model: ModelArchitecture, budget: Budget, weights: WeightsEstimate) 
     share = calibration.WEIGHTS_ERROR
     if weights.is_approximate:
         share = calibration.APPROXIMATE_WEIGHTS_ERROR
-    is_parallel = settings.tensor_parallel_size * settings.pipeline_parallel_size > 1
+    is_parallel = settings.world_size > 1
     errors = [
         share * budget.tightest.weights_bytes,
         calibration.ACTIVATION_ERROR * budget.activation_bytes,
@@ -66,9 +67,11 @@ def _add_up(model: ModelArchitecture, budget: Budget, weights: WeightsEstimate) 
 
 
 def _doubt_tower(model: ModelArchitecture, budget: Budget) -> int:
-    """Of models with a tower, half of what it adds."""
-    if model.vision is None or budget.settings.is_text_only:
+    """Of models with a tower, half of what it adds; more where that is not known."""
+    if model.vision is None or not runs_tower(model.vision, budget.settings):
         return 0
+    if not model.vision.media:
+        return calibration.UNKNOWN_TOWER_BYTES
     text_only = estimate_activation(model, replace(budget.settings, is_text_only=True))
     return max(0, int(calibration.VISION_ERROR * (budget.activation_bytes - text_only)))
 

@@ -77,7 +77,7 @@ def count_token_reads(report: FitReport) -> int:
 
 
 def count_cards(trial: Trial) -> int:
-    return trial.settings.tensor_parallel_size * trial.settings.pipeline_parallel_size
+    return trial.settings.gpu_count
 
 
 def _list_losses(before: FitReport, start: Trial, after: FitReport) -> Iterator[str]:

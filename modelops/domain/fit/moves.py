@@ -159,9 +159,8 @@ def _list_corrections(trial: Trial, report: FitReport) -> Iterator[Move]:
 
 def find_room(trial: Trial, report: FitReport) -> float:
     """The share of each card, in whole hundredths, that is free once the engine's own context is there."""
-    used = trial.settings.tensor_parallel_size * trial.settings.pipeline_parallel_size
     context = report.context_bytes or 0
-    cards = [complete_gpu(gpu) for gpu in trial.gpus[:used]]
+    cards = [complete_gpu(gpu) for gpu in trial.gpus[: trial.settings.gpu_count]]
     shares = [
         ((gpu.total_bytes if gpu.free_bytes is None else gpu.free_bytes) - context) / gpu.total_bytes
         for gpu in cards
@@ -171,18 +170,18 @@ def find_room(trial: Trial, report: FitReport) -> float:
 
 def _list_parallel_moves(trial: Trial) -> Iterator[Move]:
     """Pipeline stages take any number of cards, also where heads do not divide."""
-    current, stages = trial.settings.tensor_parallel_size, trial.settings.pipeline_parallel_size
+    settings, count = trial.settings, len(trial.gpus)
+    current, stages = settings.tensor_parallel_size, settings.pipeline_parallel_size
     larger = [size for size in PARALLEL_SIZES if size > current]
     smaller = [size for size in reversed((1, *PARALLEL_SIZES)) if size < current]
     for size in larger + smaller:
-        if size * stages <= len(trial.gpus):
+        if size * settings.cards_per_slice <= count:
             kind = f"tensor_parallel_{'up' if size > current else 'down'}"
             yield Move(kind, 1, (("tensor_parallel_size", size),))
-    count = len(trial.gpus)
-    if count > 1 and stages == 1:
+    if count > 1 and settings.cards_per_slice == 1:
         changes: tuple[Change, ...] = (("pipeline_parallel_size", count), ("tensor_parallel_size", 1))
         yield Move("pipeline_parallel", 4, changes)
-    if 1 < current * stages <= len(trial.gpus) and stages > 1:
+    if stages > 1 and settings.gpu_count <= count:
         changes = (("pipeline_parallel_size", 1), ("tensor_parallel_size", current * stages))
         yield Move("tensor_parallel_up", 1, changes)
 
@@ -229,9 +228,8 @@ def _list_weight_moves(trial: Trial) -> Iterator[Move]:
 def _list_more_gpus(trial: Trial) -> Iterator[Move]:
     """More cards of the kind that is there, as many as the model needs."""
     card = replace(trial.gpus[0], free_bytes=None)
-    stages = trial.settings.pipeline_parallel_size
     for severity, size in enumerate(PARALLEL_SIZES, _MORE_CARDS):
-        count = size * stages
+        count = size * trial.settings.cards_per_slice
         if count > len(trial.gpus):
             subject = fill_in("{count} × {card}", count=count, card=card.name)
             yield Move(MORE_GPUS, severity, (("tensor_parallel_size", size),), subject, gpus=(card,) * count)

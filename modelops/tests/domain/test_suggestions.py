@@ -5,7 +5,8 @@ import pytest
 
 from modelops.domain.fit.check import check_fit
 from modelops.domain.fit.report import Aim, FitReport, LimitingTerm, Verdict
-from modelops.domain.fit.specs import EngineSettings, VisionTower
+from modelops.domain.fit.specs import EngineSettings
+from modelops.domain.fit.towers import VisionTower
 from modelops.tests.domain.fit_examples import make_gpu, make_model
 
 
@@ -200,11 +201,13 @@ def test_without_settings_that_fit_an_aim_is_as_good_as_another() -> None:
 def test_sight_may_be_given_up_for_room() -> None:
     model = replace(
         make_model(max_position_embeddings=131072),
-        vision=VisionTower(600_000_000, 1280, 5120, 65536, 16384),
+        vision=VisionTower(600_000_000, 1280, 5120),
         is_multimodal=True,
     )
 
-    report = check_fit(model, replace(LONG, max_num_batched_tokens=8192), (make_gpu(),))
+    frugal = replace(LONG, kv_cache_dtype="fp8", max_num_seqs=16, max_num_batched_tokens=1024)
+
+    report = check_fit(model, replace(frugal, max_model_len=49152), (make_gpu(),))
 
     offer = next(each for each in report.suggestions if each.kind == "text_only")
     assert dict(offer.changes) == {"language_model_only": True}
