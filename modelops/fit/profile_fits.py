@@ -23,7 +23,7 @@ from modelops.domain.fit.recommendation import (
     sort_by_rank,
     to_candidate,
 )
-from modelops.domain.fit.report import FitReport
+from modelops.domain.fit.report import Aim, FitReport
 from modelops.domain.fit.specs import EngineSettings
 from modelops.domain.profiles.parsers import list_parser_notes
 from modelops.domain.profiles.spec import ProfileSpec
@@ -116,23 +116,31 @@ def rank_profiles(profiles: Iterable[ModelProfile], choice: GpuChoice) -> list[P
     return [fits[each.candidate.slug] for each in sort_by_rank(fit.assessment for fit in fits.values())]
 
 
-def check_profile(profile: ModelProfile, choice: GpuChoice, *, spec: ProfileSpec | None = None) -> ProfileFit:
-    """How one profile fits, with suggestions: a search of up to some 100 ms, and one query.
+def check_profile(
+    profile: ModelProfile,
+    choice: GpuChoice,
+    *,
+    spec: ProfileSpec | None = None,
+    aim: Aim = Aim.AS_ASKED,
+) -> ProfileFit:
+    """How one profile fits, with suggestions for the aim: a search of up to some 100 ms, and one query.
 
     `spec` is what would be served where that is not the row's own.
     """
     measured = load_measured_engines([profile.slug])
-    return _advise(_assess(profile, choice, measured.get(profile.slug, ()), spec), choice)
+    return _advise(_assess(profile, choice, measured.get(profile.slug, ()), spec), choice, aim)
 
 
-def check_profiles(profiles: Iterable[ModelProfile], choice: GpuChoice) -> list[ProfileFit]:
-    """How each profile fits, with suggestions, in the order given; one query in all."""
-    return [_advise(fit, choice) for fit in assess_profiles(profiles, choice)]
+def check_profiles(
+    profiles: Iterable[ModelProfile], choice: GpuChoice, *, aim: Aim = Aim.AS_ASKED
+) -> list[ProfileFit]:
+    """How each profile fits, with suggestions for the aim, in the order given; one query in all."""
+    return [_advise(fit, choice, aim) for fit in assess_profiles(profiles, choice)]
 
 
-def _advise(fit: ProfileFit, choice: GpuChoice) -> ProfileFit:
+def _advise(fit: ProfileFit, choice: GpuChoice, aim: Aim) -> ProfileFit:
     gpus = choose_cards_of_one(fit.spec, select_cards(fit.spec, choice)) if fit.spec else choice.gpus
-    assessment = advise(fit.assessment, gpus)
+    assessment = advise(fit.assessment, gpus, aim)
     if fit.spec is None:
         return replace(fit, assessment=assessment)
     notes = (*assessment.report.notes, *list_parser_notes(fit.spec))

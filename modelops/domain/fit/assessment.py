@@ -1,6 +1,7 @@
 """Decide whether one model with one set of settings starts on one set of GPUs."""
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from math import ceil
 
 from gateway.wording import fill_in
@@ -106,7 +107,7 @@ def _weigh(
 ) -> WeightsEstimate:
     """Raises UnknownLayoutError where neither the layout, the checkpoint nor a measured start gives them."""
     try:
-        return estimate_weights(
+        return _estimate_remembered(
             model,
             facts,
             dtype=resolve_dtype(settings.dtype, model, gpu),
@@ -121,6 +122,10 @@ def _weigh(
         if weights is None:
             raise
         return weights
+
+
+# Four fifths of a check's time go here, and a search for suggestions asks the same again and again.
+_estimate_remembered = lru_cache(maxsize=128)(estimate_weights)
 
 
 def _assess_memory(
@@ -345,6 +350,10 @@ def _describe(
         activation_bytes=budget.activation_bytes,
         non_torch_bytes=budget.non_torch_bytes,
         cuda_graph_bytes=budget.cuda_graph_bytes,
+        reserved_graph_bytes=budget.reserved_graph_bytes,
+        unassigned_bytes=budget.unassigned_bytes,
+        layout=stage.layout,
+        max_num_seqs=budget.settings.max_num_seqs,
         context_bytes=budget.context_bytes,
         budget_bytes=budget.requested_bytes,
         kv_cache_bytes=stage.kv_cache_bytes,

@@ -10,7 +10,7 @@ from modelops.domain.fit.architecture import parse_architecture
 from modelops.domain.fit.check import check_fit
 from modelops.domain.fit.gpu_catalog import find_card
 from modelops.domain.fit.media import read_limits, read_max_pixels
-from modelops.domain.fit.report import FitReport, LimitingTerm, Verdict, serialise_report
+from modelops.domain.fit.report import Aim, FitReport, LimitingTerm, Verdict, serialise_report
 from modelops.domain.fit.specs import MIB, CheckpointFacts, EngineSettings, Gpu
 
 _READ_APART = frozenset(
@@ -48,6 +48,7 @@ class FitQuestion:
     settings: EngineSettings
     gpus: tuple[Gpu, ...]
     facts: CheckpointFacts
+    aim: Aim = Aim.AS_ASKED
 
 
 def parse_question(raw: Mapping[str, Any]) -> FitQuestion:
@@ -63,6 +64,7 @@ def parse_question(raw: Mapping[str, Any]) -> FitQuestion:
         facts=CheckpointFacts(
             parameters=_parse_count(raw, "parameters"), weights_bytes=_parse_count(raw, "weights_bytes")
         ),
+        aim=_parse_aim(raw),
     )
 
 
@@ -87,7 +89,7 @@ def ask(question: FitQuestion) -> FitReport:
         model = parse_architecture(question.config, question.settings.quantization)
     except UnknownLayoutError as exc:
         return FitReport(Verdict.UNKNOWN, LimitingTerm.LAYOUT, (exc.wording,))
-    return check_fit(model, question.settings, question.gpus, question.facts)
+    return check_fit(model, question.settings, question.gpus, question.facts, aim=question.aim)
 
 
 def _parse_settings(raw: Mapping[str, Any]) -> EngineSettings:
@@ -106,6 +108,19 @@ def _parse_settings(raw: Mapping[str, Any]) -> EngineSettings:
     values["media_limits"] = _parse_limits(raw)
     values["media_max_pixels"] = _parse_max_pixels(raw)
     return EngineSettings(**{name: value for name, value in values.items() if value is not None})
+
+
+def _parse_aim(raw: Mapping[str, Any]) -> Aim:
+    value = raw.get("aim")
+    if value is None:
+        return Aim.AS_ASKED
+    try:
+        return Aim(value)
+    except ValueError as exc:
+        names = ", ".join(Aim)
+        raise FieldError(
+            "aim", fill_in("must be one of {names}, not {value}", names=names, value=repr(value))
+        ) from exc
 
 
 def _parse_limits(raw: Mapping[str, Any]) -> tuple[tuple[str, int], ...]:
