@@ -63,6 +63,17 @@ class Suggestion:
 
 
 @dataclass(frozen=True)
+class LearntFrom:
+    """A figure that goes by what earlier starts of any model measured on such cards."""
+
+    figure: str
+    """Its name in `FitReport`."""
+    sources: tuple[str, ...]
+    is_here: bool
+    """They were on the box that is asked about."""
+
+
+@dataclass(frozen=True)
 class FitReport:
     """One answer. Bytes are per GPU, of the tightest pipeline stage; None where nothing can be said.
 
@@ -93,6 +104,7 @@ class FitReport:
     band: Band | None = None
     calibrated_from: str | None = None
     """The start whose measured sizes took the place of the formulas."""
+    learnt: tuple[LearntFrom, ...] = ()
     suggestions: tuple[Suggestion, ...] = field(default=())
 
     @property
@@ -130,8 +142,13 @@ def serialise_report(report: FitReport) -> dict[str, Any]:
             "kv_cache_high_bytes": report.band.high_bytes,
         },
         "calibrated_from": report.calibrated_from,
+        "learnt": [serialise_learnt(each) for each in report.learnt],
         "suggestions": [serialise_suggestion(suggestion) for suggestion in report.suggestions],
     }
+
+
+def serialise_learnt(learnt: LearntFrom) -> dict[str, Any]:
+    return {"figure": learnt.figure, "engines": list(learnt.sources), "is_here": learnt.is_here}
 
 
 def serialise_suggestion(suggestion: Suggestion) -> dict[str, Any]:
