@@ -111,7 +111,7 @@ def _is_of_box(engine: Engine, uuids: Collection[str]) -> bool:
 
 
 def _is_parallel(start: _Start) -> bool:
-    return start.settings.tensor_parallel_size * start.settings.pipeline_parallel_size > 1
+    return start.settings.gpu_count > 1
 
 
 def _has_direct_links(spec: ProfileSpec) -> bool:

@@ -30,6 +30,7 @@ from modelops.domain.profiles.spec import ProfileSpec
 from modelops.fit.card_evidence import add_card_starts
 from modelops.fit.gpu_choice import GpuChoice, choose_planned, choose_seen
 from modelops.fit.last_starts import LastStart, MeasuredEngines, choose_last_start, load_measured_engines
+from modelops.fit.replica_cards import choose_cards_of_one
 from modelops.hardware import HardwareReading
 from modelops.hardware.sampling import latest_reading
 from modelops.models import HardwareProfile, ModelProfile
@@ -173,7 +174,7 @@ def _assess(
         problem = fill_in("the profile is not valid: {problem}", problem=describe_invalid(exc))
         candidate = Candidate(profile.slug, None, EngineSettings(), problem=problem)
         return ProfileFit(profile, None, assess_candidate(candidate, choice.gpus), gpus=choice.gpus)
-    gpus = choice.select(spec.gpu_selection)
+    gpus = choose_cards_of_one(spec, choice.select(spec.gpu_selection))
     start = choose_last_start(spec, measured.of_profiles.get(profile.slug, ()), gpus)
     run = start.run if start is not None else None
     if gpus is not None:

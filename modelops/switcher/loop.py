@@ -48,7 +48,7 @@ PERIODS_S = {PollUrgency.WAITING: 0.03, PollUrgency.MOVING: 0.0}
 PRESENCE_PERIOD_S = 3.0
 DESCRIBE_PERIOD_S = 10.0
 STARTS_PERIOD_S = 10.0
-SLOTS_PERIOD_S = 10.0
+SLOTS_PERIOD_S = 2.0
 TROUBLE_PERIOD_S = 1.0
 CLOSE_PERIOD_S = 0.5
 NO_PROFILE = "none"
@@ -153,7 +153,7 @@ class Switcher:
         Slot.objects.get_or_create(slug=DEFAULT_SLOT)
         claimed: list[Slot] = []
         foreign: list[Slot] = []
-        for slot in Slot.objects.select_related("active_engine"):
+        for slot in Slot.objects.in_use().select_related("active_engine"):
             (claimed if self._claim(slot, self._box) else foreign).append(slot)
         self._leave_all_but({slot.pk: slot.box for slot in claimed})
         for slot in claimed:

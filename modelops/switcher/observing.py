@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from django.db.models import Q
@@ -78,12 +78,13 @@ class Observer:
         now = timezone.now()
         recipe = find_recipe(switch)
         state = SwitchState(switch.state)
+        has_followers = slot.active_engine_id is not None and _has_followers(slot, state)
         is_starting, is_restoring = state in STARTING_STATES, state is SwitchState.ROLLING_BACK
         keeps_engine = (switch.plan or {}).get("kind") in ("nothing", "rename")
         target = switch.old_engine if keeps_engine else switch.new_engine
-        new_failure = self._find_failure(target, switch.root_cause) if is_starting else None
+        new_failure = self.find_failure(target, switch.root_cause) if is_starting else None
         restore_failure = (
-            self._find_failure(switch.restored_engine, switch.restore_cause) if is_restoring else None
+            self.find_failure(switch.restored_engine, switch.restore_cause) if is_restoring else None
         )
         spent_s = (now - switch.state_since).total_seconds()
         held = self._find_held(state, recipe)
@@ -94,7 +95,7 @@ class Observer:
             keeps_engine=keeps_engine,
             prefetch=self._working_state.prefetched,
             restores_if_refused=_restores_if_refused(slot, switch),
-            old=self._view(switch.old_engine, is_old_hung or None),
+            old=self._view_old(switch, is_old_hung=is_old_hung, has_followers=has_followers),
             is_old_pointed_to=slot.active_engine_id is not None
             and slot.active_engine_id == switch.old_engine_id,
             parks_old=recipe is not None and recipe.parks_old,
@@ -103,15 +104,15 @@ class Observer:
             drain_policy=DrainPolicy(switch.drain_policy),
             is_cut=slot.gate == Gate.CUT,
             is_cut_over=slot.gate == Gate.CUT and (now - slot.changed_at).total_seconds() > CUT_GRACE_S,
-            is_grace_over=_is_grace_over(switch.old_engine, now),
+            is_grace_over=is_grace_over(switch.old_engine, now),
             has_orphans=_is_any(orphans),
             is_memory_free=_is_none(held),
             is_clear_over=spent_s > self._dependencies.config.clear_timeout_s,
             is_start_over=state is SwitchState.STARTING and spent_s > START_TIMEOUT_S,
-            new=self._view(switch.new_engine, new_failure or switch.root_cause, is_live=is_starting),
+            new=self.view(switch.new_engine, new_failure or switch.root_cause, is_live=is_starting),
             may_retry=is_starting and may_retry(switch, new_failure),
             can_restore=slot.last_good_engine_id is not None,
-            restored=self._view(
+            restored=self.view(
                 switch.restored_engine, restore_failure or switch.restore_cause, is_live=is_restoring
             ),
         )
@@ -184,7 +185,10 @@ class Observer:
                 wakes = recipe.wakes if recipe is not None else ""
                 sleepers = sleepers.filter(~Q(profile=switch.to_profile) | Q(name=wakes))
             kept |= set(sleepers.values_list("name", flat=True))
-        orphans, is_known = [], True
+        # Followers are written off when nothing points to their leader any more.
+        followers = slot.engines.filter(replica__gt=0, ended_at=None)
+        kept |= set(followers.values_list("name", flat=True))
+        orphans, is_known = [], not self._is_starting_replicas()
         for runtime in slot.engines.values_list("runtime", flat=True).order_by().distinct():
             try:
                 instances = self._dependencies.runtime_of(runtime).list_instances(str(slot.pk))
@@ -195,6 +199,11 @@ class Observer:
                 continue
             orphans += [(runtime, each.name) for each in instances if each.name not in kept]
         return orphans if orphans or is_known else None
+
+    def _is_starting_replicas(self) -> bool:
+        """Whether a follower may be there in a moment, although it is not wanted any more."""
+        effects = self._dependencies.effects
+        return any(effects.is_running(("start", name)) for name in self._working_state.starting_replicas)
 
     def list_lost_sleepers(self, slot: Slot) -> list[Engine]:
         """Engines that should be asleep and ended, or were removed: nothing can be woken any more."""
@@ -211,7 +220,8 @@ class Observer:
             self._working_state.watches[engine.name] = watch
         return watch
 
-    def _view(self, engine: Engine | None, failure: object, *, is_live: bool = False) -> EngineObservation:
+    def view(self, engine: Engine | None, failure: object, *, is_live: bool = False) -> EngineObservation:
+        """One engine; `is_live`: it is being started, so that it matters whether it answers."""
         if engine is None:
             return EngineObservation(has_failed=failure is not None)
         status = self.read_status(engine)
@@ -227,7 +237,12 @@ class Observer:
             has_failed=failure is not None,
         )
 
-    def _find_failure(self, engine: Engine | None, known: object) -> RootCause | None:
+    def _view_old(self, switch: Switch, *, is_old_hung: bool, has_followers: bool) -> EngineObservation:
+        """One that is dead and drained by its followers is not over before they are."""
+        seen = self.view(switch.old_engine, is_old_hung or None)
+        return replace(seen, status=WorkloadStatus.UNKNOWN) if has_followers and seen.status in DEAD else seen
+
+    def find_failure(self, engine: Engine | None, known: object) -> RootCause | None:
         """Why the engine that is being started will not come: it ended, vanished or stands still."""
         if engine is None or known is not None or self.read_status(engine) is WorkloadStatus.ASLEEP:
             return None
@@ -264,6 +279,12 @@ class Observer:
         return self._dependencies.gpus.find_held(recipe.gpus, recipe.gpu_memory_utilization)
 
 
+def _has_followers(slot: Slot, state: SwitchState) -> bool:
+    """Whether answers may still run on replicas of the engine that serves."""
+    followers = slot.engines.filter(replica__gt=0, state=EngineState.SERVING)
+    return state is SwitchState.DRAINING and followers.exists()
+
+
 def needs_room(state: SwitchState) -> bool:
     return state in (SwitchState.CLEARING, SwitchState.ROLLING_BACK)
 
@@ -294,7 +315,8 @@ def _check(recipe: object, root_cause: object) -> Check:
     return Check.FAILED if root_cause else Check.PENDING
 
 
-def _is_grace_over(engine: Engine | None, now: datetime) -> bool:
+def is_grace_over(engine: Engine | None, now: datetime) -> bool:
+    """Whether the engine was asked to stop, and had time enough."""
     if engine is None or engine.asked_to_stop_at is None:
         return False
     grace_s = read_engine_recipe(engine).shutdown_timeout_s + STOP_GRACE_S

@@ -10,7 +10,6 @@ from django.utils import timezone
 
 from gateway.request_id import current_request_id
 from gateway.wording import fill_in, fill_text
-from modelops.domain.engine_log.progress import estimate
 from modelops.domain.runtimes import get_traits
 from modelops.domain.switching.maintenance import (
     STABLE_S,
@@ -21,7 +20,6 @@ from modelops.domain.switching.maintenance import (
     backoff_s,
     next_maintenance,
 )
-from modelops.domain.switching.names import name_phase
 from modelops.domain.switching.rules import next_step
 from modelops.domain.switching.states import Action, SwitchState, WorkloadStatus
 from modelops.models import Engine, Slot, Switch
@@ -33,10 +31,13 @@ from modelops.switcher.executor import StepExecutor, remove_orphans
 from modelops.switcher.lease import LeaseLost, SlotLease
 from modelops.switcher.ledger import Ledger, SlotRows, StateMoved, ended
 from modelops.switcher.metrics import SlotFigures
-from modelops.switcher.observing import STARTING_STATES, Observer
+from modelops.switcher.observing import Observer
 from modelops.switcher.poll_urgency import PollUrgency
 from modelops.switcher.preloading import Preloader
 from modelops.switcher.preparing import Prefetch
+from modelops.switcher.progress_display import show_progress
+from modelops.switcher.replica_keeper import ReplicaKeeper
+from modelops.switcher.retirement import Retirement
 from modelops.switcher.slot_figures import describe_slot, is_engine_well
 from modelops.switcher.step_log import log_step
 from modelops.switcher.watching import explain_death, prune_logs
@@ -77,6 +78,14 @@ class SlotReconciler:
         self._observer = Observer(self._dependencies, self._working_state)
         self._executor = StepExecutor(
             self._dependencies, self._ledger, self._observer, self._working_state, self._prefetch
+        )
+        self._retirement = Retirement(self._dependencies, self._ledger, self._observer, self._working_state)
+        self._keeper = ReplicaKeeper(
+            self._dependencies,
+            self._ledger,
+            self._observer,
+            self._working_state,
+            on_leftover=self._look_for_orphans,
         )
         self._health = HealthRecord()
         self._due = dict.fromkeys(("inspect", "health", "orphans", "web_processes", "logs"), 0.0)
@@ -130,8 +139,10 @@ class SlotReconciler:
             rows = self._rows = self._ledger.load()
             self._retry_in_s = None
             self._preloader.tick(rows.slot, is_idle=rows.switch is None)
+            if rows.switch is None and rows.slot.retiring_at is not None:
+                return PollUrgency.MOVING if self._retirement.take_step(rows.slot) else PollUrgency.WAITING
             if rows.switch is None:
-                return PollUrgency.MOVING if self._maintain(rows) else PollUrgency.IDLE
+                return self._maintain(rows)
             has_moved = self._advance(rows.slot, rows.switch)
             return PollUrgency.MOVING if has_moved else PollUrgency.WAITING
         except StateMoved:
@@ -165,6 +176,10 @@ class SlotReconciler:
             current_request_id.reset(token)
 
     def _take_step(self, slot: Slot, switch: Switch) -> bool:
+        if switch.state == SwitchState.PLANNED:
+            # Image and weights may take hours to come: meanwhile replicas are kept as ever.
+            self._lease.check_age()
+            self._keeper.tick(slot)
         look = self._observer.look(slot, switch, is_old_hung=self._is_hung(slot))
         for failure, engine, is_restore in (
             (look.new_failure, switch.new_engine, False),
@@ -183,7 +198,7 @@ class SlotReconciler:
         )
         if step.to is not None or (step.action in (Action.VERIFY_NEW, Action.MAKE_PLAN) and not is_waiting):
             return True
-        self._show_progress(switch)
+        show_progress(switch, self._observer, self._ledger)
         return False
 
     def _is_hung(self, slot: Slot) -> bool:
@@ -195,29 +210,7 @@ class SlotReconciler:
             self._check_health(slot, engine)
         return self._health.unhealthy_for_s(engine.name) > UNHEALTHY_S
 
-    def _show_progress(self, switch: Switch) -> None:
-        """Phase, percent and expected end of the start that is under way."""
-        engine = switch.new_engine if SwitchState(switch.state) in STARTING_STATES else switch.restored_engine
-        if engine is None or not engine.reference or engine.ended_at is not None:
-            return
-        watch = self._observer.watch(engine)
-        watch.read()
-        now = time.monotonic()
-        read = watch.log
-        progress = estimate(read.phase, read.phase_percent, now - read.phase_started_at, watch.phase_history)
-        expected_at = None
-        if progress.remaining_s is not None:
-            expected_at = timezone.now() + timedelta(seconds=progress.remaining_s)
-        self._ledger.record_progress(
-            switch,
-            phase=str(read.phase),
-            percent=progress.percent,
-            detail=fill_in("{profile}: {phase}", profile=engine.profile, phase=name_phase(read.phase)),
-            expected_at=expected_at,
-        )
-
-    def _maintain(self, rows: SlotRows) -> bool:
-        """True when there is more to do at once."""
+    def _maintain(self, rows: SlotRows) -> PollUrgency:
         slot = rows.slot
         self._observe_idle(slot)
         seen = SlotObservation(
@@ -238,7 +231,8 @@ class SlotReconciler:
             case Maintenance.CLAIM if rows.waiting is not None:
                 self._executor.claim(slot, rows.waiting)
             case Maintenance.DECLARE_DEAD if slot.active_engine is not None:
-                return self._declare_dead(slot, slot.active_engine)
+                is_seen = self._declare_dead(slot, slot.active_engine)
+                return PollUrgency.MOVING if is_seen else PollUrgency.IDLE
             case Maintenance.START_DESIRED:
                 reason = fill_in("nothing serves")
                 if slot.problem is not None:
@@ -247,8 +241,15 @@ class SlotReconciler:
             case Maintenance.REMOVE_ORPHANS:
                 self._lease.check_age()
                 remove_orphans(self._dependencies, self._orphans)
-                self._due["orphans"] = 0.0
-        return maintenance in (Maintenance.CLAIM, Maintenance.START_DESIRED)
+                self._look_for_orphans()
+            case Maintenance.NOTHING:
+                self._lease.check_age()
+                return self._keeper.tick(slot)
+        has_begun = maintenance in (Maintenance.CLAIM, Maintenance.START_DESIRED)
+        return PollUrgency.MOVING if has_begun else PollUrgency.IDLE
+
+    def _look_for_orphans(self) -> None:
+        self._due["orphans"] = 0.0
 
     def _observe_idle(self, slot: Slot) -> None:
         """The active engine, its health, and what should not be here; each as often as it needs."""
@@ -303,14 +304,15 @@ class SlotReconciler:
         watch = self._observer.watch(engine)
         cause = explain_death(watch.classify(instance), instance)
         log.error("engine_died", engine=engine.name, cause=cause.code, message=cause.message)
-        wait_s = backoff_s(slot.failed_restarts)
-        self._ledger.drop_active(
-            slot,
-            engine,
-            ended(cause.message, instance.exit_code),
-            problem=cause.serialise(),
-            retry_at=timezone.now() + timedelta(seconds=wait_s),
-        )
+        if not self._keeper.promote(slot, engine, cause, instance.exit_code):
+            wait_s = backoff_s(slot.failed_restarts)
+            self._ledger.drop_active(
+                slot,
+                engine,
+                ended(cause.message, instance.exit_code),
+                problem=cause.serialise(),
+                retry_at=timezone.now() + timedelta(seconds=wait_s),
+            )
         self._dependencies.metrics.count_restart(slot.slug)
         self._working_state.forget_engine(engine.name)
         self._due = dict.fromkeys(self._due, 0.0)

@@ -164,8 +164,10 @@ class Transitions:
         )
 
     def _turn_away(self, slot: Slot, switch: Switch) -> None:
-        """From here on nothing points to the old engine."""
-        self._ledger.move(switch, SwitchState.STOPPING, slot={"active_engine": None, "gate": Gate.CLOSED})
+        """From here on nothing points to the old engine, nor to its followers."""
+        with transaction.atomic():
+            self._ledger.move(switch, SwitchState.STOPPING, slot={"active_engine": None, "gate": Gate.CLOSED})
+            self._ledger.end_followers(fill_in("made room for {profile}", profile=switch.to_profile))
 
     def _leave_old(self, slot: Slot, switch: Switch) -> None:
         old = switch.old_engine

@@ -10,14 +10,25 @@ from modelops.domain.fit.band import estimate_band, find_compile_bytes
 from modelops.domain.fit.budget import Budget, compute_budget, find_longest_context
 from modelops.domain.fit.capability import find_capability_notes, find_capability_problems
 from modelops.domain.fit.correction import Correction
-from modelops.domain.fit.divisibility import find_parallel_problems
+from modelops.domain.fit.divisibility import (
+    find_parallel_problems,
+    find_partition_problems,
+    find_stage_sizes,
+)
 from modelops.domain.fit.engine_defaults import EngineTraits, find_traits, resolve_dtype
 from modelops.domain.fit.eras import NEWEST_READ, Version
 from modelops.domain.fit.evidence import find_evidence
 from modelops.domain.fit.gpu_catalog import complete_gpu
 from modelops.domain.fit.measured_run import MeasuredRun
 from modelops.domain.fit.report import Band, FitReport, LimitingTerm, Verdict
-from modelops.domain.fit.specs import GIB, MIB, CheckpointFacts, EngineSettings, Gpu, ModelArchitecture
+from modelops.domain.fit.specs import (
+    GIB,
+    MIB,
+    CheckpointFacts,
+    EngineSettings,
+    Gpu,
+    ModelArchitecture,
+)
 from modelops.domain.fit.weights import WeightsEstimate, estimate_weights
 
 _WEIGHTS_SHARE = 0.85
@@ -31,9 +42,16 @@ class _Finding:
     reason: str
 
 
-def _describe_lack(needed: int, count: int) -> str:
+def _describe_lack(settings: EngineSettings, count: int) -> str:
+    needed = settings.gpu_count
     if needed == 1:
         return fill_in("a GPU is needed, and there is none")
+    if settings.data_parallel_size > 1:
+        return fill_in(
+            "{needed} GPUs are needed (tensor × pipeline × data parallel), {count} given",
+            needed=needed,
+            count=count,
+        )
     return fill_in(
         "{needed} GPUs are needed (tensor × pipeline parallel), {count} given", needed=needed, count=count
     )
@@ -51,9 +69,9 @@ def assess_fit(
     Where `measured` was a start with these very settings, its sizes take the place of the formulas.
     """
     used = _select_gpus(settings, gpus)
-    needed = settings.tensor_parallel_size * settings.pipeline_parallel_size
-    if len(used) < needed:
-        return FitReport(Verdict.DOES_NOT_FIT, LimitingTerm.GPU_COUNT, (_describe_lack(needed, len(gpus)),))
+    if len(used) < settings.gpu_count:
+        lack = _describe_lack(settings, len(gpus))
+        return FitReport(Verdict.DOES_NOT_FIT, LimitingTerm.GPU_COUNT, (lack,))
     gpu = min(used, key=lambda card: card.total_bytes)
     run = measured if measured is not None and measured.describes(settings, gpu) else None
     if run is not None:
@@ -71,7 +89,12 @@ def assess_fit(
     if any(finding.limit is LimitingTerm.PARALLEL_SIZE for finding in blockers):
         return _refuse(blockers, settings, weights)
     report = _assess_memory(model, settings, used, weights, run, blockers)
-    notes = (*report.notes, *_name_assumption(traits.version), *find_capability_notes(model, settings, gpu))
+    notes = (
+        *report.notes,
+        *_name_assumption(traits.version),
+        *_name_tower_doubt(model, settings),
+        *find_capability_notes(model, settings, gpu),
+    )
     return replace(report, notes=notes)
 
 
@@ -91,6 +114,8 @@ def _weigh(
             tensor_parallel_size=settings.tensor_parallel_size,
             pipeline_parallel_size=min(settings.pipeline_parallel_size, len(model.layers)),
             gpu=gpu,
+            experts=settings.expert_split,
+            stage_sizes=find_stage_sizes(model, settings),
         )
     except UnknownLayoutError:
         weights = run.find_weights() if run is not None else None
@@ -141,8 +166,7 @@ def _name_run(report: FitReport, run: MeasuredRun) -> FitReport:
 
 def _select_gpus(settings: EngineSettings, gpus: tuple[Gpu, ...]) -> tuple[Gpu, ...]:
     """The engine takes the first cards it sees; a single card takes the first too."""
-    needed = settings.tensor_parallel_size * settings.pipeline_parallel_size
-    return tuple(complete_gpu(gpu) for gpu in gpus[:needed])
+    return tuple(complete_gpu(gpu) for gpu in gpus[: settings.gpu_count])
 
 
 def _refuse(findings: list[_Finding], settings: EngineSettings, weights: WeightsEstimate) -> FitReport:
@@ -154,6 +178,7 @@ def _refuse(findings: list[_Finding], settings: EngineSettings, weights: Weights
         weights_source=weights.source,
         tensor_parallel_size=settings.tensor_parallel_size,
         pipeline_parallel_size=settings.pipeline_parallel_size,
+        data_parallel_size=settings.data_parallel_size,
     )
 
 
@@ -161,7 +186,10 @@ def _find_blockers(
     model: ModelArchitecture, settings: EngineSettings, gpu: Gpu, traits: EngineTraits
 ) -> list[_Finding]:
     """What the engine refuses whatever the memory: sizes, card, positions."""
-    parallel = find_parallel_problems(model, settings.tensor_parallel_size, settings.pipeline_parallel_size)
+    parallel = find_parallel_problems(
+        model, settings.tensor_parallel_size, settings.pipeline_parallel_size, experts=settings.expert_split
+    )
+    parallel += find_partition_problems(model, settings)
     findings = [_Finding(LimitingTerm.PARALLEL_SIZE, problem) for problem in parallel]
     dtype = resolve_dtype(settings.dtype, model, gpu)
     for problem in find_capability_problems(model, settings, dtype, gpu, traits):
@@ -248,7 +276,7 @@ def _read_free(gpu: Gpu, budget: Budget) -> int:
 
 def _least_context(budget: Budget) -> int:
     settings = budget.settings
-    is_parallel = settings.tensor_parallel_size * settings.pipeline_parallel_size > 1
+    is_parallel = settings.world_size > 1
     more = calibration.LEAST_PARALLEL_CONTEXT_BYTES if is_parallel else 0
     return calibration.DEFAULT_CONTEXT_BYTES + more
 
@@ -330,6 +358,7 @@ def _describe(
         max_concurrency=round(concurrency, 2),
         tensor_parallel_size=budget.settings.tensor_parallel_size,
         pipeline_parallel_size=budget.settings.pipeline_parallel_size,
+        data_parallel_size=budget.settings.data_parallel_size,
         weights_source=weights.source,
         band=band,
     )
@@ -352,6 +381,19 @@ def _name_assumption(version: Version | None) -> tuple[str, ...]:
         )
         return (text,)
     return ()
+
+
+def _name_tower_doubt(model: ModelArchitecture, settings: EngineSettings) -> tuple[str, ...]:
+    tower = model.vision
+    if tower is None or tower.media or settings.is_text_only or settings.skip_mm_profiling:
+        return ()
+    return (
+        fill_in(
+            "what the engine profiles the encoder of {model_type} with is not known: up to {size} more",
+            model_type=repr(model.model_type),
+            size=_gib(calibration.UNKNOWN_TOWER_BYTES),
+        ),
+    )
 
 
 def _gib(count: int) -> str:

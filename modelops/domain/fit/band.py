@@ -7,8 +7,9 @@ from modelops.domain.fit import calibration
 from modelops.domain.fit.activation import estimate_activation
 from modelops.domain.fit.budget import Budget
 from modelops.domain.fit.correction import NO_CORRECTION, Correction
-from modelops.domain.fit.engine_defaults import USUAL_UTILIZATION, EngineTraits
-from modelops.domain.fit.eras import Sampler
+from modelops.domain.fit.encoder_budget import runs_tower
+from modelops.domain.fit.engine_defaults import EngineTraits
+from modelops.domain.fit.eras import LEAST_UTILIZATION, Sampler
 from modelops.domain.fit.report import Band
 from modelops.domain.fit.specs import EngineSettings, Gpu, ModelArchitecture
 from modelops.domain.fit.weights import WeightsEstimate
@@ -54,7 +55,7 @@ def _add_up(budget: Budget, weights: WeightsEstimate, correction: Correction) ->
     share = calibration.WEIGHTS_ERROR
     if weights.is_approximate:
         share = calibration.APPROXIMATE_WEIGHTS_ERROR
-    is_parallel = settings.tensor_parallel_size * settings.pipeline_parallel_size > 1
+    is_parallel = settings.world_size > 1
     learnt = correction.non_torch_error_bytes
     errors = [
         share * budget.tightest.weights_bytes,
@@ -71,9 +72,11 @@ def _add_up(budget: Budget, weights: WeightsEstimate, correction: Correction) ->
 
 
 def _doubt_tower(model: ModelArchitecture, budget: Budget) -> int:
-    """Of models with a tower, half of what it adds."""
-    if model.vision is None or budget.settings.is_text_only:
+    """Of models with a tower, half of what it adds; more where that is not known."""
+    if model.vision is None or not runs_tower(model.vision, budget.settings):
         return 0
+    if not model.vision.media:
+        return calibration.UNKNOWN_TOWER_BYTES
     text_only = estimate_activation(model, replace(budget.settings, is_text_only=True))
     return max(0, int(calibration.VISION_ERROR * (budget.activation_bytes - text_only)))
 
@@ -88,5 +91,5 @@ def _span_versions(
     sorting = estimate_activation(model, replace(settings, sampler=Sampler.SORT))
     less = max(0, sorting - estimate_activation(model, settings))
     if asked.gpu_memory_utilization is None:
-        less += int((settings.gpu_memory_utilization - USUAL_UTILIZATION) * gpu.total_bytes)
+        less += int((settings.gpu_memory_utilization - LEAST_UTILIZATION) * gpu.total_bytes)
     return less, budget.cuda_graph_bytes if settings.counts_graphs else 0

@@ -70,7 +70,7 @@ def compute_budget(
     non_torch = estimate_non_torch(resolved, gpu, traits) + correction.non_torch_bytes
     graphs = estimate_cuda_graphs(resolved, gpu, traits) + correction.cuda_graph_bytes
     overhead = activation + non_torch + (graphs if resolved.counts_graphs else 0)
-    layers = get_stages(model.layers, resolved.pipeline_parallel_size)
+    layers = get_stages(model.layers, resolved.pipeline_parallel_size, resolved.stage_sizes)
     stages = tuple(
         Stage(
             weights_bytes=stage_weights + correction.weights_bytes,

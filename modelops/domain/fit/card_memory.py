@@ -53,7 +53,7 @@ def split_memory(report: FitReport, gpus: tuple[Gpu, ...] | None) -> tuple[CardM
     """
     if gpus is None or report.budget_bytes is None or report.weights_bytes is None:
         return ()
-    used = report.tensor_parallel_size * report.pipeline_parallel_size
+    used = report.tensor_parallel_size * report.pipeline_parallel_size * report.data_parallel_size
     return tuple(_split_card(report, report.weights_bytes, complete_gpu(gpu)) for gpu in gpus[:used])
 
 

@@ -19,8 +19,8 @@ class CardStart:
     tag: str | None
     """Of the image, by which engines without a version in it are told apart."""
     is_v0: bool
-    tensor_parallel_size: int
-    pipeline_parallel_size: int
+    split: tuple[int, int, int]
+    """Its tensor, pipeline and data parallel size."""
     context_bytes: int | None = None
     """What was gone of the card when the engine asked how much is free, whoever had it."""
     most_context_bytes: int | None = None

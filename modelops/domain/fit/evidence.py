@@ -58,8 +58,7 @@ def find_evidence(
         version=traits.version,
         tag=settings.vllm_version,
         is_v0=traits.is_v0,
-        tensor_parallel_size=settings.tensor_parallel_size,
-        pipeline_parallel_size=settings.pipeline_parallel_size,
+        split=_find_split(settings),
         graph_kind=_find_graph_kind(model, computed.settings),
     )
     learnt = learn_terms(gpu.starts, sought)
@@ -126,8 +125,7 @@ def read_card_start(
         version=version,
         tag=ran.vllm_version,
         is_v0=traits.is_v0,
-        tensor_parallel_size=ran.tensor_parallel_size,
-        pipeline_parallel_size=ran.pipeline_parallel_size,
+        split=_find_split(ran),
         context_bytes=_subtract(total, sizes.start_free_bytes),
         non_torch_bytes=sizes.non_torch_bytes,
         compile_bytes=compile_bytes,
@@ -153,6 +151,10 @@ def _compare_graphs(
     if not measured or not computed:
         return replace(start, graph_kind=kind)
     return replace(start, graph_kind=kind, graph_ratio=measured / computed)
+
+
+def _find_split(settings: EngineSettings) -> tuple[int, int, int]:
+    return settings.tensor_parallel_size, settings.pipeline_parallel_size, settings.data_parallel_size
 
 
 def _find_graph_kind(model: ModelArchitecture, settings: ResolvedSettings) -> tuple[bool, bool]:

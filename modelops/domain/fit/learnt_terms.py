@@ -71,8 +71,7 @@ class Sought:
     version: Version | None
     tag: str | None
     is_v0: bool
-    tensor_parallel_size: int
-    pipeline_parallel_size: int
+    split: tuple[int, int, int]
     graph_kind: tuple[bool, bool]
 
 
@@ -83,7 +82,11 @@ def learn_terms(starts: Sequence[CardStart], sought: Sought) -> LearntTerms:
     cache is not to be too small. Of the CUDA context the least counts, as other programs' memory is in it.
     What no engine can have measured is passed over.
     """
-    alike = [start for start in _match_version(starts, sought) if _is_alike(start, sought)]
+    alike = [
+        start
+        for start in _match_version(starts, sought)
+        if (start.is_v0, start.split) == (sought.is_v0, sought.split)
+    ]
     contexts = _pick(alike, "context_bytes", _PLAUSIBLE_CONTEXT)
     bounds = _pick(alike, "most_context_bytes", (_PLAUSIBLE_CONTEXT[0], float("inf")))
     graphs = [start for start in alike if start.graph_kind == sought.graph_kind]
@@ -107,14 +110,6 @@ def _match_version(starts: Iterable[CardStart], sought: Sought) -> list[CardStar
         return [start for start in starts if start.version is not None and start.version[:2] == minor]
     tagged = [start for start in starts if start.version is not None and start.tag == sought.tag]
     return [start for start in tagged if start.version[:2] == tagged[0].version[:2]]  # type: ignore[index]
-
-
-def _is_alike(start: CardStart, sought: Sought) -> bool:
-    return (
-        start.is_v0 == sought.is_v0
-        and start.tensor_parallel_size == sought.tensor_parallel_size
-        and start.pipeline_parallel_size == sought.pipeline_parallel_size
-    )
 
 
 @dataclass(frozen=True)

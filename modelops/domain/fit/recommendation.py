@@ -153,7 +153,7 @@ def _resolve_size(
 
 
 def _list_sizes(settings: EngineSettings, gpu_count: int) -> list[int]:
-    most = max(1, gpu_count // settings.pipeline_parallel_size)
+    most = max(1, gpu_count // settings.cards_per_slice)
     return sorted({size for size in _SIZES if size <= most} | {most})
 
 

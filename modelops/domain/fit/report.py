@@ -100,6 +100,7 @@ class FitReport:
     max_concurrency: float | None = None
     tensor_parallel_size: int = 1
     pipeline_parallel_size: int = 1
+    data_parallel_size: int = 1
     weights_source: str | None = None
     band: Band | None = None
     calibrated_from: str | None = None
@@ -135,6 +136,7 @@ def serialise_report(report: FitReport) -> dict[str, Any]:
         "max_concurrency": report.max_concurrency,
         "tensor_parallel_size": report.tensor_parallel_size,
         "pipeline_parallel_size": report.pipeline_parallel_size,
+        "data_parallel_size": report.data_parallel_size,
         "band": None
         if report.band is None
         else {

@@ -119,6 +119,14 @@ def list_capacity_lines(report: FitReport) -> list[Line]:
     lines.append(Line(fill_in("tensor parallel"), str(report.tensor_parallel_size)))
     if report.pipeline_parallel_size > 1:
         lines.append(Line(fill_in("pipeline parallel"), str(report.pipeline_parallel_size)))
+    if report.data_parallel_size > 1:
+        lines.append(
+            Line(
+                fill_in("data parallel"),
+                str(report.data_parallel_size),
+                fill_in("the figures are of each rank"),
+            )
+        )
     return lines
 
 

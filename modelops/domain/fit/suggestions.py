@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from gateway.wording import fill_in
 from modelops.domain.fit.assessment import assess_fit
-from modelops.domain.fit.engine_defaults import USUAL_UTILIZATION
+from modelops.domain.fit.engine_defaults import find_default_utilization
 from modelops.domain.fit.gpu_catalog import complete_gpu
 from modelops.domain.fit.measured_run import MeasuredRun
 from modelops.domain.fit.quantization import parse_quantization
@@ -120,8 +120,7 @@ def _list_single_changes(situation: _Situation) -> Iterator[_Candidate]:
 def _list_free_memory_changes(situation: _Situation) -> Iterator[_Candidate]:
     if situation.report.limit is not LimitingTerm.FREE_MEMORY:
         return
-    used = situation.settings.tensor_parallel_size * situation.settings.pipeline_parallel_size
-    cards = [complete_gpu(gpu) for gpu in situation.gpus[:used]]
+    cards = [complete_gpu(gpu) for gpu in situation.gpus[: situation.settings.gpu_count]]
     context = situation.report.context_bytes or 0
     share = min(
         ((gpu.total_bytes if gpu.free_bytes is None else gpu.free_bytes) - context) / gpu.total_bytes
@@ -165,7 +164,7 @@ def _list_parallel_changes(situation: _Situation) -> Iterator[_Candidate]:
     smaller = [size for size in reversed((1, *_PARALLEL_SIZES)) if size < current]
     larger = [size for size in _PARALLEL_SIZES if size > current]
     for ranks in larger + smaller:
-        if ranks * situation.settings.pipeline_parallel_size <= len(situation.gpus):
+        if ranks * situation.settings.cards_per_slice <= len(situation.gpus):
             yield situation.change(
                 f"tensor_parallel_{'up' if ranks > current else 'down'}",
                 f"--tensor-parallel-size {ranks}",
@@ -176,7 +175,7 @@ def _list_parallel_changes(situation: _Situation) -> Iterator[_Candidate]:
 def _list_pipeline_changes(situation: _Situation) -> Iterator[_Candidate]:
     """Pipeline stages take any number of cards, also where heads do not divide."""
     count = len(situation.gpus)
-    if count > 1 and situation.settings.pipeline_parallel_size == 1:
+    if count > 1 and situation.settings.cards_per_slice == 1:
         yield situation.change(
             "pipeline_parallel",
             f"--pipeline-parallel-size {count} --tensor-parallel-size 1",
@@ -187,7 +186,7 @@ def _list_pipeline_changes(situation: _Situation) -> Iterator[_Candidate]:
 
 def _list_memory_changes(situation: _Situation) -> Iterator[_Candidate]:
     settings = situation.settings
-    current = settings.gpu_memory_utilization or USUAL_UTILIZATION
+    current = settings.gpu_memory_utilization or find_default_utilization(settings.vllm_version)
     for share in (share for share in _UTILIZATIONS if share > current):
         text = f"--gpu-memory-utilization {share:g}"
         yield situation.change("utilization", text, gpu_memory_utilization=share)
@@ -204,7 +203,7 @@ def _list_combinations(situation: _Situation) -> Iterator[_Candidate]:
     """Several changes at once, for when none alone is enough; ends with the shortest useful context."""
     best = max(0.95, situation.settings.gpu_memory_utilization or 0.0)
     ranks = situation.settings.tensor_parallel_size
-    most = len(situation.gpus) // situation.settings.pipeline_parallel_size
+    most = len(situation.gpus) // situation.settings.cards_per_slice
     for size in sorted({ranks, *(size for size in _PARALLEL_SIZES if size <= most)}):
         for length in (None, 32768, 16384, 8192, 4096, 2048):
             if length is not None and length >= (situation.report.max_model_len or 0):
@@ -265,7 +264,7 @@ def _list_sibling_lengths(situation: _Situation) -> list[int | None]:
 def _list_more_gpus(situation: _Situation) -> Iterator[_Candidate]:
     """Suggest more cards of the kind that is there, as many as the model needs."""
     card = replace(situation.gpus[0], free_bytes=None)
-    stages = situation.settings.pipeline_parallel_size
+    stages = situation.settings.cards_per_slice
     for ranks in _PARALLEL_SIZES:
         if ranks * stages > len(situation.gpus):
             candidate = situation.change(

@@ -8,6 +8,7 @@ from gateway.wording import fill_in
 from modelops.domain.errors import FieldError, UnknownLayoutError
 from modelops.domain.fit.architecture import parse_architecture
 from modelops.domain.fit.divisibility import find_parallel_problems
+from modelops.domain.fit.expert_split import ExpertSplit
 from modelops.domain.fit.gpu_catalog import find_card
 from modelops.domain.fit.specs import ModelArchitecture
 from modelops.domain.profiles.extra_flags import SIMULATOR_PREFIX
@@ -88,6 +89,11 @@ def _check_runtime(spec: ProfileSpec) -> Iterator[FieldError]:
         yield FieldError("image", fill_in("is needed by the runtime {runtime}", runtime=spec.runtime))
     if not is_simulated and not spec.repository:
         yield FieldError("repository", fill_in("is needed by the engine vllm"))
+    if spec.replicas > 1 and not get_traits(spec.runtime).is_managed:
+        yield FieldError(
+            "replicas",
+            fill_in("must be 1 with the runtime {runtime}, which starts no engine", runtime=spec.runtime),
+        )
     if not is_simulated:
         for name in spec.extra_flags:
             if name.startswith(SIMULATOR_PREFIX):
@@ -120,6 +126,15 @@ def _check_cards(spec: ProfileSpec) -> Iterator[FieldError]:
             field,
             fill_in("takes {needed} GPUs, but gpu_selection names {chosen}", needed=needed, chosen=chosen),
         )
+    elif spec.gpu_selection and needed * spec.replicas > len(spec.gpu_selection):
+        yield FieldError(
+            "replicas",
+            fill_in(
+                "take {needed} GPUs each, but gpu_selection names {chosen}",
+                needed=needed,
+                chosen=len(spec.gpu_selection),
+            ),
+        )
 
 
 def _check_model(spec: ProfileSpec) -> Iterator[FieldError]:
@@ -141,7 +156,10 @@ def _check_model(spec: ProfileSpec) -> Iterator[FieldError]:
     yield from _check_context(spec, model)
     yield from _check_quantization(spec)
     field = "pipeline_parallel_size" if spec.tensor_parallel_size in (None, 1) else "tensor_parallel_size"
-    problems = find_parallel_problems(model, spec.tensor_parallel_size or 1, spec.pipeline_parallel_size)
+    ranks = spec.tensor_parallel_size or 1
+    is_whole = spec.extra_flags.get("enable-expert-parallel") is True
+    experts = ExpertSplit.make(tensor_parallel_size=ranks, data_parallel_size=1, is_whole=is_whole)
+    problems = find_parallel_problems(model, ranks, spec.pipeline_parallel_size, experts=experts)
     yield from (FieldError(field, problem) for problem in problems)
 
 

@@ -20,6 +20,9 @@ from modelops.domain.profiles.kinds import boolean, choice, document, number, te
 from modelops.domain.profiles.setting import REQUIRED, EngineFlag, Section, list_settings, setting, to_plain
 from modelops.domain.runtimes import RUNTIMES, RuntimeKind
 
+MOST_REPLICAS = 16
+"""Engines of one profile in one slot. Beyond what one machine has, another scheduler does it better."""
+
 
 class EngineKind(StrEnum):
     VLLM = "vllm"
@@ -108,6 +111,12 @@ class _NamingSettings:
     )
     gpu_selection: tuple[str, ...] = setting(
         syntax.GPU_SELECTION, (), "Cards to use; empty means any.", section=Section.PLACEMENT
+    )
+    replicas: int = setting(
+        whole(1, MOST_REPLICAS),
+        1,
+        "Equal engines that share the requests, each on cards of its own.",
+        section=Section.PLACEMENT,
     )
 
 

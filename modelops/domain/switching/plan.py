@@ -21,9 +21,14 @@ from modelops.domain.switching.plan_problems import (
     PlanProblem,
     RunningEngine,
     find_fit_problems,
+    find_replica_problems,
     find_runtime_problems,
     to_gib,
 )
+from modelops.domain.switching.slot_problems import SlotFacts, find_slot_problems
+
+ANY_SLOT = SlotFacts()
+"""One that speaks against nothing."""
 
 
 class PlanKind(StrEnum):
@@ -88,11 +93,20 @@ class Plan:
         return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
 
 
-def make_plan(spec: ProfileSpec, facts: PlanFacts, *, fit: Mapping[str, Any], force: bool = False) -> Plan:
+def make_plan(
+    spec: ProfileSpec,
+    facts: PlanFacts,
+    *,
+    fit: Mapping[str, Any],
+    slot: SlotFacts = ANY_SLOT,
+    force: bool = False,
+) -> Plan:
     """The plan for serving `spec`. `fit` is the report in its public form, which the plan carries along."""
     kind = _choose_kind(spec, facts)
-    problems = list(find_runtime_problems(spec, facts))
+    problems = [*find_slot_problems(spec, slot), *find_runtime_problems(spec, facts)]
     warnings: list[str] = []
+    if kind is PlanKind.RENAME:
+        problems += find_replica_problems(facts.placement)
     if kind is PlanKind.START:
         problems += find_fit_problems(facts)
         if facts.report.verdict in (Verdict.UNKNOWN, Verdict.TIGHT):

@@ -49,7 +49,11 @@ class Placement:
     uuids: tuple[str, ...] = ()
     gpu_name: str = ""
     wanted: int = 0
+    """By each replica."""
     is_known: bool = True
+    replicas: int = 1
+    available: int = 0
+    """Cards for all replicas together."""
 
 
 @dataclass(frozen=True)
@@ -206,7 +210,27 @@ def find_fit_problems(facts: PlanFacts) -> list[PlanProblem]:
                 may_be_forced=True,
             )
         )
+    else:
+        problems += find_replica_problems(placement)
     return problems
+
+
+def find_replica_problems(placement: Placement) -> list[PlanProblem]:
+    """Whether there are cards for every replica."""
+    if not placement.is_known or placement.wanted * placement.replicas <= placement.available:
+        return []
+    problem = PlanProblem(
+        "too_few_gpus",
+        fill_in(
+            "The profile asks for {replicas} replicas of {wanted} GPUs each, and {count} GPUs can be used.",
+            replicas=placement.replicas,
+            wanted=placement.wanted,
+            count=placement.available,
+        ),
+        fill_in("Choose fewer replicas, or check the GPUs (manage.py gpu_status)."),
+        may_be_forced=True,
+    )
+    return [problem]
 
 
 def _advise(suggestions: Sequence[str]) -> str:

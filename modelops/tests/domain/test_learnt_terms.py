@@ -25,11 +25,11 @@ ASKED = EngineSettings(
     vllm_version="v0.33.0", tensor_parallel_size=2, max_model_len=4096, gpu_memory_utilization=0.9
 )
 RESERVED = (True, False)
-SOUGHT = Sought((0, 33, 0), "v0.33.0", False, 2, 1, RESERVED)
+SOUGHT = Sought((0, 33, 0), "v0.33.0", False, (2, 1, 1), RESERVED)
 
 
 def make_start(number: int = 1, **changes: Any) -> CardStart:
-    plain = CardStart(f"slot-{number}", True, (0, 33, 1), "v0.33.1", False, 2, 1, graph_kind=RESERVED)
+    plain = CardStart(f"slot-{number}", True, (0, 33, 1), "v0.33.1", False, (2, 1, 1), graph_kind=RESERVED)
     return replace(plain, **changes)
 
 
@@ -54,8 +54,8 @@ def test_a_term_is_the_median_of_the_newest_starts_and_names_them() -> None:
     [
         {"version": (0, 32, 0)},
         {"version": None},
-        {"tensor_parallel_size": 1},
-        {"tensor_parallel_size": 1, "pipeline_parallel_size": 2},
+        {"split": (1, 1, 1)},
+        {"split": (1, 2, 1)},
         {"is_v0": True},
     ],
 )
