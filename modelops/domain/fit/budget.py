@@ -116,10 +116,9 @@ def _correct_layout(layout: CacheLayout, correction: Correction) -> CacheLayout:
     return replace(layout, block_bytes=correction.block_bytes)
 
 
-def _correct_context(context_bytes: int, correction: Correction) -> int:
-    if correction.most_context_bytes is None:
-        return context_bytes
-    return min(context_bytes, correction.most_context_bytes)
+def _correct_context(computed_bytes: int, correction: Correction) -> int:
+    context = computed_bytes if correction.context_bytes is None else correction.context_bytes
+    return context if correction.most_context_bytes is None else min(context, correction.most_context_bytes)
 
 
 def find_longest_context(

@@ -81,6 +81,17 @@ class Suggestion:
 
 
 @dataclass(frozen=True)
+class LearntFrom:
+    """A figure that goes by what earlier starts of any model measured on such cards."""
+
+    figure: str
+    """Its name in `FitReport`."""
+    sources: tuple[str, ...]
+    is_here: bool
+    """They were on the box that is asked about."""
+
+
+@dataclass(frozen=True)
 class FitReport:
     """One answer. Bytes are per GPU, of the tightest pipeline stage; None where nothing can be said.
 
@@ -121,6 +132,7 @@ class FitReport:
     calibrated_from: str | None = None
     """The start whose measured sizes took the place of the formulas."""
     aim: Aim = Aim.AS_ASKED
+    learnt: tuple[LearntFrom, ...] = ()
     suggestions: tuple[Suggestion, ...] = field(default=())
 
     @property
@@ -177,8 +189,13 @@ def serialise_report(report: FitReport) -> dict[str, Any]:
         },
         "calibrated_from": report.calibrated_from,
         "aim": str(report.aim),
+        "learnt": [serialise_learnt(each) for each in report.learnt],
         "suggestions": [serialise_suggestion(suggestion) for suggestion in report.suggestions],
     }
+
+
+def serialise_learnt(learnt: LearntFrom) -> dict[str, Any]:
+    return {"figure": learnt.figure, "engines": list(learnt.sources), "is_here": learnt.is_here}
 
 
 def serialise_suggestion(suggestion: Suggestion) -> dict[str, Any]:

@@ -6,6 +6,7 @@ Everything is frozen, in bytes and plain numbers, so that any process can hold, 
 from dataclasses import dataclass
 from enum import StrEnum
 
+from modelops.domain.fit.card_starts import CardStart
 from modelops.domain.fit.eras import Era, Sampler
 from modelops.domain.fit.expert_split import ExpertSplit
 from modelops.domain.fit.towers import VisionTower
@@ -47,6 +48,8 @@ class Gpu:
     total_bytes: int
     free_bytes: int | None = None
     compute_capability: tuple[int, int] | None = None
+    starts: tuple[CardStart, ...] = ()
+    """What earlier starts on such cards told of them, the newest first."""
 
 
 @dataclass(frozen=True)
