@@ -128,6 +128,12 @@ class FitReport:
     pipeline_parallel_size: int = 1
     data_parallel_size: int = 1
     weights_source: str | None = None
+    draft_bytes: int | None = None
+    """Of the weights, what guesses tokens (speculative decoding); on the last pipeline stage."""
+    adapter_bytes: int | None = None
+    """Of the weights, the room for LoRA adapters."""
+    offloaded_bytes: int | None = None
+    """Weights that stay in host memory, and are not among the weights."""
     band: Band | None = None
     calibrated_from: str | None = None
     """The start whose measured sizes took the place of the formulas."""
@@ -163,6 +169,9 @@ def serialise_report(report: FitReport) -> dict[str, Any]:
         "notes": list(report.notes),
         "weights_bytes": report.weights_bytes,
         "weights_source": report.weights_source,
+        "draft_bytes": report.draft_bytes,
+        "adapter_bytes": report.adapter_bytes,
+        "offloaded_bytes": report.offloaded_bytes,
         "activation_bytes": report.activation_bytes,
         "non_torch_bytes": report.non_torch_bytes,
         "cuda_graph_bytes": report.cuda_graph_bytes,

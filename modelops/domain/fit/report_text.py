@@ -69,6 +69,9 @@ def list_memory_lines(report: FitReport) -> list[Line]:
             report.weights_bytes,
             fill_in("from the {source}", source=report.weights_source) if report.weights_source else "",
         ),
+        (fill_in("of them the draft"), report.draft_bytes, fill_in("speculative decoding")),
+        (fill_in("of them room for adapters"), report.adapter_bytes, fill_in("LoRA")),
+        (fill_in("weights in host memory"), report.offloaded_bytes, fill_in("beside the budget")),
         (fill_in("activation"), report.activation_bytes, fill_in("peak of one step")),
         (
             fill_in("outside PyTorch"),
