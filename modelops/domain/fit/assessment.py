@@ -9,16 +9,17 @@ from modelops.domain.fit import calibration
 from modelops.domain.fit.band import estimate_band, find_compile_bytes
 from modelops.domain.fit.budget import Budget, compute_budget, find_longest_context
 from modelops.domain.fit.capability import find_capability_notes, find_capability_problems
-from modelops.domain.fit.correction import NO_CORRECTION
+from modelops.domain.fit.correction import Correction
 from modelops.domain.fit.divisibility import (
     find_parallel_problems,
     find_partition_problems,
 )
 from modelops.domain.fit.engine_defaults import EngineTraits, find_traits, resolve_dtype
 from modelops.domain.fit.eras import NEWEST_READ, Version
+from modelops.domain.fit.evidence import find_evidence
 from modelops.domain.fit.gpu_catalog import complete_gpu
 from modelops.domain.fit.loading import Loading, estimate_loading
-from modelops.domain.fit.measured_run import MeasuredRun, find_correction
+from modelops.domain.fit.measured_run import MeasuredRun
 from modelops.domain.fit.report import Band, FitReport, LimitingTerm, Verdict
 from modelops.domain.fit.specs import (
     GIB,
@@ -132,7 +133,7 @@ def _assess_memory(
 ) -> FitReport:
     gpu = min(used, key=lambda card: card.total_bytes)
     traits = find_traits(settings, gpu)
-    correction = NO_CORRECTION if run is None else find_correction(run, model, weights, gpu, traits)
+    correction, learnt = find_evidence(model, settings, weights, gpu, traits, run)
     longest = find_longest_context(model, settings, weights, gpu, traits, correction)
     if settings.is_max_model_len_auto and longest:
         settings = replace(settings, max_model_len=longest)
@@ -143,6 +144,8 @@ def _assess_memory(
     findings = failures or doubts
     report = replace(
         _describe(model, budget, weights, band, longest, traits),
+        first_start_kv_cache_bytes=_find_first_start(budget, traits, correction),
+        learnt=learnt,
         verdict=Verdict.DOES_NOT_FIT if failures else Verdict.TIGHT if doubts else Verdict.FITS,
         limit=findings[0].limit if findings else LimitingTerm.NONE,
         reasons=tuple(finding.reason for finding in findings),
@@ -344,10 +347,13 @@ def _describe(
         activation_bytes=budget.activation_bytes,
         non_torch_bytes=budget.non_torch_bytes,
         cuda_graph_bytes=budget.cuda_graph_bytes,
+        reserved_graph_bytes=budget.reserved_graph_bytes,
+        unassigned_bytes=budget.unassigned_bytes,
+        layout=stage.layout,
+        max_num_seqs=budget.settings.max_num_seqs,
         context_bytes=budget.context_bytes,
         budget_bytes=budget.requested_bytes,
         kv_cache_bytes=stage.kv_cache_bytes,
-        first_start_kv_cache_bytes=_find_first_start(budget, traits),
         kv_cache_tokens=tokens,
         kv_bytes_per_request=stage.layout.count_request_bytes(length),
         max_model_len=length,
@@ -361,8 +367,8 @@ def _describe(
     )
 
 
-def _find_first_start(budget: Budget, traits: EngineTraits) -> int | None:
-    compiling = find_compile_bytes(budget, traits)
+def _find_first_start(budget: Budget, traits: EngineTraits, correction: Correction) -> int | None:
+    compiling = find_compile_bytes(budget, traits, correction)
     is_given = budget.settings.kv_cache_memory_bytes is not None
     return budget.tightest.kv_cache_bytes - compiling if compiling and not is_given else None
 

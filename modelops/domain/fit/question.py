@@ -11,7 +11,7 @@ from modelops.domain.fit.check import check_fit
 from modelops.domain.fit.engine_inputs import override_config, read_inputs, read_object
 from modelops.domain.fit.gpu_catalog import find_card
 from modelops.domain.fit.media import read_limits, read_max_pixels
-from modelops.domain.fit.report import FitReport, LimitingTerm, Verdict, serialise_report
+from modelops.domain.fit.report import Aim, FitReport, LimitingTerm, Verdict, serialise_report
 from modelops.domain.fit.specs import MIB, CheckpointFacts, EngineSettings, Gpu
 from modelops.domain.fit.unconsidered import list_unconsidered, name_unconsidered
 
@@ -51,6 +51,7 @@ class FitQuestion:
     settings: EngineSettings
     gpus: tuple[Gpu, ...]
     facts: CheckpointFacts
+    aim: Aim = Aim.AS_ASKED
     unconsidered: tuple[str, ...] = ()
     """Flags given that change the engine's memory, and that the check does not read."""
 
@@ -66,6 +67,7 @@ def parse_question(raw: Mapping[str, Any]) -> FitQuestion:
         settings=_parse_settings(raw),
         gpus=_parse_gpus(raw.get("gpus")),
         facts=_parse_facts(raw, ""),
+        aim=_parse_aim(raw),
         unconsidered=list_unconsidered(name for name, value in raw.items() if value is not None),
     )
 
@@ -91,7 +93,7 @@ def ask(question: FitQuestion) -> FitReport:
         model = parse_architecture(question.config, question.settings.quantization)
     except UnknownLayoutError as exc:
         return FitReport(Verdict.UNKNOWN, LimitingTerm.LAYOUT, (exc.wording,))
-    report = check_fit(model, question.settings, question.gpus, question.facts)
+    report = check_fit(model, question.settings, question.gpus, question.facts, aim=question.aim)
     return replace(report, notes=(*report.notes, *name_unconsidered(question.unconsidered)))
 
 
@@ -119,6 +121,19 @@ def _parse_settings(raw: Mapping[str, Any]) -> EngineSettings:
     values["media_limits"] = _parse_limits(raw)
     values["media_max_pixels"] = _parse_max_pixels(raw)
     return EngineSettings(**{name: value for name, value in values.items() if value is not None})
+
+
+def _parse_aim(raw: Mapping[str, Any]) -> Aim:
+    value = raw.get("aim")
+    if value is None:
+        return Aim.AS_ASKED
+    try:
+        return Aim(value)
+    except ValueError as exc:
+        names = ", ".join(Aim)
+        raise FieldError(
+            "aim", fill_in("must be one of {names}, not {value}", names=names, value=repr(value))
+        ) from exc
 
 
 def _parse_limits(raw: Mapping[str, Any]) -> tuple[tuple[str, int], ...]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from modelops.domain.fit.cache_dtypes import CacheFormat
+from modelops.domain.fit.card_starts import CardStart
 from modelops.domain.fit.eras import Era, Sampler
 from modelops.domain.fit.expert_split import ExpertSplit
 from modelops.domain.fit.towers import VisionTower
@@ -50,6 +51,8 @@ class Gpu:
     total_bytes: int
     free_bytes: int | None = None
     compute_capability: tuple[int, int] | None = None
+    starts: tuple[CardStart, ...] = ()
+    """What earlier starts on such cards told of them, the newest first."""
 
 
 @dataclass(frozen=True)

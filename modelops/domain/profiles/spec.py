@@ -119,6 +119,19 @@ class _NamingSettings:
         "Equal engines that share the requests, each on cards of its own.",
         section=Section.PLACEMENT,
     )
+    max_replicas: int | None = setting(
+        whole(1, MOST_REPLICAS, is_optional=True),
+        None,
+        "Most of them on a cluster, by load; empty means that many and no more.",
+        section=Section.PLACEMENT,
+    )
+    accelerator_type: str = setting(
+        syntax.ACCELERATOR,
+        "",
+        "Kind of cards on a cluster, as its nodes name them, such as `A10G`; `cpu` for none.",
+        decides_memory=True,
+        section=Section.PLACEMENT,
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
