@@ -23,11 +23,12 @@ from modelops.domain.fit.recommendation import (
     sort_by_rank,
     to_candidate,
 )
-from modelops.domain.fit.report import FitReport
+from modelops.domain.fit.report import Aim, FitReport
 from modelops.domain.fit.specs import EngineSettings, Gpu
 from modelops.domain.profiles.parsers import list_parser_notes
 from modelops.domain.profiles.spec import ProfileSpec
 from modelops.fit.card_evidence import add_card_starts
+from modelops.fit.cluster_cards import select_cards
 from modelops.fit.gpu_choice import GpuChoice, choose_planned, choose_seen
 from modelops.fit.last_starts import LastStart, MeasuredEngines, choose_last_start, load_measured_engines
 from modelops.fit.replica_cards import choose_cards_of_one
@@ -118,22 +119,30 @@ def rank_profiles(profiles: Iterable[ModelProfile], choice: GpuChoice) -> list[P
     return [fits[each.candidate.slug] for each in sort_by_rank(fit.assessment for fit in fits.values())]
 
 
-def check_profile(profile: ModelProfile, choice: GpuChoice, *, spec: ProfileSpec | None = None) -> ProfileFit:
-    """How one profile fits, with suggestions: a search of up to some 100 ms, and one query.
+def check_profile(
+    profile: ModelProfile,
+    choice: GpuChoice,
+    *,
+    spec: ProfileSpec | None = None,
+    aim: Aim = Aim.AS_ASKED,
+) -> ProfileFit:
+    """How one profile fits, with suggestions for the aim: a search of up to some 100 ms, and one query.
 
     `spec` is what would be served where that is not the row's own.
     """
     measured = load_measured_engines([profile.slug])
-    return _advise(_assess(profile, choice, measured, spec))
+    return _advise(_assess(profile, choice, measured, spec), aim)
 
 
-def check_profiles(profiles: Iterable[ModelProfile], choice: GpuChoice) -> list[ProfileFit]:
-    """How each profile fits, with suggestions, in the order given; one query in all."""
-    return [_advise(fit) for fit in assess_profiles(profiles, choice)]
+def check_profiles(
+    profiles: Iterable[ModelProfile], choice: GpuChoice, *, aim: Aim = Aim.AS_ASKED
+) -> list[ProfileFit]:
+    """How each profile fits, with suggestions for the aim, in the order given; one query in all."""
+    return [_advise(fit, aim) for fit in assess_profiles(profiles, choice)]
 
 
-def _advise(fit: ProfileFit) -> ProfileFit:
-    assessment = advise(fit.assessment, fit.gpus)
+def _advise(fit: ProfileFit, aim: Aim) -> ProfileFit:
+    assessment = advise(fit.assessment, fit.gpus, aim)
     if fit.spec is None:
         return replace(fit, assessment=assessment)
     notes = (*assessment.report.notes, *list_parser_notes(fit.spec))
@@ -174,7 +183,7 @@ def _assess(
         problem = fill_in("the profile is not valid: {problem}", problem=describe_invalid(exc))
         candidate = Candidate(profile.slug, None, EngineSettings(), problem=problem)
         return ProfileFit(profile, None, assess_candidate(candidate, choice.gpus), gpus=choice.gpus)
-    gpus = choose_cards_of_one(spec, choice.select(spec.gpu_selection))
+    gpus = choose_cards_of_one(spec, select_cards(spec, choice))
     start = choose_last_start(spec, measured.of_profiles.get(profile.slug, ()), gpus)
     run = start.run if start is not None else None
     if gpus is not None:

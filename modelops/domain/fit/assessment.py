@@ -13,12 +13,12 @@ from modelops.domain.fit.correction import Correction
 from modelops.domain.fit.divisibility import (
     find_parallel_problems,
     find_partition_problems,
-    find_stage_sizes,
 )
 from modelops.domain.fit.engine_defaults import EngineTraits, find_traits, resolve_dtype
 from modelops.domain.fit.eras import NEWEST_READ, Version
 from modelops.domain.fit.evidence import find_evidence
 from modelops.domain.fit.gpu_catalog import complete_gpu
+from modelops.domain.fit.loading import Loading, estimate_loading
 from modelops.domain.fit.measured_run import MeasuredRun
 from modelops.domain.fit.report import Band, FitReport, LimitingTerm, Verdict
 from modelops.domain.fit.specs import (
@@ -29,7 +29,7 @@ from modelops.domain.fit.specs import (
     Gpu,
     ModelArchitecture,
 )
-from modelops.domain.fit.weights import WeightsEstimate, estimate_weights
+from modelops.domain.fit.weights import WeightsEstimate
 
 _WEIGHTS_SHARE = 0.85
 _ACTIVATION_SHARE = 0.4
@@ -78,7 +78,7 @@ def assess_fit(
         settings = replace(settings, vllm_version=run.find_version(settings.vllm_version))
         run = replace(run, settings=replace(run.settings, vllm_version=settings.vllm_version))
     try:
-        weights = _weigh(model, settings, facts or CheckpointFacts(), gpu, run)
+        loading = _weigh(model, settings, facts or CheckpointFacts(), gpu, run)
     except UnknownLayoutError as exc:
         return FitReport(Verdict.UNKNOWN, LimitingTerm.LAYOUT, (exc.wording,))
     traits = find_traits(settings, gpu)
@@ -87,15 +87,22 @@ def assess_fit(
         # It started: nothing about the card or the split can be in the way.
         blockers = [finding for finding in blockers if finding.limit is LimitingTerm.CONTEXT]
     if any(finding.limit is LimitingTerm.PARALLEL_SIZE for finding in blockers):
-        return _refuse(blockers, settings, weights)
-    report = _assess_memory(model, settings, used, weights, run, blockers)
+        return _refuse(blockers, settings, loading.weights)
+    report = _assess_memory(model, settings, used, loading.weights, run, blockers)
     notes = (
         *report.notes,
+        *loading.notes,
         *_name_assumption(traits.version),
         *_name_tower_doubt(model, settings),
         *find_capability_notes(model, settings, gpu),
     )
-    return replace(report, notes=notes)
+    return replace(
+        report,
+        notes=notes,
+        draft_bytes=loading.draft_bytes,
+        adapter_bytes=loading.adapter_bytes,
+        offloaded_bytes=loading.offloaded_bytes,
+    )
 
 
 def _weigh(
@@ -104,24 +111,16 @@ def _weigh(
     facts: CheckpointFacts,
     gpu: Gpu,
     run: MeasuredRun | None,
-) -> WeightsEstimate:
+) -> Loading:
     """Raises UnknownLayoutError where neither the layout, the checkpoint nor a measured start gives them."""
     try:
-        return estimate_weights(
-            model,
-            facts,
-            dtype=resolve_dtype(settings.dtype, model, gpu),
-            tensor_parallel_size=settings.tensor_parallel_size,
-            pipeline_parallel_size=min(settings.pipeline_parallel_size, len(model.layers)),
-            gpu=gpu,
-            experts=settings.expert_split,
-            stage_sizes=find_stage_sizes(model, settings),
-        )
+        dtype = resolve_dtype(settings.dtype, model, gpu)
+        return estimate_loading(model, settings, facts, dtype=dtype, gpu=gpu)
     except UnknownLayoutError:
         weights = run.find_weights() if run is not None else None
         if weights is None:
             raise
-        return weights
+        return Loading(weights)
 
 
 def _assess_memory(
@@ -348,6 +347,10 @@ def _describe(
         activation_bytes=budget.activation_bytes,
         non_torch_bytes=budget.non_torch_bytes,
         cuda_graph_bytes=budget.cuda_graph_bytes,
+        reserved_graph_bytes=budget.reserved_graph_bytes,
+        unassigned_bytes=budget.unassigned_bytes,
+        layout=stage.layout,
+        max_num_seqs=budget.settings.max_num_seqs,
         context_bytes=budget.context_bytes,
         budget_bytes=budget.requested_bytes,
         kv_cache_bytes=stage.kv_cache_bytes,

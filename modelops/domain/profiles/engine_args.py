@@ -7,9 +7,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from typing import Any
 
+from modelops.domain.fit.engine_inputs import read_inputs
 from modelops.domain.fit.gpu_catalog import find_card
 from modelops.domain.fit.media import list_unread, read_limits, read_max_pixels
 from modelops.domain.fit.specs import MIB, CheckpointFacts, EngineSettings, Gpu
+from modelops.domain.fit.unconsidered import list_unconsidered
 from modelops.domain.profiles.hardware_spec import HardwareSpec
 from modelops.domain.profiles.parsers import resolve_parsers
 from modelops.domain.profiles.setting import EngineFlag, list_settings
@@ -18,18 +20,6 @@ from modelops.domain.profiles.spec import EngineKind, ProfileSpec
 _FIT_SETTINGS = frozenset(each.name for each in fields(EngineSettings))
 _SAME_IN_FIT_CHECK = _FIT_SETTINGS & {each.name for each in list_settings(ProfileSpec)} - {"engine"}
 """Settings that the fit check calls by the same names. Its `engine` is another thing: vLLM's V0 or V1."""
-
-UNESTIMATED_FLAGS = frozenset(
-    {
-        "compilation-config",
-        "cpu-offload-gb",
-        "kv-offloading-size",
-        "max-cudagraph-capture-size",
-        "num-gpu-blocks-override",
-        "optimization-level",
-    }
-)
-"""Further flags that change an engine's memory in a way that the fit check does not know."""
 
 MEDIA_ENVIRONMENT = {"VLLM_MEDIA_URL_ALLOW_REDIRECTS": "0"}
 
@@ -115,18 +105,25 @@ def to_engine_settings(spec: ProfileSpec, *, tensor_parallel_size: int | None = 
         "media_limits": read_limits(spec.limit_mm_per_prompt),
         "media_max_pixels": read_max_pixels(flags.get("mm_processor_kwargs") or {}),
     }
-    return EngineSettings(**same | further | resolved)
+    return EngineSettings(**same | further | resolved | read_inputs(flags | _list_engine_values(spec)))
+
+
+def _list_engine_values(spec: ProfileSpec) -> dict[str, Any]:
+    """What the profile says of adapters and of guessing tokens, under the names of the engine's flags."""
+    names = ("speculative_config", "enable_lora", "max_loras", "max_lora_rank")
+    return {name: getattr(spec, name) for name in names}
 
 
 def list_unestimated(spec: ProfileSpec) -> tuple[str, ...]:
-    """The settings given that change an engine's memory in a way that the fit check does not know."""
+    """The flags given that change an engine's memory in a way that the fit check does not know."""
     settings = [
-        each.name
+        f"--{each.flag.name}"
         for each in list_settings(ProfileSpec)
-        if each.is_beyond_estimate and getattr(spec, each.name) != each.default
+        if each.is_beyond_estimate and each.flag is not None and getattr(spec, each.name) != each.default
     ]
     media = list_unread(spec.limit_mm_per_prompt, spec.extra_flags.get("mm-processor-kwargs") or {})
-    return (*settings, *media, *(name for name in sorted(spec.extra_flags) if name in UNESTIMATED_FLAGS))
+    named = (f"--{name.replace('_', '-')}" for name in media)
+    return (*settings, *named, *list_unconsidered(spec.extra_flags))
 
 
 def find_image_version(image: str) -> str | None:
