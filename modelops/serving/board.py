@@ -217,7 +217,7 @@ def _read_slots(last: BoardSnapshot, profiles: Mapping[str, str]) -> tuple[SlotV
 
 def _slot_rows() -> QuerySet[Slot, tuple[Any, ...]]:
     columns = ("id", "slug", "epoch", "gate", "desired_profile", "active_engine_id", "problem", "retry_at")
-    return Slot.objects.order_by("slug").values_list(*columns)
+    return Slot.objects.in_use().order_by("slug").values_list(*columns)
 
 
 def _switch_rows() -> QuerySet[Switch, dict[str, Any]]:
