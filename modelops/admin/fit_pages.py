@@ -27,6 +27,7 @@ from modelops.domain.fit.report_text import (
     StartLine,
     describe_suggestion,
     format_bytes,
+    join_assumptions,
     list_capacity_lines,
     list_memory_lines,
     list_start_lines,
@@ -118,6 +119,7 @@ class FitView:
     """What was expected of the last good start, and what it measured."""
     limit: Promise | str = ""
     """What decides; empty where nothing does."""
+    assumed: str = ""
 
 
 def view_fit(fit: ProfileFit, choice: GpuChoice, hardware: str = "") -> FitView:
@@ -130,6 +132,7 @@ def view_fit(fit: ProfileFit, choice: GpuChoice, hardware: str = "") -> FitView:
         [_view_suggestion(each, hardware) for each in report.suggestions],
         list_start_lines(fit.last_start.estimate, fit.last_start.actual) if fit.last_start else (),
         LIMIT_WORDS.get(report.limit, ""),
+        join_assumptions(report),
     )
 
 

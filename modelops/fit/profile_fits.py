@@ -27,6 +27,7 @@ from modelops.domain.fit.report import FitReport
 from modelops.domain.fit.specs import EngineSettings
 from modelops.domain.profiles.parsers import list_parser_notes
 from modelops.domain.profiles.spec import ProfileSpec
+from modelops.fit.engine_versions import SeenVersions
 from modelops.fit.gpu_choice import GpuChoice, choose_planned, choose_seen
 from modelops.fit.last_starts import LastStart, choose_last_start, load_measured_engines
 from modelops.hardware import HardwareReading
@@ -102,10 +103,12 @@ def find_sampled_reading(*, max_age_s: float = FRESH_READING_AGE_S) -> HardwareR
 
 
 def assess_profiles(profiles: Iterable[ModelProfile], choice: GpuChoice) -> list[ProfileFit]:
-    """How each profile fits, without suggestions, in the order given. One query, for what was measured."""
+    """How each profile fits, without suggestions, in the order given. One query, for what was measured, and
+    another where an image's tag says no version."""
     listed = list(profiles)
     measured = load_measured_engines(profile.slug for profile in listed)
-    return [_assess(profile, choice, measured.get(profile.slug, ())) for profile in listed]
+    seen = SeenVersions()
+    return [_assess(profile, choice, measured.get(profile.slug, ()), seen) for profile in listed]
 
 
 def rank_profiles(profiles: Iterable[ModelProfile], choice: GpuChoice) -> list[ProfileFit]:
@@ -120,7 +123,7 @@ def check_profile(profile: ModelProfile, choice: GpuChoice, *, spec: ProfileSpec
     `spec` is what would be served where that is not the row's own.
     """
     measured = load_measured_engines([profile.slug])
-    return _advise(_assess(profile, choice, measured.get(profile.slug, ()), spec), choice)
+    return _advise(_assess(profile, choice, measured.get(profile.slug, ()), SeenVersions(), spec), choice)
 
 
 def check_profiles(profiles: Iterable[ModelProfile], choice: GpuChoice) -> list[ProfileFit]:
@@ -163,7 +166,11 @@ def describe_invalid(exc: ValidationError) -> str:
 
 
 def _assess(
-    profile: ModelProfile, choice: GpuChoice, engines: Sequence[Engine], spec: ProfileSpec | None = None
+    profile: ModelProfile,
+    choice: GpuChoice,
+    engines: Sequence[Engine],
+    seen: SeenVersions,
+    spec: ProfileSpec | None = None,
 ) -> ProfileFit:
     try:
         spec = spec or profile.to_spec()
@@ -174,7 +181,8 @@ def _assess(
     gpus = choice.select(spec.gpu_selection)
     start = choose_last_start(spec, engines, gpus)
     run = start.run if start is not None else None
-    return ProfileFit(profile, spec, _assess_remembered(to_candidate(spec), gpus, run), start)
+    candidate = seen.complete(to_candidate(spec), spec)
+    return ProfileFit(profile, spec, _assess_remembered(candidate, gpus, run), start)
 
 
 # By value, so that nothing ever has to be forgotten: an edited profile is another candidate. The check of
