@@ -90,6 +90,7 @@ def read_question(options: Mapping[str, Any], choice: GpuChoice) -> FitQuestion:
         raise refuse_input(fill_in("--gpu is needed. {reason}", reason=reason))
     raw = {name: options[name] for name in _list_given(options)}
     raw["config"] = _read_config(Path(options["config"]))
+    raw["aim"] = options["aim"]
     raw["gpus"] = [{"name": gpu.name, "total_mib": gpu.total_bytes / MIB} for gpu in choice.gpus]
     try:
         return replace(parse_question(raw), gpus=choice.gpus)

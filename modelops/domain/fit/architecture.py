@@ -7,6 +7,7 @@ from typing import Any
 from gateway.wording import fill_in
 from modelops.domain.errors import FieldError, UnknownLayoutError
 from modelops.domain.fit.config_reader import (
+    DRAFT_LAYERS,
     HIDDEN,
     LAYERS,
     VOCABULARY,
@@ -26,9 +27,16 @@ from modelops.domain.fit.hybrid_layers import (
     build_granite_hybrid_layers,
     build_nemotron_h_layers,
 )
-from modelops.domain.fit.layouts import ALIASES, LAYOUTS, NESTED_DEFAULTS, VISION_TYPES, Layout
+from modelops.domain.fit.layouts import (
+    ADAPTED_VOCABULARIES,
+    ALIASES,
+    LAYOUTS,
+    NESTED_DEFAULTS,
+    VISION_TYPES,
+    Layout,
+)
 from modelops.domain.fit.quantization import parse_quantization
-from modelops.domain.fit.specs import Dtype, Layer, ModelArchitecture
+from modelops.domain.fit.specs import Dtype, Layer, LayerKind, ModelArchitecture
 from modelops.domain.fit.text_layers import (
     TextShape,
     build_latent_layer,
@@ -214,12 +222,29 @@ def _assemble(
         quantization=parse_quantization({**text, **_own_quantization(config)}, quantization_flag),
         is_pooling=is_pooling,
         is_multimodal=vision is not None or _is_multimodal(config),
-        draft_layers=get_int(text, ("num_nextn_predict_layers", "mtp_num_hidden_layers"), 0) or 0,
+        draft_layers=get_int(text, DRAFT_LAYERS, 0) or 0,
+        draft=_build_draft(text, layout, shape, layers),
+        adapts_vocabulary=identity.model_type in ADAPTED_VOCABULARIES,
         is_layout_known=identity.layout is not None,
         allows_float16=layout.allows_float16,
         state_heads=get_int(text, ("linear_num_value_heads", "mamba_num_heads", "mamba_n_heads"), 0) or 0,
     )
     return _add_attention_dims(text, shape, architecture)
+
+
+def _build_draft(text: Config, layout: Layout, shape: TextShape, layers: list[Layer]) -> tuple[Layer, ...]:
+    """Build the extra layers that guess further tokens: as the last one with attention, and a projection.
+
+    Each joins the embedding with the hidden state before it (`eh_proj` or `fc`), between three norms:
+    deepseek_mtp.py, qwen3_next_mtp.py, glm4_moe_mtp.py, ernie_mtp.py under vllm/model_executor/models, 0.33.
+    """
+    count = get_int(text, DRAFT_LAYERS, 0) or 0
+    attention = [layer for layer in layers if layer.cache.kind in (LayerKind.FULL, LayerKind.MLA)]
+    if not attention or layout.builder not in ("standard", "mla", "gated_delta"):
+        return ()
+    last = attention[-1]
+    extra = 2 * shape.hidden * shape.hidden + 3 * shape.hidden
+    return (replace(last, weights=replace(last.weights, plain=last.weights.plain + extra)),) * count
 
 
 def _own_quantization(config: Config) -> dict[str, Any]:

@@ -39,6 +39,7 @@ SHARED_INTERMEDIATE = (
     "shared_intermediate_size",
     "moe_shared_expert_intermediate_size",
 )
+DRAFT_LAYERS = ("num_nextn_predict_layers", "mtp_num_hidden_layers")
 EXPERT_INTERMEDIATE = ("moe_intermediate_size", "expert_ffn_hidden_size", "ffn_hidden_size")
 
 

@@ -71,6 +71,12 @@ class CacheLayout:
         null = 1 if self.reserves_null_block and self.groups else 0
         return (self.count_request_blocks(length) + null) * self.block_bytes
 
+    def count_requests(self, length: int, budget_bytes: int) -> float:
+        """Requests of `length` tokens that a budget holds at once; a fraction where it does not hold one."""
+        null = 1 if self.reserves_null_block else 0
+        blocks = max(0, self.count_blocks(budget_bytes) - null)
+        return blocks / max(1, self.count_request_blocks(length))
+
     def count_blocks(self, budget_bytes: int) -> int:
         return max(0, budget_bytes) // self.block_bytes if self.block_bytes else 0
 
@@ -80,7 +86,7 @@ def plan_cache(
 ) -> CacheLayout:
     """Lay out the cache of one pipeline stage's `layers` on one tensor-parallel rank."""
     shapes = [
-        _adapt(layer.cache, model, traits)
+        _adapt(layer.cache, model, settings, traits)
         for layer in layers
         if layer.cache.kind is not LayerKind.NONE and not layer.cache.is_shared
     ]
@@ -105,7 +111,9 @@ def plan_cache(
     )
 
 
-def _adapt(shape: CacheShape, model: ModelArchitecture, traits: EngineTraits) -> CacheShape:
+def _adapt(
+    shape: CacheShape, model: ModelArchitecture, settings: ResolvedSettings, traits: EngineTraits
+) -> CacheShape:
     """Return how this version treats a layer: older ones know only full attention."""
     if shape.kind is LayerKind.MLA and not traits.era.caches_latents:
         dim = _PADDED_LATENT_HEAD_DIM
@@ -113,7 +121,7 @@ def _adapt(shape: CacheShape, model: ModelArchitecture, traits: EngineTraits) ->
     if shape.kind is LayerKind.CHUNKED:
         # Chunked layers get whole-context blocks unless an environment variable asks otherwise.
         return replace(shape, kind=LayerKind.FULL, window=None)
-    if shape.kind is LayerKind.SLIDING and (not traits.has_hybrid_cache or shape.window is None):
+    if shape.kind is LayerKind.SLIDING and (not settings.has_hybrid_cache or shape.window is None):
         return replace(shape, kind=LayerKind.FULL, window=None)
     return shape
 
@@ -122,10 +130,9 @@ def count_token_bytes(shape: CacheShape, settings: ResolvedSettings) -> int:
     """Bytes one layer keeps per token on one rank; KV heads are replicated when ranks outnumber them."""
     if shape.kind in (LayerKind.LINEAR, LayerKind.NONE):
         return 0
-    heads = shape.kv_heads
-    if shape.kind is not LayerKind.MLA:
-        heads = max(1, heads // settings.tensor_parallel_size)
-    return heads * (shape.key_dim + shape.value_dim) * settings.kv_cache_bytes_per_element
+    is_latent = shape.kind is LayerKind.MLA
+    heads = shape.kv_heads if is_latent else max(1, shape.kv_heads // settings.tensor_parallel_size)
+    return heads * settings.cache_format.count_bytes(shape.key_dim, shape.value_dim, is_latent=is_latent)
 
 
 def _count_state_bytes(shape: CacheShape, settings: ResolvedSettings) -> int:

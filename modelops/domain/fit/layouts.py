@@ -237,6 +237,42 @@ ALIASES = {
     "phi4": "phi3",
 }
 
+ADAPTED_VOCABULARIES = frozenset(
+    {
+        "llama",
+        "mistral",
+        "ministral",
+        "ministral3",
+        "mixtral",
+        "qwen3",
+        "qwen3moe",
+        "qwen35",
+        "qwen35moe",
+        "granite",
+        "granitemoe",
+        "granitemoeshared",
+        "granitemoehybrid",
+        "cohere",
+        "cohere2",
+        "exaone",
+        "exaone4",
+        "exaonemoe",
+        "apertus",
+        "falconh1",
+        "lfm2",
+        "lfm2moe",
+        "minicpm",
+        "nemotron",
+        "nemotronh",
+        "phimoe",
+        "solar",
+        "hyperclovax",
+        "smollm3",
+        "yi",
+    }
+)
+"""Layouts whose class lists `embedding_modules`: LoRA adapters may change the vocabulary, too."""
+
 VISION_TYPES = frozenset(
     {
         "qwen2vl",

@@ -6,6 +6,8 @@ Everything is frozen, in bytes and plain numbers, so that any process can hold, 
 from dataclasses import dataclass
 from enum import StrEnum
 
+from modelops.domain.fit.cache_dtypes import CacheFormat
+from modelops.domain.fit.card_starts import CardStart
 from modelops.domain.fit.eras import Era, Sampler
 from modelops.domain.fit.expert_split import ExpertSplit
 from modelops.domain.fit.towers import VisionTower
@@ -49,6 +51,8 @@ class Gpu:
     compute_capability: tuple[int, int] | None = None
     is_total_typical: bool = False
     """`total_bytes` is what CUDA usually shows of such cards, and was not read from this one."""
+    starts: tuple[CardStart, ...] = ()
+    """What earlier starts on such cards told of them, the newest first."""
 
 
 @dataclass(frozen=True)
@@ -100,9 +104,19 @@ class LayerWeights:
 
 
 @dataclass(frozen=True)
+class AdapterShape:
+    """Elements per rank that one LoRA adapter adds to a layer: alike on every GPU, and split over them."""
+
+    whole: int = 0
+    split: int = 0
+
+
+@dataclass(frozen=True)
 class Layer:
     cache: CacheShape
     weights: LayerWeights
+    adapter: AdapterShape | None = None
+    """None for a layer whose projections are not told apart."""
 
 
 @dataclass(frozen=True)
@@ -161,6 +175,10 @@ class ModelArchitecture:
     """One latent-attention layer's up-projection, of which a quantized model keeps a 16-bit copy."""
     attention_dims: tuple[int, int] = (0, 0)
     """Query width and output width of one layer's attention, before tensor parallel."""
+    draft: tuple[Layer, ...] = ()
+    """The layers that guess further tokens (multi-token prediction), which are loaded on request only."""
+    adapts_vocabulary: bool = False
+    """LoRA reaches the embedding and the head, too (`embedding_modules` of the model's class)."""
 
     @property
     def text_parameters(self) -> int:
@@ -187,6 +205,32 @@ class CheckpointFacts:
 
 
 @dataclass(frozen=True)
+class Speculation:
+    """Tokens guessed ahead of the model (`speculative_config`)."""
+
+    method: str
+    """As vLLM calls it once resolved: ngram, mtp, eagle, eagle3, draft_model and others."""
+    tokens: int = 1
+    model: str = ""
+    """The draft's repository, as far as one is named."""
+    draft: ModelArchitecture | None = None
+    """The draft's shape; None where its config.json is not known, or where it is part of the model."""
+    draft_facts: CheckpointFacts = CheckpointFacts()
+    draft_tensor_parallel_size: int | None = None
+    keeps_probabilities: bool = False
+    """The drafts' distributions are kept until the next step (`draft_sample_method`: probabilistic)."""
+
+
+@dataclass(frozen=True)
+class Adapters:
+    """What the engine sets aside for LoRA adapters (`LoRAConfig`, vllm/config/lora.py)."""
+
+    slots: int = 1
+    rank: int = 16
+    is_fully_sharded: bool = False
+
+
+@dataclass(frozen=True)
 class EngineSettings:
     """vLLM's flags as an operator gives them; None takes the engine's default for version and card."""
 
@@ -210,6 +254,13 @@ class EngineSettings:
     engine: str | None = None
     is_pooling: bool | None = None
     is_text_only: bool = False
+    speculation: Speculation | None = None
+    adapters: Adapters | None = None
+    cpu_offload_bytes: int = 0
+    """Weights of each GPU that are kept in host memory."""
+    async_scheduling: bool | None = None
+    max_cudagraph_capture_size: int | None = None
+    disable_hybrid_kv_cache_manager: bool = False
     media_limits: tuple[tuple[str, int], ...] = ()
     """Most items of a modality in one prompt (`limit_mm_per_prompt`), where the operator says."""
     media_max_pixels: int | None = None
@@ -252,7 +303,9 @@ class ResolvedSettings:
     max_model_len: int
     gpu_memory_utilization: float
     dtype: Dtype
-    kv_cache_bytes_per_element: int
+    cache_format: CacheFormat
+    has_hybrid_cache: bool
+    """Layers with a window keep no more than that."""
     max_num_seqs: int
     max_num_batched_tokens: int
     enforce_eager: bool
@@ -266,6 +319,12 @@ class ResolvedSettings:
     """Steps whose tokens a sliding window keeps at a time."""
     counts_graphs: bool
     """The engine takes what it expects of its CUDA graphs from the KV cache."""
+    speculation: Speculation | None
+    verifies_in_profile: bool
+    """The profiling run tries out the comparison of drafts with the model's own choice."""
+    graph_cases: int
+    """How often each batch size is captured: with adapters, and without."""
+    max_cudagraph_capture_size: int | None
     media_limits: tuple[tuple[str, int], ...] = ()
     media_max_pixels: int | None = None
     skip_mm_profiling: bool = False

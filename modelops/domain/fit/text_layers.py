@@ -8,6 +8,13 @@ from dataclasses import dataclass
 
 from gateway.wording import fill_in
 from modelops.domain.errors import FieldError, UnknownLayoutError
+from modelops.domain.fit.adapters import (
+    adapt_columns,
+    adapt_mlp,
+    adapt_replicated,
+    adapt_rows,
+    join_adapters,
+)
 from modelops.domain.fit.config_reader import (
     EXPERT_INTERMEDIATE,
     EXPERTS,
@@ -24,7 +31,7 @@ from modelops.domain.fit.config_reader import (
     require_int,
 )
 from modelops.domain.fit.layouts import Flag, Layout
-from modelops.domain.fit.specs import CacheShape, Layer, LayerKind, LayerWeights, MoeShape
+from modelops.domain.fit.specs import AdapterShape, CacheShape, Layer, LayerKind, LayerWeights, MoeShape
 
 
 @dataclass(frozen=True)
@@ -183,7 +190,32 @@ def build_standard_layer(
             plain=plain + mlp_plain,
             plain_sharded=plain_sharded + mlp_sharded,
         ),
+        join_adapters(
+            _adapt_attention(layout, shape, query, key_value), adapt_layer_mlp(config, layout, shape, index)
+        ),
     )
+
+
+def _adapt_attention(layout: Layout, shape: TextShape, query: int, key_value: int) -> AdapterShape:
+    outputs = query * (2 if layout.query_gate else 1) + 2 * key_value
+    return join_adapters(adapt_columns(shape.hidden, outputs, slices=3), adapt_rows(query, shape.hidden))
+
+
+def adapt_layer_mlp(config: Config, layout: Layout, shape: TextShape, index: int) -> AdapterShape:
+    """The room for adapters of one layer's MLP, or of its experts and their router."""
+    moe = shape.moe
+    if moe is None or not is_expert_layer(config, layout, index):
+        if not shape.intermediate:
+            return AdapterShape()
+        return adapt_mlp(shape.hidden, shape.intermediate, is_gated=layout.is_gated)
+    shared = moe.shared_intermediate_size
+    parts = [
+        adapt_mlp(shape.hidden, moe.intermediate_size, is_gated=layout.is_gated, copies=moe.experts),
+        adapt_replicated(shape.hidden, moe.experts),
+    ]
+    if shared:
+        parts.append(adapt_mlp(shape.hidden, shared, is_gated=layout.is_gated))
+    return join_adapters(*parts)
 
 
 def _count_norms(config: Config, layout: Layout, shape: TextShape) -> int:
@@ -251,6 +283,24 @@ def build_latent_layer(config: Config, layout: Layout, shape: TextShape, index: 
             plain=plain + mlp_plain,
             plain_sharded=mlp_sharded,
         ),
+        join_adapters(
+            _adapt_latent(config, shape, query, query_rank), adapt_layer_mlp(config, layout, shape, index)
+        ),
+    )
+
+
+def _adapt_latent(config: Config, shape: TextShape, query: int, query_rank: int | None) -> AdapterShape:
+    rank, rope = require_int(config, "kv_lora_rank"), require_int(config, "qk_rope_head_dim")
+    nope, value = require_int(config, "qk_nope_head_dim"), require_int(config, "v_head_dim")
+    down = adapt_replicated(shape.hidden, rank + rope)
+    queries = adapt_columns(shape.hidden, query)
+    if query_rank:
+        queries = join_adapters(adapt_replicated(shape.hidden, query_rank), adapt_columns(query_rank, query))
+    return join_adapters(
+        down,
+        queries,
+        adapt_columns(rank, shape.heads * (nope + value)),
+        adapt_rows(shape.heads * value, shape.hidden),
     )
 
 
