@@ -21,10 +21,11 @@ def find_versions(*profiles: ModelProfile) -> list[str | None]:
     return [fit.assessment.settings.vllm_version for fit in assess_profiles(profiles, get_gpu_choice())]
 
 
-def start(version: str, **changes: Any) -> None:
+def start(version: str, **ran: Any) -> None:
     """An engine of another profile, whose log said its version."""
     sizes = serialise_sizes(EngineSizes(vllm_version=version))
-    make_engine(make_slot(f"slot-{version}"), "other", actual=sizes, **changes)
+    card = "NVIDIA GeForce RTX 3090"
+    make_engine(make_slot(f"slot-{version}"), "other", spec=ran, actual=sizes, gpu_name=card)
 
 
 def test_the_last_start_of_the_same_program_tells_the_version_that_its_tag_does_not() -> None:
@@ -38,7 +39,7 @@ def test_the_last_start_of_the_same_program_tells_the_version_that_its_tag_does_
     start("0.30.0", image="", runtime="process")
     start("0.29.0", image=IMAGE, runtime="docker")
 
-    assert before == [None, None, "0.33.0"]
+    assert before == ["latest", None, "0.33.0"]
     assert find_versions(latest, started, tagged) == ["0.32.0", "0.30.0", "0.33.0"]
 
 
