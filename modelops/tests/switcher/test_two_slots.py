@@ -57,21 +57,26 @@ def divide(bench: SwitchBench) -> list[str]:
 
 
 def test_two_models_chat_at_once_and_none_notices_a_switch_of_the_other(gpu_bench: SwitchBench) -> None:
-    cards = divide(gpu_bench)
-    with pytest.raises(AssertionError, match="Slot second has GPU 1"):
-        gpu_bench.order("create_slot", name="third", gpus=["1"])
-    gpu_bench.switch_and_settle("a")
-    gpu_bench.switch_and_settle("b", slot="second")
+    check_two_slots(gpu_bench)
 
-    with gpu_bench.web_process() as web, callers_of(web) as callers:
+
+def check_two_slots(bench: SwitchBench) -> None:
+    """One slot per card; answers of the one stream to their end while the other one is switched."""
+    cards = divide(bench)
+    with pytest.raises(AssertionError, match="Slot second has GPU 1"):
+        bench.order("create_slot", name="third", gpus=["1"])
+    bench.switch_and_settle("a")
+    bench.switch_and_settle("b", slot="second")
+
+    with bench.web_process() as web, callers_of(web) as callers:
         served = {model["id"] for model in callers.client.get("/v1/models").json()["data"]}
         both = {model: ask(callers, model) for model in ("current", "a", "b")}
         streams = [
             callers.stream("/v1/chat/completions", "a", max_tokens=TOKENS, ignore_eos=True)
             for _ in range(STREAMS)
         ]
-        wait_for_running(gpu_bench, STREAMS)
-        switch = gpu_bench.switch_and_settle("c", slot="second")
+        wait_for_running(bench, STREAMS)
+        switch = bench.switch_and_settle("c", slot="second")
         replies = [stream.result(60) for stream in streams]
         wait_until(lambda: ask(callers, "c") == "c", what="the other slot's new model")
         gone = callers.client.post("/v1/chat/completions", json={**MESSAGES, "model": "b"})
@@ -84,8 +89,8 @@ def test_two_models_chat_at_once_and_none_notices_a_switch_of_the_other(gpu_benc
         assert {event["model"] for event in reply.events} == {"a"}
         assert sum(len(event["choices"]) for event in reply.events) >= TOKENS
     assert gone.status_code == 404
-    assert cards_of(gpu_bench, "default") == cards[:1]
-    assert cards_of(gpu_bench, "second") == cards[1:] * 2
+    assert cards_of(bench, "default") == cards[:1]
+    assert cards_of(bench, "second") == cards[1:] * 2
 
 
 def ask(callers: Callers, model: str) -> str:
