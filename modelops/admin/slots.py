@@ -70,7 +70,7 @@ class SlotChangeList(ChangeList):
 class SlotAdmin(ReadOnlyAdmin):
     """Sets of GPUs and what they serve."""
 
-    list_display = ["slot", "status", "trouble", "cards", "acts"]
+    list_display = ["slot", "status", "cards", "acts", "trouble"]
     list_select_related = ["active_engine"]
     ordering = [F("retired_at").asc(nulls_first=True), "slug"]
     readonly_fields = ["status", "trouble", "cards"]

@@ -22,6 +22,8 @@ from modelops.switcher.ledger import Ledger, StateMoved, ended
 from modelops.switcher.watching import EngineLogWatch
 from modelops.switcher.workloads import get_recipe, is_roll, read_engine_recipe
 
+NO_REPLICA_FAILURES = {"replica_problem": None, "failed_replicas": 0, "replica_retry_at": None}
+"""Another engine leads: what its followers did before says nothing of those to come."""
 CANCELLED = RootCause("cancelled", fill_in("The switch was cancelled."))
 
 
@@ -91,6 +93,7 @@ class Transitions:
                     "desired_profile": switch.to_profile,
                     "problem": None,
                     "retry_at": None,
+                    **NO_REPLICA_FAILURES,
                 },
                 fields={"percent": 100, "detail": "", "root_cause": None},
                 engines=engines,
@@ -122,6 +125,7 @@ class Transitions:
                 "desired_profile": engine.profile,
                 "problem": None,
                 "retry_at": None,
+                **NO_REPLICA_FAILURES,
             },
             engines=engines,
         )

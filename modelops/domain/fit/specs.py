@@ -23,6 +23,8 @@ class LayerKind(StrEnum):
     SLIDING = "sliding"
     CHUNKED = "chunked"
     MLA = "mla"
+    CROSS = "cross"
+    """Attention to an encoder's output, whose length is `window`."""
     LINEAR = "linear"
     NONE = "none"
 
@@ -49,6 +51,8 @@ class Gpu:
     total_bytes: int
     free_bytes: int | None = None
     compute_capability: tuple[int, int] | None = None
+    is_total_typical: bool = False
+    """`total_bytes` is what CUDA usually shows of such cards, and was not read from this one."""
     starts: tuple[CardStart, ...] = ()
     """What earlier starts on such cards told of them, the newest first."""
 
@@ -72,6 +76,8 @@ class CacheShape:
     value_dim: int = 0
     window: int | None = None
     state: LinearState | None = None
+    index_bytes: int = 0
+    """Of each token for the index of sparse attention, beside its latent vector."""
     is_shared: bool = False
     """The layer reads another layer's cache and allocates none."""
 
@@ -247,6 +253,8 @@ class EngineSettings:
     block_size: int | None = None
     kv_cache_memory_bytes: int | None = None
     vllm_version: str | None = None
+    is_version_seen: bool = False
+    """The version is that of an earlier start, for nobody says which one the next will be."""
     engine: str | None = None
     is_pooling: bool | None = None
     is_text_only: bool = False
