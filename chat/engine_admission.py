@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import TracebackType
@@ -60,7 +61,7 @@ class RouteRequest:
 class SlotQueue:
     """One slot as this process uses it: the requests at its engine, and those that wait for it."""
 
-    __slots__ = ("epoch", "is_open", "running", "slot_id", "waiting")
+    __slots__ = ("epoch", "is_open", "running", "slot_id", "used_at", "waiting")
 
     def __init__(self) -> None:
         self.slot_id = ""
@@ -69,6 +70,17 @@ class SlotQueue:
         self.running: set[AdmittedRequest] = set()
         self.waiting: dict[Ticket, None] = {}
         """In order of arrival."""
+        self.used_at: float | None = None
+        """When a request came or left last, in `time.monotonic` seconds."""
+
+    def describe(self) -> dict[str, int]:
+        """The epoch that this process acts on, its requests, and for how many seconds there was none."""
+        counts = {"epoch": self.epoch, "open": len(self.running), "waiting": len(self.waiting)}
+        if self.running or self.waiting:
+            counts["idle_s"] = 0
+        elif self.used_at is not None:
+            counts["idle_s"] = int(time.monotonic() - self.used_at)
+        return counts
 
 
 class AdmittedRequest:
@@ -87,6 +99,7 @@ class AdmittedRequest:
         """Its connection to the engine is closed. Idempotent."""
         queue = self._queue
         queue.running.discard(self)
+        queue.used_at = time.monotonic()
         if queue.waiting or not queue.is_open:
             self._admission.request_left(queue)
 
@@ -120,12 +133,19 @@ class EngineAdmission:
     """Admits requests to the engines of every slot, or queues them; one per web process."""
 
     def __init__(
-        self, board: Board, limits: WaitLimits, *, on_change: Callable[[], None] = lambda: None
+        self,
+        board: Board,
+        limits: WaitLimits,
+        *,
+        on_change: Callable[[], None] = lambda: None,
+        on_wake: Callable[[uuid.UUID], None] = lambda _slot_id: None,
     ) -> None:
         self._board = board
         self._limits = limits
         self._on_change = on_change
         """Called when other processes should learn of new counts or of an acknowledged epoch."""
+        self._on_wake = on_wake
+        """Called with a slot that rests while requests wait for it and none is known to have asked."""
         self._queues: dict[str, SlotQueue] = {}
         board.subscribe(self._follow)
 
@@ -180,6 +200,7 @@ class EngineAdmission:
             del queue.waiting[ticket]
             raise self._queue_full_error(route.slot)
         self._announce(queue)
+        self._wake(self._board.slot(route.slot))
         return ticket
 
     async def wait_for_admission(self, ticket: Ticket) -> AdmittedRequest:
@@ -194,6 +215,7 @@ class EngineAdmission:
             raise
         finally:
             ticket.queue.waiting.pop(ticket, None)
+            ticket.queue.used_at = time.monotonic()
             self._announce(ticket.queue)
 
     def overdue_error(self, ticket: Ticket) -> GatewayError:
@@ -203,16 +225,8 @@ class EngineAdmission:
         return self._switching_error(ticket.slot, fill_in("The model is not ready yet."))
 
     def presence(self) -> dict[str, dict[str, int]]:
-        """By slot id: the epoch that this process acts on, and its open and waiting requests."""
-        return {
-            queue.slot_id: {
-                "epoch": queue.epoch,
-                "open": len(queue.running),
-                "waiting": len(queue.waiting),
-            }
-            for queue in self._queues.values()
-            if queue.slot_id
-        }
+        """By slot id, what this process has there."""
+        return {queue.slot_id: queue.describe() for queue in self._queues.values() if queue.slot_id}
 
     def request_left(self, queue: SlotQueue) -> None:
         """A request left a slot for which others wait, or whose counts the switcher follows."""
@@ -233,6 +247,13 @@ class EngineAdmission:
                 self._on_change()
         for queue in list(self._queues.values()):
             self._release(queue)
+        for slot in snapshot.slots:
+            self._wake(slot)
+
+    def _wake(self, slot: SlotView | None) -> None:
+        """Ask for a slot that rests, or is about to, while requests wait for it."""
+        if slot is not None and slot.needs_wake and self._queue_of(slot.slug).waiting:
+            self._on_wake(slot.id)
 
     def _release(self, queue: SlotQueue) -> None:
         """Admit what can be admitted, in order of arrival; fail what can no longer be."""

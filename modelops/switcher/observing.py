@@ -14,6 +14,7 @@ from modelops.domain.engine_log.causes import Cause, RootCause
 from modelops.domain.engine_log.failures import describe_cause
 from modelops.domain.runtimes import get_traits
 from modelops.domain.switching.recipe import Recipe
+from modelops.domain.switching.resting import RestState
 from modelops.domain.switching.states import (
     DEAD,
     Check,
@@ -103,7 +104,7 @@ class Observer:
             drain_policy=DrainPolicy(switch.drain_policy),
             is_cut=slot.gate == Gate.CUT,
             is_cut_over=slot.gate == Gate.CUT and (now - slot.changed_at).total_seconds() > CUT_GRACE_S,
-            is_grace_over=_is_grace_over(switch.old_engine, now),
+            is_grace_over=is_grace_over(switch.old_engine, now),
             has_orphans=_is_any(orphans),
             is_memory_free=_is_none(held),
             is_clear_over=spent_s > self._dependencies.config.clear_timeout_s,
@@ -172,6 +173,8 @@ class Observer:
         """
         needed = set()
         kept = {slot.active_engine.name} if slot.active_engine else set()
+        if slot.rest == RestState.LEAVING and slot.last_good_engine is not None:
+            kept.add(slot.last_good_engine.name)
         if switch is not None:
             engines = (switch.old_engine, switch.new_engine, switch.restored_engine)
             kept |= {engine.name for engine in engines if engine is not None}
@@ -294,7 +297,8 @@ def _check(recipe: object, root_cause: object) -> Check:
     return Check.FAILED if root_cause else Check.PENDING
 
 
-def _is_grace_over(engine: Engine | None, now: datetime) -> bool:
+def is_grace_over(engine: Engine | None, now: datetime) -> bool:
+    """Whether an engine that was asked to stop had time enough."""
     if engine is None or engine.asked_to_stop_at is None:
         return False
     grace_s = read_engine_recipe(engine).shutdown_timeout_s + STOP_GRACE_S

@@ -22,6 +22,7 @@ from modelops.domain.switching.maintenance import (
     next_maintenance,
 )
 from modelops.domain.switching.names import name_phase
+from modelops.domain.switching.resting import RestState
 from modelops.domain.switching.rules import next_step
 from modelops.domain.switching.states import Action, SwitchState, WorkloadStatus
 from modelops.models import Engine, Slot, Switch
@@ -37,6 +38,7 @@ from modelops.switcher.observing import STARTING_STATES, Observer
 from modelops.switcher.poll_urgency import PollUrgency
 from modelops.switcher.preloading import Preloader
 from modelops.switcher.preparing import Prefetch
+from modelops.switcher.resting import Rester
 from modelops.switcher.slot_figures import describe_slot, is_engine_well
 from modelops.switcher.step_log import log_step
 from modelops.switcher.watching import explain_death, prune_logs
@@ -78,6 +80,7 @@ class SlotReconciler:
         self._executor = StepExecutor(
             self._dependencies, self._ledger, self._observer, self._working_state, self._prefetch
         )
+        self._rester = Rester(self._dependencies, self._ledger, self._observer, self._working_state)
         self._health = HealthRecord()
         self._due = dict.fromkeys(("inspect", "health", "orphans", "web_processes", "logs"), 0.0)
         self._active_status = WorkloadStatus.UNKNOWN
@@ -131,7 +134,7 @@ class SlotReconciler:
             self._retry_in_s = None
             self._preloader.tick(rows.slot, is_idle=rows.switch is None)
             if rows.switch is None:
-                return PollUrgency.MOVING if self._maintain(rows) else PollUrgency.IDLE
+                return self._maintain(rows)
             has_moved = self._advance(rows.slot, rows.switch)
             return PollUrgency.MOVING if has_moved else PollUrgency.WAITING
         except StateMoved:
@@ -216,10 +219,16 @@ class SlotReconciler:
             expected_at=expected_at,
         )
 
-    def _maintain(self, rows: SlotRows) -> bool:
+    def _maintain(self, rows: SlotRows) -> PollUrgency:
+        self._observe_idle(rows.slot)
+        urgency = self._rester.take_step(rows, self._active_status)
+        if urgency is not None:
+            return urgency
+        return PollUrgency.MOVING if self._keep_up(rows) else PollUrgency.IDLE
+
+    def _keep_up(self, rows: SlotRows) -> bool:
         """True when there is more to do at once."""
         slot = rows.slot
-        self._observe_idle(slot)
         seen = SlotObservation(
             active=self._active_status if slot.active_engine else WorkloadStatus.NONE,
             is_external=slot.active_engine is not None
@@ -231,6 +240,7 @@ class SlotReconciler:
             desires=bool(slot.desired_profile),
             retry_in_s=(slot.retry_at - timezone.now()).total_seconds() if slot.retry_at else 0.0,
             has_orphans=bool(self._orphans),
+            rests=slot.rest != RestState.AWAKE,
         )
         self._retry_in_s = seen.retry_in_s if seen.retry_in_s > 0 else None
         maintenance = next_maintenance(seen)
@@ -259,7 +269,8 @@ class SlotReconciler:
         if engine is not None and self._is_due("health", HEALTH_PERIOD_S):
             self._check_health(slot, engine)
         if self._is_due("web_processes", WEB_PERIOD_S):
-            forget_dead_web_processes(self._working_state.web_processes, time.monotonic())
+            alive = forget_dead_web_processes(self._working_state.web_processes, time.monotonic())
+            self._rester.note(slot, alive)
         if self._is_due("orphans", ORPHAN_PERIOD_S):
             self._executor.end_lost_sleepers(slot)
             self._orphans = self._observer.list_orphans(slot, None) or []

@@ -14,9 +14,10 @@ from gateway.wording import fill_in
 from modelops.domain.engine_log.causes import RootCause
 from modelops.domain.engine_log.sizes import serialise_sizes
 from modelops.domain.switching.maintenance import backoff_s
+from modelops.domain.switching.resting import RestState
 from modelops.domain.switching.states import SwitchState
 from modelops.models import Engine, EngineState, Gate, Slot, Switch
-from modelops.switcher.ledger import Ledger, StateMoved, ended
+from modelops.switcher.ledger import AWAKE, Ledger, StateMoved, ended
 from modelops.switcher.watching import EngineLogWatch
 from modelops.switcher.workloads import get_recipe, read_engine_recipe
 
@@ -75,6 +76,7 @@ class Transitions:
                 "desired_profile": switch.to_profile,
                 "problem": None,
                 "retry_at": None,
+                **AWAKE,
             },
             fields={"percent": 100, "detail": "", "root_cause": None},
             engines=engines,
@@ -106,6 +108,7 @@ class Transitions:
                 "desired_profile": engine.profile,
                 "problem": None,
                 "retry_at": None,
+                **AWAKE,
             },
             engines=engines,
         )
@@ -217,7 +220,8 @@ class Transitions:
             switch,
             SwitchState.CANCELLED,
             message=fill_in("cancelled by {by}", by=by),
-            slot={"gate": Gate.OPEN},
+            # A slot that rested goes on resting; whoever still waits for it asks again.
+            slot={"wake_asked_at": None} if slot.rest == RestState.RESTING else {"gate": Gate.OPEN},
         )
 
     def _reject(self, slot: Slot, switch: Switch) -> None:
@@ -236,6 +240,7 @@ class Transitions:
                 "problem": switch.root_cause,
                 "failed_restarts": slot.failed_restarts + 1,
                 "retry_at": retry_at,
+                **AWAKE,
             },
         )
 
@@ -259,6 +264,7 @@ class Transitions:
                 "problem": switch.restore_cause or switch.root_cause,
                 "failed_restarts": slot.failed_restarts + 1,
                 "retry_at": retry_at,
+                **AWAKE,
             },
             engines=engines,
         )

@@ -70,6 +70,8 @@ class PlanFacts:
     """Of the slot, in words; empty while it is no box's."""
     typical_seconds: float | None = None
     """How long earlier starts of the profile took, in the median."""
+    typical_wake_seconds: float | None = None
+    """How long waking its engine took before."""
 
 
 def find_runtime_problems(spec: ProfileSpec, facts: PlanFacts) -> list[PlanProblem]:
