@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from accounts.scopes import Scope
-from chat.caps import (
+from chat.field_caps import (
     AUDIO_CAPS,
     BATCH_CAPS,
     GENERATION_CAPS,

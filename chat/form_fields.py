@@ -7,7 +7,8 @@ from typing import Any
 
 import msgspec
 
-from chat.caps import FieldCaps, apply_caps
+from chat.caps import apply_caps
+from chat.field_caps import FieldCaps
 from chat.lax_values import read_boolean
 from gateway.bodies import NOT_JSON
 from gateway.conf_requests import RequestConfig

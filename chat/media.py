@@ -47,7 +47,7 @@ def check_media(
     With `takes_chats`, `messages` may be a list of chats.
 
     `policy` is MEDIA_URLS: off or https. Each medium's `uuid` is replaced by what `make_private` makes of it.
-    `has_called_input`: see `chat.caps.FieldCaps`. Raises InvalidRequest.
+    `has_called_input`: see `chat.field_caps.FieldCaps`. Raises InvalidRequest.
     """
     parts = _Parts(policy, make_private, has_called_input)
     if (messages := body.get("messages")) is not None:

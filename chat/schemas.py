@@ -14,7 +14,8 @@ from uuid import UUID
 import msgspec
 from msgspec import Meta
 
-from chat.caps import GENERATION_CAPS, LONGEST_ENTRY, FieldCaps, apply_caps
+from chat.caps import LONGEST_ENTRY, apply_caps
+from chat.field_caps import GENERATION_CAPS, FieldCaps
 from chat.lax_values import read_boolean
 from chat.media import check_media
 from chat.message_schemas import MAX_TEXT, ChatMessage, check_messages

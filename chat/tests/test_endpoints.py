@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 from drf_spectacular.generators import SchemaGenerator
 
-from chat.caps import POOLING_CAPS, apply_caps
+from chat.caps import apply_caps
 from chat.endpoints import CHAT_BATCH, COMPLETIONS, OPENAI_ENDPOINTS, POOLING_ENDPOINTS, Endpoint
+from chat.field_caps import POOLING_CAPS
 from chat.plane import build_chat_plane
 from chat.routing import call_for_openai
 from gateway.conf import BASE_DIR

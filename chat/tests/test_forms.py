@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from chat.caps import AUDIO_CAPS
+from chat.field_caps import AUDIO_CAPS
 from chat.form_fields import is_set, read_fields, write_fields
 from chat.form_parsing import FormParser, PartBegun
 from chat.forms import MAX_FIELD_BYTES, MEMORY_BYTES, Form, FormBody, read_form

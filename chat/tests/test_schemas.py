@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from chat.caps import GENERATION_CAPS
+from chat.field_caps import GENERATION_CAPS
 from chat.message_schemas import ChatMessage
 from chat.schemas import ChatRequest, parse_chat_request, parse_openai_request
 from gateway.conf_requests import RequestConfig

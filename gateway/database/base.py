@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 import psycopg
 from django.db.backends.postgresql import base
+from django.utils.functional import cached_property
 from psycopg.abc import PQGen
 from psycopg.pq import TransactionStatus
 
@@ -40,6 +41,15 @@ class BoundedConnection(psycopg.Connection[Any]):
             raise QueryTimeout(f"no answer within {self.query_timeout_s:g} seconds") from exc
 
 
+def is_pooled(session: psycopg.Connection[Any]) -> bool:
+    """Whether something between us and the server lends us its connections, as PgBouncer does.
+
+    A pooler makes up the process id that a client may cancel by.
+    """
+    row = session.execute("SELECT pg_backend_pid()").fetchone()
+    return row is None or row[0] != session.info.backend_pid
+
+
 class DatabaseWrapper(base.DatabaseWrapper):
     """Django's, with connections of the class above."""
 
@@ -50,6 +60,21 @@ class DatabaseWrapper(base.DatabaseWrapper):
         connection = super().get_new_connection(conn_params)
         connection.query_timeout_s = query_timeout_s
         return connection
+
+    def chunked_cursor(self) -> Any:
+        """A cursor for many rows: the server's own, of which the rows come in pieces.
+
+        Outside a transaction a pooler may ask somebody else's session for the next piece, so all rows come at
+        once there.
+        """
+        self.ensure_connection()
+        if self.connection.autocommit and self.is_pooled:
+            return self.cursor()
+        return super().chunked_cursor()
+
+    @cached_property
+    def is_pooled(self) -> bool:
+        return is_pooled(self.connection)
 
     def prepared_cursor(self) -> Any:
         """A cursor that has the server bind its parameters, and prepare a statement that comes often.

@@ -16,14 +16,16 @@ import threading
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-import psycopg
 import structlog
-from django.db import DEFAULT_DB_ALIAS, DatabaseError, connection, connections, transaction
+from django.db import DEFAULT_DB_ALIAS, Error, connection, connections, transaction
 
 from gateway.database.rows import is_postgresql
 from gateway.ids import new_id
+
+if TYPE_CHECKING:
+    import psycopg
 
 log = structlog.get_logger()
 
@@ -77,7 +79,7 @@ class ChangeListener:
                     self._on_change()
                     self._follow(source)
                     return
-            except (OSError, psycopg.Error, DatabaseError) as exc:
+            except (OSError, Error) as exc:
                 log.warning("changes_not_announced", error=str(exc))
             if select.select([self._stop_read], [], [], RETRY_S)[0]:
                 return
@@ -144,31 +146,24 @@ class _Pipe:
 
 @contextlib.contextmanager
 def _open_source() -> Iterator[Source | None]:
-    """None where nothing can be listened to, now or later."""
+    """None where nothing can be listened to, now or later. The driver's errors become Django's."""
     if connections.settings[DEFAULT_DB_ALIAS]["ENGINE"].endswith("sqlite3"):
         with _open_pipe(_find_folder()) as descriptor:
             yield _Pipe(descriptor)
         return
-    wrapper = connections.create_connection(DEFAULT_DB_ALIAS)
-    session: psycopg.Connection = wrapper.get_new_connection(wrapper.get_connection_params())
-    with contextlib.closing(session):
+    # psycopg is for PostgreSQL alone: commands on SQLite begin without it.
+    from gateway.database.base import is_pooled
+    from gateway.database.sessions import connect_apart
+
+    with connections[DEFAULT_DB_ALIAS].wrap_database_errors, contextlib.closing(connect_apart()) as session:
         session.autocommit = True
-        if _is_pooled(session):
+        if is_pooled(session):
+            # In transaction mode LISTEN would register a server's process that serves others as well.
             log.info("changes_not_announced", error="a connection pooler passes no notifications on")
             yield None
             return
         session.execute(f"LISTEN {CHANNEL}")
         yield _Notifications(session)
-
-
-def _is_pooled(session: psycopg.Connection) -> bool:
-    """Whether something between us and the server lends us its connections, as PgBouncer does.
-
-    In transaction mode LISTEN would register a server's process that serves others as well. A pooler makes
-    up the process id that a client may cancel by.
-    """
-    row = session.execute("SELECT pg_backend_pid()").fetchone()
-    return row is None or row[0] != session.info.backend_pid
 
 
 @contextlib.contextmanager

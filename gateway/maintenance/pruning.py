@@ -10,7 +10,6 @@ from datetime import datetime
 from pathlib import Path
 
 import structlog
-from django.db import connection
 
 from accounts.models import AuditEvent, User
 from accounts.pruning import prune_accounts
@@ -19,6 +18,7 @@ from gateway.audit import record_change
 from gateway.conf import get_config
 from gateway.database.pruning import PruneFigure
 from gateway.database.rows import is_postgresql
+from gateway.database.sessions import try_lock
 from gateway.locks import lock_folder
 from modelops.switching.pruning import prune_switches
 
@@ -119,14 +119,7 @@ def _alone() -> Iterator[None]:
         with lock:
             yield
         return
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_lock(%s)", [LOCK_NUMBER])
-        if not cursor.fetchone()[0]:
+    with try_lock(LOCK_NUMBER) as is_ours:
+        if not is_ours:
             raise AlreadyPruning
-    try:
         yield
-    finally:
-        # Without a connection, PostgreSQL has released it by itself.
-        if connection.connection is not None:
-            with connection.cursor() as cursor:
-                cursor.execute("SELECT pg_advisory_unlock(%s)", [LOCK_NUMBER])

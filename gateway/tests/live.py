@@ -57,9 +57,8 @@ class GatewayProcess:
 
     def _answers(self) -> bool:
         # A socket first: to make an HTTP client costs more than all of the waiting.
-        with socket.socket() as attempt:
-            if attempt.connect_ex(("127.0.0.1", self.port)):
-                return False
+        if not accepts_connections(self.port):
+            return False
         with contextlib.suppress(httpx.HTTPError):
             httpx.get(f"{self.url}/", timeout=2)
             return True
@@ -128,6 +127,12 @@ def start_gateway(
             yield gateway
         finally:
             gateway.stop(signal.SIGTERM)
+
+
+def accepts_connections(port: int) -> bool:
+    """Whether something listens on this port of loopback."""
+    with socket.socket() as attempt:
+        return not attempt.connect_ex(("127.0.0.1", port))
 
 
 def wait_until(

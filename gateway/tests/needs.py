@@ -82,6 +82,8 @@ def try_needs() -> list[Finding]:
         ("Prometheus", "alerts and dashboards", find_prometheus),
         ("nginx", "the example for nginx", lambda: find_program("nginx")),
         ("Caddy", "the example for Caddy", lambda: find_program("caddy")),
+        ("PgBouncer", "pools by transaction", lambda: find_program("pgbouncer")),
+        ("Redis with TLS", "encrypted ways to Redis", lambda: find_program("redis-server")),
         ("axe-core", "whether everybody can use the pages", find_axe),
     ]
     with ThreadPoolExecutor(len(trials)) as pool:

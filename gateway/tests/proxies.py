@@ -86,13 +86,13 @@ def make_certificate(folder: Path) -> tuple[Path, Path]:
 
 
 @contextmanager
-def start_nginx(folder: Path, upstream_port: int, base_path: str = "") -> Iterator[Proxy]:
-    """nginx as `deploy/nginx` has it. Raises NeedMissing."""
+def start_nginx(folder: Path, *upstream_ports: int, base_path: str = "") -> Iterator[Proxy]:
+    """nginx as `deploy/nginx` has it, before one web replica or several. Raises NeedMissing."""
     program = find_program("nginx")
     certificate, key = make_certificate(folder)
     proxy = Proxy(find_free_port(), find_free_port(), certificate)
     replacements = {
-        "server 127.0.0.1:8080": f"server 127.0.0.1:{upstream_port}",
+        "server 127.0.0.1:8080;": "\n".join(f"server 127.0.0.1:{port};" for port in upstream_ports),
         "listen 80": f"listen {proxy.http_port}",
         "listen [::]:80;": _listen_on_ipv6(str(proxy.http_port)),
         "listen 443 ssl http2": f"listen {proxy.port} ssl http2",

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import secrets
 import signal
-import socket
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
-from gateway.tests.live import wait_until
+from gateway.tests.live import accepts_connections, wait_until
+from gateway.tests.needs import find_program
+from gateway.tests.proxies import HOST, make_certificate
 from gateway.tests.services import find_redis
 from modelops.simulator.process import find_free_port
 
@@ -20,14 +22,16 @@ class RedisServer:
     def __init__(self, folder: Path) -> None:
         self.port = find_free_port()
         self.url = f"redis://127.0.0.1:{self.port}/0"
+        self._program: str | Path = find_redis()
+        self._options = ["--port", str(self.port)]
         self._folder = folder
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        options = ["--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
+        options = [*self._options, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
         with (self._folder / "redis.log").open("ab") as log:
-            self._process = subprocess.Popen([find_redis(), *options], stdout=log, stderr=log)
-        wait_until(self._accepts_connections, what="Redis to start")
+            self._process = subprocess.Popen([self._program, *options], stdout=log, stderr=log)
+        wait_until(lambda: accepts_connections(self.port), what="Redis to start")
 
     def stop(self, how: signal.Signals = signal.SIGTERM) -> None:
         if self._process is not None:
@@ -35,17 +39,27 @@ class RedisServer:
             self._process.wait(15)
             self._process = None
 
-    def _accepts_connections(self) -> bool:
-        try:
-            with socket.create_connection(("127.0.0.1", self.port), timeout=1):
-                return True
-        except OSError:
-            return False
+
+class SecuredRedis(RedisServer):
+    """Answers over TLS alone, to those who know its password. Raises NeedMissing.
+
+    The system's program: the one of the package was built without TLS.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._program = find_program("redis-server")
+        certificate, key = make_certificate(folder)
+        self.port, password = find_free_port(), secrets.token_urlsafe()
+        self.url = f"rediss://:{password}@{HOST}:{self.port}/0?ssl_ca_certs={certificate}"
+        files = ["--tls-cert-file", str(certificate), "--tls-key-file", str(key), "--tls-auth-clients", "no"]
+        self._options = ["--port", "0", "--tls-port", str(self.port), "--requirepass", password, *files]
+        self._folder = folder
+        self._process = None
 
 
 @contextlib.contextmanager
-def running_redis(folder: Path) -> Iterator[RedisServer]:
-    server = RedisServer(folder)
+def running_redis(folder: Path, kind: type[RedisServer] = RedisServer) -> Iterator[RedisServer]:
+    server = kind(folder)
     server.start()
     try:
         yield server

@@ -17,7 +17,6 @@ from modelops.domain.fit.specs import MIB, Gpu
 from modelops.fit.gpu_choice import GpuChoice, choose_given, choose_planned, choose_seen
 from modelops.fit.profile_fits import READING_AGE_S, find_sampled_reading, get_hardware_profile
 from modelops.hardware import HardwareReading
-from modelops.hardware.nvml import read_hardware
 
 MOST_DIGITS = 9
 
@@ -58,6 +57,8 @@ def _find_reading() -> HardwareReading:
     """
     if sampled := find_sampled_reading():
         return sampled
+    from modelops.hardware.nvml import read_hardware  # NVIDIA's library: most questions go without it
+
     reading = read_hardware()
     if reading.usable_gpus:
         return reading

@@ -1,6 +1,12 @@
-"""Slots: sets of GPUs that serve one model at a time. Only the switcher writes them, but for one column."""
+"""Slots: sets of GPUs that serve one model at a time.
+
+`modelops.switching.placing` writes what operators say of them, the switcher all that happens in them, and web
+processes that requests wait for one that rests.
+"""
 
 from __future__ import annotations
+
+from typing import Self
 
 from django.db import models
 from django.db.models.functions import Now
@@ -17,6 +23,12 @@ class Gate(models.TextChoices):
 
 
 REST_CHOICES = [(state.value, state.value) for state in RestState]
+
+
+class SlotQuerySet(models.QuerySet["Slot"]):
+    def in_use(self) -> Self:
+        """Without those that were retired."""
+        return self.filter(retired_at=None)
 
 
 class Slot(models.Model):
@@ -56,6 +68,17 @@ class Slot(models.Model):
     gpus = models.JSONField(
         default=list, blank=True, help_text="UUIDs or numbers of its cards; empty means every card."
     )
+    has_gpus = models.BooleanField(
+        default=True,
+        db_default=True,
+        help_text="Without: for engines that need no card, as the simulated one.",
+    )
+    runtime = models.CharField(
+        max_length=20,
+        blank=True,
+        db_default="",
+        help_text="The only runtime that its engines may use; empty means whichever a profile names.",
+    )
     desired_profile = models.CharField(
         max_length=64, blank=True, help_text="Slug of the profile to serve, and to restart when it dies."
     )
@@ -85,9 +108,24 @@ class Slot(models.Model):
     retry_at = models.DateTimeField(null=True, blank=True)
     changed_at = models.DateTimeField(db_default=Now())
 
+    retiring_at = models.DateTimeField(
+        null=True,
+        blank=True,
+        editable=False,
+        help_text="Since then it takes no switch: its engine is ended, then it is retired.",
+    )
+    retired_at = models.DateTimeField(
+        null=True,
+        blank=True,
+        editable=False,
+        help_text="Since then nothing serves in it; its history stays.",
+    )
+
     lease_holder = models.CharField(max_length=200, blank=True, editable=False)
     lease_expires_at = models.DateTimeField(null=True, blank=True, editable=False)
     fence = models.PositiveBigIntegerField(default=0, editable=False)
+
+    objects = SlotQuerySet.as_manager()
 
     class Meta:
         ordering = ["slug"]

@@ -245,7 +245,7 @@ def _slot_rows() -> QuerySet[Slot, Any]:
         *("id", "slug", "epoch", "gate", "desired_profile", "active_engine_id", "problem", "retry_at"),
         *("rest", "wake_asked_at", "last_good_engine_id"),
     )
-    return Slot.objects.order_by("slug").values_list(*columns, named=True)
+    return Slot.objects.in_use().order_by("slug").values_list(*columns, named=True)
 
 
 def _switch_rows() -> QuerySet[Switch, dict[str, Any]]:

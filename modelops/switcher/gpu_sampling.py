@@ -9,7 +9,6 @@ import structlog
 from django.db import Error as DatabaseError
 
 from gateway.wording import fill_in
-from modelops.domain.fit.engine_defaults import USUAL_UTILIZATION
 from modelops.fit.gpu_choice import GpuChoice, choose_seen
 from modelops.hardware import GpuProcess, GpuReading, HardwareReading
 from modelops.hardware.nvml import read_hardware
@@ -68,13 +67,13 @@ class GpuSampler:
         """Nothing was read, and that takes too long to go on waiting for it."""
         return self.reading is None and time.monotonic() - self._begun_at > FIRST_READING_S
 
-    def find_held(self, uuids: Collection[str], utilization: float | None) -> list[GpuReading] | None:
+    def find_held(self, uuids: Collection[str], utilization: float) -> list[GpuReading] | None:
         """The cards among these with less free memory than an engine of this utilization insists on; None
         where that is not known."""
         if self.reading is None:
             return None
         wanted = [gpu for gpu in self.reading.gpus if gpu.uuid in uuids or str(gpu.index) in uuids]
-        return [gpu for gpu in wanted if _lacks(gpu, utilization or USUAL_UTILIZATION)]
+        return [gpu for gpu in wanted if _lacks(gpu, utilization)]
 
     def _record(self, reading: HardwareReading) -> None:
         self._changes.note(reading)

@@ -153,7 +153,7 @@ class Switcher:
         Slot.objects.get_or_create(slug=DEFAULT_SLOT)
         claimed: list[Slot] = []
         foreign: list[Slot] = []
-        for slot in Slot.objects.select_related("active_engine"):
+        for slot in Slot.objects.in_use().select_related("active_engine"):
             (claimed if self._claim(slot, self._box) else foreign).append(slot)
         self._leave_all_but({slot.pk: slot.box for slot in claimed})
         for slot in claimed:

@@ -183,5 +183,5 @@ def ended_by_request(switch: Switch) -> bool:
 
 
 def list_slots() -> Iterable[Slot]:
-    """By name."""
-    return Slot.objects.select_related("active_engine", "last_good_engine").order_by("slug")
+    """Those in use, by name."""
+    return Slot.objects.in_use().select_related("active_engine", "last_good_engine").order_by("slug")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -37,7 +38,10 @@ FOREIGN_ADDRESSES = """(prefix) => {
     const isForeign = (url) => url.origin === location.origin && !url.pathname.startsWith(prefix);
     return found.filter(isForeign).map(String);
 }"""
-STARTERS = {"nginx": start_nginx, "caddy": start_caddy}
+STARTERS: dict[str, Callable[[Path, int], AbstractContextManager[Proxy]]] = {
+    "nginx": start_nginx,
+    "caddy": start_caddy,
+}
 
 
 @pytest.fixture(scope="module")
@@ -207,7 +211,9 @@ def below_path(
 @pytest.fixture(scope="module")
 def shared_host(below_path: GatewayProcess, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxy]:
     try:
-        with start_nginx(tmp_path_factory.mktemp("shared-host"), below_path.port, BASE_PATH) as proxy:
+        with start_nginx(
+            tmp_path_factory.mktemp("shared-host"), below_path.port, base_path=BASE_PATH
+        ) as proxy:
             yield proxy
     except NeedMissing as exc:
         skip_loudly("below a path", exc)

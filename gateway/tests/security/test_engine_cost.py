@@ -8,7 +8,8 @@ import httpx
 import msgspec
 import pytest
 
-from chat.caps import GENERATION_CAPS, apply_caps
+from chat.caps import apply_caps
+from chat.field_caps import GENERATION_CAPS
 from chat.nesting import is_nested_deeper
 from chat.tests.scripted_engine import ScriptedEngine
 from chat.tests.streams import error_of

@@ -7,7 +7,8 @@ from typing import Any
 import httpx
 import pytest
 
-from chat.caps import GENERATION_CAPS, apply_caps
+from chat.caps import apply_caps
+from chat.field_caps import GENERATION_CAPS
 from chat.prompt_cache import salt_fields
 from chat.tests.scripted_engine import ScriptedEngine, delta_event
 from chat.tests.streams import error_of, read_stream

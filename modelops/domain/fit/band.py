@@ -7,8 +7,8 @@ from modelops.domain.fit import calibration
 from modelops.domain.fit.activation import estimate_activation
 from modelops.domain.fit.budget import Budget
 from modelops.domain.fit.correction import NO_CORRECTION, Correction
-from modelops.domain.fit.engine_defaults import USUAL_UTILIZATION, EngineTraits
-from modelops.domain.fit.eras import Sampler
+from modelops.domain.fit.engine_defaults import EngineTraits
+from modelops.domain.fit.eras import LEAST_UTILIZATION, Sampler
 from modelops.domain.fit.report import Band
 from modelops.domain.fit.specs import EngineSettings, Gpu, ModelArchitecture
 from modelops.domain.fit.weights import WeightsEstimate
@@ -83,5 +83,5 @@ def _span_versions(
     sorting = estimate_activation(model, replace(settings, sampler=Sampler.SORT))
     less = max(0, sorting - estimate_activation(model, settings))
     if asked.gpu_memory_utilization is None:
-        less += int((settings.gpu_memory_utilization - USUAL_UTILIZATION) * gpu.total_bytes)
+        less += int((settings.gpu_memory_utilization - LEAST_UTILIZATION) * gpu.total_bytes)
     return less, budget.cuda_graph_bytes if settings.counts_graphs else 0

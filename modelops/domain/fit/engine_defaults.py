@@ -17,9 +17,6 @@ from modelops.domain.fit.specs import (
     ResolvedSettings,
 )
 
-USUAL_UTILIZATION = 0.9
-"""The share of a card's memory that vLLM takes where nothing is said, before its graphs count."""
-
 _LARGE_CARD_BYTES = 70 * GIB
 _HUGE_CARD_BYTES = 160 * GIB
 
@@ -54,6 +51,11 @@ def parse_version(text: str | None) -> Version | None:
     if match is None or re.match(r"v?0\.1\.dev", text or ""):
         return None
     return int(match[1]), int(match[2]), int(match[3] or 0)
+
+
+def find_default_utilization(version: str | None) -> float:
+    """The share of a card's memory that this version takes where nothing is said; unknown: the newest's."""
+    return find_era(parse_version(version) or NEWEST_READ).utilization
 
 
 def find_traits(settings: EngineSettings, gpu: Gpu) -> EngineTraits:

@@ -152,6 +152,9 @@ CHANGES = (
     ),
 )
 
+LEAST_UTILIZATION = Era().utilization
+"""The smallest share of a card that any release takes where nothing is said."""
+
 NEWEST_READ: Version = (0, 33, 0)
 """The newest release whose source was read; a newer one is taken to be the same."""
 

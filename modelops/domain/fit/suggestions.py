@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from gateway.wording import fill_in
 from modelops.domain.fit.assessment import assess_fit
-from modelops.domain.fit.engine_defaults import USUAL_UTILIZATION
+from modelops.domain.fit.engine_defaults import find_default_utilization
 from modelops.domain.fit.gpu_catalog import complete_gpu
 from modelops.domain.fit.measured_run import MeasuredRun
 from modelops.domain.fit.quantization import parse_quantization
@@ -187,7 +187,7 @@ def _list_pipeline_changes(situation: _Situation) -> Iterator[_Candidate]:
 
 def _list_memory_changes(situation: _Situation) -> Iterator[_Candidate]:
     settings = situation.settings
-    current = settings.gpu_memory_utilization or USUAL_UTILIZATION
+    current = settings.gpu_memory_utilization or find_default_utilization(settings.vllm_version)
     for share in (share for share in _UTILIZATIONS if share > current):
         text = f"--gpu-memory-utilization {share:g}"
         yield situation.change("utilization", text, gpu_memory_utilization=share)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from modelops.domain.fit.architecture import parse_architecture
-from modelops.domain.fit.engine_defaults import USUAL_UTILIZATION
+from modelops.domain.fit.engine_defaults import find_default_utilization
 from modelops.domain.fit.recommendation import Assessment, Candidate, assess_candidate
 from modelops.domain.fit.report import Verdict
 from modelops.domain.fit.report_text import describe_gpus
@@ -75,7 +75,7 @@ def propose_profile(subject: Subject, *, slug: str | None = None) -> Proposal:
     Raises FieldError or UnknownLayoutError for a config.json that is not understood.
     """
     if not subject.gpus:
-        candidate = _to_candidate(subject, _Attempt(None, None, USUAL_UTILIZATION))
+        candidate = _to_candidate(subject, _Attempt(None, None, _find_usual_utilization(subject)))
         return _describe(subject, assess_candidate(candidate, subject.gpus), slug)
     assessments = []
     for attempt in _list_attempts(subject):
@@ -90,13 +90,17 @@ def propose_profile(subject: Subject, *, slug: str | None = None) -> Proposal:
 def _list_attempts(subject: Subject) -> Iterator[_Attempt]:
     is_quantized = parse_architecture(subject.config).quantization is not None
     methods = (None,) if is_quantized else (None, *LOAD_TIME_METHODS)
-    usual = _limit_utilization(subject.gpus or (), USUAL_UTILIZATION)
+    usual = _limit_utilization(subject.gpus or (), _find_usual_utilization(subject))
     full = _limit_utilization(subject.gpus or (), FULL_UTILIZATION)
     yield _Attempt(None, None, usual)
     for method in methods:
         yield _Attempt(method, COMFORTABLE_CONTEXT, usual)
     for method in methods:
         yield _Attempt(method, SHORTEST_CONTEXT, full, FEW_SEQUENCES)
+
+
+def _find_usual_utilization(subject: Subject) -> float:
+    return find_default_utilization(find_image_version(subject.image))
 
 
 def _limit_utilization(gpus: tuple[Gpu, ...], wanted: float) -> float:

@@ -12,7 +12,8 @@ from typing import Any, Self
 
 import msgspec
 
-from modelops.domain.profiles.engine_args import build_environment
+from modelops.domain.fit.engine_defaults import find_default_utilization
+from modelops.domain.profiles.engine_args import build_environment, find_image_version
 from modelops.domain.profiles.spec import EngineKind, ProfileSpec, to_values
 from modelops.domain.switching.plan import Plan
 
@@ -72,9 +73,10 @@ class Recipe:
         return int(value) if value else None
 
     @property
-    def gpu_memory_utilization(self) -> float | None:
+    def gpu_memory_utilization(self) -> float:
+        """The share of each card that the engine insists on: as given, else the default of its version."""
         share: float | None = self.spec.get("gpu_memory_utilization")
-        return share
+        return share or find_default_utilization(find_image_version(self.image))
 
     @property
     def shutdown_timeout_s(self) -> float:

@@ -62,11 +62,27 @@ def test_a_pooling_engine_is_told_by_its_runner(flags: dict[str, Any], is_poolin
     assert with_spec(extra_flags=flags).is_pooling is is_pooling
 
 
+@pytest.mark.parametrize(
+    ("image", "given", "share"),
+    [
+        ("vllm/vllm-openai:v0.19.0", None, 0.9),
+        ("vllm/vllm-openai:v0.20.0", None, 0.92),
+        ("vllm/vllm-openai:latest", None, 0.92),
+        ("vllm/vllm-openai:v0.20.0", 0.5, 0.5),
+    ],
+)
+def test_share_of_a_card_that_nobody_gave_is_the_default_of_the_version(
+    image: str, given: float | None, share: float
+) -> None:
+    spec = {**STORED_RECIPE["spec"], "gpu_memory_utilization": given}
+
+    assert read(image=image, spec=spec).gpu_memory_utilization == share
+
+
 def test_what_a_profile_leaves_open_is_left_open() -> None:
     recipe = read(spec=to_values(ProfileSpec(slug="a", display_name="A", repository="somebody/a")))
 
     assert recipe.least_context is None
-    assert recipe.gpu_memory_utilization is None
     assert recipe.weights_bytes is None
     assert not recipe.can_sleep
     assert not recipe.is_simulated
