@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gettext
 import re
+from argparse import ArgumentParser
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -72,6 +74,15 @@ def test_pages_name_only_commands_that_exist(page: Path) -> None:
 
     assert asked_of_make - targets == set()
     assert asked_of_django - set(get_commands()) == set()
+
+
+def list_options(parser: ArgumentParser) -> Iterator[str]:
+    """Those of its parts as well, as `list` and `add` are."""
+    for action in parser._actions:
+        yield from action.option_strings
+        if isinstance(action.choices, dict):
+            for part in action.choices.values():
+                yield from list_options(part)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

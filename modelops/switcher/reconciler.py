@@ -39,6 +39,7 @@ from modelops.switcher.poll_urgency import PollUrgency
 from modelops.switcher.preloading import Preloader
 from modelops.switcher.preparing import Prefetch
 from modelops.switcher.resting import Rester
+from modelops.switcher.scheduling import Scheduler
 from modelops.switcher.slot_figures import describe_slot, is_engine_well
 from modelops.switcher.step_log import log_step
 from modelops.switcher.watching import explain_death, prune_logs
@@ -81,6 +82,7 @@ class SlotReconciler:
             self._dependencies, self._ledger, self._observer, self._working_state, self._prefetch
         )
         self._rester = Rester(self._dependencies, self._ledger, self._observer, self._working_state)
+        self._scheduler = Scheduler(self._ledger)
         self._health = HealthRecord()
         self._due = dict.fromkeys(("inspect", "health", "orphans", "web_processes", "logs"), 0.0)
         self._active_status = WorkloadStatus.UNKNOWN
@@ -132,6 +134,7 @@ class SlotReconciler:
                 self._ledger.begin(self._boot)
             rows = self._rows = self._ledger.load()
             self._retry_in_s = None
+            self._scheduler.tick(rows.slot)
             self._preloader.tick(rows.slot, is_idle=rows.switch is None)
             if rows.switch is None:
                 return self._maintain(rows)
