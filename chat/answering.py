@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from typing import Any
+from uuid import UUID
 
 from starlette.responses import Response
 
 from chat.client import Headers
-from chat.engine_admission import RouteRequest
 from chat.generation import Generation
 from chat.positions import EventIds, tag_of
 from chat.rendering import introduce_ids, render_answer
 from chat.responses import CollectedAnswer, StreamedAnswer
 from chat.routing import call_for_chat
 from chat.schemas import ChatRequest
+from chat.slot_queues import RouteRequest
 from chat.stages import RoutedRequest, call_if_allowed, salt_of
 from chat.turn_recording import BegunTurn
 from conversations.branches import Prompt
@@ -33,6 +34,7 @@ def answer_turn(asked: RoutedRequest, begun: BegunTurn) -> Response:
         turn.prompt,
         continued=turn.continued,
         finish_without_client=asked.body.on_disconnect == "finish",
+        conversation_id=turn.conversation_id,
     )
     return _answer(
         asked,
@@ -71,11 +73,14 @@ def make_generation(
     *,
     continued: KnownMessage | None = None,
     finish_without_client: bool = False,
+    conversation_id: UUID | None = None,
 ) -> Generation:
     runtime, body = asked.runtime, asked.body
     return Generation(
         admission=runtime.engine_admission,
-        request=RouteRequest(body.model, is_stream=body.stream),
+        request=RouteRequest(
+            body.model, is_stream=body.stream, affinity=conversation_id or {"messages": prompt}
+        ),
         engine=runtime.engine,
         make_call=partial(
             call_if_allowed,

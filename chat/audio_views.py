@@ -12,12 +12,12 @@ from starlette.types import Receive, Scope, Send
 from accounts.principals import Principal
 from chat.client import Headers
 from chat.endpoints import Endpoint
-from chat.engine_admission import RouteRequest
 from chat.form_fields import is_set, read_fields, write_fields
 from chat.forms import Form, FormBody, FormFile, read_form
 from chat.generation import Generation
 from chat.responses import PassedThroughAnswer, StreamedAnswer
 from chat.routing import trace_of
+from chat.slot_queues import RouteRequest
 from chat.stages import admit_generation, call_if_allowed, find_route
 from chat.upstream import EngineCall
 from chat.web_runtime import WebRuntime, get_runtime

@@ -9,18 +9,17 @@ from __future__ import annotations
 import asyncio
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Protocol
+from typing import Any, Protocol
 
+from chat.replica_choice import EngineLoads, OutstandingWork
+from chat.slot_queues import AdmittedRequest, RouteRequest, SlotQueue, Stop, Ticket
 from gateway.conf import GatewayConfig
 from gateway.errors import GatewayError, ModelSwitching, RateLimitExceeded
 from gateway.wording import fill_in
 from modelops.serving.board import BoardSnapshot, SlotView
 from modelops.serving.routes import Route, RouteTable, cut_error, switching_error
-
-Stop = Callable[[Exception], None]
 
 
 class Board(Protocol):
@@ -50,85 +49,6 @@ class WaitLimits:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class RouteRequest:
-    """What a request asks for: the model, and whether its answer is a stream."""
-
-    model: str
-    is_stream: bool
-
-
-class SlotQueue:
-    """One slot as this process uses it: the requests at its engine, and those that wait for it."""
-
-    __slots__ = ("epoch", "is_open", "running", "slot_id", "used_at", "waiting")
-
-    def __init__(self) -> None:
-        self.slot_id = ""
-        self.epoch = 0
-        self.is_open = True
-        self.running: set[AdmittedRequest] = set()
-        self.waiting: dict[Ticket, None] = {}
-        """In order of arrival."""
-        self.used_at: float | None = None
-        """When a request came or left last, in `time.monotonic` seconds."""
-
-    def describe(self) -> dict[str, int]:
-        """The epoch that this process acts on, its requests, and for how many seconds there was none."""
-        counts = {"epoch": self.epoch, "open": len(self.running), "waiting": len(self.waiting)}
-        if self.running or self.waiting:
-            counts["idle_s"] = 0
-        elif self.used_at is not None:
-            counts["idle_s"] = int(time.monotonic() - self.used_at)
-        return counts
-
-
-class AdmittedRequest:
-    """A request that may go to its engine. Counts as open until `leave`, or the end of a `with`."""
-
-    __slots__ = ("_admission", "_queue", "route", "stop")
-
-    def __init__(self, admission: EngineAdmission, queue: SlotQueue, route: Route, stop: Stop) -> None:
-        self._admission = admission
-        self._queue = queue
-        self.route = route
-        self.stop = stop
-        queue.running.add(self)
-
-    def leave(self) -> None:
-        """Its connection to the engine is closed. Idempotent."""
-        queue = self._queue
-        queue.running.discard(self)
-        queue.used_at = time.monotonic()
-        if queue.waiting or not queue.is_open:
-            self._admission.request_left(queue)
-
-    def __enter__(self) -> Route:
-        return self.route
-
-    def __exit__(
-        self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.leave()
-
-
-class Ticket:
-    """The place of one request in the queue of a slot."""
-
-    __slots__ = ("deadline", "future", "queue", "request", "slot", "stop")
-
-    def __init__(
-        self, request: RouteRequest, stop: Stop, *, slot: str, queue: SlotQueue, deadline: float
-    ) -> None:
-        self.request = request
-        self.stop = stop
-        self.slot = slot
-        self.queue = queue
-        self.deadline = deadline
-        """In `time.monotonic` seconds. Enforced by the request that waits, with `overdue_error`."""
-        self.future: asyncio.Future[AdmittedRequest] = asyncio.get_running_loop().create_future()
-
-
 class EngineAdmission:
     """Admits requests to the engines of every slot, or queues them; one per web process."""
 
@@ -147,6 +67,8 @@ class EngineAdmission:
         self._on_wake = on_wake
         """Called with a slot that rests while requests wait for it and none is known to have asked."""
         self._queues: dict[str, SlotQueue] = {}
+        self.loads = EngineLoads()
+        """Of the engines that share their requests with others."""
         board.subscribe(self._follow)
 
     def try_admit(self, request: RouteRequest, stop: Stop) -> AdmittedRequest | None:
@@ -158,9 +80,7 @@ class EngineAdmission:
         if route is None:
             return None
         queue = self._queue_of(route.slot)
-        if queue.waiting or not _has_capacity(queue, route):
-            return None
-        return AdmittedRequest(self, queue, route, stop)
+        return None if queue.waiting else self._admit(request, route, stop)
 
     def try_admit_spare(self, model: str, stop: Stop, *, most_running: int) -> AdmittedRequest | None:
         """Admit what nobody waits for, unless the engine is busy; `stop` as in `try_admit`.
@@ -176,7 +96,28 @@ class EngineAdmission:
             return None
         limit = route.max_concurrent_requests
         most = most_running if limit is None else min(most_running, limit - 1)
-        return AdmittedRequest(self, queue, route, stop) if len(queue.running) < most else None
+        request = RouteRequest(model, is_stream=False)
+        if route.choices:
+            chosen = self.loads.choose(route.choices)
+            if chosen is None or self.loads.running_at(chosen.engine) >= most:
+                return None
+            return self._enter(request, chosen, stop)
+        return AdmittedRequest(self, queue, route, stop, request) if len(queue.running) < most else None
+
+    def find_another(
+        self, request: RouteRequest, tried: Collection[str]
+    ) -> tuple[Route, SlotQueue, OutstandingWork | None] | None:
+        """Where a request may go whose engines so far did not take it; None for nowhere at once."""
+        route = self._board.routes.ready.get(request.model)
+        if route is None:
+            return None
+        if route.choices:
+            chosen = self.loads.choose(route.choices, request.affinity, without=tried)
+            if chosen is None:
+                return None
+            return chosen, self._queue_of(chosen.slot), self.loads.enter(chosen.engine)
+        queue = self._queue_of(route.slot)
+        return None if route.engine in tried or not _has_capacity(queue, route) else (route, queue, None)
 
     def check_queue_space(self, route: Route) -> None:
         """Raises ModelSwitching when the route needs a wait and the queue of its slot is full."""
@@ -224,19 +165,28 @@ class EngineAdmission:
             return _too_many(ticket.slot)
         return self._switching_error(ticket.slot, fill_in("The model is not ready yet."))
 
-    def presence(self) -> dict[str, dict[str, int]]:
-        """By slot id, what this process has there."""
+    def presence(self) -> dict[str, dict[str, Any]]:
+        """By slot id: the epoch that this process acts on, and its open and waiting requests; the open ones
+        by engine as well, where there are several."""
         return {queue.slot_id: queue.describe() for queue in self._queues.values() if queue.slot_id}
 
-    def request_left(self, queue: SlotQueue) -> None:
-        """A request left a slot for which others wait, or whose counts the switcher follows."""
-        self._announce(queue)
-        self._release(queue)
+    def request_left(self, queue: SlotQueue, *, is_news: bool, has_choice: bool) -> None:
+        """A request left a slot for which others wait, or, which is news, whose counts the switcher follows.
+
+        With `has_choice` those who wait for another slot may go where it was.
+        """
+        if is_news:
+            self._on_change()
+        for each in self._queues.values() if has_choice else (queue,):
+            if each.waiting:
+                self._release(each)
 
     def _follow(self, snapshot: BoardSnapshot) -> None:
         """Apply a new snapshot of the board: close slots, end requests, admit those that can go on."""
+        self.loads.forget_others({str(engine.id) for slot in snapshot.slots for engine in slot.engines})
         for slot in snapshot.slots:
             queue = self._queue_of(slot.slug)
+            queue.engines = {str(engine.id) for engine in slot.engines}
             has_moved = (queue.slot_id, queue.epoch) != (str(slot.id), slot.epoch)
             queue.slot_id, queue.epoch = str(slot.id), slot.epoch
             queue.is_open = slot.is_open
@@ -266,10 +216,24 @@ class EngineAdmission:
                 del queue.waiting[ticket]
                 ticket.future.set_exception(exc)
                 continue
-            target = self._queue_of(route.slot)
-            if not route.must_wait and _has_capacity(target, route):
+            if route.must_wait:
+                continue
+            admitted = self._admit(ticket.request, route, ticket.stop)
+            if admitted is not None:
                 del queue.waiting[ticket]
-                ticket.future.set_result(AdmittedRequest(self, target, route, ticket.stop))
+                ticket.future.set_result(admitted)
+
+    def _admit(self, request: RouteRequest, route: Route, stop: Stop) -> AdmittedRequest | None:
+        """None while every engine has as many requests as its profile allows."""
+        if route.choices:
+            chosen = self.loads.choose(route.choices, request.affinity)
+            return None if chosen is None else self._enter(request, chosen, stop)
+        queue = self._queue_of(route.slot)
+        return AdmittedRequest(self, queue, route, stop, request) if _has_capacity(queue, route) else None
+
+    def _enter(self, request: RouteRequest, chosen: Route, stop: Stop) -> AdmittedRequest:
+        queue, load = self._queue_of(chosen.slot), self.loads.enter(chosen.engine)
+        return AdmittedRequest(self, queue, chosen, stop, request, load)
 
     def _announce(self, queue: SlotQueue) -> None:
         if not queue.is_open:

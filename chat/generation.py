@@ -6,14 +6,17 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import structlog
+
 from chat.content_headers import ContentHeaders
 from chat.endpoints import CHAT_PATH
-from chat.engine_admission import AdmittedRequest, EngineAdmission, RouteRequest, Ticket
+from chat.engine_admission import EngineAdmission
 from chat.positions import EventIds
+from chat.slot_queues import AdmittedRequest, RouteRequest, Ticket
 from chat.sse import DONE, join_events
 from chat.stream_reading import StreamEnded, StreamRead
 from chat.traced_calls import trace_call
@@ -32,6 +35,18 @@ from modelops.serving.routes import Route
 
 DRAIN_S = 0.05
 BYTES_PER_TOKEN = 4
+
+NOT_TAKEN = frozenset(
+    {
+        UpstreamCause.CONNECT,
+        UpstreamCause.CONNECT_TIMEOUT,
+        UpstreamCause.CLOSED,
+        UpstreamCause.NOT_READY,
+    }
+)
+"""Failures of an engine that has answered nothing: the request may be sent to another one."""
+
+log = structlog.get_logger()
 
 Deliver = Callable[[bytes], Coroutine[Any, Any, None] | None]
 """Takes a piece of the answer. What it returns is awaited before it is given the next piece."""
@@ -297,7 +312,19 @@ class Generation:
         admitted = self._admission.try_admit(self._request, self.stop)
         if admitted is None:
             admitted = await self._wait_for_admission()
-        with admitted as route:
+        with admitted:
+            async with AsyncExitStack() as opened:
+                yield await self._open(admitted, opened)
+            call = self._call
+            if call is not None and call.choices and (usage := self.transcript.usage) is not None:
+                tokens = (usage.completion_tokens or 0) // call.choices
+                self._engine.pace.note(tokens, time.monotonic() - self._opened_at)
+                self._admission.loads.note_answer(tokens)
+
+    async def _open(self, admitted: AdmittedRequest, opened: AsyncExitStack) -> EngineAnswer:
+        """The answer of the engine, or of another one where it did not take the request."""
+        while True:
+            route = admitted.route
             self.model, self.price = route.model, route.price
             self._opened_at = self._active_at = time.monotonic()
             call = self._make_call(route)
@@ -305,15 +332,20 @@ class Generation:
                 call = trace_call(self.trace, call, route)
             self._call = call
             self.sent_bytes = call.text_bytes
+            admitted.carry(call.text_bytes, call.choices, call.max_tokens)
             self.sent_at = time.perf_counter()
             self.engine_request_id = new_engine_request_id()
-            async with self._engine.open(
+            answer = self._engine.open(
                 route.base_url, call, api_key=route.api_key, request_id=self.engine_request_id
-            ) as answer:
-                yield answer
-            if call.choices and (usage := self.transcript.usage) is not None:
-                tokens = (usage.completion_tokens or 0) // call.choices
-                self._engine.pace.note(tokens, time.monotonic() - self._opened_at)
+            )
+            try:
+                return await opened.enter_async_context(answer)
+            except GatewayError as exc:
+                # Nothing of an answer has come, so the client learns nothing of it.
+                if exc.upstream_cause not in NOT_TAKEN or not admitted.move_on():
+                    raise
+                metrics.REPLICA_FAILURES.labels(route.model, exc.upstream_cause).inc()
+                log.warning("replica_failed", engine=route.engine, cause=exc.upstream_cause)
 
     async def _wait_for_admission(self) -> AdmittedRequest:
         self._ticket = self._admission.enqueue(self._request, self.stop)

@@ -233,7 +233,7 @@ def _error_of_status(status: int, message: str, param: str | None) -> GatewayErr
     if status == 504:
         return UpstreamTimeout("The engine answered 504.").caused_by(UpstreamCause.SERVER_ERROR)
     failed = UpstreamUnavailable(fill_in("The engine failed with status {status}.", status=status))
-    return failed.caused_by(UpstreamCause.SERVER_ERROR)
+    return failed.caused_by(UpstreamCause.NOT_READY if status == 503 else UpstreamCause.SERVER_ERROR)
 
 
 def _rejection(status: int, message: str, param: str | None) -> GatewayError:

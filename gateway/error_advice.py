@@ -134,6 +134,11 @@ ADVICE = {
         "*Model profiles*. No disk: make room where the weights are. All of it: "
         "[switching](switching.md#when-a-switch-fails).",
     ),
+    "slot_refused": Advice(
+        "The message names what is in the way; `manage.py slot list` shows each slot with its cards.",
+        "Slots share no card: narrow the other one first. A slot that serves is retired with `--stop`. "
+        "All of it: [slots](slots.md).",
+    ),
     "version_conflict": Advice(
         "Somebody, perhaps another tab, changed the object after it was read.",
         "Read it again, and send the change with the new `version`.",

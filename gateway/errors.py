@@ -33,6 +33,8 @@ class UpstreamCause(StrEnum):
     TOTAL_TIMEOUT = "total_timeout"
     SERVER_ERROR = "server_error"
     """A 5xx, or an error within its answer."""
+    NOT_READY = "not_ready"
+    """A 503: it is starting, asleep or ending, and has done nothing."""
     KEY_REFUSED = "key_refused"
     REJECTED = "rejected"
     """A 4xx."""
@@ -248,6 +250,13 @@ class SwitchRefused(Conflict):
 
     code = "switch_refused"
     default_message = "This profile cannot be switched to."
+
+
+class SlotRefused(Conflict):
+    """A slot cannot be made, changed or retired like this; the message says what is in the way."""
+
+    code = "slot_refused"
+    default_message = "The slot cannot be changed like this."
 
 
 class RequestTooLarge(GatewayError):

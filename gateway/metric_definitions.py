@@ -127,8 +127,21 @@ REFUSALS = _counter(
 UPSTREAM_ERRORS = _counter(
     "gateway_upstream_errors_total",
     "Answers that failed at the engine, by model and cause: connect, connect_timeout, closed, broken_off, "
-    "first_byte_timeout, idle_timeout, total_timeout, server_error, key_refused, rejected, invalid_answer, "
-    "other.",
+    "first_byte_timeout, idle_timeout, total_timeout, server_error, not_ready, key_refused, rejected, "
+    "invalid_answer, other.",
+    "model",
+    "cause",
+)
+REPLICA_CHOICES = _counter(
+    "gateway_replica_choices_total",
+    "Requests that several engines could have answered, by why one was chosen: prefix (it holds the "
+    "beginning of the prompt), busier (that one was too busy), least_busy (nothing is known of a prefix).",
+    "reason",
+)
+REPLICA_FAILURES = _counter(
+    "gateway_replica_failures_total",
+    "Requests that an engine did not take and another one was asked, by model and cause: connect, "
+    "connect_timeout, closed, not_ready.",
     "model",
     "cause",
 )
@@ -203,6 +216,18 @@ ENGINE_UP = _gauge(
     "serve does not run.",
     "slot",
     "profile",
+    owner=MetricOwner.SWITCHER,
+)
+REPLICAS_WANTED = _gauge(
+    "switcher_replicas_wanted",
+    "Engines that the profile of a slot asks for, while it serves.",
+    "slot",
+    owner=MetricOwner.SWITCHER,
+)
+REPLICAS_SERVING = _gauge(
+    "switcher_replicas_serving",
+    "Engines of a slot that requests go to.",
+    "slot",
     owner=MetricOwner.SWITCHER,
 )
 ENGINE_RESTARTS = _counter(

@@ -6,7 +6,8 @@ import asyncio
 import uuid
 from collections.abc import Callable
 
-from chat.engine_admission import AdmittedRequest, EngineAdmission, RouteRequest, Ticket, WaitLimits
+from chat.engine_admission import EngineAdmission, WaitLimits
+from chat.slot_queues import AdmittedRequest, RouteRequest, Ticket
 from modelops.serving.board import BoardSnapshot, SlotView
 from modelops.serving.routes import RouteTable
 from modelops.tests.serving.board_views import SLOT_IDS, board

@@ -13,8 +13,8 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from prometheus_client import REGISTRY
 
 from chat.accounting import account_for
-from chat.engine_admission import RouteRequest
 from chat.generation import Generation, Timeouts
+from chat.slot_queues import RouteRequest
 from chat.tests.admission_bench import Bench
 from chat.tests.scripted_engine import ScriptedEngine
 from chat.tests.streams import read_stream

@@ -12,10 +12,11 @@ import pytest
 from starlette.types import Message
 
 from chat.client import PIECE_BYTES, Client
-from chat.engine_admission import EngineAdmission, RouteRequest
+from chat.engine_admission import EngineAdmission
 from chat.generation import ClientLeft, Generation, Timeouts
 from chat.registry import Registry
 from chat.responses import StreamedAnswer
+from chat.slot_queues import RouteRequest
 from chat.sse import PING
 from chat.upstream import EngineGateway
 

@@ -11,8 +11,8 @@ from typing import cast
 
 import pytest
 
-from chat.engine_admission import AdmittedRequest, RouteRequest
 from chat.generation import Generation, Timeouts
+from chat.slot_queues import AdmittedRequest, RouteRequest
 from chat.tests.admission_bench import Bench
 from chat.upstream import EngineCall, EngineGateway
 from gateway.errors import (

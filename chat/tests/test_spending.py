@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from chat.endpoints import COMPLETIONS, OPENAI_ENDPOINTS
-from chat.engine_admission import RouteRequest
 from chat.generation import ClientLeft, Generation, Timeouts
 from chat.pace import FIRST_GUESS_TOKENS_PER_S, Pace
 from chat.routing import call_for_openai
+from chat.slot_queues import RouteRequest
 from chat.spending import spent_by
 from chat.tests.admission_bench import Bench
 from chat.transcript import Transcript, decode_chunk

@@ -91,7 +91,7 @@ def test_pages_name_only_options_that_commands_have(page: Path) -> None:
     unknown = []
     for name, arguments in re.findall(r"manage\.py ([a-z][a-z_]+)([^\n`|#;&]*)", read_code(page)):
         parser = load_command(name).create_parser("manage.py", name)
-        known = {option for action in parser._actions for option in action.option_strings}
+        known = set(list_options(parser))
         asked = set(re.findall(r"(?<=[\s\[])--[a-z][a-z-]*", re.sub(r'"[^"]*"', "", arguments)))
         unknown += [f"{name} {option}" for option in asked - known]
 

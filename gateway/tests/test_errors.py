@@ -37,6 +37,7 @@ TABLE: list[tuple[type[GatewayError], int, str, dict[str, str]]] = [
     (errors.LastAdministrator, 409, "last_administrator", NO_RETRY),
     (errors.DoesNotFit, 409, "does_not_fit", NO_RETRY),
     (errors.SwitchRefused, 409, "switch_refused", NO_RETRY),
+    (errors.SlotRefused, 409, "slot_refused", NO_RETRY),
     (errors.RequestTooLarge, 413, "request_too_large", {}),
     (errors.UnsupportedMediaType, 415, "unsupported_media_type", {}),
     (errors.RateLimitExceeded, 429, "rate_limit_exceeded", {"Retry-After": "1"}),

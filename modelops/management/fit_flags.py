@@ -34,11 +34,20 @@ def parse_length(text: str) -> int | str:
         ) from exc
 
 
+def parse_object(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError as exc:
+        raise ArgumentTypeError(say_here(fill_in("expected JSON, got {text}", text=repr(text)))) from exc
+
+
 QUESTION_FLAGS: dict[str, tuple[Any, str]] = {
     "weights_bytes": (int, "size of the weights on disk, in bytes"),
     "parameters": (int, "number of parameters"),
     "tensor_parallel_size": (int, "GPUs each layer is split over"),
     "pipeline_parallel_size": (int, "stages the layers are split into"),
+    "pp_layer_partition": (str, "layers of each stage, such as 16,32"),
+    "data_parallel_size": (int, "copies of the engine that share a mixture's experts"),
     "max_model_len": (parse_length, "context in tokens, or auto"),
     "gpu_memory_utilization": (float, "share of each card's total memory"),
     "dtype": (str, "auto, float16, bfloat16 or float32"),
@@ -48,6 +57,15 @@ QUESTION_FLAGS: dict[str, tuple[Any, str]] = {
     "max_num_batched_tokens": (int, "tokens in one batch"),
     "block_size": (int, "tokens of one block of the KV cache"),
     "vllm_version": (str, "version of the engine, such as 0.33.0"),
+    "limit_mm_per_prompt": (parse_object, 'most items of a prompt, such as {"image": 2, "video": 0}'),
+    "mm_processor_kwargs": (parse_object, 'how images are prepared, such as {"max_pixels": 1048576}'),
+    "mm_encoder_tp_mode": (str, "weights or data: how the vision tower is split"),
+}
+QUESTION_SWITCHES: dict[str, str] = {
+    "enforce_eager": "no CUDA graphs",
+    "enable_expert_parallel": "whole experts on each GPU instead of slices of all",
+    "language_model_only": "without the vision tower",
+    "skip_mm_profiling": "no trial of the largest images at the start",
 }
 
 
@@ -55,7 +73,8 @@ def add_question_flags(parser: ArgumentParser) -> None:
     engine = parser.add_argument_group("about the model of --config and its engine")
     for name, (kind, text) in QUESTION_FLAGS.items():
         engine.add_argument(to_flag(name), type=kind, help=text)
-    engine.add_argument("--enforce-eager", action="store_true", default=None, help="no CUDA graphs")
+    for name, text in QUESTION_SWITCHES.items():
+        engine.add_argument(to_flag(name), action="store_true", default=None, help=text)
 
 
 def refuse_question_flags(options: Mapping[str, Any]) -> None:
@@ -71,6 +90,7 @@ def read_question(options: Mapping[str, Any], choice: GpuChoice) -> FitQuestion:
         raise refuse_input(fill_in("--gpu is needed. {reason}", reason=reason))
     raw = {name: options[name] for name in _list_given(options)}
     raw["config"] = _read_config(Path(options["config"]))
+    raw["aim"] = options["aim"]
     raw["gpus"] = [{"name": gpu.name, "total_mib": gpu.total_bytes / MIB} for gpu in choice.gpus]
     try:
         return replace(parse_question(raw), gpus=choice.gpus)
@@ -124,7 +144,7 @@ def _read_text(path: Path, flag: str) -> str:
 
 
 def _list_given(options: Mapping[str, Any]) -> list[str]:
-    return [name for name in (*QUESTION_FLAGS, "enforce_eager") if options[name] is not None]
+    return [name for name in (*QUESTION_FLAGS, *QUESTION_SWITCHES) if options[name] is not None]
 
 
 def _name_flag(exc: FieldError) -> CommandError:

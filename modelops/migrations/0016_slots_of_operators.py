@@ -28,6 +28,6 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='slot',
             name='runtime',
-            field=models.CharField(blank=True, db_default='', help_text='The only runtime that its engines may use; empty means whichever a profile names.', max_length=20),
+            field=models.CharField(blank=True, db_default='', default='', help_text='The only runtime that its engines may use; empty means whichever a profile names.', max_length=20),
         ),
     ]

@@ -23,6 +23,16 @@ class Engine(models.Model):
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     slot = models.ForeignKey(Slot, on_delete=models.PROTECT, related_name="engines")
     generation = models.PositiveBigIntegerField()
+    replica = models.PositiveSmallIntegerField(
+        default=0,
+        db_default=0,
+        help_text="0 is the leader, which switches are about; the others do as it does.",
+    )
+    leaving_since = models.DateTimeField(
+        null=True,
+        blank=True,
+        help_text="A replica that gets no new requests, and ends after the running ones.",
+    )
     name = models.CharField(max_length=100, unique=True, help_text="Of the container or process.")
     state = models.CharField(max_length=10, choices=EngineState, default=EngineState.STARTING)
 
@@ -67,7 +77,9 @@ class Engine(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["slot", "generation"], name="engine_generation_is_unique"),
             models.UniqueConstraint(
-                fields=["slot"], condition=models.Q(state="serving"), name="engine_one_serves_a_slot"
+                fields=["slot", "replica"],
+                condition=models.Q(state="serving"),
+                name="engine_one_serves_a_slot",
             ),
         ]
         indexes = [models.Index(fields=["profile", "-created_at"], name="engine_history")]

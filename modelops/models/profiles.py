@@ -110,6 +110,9 @@ class ModelProfile(SeededModel):
     runtime = models.CharField(max_length=20, choices=RUNTIME_CHOICES, default=RuntimeKind.DOCKER.value)
     image = models.CharField(max_length=255, blank=True)
     gpu_selection = models.JSONField(default=list, blank=True)
+    replicas = models.PositiveSmallIntegerField(default=1, db_default=1)
+    max_replicas = models.PositiveSmallIntegerField("most replicas", null=True, blank=True)
+    accelerator_type = models.CharField(max_length=64, blank=True)
 
     dtype = models.CharField(max_length=20, choices=_list_choices(syntax.DTYPE), default="auto")
     quantization = models.CharField(max_length=40, blank=True, choices=_list_choices(syntax.QUANTIZATION))
@@ -200,6 +203,7 @@ class ModelProfile(SeededModel):
                 | models.Q(gpu_memory_utilization__gt=0, gpu_memory_utilization__lte=1),
                 name="model_profile_gpu_memory_utilization",
             ),
+            models.CheckConstraint(condition=models.Q(replicas__gte=1), name="model_profile_replicas"),
         ]
 
     def clean(self) -> None:

@@ -76,6 +76,7 @@ class Slot(models.Model):
     runtime = models.CharField(
         max_length=20,
         blank=True,
+        default="",
         db_default="",
         help_text="The only runtime that its engines may use; empty means whichever a profile names.",
     )
@@ -106,6 +107,11 @@ class Slot(models.Model):
     problem = TextsField(null=True, blank=True, help_text="Root cause while nothing serves as asked.")
     failed_restarts = models.PositiveIntegerField(default=0)
     retry_at = models.DateTimeField(null=True, blank=True)
+    replica_problem = TextsField(null=True, blank=True, help_text="Root cause while a replica is missing.")
+    failed_replicas = models.PositiveIntegerField(
+        default=0, db_default=0, help_text="Replicas that failed in a row."
+    )
+    replica_retry_at = models.DateTimeField(null=True, blank=True)
     changed_at = models.DateTimeField(db_default=Now())
 
     retiring_at = models.DateTimeField(

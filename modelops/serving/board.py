@@ -19,7 +19,7 @@ from gateway.conf import get_config
 from modelops.domain.switching.readiness import expect_ready_at
 from modelops.domain.switching.resting import RestState
 from modelops.domain.switching.states import SwitchState
-from modelops.models import DEFAULT_SLOT, Engine, Gate, ModelProfile, Slot, Switch
+from modelops.models import DEFAULT_SLOT, Engine, EngineState, Gate, ModelProfile, Slot, Switch
 from modelops.serving.engine_keys import find_engine_key
 from modelops.serving.model_tasks import ModelTask, find_engine_tasks
 from modelops.serving.start_history import Restart, find_restart, find_wake_seconds
@@ -113,10 +113,14 @@ class SlotView:
     gate: Gate
     desired_profile: str = ""
     engine: ServingEngine | None = None
+    followers: tuple[ServingEngine, ...] = ()
+    """The further replicas of the engine, which take requests as it does."""
     switches: tuple[LiveSwitch, ...] = ()
     problem: Mapping[str, Any] | None = None
     restart: Restart | None = None
     """Of an engine that served and ended, until it is under way; None for one that failed to start."""
+    is_retiring: bool = False
+    """It is about to end: once its gate has closed, nothing waits for it."""
     retry_at: datetime | None = None
     """When what should serve is tried again, while nothing does."""
     rest: RestState = RestState.AWAKE
@@ -130,6 +134,11 @@ class SlotView:
     def needs_wake(self) -> bool:
         """Whether it rests, or is about to, and nobody has asked for it yet."""
         return self.rest is not RestState.AWAKE and not self.is_wake_asked
+
+    @property
+    def engines(self) -> tuple[ServingEngine, ...]:
+        """Everything that requests may go to while the gate is open, the leader first."""
+        return () if self.engine is None else (self.engine, *self.followers)
 
     @property
     def switch(self) -> LiveSwitch | None:
@@ -213,7 +222,7 @@ def _read_slots(last: BoardSnapshot, profiles: Mapping[str, str]) -> tuple[SlotV
 
 
 def _view_slot(
-    row: Any, engines: Mapping[uuid.UUID, ServingEngine], switches: Sequence[LiveSwitch]
+    row: Any, engines: Mapping[uuid.UUID, list[ServingEngine]], switches: Sequence[LiveSwitch]
 ) -> SlotView:
     is_empty, desired = row.active_engine_id is None, row.desired_profile
     awaits_restart = row.problem and desired and is_empty and not switches
@@ -223,11 +232,13 @@ def _view_slot(
         epoch=row.epoch,
         gate=Gate(row.gate),
         desired_profile=desired,
-        engine=engines.get(row.active_engine_id),
+        engine=engines.get(row.active_engine_id, [None])[0],
+        followers=tuple(engines.get(row.active_engine_id, ())[1:]),
         switches=tuple(switches),
         problem=row.problem,
         restart=find_restart(row.id, desired) if awaits_restart else None,
         retry_at=row.retry_at if is_empty else None,
+        is_retiring=row.retiring_at is not None,
         rest=RestState(row.rest),
         is_wake_asked=row.wake_asked_at is not None,
         **(_view_resting(row.last_good_engine_id) if is_empty and row.rest != RestState.AWAKE else {}),
@@ -243,7 +254,7 @@ def _view_resting(engine_id: uuid.UUID | None) -> dict[str, Any]:
 def _slot_rows() -> QuerySet[Slot, Any]:
     columns = (
         *("id", "slug", "epoch", "gate", "desired_profile", "active_engine_id", "problem", "retry_at"),
-        *("rest", "wake_asked_at", "last_good_engine_id"),
+        *("retiring_at", "rest", "wake_asked_at", "last_good_engine_id"),
     )
     return Slot.objects.in_use().order_by("slug").values_list(*columns, named=True)
 
@@ -319,43 +330,51 @@ def _all_names(
 
 def _read_engines(
     slots: Sequence[Any], before: Mapping[uuid.UUID, SlotView]
-) -> dict[uuid.UUID, ServingEngine]:
-    """The active engines by id, those of an unchanged epoch as they were read last."""
-    known: dict[uuid.UUID, ServingEngine] = {}
+) -> dict[uuid.UUID, list[ServingEngine]]:
+    """The engines of each slot by the id of its active one, which comes first.
+
+    Those of an unchanged epoch are as they were read last: it grows with every engine that comes or goes.
+    """
+    known: dict[uuid.UUID, list[ServingEngine]] = {}
     wanted: list[uuid.UUID] = []
     for row in slots:
-        old, engine_id = before.get(row.id), row.active_engine_id
-        if (
-            old is not None
-            and old.engine is not None
-            and (old.epoch, old.engine.id) == (row.epoch, engine_id)
-        ):
-            known[engine_id] = old.engine
+        old, engine_id, epoch = before.get(row.id), row.active_engine_id, row.epoch
+        if old is not None and old.engine is not None and (old.epoch, old.engine.id) == (epoch, engine_id):
+            known[engine_id] = list(old.engines)
         elif engine_id is not None:
             wanted.append(engine_id)
-    if wanted:
-        known |= {row.id: _view_engine(row) for row in Engine.objects.filter(pk__in=wanted)}
+    if not wanted:
+        return known
+    leaders = {row.slot_id: row for row in Engine.objects.filter(pk__in=wanted)}
+    known |= {row.id: [_view_engine(row)] for row in leaders.values()}
+    serving = Engine.objects.filter(state=EngineState.SERVING, replica__gt=0, leaving_since=None)
+    for row in serving.filter(slot_id__in=leaders).order_by("replica"):
+        leader = leaders[row.slot_id]
+        if row.pk != leader.pk:
+            known[leader.pk].append(_view_engine(row, leader))
     return known
 
 
-def _view_engine(row: Engine) -> ServingEngine:
-    adapters = [str(card["id"]) for card in row.cards if card.get("parent") and card.get("id")]
+def _view_engine(row: Engine, leader: Engine | None = None) -> ServingEngine:
+    """What a profile decides (names, limits, prices) is the leader's, where the row is a follower's."""
+    told = leader or row
+    adapters = [str(card["id"]) for card in told.cards if card.get("parent") and card.get("id")]
     return ServingEngine(
         id=row.id,
         profile=row.profile,
         model_name=row.model_name,
-        names=tuple(dict.fromkeys((row.model_name, *row.names, *adapters))),
+        names=tuple(dict.fromkeys((row.model_name, *told.names, *adapters))),
         adapters=frozenset(adapters) - {row.model_name},
         tasks=find_engine_tasks(row),
         base_url=row.base_url,
         api_key=find_engine_key(row, get_config()),
         cards=tuple(row.cards),
         max_model_len=row.max_model_len,
-        max_concurrent_requests=row.spec.get("max_concurrent_requests"),
-        max_output_tokens=row.spec.get("max_output_tokens"),
+        max_concurrent_requests=told.spec.get("max_concurrent_requests"),
+        max_output_tokens=told.spec.get("max_output_tokens"),
         price=Price(
-            row.spec.get("cost_per_million_prompt_tokens") or 0.0,
-            row.spec.get("cost_per_million_completion_tokens") or 0.0,
+            told.spec.get("cost_per_million_prompt_tokens") or 0.0,
+            told.spec.get("cost_per_million_completion_tokens") or 0.0,
         ),
         since=row.ready_at,
     )

@@ -42,6 +42,10 @@ class Route:
     """What the model can be asked for; None where that is not known."""
     switch_to: str = ""
     """The profile to switch to before the wait makes sense."""
+    engine: str = ""
+    """The id of the engine; empty while waiting, and for the one of VLLM_BASE_URL."""
+    choices: tuple[Route, ...] = ()
+    """Where several engines serve the name: the way to each of them, this one included; empty for one."""
 
     @property
     def must_wait(self) -> bool:
@@ -90,6 +94,8 @@ class RouteTable:
                     return Route(slot=slot.slug, model=name)
             if _is_leaving(slot, name):
                 raise _leaving_error(slot, name)
+            if slot.is_retiring:
+                continue
             if slot.resting is not None and name in slot.resting.names:
                 return _route_to_resting(slot, slot.resting, name)
             if not slot.is_open and slot.engine is not None and name in slot.engine.names:
@@ -117,24 +123,8 @@ class RouteTable:
         routes: dict[str, Route] = {}
         if self.snapshot is None:
             return routes
-        for slot in sorted(self.snapshot.slots, key=lambda slot: slot.slug != DEFAULT_SLOT):
-            if not slot.is_open or slot.engine is None:
-                continue
-            engine = slot.engine
-            route = Route(
-                slot=slot.slug,
-                model=engine.model_name,
-                base_url=engine.base_url,
-                api_key=engine.api_key,
-                max_concurrent_requests=engine.max_concurrent_requests,
-                max_output_tokens=engine.max_output_tokens,
-                max_model_len=engine.max_model_len,
-                price=engine.price,
-                tasks=engine.tasks,
-            )
-            names = (*engine.names, *CURRENT_NAMES) if slot.slug == DEFAULT_SLOT else engine.names
-            adapters = {name: replace(route, model=name) for name in engine.adapters}
-            routes = dict.fromkeys(names, route) | adapters | routes
+        for name, found in _find_ways(self.snapshot).items():
+            routes[name] = found[0] if len(found) == 1 else replace(found[0], choices=tuple(found))
         if self.uses_external and self.external is not None:
             url, key = self.external.base_url, self.external.api_key
             own = {
@@ -211,6 +201,46 @@ class RouteTable:
 def _route_to_resting(slot: SlotView, engine: ServingEngine, name: str) -> Route:
     """A wait until the engine is awake. Its admission asks for that (`chat.engine_admission`)."""
     return Route(slot=slot.slug, model=name, max_model_len=engine.max_model_len, tasks=engine.tasks)
+
+
+def _find_ways(snapshot: BoardSnapshot) -> dict[str, list[Route]]:
+    """The ways to each served name, the default slot's first.
+
+    Every engine of the same model counts, of whichever slot. A name that two models share, as an alias may
+    be, is the first one's.
+    """
+    ways: dict[str, list[Route]] = {}
+    current = ""
+    for slot in sorted(snapshot.slots, key=lambda slot: slot.slug != DEFAULT_SLOT):
+        if not slot.is_open:
+            continue
+        for engine in slot.engines:
+            route = _route_to(slot, engine)
+            for name in engine.names:
+                way = replace(route, model=name) if name in engine.adapters else route
+                known = ways.setdefault(name, [])
+                if not known or known[0].model == way.model:
+                    known.append(way)
+        if slot.slug == DEFAULT_SLOT and slot.engine is not None:
+            current = slot.engine.model_name
+    if current:
+        ways |= dict.fromkeys(CURRENT_NAMES, ways[current])
+    return ways
+
+
+def _route_to(slot: SlotView, engine: ServingEngine) -> Route:
+    return Route(
+        slot=slot.slug,
+        model=engine.model_name,
+        base_url=engine.base_url,
+        api_key=engine.api_key,
+        max_concurrent_requests=engine.max_concurrent_requests,
+        max_output_tokens=engine.max_output_tokens,
+        max_model_len=engine.max_model_len,
+        price=engine.price,
+        tasks=engine.tasks,
+        engine=str(engine.id),
+    )
 
 
 def find_spelling(name: str, known: Iterable[str]) -> str | None:

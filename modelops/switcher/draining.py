@@ -12,7 +12,7 @@ from django.db import connection
 from django.db.models import BooleanField, Case, Value, When
 from django.db.models.functions import Now
 
-from modelops.models import Slot, WebPresence
+from modelops.models import Engine, Slot, WebPresence
 from modelops.serving.web_presence import SILENT_FOR
 
 WATCHED_FOR_S = 5.0
@@ -30,7 +30,7 @@ class WebProcess:
     """The row's key as the driver gives it, as is `seen_at`: good for comparing, and for queries."""
     seen_at: Any
     is_silent: bool
-    slots: Mapping[str, Mapping[str, int]]
+    slots: Mapping[str, Mapping[str, Any]]
 
 
 class WebProcessWatch:
@@ -72,6 +72,12 @@ def list_alive(watch: WebProcessWatch, now: float) -> list[WebProcess]:
     return [web for web in web_processes if web.id not in dead]
 
 
+def knows_pointer(slot: Slot, watch: WebProcessWatch, now: float) -> bool:
+    """Every web process that lives knows which engine the slot points to now."""
+    known = (web.slots.get(str(slot.pk), {}) for web in list_alive(watch, now))
+    return all(entry.get("epoch", -1) >= slot.epoch for entry in known)
+
+
 def forget_dead_web_processes(watch: WebProcessWatch, now: float) -> list[WebProcess]:
     """Those that live. The next switch need not watch the dead first; one that lives after all writes itself
     down anew."""
@@ -111,5 +117,21 @@ def _prepare_sql(vendor: str) -> tuple[str, Sequence[Any]]:
     return prepared
 
 
-def _has_drained(entry: Mapping[str, int] | None, epoch: int) -> bool:
+def is_engine_left(slot: Slot, engine: Engine, watch: WebProcessWatch, now: float) -> bool:
+    """Every web process that lives knows that the engine gets no more, and has no request left on it."""
+    web_processes = list_webs()
+    dead = watch.find_dead(web_processes, now)
+    alive = (web for web in web_processes if web.id not in dead)
+    return all(_has_left(web.slots.get(str(slot.pk)), slot.epoch, str(engine.pk)) for web in alive)
+
+
+def _has_drained(entry: Mapping[str, Any] | None, epoch: int) -> bool:
     return entry is not None and entry.get("epoch", -1) >= epoch and entry.get("open", 1) == 0
+
+
+def _has_left(entry: Mapping[str, Any] | None, epoch: int, engine: str) -> bool:
+    """A web process that counts by engine only where there are several says nothing of one it has left."""
+    if entry is None or entry.get("epoch", -1) < epoch:
+        return False
+    open_there: int = entry.get("engines", {}).get(engine, 0)
+    return open_there == 0

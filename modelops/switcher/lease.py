@@ -24,7 +24,7 @@ class LeaseLost(Exception):
 class SlotLease:
     """The lease to act for one slot, by the database's clock. Its fencing token grows with each holder.
 
-    Only while the slot is on `box` is it taken: a slot that was moved is let go of at once.
+    Only while the slot is on `box` and in use is it taken: one that was moved or retired is let go of.
     """
 
     def __init__(self, slot_id: uuid.UUID, *, holder: str, length_s: float, box: str = "") -> None:
@@ -79,7 +79,7 @@ class SlotLease:
 
     def _take(self, expires: object) -> int | None:
         is_free = Q(lease_holder="") | Q(lease_expires_at=None) | Q(lease_expires_at__lt=Now())
-        slot = Slot.objects.filter(pk=self._slot_id, box=self._box)
+        slot = Slot.objects.in_use().filter(pk=self._slot_id, box=self._box)
         taken = slot.filter(is_free).update(
             lease_holder=self._holder, lease_expires_at=expires, fence=F("fence") + 1
         )

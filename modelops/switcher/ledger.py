@@ -151,14 +151,15 @@ class Ledger:
         if to in FINAL_STATES:
             self._on_end(switch, to, spent)
 
-    def create_engine(self, slot: Slot, recipe: Recipe) -> Engine:
+    def create_engine(self, slot: Slot, recipe: Recipe, *, replica: int = 0) -> Engine:
         """A new row with the slot's next generation; part of the caller's transaction."""
         generation = slot.generation + 1
         engine = Engine(
             slot=slot,
             generation=generation,
+            replica=replica,
             name=name_engine(slot, generation),
-            has_own_key=get_traits(recipe.runtime).is_managed,
+            has_own_key=get_traits(recipe.runtime).takes_key,
             **recipe.to_engine_values(),
         )
         engine.save(force_insert=True)
@@ -265,6 +266,12 @@ class Ledger:
                 }
             )
             Engine.objects.filter(pk=engine.pk).update(**end)
+            self.end_followers(fill_in("its leader died"))
+
+    def end_followers(self, reason: str) -> None:
+        """Nothing points to them any more; part of the caller's transaction. What runs of them is removed."""
+        followers = Engine.objects.filter(slot_id=self._slot_id, replica__gt=0, ended_at=None)
+        followers.update(**ended(reason))
 
     def start_system_switch(self, slot: Slot, profile: str, *, reason: str) -> None:
         """Insert a switch that the switcher itself asks for, in the form of any other."""
@@ -286,7 +293,10 @@ class Ledger:
         """No row of an engine stays open that neither serves nor sleeps: a crash may have left one so."""
         active = Slot.objects.filter(pk=self._slot_id).values("active_engine_id")
         rest = Engine.objects.filter(slot_id=self._slot_id, ended_at=None).exclude(state=EngineState.ASLEEP)
-        rest.exclude(pk__in=active.filter(active_engine__isnull=False)).update(**ended(fill_in("removed")))
+        leader = active.filter(active_engine__isnull=False)
+        if leader.exists():
+            rest = rest.filter(replica=0)  # its followers serve on
+        rest.exclude(pk__in=leader).update(**ended(fill_in("removed")))
 
     def _write_slot(self, fields: Mapping[str, Any]) -> None:
         """The fence: an update of the slot's own row comes first in every transaction."""

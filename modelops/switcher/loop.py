@@ -48,7 +48,7 @@ PERIODS_S = {PollUrgency.WAITING: 0.03, PollUrgency.MOVING: 0.0}
 PRESENCE_PERIOD_S = 3.0
 DESCRIBE_PERIOD_S = 10.0
 STARTS_PERIOD_S = 10.0
-SLOTS_PERIOD_S = 10.0
+SLOTS_PERIOD_S = 2.0
 TROUBLE_PERIOD_S = 1.0
 CLOSE_PERIOD_S = 0.5
 NO_PROFILE = "none"
@@ -79,7 +79,9 @@ class Switcher:
         self._endpoint = MetricsEndpoint(
             {
                 "/metrics": lambda: metrics.write(config),
-                "/engines": lambda: scrape_engines(metrics.figures.engines, control.read_metrics),
+                "/engines": lambda: scrape_engines(
+                    metrics.figures.engines, control.read_metrics, metrics.figures.followers
+                ),
             },
             host=config.switcher_metrics_host,
             port=config.switcher_metrics_port,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from django.db.models import Q
@@ -28,11 +28,11 @@ from modelops.hardware import GpuReading
 from modelops.models import Engine, EngineState, Gate, Slot, Switch
 from modelops.runtimes.base import Instance, InstanceState, RuntimeUnavailable
 from modelops.switcher.dependencies import SwitcherDependencies
-from modelops.switcher.draining import is_drained
+from modelops.switcher.draining import is_drained, is_engine_left
 from modelops.switcher.standstill import START_TIMEOUT_S, find_standstill
 from modelops.switcher.watching import EngineLogWatch
 from modelops.switcher.working_state import WorkingState
-from modelops.switcher.workloads import find_recipe, read_engine_recipe
+from modelops.switcher.workloads import find_recipe, is_roll, read_engine_recipe
 
 CUT_GRACE_S = 5.0
 STOP_GRACE_S = 10.0
@@ -79,12 +79,14 @@ class Observer:
         now = timezone.now()
         recipe = find_recipe(switch)
         state = SwitchState(switch.state)
+        rolls = is_roll(switch)
+        has_followers = not rolls and slot.active_engine_id is not None and _has_followers(slot, state)
         is_starting, is_restoring = state in STARTING_STATES, state is SwitchState.ROLLING_BACK
         keeps_engine = (switch.plan or {}).get("kind") in ("nothing", "rename")
         target = switch.old_engine if keeps_engine else switch.new_engine
-        new_failure = self._find_failure(target, switch.root_cause) if is_starting else None
+        new_failure = self.find_failure(target, switch.root_cause) if is_starting else None
         restore_failure = (
-            self._find_failure(switch.restored_engine, switch.restore_cause) if is_restoring else None
+            self.find_failure(switch.restored_engine, switch.restore_cause) if is_restoring else None
         )
         spent_s = (now - switch.state_since).total_seconds()
         held = self._find_held(state, recipe)
@@ -95,24 +97,27 @@ class Observer:
             keeps_engine=keeps_engine,
             prefetch=self._working_state.prefetched,
             restores_if_refused=_restores_if_refused(slot, switch),
-            old=self._view(switch.old_engine, is_old_hung or None),
+            old=self._view_old(switch, is_old_hung=is_old_hung, has_followers=has_followers),
             is_old_pointed_to=slot.active_engine_id is not None
-            and slot.active_engine_id == switch.old_engine_id,
+            and (rolls or slot.active_engine_id == switch.old_engine_id),
             parks_old=recipe is not None and recipe.parks_old,
-            is_drained=self._is_drained(slot, state),
+            starts_beside=recipe is not None and recipe.starts_beside,
+            is_drained=self._is_drained(slot, switch, rolls=rolls),
             is_drain_over=spent_s > switch.drain_timeout_s,
             drain_policy=DrainPolicy(switch.drain_policy),
-            is_cut=slot.gate == Gate.CUT,
-            is_cut_over=slot.gate == Gate.CUT and (now - slot.changed_at).total_seconds() > CUT_GRACE_S,
+            # The gate is every replica's: what still runs on one that makes room ends with it.
+            is_cut=rolls or slot.gate == Gate.CUT,
+            is_cut_over=rolls
+            or (slot.gate == Gate.CUT and (now - slot.changed_at).total_seconds() > CUT_GRACE_S),
             is_grace_over=is_grace_over(switch.old_engine, now),
             has_orphans=_is_any(orphans),
             is_memory_free=_is_none(held),
             is_clear_over=spent_s > self._dependencies.config.clear_timeout_s,
             is_start_over=state is SwitchState.STARTING and spent_s > START_TIMEOUT_S,
-            new=self._view(switch.new_engine, new_failure or switch.root_cause, is_live=is_starting),
+            new=self.view(switch.new_engine, new_failure or switch.root_cause, is_live=is_starting),
             may_retry=is_starting and may_retry(switch, new_failure),
             can_restore=slot.last_good_engine_id is not None,
-            restored=self._view(
+            restored=self.view(
                 switch.restored_engine, restore_failure or switch.restore_cause, is_live=is_restoring
             ),
         )
@@ -126,9 +131,13 @@ class Observer:
         )
         return ObservationResult(seen, failure, restore_failure)
 
-    def _is_drained(self, slot: Slot, state: SwitchState) -> bool:
-        web_processes = self._working_state.web_processes
-        return state is SwitchState.DRAINING and is_drained(slot, web_processes, time.monotonic())
+    def _is_drained(self, slot: Slot, switch: Switch, *, rolls: bool) -> bool:
+        web_processes, now = self._working_state.web_processes, time.monotonic()
+        if switch.state != SwitchState.DRAINING:
+            return False
+        if rolls and switch.old_engine is not None:
+            return is_engine_left(slot, switch.old_engine, web_processes, now)
+        return is_drained(slot, web_processes, now)
 
     def inspect(self, engine: Engine) -> Instance | None:
         """The engine's workload now; None when its runtime does not answer."""
@@ -180,14 +189,18 @@ class Observer:
             kept |= {engine.name for engine in engines if engine is not None}
             needed = {engine.runtime for engine in engines if engine is not None}
         recipe = find_recipe(switch) if switch is not None else None
-        if switch is None or (recipe is not None and recipe.keeps_sleepers):
+        rolls = switch is not None and is_roll(switch)
+        if switch is None or rolls or (recipe is not None and recipe.keeps_sleepers):
             sleepers = slot.engines.filter(state=EngineState.ASLEEP)
-            if switch is not None:
+            if switch is not None and not rolls:
                 # One that is not worth waking, as its profile has changed, makes room for its successor.
                 wakes = recipe.wakes if recipe is not None else ""
                 sleepers = sleepers.filter(~Q(profile=switch.to_profile) | Q(name=wakes))
             kept |= set(sleepers.values_list("name", flat=True))
-        orphans, is_known = [], True
+        # Followers are written off when nothing points to their leader any more.
+        followers = slot.engines.filter(replica__gt=0, ended_at=None)
+        kept |= set(followers.values_list("name", flat=True))
+        orphans, is_known = [], not self._is_starting_replicas()
         for runtime in slot.engines.values_list("runtime", flat=True).order_by().distinct():
             try:
                 instances = self._dependencies.runtime_of(runtime).list_instances(str(slot.pk))
@@ -198,6 +211,11 @@ class Observer:
                 continue
             orphans += [(runtime, each.name) for each in instances if each.name not in kept]
         return orphans if orphans or is_known else None
+
+    def _is_starting_replicas(self) -> bool:
+        """Whether a follower may be there in a moment, although it is not wanted any more."""
+        effects = self._dependencies.effects
+        return any(effects.is_running(("start", name)) for name in self._working_state.starting_replicas)
 
     def list_lost_sleepers(self, slot: Slot) -> list[Engine]:
         """Engines that should be asleep and ended, or were removed: nothing can be woken any more."""
@@ -214,13 +232,12 @@ class Observer:
             self._working_state.watches[engine.name] = watch
         return watch
 
-    def _view(self, engine: Engine | None, failure: object, *, is_live: bool = False) -> EngineObservation:
+    def view(self, engine: Engine | None, failure: object, *, is_live: bool = False) -> EngineObservation:
+        """One engine; `is_live`: it is being started, so that it matters whether it answers."""
         if engine is None:
             return EngineObservation(has_failed=failure is not None)
         status = self.read_status(engine)
-        is_ready = (
-            is_live and status is WorkloadStatus.RUNNING and self._dependencies.control.is_healthy(engine)
-        )
+        is_ready = is_live and status is WorkloadStatus.RUNNING and self._is_ready(engine)
         return EngineObservation(
             status=status,
             was_started=bool(engine.reference),
@@ -230,7 +247,18 @@ class Observer:
             has_failed=failure is not None,
         )
 
-    def _find_failure(self, engine: Engine | None, known: object) -> RootCause | None:
+    def _is_ready(self, engine: Engine) -> bool:
+        """It listens and says that it is well, and its runtime does not say otherwise."""
+        instance = self.inspect(engine)
+        is_refused = instance is not None and instance.is_ready is False
+        return not is_refused and self._dependencies.control.is_healthy(engine)
+
+    def _view_old(self, switch: Switch, *, is_old_hung: bool, has_followers: bool) -> EngineObservation:
+        """One that is dead and drained by its followers is not over before they are."""
+        seen = self.view(switch.old_engine, is_old_hung or None)
+        return replace(seen, status=WorkloadStatus.UNKNOWN) if has_followers and seen.status in DEAD else seen
+
+    def find_failure(self, engine: Engine | None, known: object) -> RootCause | None:
         """Why the engine that is being started will not come: it ended, vanished or stands still."""
         if engine is None or known is not None or self.read_status(engine) is WorkloadStatus.ASLEEP:
             return None
@@ -267,6 +295,12 @@ class Observer:
         return self._dependencies.gpus.find_held(recipe.gpus, recipe.gpu_memory_utilization)
 
 
+def _has_followers(slot: Slot, state: SwitchState) -> bool:
+    """Whether answers may still run on replicas of the engine that serves."""
+    followers = slot.engines.filter(replica__gt=0, state=EngineState.SERVING)
+    return state is SwitchState.DRAINING and followers.exists()
+
+
 def needs_room(state: SwitchState) -> bool:
     return state in (SwitchState.CLEARING, SwitchState.ROLLING_BACK)
 
@@ -298,7 +332,7 @@ def _check(recipe: object, root_cause: object) -> Check:
 
 
 def is_grace_over(engine: Engine | None, now: datetime) -> bool:
-    """Whether an engine that was asked to stop had time enough."""
+    """Whether the engine was asked to stop, and had time enough."""
     if engine is None or engine.asked_to_stop_at is None:
         return False
     grace_s = read_engine_recipe(engine).shutdown_timeout_s + STOP_GRACE_S

@@ -10,7 +10,6 @@ from django.utils import timezone
 
 from gateway.request_id import current_request_id
 from gateway.wording import fill_in, fill_text
-from modelops.domain.engine_log.progress import estimate
 from modelops.domain.runtimes import get_traits
 from modelops.domain.switching.maintenance import (
     STABLE_S,
@@ -21,29 +20,32 @@ from modelops.domain.switching.maintenance import (
     backoff_s,
     next_maintenance,
 )
-from modelops.domain.switching.names import name_phase
 from modelops.domain.switching.resting import RestState
 from modelops.domain.switching.rules import next_step
-from modelops.domain.switching.states import Action, SwitchState, WorkloadStatus
+from modelops.domain.switching.states import DEAD, Action, SwitchState, WorkloadStatus
 from modelops.models import Engine, Slot, Switch
 from modelops.models.switches import STARTED_AGAIN
 from modelops.switcher.dependencies import SwitcherDependencies
-from modelops.switcher.draining import forget_dead_web_processes
+from modelops.switcher.draining import forget_dead_web_processes, knows_pointer
 from modelops.switcher.engine_sampling import SampledEngine, find_sampled
 from modelops.switcher.executor import StepExecutor, remove_orphans
 from modelops.switcher.lease import LeaseLost, SlotLease
 from modelops.switcher.ledger import Ledger, SlotRows, StateMoved, ended
 from modelops.switcher.metrics import SlotFigures
-from modelops.switcher.observing import STARTING_STATES, Observer
+from modelops.switcher.observing import Observer
 from modelops.switcher.poll_urgency import PollUrgency
 from modelops.switcher.preloading import Preloader
 from modelops.switcher.preparing import Prefetch
+from modelops.switcher.progress_display import show_progress
+from modelops.switcher.replica_keeper import ReplicaKeeper
 from modelops.switcher.resting import Rester
+from modelops.switcher.retirement import Retirement
 from modelops.switcher.scheduling import Scheduler
 from modelops.switcher.slot_figures import describe_slot, is_engine_well
 from modelops.switcher.step_log import log_step
 from modelops.switcher.watching import explain_death, prune_logs
 from modelops.switcher.working_state import WorkingState
+from modelops.switcher.workloads import is_roll
 
 log = structlog.get_logger()
 
@@ -52,6 +54,8 @@ HEALTH_PERIOD_S, WELL_PERIOD_S = 2.0, 5.0
 """The second one after a check that found it well."""
 ORPHAN_PERIOD_S, LOG_PERIOD_S = 10.0, 60.0
 WEB_PERIOD_S = 2.0
+SUCCESSION_S = 2.0
+"""For a request that was on its way to an engine when its successor took over."""
 
 
 class SlotReconciler:
@@ -83,6 +87,14 @@ class SlotReconciler:
         )
         self._rester = Rester(self._dependencies, self._ledger, self._observer, self._working_state)
         self._scheduler = Scheduler(self._ledger)
+        self._retirement = Retirement(self._dependencies, self._ledger, self._observer, self._working_state)
+        self._keeper = ReplicaKeeper(
+            self._dependencies,
+            self._ledger,
+            self._observer,
+            self._working_state,
+            on_leftover=self._look_for_orphans,
+        )
         self._health = HealthRecord()
         self._due = dict.fromkeys(("inspect", "health", "orphans", "web_processes", "logs"), 0.0)
         self._active_status = WorkloadStatus.UNKNOWN
@@ -109,7 +121,13 @@ class SlotReconciler:
         engine = self._rows.slot.active_engine
         unhealthy_for_s = self._health.unhealthy_for_s(engine.name) if engine else 0.0
         is_well = is_engine_well(self._active_status, unhealthy_for_s)
-        return describe_slot(self._rows, self.sampled_engine, self._dependencies.loads, is_well=is_well)
+        return describe_slot(
+            self._rows,
+            self.sampled_engine,
+            self._dependencies.loads,
+            is_well=is_well,
+            followers=self._keeper.serving,
+        )
 
     @property
     def own_pids(self) -> set[int]:
@@ -136,6 +154,8 @@ class SlotReconciler:
             self._retry_in_s = None
             self._scheduler.tick(rows.slot)
             self._preloader.tick(rows.slot, is_idle=rows.switch is None)
+            if rows.switch is None and rows.slot.retiring_at is not None:
+                return PollUrgency.MOVING if self._retirement.take_step(rows.slot) else PollUrgency.WAITING
             if rows.switch is None:
                 return self._maintain(rows)
             has_moved = self._advance(rows.slot, rows.switch)
@@ -171,7 +191,17 @@ class SlotReconciler:
             current_request_id.reset(token)
 
     def _take_step(self, slot: Slot, switch: Switch) -> bool:
-        look = self._observer.look(slot, switch, is_old_hung=self._is_hung(slot))
+        is_hung = self._is_hung(slot)
+        if switch.state == SwitchState.PLANNED:
+            # Image and weights may take hours to come: meanwhile replicas are kept as ever.
+            self._lease.check_age()
+            self._keeper.tick(slot)
+        elif is_roll(switch):
+            if self._has_lost_leader(slot, is_hung=is_hung):
+                return True
+            self._keeper.tick(slot, only_guards=True)
+            is_hung = False  # that was asked of the leader, and another one makes room
+        look = self._observer.look(slot, switch, is_old_hung=is_hung)
         for failure, engine, is_restore in (
             (look.new_failure, switch.new_engine, False),
             (look.restore_failure, switch.restored_engine, True),
@@ -189,8 +219,17 @@ class SlotReconciler:
         )
         if step.to is not None or (step.action in (Action.VERIFY_NEW, Action.MAKE_PLAN) and not is_waiting):
             return True
-        self._show_progress(switch)
+        show_progress(switch, self._observer, self._ledger)
         return False
+
+    def _has_lost_leader(self, slot: Slot, *, is_hung: bool) -> bool:
+        """Whether the engine that serves while one replica is replaced was found dead just now."""
+        leader = slot.active_engine
+        if leader is None:
+            return False
+        if self._is_due("inspect", INSPECT_PERIOD_S):
+            self._active_status = self._observer.read_status(leader)
+        return (is_hung or self._active_status in DEAD) and self._declare_dead(slot, leader)
 
     def _is_hung(self, slot: Slot) -> bool:
         """The engine that serves while its successor is prepared."""
@@ -201,36 +240,14 @@ class SlotReconciler:
             self._check_health(slot, engine)
         return self._health.unhealthy_for_s(engine.name) > UNHEALTHY_S
 
-    def _show_progress(self, switch: Switch) -> None:
-        """Phase, percent and expected end of the start that is under way."""
-        engine = switch.new_engine if SwitchState(switch.state) in STARTING_STATES else switch.restored_engine
-        if engine is None or not engine.reference or engine.ended_at is not None:
-            return
-        watch = self._observer.watch(engine)
-        watch.read()
-        now = time.monotonic()
-        read = watch.log
-        progress = estimate(read.phase, read.phase_percent, now - read.phase_started_at, watch.phase_history)
-        expected_at = None
-        if progress.remaining_s is not None:
-            expected_at = timezone.now() + timedelta(seconds=progress.remaining_s)
-        self._ledger.record_progress(
-            switch,
-            phase=str(read.phase),
-            percent=progress.percent,
-            detail=fill_in("{profile}: {phase}", profile=engine.profile, phase=name_phase(read.phase)),
-            expected_at=expected_at,
-        )
-
     def _maintain(self, rows: SlotRows) -> PollUrgency:
         self._observe_idle(rows.slot)
         urgency = self._rester.take_step(rows, self._active_status)
         if urgency is not None:
             return urgency
-        return PollUrgency.MOVING if self._keep_up(rows) else PollUrgency.IDLE
+        return self._keep_up(rows)
 
-    def _keep_up(self, rows: SlotRows) -> bool:
-        """True when there is more to do at once."""
+    def _keep_up(self, rows: SlotRows) -> PollUrgency:
         slot = rows.slot
         seen = SlotObservation(
             active=self._active_status if slot.active_engine else WorkloadStatus.NONE,
@@ -251,7 +268,8 @@ class SlotReconciler:
             case Maintenance.CLAIM if rows.waiting is not None:
                 self._executor.claim(slot, rows.waiting)
             case Maintenance.DECLARE_DEAD if slot.active_engine is not None:
-                return self._declare_dead(slot, slot.active_engine)
+                is_seen = self._declare_dead(slot, slot.active_engine)
+                return PollUrgency.MOVING if is_seen else PollUrgency.IDLE
             case Maintenance.START_DESIRED:
                 reason = fill_in("nothing serves")
                 if slot.problem is not None:
@@ -260,8 +278,15 @@ class SlotReconciler:
             case Maintenance.REMOVE_ORPHANS:
                 self._lease.check_age()
                 remove_orphans(self._dependencies, self._orphans)
-                self._due["orphans"] = 0.0
-        return maintenance in (Maintenance.CLAIM, Maintenance.START_DESIRED)
+                self._look_for_orphans()
+            case Maintenance.NOTHING:
+                self._lease.check_age()
+                return self._keeper.tick(slot)
+        has_begun = maintenance in (Maintenance.CLAIM, Maintenance.START_DESIRED)
+        return PollUrgency.MOVING if has_begun else PollUrgency.IDLE
+
+    def _look_for_orphans(self) -> None:
+        self._due["orphans"] = 0.0
 
     def _observe_idle(self, slot: Slot) -> None:
         """The active engine, its health, and what should not be here; each as often as it needs."""
@@ -276,10 +301,25 @@ class SlotReconciler:
             self._rester.note(slot, alive)
         if self._is_due("orphans", ORPHAN_PERIOD_S):
             self._executor.end_lost_sleepers(slot)
-            self._orphans = self._observer.list_orphans(slot, None) or []
+            self._orphans = self._list_orphans(slot)
             self._forget_ended(slot)
         if self._is_due("logs", LOG_PERIOD_S):
             prune_logs(slot.pk)
+
+    def _list_orphans(self, slot: Slot) -> list[tuple[str, str]]:
+        """What may go now. On a cluster that is also what served until a moment ago: requests are sent to it
+        until every web process knows of its successor, and have reached it a moment later."""
+        orphans = self._observer.list_orphans(slot, None) or []
+        on_cluster = [each for each in orphans if get_traits(each[0]).places_engines]
+        if not on_cluster:
+            return orphans
+        since_s = (timezone.now() - slot.changed_at).total_seconds()
+        if since_s > SUCCESSION_S and knows_pointer(
+            slot, self._working_state.web_processes, time.monotonic()
+        ):
+            return orphans
+        self._due["orphans"] = time.monotonic() + SUCCESSION_S
+        return [each for each in orphans if each not in on_cluster]
 
     def _forget_ended(self, slot: Slot) -> None:
         """Save the rest of the logs of engines whose removal ended after their switch had moved on."""
@@ -317,14 +357,15 @@ class SlotReconciler:
         watch = self._observer.watch(engine)
         cause = explain_death(watch.classify(instance), instance)
         log.error("engine_died", engine=engine.name, cause=cause.code, message=cause.message)
-        wait_s = backoff_s(slot.failed_restarts)
-        self._ledger.drop_active(
-            slot,
-            engine,
-            ended(cause.message, instance.exit_code),
-            problem=cause.serialise(),
-            retry_at=timezone.now() + timedelta(seconds=wait_s),
-        )
+        if not self._keeper.promote(slot, engine, cause, instance.exit_code):
+            wait_s = backoff_s(slot.failed_restarts)
+            self._ledger.drop_active(
+                slot,
+                engine,
+                ended(cause.message, instance.exit_code),
+                problem=cause.serialise(),
+                retry_at=timezone.now() + timedelta(seconds=wait_s),
+            )
         self._dependencies.metrics.count_restart(slot.slug)
         self._working_state.forget_engine(engine.name)
         self._due = dict.fromkeys(self._due, 0.0)

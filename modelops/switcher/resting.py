@@ -93,7 +93,7 @@ class Rester:
         """
         slot = rows.slot
         engine = slot.active_engine or slot.last_good_engine
-        if engine is None or not get_traits(engine.runtime).is_managed:
+        if engine is None or not _can_rest(engine):
             return None
         seen = self._observe(rows, engine, status)
         step = next_rest_step(seen)
@@ -191,6 +191,8 @@ class Rester:
             return True
         is_wanted = self._read_rule(engine).action is IdleAction.SLEEP
         can_sleep = read_engine_recipe(engine).can_sleep and not self._will_not_sleep
+        if get_traits(engine.runtime).places_engines:
+            return False
         return is_wanted and can_sleep and engine.asked_to_stop_at is None and has_host_memory(engine)
 
     def _sleep(self, engine: Engine) -> None:
@@ -228,6 +230,11 @@ class Rester:
 
 _TRANSITIONS = (RestStep.CLOSE, RestStep.REOPEN, RestStep.LEAVE, RestStep.SETTLE, RestStep.WAKE)
 """After these there is more to see at once."""
+
+
+def _can_rest(engine: Engine) -> bool:
+    """Not what others run, nor one of several engines that share their requests."""
+    return get_traits(engine.runtime).is_managed and (engine.spec.get("replicas") or 1) == 1
 
 
 def _has_requests(web: WebProcess, slot: Slot) -> bool:

@@ -19,6 +19,8 @@ class WorkingState:
     prefetched: Check = Check.PENDING
     instances: dict[str, Instance] = field(default_factory=dict)
     cards: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    starting_replicas: set[str] = field(default_factory=set)
+    """The names of followers whose start was not seen to succeed yet."""
     web_reach: WebReach = field(default_factory=WebReach)
     web_processes: WebProcessWatch = field(default_factory=WebProcessWatch)
 

@@ -83,5 +83,19 @@ def end_waiting_switch(switch: Switch, *, by: str) -> None:
         )
 
 
+def end_lost_switch(switch: Switch, *, by: str) -> None:
+    """End a switch whose switcher is gone for good. Part of a transaction that moves the slot's fence."""
+    Switch.objects.filter(pk=switch.pk).update(
+        state=SwitchState.CANCELLED,
+        cancel_requested_at=Now(),
+        **_name_canceller(switch, by),
+        state_since=Now(),
+        ended_at=Now(),
+    )
+    switch.state = SwitchState.CANCELLED
+    message = fill_in("cancelled by {by}", by=by)
+    SwitchEvent.objects.record(switch, kind=SwitchEvent.Kind.STATE, message=message)
+
+
 def _name_canceller(switch: Switch, by: str) -> dict[str, Any]:
     return {"cancelled_by": str(by), "request_texts": {**(switch.request_texts or {}), "cancelled_by": by}}

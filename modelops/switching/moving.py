@@ -14,7 +14,9 @@ from gateway.near_names import suggest_names
 from gateway.wording import fill_in
 from modelops.models import Slot, SwitcherPresence
 from modelops.switching.actor import Actor
-from modelops.switching.slots import get_slot
+from modelops.switching.boxes import list_boxes
+from modelops.switching.card_claims import refuse_overlap
+from modelops.switching.slots import get_slot, lock_cards
 from modelops.switching.switchers import describe_box, list_present
 
 
@@ -23,10 +25,11 @@ def move_slot(slug: str, actor: Actor, *, to: str = "", force: bool = False) -> 
 
     `to` is a box or its host, and may be left out where only one other box has a switcher. Whoever acts for
     the slot writes nothing more. Engines on the old box stay as they are, and are nobody's. Raises NotFound
-    for no such slot, and SwitchRefused: for a box without a switcher, and while the slot's own box has one,
-    unless `force`.
+    for no such slot, SlotRefused where another slot of that box has its cards, and SwitchRefused: for a box
+    without a switcher, and while the slot's own box has one, unless `force`.
     """
     with transaction.atomic():
+        lock_cards()
         slot = Slot.objects.select_for_update(of=("self",)).get(pk=get_slot(slug).pk)
         present = [each for each in list_present() if each.box]
         target = _choose(slot, present, to)
@@ -40,6 +43,8 @@ def move_slot(slug: str, actor: Actor, *, to: str = "", force: bool = False) -> 
                 )
             )
         before = slot.box
+        slot.box, slot.box_machine, slot.box_host = target.box, target.machine, target.box_host
+        refuse_overlap(slot, list_boxes())
         # As with any new holder the fence grows, so that a write under way finds nothing.
         Slot.objects.filter(pk=slot.pk).update(
             box=target.box,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -13,14 +14,19 @@ from gateway.wording import fill_in
 from modelops.domain.fit.report import Verdict
 from modelops.domain.profiles.engine_args import build_environment, build_serve_arguments
 from modelops.domain.profiles.spec import IDLE_SETTINGS, EngineKind, ProfileSpec, to_values
+from modelops.domain.runtimes import get_traits
+from modelops.domain.switching.cluster_room import find_room
 from modelops.domain.switching.plan import Plan, make_plan
 from modelops.domain.switching.plan_problems import Placement, PlanFacts, RunningEngine
+from modelops.domain.switching.slot_problems import SlotFacts
 from modelops.fit.gpu_choice import GpuChoice, restrict
-from modelops.fit.profile_fits import ProfileFit, check_profile, describe_invalid, get_gpu_choice
+from modelops.fit.profile_fits import ProfileFit, check_profile, describe_invalid
 from modelops.fit.summary import summarise_fit
 from modelops.models import Engine, EngineState, ModelProfile, Slot, WebPresence
 from modelops.serving.start_history import find_typical_seconds, find_typical_wake_seconds
 from modelops.serving.web_presence import SILENT_FOR
+from modelops.switching.boxes import get_box_choice
+from modelops.switching.card_claims import find_foreign_cards
 from modelops.switching.switchers import describe_box, find_present
 
 
@@ -40,32 +46,51 @@ def plan_switch(
     """
     spec = build_planned_spec(profile, max_model_len)
     # A profile that names its cards itself is not confined to the slot's.
-    choice = choice if choice is not None else get_gpu_choice()
+    choice = choice if choice is not None else get_box_choice(slot)
     if not spec.gpu_selection:
-        choice = restrict(choice, slot.gpus)
+        choice = restrict_to_slot(choice, slot)
     fit = check_profile(profile, choice, spec=spec)
     placement = place_engine(slot, spec, fit, choice)
     described = runtime_facts if runtime_facts is not None else find_runtime_facts(slot)
+    arguments = build_serve_arguments(
+        spec,
+        tensor_parallel_size=fit.assessment.settings.tensor_parallel_size,
+        max_model_len=max_model_len,
+    )
+    running = to_running_engine(slot.active_engine)
+    described_runtime = (described or {}).get(spec.runtime) or {}
     facts = PlanFacts(
-        arguments=tuple(
-            build_serve_arguments(
-                spec,
-                tensor_parallel_size=fit.assessment.settings.tensor_parallel_size,
-                max_model_len=max_model_len,
-            )
-        ),
+        arguments=tuple(arguments),
         environment=build_environment(spec),
         placement=placement,
         report=fit.report,
         runtime=described,
-        distant_web=find_distant_web((described or {}).get(spec.runtime) or {}),
+        distant_web=find_distant_web(described_runtime),
         box=describe_box(slot.box, slot.box_host),
-        running=to_running_engine(slot.active_engine),
+        running=running,
         sleeping_engine=find_sleeping_engine(slot, spec),
         typical_seconds=find_typical_seconds(spec.slug),
         typical_wake_seconds=find_typical_wake_seconds(spec.slug),
+        room=find_room(spec, arguments, described_runtime, running),
     )
-    return make_plan(spec, facts, fit=summarise_fit(fit), force=force)
+    return make_plan(spec, facts, fit=summarise_fit(fit), slot=find_slot_facts(slot, placement), force=force)
+
+
+def restrict_to_slot(choice: GpuChoice, slot: Slot) -> GpuChoice:
+    """The slot's cards; none for one that has none."""
+    if choice.gpus is not None and not slot.has_gpus:
+        return replace(choice, gpus=(), names=())
+    return restrict(choice, slot.gpus)
+
+
+def find_slot_facts(slot: Slot, placement: Placement) -> SlotFacts:
+    return SlotFacts(
+        name=slot.slug,
+        runtime=slot.runtime,
+        has_gpus=slot.has_gpus,
+        is_retiring=slot.retiring_at is not None or slot.retired_at is not None,
+        foreign_cards=find_foreign_cards(slot, placement.uuids),
+    )
 
 
 def build_planned_spec(profile: ModelProfile, max_model_len: int | None) -> ProfileSpec:
@@ -86,22 +111,37 @@ def build_planned_spec(profile: ModelProfile, max_model_len: int | None) -> Prof
 
 
 def place_engine(slot: Slot, spec: ProfileSpec, fit: ProfileFit, choice: GpuChoice) -> Placement:
-    """The first cards of the profile's selection, or else of the slot's; none for a simulated engine."""
+    """The first cards of the profile's selection, or else of the slot's, for the first of its replicas; none
+    for a simulated engine."""
     if spec.engine == EngineKind.SIMULATOR:
         return Placement()
     settings = fit.assessment.settings
-    wanted = settings.tensor_parallel_size * settings.pipeline_parallel_size
+    wanted = settings.gpu_count
+    if get_traits(spec.runtime).places_engines:
+        return Placement(gpu_name=spec.accelerator_type, wanted=wanted, is_known=False)
     if choice.gpus is None or (fit.report.verdict is Verdict.UNKNOWN and not choice.gpus):
         return Placement(wanted=wanted, is_known=False)
-    allowed = list(spec.gpu_selection or slot.gpus)
+    uuids, names = list_cards(choice, spec.gpu_selection or slot.gpus)
+    total = wanted * spec.replicas
+    return Placement(
+        tuple(uuids[:wanted]),
+        names[0] if names else "",
+        wanted,
+        replicas=spec.replicas,
+        available=min(len(uuids), total),
+    )
+
+
+def list_cards(choice: GpuChoice, allowed: Sequence[object]) -> tuple[list[str], list[str]]:
+    """The UUIDs of the cards with one of these names, and what they are; of all cards where none is given."""
     uuids: list[str] = []
     names: list[str] = []
-    for gpu, known_as in zip(choice.gpus, choice.names, strict=True):
+    for gpu, known_as in zip(choice.gpus or (), choice.names, strict=True):
         if allowed and not known_as.intersection(map(str, allowed)):
             continue
         uuids.append(max(known_as, key=len))
         names.append(gpu.name)
-    return Placement(tuple(uuids[:wanted]), names[0] if names else "", wanted)
+    return uuids, names
 
 
 def to_running_engine(engine: Engine | None) -> RunningEngine | None:
@@ -116,7 +156,18 @@ def to_running_engine(engine: Engine | None) -> RunningEngine | None:
         image=engine.image,
         image_digest=engine.image_digest,
         spec=engine.spec,
+        gpus=tuple(engine.gpus),
+        followers=count_serving_followers(engine),
     )
+
+
+def count_serving_followers(leader: Engine) -> int:
+    """The replicas beside it that requests go to."""
+    if (leader.spec.get("replicas") or 1) == 1:
+        return 0
+    return Engine.objects.filter(
+        slot=leader.slot_id, replica__gt=0, state=EngineState.SERVING, leaving_since=None
+    ).count()
 
 
 def find_runtime_facts(slot: Slot | None = None) -> Mapping[str, Any] | None:

@@ -84,8 +84,8 @@ def request_switch(request: SwitchRequest, actor: Actor, *, guard: Guard | None 
         if request.keep_context and request.max_model_len is not None:
             write_context(profile, request.max_model_len, request=actor.request)
         locked = Slot.objects.select_for_update(of=("self",)).get(pk=found.pk)
-        if locked.active_engine_id != found.active_engine_id:
-            # Another engine became the active one while the plan was made.
+        if _is_another(locked, found):
+            # Another engine became the active one while the plan was made, or the slot was changed.
             plan = _plan(locked, profile, request)
         live = list(locked.switches.live().order_by("created_at", "id"))
         newest = live[-1] if live else None
@@ -114,6 +114,11 @@ def request_switch(request: SwitchRequest, actor: Actor, *, guard: Guard | None 
 
 def _plan(slot: Slot, profile: ModelProfile, request: SwitchRequest) -> Plan:
     return plan_switch(slot, profile, force=request.force, max_model_len=request.max_model_len)
+
+
+def _is_another(locked: Slot, found: Slot) -> bool:
+    said = ("active_engine_id", "gpus", "has_gpus", "runtime", "box", "retiring_at", "retired_at")
+    return any(getattr(locked, name) != getattr(found, name) for name in said)
 
 
 def leads_to(switch: Switch, profile: str, max_model_len: int | None = None) -> bool:

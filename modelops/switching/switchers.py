@@ -36,12 +36,18 @@ def list_present() -> list[SwitcherPresence]:
 def find_present(slot: Slot | None) -> SwitcherPresence | None:
     """The switcher that acts for the slot, or would; without a slot, the first one there is.
 
-    A slot that is no box's yet is any switcher's.
+    A slot that is no box's yet is any switcher's, and one that was made just now its box's.
     """
     present = list_present()
     if slot is None or not slot.box:
         return present[0] if present else None
-    return next((each for each in present if each.slots is None or str(slot.pk) in each.slots), None)
+    return next((each for each in present if _acts_for(each, slot)), None)
+
+
+def _acts_for(switcher: SwitcherPresence, slot: Slot) -> bool:
+    if switcher.slots is None or str(slot.pk) in switcher.slots:
+        return True
+    return bool(switcher.box) and switcher.box == slot.box
 
 
 def describe_box(box: str, host: str) -> str:

@@ -10,19 +10,21 @@ from modelops.domain.fit.calibration import (
     HIDDEN_COPIES_IN_LAYER,
     SAMPLER_COPIES,
 )
+from modelops.domain.fit.encoder_budget import EncoderProfile, profile_encoder
 from modelops.domain.fit.specs import ModelArchitecture, ResolvedSettings
+from modelops.domain.fit.towers import VisionTower
 
 _FLOAT32_BYTES = 4
-_EXPERT_CHUNK_TOKENS = 32768
-"""`VLLM_FUSED_MOE_CHUNK_SIZE`: experts never see more tokens at once."""
 
 
 def estimate_activation(model: ModelArchitecture, settings: ResolvedSettings) -> int:
     """Return the activation peak on one GPU in bytes."""
     forward = max(_estimate_layer_peak(model, settings), _estimate_sampler_peak(model, settings))
-    if model.vision is None or settings.is_text_only:
+    profile = profile_encoder(model, settings)
+    if profile is None or model.vision is None:
         return forward
-    return max(forward, _estimate_vision_peak(model, settings)) + _estimate_vision_output(model, settings)
+    tower = _estimate_tower_peak(model.vision, profile, settings)
+    return max(forward, tower) + _count_outputs(model, profile, settings)
 
 
 def _estimate_sampler_peak(model: ModelArchitecture, settings: ResolvedSettings) -> int:
@@ -55,40 +57,41 @@ def _has_dense_layer(model: ModelArchitecture) -> bool:
 
 
 def _estimate_expert_peak(model: ModelArchitecture, settings: ResolvedSettings) -> float:
-    """Scratch of the fused expert kernel: two caches of the routed tokens.
+    """Scratch of the fused expert kernel: two caches of the routed tokens, whichever rank has their experts.
 
-    Source: `fused_experts_impl`, vllm/model_executor/layers/fused_moe/fused_moe.py.
+    Source: `fused_experts_impl`, vllm/model_executor/layers/fused_moe/fused_moe.py. With data parallel, each
+    rank first gathers the tokens of all (`allgather_reducescatter`, the default all-to-all).
     """
-    moe = model.moe
+    moe, split = model.moe, settings.expert_split
     if moe is None:
         return 0.0
-    ranks = settings.tensor_parallel_size
-    routed = min(settings.max_num_batched_tokens, _EXPERT_CHUNK_TOKENS) * moe.experts_per_token
-    inner = moe.intermediate_size / ranks
-    shared = settings.max_num_batched_tokens * 3 * moe.shared_intermediate_size / ranks
-    return settings.dtype.size_bytes * (routed * (max(2 * inner, model.hidden_size) + inner) + shared)
+    gathered = settings.max_num_batched_tokens * settings.data_parallel_size
+    routed = min(gathered, settings.era.expert_chunk_tokens) * moe.experts_per_token
+    inner = moe.intermediate_size / split.slices
+    shared_ranks = 1 if split.has_whole_shared else settings.tensor_parallel_size
+    shared = settings.max_num_batched_tokens * 3 * moe.shared_intermediate_size / shared_ranks
+    exchanged = 2 * gathered * model.hidden_size if settings.data_parallel_size > 1 else 0
+    scratch = routed * (max(2 * inner, model.hidden_size) + inner) + shared + exchanged
+    return settings.dtype.size_bytes * scratch
 
 
-def _estimate_vision_peak(model: ModelArchitecture, settings: ResolvedSettings) -> int:
-    vision = model.vision
-    if vision is None:
-        return 0
-    width = 2 * vision.intermediate_size + HIDDEN_COPIES_IN_LAYER * vision.hidden_size
-    return settings.dtype.size_bytes * _find_profiled_patches(model, settings) * width
+def _estimate_tower_peak(tower: VisionTower, profile: EncoderProfile, settings: ResolvedSettings) -> int:
+    """The tower's MLP with all patches at once; tensor parallel splits its width, or its batch.
+
+    Source: `Qwen2_5_VisionMLP` (qwen2_5_vl.py) and `Qwen3_VisionMLP` (qwen3_vl.py): column-parallel up, row-
+    parallel down, unless `mm_encoder_tp_mode` is "data" (vllm/config/multimodal.py:385).
+    """
+    patches, ranks = profile.patches, settings.tensor_parallel_size
+    if not settings.splits_tower and not tower.is_replicated:
+        patches = patches // profile.items * -(-profile.items // ranks)
+    is_split = settings.splits_tower and not tower.is_replicated
+    matrices = 3 if tower.is_gated else 2
+    inner = matrices * tower.intermediate_size / (ranks if is_split else 1)
+    width = inner + HIDDEN_COPIES_IN_LAYER * tower.hidden_size
+    return int(settings.dtype.size_bytes * patches * width)
 
 
-def _find_profiled_patches(model: ModelArchitecture, settings: ResolvedSettings) -> int:
-    """As many of the largest images as the encoder's budget (one batch of tokens) holds, at least one."""
-    vision = model.vision
-    if vision is None or not vision.max_tokens:
-        return 0
-    images = max(1, settings.max_num_batched_tokens // vision.max_tokens)
-    return vision.max_patches * images
-
-
-def _estimate_vision_output(model: ModelArchitecture, settings: ResolvedSettings) -> int:
-    vision = model.vision
-    if vision is None:
-        return 0
-    tokens = max(settings.max_num_batched_tokens, vision.max_tokens) if vision.max_tokens else 0
-    return tokens * model.hidden_size * settings.dtype.size_bytes
+def _count_outputs(model: ModelArchitecture, profile: EncoderProfile, settings: ResolvedSettings) -> int:
+    """What the tower made stays in the encoder's cache, on every rank, while the text model is profiled."""
+    levels = model.vision.output_levels if model.vision is not None else 1
+    return profile.kept_rows * model.hidden_size * levels * settings.dtype.size_bytes

@@ -1,6 +1,7 @@
 """Decide whether one model with one set of settings starts on one set of GPUs."""
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from math import ceil
 
 from gateway.wording import fill_in
@@ -9,14 +10,26 @@ from modelops.domain.fit import calibration
 from modelops.domain.fit.band import estimate_band, find_compile_bytes
 from modelops.domain.fit.budget import Budget, compute_budget, find_longest_context
 from modelops.domain.fit.capability import find_capability_notes, find_capability_problems
-from modelops.domain.fit.correction import NO_CORRECTION
-from modelops.domain.fit.divisibility import find_parallel_problems
+from modelops.domain.fit.correction import Correction
+from modelops.domain.fit.divisibility import (
+    find_parallel_problems,
+    find_partition_problems,
+    find_stage_sizes,
+)
 from modelops.domain.fit.engine_defaults import EngineTraits, find_traits, resolve_dtype
 from modelops.domain.fit.eras import NEWEST_READ, Version
+from modelops.domain.fit.evidence import find_evidence
 from modelops.domain.fit.gpu_catalog import complete_gpu
-from modelops.domain.fit.measured_run import MeasuredRun, find_correction
+from modelops.domain.fit.measured_run import MeasuredRun
 from modelops.domain.fit.report import Band, FitReport, LimitingTerm, Verdict
-from modelops.domain.fit.specs import GIB, MIB, CheckpointFacts, EngineSettings, Gpu, ModelArchitecture
+from modelops.domain.fit.specs import (
+    GIB,
+    MIB,
+    CheckpointFacts,
+    EngineSettings,
+    Gpu,
+    ModelArchitecture,
+)
 from modelops.domain.fit.weights import WeightsEstimate, estimate_weights
 
 _WEIGHTS_SHARE = 0.85
@@ -30,9 +43,16 @@ class _Finding:
     reason: str
 
 
-def _describe_lack(needed: int, count: int) -> str:
+def _describe_lack(settings: EngineSettings, count: int) -> str:
+    needed = settings.gpu_count
     if needed == 1:
         return fill_in("a GPU is needed, and there is none")
+    if settings.data_parallel_size > 1:
+        return fill_in(
+            "{needed} GPUs are needed (tensor × pipeline × data parallel), {count} given",
+            needed=needed,
+            count=count,
+        )
     return fill_in(
         "{needed} GPUs are needed (tensor × pipeline parallel), {count} given", needed=needed, count=count
     )
@@ -50,9 +70,9 @@ def assess_fit(
     Where `measured` was a start with these very settings, its sizes take the place of the formulas.
     """
     used = _select_gpus(settings, gpus)
-    needed = settings.tensor_parallel_size * settings.pipeline_parallel_size
-    if len(used) < needed:
-        return FitReport(Verdict.DOES_NOT_FIT, LimitingTerm.GPU_COUNT, (_describe_lack(needed, len(gpus)),))
+    if len(used) < settings.gpu_count:
+        lack = _describe_lack(settings, len(gpus))
+        return FitReport(Verdict.DOES_NOT_FIT, LimitingTerm.GPU_COUNT, (lack,))
     gpu = min(used, key=lambda card: card.total_bytes)
     run = measured if measured is not None and measured.describes(settings, gpu) else None
     if run is not None:
@@ -70,7 +90,12 @@ def assess_fit(
     if any(finding.limit is LimitingTerm.PARALLEL_SIZE for finding in blockers):
         return _refuse(blockers, settings, weights)
     report = _assess_memory(model, settings, used, weights, run, blockers)
-    notes = (*report.notes, *_name_assumption(traits.version), *find_capability_notes(model, settings, gpu))
+    notes = (
+        *report.notes,
+        *_name_assumption(traits.version),
+        *_name_tower_doubt(model, settings),
+        *find_capability_notes(model, settings, gpu),
+    )
     return replace(report, notes=notes)
 
 
@@ -83,19 +108,25 @@ def _weigh(
 ) -> WeightsEstimate:
     """Raises UnknownLayoutError where neither the layout, the checkpoint nor a measured start gives them."""
     try:
-        return estimate_weights(
+        return _estimate_remembered(
             model,
             facts,
             dtype=resolve_dtype(settings.dtype, model, gpu),
             tensor_parallel_size=settings.tensor_parallel_size,
             pipeline_parallel_size=min(settings.pipeline_parallel_size, len(model.layers)),
             gpu=gpu,
+            experts=settings.expert_split,
+            stage_sizes=find_stage_sizes(model, settings),
         )
     except UnknownLayoutError:
         weights = run.find_weights() if run is not None else None
         if weights is None:
             raise
         return weights
+
+
+# Four fifths of a check's time go here, and a search for suggestions asks the same again and again.
+_estimate_remembered = lru_cache(maxsize=128)(estimate_weights)
 
 
 def _assess_memory(
@@ -108,7 +139,7 @@ def _assess_memory(
 ) -> FitReport:
     gpu = min(used, key=lambda card: card.total_bytes)
     traits = find_traits(settings, gpu)
-    correction = NO_CORRECTION if run is None else find_correction(run, model, weights, gpu, traits)
+    correction, learnt = find_evidence(model, settings, weights, gpu, traits, run)
     longest = find_longest_context(model, settings, weights, gpu, traits, correction)
     if settings.is_max_model_len_auto and longest:
         settings = replace(settings, max_model_len=longest)
@@ -119,6 +150,8 @@ def _assess_memory(
     findings = failures or doubts
     report = replace(
         _describe(model, budget, weights, band, longest, traits),
+        first_start_kv_cache_bytes=_find_first_start(budget, traits, correction),
+        learnt=learnt,
         verdict=Verdict.DOES_NOT_FIT if failures else Verdict.TIGHT if doubts else Verdict.FITS,
         limit=findings[0].limit if findings else LimitingTerm.NONE,
         reasons=tuple(finding.reason for finding in findings),
@@ -138,8 +171,7 @@ def _name_run(report: FitReport, run: MeasuredRun) -> FitReport:
 
 def _select_gpus(settings: EngineSettings, gpus: tuple[Gpu, ...]) -> tuple[Gpu, ...]:
     """The engine takes the first cards it sees; a single card takes the first too."""
-    needed = settings.tensor_parallel_size * settings.pipeline_parallel_size
-    return tuple(complete_gpu(gpu) for gpu in gpus[:needed])
+    return tuple(complete_gpu(gpu) for gpu in gpus[: settings.gpu_count])
 
 
 def _refuse(findings: list[_Finding], settings: EngineSettings, weights: WeightsEstimate) -> FitReport:
@@ -151,6 +183,7 @@ def _refuse(findings: list[_Finding], settings: EngineSettings, weights: Weights
         weights_source=weights.source,
         tensor_parallel_size=settings.tensor_parallel_size,
         pipeline_parallel_size=settings.pipeline_parallel_size,
+        data_parallel_size=settings.data_parallel_size,
     )
 
 
@@ -158,7 +191,10 @@ def _find_blockers(
     model: ModelArchitecture, settings: EngineSettings, gpu: Gpu, traits: EngineTraits
 ) -> list[_Finding]:
     """What the engine refuses whatever the memory: sizes, card, positions."""
-    parallel = find_parallel_problems(model, settings.tensor_parallel_size, settings.pipeline_parallel_size)
+    parallel = find_parallel_problems(
+        model, settings.tensor_parallel_size, settings.pipeline_parallel_size, experts=settings.expert_split
+    )
+    parallel += find_partition_problems(model, settings)
     findings = [_Finding(LimitingTerm.PARALLEL_SIZE, problem) for problem in parallel]
     dtype = resolve_dtype(settings.dtype, model, gpu)
     for problem in find_capability_problems(model, settings, dtype, gpu, traits):
@@ -245,7 +281,7 @@ def _read_free(gpu: Gpu, budget: Budget) -> int:
 
 def _least_context(budget: Budget) -> int:
     settings = budget.settings
-    is_parallel = settings.tensor_parallel_size * settings.pipeline_parallel_size > 1
+    is_parallel = settings.world_size > 1
     more = calibration.LEAST_PARALLEL_CONTEXT_BYTES if is_parallel else 0
     return calibration.DEFAULT_CONTEXT_BYTES + more
 
@@ -317,10 +353,13 @@ def _describe(
         activation_bytes=budget.activation_bytes,
         non_torch_bytes=budget.non_torch_bytes,
         cuda_graph_bytes=budget.cuda_graph_bytes,
+        reserved_graph_bytes=budget.reserved_graph_bytes,
+        unassigned_bytes=budget.unassigned_bytes,
+        layout=stage.layout,
+        max_num_seqs=budget.settings.max_num_seqs,
         context_bytes=budget.context_bytes,
         budget_bytes=budget.requested_bytes,
         kv_cache_bytes=stage.kv_cache_bytes,
-        first_start_kv_cache_bytes=_find_first_start(budget, traits),
         kv_cache_tokens=tokens,
         kv_bytes_per_request=stage.layout.count_request_bytes(length),
         max_model_len=length,
@@ -328,13 +367,14 @@ def _describe(
         max_concurrency=round(concurrency, 2),
         tensor_parallel_size=budget.settings.tensor_parallel_size,
         pipeline_parallel_size=budget.settings.pipeline_parallel_size,
+        data_parallel_size=budget.settings.data_parallel_size,
         weights_source=weights.source,
         band=band,
     )
 
 
-def _find_first_start(budget: Budget, traits: EngineTraits) -> int | None:
-    compiling = find_compile_bytes(budget, traits)
+def _find_first_start(budget: Budget, traits: EngineTraits, correction: Correction) -> int | None:
+    compiling = find_compile_bytes(budget, traits, correction)
     is_given = budget.settings.kv_cache_memory_bytes is not None
     return budget.tightest.kv_cache_bytes - compiling if compiling and not is_given else None
 
@@ -350,6 +390,19 @@ def _name_assumption(version: Version | None) -> tuple[str, ...]:
         )
         return (text,)
     return ()
+
+
+def _name_tower_doubt(model: ModelArchitecture, settings: EngineSettings) -> tuple[str, ...]:
+    tower = model.vision
+    if tower is None or tower.media or settings.is_text_only or settings.skip_mm_profiling:
+        return ()
+    return (
+        fill_in(
+            "what the engine profiles the encoder of {model_type} with is not known: up to {size} more",
+            model_type=repr(model.model_type),
+            size=_gib(calibration.UNKNOWN_TOWER_BYTES),
+        ),
+    )
 
 
 def _gib(count: int) -> str:

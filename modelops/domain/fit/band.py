@@ -7,6 +7,7 @@ from modelops.domain.fit import calibration
 from modelops.domain.fit.activation import estimate_activation
 from modelops.domain.fit.budget import Budget
 from modelops.domain.fit.correction import NO_CORRECTION, Correction
+from modelops.domain.fit.encoder_budget import runs_tower
 from modelops.domain.fit.engine_defaults import EngineTraits
 from modelops.domain.fit.eras import LEAST_UTILIZATION, Sampler
 from modelops.domain.fit.report import Band
@@ -35,40 +36,47 @@ def estimate_band(
     if correction.is_complete:
         error = calibration.FIXED_ERROR_BYTES
         return Band(cache - error, cache + error)
-    spread = _add_up(model, budget, weights)
+    spread = _add_up(budget, weights, correction)
     lower, higher = _span_versions(model, asked, budget, gpu, traits)
-    low = spread + find_compile_bytes(budget, traits) + _doubt_tower(model, budget) + lower
-    return Band(cache - low, cache + spread + higher)
+    low = spread + find_compile_bytes(budget, traits, correction) + _doubt_tower(model, budget) + lower
+    low += correction.further_low_bytes
+    return Band(cache - low, cache + spread + higher + correction.further_high_bytes)
 
 
-def find_compile_bytes(budget: Budget, traits: EngineTraits) -> int:
+def find_compile_bytes(budget: Budget, traits: EngineTraits, correction: Correction = NO_CORRECTION) -> int:
     """What a first start takes more than later ones: nothing without torch.compile."""
     if budget.settings.enforce_eager or traits.is_v0:
         return 0
-    return calibration.COLD_COMPILE_BYTES
+    return calibration.COLD_COMPILE_BYTES if correction.compile_bytes is None else correction.compile_bytes
 
 
-def _add_up(model: ModelArchitecture, budget: Budget, weights: WeightsEstimate) -> int:
+def _add_up(budget: Budget, weights: WeightsEstimate, correction: Correction) -> int:
     settings = budget.settings
     share = calibration.WEIGHTS_ERROR
     if weights.is_approximate:
         share = calibration.APPROXIMATE_WEIGHTS_ERROR
-    is_parallel = settings.tensor_parallel_size * settings.pipeline_parallel_size > 1
+    is_parallel = settings.world_size > 1
+    learnt = correction.non_torch_error_bytes
     errors = [
         share * budget.tightest.weights_bytes,
         calibration.ACTIVATION_ERROR * budget.activation_bytes,
-        calibration.FIXED_ERROR_BYTES,
-        calibration.PARALLEL_ERROR_BYTES if is_parallel else 0,
+        max(calibration.FIXED_ERROR_BYTES, learnt or 0),
+        calibration.PARALLEL_ERROR_BYTES if is_parallel and learnt is None else 0,
     ]
     if settings.counts_graphs:
-        errors.append(min(calibration.GRAPH_UNCERTAINTY_BYTES, budget.cuda_graph_bytes))
+        graphs = correction.cuda_graph_error_bytes
+        errors.append(
+            min(calibration.GRAPH_UNCERTAINTY_BYTES, budget.cuda_graph_bytes) if graphs is None else graphs
+        )
     return int(hypot(*errors))
 
 
 def _doubt_tower(model: ModelArchitecture, budget: Budget) -> int:
-    """Of models with a tower, half of what it adds."""
-    if model.vision is None or budget.settings.is_text_only:
+    """Of models with a tower, half of what it adds; more where that is not known."""
+    if model.vision is None or not runs_tower(model.vision, budget.settings):
         return 0
+    if not model.vision.media:
+        return calibration.UNKNOWN_TOWER_BYTES
     text_only = estimate_activation(model, replace(budget.settings, is_text_only=True))
     return max(0, int(calibration.VISION_ERROR * (budget.activation_bytes - text_only)))
 

@@ -83,7 +83,6 @@ ACTIVATION_ERROR = 0.08
 FIXED_ERROR_BYTES = int(0.06 * GIB)
 PARALLEL_ERROR_BYTES = int(0.35 * GIB)
 VISION_ERROR = 0.5
-"""Half-widths of the band: what nine runs in ten stay within, per term."""
-
-MAX_VISION_PATCHES = 65536
-"""Patches of the largest image a dynamic-resolution tower accepts by default (12.8–16.8 megapixels)."""
+UNKNOWN_TOWER_BYTES = int(1.5 * GIB)
+"""Half-widths of the band: what nine runs in ten stay within, per term. A tower of which nothing is known
+takes up to the last, which most logs of vision models stay within."""

@@ -4,15 +4,22 @@ Each rule names the check in vLLM 0.32 that enforces it.
 """
 
 from gateway.wording import fill_in
-from modelops.domain.fit.specs import LayerKind, ModelArchitecture, Quantization
+from modelops.domain.fit.engine_defaults import read_partition
+from modelops.domain.fit.expert_split import ExpertSplit
+from modelops.domain.fit.specs import EngineSettings, LayerKind, ModelArchitecture, Quantization
 from modelops.domain.fit.weights import VOCABULARY_PADDING
 
 
 def find_parallel_problems(
-    model: ModelArchitecture, tensor_parallel_size: int, pipeline_parallel_size: int = 1
+    model: ModelArchitecture,
+    tensor_parallel_size: int,
+    pipeline_parallel_size: int = 1,
+    *,
+    experts: ExpertSplit | None = None,
 ) -> list[str]:
     """Return why the engine would refuse these sizes, nothing when it accepts them."""
     ranks = tensor_parallel_size
+    slices = experts.slices if experts is not None else ranks
     problems = _check_heads(model, ranks)
     if pipeline_parallel_size > len(model.layers):
         problems.append(
@@ -22,7 +29,7 @@ def find_parallel_problems(
                 pipeline_parallel_size=pipeline_parallel_size,
             )
         )
-    if ranks == 1:
+    if ranks == 1 and slices == 1:
         return problems
     padded = -(-model.vocab_size // VOCABULARY_PADDING) * VOCABULARY_PADDING
     if padded % ranks:
@@ -32,10 +39,30 @@ def find_parallel_problems(
                 "the vocabulary, padded to {padded}, is not divisible by {ranks}", padded=padded, ranks=ranks
             )
         )
-    problems += _check_widths(model, ranks)
+    problems += _check_widths(model, ranks, slices)
     if model.quantization is not None:
-        problems += _check_quantization(model, model.quantization, ranks)
+        problems += _check_quantization(model, model.quantization, ranks, slices)
     return problems
+
+
+def find_stage_sizes(model: ModelArchitecture, settings: EngineSettings) -> tuple[int, ...] | None:
+    """Return the layers that the operator gave each stage; None where they cannot be (`get_pp_indices`)."""
+    sizes = read_partition(settings.pp_layer_partition)
+    is_whole = sizes is not None and sum(sizes) == len(model.layers)
+    return sizes if is_whole and sizes and len(sizes) == settings.pipeline_parallel_size else None
+
+
+def find_partition_problems(model: ModelArchitecture, settings: EngineSettings) -> list[str]:
+    if settings.pp_layer_partition is None or find_stage_sizes(model, settings) is not None:
+        return []
+    return [
+        fill_in(
+            "VLLM_PP_LAYER_PARTITION={partition} does not split {count} layers over {stages} stages",
+            partition=settings.pp_layer_partition,
+            count=len(model.layers),
+            stages=settings.pipeline_parallel_size,
+        )
+    ]
 
 
 def _check_heads(model: ModelArchitecture, ranks: int) -> list[str]:
@@ -71,7 +98,7 @@ def _check_heads(model: ModelArchitecture, ranks: int) -> list[str]:
     return problems
 
 
-def _check_widths(model: ModelArchitecture, ranks: int) -> list[str]:
+def _check_widths(model: ModelArchitecture, ranks: int, slices: int) -> list[str]:
     """`divide` in the parallel linear layers, and FusedMoE's assertion on the expert width."""
     problems: list[str] = []
     has_dense = any(layer.weights.mlp and not layer.weights.experts for layer in model.layers)
@@ -83,18 +110,20 @@ def _check_widths(model: ModelArchitecture, ranks: int) -> list[str]:
                 ranks=ranks,
             )
         )
-    if model.moe is not None and model.moe.intermediate_size % ranks:
+    if model.moe is not None and model.moe.intermediate_size % slices:
         problems.append(
             fill_in(
                 "expert width {intermediate_size} is not divisible by {ranks}",
                 intermediate_size=model.moe.intermediate_size,
-                ranks=ranks,
+                ranks=slices,
             )
         )
     return problems
 
 
-def _check_quantization(model: ModelArchitecture, quantization: Quantization, ranks: int) -> list[str]:
+def _check_quantization(
+    model: ModelArchitecture, quantization: Quantization, ranks: int, slices: int
+) -> list[str]:
     """Group and block alignment of the row-parallel inputs (and, for FP8 blocks, outputs).
 
     AWQ and GPTQ: "input size is not aligned with the quantized weight shape" and
@@ -114,21 +143,24 @@ def _check_quantization(model: ModelArchitecture, quantization: Quantization, ra
             "{label} of {width} leaves {share} per GPU, not a multiple of the quantization's {step}",
             label=label,
             width=width,
-            share=width // ranks,
+            share=width // parts,
             step=step,
         )
-        for label, width in _list_row_widths(model, quantization)
-        if width % ranks == 0 and (width // ranks) % step
+        for label, width, parts in _list_row_widths(model, quantization, ranks, slices)
+        if width % parts == 0 and (width // parts) % step
     ]
 
 
-def _list_row_widths(model: ModelArchitecture, quantization: Quantization) -> list[tuple[str, int]]:
-    widths: list[tuple[str, int]] = []
+def _list_row_widths(
+    model: ModelArchitecture, quantization: Quantization, ranks: int, slices: int
+) -> list[tuple[str, int, int]]:
+    """Each kind of row-parallel input: what it is, how wide, and into how many parts it is cut."""
+    widths: list[tuple[str, int, int]] = []
     has_dense = any(layer.weights.mlp and not layer.weights.experts for layer in model.layers)
     if has_dense and "mlp" in quantization.covers:
-        widths.append((fill_in("intermediate size"), model.intermediate_size))
+        widths.append((fill_in("intermediate size"), model.intermediate_size, ranks))
     if model.moe is not None and "experts" in quantization.covers:
-        widths.append((fill_in("expert width"), model.moe.intermediate_size))
+        widths.append((fill_in("expert width"), model.moe.intermediate_size, slices))
     if "attention" in quantization.covers:
-        widths.append((fill_in("attention output"), model.attention_dims[1]))
+        widths.append((fill_in("attention output"), model.attention_dims[1], ranks))
     return widths

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 from gateway.wording import fill_in
 from modelops.domain.errors import FieldError
+from modelops.domain.fit.encoder_budget import find_largest_item
 from modelops.domain.fit.eras import NEWEST_READ, Era, RunnerChoice, Sampler, Version, find_era
 from modelops.domain.fit.gpu_catalog import find_family
 from modelops.domain.fit.specs import (
@@ -89,7 +90,7 @@ def resolve_settings(
     if settings.max_num_batched_tokens is None:
         tokens = _resolve_batched_tokens(settings, model, traits, length, tokens, is_pooling=is_pooling)
         seqs_for_cap = settings.max_num_seqs or seqs
-        tokens = min(tokens, seqs_for_cap * length)
+        tokens = min(_raise_to_media(tokens, model, settings, traits), seqs_for_cap * length)
     else:
         tokens = settings.max_num_batched_tokens
     seqs = settings.max_num_seqs if settings.max_num_seqs is not None else min(seqs, tokens)
@@ -108,10 +109,39 @@ def resolve_settings(
         is_pooling=is_pooling,
         is_text_only=settings.is_text_only,
         kv_cache_memory_bytes=settings.kv_cache_memory_bytes,
+        era=traits.era,
         sampler=Sampler.PLAIN if is_second else Sampler.SORT if traits.is_v0 else traits.era.sampler,
         steps_in_flight=_count_steps(settings.pipeline_parallel_size, traits.era, is_second=is_second),
         counts_graphs=(traits.era.second_runner_reserves_graphs if is_second else traits.era.reserves_graphs),
+        media_limits=settings.media_limits,
+        media_max_pixels=settings.media_max_pixels,
+        skip_mm_profiling=settings.skip_mm_profiling,
+        data_parallel_size=settings.data_parallel_size,
+        expert_split=settings.expert_split,
+        world_size=settings.gpu_count if model.moe is not None else _count_engine_cards(settings),
+        stage_sizes=read_partition(settings.pp_layer_partition),
+        splits_tower=settings.mm_encoder_tp_mode != "data",
     )
+
+
+def _count_engine_cards(settings: EngineSettings) -> int:
+    return settings.tensor_parallel_size * settings.pipeline_parallel_size
+
+
+def read_partition(text: str | None) -> tuple[int, ...] | None:
+    """Return the layers of each stage, None for what is no list of numbers."""
+    parts = [part.strip() for part in (text or "").split(",")]
+    return tuple(map(int, parts)) if all(part.isdigit() for part in parts) else None
+
+
+def _raise_to_media(
+    tokens: int, model: ModelArchitecture, settings: EngineSettings, traits: EngineTraits
+) -> int:
+    """The default step, raised to the largest item where items are not cut."""
+    tower = model.vision
+    if tower is None or settings.is_text_only or not traits.era.raises_batch_to_media:
+        return tokens
+    return max(tokens, find_largest_item(tower)) if tower.raises_batch else tokens
 
 
 def _count_steps(stages: int, era: Era, *, is_second: bool) -> int:

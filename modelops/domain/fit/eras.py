@@ -35,6 +35,16 @@ class RunnerChoice(StrEnum):
     ALL = "all"
 
 
+class KeptOutputs(StrEnum):
+    """How large the tower's outputs lie in the cache while the text model is profiled."""
+
+    AS_MADE = "as_made"
+    GROWN_TO_BUDGET = "grown_to_budget"
+    """Each is copied into a tensor of the whole budget."""
+    GROWN_TO_ITEM = "grown_to_item"
+    """Each is copied into a tensor of the positions of the largest item."""
+
+
 @dataclass(frozen=True)
 class Era:
     """What holds in one release."""
@@ -68,6 +78,18 @@ class Era:
     second_runner_types: frozenset[str] = frozenset()
     second_runner_reserves_graphs: bool = False
     reserves_null_block: bool = False
+    kept_outputs: KeptOutputs = KeptOutputs.AS_MADE
+    rounds_items_up: bool = True
+    """One item more than the encoder's budget holds is profiled."""
+    builds_media_by_context: bool = False
+    """The item that is profiled is as long as the context, and not as one step."""
+    most_video_frames: int = 16
+    """Of the dummy video of Qwen2-VL and 2.5."""
+    timestamp_factor: float = 1.0
+    """Tokens counted for each row of a video with timestamps."""
+    raises_batch_to_media: bool = False
+    expert_chunk_tokens: int = 32768
+    """Experts never see more tokens at once."""
 
 
 @dataclass(frozen=True)
@@ -90,17 +112,35 @@ CHANGES = (
     Change((0, 8, 5), {"large_by_memory": True}, "device_memory, vllm/engine/arg_utils.py:1596"),
     Change((0, 9, 0), {"spares_a100": True, "v1_has_fp8_cache": True}, "the same :1492"),
     Change((0, 9, 2), {"has_hybrid_cache": True}, "hybrid KV cache manager, vllm/v1/core"),
+    Change((0, 10, 0), {"rounds_items_up": False}, "vllm/v1/worker/gpu_model_runner.py:2361"),
     Change(
         (0, 11, 0),
         {"v0_exists": False, "reads_free_after_nccl": True},
         "vllm/worker is gone; init_device, vllm/v1/worker/gpu_worker.py:171",
     ),
+    Change(
+        (0, 11, 0),
+        {
+            "kept_outputs": KeptOutputs.GROWN_TO_BUDGET,
+            "builds_media_by_context": True,
+            "most_video_frames": 14,
+            "timestamp_factor": 12.5,
+        },
+        "profile_run and _get_mm_dummy_batch, gpu_model_runner.py:3374; qwen2_vl.py:82, qwen3_vl.py:674",
+    ),
     Change((0, 11, 1), {"honours_fp8_cache": True}, "kv_cache_scheme of a checkpoint, vllm/utils"),
+    Change((0, 12, 0), {"kept_outputs": KeptOutputs.GROWN_TO_ITEM}, "profile_run, gpu_model_runner.py:4332"),
+    Change(
+        (0, 13, 0),
+        {"kept_outputs": KeptOutputs.AS_MADE, "timestamp_factor": 1.0},
+        "profile_run, gpu_model_runner.py:4470; get_max_video_tokens, qwen3_vl.py",
+    ),
     Change(
         (0, 17, 0),
         {"sampler": Sampler.IN_PLACE},
         "apply_top_k_top_p_triton, vllm/v1/sample/ops/topk_topp_sampler.py:252",
     ),
+    Change((0, 18, 0), {"expert_chunk_tokens": 1 << 30}, "VLLM_FUSED_MOE_CHUNK_SIZE is gone, vllm/envs.py"),
     Change(
         (0, 20, 0),
         {"utilization": 0.92, "reserves_graphs": True},
@@ -110,6 +150,11 @@ CHANGES = (
         (0, 21, 0),
         {"reports_request_tokens": True, "state_blocks": 2},
         "GPU KV cache size, vllm/v1/core/kv_cache_utils.py:1701; FlashInfer samples by default, envs.py:48",
+    ),
+    Change(
+        (0, 22, 0),
+        {"raises_batch_to_media": True},
+        "_get_min_mm_batched_tokens, vllm/engine/arg_utils.py:2443",
     ),
     Change(
         (0, 22, 0),

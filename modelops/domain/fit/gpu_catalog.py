@@ -6,6 +6,7 @@ Compute capabilities: NVIDIA's list, https://developer.nvidia.com/cuda-gpus.
 
 import re
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from modelops.domain.fit.specs import GIB, MIB, Gpu
 
@@ -84,6 +85,7 @@ _CARDS: tuple[CardFacts, ...] = (
 _ON_BOARDS = frozenset({(7, 0), (8, 0), (9, 0), (10, 0), (10, 3)})
 
 
+@lru_cache(maxsize=256)
 def find_card(name: str) -> CardFacts | None:
     """Return what is known of a card by its name, None for a name that is not in the list."""
     lowered = name.lower()

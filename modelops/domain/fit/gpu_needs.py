@@ -94,9 +94,10 @@ def _try_count(
 ) -> tuple[EngineSettings, FitReport, bool] | None:
     """All cards by tensor parallel, else by pipeline; first as asked, then with the context that fits."""
     count = len(gpus)
-    layouts = [replace(settings, tensor_parallel_size=count, pipeline_parallel_size=1)]
+    alone = replace(settings, data_parallel_size=1, pp_layer_partition=None)
+    layouts = [replace(alone, tensor_parallel_size=count, pipeline_parallel_size=1)]
     if count > 1:
-        layouts.append(replace(settings, tensor_parallel_size=1, pipeline_parallel_size=count))
+        layouts.append(replace(alone, tensor_parallel_size=1, pipeline_parallel_size=count))
     for layout in layouts:
         report = assess_fit(model, layout, gpus, facts)
         if report.is_runnable:

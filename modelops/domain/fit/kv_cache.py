@@ -71,6 +71,12 @@ class CacheLayout:
         null = 1 if self.reserves_null_block and self.groups else 0
         return (self.count_request_blocks(length) + null) * self.block_bytes
 
+    def count_requests(self, length: int, budget_bytes: int) -> float:
+        """Requests of `length` tokens that a budget holds at once; a fraction where it does not hold one."""
+        null = 1 if self.reserves_null_block else 0
+        blocks = max(0, self.count_blocks(budget_bytes) - null)
+        return blocks / max(1, self.count_request_blocks(length))
+
     def count_blocks(self, budget_bytes: int) -> int:
         return max(0, budget_bytes) // self.block_bytes if self.block_bytes else 0
 

@@ -27,7 +27,7 @@ def estimate_non_torch(settings: ResolvedSettings, gpu: Gpu, traits: EngineTrait
     (`init_device`, vllm/v1/worker/gpu_worker.py).
     """
     family = find_family(gpu)
-    if settings.tensor_parallel_size * settings.pipeline_parallel_size == 1:
+    if settings.world_size == 1:
         return NON_TORCH_BYTES.get(family, DEFAULT_NON_TORCH_BYTES)
     if traits.reads_free_after_nccl:
         return PARALLEL_NON_TORCH_BYTES.get(family, DEFAULT_PARALLEL_NON_TORCH_BYTES)
@@ -51,5 +51,5 @@ def estimate_cuda_graphs(settings: ResolvedSettings, gpu: Gpu, traits: EngineTra
 def estimate_context(settings: ResolvedSettings, gpu: Gpu, traits: EngineTraits) -> int:
     """Return what the process has taken before the engine asks whether enough memory is free."""
     context = CONTEXT_BYTES.get(find_family(gpu), DEFAULT_CONTEXT_BYTES)
-    is_parallel = settings.tensor_parallel_size * settings.pipeline_parallel_size > 1
+    is_parallel = settings.world_size > 1
     return context + (PARALLEL_CONTEXT_BYTES if is_parallel and traits.reads_free_after_nccl else 0)

@@ -9,11 +9,20 @@ from modelops.domain.errors import FieldError, UnknownLayoutError
 from modelops.domain.fit.architecture import parse_architecture
 from modelops.domain.fit.check import check_fit
 from modelops.domain.fit.gpu_catalog import find_card
-from modelops.domain.fit.report import FitReport, LimitingTerm, Verdict, serialise_report
+from modelops.domain.fit.media import read_limits, read_max_pixels
+from modelops.domain.fit.report import Aim, FitReport, LimitingTerm, Verdict, serialise_report
 from modelops.domain.fit.specs import MIB, CheckpointFacts, EngineSettings, Gpu
 
 _READ_APART = frozenset(
-    {"max_model_len", "is_max_model_len_auto", "gpu_memory_utilization", "is_pooling", "is_text_only"}
+    {
+        "max_model_len",
+        "is_max_model_len_auto",
+        "gpu_memory_utilization",
+        "is_pooling",
+        "is_text_only",
+        "media_limits",
+        "media_max_pixels",
+    }
 )
 
 
@@ -39,6 +48,7 @@ class FitQuestion:
     settings: EngineSettings
     gpus: tuple[Gpu, ...]
     facts: CheckpointFacts
+    aim: Aim = Aim.AS_ASKED
 
 
 def parse_question(raw: Mapping[str, Any]) -> FitQuestion:
@@ -54,6 +64,7 @@ def parse_question(raw: Mapping[str, Any]) -> FitQuestion:
         facts=CheckpointFacts(
             parameters=_parse_count(raw, "parameters"), weights_bytes=_parse_count(raw, "weights_bytes")
         ),
+        aim=_parse_aim(raw),
     )
 
 
@@ -78,7 +89,7 @@ def ask(question: FitQuestion) -> FitReport:
         model = parse_architecture(question.config, question.settings.quantization)
     except UnknownLayoutError as exc:
         return FitReport(Verdict.UNKNOWN, LimitingTerm.LAYOUT, (exc.wording,))
-    return check_fit(model, question.settings, question.gpus, question.facts)
+    return check_fit(model, question.settings, question.gpus, question.facts, aim=question.aim)
 
 
 def _parse_settings(raw: Mapping[str, Any]) -> EngineSettings:
@@ -94,7 +105,52 @@ def _parse_settings(raw: Mapping[str, Any]) -> EngineSettings:
     if runner is not None:
         values["is_pooling"] = runner not in ("generate", "auto")
     values["is_text_only"] = bool(_parse_flag(raw, "language_model_only"))
+    values["media_limits"] = _parse_limits(raw)
+    values["media_max_pixels"] = _parse_max_pixels(raw)
     return EngineSettings(**{name: value for name, value in values.items() if value is not None})
+
+
+def _parse_aim(raw: Mapping[str, Any]) -> Aim:
+    value = raw.get("aim")
+    if value is None:
+        return Aim.AS_ASKED
+    try:
+        return Aim(value)
+    except ValueError as exc:
+        names = ", ".join(Aim)
+        raise FieldError(
+            "aim", fill_in("must be one of {names}, not {value}", names=names, value=repr(value))
+        ) from exc
+
+
+def _parse_limits(raw: Mapping[str, Any]) -> tuple[tuple[str, int], ...]:
+    limits = _parse_object(raw, "limit_mm_per_prompt")
+    try:
+        found = read_limits(limits)
+    except (TypeError, ValueError):
+        found = (("", -1),)
+    if any(count < 0 for _name, count in found):
+        raise FieldError(
+            "limit_mm_per_prompt", fill_in("must give a number for each kind, such as image and video")
+        )
+    return found
+
+
+def _parse_max_pixels(raw: Mapping[str, Any]) -> int | None:
+    kwargs = _parse_object(raw, "mm_processor_kwargs")
+    try:
+        return read_max_pixels(kwargs)
+    except (TypeError, ValueError) as exc:
+        raise FieldError("mm_processor_kwargs", fill_in("must give max_pixels as a number")) from exc
+
+
+def _parse_object(raw: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    value = raw.get(name)
+    if value is None:
+        return {}
+    if isinstance(value, Mapping):
+        return value
+    raise FieldError(name, fill_in("must be an object, not {value}", value=repr(value)))
 
 
 def _parse_gpus(raw: Any) -> tuple[Gpu, ...]:

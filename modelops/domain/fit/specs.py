@@ -6,7 +6,10 @@ Everything is frozen, in bytes and plain numbers, so that any process can hold, 
 from dataclasses import dataclass
 from enum import StrEnum
 
-from modelops.domain.fit.eras import Sampler
+from modelops.domain.fit.card_starts import CardStart
+from modelops.domain.fit.eras import Era, Sampler
+from modelops.domain.fit.expert_split import ExpertSplit
+from modelops.domain.fit.towers import VisionTower
 
 GIB = 1 << 30
 MIB = 1 << 20
@@ -45,6 +48,8 @@ class Gpu:
     total_bytes: int
     free_bytes: int | None = None
     compute_capability: tuple[int, int] | None = None
+    starts: tuple[CardStart, ...] = ()
+    """What earlier starts on such cards told of them, the newest first."""
 
 
 @dataclass(frozen=True)
@@ -108,17 +113,6 @@ class MoeShape:
     intermediate_size: int
     shared_intermediate_size: int = 0
     has_shared_gate: bool = False
-
-
-@dataclass(frozen=True)
-class VisionTower:
-    """A vision or audio tower; `parameters` is None when its layout is not understood."""
-
-    parameters: int | None
-    hidden_size: int
-    intermediate_size: int
-    max_patches: int
-    max_tokens: int
 
 
 @dataclass(frozen=True)
@@ -215,6 +209,33 @@ class EngineSettings:
     engine: str | None = None
     is_pooling: bool | None = None
     is_text_only: bool = False
+    media_limits: tuple[tuple[str, int], ...] = ()
+    """Most items of a modality in one prompt (`limit_mm_per_prompt`), where the operator says."""
+    media_max_pixels: int | None = None
+    """`max_pixels` of `mm_processor_kwargs`."""
+    skip_mm_profiling: bool = False
+    mm_encoder_tp_mode: str | None = None
+    data_parallel_size: int = 1
+    enable_expert_parallel: bool = False
+    pp_layer_partition: str | None = None
+    """Layers of each pipeline stage, as VLLM_PP_LAYER_PARTITION gives them: "16,32"."""
+
+    @property
+    def gpu_count(self) -> int:
+        return self.tensor_parallel_size * self.cards_per_slice
+
+    @property
+    def cards_per_slice(self) -> int:
+        """Cards for each of the slices that tensor parallel makes."""
+        return self.pipeline_parallel_size * self.data_parallel_size
+
+    @property
+    def expert_split(self) -> ExpertSplit:
+        return ExpertSplit.make(
+            tensor_parallel_size=self.tensor_parallel_size,
+            data_parallel_size=self.data_parallel_size,
+            is_whole=self.enable_expert_parallel,
+        )
 
 
 @dataclass(frozen=True)
@@ -223,6 +244,10 @@ class ResolvedSettings:
 
     tensor_parallel_size: int
     pipeline_parallel_size: int
+    data_parallel_size: int
+    expert_split: ExpertSplit
+    world_size: int
+    """Processes that exchange tensors: the ranks of data parallel do only for a mixture of experts."""
     max_model_len: int
     gpu_memory_utilization: float
     dtype: Dtype
@@ -234,8 +259,18 @@ class ResolvedSettings:
     is_pooling: bool
     is_text_only: bool
     kv_cache_memory_bytes: int | None
+    era: Era
     sampler: Sampler
     steps_in_flight: int
     """Steps whose tokens a sliding window keeps at a time."""
     counts_graphs: bool
     """The engine takes what it expects of its CUDA graphs from the KV cache."""
+    media_limits: tuple[tuple[str, int], ...] = ()
+    media_max_pixels: int | None = None
+    skip_mm_profiling: bool = False
+    stage_sizes: tuple[int, ...] | None = None
+    splits_tower: bool = True
+    """Tensor parallel splits the tower's weights, and not its batch."""
+
+    def allows_media(self, modality: str) -> bool:
+        return dict(self.media_limits).get(modality, 1) > 0

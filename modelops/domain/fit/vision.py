@@ -7,9 +7,9 @@ per cent of the published counts, and the checkpoint's own size always wins wher
 from collections.abc import Mapping
 from typing import Any
 
-from modelops.domain.fit.calibration import MAX_VISION_PATCHES
 from modelops.domain.fit.config_reader import Config, get_int
-from modelops.domain.fit.specs import VisionTower
+from modelops.domain.fit.media import raises_batch, read_media
+from modelops.domain.fit.towers import VisionTower
 
 _DEPTH = ("depth", "num_hidden_layers", "layers", "num_layers")
 _WIDTH = ("embed_dim", "hidden_size", "width")
@@ -45,6 +45,12 @@ FAMILY_TOWERS: dict[str, Mapping[str, Any]] = {
 }
 """The tower that all (Qwen3-VL: nearly all) sizes of a family share, for a config cut down to the text."""
 
+_GATED_FAMILIES = frozenset({"gemma4", "mistral3", "pixtral"})
+"""Whose towers multiply with a gate, whatever the name of the activation (`PixtralHFMLP`, pixtral.py:1262;
+`Gemma4VisionMLP`, transformers/models/gemma4/modeling_gemma4.py)."""
+_REPLICATED_FAMILIES = frozenset({"gemma4"})
+"""Whose towers are those of transformers, whole on every rank (`vision_tower`, gemma4_mm.py:1102)."""
+
 
 def read_vision_tower(
     config: Config, text_hidden: int, *, model_type: str, is_expected: bool
@@ -58,22 +64,29 @@ def read_vision_tower(
             return None
         section = FAMILY_TOWERS.get(model_type)
         if section is None:
-            return VisionTower(None, 0, 0, 0, 0)
+            return VisionTower(None, 0, 0, raises_batch=raises_batch(model_type))
     depth, width = get_int(section, _DEPTH), _read_width(section)
     if not depth or not width:
-        return VisionTower(None, 0, 0, 0, 0)
+        return VisionTower(None, 0, 0, raises_batch=raises_batch(model_type))
     intermediate = get_int(section, "intermediate_size")
     if intermediate is None:
         intermediate = int(width * float(section.get("mlp_ratio") or 4))
-    is_gated = str(section.get("hidden_act", "")) in ("silu", "swiglu")
+    is_gated = str(section.get("hidden_act", "")) in ("silu", "swiglu") or model_type in _GATED_FAMILIES
     layer = 4 * width * width + (3 if is_gated else 2) * width * intermediate + 6 * width
     merge = get_int(section, "spatial_merge_size", 0) or 0
-    patches, tokens = _find_max_patches(config, section, merge)
     patch = get_int(section, "patch_size", 14) or 14
-    table = patches * width if _find_image_size(config, section) else 0
-    parameters = depth * layer + 3 * patch * patch * width + table
+    parameters = depth * layer + 3 * patch * patch * width + _count_positions(config, section) * width
     parameters += _count_projector(section, width, text_hidden, merge)
-    return VisionTower(parameters, width, intermediate, patches, tokens)
+    return VisionTower(
+        parameters,
+        width,
+        intermediate,
+        is_gated=is_gated,
+        media=read_media(model_type, config, section),
+        output_levels=_count_levels(section),
+        is_replicated=model_type in _REPLICATED_FAMILIES,
+        raises_batch=raises_batch(model_type),
+    )
 
 
 def _read_width(section: Mapping[str, Any]) -> int | None:
@@ -81,24 +94,22 @@ def _read_width(section: Mapping[str, Any]) -> int | None:
     return get_int(section, _WIDTH)
 
 
-def _find_image_size(config: Config, section: Mapping[str, Any]) -> int | None:
+def _count_positions(config: Config, section: Mapping[str, Any]) -> int:
+    """Rows of the position table of a tower whose images have one size."""
     size = section.get("image_size") or config.get("force_image_size")
-    return int(size) if isinstance(size, int) else None
-
-
-def _find_max_patches(config: Config, section: Mapping[str, Any], merge: int) -> tuple[int, int]:
-    """Return the patches and text tokens of the largest image."""
+    if not isinstance(size, int):
+        return 0
     patch = get_int(section, "patch_size", 14) or 14
-    size = _find_image_size(config, section)
-    if size is None:
-        return MAX_VISION_PATCHES, MAX_VISION_PATCHES // max(1, merge * merge)
-    patches = (size // patch) ** 2
     tiles = get_int(config, "max_dynamic_patch", 1) or 1
-    return patches * tiles, patches * tiles // max(1, merge * merge)
+    return (size // patch) ** 2 * tiles
+
+
+def _count_levels(section: Mapping[str, Any]) -> int:
+    """Widths of the text model that a row of output has (`deepstack_visual_indexes`, qwen3_vl.py)."""
+    return 1 + len(section.get("deepstack_visual_indexes") or [])
 
 
 def _count_projector(section: Mapping[str, Any], width: int, text_hidden: int, merge: int) -> int:
     merged = width * max(1, merge * merge)
     inner = merged if merge else text_hidden
-    levels = 1 + len(section.get("deepstack_visual_indexes") or [])
-    return levels * (merged * inner + inner * text_hidden)
+    return _count_levels(section) * (merged * inner + inner * text_hidden)

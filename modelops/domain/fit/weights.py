@@ -5,8 +5,16 @@ from fractions import Fraction
 
 from gateway.wording import fill_in
 from modelops.domain.errors import UnknownLayoutError
+from modelops.domain.fit.expert_split import ExpertSplit
 from modelops.domain.fit.quantization import get_bytes_per_weight
-from modelops.domain.fit.specs import CheckpointFacts, Dtype, Gpu, Layer, ModelArchitecture, Quantization
+from modelops.domain.fit.specs import (
+    CheckpointFacts,
+    Dtype,
+    Gpu,
+    Layer,
+    ModelArchitecture,
+    Quantization,
+)
 
 _FULL_WIDTH_SHARE = 0.9
 _DRAFT_SHARE = 4
@@ -33,10 +41,12 @@ def split_layers(layers: int, stages: int) -> list[int]:
     return sizes
 
 
-def get_stages(layers: tuple[Layer, ...], stages: int) -> list[tuple[Layer, ...]]:
-    """Return each pipeline stage's layers."""
+def get_stages(
+    layers: tuple[Layer, ...], stages: int, sizes: tuple[int, ...] | None = None
+) -> list[tuple[Layer, ...]]:
+    """Return each pipeline stage's layers: as many as `sizes` says, else as the engine splits them."""
     result, start = [], 0
-    for size in split_layers(len(layers), stages):
+    for size in sizes or split_layers(len(layers), stages):
         result.append(layers[start : start + size])
         start += size
     return result
@@ -50,6 +60,8 @@ def estimate_weights(
     tensor_parallel_size: int,
     pipeline_parallel_size: int,
     gpu: Gpu,
+    experts: ExpertSplit | None = None,
+    stage_sizes: tuple[int, ...] | None = None,
 ) -> WeightsEstimate:
     """Estimate what "Model loading took … GiB" will say.
 
@@ -58,23 +70,27 @@ def estimate_weights(
     counted = _count_checkpoint(model, dtype)
     checkpoint, source, is_approximate = _choose_checkpoint(model, facts, dtype, counted)
     ratio = Fraction(checkpoint, counted)
-    stages = get_stages(model.layers, pipeline_parallel_size)
+    stages = get_stages(model.layers, pipeline_parallel_size, stage_sizes)
+    experts = experts or ExpertSplit(tensor_parallel_size)
     stage_bytes = []
     for index, layers in enumerate(stages):
         share = sum(
-            (_shard_layer(model, layer, dtype, tensor_parallel_size) for layer in layers), Fraction(0)
+            (_shard_layer(model, layer, dtype, tensor_parallel_size, experts) for layer in layers),
+            Fraction(0),
         )
         is_first, is_last = index == 0, index == len(stages) - 1
         share += _shard_outside(model, dtype, tensor_parallel_size, is_first=is_first, is_last=is_last)
         share *= ratio
-        share += _pad_experts(model, layers, tensor_parallel_size, gpu)
+        share += _pad_experts(model, layers, experts, gpu)
         share += Fraction(_count_absorbed(model, layers) * dtype.size_bytes, tensor_parallel_size)
         share += model.rotary_elements * dtype.size_bytes
         stage_bytes.append(int(share))
     return WeightsEstimate(tuple(stage_bytes), source, is_approximate)
 
 
-def _shard_layer(model: ModelArchitecture, layer: Layer, dtype: Dtype, ranks: int) -> Fraction:
+def _shard_layer(
+    model: ModelArchitecture, layer: Layer, dtype: Dtype, ranks: int, experts: ExpertSplit
+) -> Fraction:
     """Bytes of one layer on one rank; KV projections are replicated when ranks outnumber KV heads."""
     width = {
         part: get_bytes_per_weight(_sized(model), part, dtype) for part in ("attention", "mlp", "experts")
@@ -85,8 +101,8 @@ def _shard_layer(model: ModelArchitecture, layer: Layer, dtype: Dtype, ranks: in
     return (
         weights.attention * width["attention"] / ranks
         + weights.key_value * width["attention"] * key_value_share
-        + weights.mlp * width["mlp"] / ranks
-        + weights.experts * width["experts"] / ranks
+        + weights.mlp * width["mlp"] / (1 if experts.has_whole_shared and weights.experts else ranks)
+        + weights.experts * width["experts"] * experts.find_share(model.moe.experts if model.moe else 1)
         + weights.replicated * width["attention"]
         + weights.plain * dtype.size_bytes
         + Fraction(weights.plain_sharded * dtype.size_bytes, ranks)
@@ -104,7 +120,9 @@ def _shard_outside(
     if is_first or (is_last and is_tied):
         total += model.embedding_parameters * padding * dtype.size_bytes / ranks
     if is_first and model.vision is not None and model.vision.parameters:
-        total += Fraction(model.vision.parameters * dtype.size_bytes, ranks)
+        total += Fraction(
+            model.vision.parameters * dtype.size_bytes, 1 if model.vision.is_replicated else ranks
+        )
     if is_last:
         width = Fraction(dtype.size_bytes)
         if model.quantization is not None and model.quantization.covers_lm_head:
@@ -115,7 +133,7 @@ def _shard_outside(
 
 
 def _count_checkpoint(model: ModelArchitecture, dtype: Dtype) -> int:
-    layers = sum((_shard_layer(model, layer, dtype, 1) for layer in model.layers), Fraction(0))
+    layers = sum((_shard_layer(model, layer, dtype, 1, ExpertSplit()) for layer in model.layers), Fraction(0))
     return int(layers + _shard_outside(model, dtype, 1, is_first=True, is_last=True))
 
 
@@ -200,7 +218,7 @@ def _count_absorbed(model: ModelArchitecture, layers: tuple[Layer, ...]) -> int:
     return model.latent_up_parameters * len(layers)
 
 
-def _pad_experts(model: ModelArchitecture, layers: tuple[Layer, ...], ranks: int, gpu: Gpu) -> int:
+def _pad_experts(model: ModelArchitecture, layers: tuple[Layer, ...], split: ExpertSplit, gpu: Gpu) -> int:
     """Bytes that MXFP4 expert kernels add by rounding sizes up.
 
     Source: `mxfp4_round_up_hidden_size_and_intermediate_size`, fused_moe/oracle/mxfp4.py: Marlin (cards
@@ -211,8 +229,9 @@ def _pad_experts(model: ModelArchitecture, layers: tuple[Layer, ...], ranks: int
         return 0
     has_native_kernel = gpu.compute_capability is not None and gpu.compute_capability[0] in (9, 10)
     step = 64 if has_native_kernel else 128
-    inner = -(-moe.intermediate_size // ranks)
+    inner = -(-moe.intermediate_size // split.slices)
     padded = (-(-inner // step) * step) * (-(-model.hidden_size // 256) * 256)
     grown = Fraction(padded, inner * model.hidden_size) - 1
     width = get_bytes_per_weight(quantization, "experts", model.dtype)
-    return int(sum(layer.weights.experts for layer in layers) * width * grown / ranks)
+    experts = sum(layer.weights.experts for layer in layers) * split.find_share(moe.experts)
+    return int(experts * width * grown)

@@ -8,6 +8,7 @@ from gateway.wording import fill_in
 from modelops.domain.errors import FieldError, UnknownLayoutError
 from modelops.domain.fit.architecture import parse_architecture
 from modelops.domain.fit.divisibility import find_parallel_problems
+from modelops.domain.fit.expert_split import ExpertSplit
 from modelops.domain.fit.gpu_catalog import find_card
 from modelops.domain.fit.specs import ModelArchitecture
 from modelops.domain.profiles.extra_flags import SIMULATOR_PREFIX
@@ -48,6 +49,7 @@ def find_profile_conflicts(
         *_check_rest(spec),
         *_check_batch(spec),
         *_check_cards(spec),
+        *_check_cluster(spec),
         *_check_model(spec),
         *_check_adapters(spec),
         *_check_code(spec, trusted_repositories),
@@ -87,6 +89,8 @@ def _check_names(spec: ProfileSpec) -> Iterator[FieldError]:
 def _check_rest(spec: ProfileSpec) -> Iterator[FieldError]:
     if spec.idle_after_s and spec.idle_action == IdleAction.SLEEP and not spec.enable_sleep_mode:
         yield FieldError("idle_action", fill_in("sleep needs enable_sleep_mode"))
+    if spec.idle_after_s and spec.replicas > 1:
+        yield FieldError("idle_after_s", fill_in("a profile that runs as several engines does not rest"))
 
 
 def _check_runtime(spec: ProfileSpec) -> Iterator[FieldError]:
@@ -95,6 +99,11 @@ def _check_runtime(spec: ProfileSpec) -> Iterator[FieldError]:
         yield FieldError("image", fill_in("is needed by the runtime {runtime}", runtime=spec.runtime))
     if not is_simulated and not spec.repository:
         yield FieldError("repository", fill_in("is needed by the engine vllm"))
+    if spec.replicas > 1 and not get_traits(spec.runtime).is_managed:
+        yield FieldError(
+            "replicas",
+            fill_in("must be 1 with the runtime {runtime}, which starts no engine", runtime=spec.runtime),
+        )
     if not is_simulated:
         for name in spec.extra_flags:
             if name.startswith(SIMULATOR_PREFIX):
@@ -127,6 +136,42 @@ def _check_cards(spec: ProfileSpec) -> Iterator[FieldError]:
             field,
             fill_in("takes {needed} GPUs, but gpu_selection names {chosen}", needed=needed, chosen=chosen),
         )
+    elif spec.gpu_selection and needed * spec.replicas > len(spec.gpu_selection):
+        yield FieldError(
+            "replicas",
+            fill_in(
+                "take {needed} GPUs each, but gpu_selection names {chosen}",
+                needed=needed,
+                chosen=len(spec.gpu_selection),
+            ),
+        )
+
+
+def _check_cluster(spec: ProfileSpec) -> Iterator[FieldError]:
+    """What a cluster that places its engines itself can do, and what only such a one can."""
+    most = spec.max_replicas
+    if most is not None and most < spec.replicas:
+        reason = fill_in(
+            "must not be below replicas ({least}), but is {most}", least=spec.replicas, most=most
+        )
+        yield FieldError("max_replicas", reason)
+    if not get_traits(spec.runtime).places_engines:
+        for name, is_set in (
+            ("accelerator_type", bool(spec.accelerator_type)),
+            ("max_replicas", most is not None and most > 1),
+        ):
+            if is_set:
+                yield FieldError(name, fill_in("is for the runtime ray alone"))
+        return
+    for name, is_set in (
+        ("gpu_selection", bool(spec.gpu_selection)),
+        ("lora_adapters", bool(spec.lora_adapters)),
+        ("enable_sleep_mode", spec.enable_sleep_mode),
+    ):
+        if is_set:
+            yield FieldError(
+                name, fill_in("is not for the runtime ray: the cluster chooses cards and engines")
+            )
 
 
 def _check_model(spec: ProfileSpec) -> Iterator[FieldError]:
@@ -148,7 +193,10 @@ def _check_model(spec: ProfileSpec) -> Iterator[FieldError]:
     yield from _check_context(spec, model)
     yield from _check_quantization(spec)
     field = "pipeline_parallel_size" if spec.tensor_parallel_size in (None, 1) else "tensor_parallel_size"
-    problems = find_parallel_problems(model, spec.tensor_parallel_size or 1, spec.pipeline_parallel_size)
+    ranks = spec.tensor_parallel_size or 1
+    is_whole = spec.extra_flags.get("enable-expert-parallel") is True
+    experts = ExpertSplit.make(tensor_parallel_size=ranks, data_parallel_size=1, is_whole=is_whole)
+    problems = find_parallel_problems(model, ranks, spec.pipeline_parallel_size, experts=experts)
     yield from (FieldError(field, problem) for problem in problems)
 
 

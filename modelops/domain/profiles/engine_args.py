@@ -8,6 +8,7 @@ from dataclasses import fields
 from typing import Any
 
 from modelops.domain.fit.gpu_catalog import find_card
+from modelops.domain.fit.media import list_unread, read_limits, read_max_pixels
 from modelops.domain.fit.specs import MIB, CheckpointFacts, EngineSettings, Gpu
 from modelops.domain.profiles.hardware_spec import HardwareSpec
 from modelops.domain.profiles.parsers import resolve_parsers
@@ -24,7 +25,6 @@ UNESTIMATED_FLAGS = frozenset(
         "cpu-offload-gb",
         "kv-offloading-size",
         "max-cudagraph-capture-size",
-        "mm-processor-kwargs",
         "num-gpu-blocks-override",
         "optimization-level",
     }
@@ -111,6 +111,9 @@ def to_engine_settings(spec: ProfileSpec, *, tensor_parallel_size: int | None = 
         "engine": "v0" if spec.environment.get("VLLM_USE_V1") == "0" else None,
         "is_pooling": runner == "pooling" if runner in ("generate", "pooling") else None,
         "is_text_only": bool(flags.get("language_model_only")),
+        "pp_layer_partition": spec.environment.get("VLLM_PP_LAYER_PARTITION"),
+        "media_limits": read_limits(spec.limit_mm_per_prompt),
+        "media_max_pixels": read_max_pixels(flags.get("mm_processor_kwargs") or {}),
     }
     return EngineSettings(**same | further | resolved)
 
@@ -122,7 +125,8 @@ def list_unestimated(spec: ProfileSpec) -> tuple[str, ...]:
         for each in list_settings(ProfileSpec)
         if each.is_beyond_estimate and getattr(spec, each.name) != each.default
     ]
-    return (*settings, *(name for name in sorted(spec.extra_flags) if name in UNESTIMATED_FLAGS))
+    media = list_unread(spec.limit_mm_per_prompt, spec.extra_flags.get("mm-processor-kwargs") or {})
+    return (*settings, *media, *(name for name in sorted(spec.extra_flags) if name in UNESTIMATED_FLAGS))
 
 
 def find_image_version(image: str) -> str | None:

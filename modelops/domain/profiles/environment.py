@@ -21,6 +21,9 @@ _VALUE = text(
     may_be_empty=False,
 )
 _BOOLEAN = choice("0", "1")
+_PARTITION = text(
+    200, pattern=r"[0-9]+(,[0-9]+)*", like=fill_in("numbers with commas, such as 16,32"), may_be_empty=False
+)
 _COUNT = text(12, pattern=r"[0-9]+", like=fill_in("a whole number in quotes"), may_be_empty=False)
 
 
@@ -74,6 +77,7 @@ VARIABLES: tuple[Variable, ...] = (
     ),
     Variable("VLLM_USE_FLASHINFER_SAMPLER", _BOOLEAN, "Sample with FlashInfer."),
     Variable("VLLM_USE_V1", _BOOLEAN, "0: the old engine, in versions that have both."),
+    Variable("VLLM_PP_LAYER_PARTITION", _PARTITION, "Layers of each pipeline stage, such as 16,32."),
     Variable("VLLM_SKIP_P2P_CHECK", _BOOLEAN, "1: believe the driver about peer-to-peer."),
     Variable("VLLM_MARLIN_USE_ATOMIC_ADD", _BOOLEAN, "1: faster small batches of 4-bit weights."),
     Variable("VLLM_EXECUTE_MODEL_TIMEOUT_SECONDS", _COUNT, "Longest time of one step."),

@@ -116,7 +116,6 @@ class FlagSettings:
         section=Section.MEMORY,
         flag=EngineFlag("limit-mm-per-prompt"),
         decides_memory=True,
-        is_beyond_estimate=True,
     )
     hf_overrides: Mapping[str, Any] = setting(
         HF_OVERRIDES,

@@ -21,6 +21,9 @@ from modelops.domain.profiles.setting import REQUIRED, EngineFlag, Section, list
 from modelops.domain.runtimes import RUNTIMES, RuntimeKind
 from modelops.domain.switching.resting import IdleAction
 
+MOST_REPLICAS = 16
+"""Engines of one profile in one slot. Beyond what one machine has, another scheduler does it better."""
+
 
 class EngineKind(StrEnum):
     VLLM = "vllm"
@@ -112,6 +115,25 @@ class _NamingSettings:
     )
     gpu_selection: tuple[str, ...] = setting(
         syntax.GPU_SELECTION, (), "Cards to use; empty means any.", section=Section.PLACEMENT
+    )
+    replicas: int = setting(
+        whole(1, MOST_REPLICAS),
+        1,
+        "Equal engines that share the requests, each on cards of its own.",
+        section=Section.PLACEMENT,
+    )
+    max_replicas: int | None = setting(
+        whole(1, MOST_REPLICAS, is_optional=True),
+        None,
+        "Most of them on a cluster, by load; empty means that many and no more.",
+        section=Section.PLACEMENT,
+    )
+    accelerator_type: str = setting(
+        syntax.ACCELERATOR,
+        "",
+        "Kind of cards on a cluster, as its nodes name them, such as `A10G`; `cpu` for none.",
+        decides_memory=True,
+        section=Section.PLACEMENT,
     )
 
 

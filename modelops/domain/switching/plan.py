@@ -21,9 +21,14 @@ from modelops.domain.switching.plan_problems import (
     PlanProblem,
     RunningEngine,
     find_fit_problems,
+    find_replica_problems,
     find_runtime_problems,
     to_gib,
 )
+from modelops.domain.switching.slot_problems import SlotFacts, find_slot_problems
+
+ANY_SLOT = SlotFacts()
+"""One that speaks against nothing."""
 
 
 class PlanKind(StrEnum):
@@ -36,6 +41,12 @@ class PlanKind(StrEnum):
     WAKE = "wake"
     """The target's engine sleeps on these cards; the one that serves is put to sleep instead."""
 
+    ROLL = "roll"
+    """The same model with other flags, replica by replica: the others serve meanwhile, and nothing waits."""
+
+
+STARTS = frozenset({PlanKind.START, PlanKind.ROLL})
+"""Plans by which an engine is started, so that everything that it needs has to be there."""
 
 SET = "set"
 """In place of the value of an environment variable."""
@@ -64,6 +75,8 @@ class Plan:
     is_forced: bool = False
     sleeping_engine: str = ""
     typical_seconds: float | None = None
+    starts_beside: bool = False
+    """What serves goes on until the new engine is verified, and no request waits."""
     estimate: Mapping[str, Any] = field(default_factory=dict)
     """What the fit check expects of the start, to be compared with what it measures."""
 
@@ -88,12 +101,21 @@ class Plan:
         return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
 
 
-def make_plan(spec: ProfileSpec, facts: PlanFacts, *, fit: Mapping[str, Any], force: bool = False) -> Plan:
+def make_plan(
+    spec: ProfileSpec,
+    facts: PlanFacts,
+    *,
+    fit: Mapping[str, Any],
+    slot: SlotFacts = ANY_SLOT,
+    force: bool = False,
+) -> Plan:
     """The plan for serving `spec`. `fit` is the report in its public form, which the plan carries along."""
     kind = _choose_kind(spec, facts)
-    problems = list(find_runtime_problems(spec, facts))
+    problems = [*find_slot_problems(spec, slot), *find_runtime_problems(spec, facts)]
     warnings: list[str] = []
-    if kind is PlanKind.START:
+    if kind is PlanKind.RENAME:
+        problems += find_replica_problems(facts.placement)
+    if kind in STARTS:
         problems += find_fit_problems(facts)
         if facts.report.verdict in (Verdict.UNKNOWN, Verdict.TIGHT):
             warnings.append(
@@ -111,7 +133,7 @@ def make_plan(spec: ProfileSpec, facts: PlanFacts, *, fit: Mapping[str, Any], fo
         gpu_name=facts.placement.gpu_name,
         tensor_parallel_size=max(1, facts.placement.wanted // max(1, spec.pipeline_parallel_size)),
         max_model_len=facts.report.max_model_len or spec.max_model_len,
-        fetches=tuple(_list_fetches(spec, facts)) if kind is PlanKind.START else (),
+        fetches=tuple(_list_fetches(spec, facts)) if kind in STARTS else (),
         fit=fit,
         diff=tuple(_list_differences(spec, facts.running)),
         problems=tuple(problems),
@@ -119,6 +141,7 @@ def make_plan(spec: ProfileSpec, facts: PlanFacts, *, fit: Mapping[str, Any], fo
         is_forced=force,
         sleeping_engine=facts.sleeping_engine,
         typical_seconds=_choose_typical_seconds(kind, facts),
+        starts_beside=kind is PlanKind.START and facts.has_room_beside,
         estimate=serialise_estimate(facts.report),
     )
 
@@ -131,6 +154,7 @@ def runs_the_same_engine(
         spec.runtime == running.runtime
         and spec.image == running.image
         and spec.engine == running.spec.get("engine")
+        and spec.accelerator_type == (running.spec.get("accelerator_type") or "")
         and list(spec.gpu_selection) == list(running.spec.get("gpu_selection") or ())
         and dict(environment) == dict(running.environment)
         and without_names(arguments) == without_names(running.arguments)
@@ -150,9 +174,11 @@ def without_names(arguments: Sequence[str]) -> tuple[str, ...]:
 
 
 def _choose_kind(spec: ProfileSpec, facts: PlanFacts) -> PlanKind:
+    running = facts.running
+    if running is not None and _may_roll(spec, facts, running):
+        return PlanKind.ROLL
     if facts.sleeping_engine:
         return PlanKind.WAKE
-    running = facts.running
     if running is not None and runs_the_same_engine(spec, facts.arguments, facts.environment, running):
         return PlanKind.NOTHING if running.spec == to_values(spec) else PlanKind.RENAME
     return PlanKind.START
@@ -162,6 +188,22 @@ def _choose_typical_seconds(kind: PlanKind, facts: PlanFacts) -> float | None:
     if kind is PlanKind.WAKE:
         return facts.typical_wake_seconds
     return facts.typical_seconds if kind is PlanKind.START else None
+
+
+def _may_roll(spec: ProfileSpec, facts: PlanFacts, running: RunningEngine) -> bool:
+    """Whether another engine is to answer to the same names, and can take the place of one replica."""
+    before = running.spec
+    return (
+        running.followers > 0
+        and spec.replicas > 1
+        and spec.runtime == running.runtime
+        and spec.engine == before.get("engine")
+        and spec.repository == before.get("repository")
+        and spec.served_names == tuple(dict.fromkeys(running.served_names))
+        and list(spec.gpu_selection) == list(before.get("gpu_selection") or ())
+        and len(facts.placement.uuids) == len(running.gpus)
+        and not runs_the_same_engine(spec, facts.arguments, facts.environment, running)
+    )
 
 
 def _list_fetches(spec: ProfileSpec, facts: PlanFacts) -> list[str]:

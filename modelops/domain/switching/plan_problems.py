@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gateway.wording import fill_in
+from modelops.domain.clusters import ClusterRoom, Room
 from modelops.domain.engine_log.causes import Cause
 from modelops.domain.engine_log.failures import describe_cause
 from modelops.domain.fit.report import FitReport, Verdict
@@ -40,6 +41,15 @@ class RunningEngine:
     image: str
     image_digest: str
     spec: Mapping[str, Any]
+    gpus: tuple[str, ...] = ()
+    followers: int = 0
+    """Replicas of it that requests go to as well."""
+
+    @property
+    def served_names(self) -> tuple[str, ...]:
+        """As `ProfileSpec.served_names`, of what was started."""
+        slug = self.spec.get("slug") or self.profile
+        return (self.spec.get("served_model_name") or slug, slug, *(self.spec.get("aliases") or ()))
 
 
 @dataclass(frozen=True)
@@ -49,7 +59,11 @@ class Placement:
     uuids: tuple[str, ...] = ()
     gpu_name: str = ""
     wanted: int = 0
+    """By each replica."""
     is_known: bool = True
+    replicas: int = 1
+    available: int = 0
+    """Cards for all replicas together."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +86,16 @@ class PlanFacts:
     """How long earlier starts of the profile took, in the median."""
     typical_wake_seconds: float | None = None
     """How long waking its engine took before."""
+    room: ClusterRoom | None = None
+    """Of a cluster; None for other runtimes."""
+
+    @property
+    def has_room_beside(self) -> bool:
+        """The engine that serves may go on until its successor is verified: on a cluster with room for both,
+        and on one that a forced switch expects to grow."""
+        running = self.running
+        is_on_cluster = running is not None and get_traits(running.runtime).places_engines
+        return is_on_cluster and self.room is not None and self.room.room is not Room.AFTER
 
 
 def find_runtime_problems(spec: ProfileSpec, facts: PlanFacts) -> list[PlanProblem]:
@@ -184,6 +208,18 @@ def _find_resource_problems(spec: ProfileSpec, described: Mapping[str, Any]) -> 
 
 def find_fit_problems(facts: PlanFacts) -> list[PlanProblem]:
     problems = []
+    if facts.room is not None and facts.room.room is Room.NONE:
+        problems.append(
+            PlanProblem(
+                "no_cluster_room",
+                facts.room.message,
+                fill_in(
+                    "Ask for fewer or other cards, free some, or force the switch if the cluster grows by "
+                    "itself."
+                ),
+                may_be_forced=True,
+            )
+        )
     if facts.report.verdict is Verdict.DOES_NOT_FIT:
         suggestions = [s.text for s in facts.report.suggestions][:2]
         problems.append(
@@ -208,7 +244,27 @@ def find_fit_problems(facts: PlanFacts) -> list[PlanProblem]:
                 may_be_forced=True,
             )
         )
+    else:
+        problems += find_replica_problems(placement)
     return problems
+
+
+def find_replica_problems(placement: Placement) -> list[PlanProblem]:
+    """Whether there are cards for every replica."""
+    if not placement.is_known or placement.wanted * placement.replicas <= placement.available:
+        return []
+    problem = PlanProblem(
+        "too_few_gpus",
+        fill_in(
+            "The profile asks for {replicas} replicas of {wanted} GPUs each, and {count} GPUs can be used.",
+            replicas=placement.replicas,
+            wanted=placement.wanted,
+            count=placement.available,
+        ),
+        fill_in("Choose fewer replicas, or check the GPUs (manage.py gpu_status)."),
+        may_be_forced=True,
+    )
+    return [problem]
 
 
 def _advise(suggestions: Sequence[str]) -> str:

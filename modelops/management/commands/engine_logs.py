@@ -20,7 +20,7 @@ from modelops.switching.selectors import (
     read_log_after,
     read_log_tail,
 )
-from modelops.switching.slots import find_slot
+from modelops.switching.slots import check_slot_was_there
 
 POLL_S = 0.5
 
@@ -84,7 +84,7 @@ def _find_engine(options: Mapping[str, Any]) -> Engine | None:
     try:
         if options["engine"]:
             return get_engine(options["engine"])
-        find_slot(options["slot"])
+        check_slot_was_there(options["slot"])
         return find_newest_engine(options["slot"])
     except NotFound as exc:
         raise to_command_error(exc) from exc

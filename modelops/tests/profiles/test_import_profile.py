@@ -126,7 +126,6 @@ FOREIGN = [
             "--allowed-local-media-path /data": "names a path",
             "HF_TOKEN": "is a secret",
         },
-        note="does not consider limit_mm_per_prompt, mm-processor-kwargs",
     ),
     Foreign(
         file="lora.sh",

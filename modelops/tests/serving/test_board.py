@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from modelops.domain.switching.states import SwitchState
 from modelops.domain.tasks import ModelTask
-from modelops.models import Engine, Gate, ModelProfile, Slot, Switch
+from modelops.models import Engine, EngineState, Gate, ModelProfile, Slot, Switch
 from modelops.serving.board import BoardSnapshot, Price, SlotView, read_board
 from modelops.serving.start_history import Restart
 from modelops.tests.serving.slot_rows import flip, make_engine, make_slot, make_switch, move_gate, move_switch
@@ -235,3 +235,28 @@ def test_adapters_of_profiles_are_known_before_they_are_served() -> None:
     assert seen.default is not None
     assert seen.default.switch is not None
     assert "tuned" in seen.default.switch.to_names
+
+
+def test_replicas_are_seen_beside_their_leader_until_they_leave() -> None:
+    row = make_slot()
+    leader = make_engine(row, "a", "http://one:1", names=["a", "alias"], spec={"max_output_tokens": 9})
+    follower = make_engine(row, "a", "http://two:2", replica=1)
+    starting = make_engine(row, "a", "http://three:3", replica=2, state=EngineState.STARTING)
+    flip(row, leader)
+    Engine.objects.filter(pk=follower.pk).update(state=EngineState.SERVING)
+    move_gate(row, Gate.OPEN)
+    before = read()
+    both = read_slot()
+
+    Engine.objects.filter(pk=follower.pk).update(leaving_since=timezone.now())
+    unannounced = read(before).default
+    move_gate(row, Gate.OPEN)
+    after = read(before).default
+
+    assert [each.base_url for each in both.engines] == ["http://one:1", "http://two:2"]
+    assert (both.followers[0].names, both.followers[0].max_output_tokens) == (("a", "alias"), 9)
+    assert starting.pk not in {each.id for each in both.engines}
+    assert unannounced is not None
+    assert unannounced.engines == both.engines
+    assert after is not None
+    assert [each.base_url for each in after.engines] == ["http://one:1"]

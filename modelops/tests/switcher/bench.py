@@ -87,25 +87,26 @@ class SwitchBench:
         """What this switcher says of itself; None before it has said anything."""
         return next((each for each in self.order("read_rows")["switchers"] if each["pid"] == pid), None)
 
-    def look(self) -> dict[str, Any]:
-        return self.order("look")
+    def look(self, slot: str = "default") -> dict[str, Any]:
+        return self.order("look", slot=slot)
 
-    def find_switch(self, switch_id: str) -> dict[str, Any]:
-        found: dict[str, Any] = next(each for each in self.look()["switches"] if each["id"] == switch_id)
+    def find_switch(self, switch_id: str, slot: str = "default") -> dict[str, Any]:
+        switches = self.look(slot)["switches"]
+        found: dict[str, Any] = next(each for each in switches if each["id"] == switch_id)
         return found
 
     def wait_for_state(self, state: str, *, timeout_s: float = 20.0) -> None:
         wait_until(lambda: state in self.order("states")["live"], timeout_s=timeout_s, what=state)
 
-    def wait_until_settled(self, *, timeout_s: float = 40.0) -> dict[str, Any]:
-        """All rows once no switch is live and something serves, or is said not to."""
+    def wait_until_settled(self, slot: str = "default", *, timeout_s: float = 40.0) -> dict[str, Any]:
+        """All rows of the slot once no switch of it is live and something serves, or is said not to."""
 
         def settled() -> dict[str, Any] | None:
-            if self.order("states")["live"]:
+            if self.order("states", slot=slot)["live"]:
                 return None
-            rows = self.look()
-            slot = rows["slot"]
-            is_settled = slot and (slot["active_engine_id"] or slot["problem"] or not slot["desired_profile"])
+            rows = self.look(slot)
+            row = rows["slot"]
+            is_settled = row and (row["active_engine_id"] or row["problem"] or not row["desired_profile"])
             live = [each for each in rows["switches"] if each["state"] in LIVE_STATES]
             return rows if is_settled and not live else None
 
@@ -115,11 +116,11 @@ class SwitchBench:
         )
         return found
 
-    def switch_and_settle(self, profile: str, **options: Any) -> dict[str, Any]:
+    def switch_and_settle(self, profile: str, *, slot: str = "default", **options: Any) -> dict[str, Any]:
         """The switch's row after its end; empty where none was needed."""
-        switch_id = self.order("request", profile=profile, **options)["switch"]
-        self.wait_until_settled()
-        return self.find_switch(switch_id) if switch_id else {}
+        switch_id = self.order("request", profile=profile, slot=slot, **options)["switch"]
+        self.wait_until_settled(slot)
+        return self.find_switch(switch_id, slot) if switch_id else {}
 
     @contextlib.contextmanager
     def web_process(self, **settings: str) -> Iterator[GatewayProcess]:
@@ -149,9 +150,9 @@ class SwitchBench:
         wait_until(condition, timeout_s=20)
 
     @contextlib.contextmanager
-    def busy_web_process(self) -> Iterator[None]:
-        """A web process that has acknowledged everything and still has an answer running."""
-        self.order("show_busy_web", is_busy=True)
+    def busy_web_process(self, *, engine: str = "") -> Iterator[None]:
+        """A web process that has acknowledged everything and still has an answer running, on this engine."""
+        self.order("show_busy_web", is_busy=True, engine=engine)
         try:
             yield
         finally:

@@ -115,11 +115,42 @@ def request(profile: str, **options: Any) -> dict[str, Any]:
     from modelops.switching.planning import find_runtime_facts
     from modelops.switching.requests import request_switch
 
-    while find_runtime_facts(Slot.objects.filter(slug="default").first()) is None:
+    slug = options.get("slot", "default")
+    while find_runtime_facts(Slot.objects.filter(slug=slug).first()) is None:
         # A switcher that has just begun says so in a moment, and what it acts for.
         time.sleep(0.02)
     asked = request_switch(SwitchRequest(profile, **options), Actor(Switch.Via.COMMAND, None, "test"))
     return {"outcome": asked.outcome, "switch": asked.switch and str(asked.switch.pk)}
+
+
+def create_slot(name: str, **wish: Any) -> dict[str, Any]:
+    """As an operator makes one, once a switcher has said which box it is on."""
+    from modelops.models import Slot, Switch, SwitcherPresence
+    from modelops.switching import placing
+    from modelops.switching.actor import Actor
+
+    while not SwitcherPresence.objects.exclude(box="").exists():
+        time.sleep(0.02)
+    slot = placing.create_slot(name, placing.SlotWish(**wish), Actor(Switch.Via.COMMAND, None, "test")).slot
+    return {"id": str(slot.pk), "retired": Slot.objects.exclude(retired_at=None).count()}
+
+
+def change_slot(name: str, **wish: Any) -> dict[str, Any]:
+    from modelops.models import Switch
+    from modelops.switching import placing
+    from modelops.switching.actor import Actor
+
+    slot = placing.change_slot(name, placing.SlotWish(**wish), Actor(Switch.Via.COMMAND, None, "test")).slot
+    return {"gpus": slot.gpus}
+
+
+def retire_slot(name: str) -> dict[str, Any]:
+    from modelops.models import Switch
+    from modelops.switching import retiring
+    from modelops.switching.actor import Actor
+
+    retiring.retire_slot(name, Actor(Switch.Via.COMMAND, None, "test"), stop=True)
+    return {}
 
 
 def insert_switch(profile: str, force: bool) -> dict[str, Any]:
@@ -155,31 +186,34 @@ def open_runtimes(config: GatewayConfig) -> list[Runtime]:
     return [DockerRuntime(config) if config.docker_host else ProcessRuntime(config)]
 
 
-def states() -> dict[str, Any]:
-    """The live switches' states, quickly."""
+def states(slot: str = "") -> dict[str, Any]:
+    """The live switches' states, of every slot unless one is named, quickly."""
     from modelops.models import Switch
 
-    return {"live": list(Switch.objects.live().values_list("state", flat=True))}
+    live = Switch.objects.live()
+    live = live.filter(slot__slug=slot) if slot else live
+    return {"live": list(live.values_list("state", flat=True))}
 
 
-def read_rows() -> dict[str, Any]:
-    """Every row."""
+def read_rows(slot: str = "default") -> dict[str, Any]:
+    """Every row of the slot, and every switcher's."""
     from modelops.models import Engine, Slot, Switch, SwitcherPresence, SwitchEvent
 
+    events = SwitchEvent.objects.filter(switch__slot__slug=slot)
     return {
-        "slot": Slot.objects.filter(slug="default").values().first(),
-        "switches": list(Switch.objects.order_by("created_at").values()),
-        "engines": list(Engine.objects.order_by("generation").values()),
-        "events": list(SwitchEvent.objects.values("switch_id", "kind", "state", "message")),
+        "slot": Slot.objects.filter(slug=slot).values().first(),
+        "switches": list(Switch.objects.filter(slot__slug=slot).order_by("created_at").values()),
+        "engines": list(Engine.objects.filter(slot__slug=slot).order_by("generation").values()),
+        "events": list(events.values("switch_id", "kind", "state", "message")),
         "switchers": list(SwitcherPresence.objects.values()),
     }
 
 
-def look() -> dict[str, Any]:
-    """Every row, and every workload that carries the slot's label."""
+def look(slot: str = "default") -> dict[str, Any]:
+    """Every row of the slot, and every workload that carries its label."""
     from gateway.conf import get_config
 
-    rows = read_rows()
+    rows = read_rows(slot)
     found = []
     for runtime in open_runtimes(get_config()):
         instances = runtime.list_instances(str(rows["slot"]["id"])) if rows["slot"] else []
@@ -199,14 +233,14 @@ def find_gpus(used_mib: int) -> dict[str, Any]:
     return {"is_seen": len(gpus) == 2 and most >= used_mib * 2**20}
 
 
-def show_busy_web(is_busy: bool) -> dict[str, Any]:
+def show_busy_web(is_busy: bool, engine: str = "") -> dict[str, Any]:
     """A web process's row that never grows old, as if it had acted on every epoch to come."""
     from modelops.models import Slot, WebPresence
 
     WebPresence.objects.all().delete()
     if is_busy:
         slot = Slot.objects.get(slug="default")
-        entry = {str(slot.pk): {"epoch": 10**9, "open": 1, "waiting": 0}}
+        entry = {str(slot.pk): {"epoch": 10**9, "open": 1, "waiting": 0, "engines": {engine: 1}}}
         later = timezone.now() + timedelta(hours=1)
         WebPresence.objects.create(host="test", pid=1, seen_at=later, slots=entry)
     return {}
@@ -264,10 +298,10 @@ def end_engines() -> dict[str, Any]:
 
     config = get_config()
     end_local_engines(config, reason="the test ended")
-    slot = Slot.objects.first()
     for runtime in open_runtimes(config):
-        for instance in runtime.list_instances(str(slot.pk)) if slot else []:
-            runtime.remove(instance.name)
+        for slot in Slot.objects.all():
+            for instance in runtime.list_instances(str(slot.pk)):
+                runtime.remove(instance.name)
         runtime.close()
     return {}
 
@@ -287,6 +321,9 @@ ORDERS = {
         delete_profile,
         add_slot_in_trouble,
         request,
+        create_slot,
+        change_slot,
+        retire_slot,
         insert_switch,
         cancel,
         states,

@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('modelops', '0016_slots_of_operators'),
+        ('modelops', '0018_ray_runtime'),
     ]
 
     operations = [

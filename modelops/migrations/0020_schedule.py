@@ -10,7 +10,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('modelops', '0017_resting'),
+        ('modelops', '0019_resting'),
     ]
 
     operations = [
