@@ -6,6 +6,11 @@ from math import ceil
 from gateway.wording import fill_in
 from modelops.domain.errors import UnknownLayoutError
 from modelops.domain.fit import calibration
+from modelops.domain.fit.assumptions import (
+    list_assumptions,
+    list_tower_doubts,
+    list_version_assumptions,
+)
 from modelops.domain.fit.band import estimate_band, find_compile_bytes
 from modelops.domain.fit.budget import Budget, compute_budget, find_longest_context
 from modelops.domain.fit.capability import find_capability_notes, find_capability_problems
@@ -15,7 +20,6 @@ from modelops.domain.fit.divisibility import (
     find_partition_problems,
 )
 from modelops.domain.fit.engine_defaults import EngineTraits, find_traits, resolve_dtype
-from modelops.domain.fit.eras import NEWEST_READ, Version
 from modelops.domain.fit.evidence import find_evidence
 from modelops.domain.fit.gpu_catalog import complete_gpu
 from modelops.domain.fit.loading import Loading, estimate_loading
@@ -92,9 +96,8 @@ def assess_fit(
     report = _assess_memory(model, settings, used, loading.weights, run, blockers)
     notes = (
         *report.notes,
+        *list_tower_doubts(model, settings),
         *loading.notes,
-        *_name_assumption(traits.version),
-        *_name_tower_doubt(model, settings),
         *find_capability_notes(model, settings, gpu),
     )
     return replace(
@@ -150,6 +153,11 @@ def _assess_memory(
         verdict=Verdict.DOES_NOT_FIT if failures else Verdict.TIGHT if doubts else Verdict.FITS,
         limit=findings[0].limit if findings else LimitingTerm.NONE,
         reasons=tuple(finding.reason for finding in findings),
+        assumptions=(
+            list_assumptions(model, settings, budget, gpu, traits)
+            if run is None
+            else list_version_assumptions(settings, traits.version)
+        ),
     )
     return report if run is None else _name_run(report, run)
 
@@ -374,32 +382,6 @@ def _find_first_start(budget: Budget, traits: EngineTraits, correction: Correcti
     compiling = find_compile_bytes(budget, traits, correction)
     is_given = budget.settings.kv_cache_memory_bytes is not None
     return budget.tightest.kv_cache_bytes - compiling if compiling and not is_given else None
-
-
-def _name_assumption(version: Version | None) -> tuple[str, ...]:
-    newest = ".".join(map(str, NEWEST_READ))
-    if version is None:
-        return (fill_in("the engine's version is not known: computed for vLLM {newest}", newest=newest),)
-    if version[:2] > NEWEST_READ[:2]:
-        known = ".".join(map(str, version))
-        text = fill_in(
-            "vLLM {version} is newer than what is known: computed as {newest}", version=known, newest=newest
-        )
-        return (text,)
-    return ()
-
-
-def _name_tower_doubt(model: ModelArchitecture, settings: EngineSettings) -> tuple[str, ...]:
-    tower = model.vision
-    if tower is None or tower.media or settings.is_text_only or settings.skip_mm_profiling:
-        return ()
-    return (
-        fill_in(
-            "what the engine profiles the encoder of {model_type} with is not known: up to {size} more",
-            model_type=repr(model.model_type),
-            size=_gib(calibration.UNKNOWN_TOWER_BYTES),
-        ),
-    )
 
 
 def _gib(count: int) -> str:

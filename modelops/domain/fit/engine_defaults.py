@@ -47,10 +47,10 @@ class EngineTraits:
 def parse_version(text: str | None) -> Version | None:
     """Parse "0.10.2", "v0.8.5.post1" or a tag such as "v0.33.0-cu128"; None stays None.
 
-    Words without a number ("latest", "nightly") are None too, and so are source builds, which call
-    themselves 0.1.dev whatever their age.
+    Words without a number ("latest", "nightly") are None too, numbers that are no vLLM's ("25.09-py3"), and
+    source builds, which call themselves 0.1.dev whatever their age.
     """
-    match = re.search(r"(\d+)\.(\d+)(?:\.(\d+))?", text or "")
+    match = re.match(r"v?(\d)\.(\d+)(?:\.(\d+))?", text or "")
     if match is None or re.match(r"v?0\.1\.dev", text or ""):
         return None
     return int(match[1]), int(match[2]), int(match[3] or 0)

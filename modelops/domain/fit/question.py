@@ -22,6 +22,7 @@ _READ_APART = frozenset(
         "gpu_memory_utilization",
         "is_pooling",
         "is_text_only",
+        "is_version_seen",
         "cpu_offload_bytes",
         "media_limits",
         "media_max_pixels",

@@ -103,6 +103,8 @@ class FitReport:
     limit: LimitingTerm
     reasons: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    assumptions: tuple[str, ...] = ()
+    """What was taken for granted because nobody said it, in a few words each."""
     weights_bytes: int | None = None
     activation_bytes: int | None = None
     non_torch_bytes: int | None = None
@@ -168,6 +170,7 @@ def serialise_report(report: FitReport) -> dict[str, Any]:
         "limit": str(report.limit),
         "reasons": list(report.reasons),
         "notes": list(report.notes),
+        "assumptions": list(report.assumptions),
         "weights_bytes": report.weights_bytes,
         "weights_source": report.weights_source,
         "draft_bytes": report.draft_bytes,

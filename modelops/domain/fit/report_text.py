@@ -224,6 +224,11 @@ def describe_outcome(suggestion: Suggestion) -> str:
     )
 
 
+def join_assumptions(report: FitReport) -> str:
+    """All that was assumed, for one line; empty where that is nothing."""
+    return join_texts("; ", report.assumptions)
+
+
 def list_effects(suggestion: Suggestion) -> list[str]:
     """What it brings, then what it costs, each marked as such."""
     return [
@@ -240,6 +245,9 @@ def render_report(report: FitReport, *, title: str, hardware: str, translate: Tr
     ]
     lines += [f"  {say(reason, translate)}" for reason in report.reasons]
     lines += ["  " + say(fill_in("note: {note}", note=note), translate) for note in report.notes]
+    if report.assumptions:
+        text = fill_in("assumed: {assumptions}", assumptions=join_assumptions(report))
+        lines.append("  " + say(text, translate))
     if memory := list_memory_lines(report):
         lines += ["", say(fill_in("Memory of each GPU"), translate), *_align(memory, translate)]
     lines += ["", say(fill_in("Capacity"), translate), *_align(list_capacity_lines(report), translate)]

@@ -51,6 +51,8 @@ class Gpu:
     total_bytes: int
     free_bytes: int | None = None
     compute_capability: tuple[int, int] | None = None
+    is_total_typical: bool = False
+    """`total_bytes` is what CUDA usually shows of such cards, and was not read from this one."""
     starts: tuple[CardStart, ...] = ()
     """What earlier starts on such cards told of them, the newest first."""
 
@@ -251,6 +253,8 @@ class EngineSettings:
     block_size: int | None = None
     kv_cache_memory_bytes: int | None = None
     vllm_version: str | None = None
+    is_version_seen: bool = False
+    """The version is that of an earlier start, for nobody says which one the next will be."""
     engine: str | None = None
     is_pooling: bool | None = None
     is_text_only: bool = False

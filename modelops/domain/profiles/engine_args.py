@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from typing import Any
 
+from modelops.domain.fit.engine_defaults import parse_version
 from modelops.domain.fit.engine_inputs import read_inputs
 from modelops.domain.fit.gpu_catalog import find_card
 from modelops.domain.fit.media import list_unread, read_limits, read_max_pixels
@@ -16,10 +18,14 @@ from modelops.domain.profiles.hardware_spec import HardwareSpec
 from modelops.domain.profiles.parsers import resolve_parsers
 from modelops.domain.profiles.setting import EngineFlag, list_settings
 from modelops.domain.profiles.spec import EngineKind, ProfileSpec
+from modelops.domain.runtimes import get_traits
 
 _FIT_SETTINGS = frozenset(each.name for each in fields(EngineSettings))
 _SAME_IN_FIT_CHECK = _FIT_SETTINGS & {each.name for each in list_settings(ProfileSpec)} - {"engine"}
 """Settings that the fit check calls by the same names. Its `engine` is another thing: vLLM's V0 or V1."""
+
+_TAG_VERSION = re.compile(r"(?:^|vllm[_-])v?(\d\.\d+(?:\.\d+)?)(?!\d)")
+_OLDEST_VERSION = (0, 6, 0)
 
 MEDIA_ENVIRONMENT = {"VLLM_MEDIA_URL_ALLOW_REDIRECTS": "0"}
 
@@ -97,7 +103,7 @@ def to_engine_settings(spec: ProfileSpec, *, tensor_parallel_size: int | None = 
         "tensor_parallel_size": tensor_parallel_size or spec.tensor_parallel_size or 1,
         "quantization": spec.quantization or None,
         "is_max_model_len_auto": spec.max_model_len is None,
-        "vllm_version": find_image_version(spec.image),
+        "vllm_version": find_spec_version(spec) or _find_odd_tag(spec),
         "engine": "v0" if spec.environment.get("VLLM_USE_V1") == "0" else None,
         "is_pooling": runner == "pooling" if runner in ("generate", "pooling") else None,
         "is_text_only": bool(flags.get("language_model_only")),
@@ -127,9 +133,28 @@ def list_unestimated(spec: ProfileSpec) -> tuple[str, ...]:
 
 
 def find_image_version(image: str) -> str | None:
-    """Return the image's tag, from which the fit check reads a version; None without one."""
-    name = image.partition("@")[0].rpartition("/")[2]
-    return name.partition(":")[2] or None
+    """Return the vLLM that an image's tag names, such as "0.11.0" of `vllm/vllm-openai:v0.11.0-cu128`.
+
+    None for a digest alone, for `latest` and `nightly`, and for tags that count in another way: by the month
+    (NVIDIA's `25.09-py3`), by CUDA, or from another project's beginning.
+    """
+    match = _TAG_VERSION.search(_get_tag(image))
+    return match[1] if match and (parse_version(match[1]) or _OLDEST_VERSION) >= _OLDEST_VERSION else None
+
+
+def find_spec_version(spec: ProfileSpec) -> str | None:
+    """The version by the profile's image; a program on this machine says its own only when it starts."""
+    return find_image_version(spec.image) if get_traits(spec.runtime).needs_image else None
+
+
+def _find_odd_tag(spec: ProfileSpec) -> str | None:
+    """A tag that says no version, by which starts of one image are known again: `latest`."""
+    tag = _get_tag(spec.image) if get_traits(spec.runtime).needs_image else ""
+    return tag if tag and parse_version(tag) is None else None
+
+
+def _get_tag(image: str) -> str:
+    return image.partition("@")[0].rpartition("/")[2].partition(":")[2]
 
 
 def to_checkpoint_facts(spec: ProfileSpec) -> CheckpointFacts:

@@ -140,7 +140,7 @@ def make_plan(
         warnings=tuple(warnings),
         is_forced=force,
         sleeping_engine=facts.sleeping_engine,
-        typical_seconds=facts.typical_seconds if kind in STARTS else None,
+        typical_seconds=_choose_typical_seconds(kind, facts),
         starts_beside=kind is PlanKind.START and facts.has_room_beside,
         estimate=serialise_estimate(facts.report),
     )
@@ -182,6 +182,12 @@ def _choose_kind(spec: ProfileSpec, facts: PlanFacts) -> PlanKind:
     if running is not None and runs_the_same_engine(spec, facts.arguments, facts.environment, running):
         return PlanKind.NOTHING if running.spec == to_values(spec) else PlanKind.RENAME
     return PlanKind.START
+
+
+def _choose_typical_seconds(kind: PlanKind, facts: PlanFacts) -> float | None:
+    if kind is PlanKind.WAKE:
+        return facts.typical_wake_seconds
+    return facts.typical_seconds if kind is PlanKind.START else None
 
 
 def _may_roll(spec: ProfileSpec, facts: PlanFacts, running: RunningEngine) -> bool:

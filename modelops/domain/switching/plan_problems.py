@@ -84,6 +84,8 @@ class PlanFacts:
     """Of the slot, in words; empty while it is no box's."""
     typical_seconds: float | None = None
     """How long earlier starts of the profile took, in the median."""
+    typical_wake_seconds: float | None = None
+    """How long waking its engine took before."""
     room: ClusterRoom | None = None
     """Of a cluster; None for other runtimes."""
 

@@ -59,8 +59,21 @@ def wait_until_whole(bench: SwitchBench) -> dict[str, Any]:
         rows = bench.look()
         return rows if is_whole(rows) else None
 
-    found: dict[str, Any] = wait_until(find, timeout_s=90, what="every replica", poll_s=0.1)
+    try:
+        found: dict[str, Any] = wait_until(find, timeout_s=90, what="every replica", poll_s=0.1)
+    except AssertionError as exc:
+        exc.add_note(describe(bench.look()))
+        raise
     return found
+
+
+def describe(rows: dict[str, Any]) -> str:
+    """What is there instead."""
+    slot = {name: rows["slot"][name] for name in ("gate", "active_engine_id", "problem", "replica_problem")}
+    slot["failed_replicas"] = rows["slot"]["failed_replicas"]
+    names = ("name", "replica", "state", "leaving_since", "reference", "asked_to_stop_at")
+    left_open = [{name: each[name] for name in names} for each in rows["engines"] if not each["ended_at"]]
+    return f"{slot}\n{left_open}\n{rows['workloads']}"
 
 
 def is_whole(rows: dict[str, Any]) -> bool:
