@@ -19,6 +19,7 @@ from modelops.domain.errors import FieldError, UnknownLayoutError
 from modelops.domain.fit.architecture import parse_architecture
 from modelops.domain.fit.config_shape import Config, reduce_config
 from modelops.domain.fit.engine_defaults import parse_version
+from modelops.domain.fit.engine_inputs import write_inputs
 from modelops.domain.fit.gpu_catalog import find_card
 from modelops.domain.fit.question import FitQuestion, parse_question
 from modelops.domain.fit.specs import GIB, MIB, CheckpointFacts, EngineSettings
@@ -117,6 +118,9 @@ def _write_settings(ran: EngineSettings) -> dict[str, Any]:
     defaults = EngineSettings()
     values = {each.name: getattr(ran, each.name) for each in fields(EngineSettings)}
     given = {name: value for name, value in values.items() if value != getattr(defaults, name)}
+    for name in ("speculation", "adapters", "cpu_offload_bytes"):
+        given.pop(name, None)
+    given |= write_inputs(ran)
     is_pooling, limits = given.pop("is_pooling", None), given.pop("media_limits", ())
     if is_pooling is not None:
         given["runner"] = "pooling" if is_pooling else "generate"
