@@ -91,6 +91,12 @@ RUNTIMES: Mapping[RuntimeKind, RuntimeTraits] = {
 }
 
 
+def find_health_path(runtime: str) -> str:
+    """Where engines of this runtime say that they are well; vLLM's own path for one that is not known."""
+    known = next((traits for kind, traits in RUNTIMES.items() if kind == runtime), None)
+    return known.health_path if known else RuntimeTraits.health_path
+
+
 def get_traits(runtime: str) -> RuntimeTraits:
     """The row of a runtime by its stored name. Raises ValueError for one that is not known."""
     return RUNTIMES[RuntimeKind(runtime)]
