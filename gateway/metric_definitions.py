@@ -198,7 +198,7 @@ SWITCH_PHASE = _histogram(
 SLOT_STATE = _gauge(
     "switcher_slot_state",
     "1 for the state that a slot is in, 0 for the others: none, starting, loading, ready, switching, "
-    "degraded.",
+    "degraded, resting.",
     "slot",
     "state",
     owner=MetricOwner.SWITCHER,
@@ -216,6 +216,18 @@ ENGINE_UP = _gauge(
     "serve does not run.",
     "slot",
     "profile",
+    owner=MetricOwner.SWITCHER,
+)
+REPLICAS_WANTED = _gauge(
+    "switcher_replicas_wanted",
+    "Engines that the profile of a slot asks for, while it serves.",
+    "slot",
+    owner=MetricOwner.SWITCHER,
+)
+REPLICAS_SERVING = _gauge(
+    "switcher_replicas_serving",
+    "Engines of a slot that requests go to.",
+    "slot",
     owner=MetricOwner.SWITCHER,
 )
 ENGINE_RESTARTS = _counter(

@@ -28,6 +28,8 @@ class ServedModel:
     """The entry as the engine wrote it."""
     tasks: tuple[ModelTask, ...] | None = None
     """None where they are not known."""
+    is_resting: bool = False
+    """Its engine sleeps or was stopped, and the next request wakes it."""
 
 
 class EngineError(Exception):

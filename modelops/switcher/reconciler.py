@@ -20,8 +20,9 @@ from modelops.domain.switching.maintenance import (
     backoff_s,
     next_maintenance,
 )
+from modelops.domain.switching.resting import RestState
 from modelops.domain.switching.rules import next_step
-from modelops.domain.switching.states import Action, SwitchState, WorkloadStatus
+from modelops.domain.switching.states import DEAD, Action, SwitchState, WorkloadStatus
 from modelops.models import Engine, Slot, Switch
 from modelops.models.switches import STARTED_AGAIN
 from modelops.switcher.dependencies import SwitcherDependencies
@@ -37,11 +38,14 @@ from modelops.switcher.preloading import Preloader
 from modelops.switcher.preparing import Prefetch
 from modelops.switcher.progress_display import show_progress
 from modelops.switcher.replica_keeper import ReplicaKeeper
+from modelops.switcher.resting import Rester
 from modelops.switcher.retirement import Retirement
+from modelops.switcher.scheduling import Scheduler
 from modelops.switcher.slot_figures import describe_slot, is_engine_well
 from modelops.switcher.step_log import log_step
 from modelops.switcher.watching import explain_death, prune_logs
 from modelops.switcher.working_state import WorkingState
+from modelops.switcher.workloads import is_roll
 
 log = structlog.get_logger()
 
@@ -81,6 +85,8 @@ class SlotReconciler:
         self._executor = StepExecutor(
             self._dependencies, self._ledger, self._observer, self._working_state, self._prefetch
         )
+        self._rester = Rester(self._dependencies, self._ledger, self._observer, self._working_state)
+        self._scheduler = Scheduler(self._ledger)
         self._retirement = Retirement(self._dependencies, self._ledger, self._observer, self._working_state)
         self._keeper = ReplicaKeeper(
             self._dependencies,
@@ -115,7 +121,13 @@ class SlotReconciler:
         engine = self._rows.slot.active_engine
         unhealthy_for_s = self._health.unhealthy_for_s(engine.name) if engine else 0.0
         is_well = is_engine_well(self._active_status, unhealthy_for_s)
-        return describe_slot(self._rows, self.sampled_engine, self._dependencies.loads, is_well=is_well)
+        return describe_slot(
+            self._rows,
+            self.sampled_engine,
+            self._dependencies.loads,
+            is_well=is_well,
+            followers=self._keeper.serving,
+        )
 
     @property
     def own_pids(self) -> set[int]:
@@ -140,6 +152,7 @@ class SlotReconciler:
                 self._ledger.begin(self._boot)
             rows = self._rows = self._ledger.load()
             self._retry_in_s = None
+            self._scheduler.tick(rows.slot)
             self._preloader.tick(rows.slot, is_idle=rows.switch is None)
             if rows.switch is None and rows.slot.retiring_at is not None:
                 return PollUrgency.MOVING if self._retirement.take_step(rows.slot) else PollUrgency.WAITING
@@ -178,11 +191,17 @@ class SlotReconciler:
             current_request_id.reset(token)
 
     def _take_step(self, slot: Slot, switch: Switch) -> bool:
+        is_hung = self._is_hung(slot)
         if switch.state == SwitchState.PLANNED:
             # Image and weights may take hours to come: meanwhile replicas are kept as ever.
             self._lease.check_age()
             self._keeper.tick(slot)
-        look = self._observer.look(slot, switch, is_old_hung=self._is_hung(slot))
+        elif is_roll(switch):
+            if self._has_lost_leader(slot, is_hung=is_hung):
+                return True
+            self._keeper.tick(slot, only_guards=True)
+            is_hung = False  # that was asked of the leader, and another one makes room
+        look = self._observer.look(slot, switch, is_old_hung=is_hung)
         for failure, engine, is_restore in (
             (look.new_failure, switch.new_engine, False),
             (look.restore_failure, switch.restored_engine, True),
@@ -203,6 +222,15 @@ class SlotReconciler:
         show_progress(switch, self._observer, self._ledger)
         return False
 
+    def _has_lost_leader(self, slot: Slot, *, is_hung: bool) -> bool:
+        """Whether the engine that serves while one replica is replaced was found dead just now."""
+        leader = slot.active_engine
+        if leader is None:
+            return False
+        if self._is_due("inspect", INSPECT_PERIOD_S):
+            self._active_status = self._observer.read_status(leader)
+        return (is_hung or self._active_status in DEAD) and self._declare_dead(slot, leader)
+
     def _is_hung(self, slot: Slot) -> bool:
         """The engine that serves while its successor is prepared."""
         engine = slot.active_engine
@@ -213,8 +241,14 @@ class SlotReconciler:
         return self._health.unhealthy_for_s(engine.name) > UNHEALTHY_S
 
     def _maintain(self, rows: SlotRows) -> PollUrgency:
+        self._observe_idle(rows.slot)
+        urgency = self._rester.take_step(rows, self._active_status)
+        if urgency is not None:
+            return urgency
+        return self._keep_up(rows)
+
+    def _keep_up(self, rows: SlotRows) -> PollUrgency:
         slot = rows.slot
-        self._observe_idle(slot)
         seen = SlotObservation(
             active=self._active_status if slot.active_engine else WorkloadStatus.NONE,
             is_external=slot.active_engine is not None
@@ -226,6 +260,7 @@ class SlotReconciler:
             desires=bool(slot.desired_profile),
             retry_in_s=(slot.retry_at - timezone.now()).total_seconds() if slot.retry_at else 0.0,
             has_orphans=bool(self._orphans),
+            rests=slot.rest != RestState.AWAKE,
         )
         self._retry_in_s = seen.retry_in_s if seen.retry_in_s > 0 else None
         maintenance = next_maintenance(seen)
@@ -262,7 +297,8 @@ class SlotReconciler:
         if engine is not None and self._is_due("health", HEALTH_PERIOD_S):
             self._check_health(slot, engine)
         if self._is_due("web_processes", WEB_PERIOD_S):
-            forget_dead_web_processes(self._working_state.web_processes, time.monotonic())
+            alive = forget_dead_web_processes(self._working_state.web_processes, time.monotonic())
+            self._rester.note(slot, alive)
         if self._is_due("orphans", ORPHAN_PERIOD_S):
             self._executor.end_lost_sleepers(slot)
             self._orphans = self._list_orphans(slot)

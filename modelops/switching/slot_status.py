@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
@@ -11,10 +11,12 @@ from django.db.models import Q
 
 from gateway.conf import get_config
 from gateway.wording import FilledText, Translatable, fill_in, fill_text
+from modelops.domain.switching.resting import RestState
 from modelops.domain.switching.states import SwitchState
 from modelops.models import DEFAULT_SLOT, Gate, ModelProfile, Slot, Switch
 from modelops.serving.external_engine import ExternalView, get_external_engine
 from modelops.serving.model_tasks import ModelTask, find_engine_tasks
+from modelops.switching.replica_status import ReplicasStatus, find_replicas
 from modelops.switching.selectors import find_last_errors, group_live_switches, list_slots
 from modelops.switching.slots import find_default_slot, make_default_slot
 
@@ -31,6 +33,8 @@ class ServiceState(StrEnum):
     """From one model to another. The first may still be serving: see `switch`."""
     DEGRADED = "degraded"
     """Nothing is served although something should be."""
+    RESTING = "resting"
+    """Nobody used the model for a while: its engine sleeps or was stopped, and the next request wakes it."""
 
 
 SERVICE_STATES: Mapping[ServiceState, Translatable] = {
@@ -40,6 +44,7 @@ SERVICE_STATES: Mapping[ServiceState, Translatable] = {
     ServiceState.READY: "ready",
     ServiceState.SWITCHING: "switching",
     ServiceState.DEGRADED: "degraded",
+    ServiceState.RESTING: "resting",
 }
 
 
@@ -67,6 +72,8 @@ class SlotStatus:
     """What is wrong with the engine of VLLM_BASE_URL."""
     tasks: Sequence[ModelTask] | None = None
     """What the model that serves can be asked for; None where nothing does, or it is not known."""
+    replicas: ReplicasStatus | None = None
+    """Of a profile that runs as several engines."""
 
     @property
     def switch(self) -> Switch | None:
@@ -79,13 +86,15 @@ class SlotStatus:
 
 
 def find_slot_statuses(slots: Sequence[Slot], seen: ExternalView | None = None) -> list[SlotStatus]:
-    """The state of each, in the order given: two queries, however many there are.
+    """The state of each, in the order given: two queries, however many there are, and one for replicas.
 
     The engine of VLLM_BASE_URL, where it serves in place of the default slot's own, is asked now unless it
     was `seen`.
     """
     live, failed = group_live_switches(slots), find_last_errors(slots)
-    return [_find_status(each, live.get(each.pk, []), failed.get(each.pk), seen) for each in slots]
+    replicas = find_replicas(slots)
+    statuses = [_find_status(each, live.get(each.pk, []), failed.get(each.pk), seen) for each in slots]
+    return [replace(each, replicas=replicas.get(each.slot.pk)) for each in statuses] if replicas else statuses
 
 
 def _find_status(
@@ -131,6 +140,8 @@ def _name_switching(switch: Switch, *, is_serving: bool) -> ServiceState:
 
 def _name_idle(slot: Slot, failed: Switch | None) -> ServiceState:
     left_nothing = failed is not None and failed.state == SwitchState.DEGRADED
+    if slot.rest != RestState.AWAKE:
+        return ServiceState.RESTING
     is_degraded = slot.problem or slot.retry_at or left_nothing
     return ServiceState.DEGRADED if is_degraded else ServiceState.NONE
 

@@ -13,12 +13,14 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from modelops.domain.fit.engine_inputs import override_config
 from modelops.domain.profiles import syntax
 from modelops.domain.profiles.flag_settings import FlagSettings
 from modelops.domain.profiles.hardware_spec import HardwareSpec
 from modelops.domain.profiles.kinds import boolean, choice, document, number, text, whole
 from modelops.domain.profiles.setting import REQUIRED, EngineFlag, Section, list_settings, setting, to_plain
 from modelops.domain.runtimes import RUNTIMES, RuntimeKind
+from modelops.domain.switching.resting import IdleAction
 
 MOST_REPLICAS = 16
 """Engines of one profile in one slot. Beyond what one machine has, another scheduler does it better."""
@@ -29,6 +31,9 @@ class EngineKind(StrEnum):
     SIMULATOR = "simulator"
 
 
+IDLE_ACTION = choice(*(action.value for action in IdleAction))
+IDLE_SETTINGS = frozenset({"idle_after_s", "idle_action"})
+"""They are read from the profile whenever they count: an engine that was started with others is the same."""
 _IMAGE_RUNTIMES = " or ".join(f"`{kind}`" for kind, traits in RUNTIMES.items() if traits.needs_image)
 
 
@@ -171,6 +176,20 @@ class ProfileSpec(FlagSettings, _NamingSettings):
         section=Section.LIMITS,
     )
 
+    # What becomes of it while nobody uses it
+    idle_after_s: int | None = setting(
+        whole(1, 30 * 24 * 3600, is_optional=True),
+        None,
+        "Seconds without a request after which the engine rests until the next one; empty means never.",
+        section=Section.LIMITS,
+    )
+    idle_action: str = setting(
+        IDLE_ACTION,
+        IdleAction.STOP.value,
+        "How it rests: `sleep` keeps the weights in host memory (needs enable_sleep_mode), `stop` ends it.",
+        section=Section.LIMITS,
+    )
+
     # What its use is charged at
     cost_per_million_prompt_tokens: float | None = setting(
         number(0.0, 1_000_000.0, is_optional=True),
@@ -192,22 +211,8 @@ class ProfileSpec(FlagSettings, _NamingSettings):
 
     @property
     def effective_config(self) -> dict[str, Any]:
-        """The config.json as the engine reads it, with `hf_overrides` in place; empty where it is not known.
-
-        Objects are replaced as a whole, those of a part of the model (such as text_config) key by key:
-        `ModelConfig._apply_dict_overrides` (vllm/config/model.py).
-        """
-        if not self.config:
-            return {}
-        overrides = {
-            name: {**self.config[name], **value} if _is_part(name, self.config.get(name)) else value
-            for name, value in self.hf_overrides.items()
-        }
-        return {**self.config, **overrides}
-
-
-def _is_part(name: str, value: Any) -> bool:
-    return name.endswith("_config") and isinstance(value, Mapping)
+        """The config.json as the engine reads it, with `hf_overrides` in it; empty where it is not known."""
+        return dict(override_config(self.config, self.hf_overrides)) if self.config else {}
 
 
 Spec = ProfileSpec | HardwareSpec

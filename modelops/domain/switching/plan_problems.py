@@ -46,6 +46,15 @@ class RunningEngine:
     image: str
     image_digest: str
     spec: Mapping[str, Any]
+    gpus: tuple[str, ...] = ()
+    followers: int = 0
+    """Replicas of it that requests go to as well."""
+
+    @property
+    def served_names(self) -> tuple[str, ...]:
+        """As `ProfileSpec.served_names`, of what was started."""
+        slug = self.spec.get("slug") or self.profile
+        return (self.spec.get("served_model_name") or slug, slug, *(self.spec.get("aliases") or ()))
 
 
 @dataclass(frozen=True)
@@ -80,6 +89,8 @@ class PlanFacts:
     """Of the slot, in words; empty while it is no box's."""
     typical_seconds: float | None = None
     """How long earlier starts of the profile took, in the median."""
+    typical_wake_seconds: float | None = None
+    """How long waking its engine took before."""
     room: ClusterRoom | None = None
     """Of a cluster; None for other runtimes."""
 

@@ -35,7 +35,14 @@ export function nameSlotState(state) {
     ready: t("Serving"),
     switching: t("Switching"),
     degraded: t("Not serving"),
+    resting: t("Resting"),
   };
+  return names[/** @type {keyof typeof names} */ (state)] ?? state;
+}
+
+/** @param {string} state of a replica */
+export function nameReplicaState(state) {
+  const names = { starting: t("starting"), serving: t("answers"), leaving: t("leaving") };
   return names[/** @type {keyof typeof names} */ (state)] ?? state;
 }
 
@@ -43,7 +50,7 @@ export function nameSlotState(state) {
 export function gradeSlotState(state) {
   if (state === "ready") return "is-good";
   if (state === "degraded") return "is-bad";
-  return state === "none" ? "is-quiet" : "is-warn";
+  return state === "none" || state === "resting" ? "is-quiet" : "is-warn";
 }
 
 /** @param {string} state of a switch */
