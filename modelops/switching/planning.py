@@ -71,7 +71,7 @@ def plan_switch(
         sleeping_engine=find_sleeping_engine(slot, spec),
         typical_seconds=find_typical_seconds(spec.slug),
         typical_wake_seconds=find_typical_wake_seconds(spec.slug),
-        room=find_room(spec, arguments, described_runtime, running),
+        room=find_room(spec, arguments, described_runtime, running, is_fresh=runtime_facts is not None),
     )
     return make_plan(spec, facts, fit=summarise_fit(fit), slot=find_slot_facts(slot, placement), force=force)
 
