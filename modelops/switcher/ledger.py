@@ -171,7 +171,7 @@ class Ledger:
             generation=generation,
             replica=replica,
             name=name_engine(slot, generation),
-            has_own_key=get_traits(recipe.runtime).is_managed,
+            has_own_key=get_traits(recipe.runtime).takes_key,
             **recipe.to_engine_values(),
         )
         engine.save(force_insert=True)

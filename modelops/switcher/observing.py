@@ -100,6 +100,7 @@ class Observer:
             is_old_pointed_to=slot.active_engine_id is not None
             and (rolls or slot.active_engine_id == switch.old_engine_id),
             parks_old=recipe is not None and recipe.parks_old,
+            starts_beside=recipe is not None and recipe.starts_beside,
             is_drained=self._is_drained(slot, switch, rolls=rolls),
             is_drain_over=spent_s > switch.drain_timeout_s,
             drain_policy=DrainPolicy(switch.drain_policy),
@@ -233,9 +234,7 @@ class Observer:
         if engine is None:
             return EngineObservation(has_failed=failure is not None)
         status = self.read_status(engine)
-        is_ready = (
-            is_live and status is WorkloadStatus.RUNNING and self._dependencies.control.is_healthy(engine)
-        )
+        is_ready = is_live and status is WorkloadStatus.RUNNING and self._is_ready(engine)
         return EngineObservation(
             status=status,
             was_started=bool(engine.reference),
@@ -244,6 +243,12 @@ class Observer:
             verification=self._working_state.verified.get(engine.name, Check.PENDING),
             has_failed=failure is not None,
         )
+
+    def _is_ready(self, engine: Engine) -> bool:
+        """It listens and says that it is well, and its runtime does not say otherwise."""
+        instance = self.inspect(engine)
+        is_refused = instance is not None and instance.is_ready is False
+        return not is_refused and self._dependencies.control.is_healthy(engine)
 
     def _view_old(self, switch: Switch, *, is_old_hung: bool, has_followers: bool) -> EngineObservation:
         """One that is dead and drained by its followers is not over before they are."""

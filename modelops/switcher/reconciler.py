@@ -25,7 +25,7 @@ from modelops.domain.switching.states import DEAD, Action, SwitchState, Workload
 from modelops.models import Engine, Slot, Switch
 from modelops.models.switches import STARTED_AGAIN
 from modelops.switcher.dependencies import SwitcherDependencies
-from modelops.switcher.draining import forget_dead_web_processes
+from modelops.switcher.draining import forget_dead_web_processes, knows_pointer
 from modelops.switcher.engine_sampling import SampledEngine, find_sampled
 from modelops.switcher.executor import StepExecutor, remove_orphans
 from modelops.switcher.lease import LeaseLost, SlotLease
@@ -51,6 +51,8 @@ HEALTH_PERIOD_S, WELL_PERIOD_S = 2.0, 5.0
 """The second one after a check that found it well."""
 ORPHAN_PERIOD_S, LOG_PERIOD_S = 10.0, 60.0
 WEB_PERIOD_S = 2.0
+SUCCESSION_S = 2.0
+"""For a request that was on its way to an engine when its successor took over."""
 
 
 class SlotReconciler:
@@ -285,10 +287,25 @@ class SlotReconciler:
             forget_dead_web_processes(self._working_state.web_processes, time.monotonic())
         if self._is_due("orphans", ORPHAN_PERIOD_S):
             self._executor.end_lost_sleepers(slot)
-            self._orphans = self._observer.list_orphans(slot, None) or []
+            self._orphans = self._list_orphans(slot)
             self._forget_ended(slot)
         if self._is_due("logs", LOG_PERIOD_S):
             prune_logs(slot.pk)
+
+    def _list_orphans(self, slot: Slot) -> list[tuple[str, str]]:
+        """What may go now. On a cluster that is also what served until a moment ago: requests are sent to it
+        until every web process knows of its successor, and have reached it a moment later."""
+        orphans = self._observer.list_orphans(slot, None) or []
+        on_cluster = [each for each in orphans if get_traits(each[0]).places_engines]
+        if not on_cluster:
+            return orphans
+        since_s = (timezone.now() - slot.changed_at).total_seconds()
+        if since_s > SUCCESSION_S and knows_pointer(
+            slot, self._working_state.web_processes, time.monotonic()
+        ):
+            return orphans
+        self._due["orphans"] = time.monotonic() + SUCCESSION_S
+        return [each for each in orphans if each not in on_cluster]
 
     def _forget_ended(self, slot: Slot) -> None:
         """Save the rest of the logs of engines whose removal ended after their switch had moved on."""

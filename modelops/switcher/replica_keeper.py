@@ -44,6 +44,8 @@ def count_followers(leader: Engine) -> int:
     """How many replicas its profile asks for beside it."""
     if not get_traits(leader.runtime).is_managed:
         return 0
+    if get_traits(leader.runtime).places_engines:
+        return 0  # the cluster has them, behind one address
     return int(leader.spec.get("replicas") or 1) - 1
 
 

@@ -68,6 +68,16 @@ class Transitions:
         else:
             values |= measure(watch)
         engines: list[tuple[Engine, Mapping[str, Any]]] = [(engine, values)]
+        old = switch.old_engine
+        if (
+            not is_roll(switch)
+            and old is not None
+            and old != engine
+            and old.ended_at is None
+            and old.state != EngineState.ASLEEP
+        ):
+            # It served beside its successor until now; what it still answers it finishes.
+            engines.insert(0, (old, ended(fill_in("made room for {profile}", profile=switch.to_profile))))
         with transaction.atomic():
             if is_roll(switch) and slot.active_engine is not None:
                 # It follows from now on, until it is replaced as well.

@@ -62,4 +62,7 @@ def to_workload(
         image=recipe.image_digest or recipe.image,
         image_name=recipe.image,
         gpu_uuids=recipe.gpus,
+        accelerator_type=recipe.accelerator_type,
+        replicas=recipe.replicas,
+        max_replicas=recipe.max_replicas,
     )

@@ -75,6 +75,8 @@ class Plan:
     is_forced: bool = False
     sleeping_engine: str = ""
     typical_seconds: float | None = None
+    starts_beside: bool = False
+    """What serves goes on until the new engine is verified, and no request waits."""
     estimate: Mapping[str, Any] = field(default_factory=dict)
     """What the fit check expects of the start, to be compared with what it measures."""
 
@@ -139,6 +141,7 @@ def make_plan(
         is_forced=force,
         sleeping_engine=facts.sleeping_engine,
         typical_seconds=facts.typical_seconds if kind in STARTS else None,
+        starts_beside=kind is PlanKind.START and facts.has_room_beside,
         estimate=serialise_estimate(facts.report),
     )
 
@@ -151,6 +154,7 @@ def runs_the_same_engine(
         spec.runtime == running.runtime
         and spec.image == running.image
         and spec.engine == running.spec.get("engine")
+        and spec.accelerator_type == (running.spec.get("accelerator_type") or "")
         and list(spec.gpu_selection) == list(running.spec.get("gpu_selection") or ())
         and dict(environment) == dict(running.environment)
         and without_names(arguments) == without_names(running.arguments)
