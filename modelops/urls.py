@@ -1,6 +1,6 @@
 from django.urls import path
 
-from modelops.api import desk_views, fit_views, switch_views
+from modelops.api import desk_views, fit_views, slot_views, switch_views
 from modelops.api import profile_views as views
 
 urlpatterns = [
@@ -17,5 +17,8 @@ urlpatterns = [
     path("desk", desk_views.DeskView.as_view()),
     path("desk/history", desk_views.DeskHistoryView.as_view()),
     path("switches/<uuid:switch_id>/keep-context", switch_views.SwitchKeepContextView.as_view()),
+    path("slots", slot_views.SlotsView.as_view()),
+    path("slots/<slug:slot_name>", slot_views.SlotDetailView.as_view()),
+    path("slots/<slug:slot_name>/retire", slot_views.SlotRetireView.as_view()),
     path("engines", switch_views.EnginesView.as_view()),
 ]

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from django.contrib import admin
 from django.contrib.admin.views.main import ChangeList
-from django.db.models import QuerySet
+from django.db.models import F, QuerySet
 from django.http import HttpRequest
 from django.template.loader import render_to_string
+from django.urls import URLPattern, path
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext, gettext_lazy, gettext_noop
@@ -18,13 +20,20 @@ from django.utils.translation import gettext, gettext_lazy, gettext_noop
 from gateway.audit import ReadOnlyAdmin
 from gateway.wording import say
 from modelops.admin.remedy_buttons import make_buttons
+from modelops.admin.slot_pages import apply, show_changing, show_making, show_retiring, wrap
 from modelops.admin.switch_history import translate_cause
 from modelops.models import Slot
+from modelops.switching.boxes import find_box_of, list_boxes, name_cards
 from modelops.switching.remedies import Failure, RemedyOffer, offer_remedies
+from modelops.switching.slot_details import name_life
 from modelops.switching.slot_status import ServiceState, SlotStatus, find_slot_statuses
 from modelops.switching.status import find_failure, find_retry_at
 
 NOT_KNOWN = "–"
+LIFE_BADGES = {
+    "retired": ("is-quiet", gettext_noop("retired")),
+    "retiring": ("is-warn", gettext_noop("being retired")),
+}
 STATE_BADGES = {
     ServiceState.READY: ("is-good", gettext_noop("ready")),
     ServiceState.DEGRADED: ("is-bad", gettext_noop("degraded")),
@@ -50,8 +59,10 @@ class SlotChangeList(ChangeList):
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
         rows = list(self.result_list)
+        boxes = list_boxes()
         for row, state in zip(rows, _find_states(rows), strict=True):
             row.found_state = state
+            row.known_boxes = boxes
         self.result_list = rows
 
 
@@ -59,16 +70,32 @@ class SlotChangeList(ChangeList):
 class SlotAdmin(ReadOnlyAdmin):
     """Sets of GPUs and what they serve."""
 
-    list_display = ["slot", "status", "trouble", "cards"]
+    list_display = ["slot", "status", "cards", "acts", "trouble"]
     list_select_related = ["active_engine"]
-    readonly_fields = ["status", "trouble"]
+    ordering = [F("retired_at").asc(nulls_first=True), "slug"]
+    readonly_fields = ["status", "trouble", "cards"]
     fieldsets = [
-        (None, {"fields": ["slug", "status", "trouble", "desired_profile", "box", "box_host", "gpus"]}),
+        (None, {"fields": ["slug", "status", "trouble", "desired_profile", "box", "box_host"]}),
+        (gettext_lazy("Cards"), {"fields": ["cards", "gpus", "has_gpus", "runtime"]}),
         (gettext_lazy("Engines"), {"fields": ["active_engine", "last_good_engine", "generation"]}),
         (gettext_lazy("Gate"), {"fields": ["gate", "epoch", "changed_at"]}),
         (gettext_lazy("Trouble"), {"fields": ["problem", "failed_restarts", "retry_at"]}),
+        (
+            gettext_lazy("Replicas"),
+            {"fields": ["replica_problem", "failed_replicas", "replica_retry_at"]},
+        ),
         (gettext_lazy("Lease"), {"fields": ["lease_holder", "lease_expires_at", "fence"]}),
     ]
+
+    def get_urls(self) -> list[URLPattern]:
+        page = self.admin_site.admin_view
+        return [
+            path("make/", page(partial(show_making, site=self.admin_site)), name="modelops_slot_make"),
+            path("divide/<slug:template>/", page(apply), name="modelops_slot_template"),
+            path("<uuid:slot_id>/cards/", wrap(self, show_changing), name="modelops_slot_cards"),
+            path("<uuid:slot_id>/retire/", wrap(self, show_retiring), name="modelops_slot_retire"),
+            *super().get_urls(),
+        ]
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return SlotChangeList
@@ -83,7 +110,7 @@ class SlotAdmin(ReadOnlyAdmin):
     @admin.display(description=gettext_lazy("serves"))
     def status(self, row: Slot) -> SafeString:
         found = _get_state(row).status
-        css, word = STATE_BADGES[found.state]
+        css, word = LIFE_BADGES.get(name_life(row)) or STATE_BADGES[found.state]
         return format_html(
             '<span class="badge {}">{}</span><div>{}</div>',
             css,
@@ -96,8 +123,21 @@ class SlotAdmin(ReadOnlyAdmin):
         return render_to_string("admin/modelops/slot/trouble.html", describe_trouble(_get_state(row)))
 
     @admin.display(description=gettext_lazy("GPUs"))
-    def cards(self, row: Slot) -> str:
-        return ", ".join(map(str, row.gpus)) or gettext("all of the box")
+    def cards(self, row: Slot) -> SafeString:
+        if not row.has_gpus:
+            return format_html("{}", gettext("none"))
+        boxes = getattr(row, "known_boxes", None) or list_boxes()
+        named = name_cards([str(gpu) for gpu in row.gpus], find_box_of(row, boxes))
+        runtime = gettext("%(runtime)s only") % {"runtime": row.runtime} if row.runtime else ""
+        return format_html(
+            '{}<div class="quiet">{}</div>', say(named, gettext) or gettext("all of the box"), runtime
+        )
+
+    @admin.display(description=gettext_lazy("change"))
+    def acts(self, row: Slot) -> str:
+        if row.retired_at is not None:
+            return ""
+        return render_to_string("admin/modelops/slot/acts.html", {"slot": row})
 
 
 def _get_state(row: Slot) -> SlotState:

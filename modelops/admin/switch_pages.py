@@ -9,7 +9,7 @@ from typing import Any
 from django import forms
 from django.contrib import messages
 from django.contrib.admin import AdminSite
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.translation import gettext, gettext_lazy
@@ -22,14 +22,16 @@ from modelops.domain.fit.report_text import VERDICT_WORDS
 from modelops.domain.switching.plan import Plan, PlanKind
 from modelops.domain.switching.request import LONGEST_CONTEXT, SHORTEST_CONTEXT, SwitchRequest
 from modelops.domain.switching.states import DrainPolicy
-from modelops.models import ModelProfile, Switch
+from modelops.models import DEFAULT_SLOT, ModelProfile, Slot, Switch
 from modelops.switching.actor import Actor
 from modelops.switching.plan_text import describe_joining, describe_kind, write_value
 from modelops.switching.requests import RequestOutcome, leads_to, preview_switch, request_switch
 from modelops.switching.selectors import (
     find_switcher,
+    list_slots,
 )
-from modelops.switching.slot_status import find_default_status
+from modelops.switching.slot_status import find_slot_statuses
+from modelops.switching.slots import find_default_slot
 
 
 class SwitchForm(forms.Form):
@@ -61,18 +63,20 @@ class SwitchForm(forms.Form):
 
 def show_switch_request(request: HttpRequest, site: AdminSite, profile: ModelProfile) -> HttpResponse:
     """The plan with its confirmation; on POST the switch is asked for."""
+    slot = _read_slot(request)
     form = SwitchForm(request.POST if request.method == "POST" else None, initial=_read_initial(request))
     problem = ""
     if request.method == "POST" and form.is_valid():
         try:
-            return _request(request, profile, form.cleaned_data)
+            return _request(request, profile, slot, form.cleaned_data)
         except GatewayError as exc:
             problem = say(exc.wording, gettext)
     try:
-        plan = preview_switch(SwitchRequest(profile.slug, max_model_len=_read_context(form)))
+        wanted = SwitchRequest(profile.slug, slot=slot.slug, max_model_len=_read_context(form))
+        plan = preview_switch(wanted)
     except GatewayError as exc:
         plan, problem = None, problem or say(exc.wording, gettext)
-    status = find_default_status()
+    [status] = find_slot_statuses([slot])
     context = {
         **site.each_context(request),
         "title": say(fill_in("Switch to {profile}", profile=profile.slug), gettext),
@@ -82,6 +86,7 @@ def show_switch_request(request: HttpRequest, site: AdminSite, profile: ModelPro
         "problem": problem,
         "plan": plan,
         "status": status,
+        "slots": [each.slug for each in list_slots()],
         "joins": bool(status.live) and leads_to(status.live[-1], profile.slug),
         "is_switcher_alive": find_switcher(status.slot).is_alive,
         "default_drain_timeout_s": get_config().drain_timeout_s,
@@ -89,6 +94,15 @@ def show_switch_request(request: HttpRequest, site: AdminSite, profile: ModelPro
     }
     status_code = 409 if problem and request.method == "POST" else 200
     return TemplateResponse(request, "admin/modelops/switch/request.html", context, status=status_code)
+
+
+def _read_slot(request: HttpRequest) -> Slot:
+    """The one that the page is about: as its form or its address says, else the default one."""
+    asked = request.POST.get("slot") or request.GET.get("slot") or DEFAULT_SLOT
+    slot = Slot.objects.in_use().select_related("active_engine").filter(slug=asked).first()
+    if slot is None and asked != DEFAULT_SLOT:
+        raise Http404
+    return slot or find_default_slot()
 
 
 def _read_initial(request: HttpRequest) -> dict[str, Any]:
@@ -126,9 +140,10 @@ def _describe_plan(plan: Plan) -> dict[str, Any]:
     }
 
 
-def _request(request: HttpRequest, profile: ModelProfile, values: dict[str, Any]) -> HttpResponse:
+def _request(request: HttpRequest, profile: ModelProfile, slot: Slot, values: dict[str, Any]) -> HttpResponse:
     wanted = SwitchRequest(
         profile.slug,
+        slot=slot.slug,
         reason=values["reason"],
         force=values["force"],
         drain_timeout_s=values["drain_timeout_s"],

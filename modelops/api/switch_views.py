@@ -62,7 +62,7 @@ class StatusView(APIView):
         _read(EmptyQuerySerializer, request.query_params.dict())
         if not request.user.is_authenticated:
             return answer(reduce_status(find_default_status()))
-        return answer(serialise_status(for_admin=_is_admin(request)))
+        return answer(serialise_status(for_admin=is_admin(request)))
 
 
 class SwitchView(APIView):
@@ -85,7 +85,7 @@ class SwitchView(APIView):
         wanted = SwitchRequest(values.pop("profile_id"), **values)
         if is_dry_run:
             return _answer_plan(preview_switch(wanted), dry_run=True)
-        requested = request_switch(wanted, _actor(request))
+        requested = request_switch(wanted, find_actor(request))
         if requested.switch is None:
             return _answer_plan(requested.plan, already_active=True)
         joining = {
@@ -105,7 +105,7 @@ class SwitchesView(APIView):
     )
     def get(self, request: Request) -> Response:
         page, has_more = list_switches(**_read(SwitchQuerySerializer, request.query_params.dict()))
-        now, for_admin = timezone.now(), _is_admin(request)
+        now, for_admin = timezone.now(), is_admin(request)
         return answer(
             {
                 "object": "list",
@@ -141,7 +141,7 @@ class SwitchCancelView(APIView):
     )
     def post(self, request: Request, switch_id: uuid.UUID) -> Response:
         _read(EmptyQuerySerializer, request.data)
-        switch = cancel_switch(switch_id, _actor(request))
+        switch = cancel_switch(switch_id, find_actor(request))
         return answer(_detail(switch, request), status=202)
 
 
@@ -159,7 +159,7 @@ class SwitchKeepContextView(APIView):
     )
     def post(self, request: Request, switch_id: uuid.UUID) -> Response:
         _read(EmptyQuerySerializer, request.data)
-        keep_context(switch_id, _actor(request))
+        keep_context(switch_id, find_actor(request))
         return Response(_detail(get_switch(switch_id), request))
 
 
@@ -173,7 +173,7 @@ class EnginesView(APIView):
     )
     def get(self, request: Request) -> Response:
         engines = list_engines(**_read(EngineQuerySerializer, request.query_params.dict()))
-        for_admin = _is_admin(request)
+        for_admin = is_admin(request)
         return answer({"engines": [serialise_engine(each, for_admin=for_admin) for each in engines]})
 
 
@@ -190,10 +190,10 @@ def _answer_plan(plan: Plan, *, dry_run: bool = False, already_active: bool = Fa
 
 
 def _detail(switch: Switch, request: Request) -> dict[str, Any]:
-    return serialise_switch_detail(switch, timezone.now(), for_admin=_is_admin(request))
+    return serialise_switch_detail(switch, timezone.now(), for_admin=is_admin(request))
 
 
-def _actor(request: Request) -> Actor:
+def find_actor(request: Request) -> Actor:
     """Who asks. A cookie is a page's of the admin, which nothing else is let in with."""
     is_page = getattr(request.auth, "kind", "") == "cookie"
     return Actor(
@@ -204,5 +204,5 @@ def _actor(request: Request) -> Actor:
     )
 
 
-def _is_admin(request: Request) -> bool:
+def is_admin(request: Request) -> bool:
     return bool(getattr(request.user, "is_staff", False))

@@ -86,6 +86,7 @@ def find_alarms(facts: AlarmFacts) -> list[Alarm]:
     found = [
         *_find_silent_switcher(facts),
         *_find_degraded(facts),
+        *_find_missing_replicas(facts),
         *_find_hardware(facts),
         *_find_restarts(facts),
         *_find_low_disk(facts),
@@ -124,6 +125,28 @@ def _find_degraded(facts: AlarmFacts) -> Iterator[Alarm]:
             target="switch" if failed else "switches",
             switch=str(failed.pk) if failed else "",
             remedies=_list_links(next(offers)) if failure else (),
+            subject=status.slot.slug,
+        )
+
+
+def _find_missing_replicas(facts: AlarmFacts) -> Iterator[Alarm]:
+    """Only those that failed: one that is being started for the first time is no alarm."""
+    for status in facts.statuses:
+        found = status.replicas
+        if found is None or found.is_whole or found.cause is None:
+            continue
+        yield Alarm(
+            "replica_missing",
+            Level.WARN,
+            fill_in(
+                "{serving} of {wanted} replicas of {profile} answer: {reason}",
+                serving=found.serving,
+                wanted=found.wanted,
+                profile=status.current_profile,
+                reason=end_sentence(found.cause.message),
+            ),
+            found.cause.advice or fill_in("It is started again by itself. Its log says why it ended."),
+            target="switches",
             subject=status.slot.slug,
         )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import Any
 from urllib.parse import urlencode
 
 from django.urls import reverse
@@ -14,7 +15,7 @@ from modelops.domain.engine_log.remedies import (
     Retry,
     RetryWithContext,
 )
-from modelops.models import ModelProfile
+from modelops.models import DEFAULT_SLOT, ModelProfile
 from modelops.switching.remedies import RemedyOffer
 
 
@@ -27,9 +28,9 @@ def find_remedy_link(offer: RemedyOffer) -> str:
         return ""
     match remedy:
         case RetryWithContext(length):
-            return f"{_find_confirmation(profile)}?{urlencode({'max_model_len': length, 'keep': 'yes'})}"
+            return _find_confirmation(profile, offer.slot, max_model_len=length, keep="yes")
         case Retry():
-            return _find_confirmation(profile)
+            return _find_confirmation(profile, offer.slot)
         case EditProfile(fields):
             change = reverse("admin:modelops_modelprofile_change", args=[profile.pk])
             return f"{change}#id_{fields[0]}" if fields else change
@@ -37,5 +38,9 @@ def find_remedy_link(offer: RemedyOffer) -> str:
             return f"{reverse('admin:modelops_modelprofile_fit')}?{urlencode({'profile': profile.slug})}"
 
 
-def _find_confirmation(profile: ModelProfile) -> str:
-    return reverse("admin:modelops_modelprofile_switch", args=[profile.pk])
+def _find_confirmation(profile: ModelProfile, slot: str, **query: Any) -> str:
+    """The page of a switch in this slot, which the address names where it is not the default one."""
+    if slot != DEFAULT_SLOT:
+        query["slot"] = slot
+    path = reverse("admin:modelops_modelprofile_switch", args=[profile.pk])
+    return f"{path}?{urlencode(query)}" if query else path

@@ -15,7 +15,6 @@ from modelops.domain.fit.demand_text import describe_settings
 from modelops.domain.profiles.spec import EngineKind
 from modelops.fit.gpu_choice import GpuChoice
 from modelops.fit.profile_fits import ProfileFit, assess_profiles
-from modelops.fit.replica_cards import choose_cards_of_one
 from modelops.models import ModelProfile
 
 MOST_USERS = 100_000
@@ -62,18 +61,16 @@ def recommend_for(
     A search of some 100 ms for each, and one query.
     """
     fits = {fit.profile.slug: fit for fit in assess_profiles(profiles, choice)}
-    offers = [_meet(fit, choice, demand) for fit in fits.values()]
+    offers = [_meet(fit, demand) for fit in fits.values()]
     return [
         DemandFit(fits[offer.candidate.slug].profile, offer)
         for offer in sort_offers(offers, keeps_order=keeps_order)
     ]
 
 
-def _meet(fit: ProfileFit, choice: GpuChoice, demand: UserDemand) -> Offer:
-    spec, assessment = fit.spec, fit.assessment
-    gpus = choose_cards_of_one(spec, choice.select(spec.gpu_selection)) if spec else choice.gpus
-    copies = spec.replicas if spec else 1
-    return meet_demand(assessment.candidate, demand, gpus, assessment.measured, copies=copies)
+def _meet(fit: ProfileFit, demand: UserDemand) -> Offer:
+    copies = fit.spec.replicas if fit.spec else 1
+    return meet_demand(fit.assessment.candidate, demand, fit.gpus, fit.assessment.measured, copies=copies)
 
 
 def summarise_demand(fit: DemandFit) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
@@ -15,6 +15,7 @@ from modelops.domain.switching.states import SwitchState
 from modelops.models import DEFAULT_SLOT, Gate, ModelProfile, Slot, Switch
 from modelops.serving.external_engine import ExternalView, get_external_engine
 from modelops.serving.model_tasks import ModelTask, find_engine_tasks
+from modelops.switching.replica_status import ReplicasStatus, find_replicas
 from modelops.switching.selectors import find_last_errors, group_live_switches, list_slots
 from modelops.switching.slots import find_default_slot, make_default_slot
 
@@ -67,6 +68,8 @@ class SlotStatus:
     """What is wrong with the engine of VLLM_BASE_URL."""
     tasks: Sequence[ModelTask] | None = None
     """What the model that serves can be asked for; None where nothing does, or it is not known."""
+    replicas: ReplicasStatus | None = None
+    """Of a profile that runs as several engines."""
 
     @property
     def switch(self) -> Switch | None:
@@ -79,13 +82,15 @@ class SlotStatus:
 
 
 def find_slot_statuses(slots: Sequence[Slot], seen: ExternalView | None = None) -> list[SlotStatus]:
-    """The state of each, in the order given: two queries, however many there are.
+    """The state of each, in the order given: two queries, however many there are, and one for replicas.
 
     The engine of VLLM_BASE_URL, where it serves in place of the default slot's own, is asked now unless it
     was `seen`.
     """
     live, failed = group_live_switches(slots), find_last_errors(slots)
-    return [_find_status(each, live.get(each.pk, []), failed.get(each.pk), seen) for each in slots]
+    replicas = find_replicas(slots)
+    statuses = [_find_status(each, live.get(each.pk, []), failed.get(each.pk), seen) for each in slots]
+    return [replace(each, replicas=replicas.get(each.slot.pk)) for each in statuses] if replicas else statuses
 
 
 def _find_status(

@@ -34,7 +34,7 @@ OWNED = {
 }
 """Path parameters that name somebody's object."""
 
-FOR_EVERYBODY = {"language", "switch_id", "model_id", "token"}
+FOR_EVERYBODY = {"language", "switch_id", "slot_name", "model_id", "token"}
 """Those that name what everybody may see: what admins alone see of it is tested in modelops.tests.api."""
 
 FOR_ADMINISTRATORS = {"group_id", "user_id", "limit_kind"}

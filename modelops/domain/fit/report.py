@@ -81,6 +81,17 @@ class Suggestion:
 
 
 @dataclass(frozen=True)
+class LearntFrom:
+    """A figure that goes by what earlier starts of any model measured on such cards."""
+
+    figure: str
+    """Its name in `FitReport`."""
+    sources: tuple[str, ...]
+    is_here: bool
+    """They were on the box that is asked about."""
+
+
+@dataclass(frozen=True)
 class FitReport:
     """One answer. Bytes are per GPU, of the tightest pipeline stage; None where nothing can be said.
 
@@ -91,6 +102,8 @@ class FitReport:
     limit: LimitingTerm
     reasons: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    assumptions: tuple[str, ...] = ()
+    """What was taken for granted because nobody said it, in a few words each."""
     weights_bytes: int | None = None
     activation_bytes: int | None = None
     non_torch_bytes: int | None = None
@@ -117,10 +130,17 @@ class FitReport:
     pipeline_parallel_size: int = 1
     data_parallel_size: int = 1
     weights_source: str | None = None
+    draft_bytes: int | None = None
+    """Of the weights, what guesses tokens (speculative decoding); on the last pipeline stage."""
+    adapter_bytes: int | None = None
+    """Of the weights, the room for LoRA adapters."""
+    offloaded_bytes: int | None = None
+    """Weights that stay in host memory, and are not among the weights."""
     band: Band | None = None
     calibrated_from: str | None = None
     """The start whose measured sizes took the place of the formulas."""
     aim: Aim = Aim.AS_ASKED
+    learnt: tuple[LearntFrom, ...] = ()
     suggestions: tuple[Suggestion, ...] = field(default=())
 
     @property
@@ -149,8 +169,12 @@ def serialise_report(report: FitReport) -> dict[str, Any]:
         "limit": str(report.limit),
         "reasons": list(report.reasons),
         "notes": list(report.notes),
+        "assumptions": list(report.assumptions),
         "weights_bytes": report.weights_bytes,
         "weights_source": report.weights_source,
+        "draft_bytes": report.draft_bytes,
+        "adapter_bytes": report.adapter_bytes,
+        "offloaded_bytes": report.offloaded_bytes,
         "activation_bytes": report.activation_bytes,
         "non_torch_bytes": report.non_torch_bytes,
         "cuda_graph_bytes": report.cuda_graph_bytes,
@@ -177,8 +201,13 @@ def serialise_report(report: FitReport) -> dict[str, Any]:
         },
         "calibrated_from": report.calibrated_from,
         "aim": str(report.aim),
+        "learnt": [serialise_learnt(each) for each in report.learnt],
         "suggestions": [serialise_suggestion(suggestion) for suggestion in report.suggestions],
     }
+
+
+def serialise_learnt(learnt: LearntFrom) -> dict[str, Any]:
+    return {"figure": learnt.figure, "engines": list(learnt.sources), "is_here": learnt.is_here}
 
 
 def serialise_suggestion(suggestion: Suggestion) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from typing import Any
 
 from gateway.columns import measure_columns, pad
 from gateway.wording import Translatable, Translate, fill_in, fill_text, join_texts, say
-from modelops.domain.fit.report import Aim, FitReport, LimitingTerm, Suggestion, Verdict
+from modelops.domain.fit.report import Aim, FitReport, LearntFrom, LimitingTerm, Suggestion, Verdict
 from modelops.domain.fit.specs import GIB, Gpu
 
 VERDICT_WORDS = {
@@ -69,16 +69,31 @@ def list_memory_lines(report: FitReport) -> list[Line]:
             report.weights_bytes,
             fill_in("from the {source}", source=report.weights_source) if report.weights_source else "",
         ),
+        (fill_in("of them the draft"), report.draft_bytes, fill_in("speculative decoding")),
+        (fill_in("of them room for adapters"), report.adapter_bytes, fill_in("LoRA")),
+        (fill_in("weights in host memory"), report.offloaded_bytes, fill_in("beside the budget")),
         (fill_in("activation"), report.activation_bytes, fill_in("peak of one step")),
-        (fill_in("outside PyTorch"), report.non_torch_bytes, fill_in("NCCL and libraries")),
-        (fill_in("CUDA graphs"), report.cuda_graph_bytes, _note_graphs(report)),
+        (
+            fill_in("outside PyTorch"),
+            report.non_torch_bytes,
+            _note_source(report, "non_torch_bytes", fill_in("NCCL and libraries")),
+        ),
+        (
+            fill_in("CUDA graphs"),
+            report.cuda_graph_bytes,
+            _note_source(report, "cuda_graph_bytes", _note_graphs(report)),
+        ),
         (fill_in("KV cache"), report.kv_cache_bytes, cache_note),
         (
             fill_in("KV cache at a first start"),
             report.first_start_kv_cache_bytes,
-            fill_in("while torch.compile works"),
+            _note_source(report, "first_start_kv_cache_bytes", fill_in("while torch.compile works")),
         ),
-        (fill_in("CUDA context"), report.context_bytes, fill_in("beside the budget")),
+        (
+            fill_in("CUDA context"),
+            report.context_bytes,
+            _note_source(report, "context_bytes", fill_in("beside the budget")),
+        ),
     ]
     return [Line(label, format_bytes(value), note) for label, value, note in terms if value is not None]
 
@@ -88,6 +103,27 @@ def _note_graphs(report: FitReport) -> str:
     if not report.cuda_graph_bytes or report.reserved_graph_bytes is None:
         return ""
     return fill_in("part of the budget") if report.reserved_graph_bytes else fill_in("beside the budget")
+
+
+def _note_source(report: FitReport, figure: str, note: str = "") -> str:
+    """The note of a figure, with the earlier starts that it goes by."""
+    notes = [note] if note else []
+    notes += [describe_source(each) for each in report.learnt if each.figure == figure]
+    return join_texts("; ", notes)
+
+
+def describe_source(learnt: LearntFrom) -> str:
+    """Which starts a figure was learnt from, where they are several by the newest."""
+    newest, count = learnt.sources[0], len(learnt.sources)
+    if count == 1:
+        if learnt.is_here:
+            return fill_in("measured on this box: {start}", start=newest)
+        return fill_in("measured on such a card: {start}", start=newest)
+    if learnt.is_here:
+        return fill_in(
+            "measured on this box: {count} starts, the last was {start}", count=count, start=newest
+        )
+    return fill_in("measured on such cards: {count} starts, the last was {start}", count=count, start=newest)
 
 
 def list_capacity_lines(report: FitReport) -> list[Line]:
@@ -187,6 +223,11 @@ def describe_outcome(suggestion: Suggestion) -> str:
     )
 
 
+def join_assumptions(report: FitReport) -> str:
+    """All that was assumed, for one line; empty where that is nothing."""
+    return join_texts("; ", report.assumptions)
+
+
 def list_effects(suggestion: Suggestion) -> list[str]:
     """What it brings, then what it costs, each marked as such."""
     return [
@@ -203,6 +244,9 @@ def render_report(report: FitReport, *, title: str, hardware: str, translate: Tr
     ]
     lines += [f"  {say(reason, translate)}" for reason in report.reasons]
     lines += ["  " + say(fill_in("note: {note}", note=note), translate) for note in report.notes]
+    if report.assumptions:
+        text = fill_in("assumed: {assumptions}", assumptions=join_assumptions(report))
+        lines.append("  " + say(text, translate))
     if memory := list_memory_lines(report):
         lines += ["", say(fill_in("Memory of each GPU"), translate), *_align(memory, translate)]
     lines += ["", say(fill_in("Capacity"), translate), *_align(list_capacity_lines(report), translate)]

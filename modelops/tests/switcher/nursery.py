@@ -233,14 +233,22 @@ def find_gpus(used_mib: int) -> dict[str, Any]:
     return {"is_seen": len(gpus) == 2 and most >= used_mib * 2**20}
 
 
-def show_busy_web(is_busy: bool) -> dict[str, Any]:
+def count_open(slot: str) -> dict[str, Any]:
+    """The requests that web processes say they have at the slot's engine."""
+    from modelops.models import Slot
+    from modelops.switching.draining import count_requests
+
+    return {"open": count_requests(Slot.objects.get(slug=slot).pk).running}
+
+
+def show_busy_web(is_busy: bool, engine: str = "") -> dict[str, Any]:
     """A web process's row that never grows old, as if it had acted on every epoch to come."""
     from modelops.models import Slot, WebPresence
 
     WebPresence.objects.all().delete()
     if is_busy:
         slot = Slot.objects.get(slug="default")
-        entry = {str(slot.pk): {"epoch": 10**9, "open": 1, "waiting": 0}}
+        entry = {str(slot.pk): {"epoch": 10**9, "open": 1, "waiting": 0, "engines": {engine: 1}}}
         later = timezone.now() + timedelta(hours=1)
         WebPresence.objects.create(host="test", pid=1, seen_at=later, slots=entry)
     return {}
@@ -330,6 +338,7 @@ ORDERS = {
         read_rows,
         look,
         find_gpus,
+        count_open,
         show_busy_web,
         show_web,
         remember_start,

@@ -16,6 +16,7 @@ from modelops.tests.hardware.conftest import machine, stub_library
 from modelops.tests.hardware.stub import StubMachine
 from modelops.tests.switcher.bench import SwitchBench, open_bench
 from modelops.tests.switcher.test_failures import profile_of
+from modelops.tests.switcher.test_two_slots import check_two_slots
 
 __all__ = ["machine", "stub_library"]
 
@@ -115,6 +116,19 @@ def test_memory_that_does_not_become_free_fails_the_switch_and_names_who_holds_i
     assert switch["root_cause"]["code"] == "memory_held"
     assert "somebody-elses-training" in switch["root_cause"]["message"]
     assert any("forced over: does_not_fit" in note for note in notes)
+
+
+def test_two_models_chat_at_once_in_containers_and_none_notices_a_switch_of_the_other(
+    stores: Stores, tmp_path: Path, gpu_docker_engine: DockerEngine, machine: StubMachine
+) -> None:
+    machine.set_state()
+    with open_on(stores, tmp_path, gpu_docker_engine, machine) as bench:
+        for slug in ("a", "b", "c"):
+            bench.save_real_profile(slug, image=SIMULATOR_IMAGE, tensor_parallel_size=1)
+        bench.start_switcher()
+        bench.wait_for_gpus()
+
+        check_two_slots(bench)
 
 
 def test_a_docker_engine_without_gpus_refuses_the_start_and_the_old_profile_comes_back(
