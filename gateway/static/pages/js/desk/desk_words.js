@@ -35,6 +35,7 @@ export function nameSlotState(state) {
     ready: t("Serving"),
     switching: t("Switching"),
     degraded: t("Not serving"),
+    unreachable: t("Unreachable"),
   };
   return names[/** @type {keyof typeof names} */ (state)] ?? state;
 }
@@ -42,7 +43,7 @@ export function nameSlotState(state) {
 /** @param {string} state of a slot */
 export function gradeSlotState(state) {
   if (state === "ready") return "is-good";
-  if (state === "degraded") return "is-bad";
+  if (state === "degraded" || state === "unreachable") return "is-bad";
   return state === "none" ? "is-quiet" : "is-warn";
 }
 
