@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from chat.replica_choice import EngineLoad, EngineLoads
+from chat.replica_choice import EngineLoads, OutstandingWork
 from chat.slot_queues import AdmittedRequest, RouteRequest, SlotQueue, Stop, Ticket
 from gateway.conf import GatewayConfig
 from gateway.errors import GatewayError, ModelSwitching, RateLimitExceeded
@@ -98,7 +98,7 @@ class EngineAdmission:
 
     def find_another(
         self, request: RouteRequest, tried: Collection[str]
-    ) -> tuple[Route, SlotQueue, EngineLoad | None] | None:
+    ) -> tuple[Route, SlotQueue, OutstandingWork | None] | None:
         """Where a request may go whose engines so far did not take it; None for nowhere at once."""
         route = self._board.routes.ready.get(request.model)
         if route is None:

@@ -28,7 +28,7 @@ WEIGHT = 0.1
 _LEAST_BUSY, _PREFIX, _BUSIER = (REPLICA_CHOICES.labels(why) for why in ("least_busy", "prefix", "busier"))
 
 
-class EngineLoad:
+class OutstandingWork:
     """What this process has under way at one engine."""
 
     __slots__ = ("rests_until", "running", "seed", "tokens")
@@ -47,7 +47,7 @@ class EngineLoads:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._loads: dict[str, EngineLoad] = {}
+        self._loads: dict[str, OutstandingWork] = {}
         self._answer_tokens = FIRST_GUESS_TOKENS
         self._request_tokens = 0.0
         self._turn = 0
@@ -78,13 +78,13 @@ class EngineLoads:
         (_PREFIX if is_at_home else _BUSIER).inc()
         return home if is_at_home else least
 
-    def enter(self, engine: str) -> EngineLoad:
+    def enter(self, engine: str) -> OutstandingWork:
         """One more request is at the engine; its tokens are added by `carry`."""
         load = self._load_of(engine)
         load.running += 1
         return load
 
-    def carry(self, load: EngineLoad, prompt_bytes: int, choices: int, max_tokens: int | None) -> float:
+    def carry(self, load: OutstandingWork, prompt_bytes: int, choices: int, max_tokens: int | None) -> float:
         """Add a request's tokens to the load; how many, for `leave`."""
         expected = self._answer_tokens if max_tokens is None else min(self._answer_tokens, max_tokens)
         tokens = prompt_bytes / BYTES_PER_TOKEN + choices * expected
@@ -92,7 +92,7 @@ class EngineLoads:
         self._request_tokens += (tokens - self._request_tokens) * (WEIGHT if self._request_tokens else 1)
         return tokens
 
-    def leave(self, load: EngineLoad, tokens: float) -> None:
+    def leave(self, load: OutstandingWork, tokens: float) -> None:
         """A request has left the engine."""
         load.running -= 1
         load.tokens = load.tokens - tokens if load.running else 0.0
@@ -115,10 +115,12 @@ class EngineLoads:
             if not self._loads[engine].running:
                 del self._loads[engine]
 
-    def _list_usable(self, ways: Sequence[Route], without: Collection[str]) -> list[tuple[Route, EngineLoad]]:
+    def _list_usable(
+        self, ways: Sequence[Route], without: Collection[str]
+    ) -> list[tuple[Route, OutstandingWork]]:
         """Those below their limit. One that rests counts only where all of them do."""
-        fresh: list[tuple[Route, EngineLoad]] = []
-        resting: list[tuple[Route, EngineLoad]] = []
+        fresh: list[tuple[Route, OutstandingWork]] = []
+        resting: list[tuple[Route, OutstandingWork]] = []
         now = self._clock()
         for way in ways:
             load = self._load_of(way.engine)
@@ -128,10 +130,10 @@ class EngineLoads:
             (resting if load.rests_until > now else fresh).append((way, load))
         return fresh or resting
 
-    def _load_of(self, engine: str) -> EngineLoad:
+    def _load_of(self, engine: str) -> OutstandingWork:
         load = self._loads.get(engine)
         if load is None:
-            load = self._loads[engine] = EngineLoad(engine)
+            load = self._loads[engine] = OutstandingWork(engine)
         return load
 
 

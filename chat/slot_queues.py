@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Protocol
 
-from chat.replica_choice import EngineLoad, EngineLoads
+from chat.replica_choice import EngineLoads, OutstandingWork
 from modelops.serving.routes import Route
 
 Stop = Callable[[Exception], None]
@@ -52,14 +52,14 @@ class SlotQueue:
         return counts
 
 
-class Admission(Protocol):
+class SlotAdmission(Protocol):
     """What a request asks of `chat.engine_admission.EngineAdmission`."""
 
     loads: EngineLoads
 
     def find_another(
         self, request: RouteRequest, tried: Collection[str]
-    ) -> tuple[Route, SlotQueue, EngineLoad | None] | None: ...
+    ) -> tuple[Route, SlotQueue, OutstandingWork | None] | None: ...
 
     def request_left(self, queue: SlotQueue, *, is_news: bool, has_choice: bool) -> None: ...
 
@@ -71,12 +71,12 @@ class AdmittedRequest:
 
     def __init__(
         self,
-        admission: Admission,
+        admission: SlotAdmission,
         queue: SlotQueue,
         route: Route,
         stop: Stop,
         request: RouteRequest,
-        load: EngineLoad | None = None,
+        load: OutstandingWork | None = None,
     ) -> None:
         """`load` is the engine's, where it shares the requests with others."""
         self._admission = admission

@@ -265,7 +265,8 @@ def check_secrets(config: GatewayConfig) -> None:
 def secret_values(config: GatewayConfig) -> tuple[str, ...]:
     """The secrets in `config`, with the passwords within its URLs: what must not be shown anywhere."""
     values = [str(getattr(config, item.name)) for item in fields(config) if item.metadata["name"] in SECRETS]
-    passwords = [urlsplit(url).password for url in (config.database_url, config.redis_url)]
+    urls = (config.database_url, config.redis_url, config.ray_dashboard_url, config.ray_serve_url)
+    passwords = [urlsplit(url).password for url in urls]
     # Parts of it are left where a name has been replaced by its address.
     webhook_path = urlsplit(config.alert_webhook_url).path.strip("/")
     return tuple(value for value in (*values, *passwords, webhook_path) if value)

@@ -149,6 +149,25 @@ class EngineConfig:
     vllm_command: str = setting(
         "VLLM_COMMAND", "vllm", "The `vllm` program, for profiles that run as a child process."
     )
+    ray_dashboard_url: str = setting(
+        "RAY_DASHBOARD_URL",
+        "",
+        "The dashboard of the Ray cluster on which profiles with `runtime: ray` run, such as "
+        "http://ray-head:8265. Empty: there is none.",
+        url_with_scheme("http", "https"),
+    )
+    ray_serve_url: str = setting(
+        "RAY_SERVE_URL",
+        "",
+        "Where Ray Serve answers requests; empty: port 8000 of the dashboard's host. Switcher and web "
+        "processes reach it, and nobody else should: it checks no key.",
+        url_with_scheme("http", "https"),
+    )
+    ray_dashboard_token: str = setting(
+        "RAY_DASHBOARD_TOKEN",
+        "",
+        "Sent to the dashboard as a bearer token, for a cluster that asks for one (RAY_AUTH_MODE=token).",
+    )
     hf_token: str = setting(
         "HF_TOKEN", "", "Given to what fetches weights, for gated repositories; no engine gets it."
     )

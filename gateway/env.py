@@ -306,7 +306,7 @@ def parse_engine_url(name: str, raw: str) -> str:
 SECRETS = frozenset(
     {
         *("SECRET_KEY", "JWT_SECRET", "DATABASE_URL", "REDIS_URL", "VLLM_API_KEY", "HF_TOKEN"),
-        "ALERT_WEBHOOK_URL",
+        *("ALERT_WEBHOOK_URL", "RAY_DASHBOARD_TOKEN"),
         *("API_KEY_SECRET", "POSTGRES_PASSWORD", "OIDC_CLIENT_SECRET"),
         *("GATEWAY_ADMIN_PASSWORD", "GATEWAY_USER_PASSWORD"),
     }

@@ -218,6 +218,18 @@ ENGINE_UP = _gauge(
     "profile",
     owner=MetricOwner.SWITCHER,
 )
+REPLICAS_WANTED = _gauge(
+    "switcher_replicas_wanted",
+    "Engines that the profile of a slot asks for, while it serves.",
+    "slot",
+    owner=MetricOwner.SWITCHER,
+)
+REPLICAS_SERVING = _gauge(
+    "switcher_replicas_serving",
+    "Engines of a slot that requests go to.",
+    "slot",
+    owner=MetricOwner.SWITCHER,
+)
 ENGINE_RESTARTS = _counter(
     "switcher_engine_restarts_total",
     "Engines that died or hung while they served, after which the switcher starts them again.",

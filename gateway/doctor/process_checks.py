@@ -11,8 +11,9 @@ from django.utils import timezone
 from gateway.doctor.findings import Finding, FindingKind, VantagePoint
 from gateway.wording import fill_in
 from modelops.domain.runtimes import get_traits
-from modelops.models import Engine, Slot, WebPresence
+from modelops.models import Engine, EngineState, Slot, WebPresence
 from modelops.serving.web_presence import SILENT_FOR, identify_network
+from modelops.switching.replica_status import ReplicasStatus, name_replica_state
 from modelops.switching.selectors import find_switcher
 from modelops.switching.slot_status import ServiceState, list_slot_statuses, name_service_state
 from modelops.switching.status import find_failure, find_retry_at
@@ -183,10 +184,30 @@ def check_engines(place: VantagePoint) -> Iterator[Finding]:
                 advice,
                 {**facts, "retry_at": retry_at.isoformat() if retry_at else None},
             )
+        if status.replicas is not None:
+            yield _count_replicas(slot.slug, status.replicas)
+            for follower in status.replicas.engines[1:]:
+                if name_replica_state(follower) == EngineState.SERVING:
+                    yield _reach(f"{slot.slug}.{follower.replica}", follower)
         if slot.active_engine is not None:
             yield _reach(slot.slug, slot.active_engine)
     if place.config.vllm_base_url:
         yield _ask_engine("engine.VLLM_BASE_URL", "VLLM_BASE_URL", place.config.vllm_base_url)
+
+
+def _count_replicas(slot: str, found: ReplicasStatus) -> Finding:
+    values = {"slot": slot, "summary": found.summary}
+    facts = {"wanted": found.wanted, "serving": found.serving}
+    if found.is_whole or found.cause is None:
+        kind = FindingKind.OK if found.is_whole else FindingKind.NOTE
+        return Finding(f"replicas.{slot}", kind, fill_in("{slot}: {summary}.", **values), facts=facts)
+    return Finding(
+        f"replicas.{slot}",
+        FindingKind.PROBLEM,
+        fill_in("{slot}: {summary}. {cause}", cause=found.cause.message, **values),
+        fill_in("The missing one is started again by itself; manage.py engine_logs shows why it ended."),
+        facts,
+    )
 
 
 def _reach(slot: str, engine: Engine) -> Finding:

@@ -36,7 +36,7 @@ class Part(StrEnum):
 def find_parts(item: pytest.Item) -> frozenset[Part]:
     """Where this test runs. A test that touches no store runs once."""
     marks = {mark.name for mark in item.iter_markers()}
-    if not marks.isdisjoint({"vllm", "clients"}):  # suites of their own
+    if not marks.isdisjoint({"vllm", "clients", "ray"}):  # suites of their own
         return frozenset()
     for part in (Part.DOCKER, Part.BROWSER, Part.SERVICES):
         if part in marks:

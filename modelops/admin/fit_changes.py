@@ -22,7 +22,7 @@ from modelops.fit.gpu_choice import GpuChoice
 from modelops.fit.profile_fits import find_gpu_choice
 from modelops.models import ModelProfile
 from modelops.profiles.changing import (
-    CHANGEABLE,
+    ACCEPTED,
     ChangePreview,
     SettingChange,
     apply_change,
@@ -72,7 +72,7 @@ def show_change(request: HttpRequest, admin: ModelAdmin[ModelProfile], profile: 
 
 def _read_wanted(query: QueryDict) -> Iterator[tuple[str, Any]]:
     """Settings with their values, which are JSON. Raises InvalidRequest."""
-    for name in CHANGEABLE:
+    for name in ACCEPTED:
         if name in query:
             try:
                 yield name, json.loads(str(query[name]))

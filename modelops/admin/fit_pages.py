@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlencode
 
@@ -18,15 +18,20 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext, gettext_lazy
 
+from gateway.wording import fill_text
 from modelops.admin.memory_bars import MemoryBar, draw_bar
 from modelops.domain.fit.card_memory import split_memory
-from modelops.domain.fit.report import LimitingTerm, Suggestion
+from modelops.domain.fit.report import Aim, LimitingTerm, Suggestion
 from modelops.domain.fit.report_text import (
+    AIM_WORDS,
     VERDICT_WORDS,
     Line,
     StartLine,
-    describe_suggestion,
+    describe_aim,
+    describe_lack_of_suggestions,
+    describe_outcome,
     format_bytes,
+    join_assumptions,
     list_capacity_lines,
     list_memory_lines,
     list_start_lines,
@@ -36,6 +41,7 @@ from modelops.fit.profile_fits import ProfileFit, check_profiles, find_gpu_choic
 from modelops.hardware import GpuProcess, GpuReading, HardwareReading, explain_left_out, list_problems
 from modelops.hardware.sampling import SampledReading, load_history
 from modelops.models import HardwareProfile, ModelProfile
+from modelops.profiles.changing import to_settings
 
 LIMIT_WORDS: Mapping[LimitingTerm, Promise] = {
     LimitingTerm.WEIGHTS: gettext_lazy("weights"),
@@ -100,6 +106,9 @@ class SuggestionView:
     """
 
     text: str
+    outcome: str
+    gains: Sequence[str] = ()
+    costs: Sequence[str] = ()
     query: str = ""
     changes: str = ""
     needs_cards: bool = False
@@ -118,6 +127,16 @@ class FitView:
     """What was expected of the last good start, and what it measured."""
     limit: Promise | str = ""
     """What decides; empty where nothing does."""
+    assumed: str = ""
+    aim: str = ""
+    """The heading of the suggestions."""
+    lack: str = ""
+    """Why there are none, where somebody might have expected some."""
+
+    @property
+    def further_reasons(self) -> Sequence[str]:
+        """What the sentence beside the verdict does not say already."""
+        return [each for each in self.fit.report.reasons if each != self.fit.assessment.why]
 
 
 def view_fit(fit: ProfileFit, choice: GpuChoice, hardware: str = "") -> FitView:
@@ -127,9 +146,12 @@ def view_fit(fit: ProfileFit, choice: GpuChoice, hardware: str = "") -> FitView:
         draw_bars(fit, choice),
         list_memory_lines(report),
         list_capacity_lines(report),
-        [_view_suggestion(each, hardware) for each in report.suggestions],
+        [_view_suggestion(each, fit, hardware) for each in report.suggestions],
         list_start_lines(fit.last_start.estimate, fit.last_start.actual) if fit.last_start else (),
         LIMIT_WORDS.get(report.limit, ""),
+        join_assumptions(report),
+        describe_aim(report),
+        describe_lack_of_suggestions(report),
     )
 
 
@@ -139,12 +161,14 @@ def draw_bars(fit: ProfileFit, choice: GpuChoice) -> list[MemoryBar]:
     return [draw_bar(card, number) for number, card in enumerate(split_memory(fit.report, gpus))]
 
 
-def _view_suggestion(suggestion: Suggestion, hardware: str) -> SuggestionView:
-    text = describe_suggestion(suggestion)
+def _view_suggestion(suggestion: Suggestion, fit: ProfileFit, hardware: str) -> SuggestionView:
+    view = SuggestionView(suggestion.text, describe_outcome(suggestion), suggestion.gains, suggestion.costs)
     if not suggestion.is_of_settings:
-        return SuggestionView(text, needs_cards=suggestion.quantization is None)
+        return replace(view, needs_cards=suggestion.quantization is None)
     changes = dict(suggestion.changes)
-    return SuggestionView(text, write_change(changes, hardware), json.dumps(changes))
+    flags = fit.spec.extra_flags if fit.spec else {}
+    filled = json.dumps(to_settings(flags, changes))
+    return replace(view, query=write_change(changes, hardware), changes=filled)
 
 
 def write_change(changes: Mapping[str, Any], hardware: str = "") -> str:
@@ -179,10 +203,10 @@ def link_fit(profile: ModelProfile, hardware: str = "") -> str:
 def show_fit(request: HttpRequest, site: AdminSite) -> HttpResponse:
     """Full reports of the profiles named by `?profile=…`, on `?hardware=…` or the GPUs that are there."""
     slugs = request.GET.getlist("profile")[:MOST_REPORTS]
-    hardware = request.GET.get("hardware", "")
+    hardware, aim = request.GET.get("hardware", ""), read_aim(request.GET.get("aim", ""))
     choice = find_gpu_choice(hardware)
     profiles = ModelProfile.objects.filter(slug__in=[slug for slug in slugs if "\0" not in slug])
-    fits = check_profiles(profiles, choice)
+    fits = check_profiles(profiles, choice, aim=aim)
     context = {
         **site.each_context(request),
         "title": gettext("GPU fit"),
@@ -190,10 +214,17 @@ def show_fit(request: HttpRequest, site: AdminSite) -> HttpResponse:
         "hardware": choice,
         "hardware_profiles": HardwareProfile.objects.all(),
         "chosen_hardware": hardware,
+        "aims": [(str(each), fill_text(words, {})) for each, words in AIM_WORDS.items()],
+        "chosen_aim": str(aim),
         "reports": [(fit.profile, render_fit(fit, choice, hardware)) for fit in fits],
         "slugs": slugs,
     }
     return TemplateResponse(request, "admin/modelops/fit_page.html", context)
+
+
+def read_aim(value: str) -> Aim:
+    """What nobody offers is as if nothing was chosen."""
+    return Aim(value) if value in list(Aim) else Aim.AS_ASKED
 
 
 def show_hardware(request: HttpRequest, site: AdminSite) -> HttpResponse:

@@ -41,6 +41,19 @@ class BarPart:
 
 
 @dataclass(frozen=True)
+class BarBand:
+    """Between which edges the KV cache will lie, and how far one request of the whole context reaches."""
+
+    low: str
+    high: str
+    request: str
+    low_x: str
+    high_x: str
+    width: str
+    request_x: str
+
+
+@dataclass(frozen=True)
 class MemoryBar:
     """One card. `edge` is where the card ends, for an engine that needs more than it has; else empty."""
 
@@ -50,18 +63,41 @@ class MemoryBar:
     missing: str
     edge: str
     parts: tuple[BarPart, ...]
+    band: BarBand | None = None
 
 
 def draw_bar(card: CardMemory, number: int) -> MemoryBar:
     """The whole width is what the card has, or what is needed where that is more."""
-    whole = max(card.total_bytes, card.needed_bytes, 1)
+    whole = max(card.total_bytes, card.needed_bytes, _find_cache_end(card), 1)
     return MemoryBar(
         card.name,
         number,
         format_bytes(card.total_bytes),
         format_bytes(card.missing_bytes) if card.missing_bytes else "",
-        _place(card.total_bytes, whole) if card.missing_bytes else "",
+        _place(card.total_bytes, whole) if whole > card.total_bytes else "",
         tuple(_draw_parts(card, whole)),
+        _draw_band(card, whole),
+    )
+
+
+def _find_cache_end(card: CardMemory) -> int:
+    """How far the KV cache and what is asked of it reach at most."""
+    high = card.band.high_bytes if card.band else 0
+    return card.cache_begin + max(high, card.request_bytes or 0)
+
+
+def _draw_band(card: CardMemory, whole: int) -> BarBand | None:
+    if card.band is None or not card.request_bytes:
+        return None
+    begin, low, high = card.cache_begin, card.band.low_bytes, card.band.high_bytes
+    return BarBand(
+        format_bytes(low),
+        format_bytes(high),
+        format_bytes(card.request_bytes),
+        _place(begin + low, whole),
+        _place(begin + high, whole),
+        _place(high - low, whole),
+        _place(begin + card.request_bytes, whole),
     )
 
 

@@ -81,6 +81,10 @@ class SlotAdmin(ReadOnlyAdmin):
         (gettext_lazy("Engines"), {"fields": ["active_engine", "last_good_engine", "generation"]}),
         (gettext_lazy("Gate"), {"fields": ["gate", "epoch", "changed_at"]}),
         (gettext_lazy("Trouble"), {"fields": ["problem", "failed_restarts", "retry_at"]}),
+        (
+            gettext_lazy("Replicas"),
+            {"fields": ["replica_problem", "failed_replicas", "replica_retry_at"]},
+        ),
         (gettext_lazy("Lease"), {"fields": ["lease_holder", "lease_expires_at", "fence"]}),
     ]
 

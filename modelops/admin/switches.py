@@ -149,7 +149,18 @@ class EngineAdmin(UncountedAdmin, ReadOnlyAdmin):
         ),
         (
             "Life",
-            {"fields": ["created_at", "ready_at", "ended_at", "phases", "exit_code", "why"]},
+            {
+                "fields": [
+                    "replica",
+                    "created_at",
+                    "ready_at",
+                    "leaving_since",
+                    "ended_at",
+                    "phases",
+                    "exit_code",
+                    "why",
+                ]
+            },
         ),
         ("Log", {"fields": ["log_lines"]}),
     ]

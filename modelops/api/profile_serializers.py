@@ -32,6 +32,16 @@ class LastStartSerializer(serializers.Serializer[Any]):
     actual = StartSizesSerializer(help_text="What the engine's log told.")
 
 
+class LearntFigureSerializer(serializers.Serializer[Any]):
+    figure = serializers.CharField(help_text="Its name in a fit report, such as non_torch_bytes.")
+    engines = serializers.ListField(
+        child=serializers.CharField(),
+        allow_null=True,
+        help_text="The starts that measured it, the last first; null for everybody but admins.",
+    )
+    is_here = serializers.BooleanField(help_text="They ran on this box; else on cards of the same kind.")
+
+
 class FitSerializer(serializers.Serializer[Any]):
     verdict = serializers.ChoiceField(choices=[str(each) for each in Verdict])
     limit = serializers.ChoiceField(
@@ -50,6 +60,9 @@ class FitSerializer(serializers.Serializer[Any]):
     kv_cache_tokens = serializers.IntegerField(allow_null=True)
     calibrated_from = serializers.CharField(
         allow_null=True, help_text="The start whose measured sizes took the place of formulas."
+    )
+    learnt = LearntFigureSerializer(
+        many=True, help_text="Figures that go by what starts of any model measured on such cards."
     )
     last_start = LastStartSerializer(allow_null=True, help_text="The last good one with these settings.")
 

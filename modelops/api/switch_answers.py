@@ -116,6 +116,7 @@ def serialise_engine(engine: Engine, *, for_admin: bool) -> dict[str, Any]:
         "name": engine.name if for_admin else None,
         "slot": engine.slot.slug,
         "generation": engine.generation,
+        "replica": engine.replica,
         "profile": engine.profile,
         "state": engine.state,
         "max_model_len": engine.max_model_len,

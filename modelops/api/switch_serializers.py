@@ -121,7 +121,7 @@ class PlanProblemSerializer(serializers.Serializer[Any]):
 
 
 class PlanSerializer(serializers.Serializer[Any]):
-    kind = serializers.CharField(help_text="nothing, start, rename or wake.")
+    kind = serializers.CharField(help_text="nothing, start, rename, wake or roll.")
     profile = serializers.CharField()
     from_profile = serializers.CharField(allow_blank=True)
     accepted = serializers.BooleanField()
@@ -264,6 +264,22 @@ class OpenRequestsSerializer(serializers.Serializer[Any]):
     waiting = serializers.IntegerField(help_text="Requests that wait for the model, or for a place at it.")
 
 
+class ReplicaSerializer(serializers.Serializer[Any]):
+    replica = serializers.IntegerField(help_text="0 is the leader, which switches are about.")
+    name = serializers.CharField(allow_null=True, help_text=f"Of the container or process. {FOR_ADMINS}")
+    state = serializers.CharField(help_text="starting, serving or leaving.")
+    since = serializers.DateTimeField(allow_null=True, help_text="When it was ready.")
+
+
+class ReplicasSerializer(serializers.Serializer[Any]):
+    """The engines of a profile that runs as several."""
+
+    wanted = serializers.IntegerField()
+    serving = serializers.IntegerField()
+    problem = serializers.CharField(allow_null=True, help_text="Why one is missing.")
+    engines = ReplicaSerializer(many=True)
+
+
 class SlotStatusSerializer(serializers.Serializer[Any]):
     state = serializers.CharField(help_text=", ".join(str(each) for each in ServiceState))
     current_profile = serializers.CharField(allow_null=True, help_text="What answers requests now.")
@@ -286,6 +302,7 @@ class SlotStatusSerializer(serializers.Serializer[Any]):
         allow_null=True,
         help_text="When what should serve is started again, while nothing does; asking for it starts it now.",
     )
+    replicas = ReplicasSerializer(allow_null=True, help_text="Of a profile with several engines.")
     box = serializers.CharField(allow_null=True, help_text=f"The host that the slot is on. {FOR_ADMINS}")
 
 
@@ -325,6 +342,7 @@ class EngineSerializer(serializers.Serializer[Any]):
     name = serializers.CharField(allow_null=True, help_text=FOR_ADMINS)
     slot = serializers.CharField()
     generation = serializers.IntegerField()
+    replica = serializers.IntegerField(help_text="0 for the leader, and where there is one engine.")
     profile = serializers.CharField()
     state = serializers.CharField(help_text="starting, serving, asleep or ended.")
     max_model_len = serializers.IntegerField(allow_null=True)

@@ -87,6 +87,7 @@ def find_alarms(facts: AlarmFacts) -> list[Alarm]:
         *_find_silent_switcher(facts),
         *_find_degraded(facts),
         *_find_unreachable(facts),
+        *_find_missing_replicas(facts),
         *_find_hardware(facts),
         *_find_restarts(facts),
         *_find_low_disk(facts),
@@ -142,6 +143,28 @@ def _find_unreachable(facts: AlarmFacts) -> Iterator[Alarm]:
                 "the slot: `manage.py move_slot {slot}`.",
                 slot=status.slot.slug,
             ),
+            subject=status.slot.slug,
+        )
+
+
+def _find_missing_replicas(facts: AlarmFacts) -> Iterator[Alarm]:
+    """Only those that failed: one that is being started for the first time is no alarm."""
+    for status in facts.statuses:
+        found = status.replicas
+        if found is None or found.is_whole or found.cause is None:
+            continue
+        yield Alarm(
+            "replica_missing",
+            Level.WARN,
+            fill_in(
+                "{serving} of {wanted} replicas of {profile} answer: {reason}",
+                serving=found.serving,
+                wanted=found.wanted,
+                profile=status.current_profile,
+                reason=end_sentence(found.cause.message),
+            ),
+            found.cause.advice or fill_in("It is started again by itself. Its log says why it ended."),
+            target="switches",
             subject=status.slot.slug,
         )
 

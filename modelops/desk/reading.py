@@ -137,7 +137,9 @@ LOAD_COLUMNS = (
 
 
 def _list_serving(statuses: Sequence[SlotStatus]) -> list[Engine]:
-    return [each.slot.active_engine for each in statuses if each.slot.active_engine is not None]
+    leaders = [each.slot.active_engine for each in statuses if each.slot.active_engine is not None]
+    replicas = (each.replicas.engines[1:] for each in statuses if each.replicas is not None)
+    return [*leaders, *(engine for engines in replicas for engine in engines)]
 
 
 def _describe_gpus(sample: SampledReading | None, engines: Sequence[Engine]) -> dict[str, Any] | None:

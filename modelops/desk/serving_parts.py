@@ -13,6 +13,7 @@ from modelops.domain.engine_log.causes import RootCause
 from modelops.domain.switching.states import UNTOUCHED_STATES, SwitchState, list_states_ahead
 from modelops.models import Engine, EngineLoad, Switch
 from modelops.switching.draining import find_draining
+from modelops.switching.replica_status import ReplicasStatus, name_replica_state
 from modelops.switching.selectors import SwitcherView, count_state_seconds, ended_by_request
 from modelops.switching.slot_status import SlotStatus
 from modelops.switching.status import count_remaining_s, describe_detail, find_retry_at
@@ -46,6 +47,24 @@ def _describe_slot(status: SlotStatus) -> dict[str, Any]:
         "advice": (cause.advice or "") if cause else "",
         "retry_at": write_time(find_retry_at(slot)) if status.switch is None else None,
         "engine": _describe_engine(engine) if engine else None,
+        "replicas": _describe_replicas(status.replicas) if status.replicas else None,
+    }
+
+
+def _describe_replicas(found: ReplicasStatus) -> dict[str, Any]:
+    return {
+        "wanted": found.wanted,
+        "serving": found.serving,
+        "problem": end_sentence(found.cause.message) if found.cause and not found.is_whole else "",
+        "engines": [
+            {
+                "name": each.name,
+                "url": reverse("admin:modelops_engine_change", args=[each.pk]),
+                "state": name_replica_state(each),
+                "is_leader": each.replica == 0,
+            }
+            for each in found.engines
+        ],
     }
 
 

@@ -14,11 +14,12 @@ from gateway.wording import fill_in
 
 
 class RuntimeKind(StrEnum):
-    """What starts the engine: Docker, a child process, or somebody else."""
+    """What starts the engine: Docker, a child process, somebody else, or a cluster."""
 
     DOCKER = "docker"
     PROCESS = "process"
     EXTERNAL = "external"
+    RAY = "ray"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +40,12 @@ class RuntimeTraits:
     """Its engines listen on 127.0.0.1 where the switcher runs, and are reached only from there."""
     ends_with_gateway: bool = False
     """Its engines are children of a gateway on one machine, and are ended when that stops."""
+    places_engines: bool = False
+    """A cluster: it chooses machines and cards itself, and may run several engines of one start."""
+    takes_key: bool = True
+    """Its engines are given a key of their own, and answer nobody without it."""
+    health_path: str = "/health"
+    """Answered with 200 by an engine that is well."""
     gpu_problem: str = fill_in("The runtime gives no engine access to a GPU.")
     """What a plan says where the runtime reports that it cannot use GPUs."""
     gpu_advice: str = ""
@@ -67,7 +74,19 @@ RUNTIMES: Mapping[RuntimeKind, RuntimeTraits] = {
         label=fill_in("Started elsewhere"),
         is_managed=False,
         fetches_weights=False,
+        takes_key=False,
         overdue_advice=fill_in("Start the engine at VLLM_BASE_URL."),
+    ),
+    RuntimeKind.RAY: RuntimeTraits(
+        label=fill_in("Ray Serve"),
+        fetches_weights=False,
+        places_engines=True,
+        takes_key=False,
+        # The ingress of ray.serve.llm has no /health.
+        health_path="/v1/models",
+        overdue_advice=fill_in(
+            "See the application in Ray's dashboard: it may wait for nodes, or for its environment."
+        ),
     ),
 }
 

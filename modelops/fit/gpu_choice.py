@@ -43,6 +43,12 @@ class GpuChoice:
     def description(self) -> str:
         return fill_in("unknown GPUs") if self.gpus is None else describe_gpus(self.gpus)
 
+    @property
+    def uuids(self) -> frozenset[str]:
+        """Of the cards that were seen; of none that were named or planned."""
+        names = frozenset(name for each in self.names for name in each)
+        return frozenset(name for name in names if not name.isdigit())
+
     def serialise(self) -> list[dict[str, Any]]:
         """The cards as plain JSON values."""
         return [

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db.models import F, Window
+from django.db.models import F, Q, Window
 from django.db.models.functions import RowNumber
 
 from modelops.domain.engine_log.sizes import parse_sizes
@@ -20,6 +20,9 @@ from modelops.models import Engine
 
 MEASURED_STARTS_PER_PROFILE = 4
 """Read back of each profile: enough to find one on these cards where the cards change back and forth."""
+
+MEASURED_STARTS_PER_CARD = 12
+"""Read back of each kind of card, whatever they served: what is counted of them is fewer, and alike."""
 
 
 @dataclass(frozen=True)
@@ -33,20 +36,44 @@ class LastStart:
     run: MeasuredRun
 
 
-def load_measured_engines(slugs: Iterable[str]) -> dict[str, list[Engine]]:
-    """The profiles' last engines whose logs gave their sizes, newest first, in one query."""
-    place = Window(RowNumber(), partition_by=F("profile"), order_by=(F("created_at").desc(), F("id").desc()))
+@dataclass(frozen=True)
+class MeasuredEngines:
+    """Engines whose logs gave their sizes, the newest first."""
+
+    of_profiles: Mapping[str, Sequence[Engine]]
+    of_cards: Sequence[Engine]
+    """Of any profile: the newest on each kind of card, and the newest start that compiled of each profile."""
+
+
+def load_measured_engines(slugs: Iterable[str]) -> MeasuredEngines:
+    """The last starts of these profiles, and of any on the cards that there are, in one query."""
+    newest = (F("created_at").desc(), F("id").desc())
+    listed = list(slugs)
     engines = (
-        Engine.objects.filter(profile__in=list(slugs), actual__isnull=False)
-        .annotate(place=place)
-        .filter(place__lte=MEASURED_STARTS_PER_PROFILE)
-        .only("profile", "name", "spec", "gpu_name", "created_at", "estimate", "actual")
-        .order_by("profile", "place")
+        Engine.objects.filter(actual__isnull=False)
+        .annotate(
+            place=Window(RowNumber(), partition_by=F("profile"), order_by=newest),
+            card_place=Window(RowNumber(), partition_by=F("gpu_name"), order_by=newest),
+            cold_place=Window(
+                RowNumber(), partition_by=[F("profile"), F("image"), F("actual__is_cold")], order_by=newest
+            ),
+        )
+        .filter(
+            Q(profile__in=listed, place__lte=MEASURED_STARTS_PER_PROFILE)
+            | Q(card_place__lte=MEASURED_STARTS_PER_CARD)
+            | Q(actual__is_cold=True, cold_place=1)
+        )
+        .only("profile", "name", "spec", "gpu_name", "gpus", "image", "created_at", "estimate", "actual")
+        .order_by(*newest)
     )
-    found: defaultdict[str, list[Engine]] = defaultdict(list)
+    of_profiles: defaultdict[str, list[Engine]] = defaultdict(list)
+    of_cards: list[Engine] = []
     for engine in engines:
-        found[engine.profile].append(engine)
-    return found
+        if engine.place <= MEASURED_STARTS_PER_PROFILE:
+            of_profiles[engine.profile].append(engine)
+        if engine.gpu_name:
+            of_cards.append(engine)
+    return MeasuredEngines({slug: of_profiles.get(slug, []) for slug in listed}, of_cards)
 
 
 def choose_last_start(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -23,16 +23,19 @@ from modelops.domain.fit.recommendation import (
     sort_by_rank,
     to_candidate,
 )
-from modelops.domain.fit.report import FitReport
-from modelops.domain.fit.specs import EngineSettings
+from modelops.domain.fit.report import Aim, FitReport
+from modelops.domain.fit.specs import EngineSettings, Gpu
 from modelops.domain.profiles.parsers import list_parser_notes
 from modelops.domain.profiles.spec import ProfileSpec
+from modelops.fit.card_evidence import add_card_starts
+from modelops.fit.cluster_cards import select_cards
+from modelops.fit.engine_versions import add_seen_version
 from modelops.fit.gpu_choice import GpuChoice, choose_planned, choose_seen
-from modelops.fit.last_starts import LastStart, choose_last_start, load_measured_engines
+from modelops.fit.last_starts import LastStart, MeasuredEngines, choose_last_start, load_measured_engines
 from modelops.fit.replica_cards import choose_cards_of_one
 from modelops.hardware import HardwareReading
 from modelops.hardware.sampling import latest_reading
-from modelops.models import Engine, HardwareProfile, ModelProfile
+from modelops.models import HardwareProfile, ModelProfile
 
 READING_AGE_S = 24 * 3600.0
 """Older readings say nothing of the GPUs; how old one is, is shown beside each verdict."""
@@ -50,6 +53,8 @@ class ProfileFit:
     assessment: Assessment
     last_start: LastStart | None = None
     """The newest good start with these settings on such cards; its sizes are in the assessment."""
+    gpus: tuple[Gpu, ...] | None = None
+    """The cards that were asked about, with what earlier starts told of them."""
 
     @property
     def report(self) -> FitReport:
@@ -106,7 +111,7 @@ def assess_profiles(profiles: Iterable[ModelProfile], choice: GpuChoice) -> list
     """How each profile fits, without suggestions, in the order given. One query, for what was measured."""
     listed = list(profiles)
     measured = load_measured_engines(profile.slug for profile in listed)
-    return [_assess(profile, choice, measured.get(profile.slug, ())) for profile in listed]
+    return [_assess(profile, choice, measured) for profile in listed]
 
 
 def rank_profiles(profiles: Iterable[ModelProfile], choice: GpuChoice) -> list[ProfileFit]:
@@ -115,23 +120,30 @@ def rank_profiles(profiles: Iterable[ModelProfile], choice: GpuChoice) -> list[P
     return [fits[each.candidate.slug] for each in sort_by_rank(fit.assessment for fit in fits.values())]
 
 
-def check_profile(profile: ModelProfile, choice: GpuChoice, *, spec: ProfileSpec | None = None) -> ProfileFit:
-    """How one profile fits, with suggestions: a search of up to some 100 ms, and one query.
+def check_profile(
+    profile: ModelProfile,
+    choice: GpuChoice,
+    *,
+    spec: ProfileSpec | None = None,
+    aim: Aim = Aim.AS_ASKED,
+) -> ProfileFit:
+    """How one profile fits, with suggestions for the aim: a search of up to some 100 ms, and one query.
 
     `spec` is what would be served where that is not the row's own.
     """
     measured = load_measured_engines([profile.slug])
-    return _advise(_assess(profile, choice, measured.get(profile.slug, ()), spec), choice)
+    return _advise(_assess(profile, choice, measured, spec), aim)
 
 
-def check_profiles(profiles: Iterable[ModelProfile], choice: GpuChoice) -> list[ProfileFit]:
-    """How each profile fits, with suggestions, in the order given; one query in all."""
-    return [_advise(fit, choice) for fit in assess_profiles(profiles, choice)]
+def check_profiles(
+    profiles: Iterable[ModelProfile], choice: GpuChoice, *, aim: Aim = Aim.AS_ASKED
+) -> list[ProfileFit]:
+    """How each profile fits, with suggestions for the aim, in the order given; one query in all."""
+    return [_advise(fit, aim) for fit in assess_profiles(profiles, choice)]
 
 
-def _advise(fit: ProfileFit, choice: GpuChoice) -> ProfileFit:
-    gpus = choose_cards_of_one(fit.spec, choice.select(fit.spec.gpu_selection)) if fit.spec else choice.gpus
-    assessment = advise(fit.assessment, gpus)
+def _advise(fit: ProfileFit, aim: Aim) -> ProfileFit:
+    assessment = advise(fit.assessment, fit.gpus, aim)
     if fit.spec is None:
         return replace(fit, assessment=assessment)
     notes = (*assessment.report.notes, *list_parser_notes(fit.spec))
@@ -164,18 +176,22 @@ def describe_invalid(exc: ValidationError) -> str:
 
 
 def _assess(
-    profile: ModelProfile, choice: GpuChoice, engines: Sequence[Engine], spec: ProfileSpec | None = None
+    profile: ModelProfile, choice: GpuChoice, measured: MeasuredEngines, spec: ProfileSpec | None = None
 ) -> ProfileFit:
     try:
         spec = spec or profile.to_spec()
     except ValidationError as exc:
         problem = fill_in("the profile is not valid: {problem}", problem=describe_invalid(exc))
         candidate = Candidate(profile.slug, None, EngineSettings(), problem=problem)
-        return ProfileFit(profile, None, assess_candidate(candidate, choice.gpus))
-    gpus = choose_cards_of_one(spec, choice.select(spec.gpu_selection))
-    start = choose_last_start(spec, engines, gpus)
+        return ProfileFit(profile, None, assess_candidate(candidate, choice.gpus), gpus=choice.gpus)
+    gpus = choose_cards_of_one(spec, select_cards(spec, choice))
+    start = choose_last_start(spec, measured.of_profiles.get(profile.slug, ()), gpus)
     run = start.run if start is not None else None
-    return ProfileFit(profile, spec, _assess_remembered(to_candidate(spec), gpus, run), start)
+    if gpus is not None:
+        gpus = add_card_starts(spec, gpus, measured.of_cards, choice.uuids)
+    started = (*measured.of_profiles.get(profile.slug, ()), *measured.of_cards)
+    candidate = add_seen_version(to_candidate(spec), spec, started)
+    return ProfileFit(profile, spec, _assess_remembered(candidate, gpus, run), start, gpus)
 
 
 # By value, so that nothing ever has to be forgotten: an edited profile is another candidate. The check of

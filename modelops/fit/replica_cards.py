@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from modelops.domain.fit.specs import Gpu
 from modelops.domain.profiles.spec import ProfileSpec
+from modelops.domain.runtimes import get_traits
 
 
 def choose_cards_of_one(spec: ProfileSpec, gpus: tuple[Gpu, ...] | None) -> tuple[Gpu, ...] | None:
@@ -11,7 +12,7 @@ def choose_cards_of_one(spec: ProfileSpec, gpus: tuple[Gpu, ...] | None) -> tupl
 
     Where the tensor parallel size is `auto`, each replica gets an equal share of the cards.
     """
-    if gpus is None or spec.replicas == 1:
+    if gpus is None or spec.replicas == 1 or get_traits(spec.runtime).places_engines:
         return gpus
     stages = spec.pipeline_parallel_size
     count = (spec.tensor_parallel_size or max(1, len(gpus) // (spec.replicas * stages))) * stages

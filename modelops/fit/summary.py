@@ -7,6 +7,7 @@ from typing import Any
 
 from modelops.domain.fit.gpu_needs import Need
 from modelops.domain.fit.measured_run import COMPARED_SIZES
+from modelops.domain.fit.report import serialise_learnt
 from modelops.fit.gpu_choice import GpuChoice
 from modelops.fit.last_starts import LastStart
 from modelops.fit.profile_fits import ProfileFit
@@ -26,15 +27,23 @@ def summarise_fit(fit: ProfileFit) -> dict[str, Any]:
         "kv_cache_tokens": report.kv_cache_tokens,
         "reasons": list(report.reasons),
         "calibrated_from": report.calibrated_from,
+        "learnt": [serialise_learnt(each) for each in report.learnt],
         "last_start": None if fit.last_start is None else summarise_start(fit.last_start),
     }
 
 
 def reduce_fit(fit: Mapping[str, Any], *, for_admin: bool) -> dict[str, Any]:
-    """A summary without the name of the engine that was measured, which only admins see."""
+    """A summary without the names of engines that were measured, which only admins see."""
+    if not fit:
+        return {}
+    # A plan that an earlier version stored says nothing of what was learnt.
+    fit = {"learnt": [], **fit}
+    if for_admin:
+        return fit
+    fit["learnt"] = [{**each, "engines": None} for each in fit["learnt"]]
     start = fit.get("last_start")
-    if for_admin or start is None:
-        return {**fit}
+    if start is None:
+        return fit
     source = start["started_at"] if fit["calibrated_from"] else None
     return {**fit, "calibrated_from": source, "last_start": {**start, "engine": None}}
 

@@ -90,6 +90,7 @@ def read_question(options: Mapping[str, Any], choice: GpuChoice) -> FitQuestion:
         raise refuse_input(fill_in("--gpu is needed. {reason}", reason=reason))
     raw = {name: options[name] for name in _list_given(options)}
     raw["config"] = _read_config(Path(options["config"]))
+    raw["aim"] = options["aim"]
     raw["gpus"] = [{"name": gpu.name, "total_mib": gpu.total_bytes / MIB} for gpu in choice.gpus]
     try:
         return replace(parse_question(raw), gpus=choice.gpus)
@@ -116,9 +117,12 @@ def ask_question(question: FitQuestion) -> FitReport:
 
 def read_lines(name: str) -> list[str]:
     """The lines of --batch; `-` is standard input."""
-    if name == "-":
-        return sys.stdin.read().splitlines()
-    return _read_text(Path(name), "--batch").splitlines()
+    return read_file(name, "--batch").splitlines()
+
+
+def read_file(name: str, argument: str) -> str:
+    """The text of a file, `-` being standard input. Raises CommandError naming the argument."""
+    return sys.stdin.read() if name == "-" else _read_text(Path(name), argument)
 
 
 def _read_config(path: Path) -> Any:

@@ -110,6 +110,8 @@ class ModelProfile(SeededModel):
     image = models.CharField(max_length=255, blank=True)
     gpu_selection = models.JSONField(default=list, blank=True)
     replicas = models.PositiveSmallIntegerField(default=1, db_default=1)
+    max_replicas = models.PositiveSmallIntegerField("most replicas", null=True, blank=True)
+    accelerator_type = models.CharField(max_length=64, blank=True)
 
     dtype = models.CharField(max_length=20, choices=_list_choices(syntax.DTYPE), default="auto")
     quantization = models.CharField(max_length=40, blank=True, choices=_list_choices(syntax.QUANTIZATION))

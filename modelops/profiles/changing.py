@@ -26,6 +26,11 @@ CHANGEABLE = tuple(
 )
 """The settings that suggestions of the fit check are about."""
 
+_FLAGS = {"language_model_only": "language-model-only"}
+"""Further flags that suggestions name like settings."""
+
+ACCEPTED = (*CHANGEABLE, *_FLAGS)
+
 
 @dataclass(frozen=True)
 class SettingChange:
@@ -47,22 +52,29 @@ class ChangePreview:
     version: str
 
 
+def to_settings(flags: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, Any]:
+    """What is wanted as settings of a profile: further flags are put among those that it has."""
+    values = {name: value for name, value in wanted.items() if name not in _FLAGS}
+    further = {_FLAGS[name]: value for name, value in wanted.items() if name in _FLAGS}
+    return values | ({"extra_flags": {**flags, **further}} if further else {})
+
+
 def preview_change(profile: ModelProfile, wanted: Mapping[str, Any], choice: GpuChoice) -> ChangePreview:
     """The settings that would differ, with the verdicts before and after; writes nothing.
 
-    Raises InvalidRequest for a setting that is none of `CHANGEABLE`, and where the profile would be invalid.
+    Raises InvalidRequest for a setting that is none of `ACCEPTED`, and where the profile would be invalid.
     """
     _refuse_others(wanted)
     try:
-        spec = profile.to_spec(**wanted)
+        spec = profile.to_spec(**to_settings(profile.extra_flags, wanted))
     except ValidationError as exc:
         raise InvalidRequest(describe_invalid(exc)) from exc
     return ChangePreview(
         profile,
         tuple(
             SettingChange(name, getattr(profile, name), getattr(spec, name))
-            for name in CHANGEABLE
-            if name in wanted and getattr(profile, name) != getattr(spec, name)
+            for name in to_settings(profile.extra_flags, wanted)
+            if getattr(profile, name) != getattr(spec, name)
         ),
         check_profile(profile, choice),
         check_profile(profile, choice, spec=spec),
@@ -90,7 +102,7 @@ def apply_change(
         if get_version(profile) != version:
             raise VersionConflict("The profile was changed meanwhile. Look at the change once more.")
         before = profile.get_values()
-        for name, value in wanted.items():
+        for name, value in to_settings(profile.extra_flags, wanted).items():
             setattr(profile, name, value)
         try:
             profile.full_clean()
@@ -113,6 +125,6 @@ def get_version(profile: ModelProfile) -> str:
 
 
 def _refuse_others(wanted: Mapping[str, Any]) -> None:
-    others = sorted(set(wanted) - set(CHANGEABLE))
+    others = sorted(set(wanted) - set(ACCEPTED))
     if others:
         raise InvalidRequest(fill_in("{field}: cannot be changed here.", field=others[0]), param=others[0])

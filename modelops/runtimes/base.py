@@ -45,6 +45,11 @@ class Workload:
     """As the profile writes it, where `image` is exactly what ran before."""
     gpu_uuids: tuple[str, ...] = ()
     """Empty: the engine gets no card."""
+    accelerator_type: str = ""
+    """The kind of cards that a cluster is to choose; empty for any."""
+    replicas: int = 1
+    max_replicas: int = 1
+    """Engines that a cluster starts, by load."""
 
     @property
     def labels(self) -> dict[str, str]:
@@ -83,6 +88,8 @@ class Instance:
     pids: tuple[int, ...] = ()
     """As NVML would name them (the host's), so that their GPU memory counts as ours."""
     labels: Mapping[str, str] = field(default_factory=dict)
+    is_ready: bool | None = None
+    """Whether the runtime itself says that the engine can serve; None where it cannot know."""
 
 
 @dataclass(frozen=True)
@@ -143,7 +150,8 @@ class Runtime(Protocol):
         where that is not this machine, `version`, `images` (tags, digests and ids present),
         `allowed_images` (ENGINE_IMAGES), `can_use_gpus` (None where nothing tells), `free_bytes` (disk for
         images or weights),
-        `has_hf_token`, `vllm` (path of the program, empty without); those that apply.
+        `has_hf_token`, `vllm` (path of the program, empty without), `nodes` of a cluster and the
+        `applications` on it that are ours (`modelops.domain.clusters`); those that apply.
         """
 
     def prefetch(

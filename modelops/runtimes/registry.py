@@ -10,11 +10,13 @@ from modelops.runtimes.base import Runtime
 from modelops.runtimes.docker_runtime import DockerRuntime
 from modelops.runtimes.external_runtime import ExternalRuntime
 from modelops.runtimes.process_runtime import ProcessRuntime
+from modelops.runtimes.ray_runtime import RayRuntime
 
 DRIVERS: Mapping[RuntimeKind, Callable[[GatewayConfig], Runtime]] = {
     RuntimeKind.DOCKER: DockerRuntime,
     RuntimeKind.PROCESS: ProcessRuntime,
     RuntimeKind.EXTERNAL: ExternalRuntime,
+    RuntimeKind.RAY: RayRuntime,
 }
 
 

@@ -63,6 +63,14 @@ def is_drained(slot: Slot, watch: WebProcessWatch, now: float) -> bool:
     return all(_has_drained(web.slots.get(str(slot.pk)), slot.epoch) for web in alive)
 
 
+def knows_pointer(slot: Slot, watch: WebProcessWatch, now: float) -> bool:
+    """Every web process that lives knows which engine the slot points to now."""
+    web_processes = list_webs()
+    dead = watch.find_dead(web_processes, now)
+    known = (web.slots.get(str(slot.pk), {}) for web in web_processes if web.id not in dead)
+    return all(entry.get("epoch", -1) >= slot.epoch for entry in known)
+
+
 def forget_dead_web_processes(watch: WebProcessWatch, now: float) -> None:
     """So that the next switch need not watch them first. One that lives after all writes itself down anew."""
     if dead := watch.find_dead(list_webs(), now):

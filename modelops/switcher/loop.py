@@ -79,7 +79,9 @@ class Switcher:
         self._endpoint = MetricsEndpoint(
             {
                 "/metrics": lambda: metrics.write(config),
-                "/engines": lambda: scrape_engines(metrics.figures.engines, control.read_metrics),
+                "/engines": lambda: scrape_engines(
+                    metrics.figures.engines, control.read_metrics, metrics.figures.followers
+                ),
             },
             host=config.switcher_metrics_host,
             port=config.switcher_metrics_port,

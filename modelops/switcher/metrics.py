@@ -20,6 +20,7 @@ from modelops.domain.switching.states import FINAL_STATES, SwitchState
 from modelops.hardware import GpuReading, HardwareReading
 from modelops.models import Switch
 from modelops.serving.process_starts import SWITCHER
+from modelops.switcher.engine_scrape import FollowerUrl
 from modelops.switching.slot_status import ServiceState
 
 READING_LIFE_S = 60.0
@@ -39,6 +40,10 @@ class SlotFigures:
     engine_url: str | None
     """Of the engine that answers requests."""
     kv_cache_usage: float | None = None
+    wanted_replicas: int | None = None
+    """None while nothing serves."""
+    followers: tuple[FollowerUrl, ...] = ()
+    """The replicas beside the engine that requests go to as well."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +63,10 @@ class SwitcherFigures:
     def engines(self) -> Mapping[str, str]:
         """The addresses of the engines that serve, by slot."""
         return {each.slot: each.engine_url for each in self.slots if each.engine_url}
+
+    @property
+    def followers(self) -> list[FollowerUrl]:
+        return [follower for each in self.slots for follower in each.followers]
 
 
 class SwitcherMetrics(Collector):
@@ -134,6 +143,11 @@ def _describe_slots(slots: tuple[SlotFigures, ...], unreachable: tuple[str, ...]
         ),
     )
     yield _gauge(definitions.ENGINE_UP, (((each.slot, each.profile), each.is_engine_up) for each in slots))
+    yield _gauge(definitions.REPLICAS_WANTED, (((each.slot,), each.wanted_replicas) for each in slots))
+    serving = (
+        ((each.slot,), None if each.wanted_replicas is None else 1 + len(each.followers)) for each in slots
+    )
+    yield _gauge(definitions.REPLICAS_SERVING, serving)
     yield _gauge(definitions.KV_CACHE_USAGE, (((each.slot,), each.kv_cache_usage) for each in slots))
 
 

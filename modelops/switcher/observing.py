@@ -27,11 +27,11 @@ from modelops.hardware import GpuReading
 from modelops.models import Engine, EngineState, Gate, Slot, Switch
 from modelops.runtimes.base import Instance, InstanceState, RuntimeUnavailable
 from modelops.switcher.dependencies import SwitcherDependencies
-from modelops.switcher.draining import is_drained
+from modelops.switcher.draining import is_drained, is_engine_left
 from modelops.switcher.standstill import START_TIMEOUT_S, find_standstill
 from modelops.switcher.watching import EngineLogWatch
 from modelops.switcher.working_state import WorkingState
-from modelops.switcher.workloads import find_recipe, read_engine_recipe
+from modelops.switcher.workloads import find_recipe, is_roll, read_engine_recipe
 
 CUT_GRACE_S = 5.0
 STOP_GRACE_S = 10.0
@@ -78,7 +78,8 @@ class Observer:
         now = timezone.now()
         recipe = find_recipe(switch)
         state = SwitchState(switch.state)
-        has_followers = slot.active_engine_id is not None and _has_followers(slot, state)
+        rolls = is_roll(switch)
+        has_followers = not rolls and slot.active_engine_id is not None and _has_followers(slot, state)
         is_starting, is_restoring = state in STARTING_STATES, state is SwitchState.ROLLING_BACK
         keeps_engine = (switch.plan or {}).get("kind") in ("nothing", "rename")
         target = switch.old_engine if keeps_engine else switch.new_engine
@@ -97,13 +98,16 @@ class Observer:
             restores_if_refused=_restores_if_refused(slot, switch),
             old=self._view_old(switch, is_old_hung=is_old_hung, has_followers=has_followers),
             is_old_pointed_to=slot.active_engine_id is not None
-            and slot.active_engine_id == switch.old_engine_id,
+            and (rolls or slot.active_engine_id == switch.old_engine_id),
             parks_old=recipe is not None and recipe.parks_old,
-            is_drained=self._is_drained(slot, state),
+            starts_beside=recipe is not None and recipe.starts_beside,
+            is_drained=self._is_drained(slot, switch, rolls=rolls),
             is_drain_over=spent_s > switch.drain_timeout_s,
             drain_policy=DrainPolicy(switch.drain_policy),
-            is_cut=slot.gate == Gate.CUT,
-            is_cut_over=slot.gate == Gate.CUT and (now - slot.changed_at).total_seconds() > CUT_GRACE_S,
+            # The gate is every replica's: what still runs on one that makes room ends with it.
+            is_cut=rolls or slot.gate == Gate.CUT,
+            is_cut_over=rolls
+            or (slot.gate == Gate.CUT and (now - slot.changed_at).total_seconds() > CUT_GRACE_S),
             is_grace_over=is_grace_over(switch.old_engine, now),
             has_orphans=_is_any(orphans),
             is_memory_free=_is_none(held),
@@ -126,9 +130,13 @@ class Observer:
         )
         return ObservationResult(seen, failure, restore_failure)
 
-    def _is_drained(self, slot: Slot, state: SwitchState) -> bool:
-        web_processes = self._working_state.web_processes
-        return state is SwitchState.DRAINING and is_drained(slot, web_processes, time.monotonic())
+    def _is_drained(self, slot: Slot, switch: Switch, *, rolls: bool) -> bool:
+        web_processes, now = self._working_state.web_processes, time.monotonic()
+        if switch.state != SwitchState.DRAINING:
+            return False
+        if rolls and switch.old_engine is not None:
+            return is_engine_left(slot, switch.old_engine, web_processes, now)
+        return is_drained(slot, web_processes, now)
 
     def inspect(self, engine: Engine) -> Instance | None:
         """The engine's workload now; None when its runtime does not answer."""
@@ -178,9 +186,10 @@ class Observer:
             kept |= {engine.name for engine in engines if engine is not None}
             needed = {engine.runtime for engine in engines if engine is not None}
         recipe = find_recipe(switch) if switch is not None else None
-        if switch is None or (recipe is not None and recipe.keeps_sleepers):
+        rolls = switch is not None and is_roll(switch)
+        if switch is None or rolls or (recipe is not None and recipe.keeps_sleepers):
             sleepers = slot.engines.filter(state=EngineState.ASLEEP)
-            if switch is not None:
+            if switch is not None and not rolls:
                 # One that is not worth waking, as its profile has changed, makes room for its successor.
                 wakes = recipe.wakes if recipe is not None else ""
                 sleepers = sleepers.filter(~Q(profile=switch.to_profile) | Q(name=wakes))
@@ -225,9 +234,7 @@ class Observer:
         if engine is None:
             return EngineObservation(has_failed=failure is not None)
         status = self.read_status(engine)
-        is_ready = (
-            is_live and status is WorkloadStatus.RUNNING and self._dependencies.control.is_healthy(engine)
-        )
+        is_ready = is_live and status is WorkloadStatus.RUNNING and self._is_ready(engine)
         return EngineObservation(
             status=status,
             was_started=bool(engine.reference),
@@ -236,6 +243,12 @@ class Observer:
             verification=self._working_state.verified.get(engine.name, Check.PENDING),
             has_failed=failure is not None,
         )
+
+    def _is_ready(self, engine: Engine) -> bool:
+        """It listens and says that it is well, and its runtime does not say otherwise."""
+        instance = self.inspect(engine)
+        is_refused = instance is not None and instance.is_ready is False
+        return not is_refused and self._dependencies.control.is_healthy(engine)
 
     def _view_old(self, switch: Switch, *, is_old_hung: bool, has_followers: bool) -> EngineObservation:
         """One that is dead and drained by its followers is not over before they are."""

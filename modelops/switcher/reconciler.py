@@ -21,11 +21,11 @@ from modelops.domain.switching.maintenance import (
     next_maintenance,
 )
 from modelops.domain.switching.rules import next_step
-from modelops.domain.switching.states import Action, SwitchState, WorkloadStatus
+from modelops.domain.switching.states import DEAD, Action, SwitchState, WorkloadStatus
 from modelops.models import Engine, Slot, Switch
 from modelops.models.switches import STARTED_AGAIN
 from modelops.switcher.dependencies import SwitcherDependencies
-from modelops.switcher.draining import forget_dead_web_processes
+from modelops.switcher.draining import forget_dead_web_processes, knows_pointer
 from modelops.switcher.engine_sampling import SampledEngine, find_sampled
 from modelops.switcher.executor import StepExecutor, remove_orphans
 from modelops.switcher.lease import LeaseLost, SlotLease
@@ -42,6 +42,7 @@ from modelops.switcher.slot_figures import describe_slot, is_engine_well
 from modelops.switcher.step_log import log_step
 from modelops.switcher.watching import explain_death, prune_logs
 from modelops.switcher.working_state import WorkingState
+from modelops.switcher.workloads import is_roll
 
 log = structlog.get_logger()
 
@@ -50,6 +51,8 @@ HEALTH_PERIOD_S, WELL_PERIOD_S = 2.0, 5.0
 """The second one after a check that found it well."""
 ORPHAN_PERIOD_S, LOG_PERIOD_S = 10.0, 60.0
 WEB_PERIOD_S = 2.0
+SUCCESSION_S = 2.0
+"""For a request that was on its way to an engine when its successor took over."""
 
 
 class SlotReconciler:
@@ -113,7 +116,13 @@ class SlotReconciler:
         engine = self._rows.slot.active_engine
         unhealthy_for_s = self._health.unhealthy_for_s(engine.name) if engine else 0.0
         is_well = is_engine_well(self._active_status, unhealthy_for_s)
-        return describe_slot(self._rows, self.sampled_engine, self._dependencies.loads, is_well=is_well)
+        return describe_slot(
+            self._rows,
+            self.sampled_engine,
+            self._dependencies.loads,
+            is_well=is_well,
+            followers=self._keeper.serving,
+        )
 
     @property
     def own_pids(self) -> set[int]:
@@ -176,11 +185,17 @@ class SlotReconciler:
             current_request_id.reset(token)
 
     def _take_step(self, slot: Slot, switch: Switch) -> bool:
+        is_hung = self._is_hung(slot)
         if switch.state == SwitchState.PLANNED:
             # Image and weights may take hours to come: meanwhile replicas are kept as ever.
             self._lease.check_age()
             self._keeper.tick(slot)
-        look = self._observer.look(slot, switch, is_old_hung=self._is_hung(slot))
+        elif is_roll(switch):
+            if self._has_lost_leader(slot, is_hung=is_hung):
+                return True
+            self._keeper.tick(slot, only_guards=True)
+            is_hung = False  # that was asked of the leader, and another one makes room
+        look = self._observer.look(slot, switch, is_old_hung=is_hung)
         for failure, engine, is_restore in (
             (look.new_failure, switch.new_engine, False),
             (look.restore_failure, switch.restored_engine, True),
@@ -200,6 +215,15 @@ class SlotReconciler:
             return True
         show_progress(switch, self._observer, self._ledger)
         return False
+
+    def _has_lost_leader(self, slot: Slot, *, is_hung: bool) -> bool:
+        """Whether the engine that serves while one replica is replaced was found dead just now."""
+        leader = slot.active_engine
+        if leader is None:
+            return False
+        if self._is_due("inspect", INSPECT_PERIOD_S):
+            self._active_status = self._observer.read_status(leader)
+        return (is_hung or self._active_status in DEAD) and self._declare_dead(slot, leader)
 
     def _is_hung(self, slot: Slot) -> bool:
         """The engine that serves while its successor is prepared."""
@@ -263,10 +287,25 @@ class SlotReconciler:
             forget_dead_web_processes(self._working_state.web_processes, time.monotonic())
         if self._is_due("orphans", ORPHAN_PERIOD_S):
             self._executor.end_lost_sleepers(slot)
-            self._orphans = self._observer.list_orphans(slot, None) or []
+            self._orphans = self._list_orphans(slot)
             self._forget_ended(slot)
         if self._is_due("logs", LOG_PERIOD_S):
             prune_logs(slot.pk)
+
+    def _list_orphans(self, slot: Slot) -> list[tuple[str, str]]:
+        """What may go now. On a cluster that is also what served until a moment ago: requests are sent to it
+        until every web process knows of its successor, and have reached it a moment later."""
+        orphans = self._observer.list_orphans(slot, None) or []
+        on_cluster = [each for each in orphans if get_traits(each[0]).places_engines]
+        if not on_cluster:
+            return orphans
+        since_s = (timezone.now() - slot.changed_at).total_seconds()
+        if since_s > SUCCESSION_S and knows_pointer(
+            slot, self._working_state.web_processes, time.monotonic()
+        ):
+            return orphans
+        self._due["orphans"] = time.monotonic() + SUCCESSION_S
+        return [each for each in orphans if each not in on_cluster]
 
     def _forget_ended(self, slot: Slot) -> None:
         """Save the rest of the logs of engines whose removal ended after their switch had moved on."""

@@ -24,6 +24,7 @@ from modelops.domain.switching.states import Check
 from modelops.models import Engine, Slot
 from modelops.runtimes.base import Instance, RuntimeUnavailable
 from modelops.switcher.dependencies import SwitcherDependencies
+from modelops.switcher.engine_scrape import FollowerUrl
 from modelops.switcher.executor import start_engine
 from modelops.switcher.ledger import Ledger, ended
 from modelops.switcher.observing import Observer
@@ -43,6 +44,8 @@ def count_followers(leader: Engine) -> int:
     """How many replicas its profile asks for beside it."""
     if not get_traits(leader.runtime).is_managed:
         return 0
+    if get_traits(leader.runtime).places_engines:
+        return 0  # the cluster has them, behind one address
     return int(leader.spec.get("replicas") or 1) - 1
 
 
@@ -66,6 +69,8 @@ class ReplicaKeeper:
         self._working_state = working_state
         self._followers = FollowerObserver(dependencies, observer, working_state)
         self._on_leftover = on_leftover
+        self.serving: tuple[FollowerUrl, ...] = ()
+        """Those that requests went to at the last look."""
         self._empty_epoch: int | None = None
         """The slot's epoch when there was no follower, and none was wanted."""
 
@@ -73,13 +78,20 @@ class ReplicaKeeper:
         """Take at most one step. With `only_guards`, as while a switch works on them, only note the dead."""
         leader = slot.active_engine
         if leader is None:
+            self.serving = ()
             return PollUrgency.IDLE
         wanted = count_followers(leader)
         if wanted == 0 and self._empty_epoch == slot.epoch:
+            self.serving = ()
             return PollUrgency.IDLE
         rows = list_followers(slot)
         self._empty_epoch = slot.epoch if wanted == 0 and not rows else None
         seen = self._followers.view(slot, leader, rows)
+        self.serving = tuple(
+            FollowerUrl(slot.slug, row.replica, row.base_url)
+            for row, each in zip(rows, seen, strict=True)
+            if each.is_serving and not each.is_leaving
+        )
         self._working_state.starting_replicas = {row.name for row in rows if not row.reference}
         gpus: tuple[str, ...] | None = None
         if sum(each.is_serving for each in seen) == len(rows) < wanted:

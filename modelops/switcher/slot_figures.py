@@ -5,13 +5,19 @@ from __future__ import annotations
 from modelops.domain.switching.states import WorkloadStatus
 from modelops.models import Engine
 from modelops.switcher.engine_sampling import EngineSampler, SampledEngine
+from modelops.switcher.engine_scrape import FollowerUrl
 from modelops.switcher.ledger import SlotRows
 from modelops.switcher.metrics import SlotFigures
 from modelops.switching.slot_status import ServiceState, name_state
 
 
 def describe_slot(
-    rows: SlotRows, sampled: SampledEngine | None, loads: EngineSampler, *, is_well: bool
+    rows: SlotRows,
+    sampled: SampledEngine | None,
+    loads: EngineSampler,
+    *,
+    is_well: bool,
+    followers: tuple[FollowerUrl, ...] = (),
 ) -> SlotFigures:
     """`is_well`: the engine that serves, of the slot's own, runs and passes its health checks."""
     slot, engine = rows.slot, rows.slot.active_engine
@@ -31,6 +37,8 @@ def describe_slot(
         is_engine_up=_judge_engine(engine, state, is_well=is_well),
         engine_url=engine.base_url if engine else None,
         kv_cache_usage=usage,
+        wanted_replicas=int(engine.spec.get("replicas") or 1) if engine else None,
+        followers=followers if engine else (),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -14,12 +15,15 @@ from gateway.wording import fill_in
 from modelops.domain.engine_log.causes import RootCause
 from modelops.domain.engine_log.sizes import serialise_sizes
 from modelops.domain.switching.maintenance import backoff_s
+from modelops.domain.switching.plan import PlanKind
 from modelops.domain.switching.states import SwitchState
 from modelops.models import Engine, EngineState, Gate, Slot, Switch
 from modelops.switcher.ledger import Ledger, StateMoved, ended
 from modelops.switcher.watching import EngineLogWatch
-from modelops.switcher.workloads import get_recipe, read_engine_recipe
+from modelops.switcher.workloads import get_recipe, is_roll, read_engine_recipe
 
+NO_REPLICA_FAILURES = {"replica_problem": None, "failed_replicas": 0, "replica_retry_at": None}
+"""Another engine leads: what its followers did before says nothing of those to come."""
 CANCELLED = RootCause("cancelled", fill_in("The switch was cancelled."))
 
 
@@ -64,21 +68,36 @@ class Transitions:
         else:
             values |= measure(watch)
         engines: list[tuple[Engine, Mapping[str, Any]]] = [(engine, values)]
-        self._ledger.move(
-            switch,
-            SwitchState.ACTIVE,
-            message=fill_in("{profile} serves", profile=switch.to_profile),
-            slot={
-                "active_engine": engine,
-                "last_good_engine": engine,
-                "gate": Gate.OPEN,
-                "desired_profile": switch.to_profile,
-                "problem": None,
-                "retry_at": None,
-            },
-            fields={"percent": 100, "detail": "", "root_cause": None},
-            engines=engines,
-        )
+        old = switch.old_engine
+        if (
+            not is_roll(switch)
+            and old is not None
+            and old != engine
+            and old.ended_at is None
+            and old.state != EngineState.ASLEEP
+        ):
+            # It served beside its successor until now; what it still answers it finishes.
+            engines.insert(0, (old, ended(fill_in("made room for {profile}", profile=switch.to_profile))))
+        with transaction.atomic():
+            if is_roll(switch) and slot.active_engine is not None:
+                # It follows from now on, until it is replaced as well.
+                self._ledger.update_engine(slot.active_engine, replica=find_free_number(slot))
+            self._ledger.move(
+                switch,
+                SwitchState.ACTIVE,
+                message=fill_in("{profile} serves", profile=switch.to_profile),
+                slot={
+                    "active_engine": engine,
+                    "last_good_engine": engine,
+                    "gate": Gate.OPEN,
+                    "desired_profile": switch.to_profile,
+                    "problem": None,
+                    "retry_at": None,
+                    **NO_REPLICA_FAILURES,
+                },
+                fields={"percent": 100, "detail": "", "root_cause": None},
+                engines=engines,
+            )
 
     def restore(
         self,
@@ -106,6 +125,7 @@ class Transitions:
                 "desired_profile": engine.profile,
                 "problem": None,
                 "retry_at": None,
+                **NO_REPLICA_FAILURES,
             },
             engines=engines,
         )
@@ -156,6 +176,9 @@ class Transitions:
         )
 
     def _close_gate(self, slot: Slot, switch: Switch) -> None:
+        if is_roll(switch):
+            self._choose_replica(slot, switch)
+            return
         self._ledger.move(
             switch,
             SwitchState.DRAINING,
@@ -163,8 +186,29 @@ class Transitions:
             slot={"gate": Gate.CLOSED},
         )
 
+    def _choose_replica(self, slot: Slot, switch: Switch) -> None:
+        """The newest follower makes room for the new engine; the gate stays open, as the others serve."""
+        serving = slot.engines.filter(replica__gt=0, state=EngineState.SERVING, leaving_since=None)
+        chosen = serving.order_by("-replica").first()
+        if chosen is None:
+            # They are gone meanwhile: what is left is a switch like any other.
+            self._ledger.update_switch(switch, plan={**(switch.plan or {}), "kind": PlanKind.START})
+            raise StateMoved
+        recipe = replace(get_recipe(switch), gpus=tuple(chosen.gpus))
+        self._ledger.move(
+            switch,
+            SwitchState.DRAINING,
+            message=fill_in("{engine} makes room; the other replicas answer", engine=chosen.name),
+            slot={"gate": slot.gate},
+            fields={"old_engine": chosen, "recipe": recipe.to_json()},
+            engines=[(chosen, {"leaving_since": timezone.now()})],
+        )
+
     def _turn_away(self, slot: Slot, switch: Switch) -> None:
         """From here on nothing points to the old engine, nor to its followers."""
+        if is_roll(switch):
+            self._ledger.move(switch, SwitchState.STOPPING)
+            return
         with transaction.atomic():
             self._ledger.move(switch, SwitchState.STOPPING, slot={"active_engine": None, "gate": Gate.CLOSED})
             self._ledger.end_followers(fill_in("made room for {profile}", profile=switch.to_profile))
@@ -214,12 +258,15 @@ class Transitions:
 
     def _reopen(self, slot: Slot, switch: Switch) -> None:
         is_asked = switch.cancel_requested_at is not None
+        old = switch.old_engine
+        engines = [(old, {"leaving_since": None})] if old is not None and is_roll(switch) else []
         by = switch.get_text("cancelled_by") if is_asked else fill_in("its drain policy")
         self._ledger.move(
             switch,
             SwitchState.CANCELLED,
             message=fill_in("cancelled by {by}", by=by),
             slot={"gate": Gate.OPEN},
+            engines=engines,
         )
 
     def _reject(self, slot: Slot, switch: Switch) -> None:
@@ -264,6 +311,12 @@ class Transitions:
             },
             engines=engines,
         )
+
+
+def find_free_number(slot: Slot) -> int:
+    """The lowest number that no follower has."""
+    taken = set(slot.engines.filter(replica__gt=0, ended_at=None).values_list("replica", flat=True))
+    return min(set(range(1, len(taken) + 2)) - taken)
 
 
 def _promise_retry(wait_s: float) -> str:

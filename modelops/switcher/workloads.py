@@ -5,6 +5,7 @@ from __future__ import annotations
 from gateway.conf import GatewayConfig
 from modelops.domain.engine_log.causes import Cause
 from modelops.domain.profiles.stored_arguments import find_stored_problems
+from modelops.domain.switching.plan import PlanKind
 from modelops.domain.switching.recipe import ENGINE_FIELDS, Recipe
 from modelops.models import Engine, Slot, Switch
 from modelops.runtimes.base import RuntimeFailure, Workload
@@ -21,6 +22,11 @@ def get_recipe(switch: Switch) -> Recipe:
     if recipe is None:
         raise ValueError(f"the switch {switch.pk} has no recipe")
     return recipe
+
+
+def is_roll(switch: Switch) -> bool:
+    """Whether its new engine takes the place of one replica, while the others serve."""
+    return (switch.plan or {}).get("kind") == PlanKind.ROLL
 
 
 def read_engine_recipe(engine: Engine) -> Recipe:
@@ -56,4 +62,7 @@ def to_workload(
         image=recipe.image_digest or recipe.image,
         image_name=recipe.image,
         gpu_uuids=recipe.gpus,
+        accelerator_type=recipe.accelerator_type,
+        replicas=recipe.replicas,
+        max_replicas=recipe.max_replicas,
     )

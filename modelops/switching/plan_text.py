@@ -21,6 +21,7 @@ KIND_WORDS: Mapping[PlanKind, Translatable] = {
     PlanKind.START: "stop the engine that serves, then start a new one",
     PlanKind.RENAME: "keep the engine, change only names and limits",
     PlanKind.WAKE: "wake its engine, put the other one to sleep",
+    PlanKind.ROLL: "replace the replicas one by one, while the others answer",
 }
 TAKEN_OVER: Mapping[str, Translatable] = {
     "drain_timeout_s": "drain timeout",

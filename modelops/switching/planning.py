@@ -14,6 +14,8 @@ from gateway.wording import fill_in
 from modelops.domain.fit.report import Verdict
 from modelops.domain.profiles.engine_args import build_environment, build_serve_arguments
 from modelops.domain.profiles.spec import EngineKind, ProfileSpec, to_values
+from modelops.domain.runtimes import get_traits
+from modelops.domain.switching.cluster_room import find_room
 from modelops.domain.switching.plan import Plan, make_plan
 from modelops.domain.switching.plan_problems import Placement, PlanFacts, RunningEngine
 from modelops.domain.switching.slot_problems import SlotFacts
@@ -50,23 +52,25 @@ def plan_switch(
     fit = check_profile(profile, choice, spec=spec)
     placement = place_engine(slot, spec, fit, choice)
     described = runtime_facts if runtime_facts is not None else find_runtime_facts(slot)
+    arguments = build_serve_arguments(
+        spec,
+        tensor_parallel_size=fit.assessment.settings.tensor_parallel_size,
+        max_model_len=max_model_len,
+    )
+    running = to_running_engine(slot.active_engine)
+    described_runtime = (described or {}).get(spec.runtime) or {}
     facts = PlanFacts(
-        arguments=tuple(
-            build_serve_arguments(
-                spec,
-                tensor_parallel_size=fit.assessment.settings.tensor_parallel_size,
-                max_model_len=max_model_len,
-            )
-        ),
+        arguments=tuple(arguments),
         environment=build_environment(spec),
         placement=placement,
         report=fit.report,
         runtime=described,
-        distant_web=find_distant_web((described or {}).get(spec.runtime) or {}),
+        distant_web=find_distant_web(described_runtime),
         box=describe_box(slot.box, slot.box_host),
-        running=to_running_engine(slot.active_engine),
+        running=running,
         sleeping_engine=find_sleeping_engine(slot, spec),
         typical_seconds=find_typical_seconds(spec.slug),
+        room=find_room(spec, arguments, described_runtime, running),
     )
     return make_plan(spec, facts, fit=summarise_fit(fit), slot=find_slot_facts(slot, placement), force=force)
 
@@ -112,6 +116,8 @@ def place_engine(slot: Slot, spec: ProfileSpec, fit: ProfileFit, choice: GpuChoi
         return Placement()
     settings = fit.assessment.settings
     wanted = settings.gpu_count
+    if get_traits(spec.runtime).places_engines:
+        return Placement(gpu_name=spec.accelerator_type, wanted=wanted, is_known=False)
     if choice.gpus is None or (fit.report.verdict is Verdict.UNKNOWN and not choice.gpus):
         return Placement(wanted=wanted, is_known=False)
     uuids, names = list_cards(choice, spec.gpu_selection or slot.gpus)
@@ -149,7 +155,18 @@ def to_running_engine(engine: Engine | None) -> RunningEngine | None:
         image=engine.image,
         image_digest=engine.image_digest,
         spec=engine.spec,
+        gpus=tuple(engine.gpus),
+        followers=count_serving_followers(engine),
     )
+
+
+def count_serving_followers(leader: Engine) -> int:
+    """The replicas beside it that requests go to."""
+    if (leader.spec.get("replicas") or 1) == 1:
+        return 0
+    return Engine.objects.filter(
+        slot=leader.slot_id, replica__gt=0, state=EngineState.SERVING, leaving_since=None
+    ).count()
 
 
 def find_runtime_facts(slot: Slot | None = None) -> Mapping[str, Any] | None:

@@ -16,6 +16,7 @@ from modelops.models import DEFAULT_SLOT, Gate, ModelProfile, Slot, Switch, Swit
 from modelops.serving.engine_probes import get_engine_probes
 from modelops.serving.external_engine import ExternalView, get_external_engine
 from modelops.serving.model_tasks import ModelTask, find_engine_tasks
+from modelops.switching.replica_status import ReplicasStatus, find_replicas
 from modelops.switching.selectors import find_last_errors, group_live_switches, list_slots
 from modelops.switching.slots import find_default_slot, make_default_slot
 from modelops.switching.switchers import acts_for, describe_box, list_present
@@ -72,6 +73,8 @@ class SlotStatus:
     """What is wrong with the engine of VLLM_BASE_URL."""
     tasks: Sequence[ModelTask] | None = None
     """What the model that serves can be asked for; None where nothing does, or it is not known."""
+    replicas: ReplicasStatus | None = None
+    """Of a profile that runs as several engines."""
 
     @property
     def switch(self) -> Switch | None:
@@ -84,13 +87,16 @@ class SlotStatus:
 
 
 def find_slot_statuses(slots: Sequence[Slot], seen: ExternalView | None = None) -> list[SlotStatus]:
-    """The state of each, in the order given: three queries, however many there are.
+    """The state of each, in the order given: three queries, however many there are, and one for replicas.
 
     The engine of VLLM_BASE_URL, where it serves in place of the default slot's own, is asked now unless it
     was `seen`.
     """
     live, failed = group_live_switches(slots), find_last_errors(slots)
+    replicas = find_replicas(slots)
     found = [_find_status(each, live.get(each.pk, []), failed.get(each.pk), seen) for each in slots]
+    if replicas:
+        found = [replace(each, replicas=replicas.get(each.slot.pk)) for each in found]
     present = list_present() if any(each.box for each in slots) else []
     return [_note_lost_box(each, present) for each in found]
 

@@ -27,6 +27,7 @@ from modelops.switching.draining import (
     list_reports,
 )
 from modelops.switching.remedies import Failure, RemedyOffer, offer_remedies, serialise_remedy
+from modelops.switching.replica_status import serialise_replicas
 from modelops.switching.selectors import find_switcher
 from modelops.switching.slot_status import SlotStatus, list_slot_statuses
 from modelops.switching.switchers import describe_box, list_present
@@ -82,6 +83,7 @@ def serialise_slots(statuses: Sequence[SlotStatus], *, for_admin: bool) -> dict[
         {
             "slot": each.slot.slug,
             **_serialise_slot(each, now, reports),
+            "replicas": _serialise_replicas(each, for_admin=for_admin),
             "last_error": _serialise_last_error(each, offers, for_admin=for_admin),
             "box": (describe_box(each.slot.box, each.slot.box_host) or None) if for_admin else None,
         }
@@ -109,6 +111,13 @@ def _serialise_slot(status: SlotStatus, now: datetime, reports: Reports) -> dict
         "waiting": _brief_switch(status.waiting) if status.waiting else None,
         "retry_at": _write_time(find_retry_at(status.slot)) if switch is None else None,
     }
+
+
+def _serialise_replicas(status: SlotStatus, *, for_admin: bool) -> dict[str, Any] | None:
+    found = serialise_replicas(status.replicas, for_admin=for_admin)
+    if found is not None:
+        found["engines"] = [{**each, "since": _write_time(each["since"])} for each in found["engines"]]
+    return found
 
 
 def find_retry_at(slot: Slot) -> datetime | None:

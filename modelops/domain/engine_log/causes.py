@@ -58,6 +58,7 @@ class Cause(StrEnum):
     RUNTIME_UNAVAILABLE = "runtime_unavailable"
     DOCKER_UNREACHABLE = "docker_unreachable"
     DOCKER_PERMISSION = "docker_permission"
+    RAY_UNREACHABLE = "ray_unreachable"
     REGISTRY_UNREACHABLE = "registry_unreachable"
     REGISTRY_DENIED = "registry_denied"
     PROGRAM_MISSING = "program_missing"

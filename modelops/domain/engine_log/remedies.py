@@ -123,6 +123,7 @@ REMEDIES: Mapping[Cause, tuple[Remedy, ...]] = {
     Cause.NAME_TAKEN: (RETRY,),
     Cause.RUNTIME_UNAVAILABLE: (RETRY,),
     Cause.DOCKER_UNREACHABLE: (RETRY,),
+    Cause.RAY_UNREACHABLE: (RETRY,),
     Cause.DOCKER_PERMISSION: (RETRY,),
     Cause.REGISTRY_UNREACHABLE: (RETRY,),
     Cause.REGISTRY_DENIED: (EditProfile(("image",)), RETRY),

@@ -34,6 +34,13 @@ class EngineSizes:
     kv_cache_tokens: int | None = None
     max_concurrency: float | None = None
     load_seconds: float | None = None
+    card_total_bytes: int | None = None
+    """As the engine sees it."""
+    start_free_bytes: int | None = None
+    """What it found free of that, its own CUDA context and what is set up before the reading taken off."""
+    is_cold: bool | None = None
+    """It compiled its graphs; False where it found those of an earlier start."""
+    is_wsl: bool | None = None
 
 
 def serialise_sizes(sizes: EngineSizes) -> dict[str, Any]:
@@ -99,6 +106,12 @@ _TOKENS = re.compile(r"\bKV cache size: ([\d,]+) tokens")
 _BLOCKS = re.compile(r"# (?:GPU|cuda) blocks: (\d+)", re.IGNORECASE)
 _CONCURRENCY = re.compile(r"Maximum concurrency for [\d,]+ tokens per request: ([\d.]+)x")
 _LOAD_TIME = re.compile(r"Model loading took .* and ([\d.]+) seconds|Loading weights took ([\d.]+) seconds")
+_START = re.compile(r"Free memory on device(?: \S+)? \(([\d.]+)/([\d.]+) GiB\) on startup")
+_FIRST_TOTAL = re.compile(r"total_gpu_memory \(([\d.]+)GiB\)")
+# `vllm/compilation/backends.py` and `decorators.py`, from 0.9 to 0.33.
+_COMPILED = re.compile(r"Compiling a graph for")
+_COMPILED_BEFORE = re.compile(r"Directly load (?:the compiled graph|AOT compilation)")
+_WSL = "WSL is detected"
 _CONSUMED = re.compile(rf"Actual usage is {_GIB} for consumed memory.*?{_GIB} for peak activation")
 
 
@@ -127,7 +140,25 @@ def read_sizes(sizes: EngineSizes, text: str) -> EngineSizes:
     if match := _CONSUMED.search(text):
         consumed, peak = (round(float(figure) * GIB) for figure in match.groups())
         found |= _split_consumed(sizes, consumed, peak)
+    found |= _read_circumstances(sizes, text)
     return replace(sizes, **found) if found else sizes
+
+
+def _read_circumstances(sizes: EngineSizes, text: str) -> dict[str, Any]:
+    """What of the card and the state of its caches the sizes go by."""
+    found: dict[str, Any] = {}
+    if match := _START.search(text):
+        found["start_free_bytes"] = _least(sizes.start_free_bytes, round(float(match[1]) * GIB))
+        found["card_total_bytes"] = _least(sizes.card_total_bytes, round(float(match[2]) * GIB))
+    elif match := _FIRST_TOTAL.search(text):
+        found["card_total_bytes"] = _least(sizes.card_total_bytes, _to_bytes(match))
+    if _COMPILED.search(text):
+        found["is_cold"] = True
+    elif sizes.is_cold is None and _COMPILED_BEFORE.search(text):
+        found["is_cold"] = False
+    if _WSL in text:
+        found["is_wsl"] = True
+    return found
 
 
 def _split_consumed(sizes: EngineSizes, consumed: int, peak: int) -> dict[str, int]:

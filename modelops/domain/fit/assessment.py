@@ -6,19 +6,24 @@ from math import ceil
 from gateway.wording import fill_in
 from modelops.domain.errors import UnknownLayoutError
 from modelops.domain.fit import calibration
+from modelops.domain.fit.assumptions import (
+    list_assumptions,
+    list_tower_doubts,
+    list_version_assumptions,
+)
 from modelops.domain.fit.band import estimate_band, find_compile_bytes
 from modelops.domain.fit.budget import Budget, compute_budget, find_longest_context
 from modelops.domain.fit.capability import find_capability_notes, find_capability_problems
-from modelops.domain.fit.correction import NO_CORRECTION
+from modelops.domain.fit.correction import Correction
 from modelops.domain.fit.divisibility import (
     find_parallel_problems,
     find_partition_problems,
-    find_stage_sizes,
 )
 from modelops.domain.fit.engine_defaults import EngineTraits, find_traits, resolve_dtype
-from modelops.domain.fit.eras import NEWEST_READ, Version
+from modelops.domain.fit.evidence import find_evidence
 from modelops.domain.fit.gpu_catalog import complete_gpu
-from modelops.domain.fit.measured_run import MeasuredRun, find_correction
+from modelops.domain.fit.loading import Loading, estimate_loading
+from modelops.domain.fit.measured_run import MeasuredRun
 from modelops.domain.fit.report import Band, FitReport, LimitingTerm, Verdict
 from modelops.domain.fit.specs import (
     GIB,
@@ -28,7 +33,7 @@ from modelops.domain.fit.specs import (
     Gpu,
     ModelArchitecture,
 )
-from modelops.domain.fit.weights import WeightsEstimate, estimate_weights
+from modelops.domain.fit.weights import WeightsEstimate
 
 _WEIGHTS_SHARE = 0.85
 _ACTIVATION_SHARE = 0.4
@@ -77,7 +82,7 @@ def assess_fit(
         settings = replace(settings, vllm_version=run.find_version(settings.vllm_version))
         run = replace(run, settings=replace(run.settings, vllm_version=settings.vllm_version))
     try:
-        weights = _weigh(model, settings, facts or CheckpointFacts(), gpu, run)
+        loading = _weigh(model, settings, facts or CheckpointFacts(), gpu, run)
     except UnknownLayoutError as exc:
         return FitReport(Verdict.UNKNOWN, LimitingTerm.LAYOUT, (exc.wording,))
     traits = find_traits(settings, gpu)
@@ -86,15 +91,21 @@ def assess_fit(
         # It started: nothing about the card or the split can be in the way.
         blockers = [finding for finding in blockers if finding.limit is LimitingTerm.CONTEXT]
     if any(finding.limit is LimitingTerm.PARALLEL_SIZE for finding in blockers):
-        return _refuse(blockers, settings, weights)
-    report = _assess_memory(model, settings, used, weights, run, blockers)
+        return _refuse(blockers, settings, loading.weights)
+    report = _assess_memory(model, settings, used, loading.weights, run, blockers)
     notes = (
         *report.notes,
-        *_name_assumption(traits.version),
-        *_name_tower_doubt(model, settings),
+        *list_tower_doubts(model, settings),
+        *loading.notes,
         *find_capability_notes(model, settings, gpu),
     )
-    return replace(report, notes=notes)
+    return replace(
+        report,
+        notes=notes,
+        draft_bytes=loading.draft_bytes,
+        adapter_bytes=loading.adapter_bytes,
+        offloaded_bytes=loading.offloaded_bytes,
+    )
 
 
 def _weigh(
@@ -103,24 +114,16 @@ def _weigh(
     facts: CheckpointFacts,
     gpu: Gpu,
     run: MeasuredRun | None,
-) -> WeightsEstimate:
+) -> Loading:
     """Raises UnknownLayoutError where neither the layout, the checkpoint nor a measured start gives them."""
     try:
-        return estimate_weights(
-            model,
-            facts,
-            dtype=resolve_dtype(settings.dtype, model, gpu),
-            tensor_parallel_size=settings.tensor_parallel_size,
-            pipeline_parallel_size=min(settings.pipeline_parallel_size, len(model.layers)),
-            gpu=gpu,
-            experts=settings.expert_split,
-            stage_sizes=find_stage_sizes(model, settings),
-        )
+        dtype = resolve_dtype(settings.dtype, model, gpu)
+        return estimate_loading(model, settings, facts, dtype=dtype, gpu=gpu)
     except UnknownLayoutError:
         weights = run.find_weights() if run is not None else None
         if weights is None:
             raise
-        return weights
+        return Loading(weights)
 
 
 def _assess_memory(
@@ -133,7 +136,7 @@ def _assess_memory(
 ) -> FitReport:
     gpu = min(used, key=lambda card: card.total_bytes)
     traits = find_traits(settings, gpu)
-    correction = NO_CORRECTION if run is None else find_correction(run, model, weights, gpu, traits)
+    correction, learnt = find_evidence(model, settings, weights, gpu, traits, run)
     longest = find_longest_context(model, settings, weights, gpu, traits, correction)
     if settings.is_max_model_len_auto and longest:
         settings = replace(settings, max_model_len=longest)
@@ -144,9 +147,16 @@ def _assess_memory(
     findings = failures or doubts
     report = replace(
         _describe(model, budget, weights, band, longest, traits),
+        first_start_kv_cache_bytes=_find_first_start(budget, traits, correction),
+        learnt=learnt,
         verdict=Verdict.DOES_NOT_FIT if failures else Verdict.TIGHT if doubts else Verdict.FITS,
         limit=findings[0].limit if findings else LimitingTerm.NONE,
         reasons=tuple(finding.reason for finding in findings),
+        assumptions=(
+            list_assumptions(model, settings, budget, gpu, traits)
+            if run is None
+            else list_version_assumptions(settings, traits.version)
+        ),
     )
     return report if run is None else _name_run(report, run)
 
@@ -345,10 +355,13 @@ def _describe(
         activation_bytes=budget.activation_bytes,
         non_torch_bytes=budget.non_torch_bytes,
         cuda_graph_bytes=budget.cuda_graph_bytes,
+        reserved_graph_bytes=budget.reserved_graph_bytes,
+        unassigned_bytes=budget.unassigned_bytes,
+        layout=stage.layout,
+        max_num_seqs=budget.settings.max_num_seqs,
         context_bytes=budget.context_bytes,
         budget_bytes=budget.requested_bytes,
         kv_cache_bytes=stage.kv_cache_bytes,
-        first_start_kv_cache_bytes=_find_first_start(budget, traits),
         kv_cache_tokens=tokens,
         kv_bytes_per_request=stage.layout.count_request_bytes(length),
         max_model_len=length,
@@ -362,36 +375,10 @@ def _describe(
     )
 
 
-def _find_first_start(budget: Budget, traits: EngineTraits) -> int | None:
-    compiling = find_compile_bytes(budget, traits)
+def _find_first_start(budget: Budget, traits: EngineTraits, correction: Correction) -> int | None:
+    compiling = find_compile_bytes(budget, traits, correction)
     is_given = budget.settings.kv_cache_memory_bytes is not None
     return budget.tightest.kv_cache_bytes - compiling if compiling and not is_given else None
-
-
-def _name_assumption(version: Version | None) -> tuple[str, ...]:
-    newest = ".".join(map(str, NEWEST_READ))
-    if version is None:
-        return (fill_in("the engine's version is not known: computed for vLLM {newest}", newest=newest),)
-    if version[:2] > NEWEST_READ[:2]:
-        known = ".".join(map(str, version))
-        text = fill_in(
-            "vLLM {version} is newer than what is known: computed as {newest}", version=known, newest=newest
-        )
-        return (text,)
-    return ()
-
-
-def _name_tower_doubt(model: ModelArchitecture, settings: EngineSettings) -> tuple[str, ...]:
-    tower = model.vision
-    if tower is None or tower.media or settings.is_text_only or settings.skip_mm_profiling:
-        return ()
-    return (
-        fill_in(
-            "what the engine profiles the encoder of {model_type} with is not known: up to {size} more",
-            model_type=repr(model.model_type),
-            size=_gib(calibration.UNKNOWN_TOWER_BYTES),
-        ),
-    )
 
 
 def _gib(count: int) -> str:

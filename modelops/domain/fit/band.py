@@ -36,33 +36,38 @@ def estimate_band(
     if correction.is_complete:
         error = calibration.FIXED_ERROR_BYTES
         return Band(cache - error, cache + error)
-    spread = _add_up(model, budget, weights)
+    spread = _add_up(budget, weights, correction)
     lower, higher = _span_versions(model, asked, budget, gpu, traits)
-    low = spread + find_compile_bytes(budget, traits) + _doubt_tower(model, budget) + lower
-    return Band(cache - low, cache + spread + higher)
+    low = spread + find_compile_bytes(budget, traits, correction) + _doubt_tower(model, budget) + lower
+    low += correction.further_low_bytes
+    return Band(cache - low, cache + spread + higher + correction.further_high_bytes)
 
 
-def find_compile_bytes(budget: Budget, traits: EngineTraits) -> int:
+def find_compile_bytes(budget: Budget, traits: EngineTraits, correction: Correction = NO_CORRECTION) -> int:
     """What a first start takes more than later ones: nothing without torch.compile."""
     if budget.settings.enforce_eager or traits.is_v0:
         return 0
-    return calibration.COLD_COMPILE_BYTES
+    return calibration.COLD_COMPILE_BYTES if correction.compile_bytes is None else correction.compile_bytes
 
 
-def _add_up(model: ModelArchitecture, budget: Budget, weights: WeightsEstimate) -> int:
+def _add_up(budget: Budget, weights: WeightsEstimate, correction: Correction) -> int:
     settings = budget.settings
     share = calibration.WEIGHTS_ERROR
     if weights.is_approximate:
         share = calibration.APPROXIMATE_WEIGHTS_ERROR
     is_parallel = settings.world_size > 1
+    learnt = correction.non_torch_error_bytes
     errors = [
         share * budget.tightest.weights_bytes,
         calibration.ACTIVATION_ERROR * budget.activation_bytes,
-        calibration.FIXED_ERROR_BYTES,
-        calibration.PARALLEL_ERROR_BYTES if is_parallel else 0,
+        max(calibration.FIXED_ERROR_BYTES, learnt or 0),
+        calibration.PARALLEL_ERROR_BYTES if is_parallel and learnt is None else 0,
     ]
     if settings.counts_graphs:
-        errors.append(min(calibration.GRAPH_UNCERTAINTY_BYTES, budget.cuda_graph_bytes))
+        graphs = correction.cuda_graph_error_bytes
+        errors.append(
+            min(calibration.GRAPH_UNCERTAINTY_BYTES, budget.cuda_graph_bytes) if graphs is None else graphs
+        )
     return int(hypot(*errors))
 
 

@@ -10,6 +10,7 @@ from modelops.domain.fit.engine_defaults import EngineTraits, resolve_settings, 
 from modelops.domain.fit.kv_cache import CacheLayout, plan_cache
 from modelops.domain.fit.overhead import estimate_context, estimate_cuda_graphs, estimate_non_torch
 from modelops.domain.fit.specs import EngineSettings, Gpu, ModelArchitecture, ResolvedSettings
+from modelops.domain.fit.speculation import list_draft_layers
 from modelops.domain.fit.weights import WeightsEstimate, get_stages
 
 
@@ -46,6 +47,22 @@ class Budget:
     def tightest(self) -> Stage:
         return min(self.stages, key=lambda stage: (stage.get_blocks(), stage.kv_cache_bytes))
 
+    @property
+    def reserved_graph_bytes(self) -> int:
+        """What of the CUDA graphs is taken from the KV cache."""
+        return self.cuda_graph_bytes if self.settings.counts_graphs else 0
+
+    @property
+    def unassigned_bytes(self) -> int:
+        """What no term takes, on the tightest stage: not 0 only where the cache's size was given."""
+        stage = self.tightest
+        overhead = self.activation_bytes + self.non_torch_bytes + self.reserved_graph_bytes
+        return self.requested_bytes - stage.weights_bytes - overhead - stage.kv_cache_bytes
+
+    def find_longest(self, most: int) -> int:
+        """The longest request of up to `most` tokens that this very budget holds; 0 for none."""
+        return find_last(1, most, self.holds_request)
+
     def holds_request(self, length: int) -> bool:
         return all(stage.holds_request(length) for stage in self.stages)
 
@@ -71,6 +88,7 @@ def compute_budget(
     graphs = estimate_cuda_graphs(resolved, gpu, traits) + correction.cuda_graph_bytes
     overhead = activation + non_torch + (graphs if resolved.counts_graphs else 0)
     layers = get_stages(model.layers, resolved.pipeline_parallel_size, resolved.stage_sizes)
+    layers[-1] += list_draft_layers(model, settings)
     stages = tuple(
         Stage(
             weights_bytes=stage_weights + correction.weights_bytes,
@@ -100,10 +118,9 @@ def _correct_layout(layout: CacheLayout, correction: Correction) -> CacheLayout:
     return replace(layout, block_bytes=correction.block_bytes)
 
 
-def _correct_context(context_bytes: int, correction: Correction) -> int:
-    if correction.most_context_bytes is None:
-        return context_bytes
-    return min(context_bytes, correction.most_context_bytes)
+def _correct_context(computed_bytes: int, correction: Correction) -> int:
+    context = computed_bytes if correction.context_bytes is None else correction.context_bytes
+    return context if correction.most_context_bytes is None else min(context, correction.most_context_bytes)
 
 
 def find_longest_context(
@@ -120,20 +137,34 @@ def find_longest_context(
     """
     longest = max(model.max_positions or 0, settings.max_model_len or 0)
 
-    def holds(length: int) -> bool:
-        budget = compute_budget(model, with_length(settings, length), weights, gpu, traits, correction)
-        return budget.holds_request(length)
+    def compute(length: int) -> Budget:
+        return compute_budget(model, with_length(settings, length), weights, gpu, traits, correction)
 
     edges = [(1, longest)]
     if traits.is_v0 and longest > 32768:
         edges = [(32769, longest), (1, 32768)]
     for low, high in edges:
-        if found := _search(low, high, holds):
+        if found := _search(low, high, compute):
             return found
     return 0
 
 
-def _search(low: int, high: int, holds: Callable[[int], bool]) -> int:
+def _search(low: int, high: int, compute: Callable[[int], Budget]) -> int:
+    """The last length that its own budget holds. In most cases two budgets tell: those of other lengths are
+    the same."""
+    if high < low:
+        return 0
+    budget = compute(high)
+    length = budget.find_longest(high)
+    if length == high:
+        return high
+    if length >= low and compute(length).stages == budget.stages:
+        return length
+    return find_last(low, high, lambda each: compute(each).holds_request(each))
+
+
+def find_last(low: int, high: int, holds: Callable[[int], bool]) -> int:
+    """The last number for which `holds` is true, where it is true up to some number; 0 for none."""
     if high < low or not holds(low):
         return 0
     while low < high:

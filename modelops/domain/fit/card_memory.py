@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from modelops.domain.fit.gpu_catalog import complete_gpu
-from modelops.domain.fit.report import FitReport
+from modelops.domain.fit.report import Band, FitReport
 from modelops.domain.fit.specs import Gpu
 
 
@@ -35,6 +35,16 @@ class CardMemory:
     name: str
     total_bytes: int
     parts: tuple[MemoryPart, ...]
+    band: Band | None = None
+    """Between which edges the KV cache will lie in nine runs of ten; none is negative."""
+    request_bytes: int | None = None
+    """What one request of the whole context takes of the KV cache."""
+
+    @property
+    def cache_begin(self) -> int:
+        """Where the KV cache begins, counted from the beginning of the card."""
+        before = (MemoryKind.OTHERS, MemoryKind.WEIGHTS, MemoryKind.WORKING)
+        return sum(part.size_bytes for part in self.parts if part.kind in before)
 
     @property
     def needed_bytes(self) -> int:
@@ -71,4 +81,9 @@ def _split_card(report: FitReport, weights_bytes: int, gpu: Gpu) -> CardMemory:
         MemoryKind.KV_CACHE: max(0, report.kv_cache_bytes or 0),
     }
     sizes[MemoryKind.FREE] = max(0, gpu.total_bytes - sum(sizes.values()))
-    return CardMemory(gpu.name, gpu.total_bytes, tuple(MemoryPart(kind, sizes[kind]) for kind in MemoryKind))
+    parts = tuple(MemoryPart(kind, sizes[kind]) for kind in MemoryKind)
+    return CardMemory(gpu.name, gpu.total_bytes, parts, _bound(report.band), report.kv_bytes_per_request)
+
+
+def _bound(band: Band | None) -> Band | None:
+    return None if band is None else Band(max(0, band.low_bytes), max(0, band.high_bytes))

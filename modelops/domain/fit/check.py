@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from modelops.domain.fit.assessment import assess_fit
 from modelops.domain.fit.measured_run import MeasuredRun
-from modelops.domain.fit.report import FitReport
+from modelops.domain.fit.report import Aim, FitReport
 from modelops.domain.fit.specs import CheckpointFacts, EngineSettings, Gpu, ModelArchitecture
 from modelops.domain.fit.suggestions import find_suggestions
 
@@ -15,8 +15,10 @@ def check_fit(
     gpus: tuple[Gpu, ...],
     facts: CheckpointFacts | None = None,
     measured: MeasuredRun | None = None,
+    *,
+    aim: Aim = Aim.AS_ASKED,
 ) -> FitReport:
-    """Answer with suggestions, each of which was checked in the same way.
+    """Answer with suggestions for the aim, each of which was checked in the same way.
 
     `measured` counts for the settings it ran with, and for suggestions that only change the context or the
     share of the card.
@@ -24,5 +26,6 @@ def check_fit(
     Raises FieldError for a setting that has no meaning (an unknown dtype).
     """
     report = assess_fit(model, settings, gpus, facts, measured)
-    suggestions = find_suggestions(model, settings, gpus, facts or CheckpointFacts(), report, measured)
-    return replace(report, suggestions=suggestions)
+    given = facts or CheckpointFacts()
+    suggestions = find_suggestions(model, settings, gpus, given, report, measured, aim=aim)
+    return replace(report, aim=aim, suggestions=suggestions)

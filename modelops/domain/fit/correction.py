@@ -15,6 +15,16 @@ class Correction:
     cuda_graph_bytes: int = 0
     block_bytes: int | None = None
     """What a block of the KV cache takes, where it is not what its layout says."""
+    non_torch_error_bytes: int | None = None
+    cuda_graph_error_bytes: int | None = None
+    """How far these may be off after the correction, where starts of other models have told."""
+    further_low_bytes: int = 0
+    further_high_bytes: int = 0
+    """What lies between the corrected terms and the formulas, while too little was seen to leave those."""
+    compile_bytes: int | None = None
+    """What a first start takes more, where that was measured."""
+    context_bytes: int | None = None
+    """The CUDA context, where it was measured."""
     most_context_bytes: int | None = None
     """More cannot have been gone when the engine asked for its share of the card, for it got that."""
     is_complete: bool = False

@@ -6,6 +6,7 @@ Compute capabilities: NVIDIA's list, https://developer.nvidia.com/cuda-gpus.
 
 import re
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from modelops.domain.fit.specs import GIB, MIB, Gpu
 
@@ -84,6 +85,7 @@ _CARDS: tuple[CardFacts, ...] = (
 _ON_BOARDS = frozenset({(7, 0), (8, 0), (9, 0), (10, 0), (10, 3)})
 
 
+@lru_cache(maxsize=256)
 def find_card(name: str) -> CardFacts | None:
     """Return what is known of a card by its name, None for a name that is not in the list."""
     lowered = name.lower()
@@ -98,11 +100,11 @@ def complete_gpu(gpu: Gpu) -> Gpu:
     card = find_card(gpu.name)
     if card is None:
         return gpu
-    total = gpu.total_bytes
+    total, is_typical = gpu.total_bytes, gpu.is_total_typical
     if 0.995 <= total / (card.driver_total_mib * MIB) <= 1.08:
-        total = int(card.engine_total_gib * GIB)
+        total, is_typical = int(card.engine_total_gib * GIB), True
     capability = gpu.compute_capability or card.compute_capability
-    return replace(gpu, total_bytes=total, compute_capability=capability)
+    return replace(gpu, total_bytes=total, compute_capability=capability, is_total_typical=is_typical)
 
 
 def has_nvlink(gpu: Gpu) -> bool:

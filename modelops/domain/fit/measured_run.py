@@ -77,7 +77,7 @@ def to_measured_run(
     `settings` and `values` are the profile's (`to_engine_settings`, `to_values`), `ran` the values it had at
     that start; `start` gives `source` and `gpu_name`.
     """
-    if _differs_in_memory(values, ran):
+    if differs_in_memory(values, ran):
         return None
     flags = ran.get("extra_flags") or {}
     length = sizes.max_model_len or ran.get("max_model_len")
@@ -95,7 +95,7 @@ def to_measured_run(
     return MeasuredRun(settings=as_run, sizes=sizes, **start)
 
 
-def _differs_in_memory(values: Mapping[str, Any], ran: Mapping[str, Any]) -> bool:
+def differs_in_memory(values: Mapping[str, Any], ran: Mapping[str, Any]) -> bool:
     """Whether two starts take different memory by their settings.
 
     A value that is missing is the default: the setting did not exist yet when that engine was started.
@@ -187,12 +187,15 @@ def _count_blocks(budget: Budget, sizes: EngineSizes, traits: EngineTraits) -> i
 
 
 def _strip(settings: EngineSettings) -> EngineSettings:
+    """All but what the formulas allow for, and a version that nobody said."""
     return replace(
         settings,
         max_model_len=None,
         is_max_model_len_auto=False,
         gpu_memory_utilization=None,
         kv_cache_memory_bytes=None,
+        vllm_version=None if settings.is_version_seen else settings.vllm_version,
+        is_version_seen=False,
     )
 
 

@@ -12,8 +12,9 @@ from modelops.domain.fit.architecture import parse_architecture
 from modelops.domain.fit.assessment import assess_fit
 from modelops.domain.fit.check import check_fit
 from modelops.domain.fit.measured_run import MeasuredRun
-from modelops.domain.fit.report import FitReport, LimitingTerm, Verdict
+from modelops.domain.fit.report import Aim, FitReport, LimitingTerm, Verdict
 from modelops.domain.fit.specs import CheckpointFacts, EngineSettings, Gpu, ModelArchitecture
+from modelops.domain.fit.unconsidered import name_unconsidered
 from modelops.domain.profiles.engine_args import list_unestimated, to_checkpoint_facts, to_engine_settings
 from modelops.domain.profiles.spec import EngineKind, ProfileSpec
 
@@ -105,12 +106,13 @@ def assess_candidate(
     return _resolve_size(candidate, candidate.model, gpus, measured)
 
 
-def advise(assessment: Assessment, gpus: tuple[Gpu, ...] | None) -> Assessment:
-    """Return the assessment with suggestions in its report. Finding them takes a search."""
+def advise(assessment: Assessment, gpus: tuple[Gpu, ...] | None, aim: Aim = Aim.AS_ASKED) -> Assessment:
+    """Return the assessment with suggestions for the aim in its report. Finding them takes a search."""
     model = assessment.candidate.model
     if model is None or gpus is None or not assessment.candidate.needs_gpu:
         return assessment
-    report = check_fit(model, assessment.settings, gpus, assessment.candidate.facts, assessment.measured)
+    facts, measured = assessment.candidate.facts, assessment.measured
+    report = check_fit(model, assessment.settings, gpus, facts, measured, aim=aim)
     return replace(assessment, report=_note_unestimated(assessment.candidate, report))
 
 
@@ -118,8 +120,7 @@ def _note_unestimated(candidate: Candidate, report: FitReport) -> FitReport:
     """A start that was measured has what the formulas leave out."""
     if not candidate.unestimated or report.calibrated_from is not None:
         return report
-    note = fill_in("the estimate does not consider {names}", names=", ".join(candidate.unestimated))
-    return replace(report, notes=(*report.notes, note))
+    return replace(report, notes=(*report.notes, *name_unconsidered(candidate.unestimated)))
 
 
 def sort_by_rank(assessments: Iterable[Assessment]) -> tuple[Assessment, ...]:

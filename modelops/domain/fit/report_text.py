@@ -6,7 +6,7 @@ from typing import Any
 
 from gateway.columns import measure_columns, pad
 from gateway.wording import Translatable, Translate, fill_in, fill_text, join_texts, say
-from modelops.domain.fit.report import FitReport, LimitingTerm, Suggestion, Verdict
+from modelops.domain.fit.report import Aim, FitReport, LearntFrom, LimitingTerm, Suggestion, Verdict
 from modelops.domain.fit.specs import GIB, Gpu
 
 VERDICT_WORDS = {
@@ -30,6 +30,19 @@ LIMIT_WORDS: Mapping[LimitingTerm, Translatable] = {
     LimitingTerm.INPUT: "what is not known",
 }
 """The terms that decide, as people read them."""
+AIM_WORDS: Mapping[Aim, Translatable] = {
+    Aim.AS_ASKED: "keep what was asked",
+    Aim.CONTEXT: "longest context",
+    Aim.USERS: "most requests at once",
+    Aim.LATENCY: "least latency",
+}
+"""What suggestions are to reach, as a choice."""
+_AIM_HEADS: Mapping[Aim, Translatable] = {
+    Aim.AS_ASKED: "What would help",
+    Aim.CONTEXT: "For the longest context",
+    Aim.USERS: "For the most requests at once",
+    Aim.LATENCY: "For the least latency",
+}
 
 
 @dataclass(frozen=True)
@@ -56,18 +69,61 @@ def list_memory_lines(report: FitReport) -> list[Line]:
             report.weights_bytes,
             fill_in("from the {source}", source=report.weights_source) if report.weights_source else "",
         ),
+        (fill_in("of them the draft"), report.draft_bytes, fill_in("speculative decoding")),
+        (fill_in("of them room for adapters"), report.adapter_bytes, fill_in("LoRA")),
+        (fill_in("weights in host memory"), report.offloaded_bytes, fill_in("beside the budget")),
         (fill_in("activation"), report.activation_bytes, fill_in("peak of one step")),
-        (fill_in("outside PyTorch"), report.non_torch_bytes, fill_in("NCCL and libraries")),
-        (fill_in("CUDA graphs"), report.cuda_graph_bytes, ""),
+        (
+            fill_in("outside PyTorch"),
+            report.non_torch_bytes,
+            _note_source(report, "non_torch_bytes", fill_in("NCCL and libraries")),
+        ),
+        (
+            fill_in("CUDA graphs"),
+            report.cuda_graph_bytes,
+            _note_source(report, "cuda_graph_bytes", _note_graphs(report)),
+        ),
         (fill_in("KV cache"), report.kv_cache_bytes, cache_note),
         (
             fill_in("KV cache at a first start"),
             report.first_start_kv_cache_bytes,
-            fill_in("while torch.compile works"),
+            _note_source(report, "first_start_kv_cache_bytes", fill_in("while torch.compile works")),
         ),
-        (fill_in("CUDA context"), report.context_bytes, fill_in("beside the budget")),
+        (
+            fill_in("CUDA context"),
+            report.context_bytes,
+            _note_source(report, "context_bytes", fill_in("beside the budget")),
+        ),
     ]
     return [Line(label, format_bytes(value), note) for label, value, note in terms if value is not None]
+
+
+def _note_graphs(report: FitReport) -> str:
+    """Nothing in eager mode, and where it is not known."""
+    if not report.cuda_graph_bytes or report.reserved_graph_bytes is None:
+        return ""
+    return fill_in("part of the budget") if report.reserved_graph_bytes else fill_in("beside the budget")
+
+
+def _note_source(report: FitReport, figure: str, note: str = "") -> str:
+    """The note of a figure, with the earlier starts that it goes by."""
+    notes = [note] if note else []
+    notes += [describe_source(each) for each in report.learnt if each.figure == figure]
+    return join_texts("; ", notes)
+
+
+def describe_source(learnt: LearntFrom) -> str:
+    """Which starts a figure was learnt from, where they are several by the newest."""
+    newest, count = learnt.sources[0], len(learnt.sources)
+    if count == 1:
+        if learnt.is_here:
+            return fill_in("measured on this box: {start}", start=newest)
+        return fill_in("measured on such a card: {start}", start=newest)
+    if learnt.is_here:
+        return fill_in(
+            "measured on this box: {count} starts, the last was {start}", count=count, start=newest
+        )
+    return fill_in("measured on such cards: {count} starts, the last was {start}", count=count, start=newest)
 
 
 def list_capacity_lines(report: FitReport) -> list[Line]:
@@ -136,14 +192,48 @@ def _format_size(name: str, value: int | None) -> str:
     return format_bytes(value) if name.endswith("_bytes") else count_tokens(value)
 
 
+def describe_aim(report: FitReport) -> str:
+    """The heading of the report's suggestions."""
+    return fill_text(_AIM_HEADS[report.aim], {})
+
+
+def describe_lack_of_suggestions(report: FitReport) -> str:
+    """Why there are none, where somebody might have expected some; else empty."""
+    if report.suggestions or report.verdict is Verdict.UNKNOWN:
+        return ""
+    if not report.is_runnable:
+        return fill_in("None of the changes that were tried makes it fit.")
+    if report.aim is Aim.AS_ASKED:
+        return ""
+    return fill_in("No change is notably better than what there is.")
+
+
 def describe_suggestion(suggestion: Suggestion) -> str:
     """What to change and what it leads to, as checked."""
+    return fill_in("{change} → {outcome}", change=suggestion.text, outcome=describe_outcome(suggestion))
+
+
+def describe_outcome(suggestion: Suggestion) -> str:
+    """What a suggestion leads to: the verdict, and what it then serves."""
     return fill_in(
-        "{change} → {outcome}, up to {tokens} tokens of context",
-        change=suggestion.text,
+        "{outcome}: {tokens} tokens of context, {count} requests of that length at once",
         outcome=VERDICT_WORDS[suggestion.verdict],
-        tokens=f"{suggestion.max_model_len_that_fits:,}",
+        tokens=f"{suggestion.max_model_len or 0:,}",
+        count=f"{suggestion.max_concurrency or 0:g}",
     )
+
+
+def join_assumptions(report: FitReport) -> str:
+    """All that was assumed, for one line; empty where that is nothing."""
+    return join_texts("; ", report.assumptions)
+
+
+def list_effects(suggestion: Suggestion) -> list[str]:
+    """What it brings, then what it costs, each marked as such."""
+    return [
+        *(fill_in("+ {gain}", gain=each) for each in suggestion.gains),
+        *(fill_in("− {cost}", cost=each) for each in suggestion.costs),
+    ]
 
 
 def render_report(report: FitReport, *, title: str, hardware: str, translate: Translate = str) -> str:
@@ -154,12 +244,19 @@ def render_report(report: FitReport, *, title: str, hardware: str, translate: Tr
     ]
     lines += [f"  {say(reason, translate)}" for reason in report.reasons]
     lines += ["  " + say(fill_in("note: {note}", note=note), translate) for note in report.notes]
+    if report.assumptions:
+        text = fill_in("assumed: {assumptions}", assumptions=join_assumptions(report))
+        lines.append("  " + say(text, translate))
     if memory := list_memory_lines(report):
         lines += ["", say(fill_in("Memory of each GPU"), translate), *_align(memory, translate)]
     lines += ["", say(fill_in("Capacity"), translate), *_align(list_capacity_lines(report), translate)]
     if report.suggestions:
-        lines += ["", say(fill_in("What would help"), translate)]
-        lines += [f"  {say(describe_suggestion(each), translate)}" for each in report.suggestions]
+        lines += ["", say(describe_aim(report), translate)]
+        for each in report.suggestions:
+            lines.append(f"  {say(describe_suggestion(each), translate)}")
+            lines += [f"      {say(effect, translate)}" for effect in list_effects(each)]
+    elif lack := describe_lack_of_suggestions(report):
+        lines += ["", say(lack, translate)]
     return "\n".join(lines)
 
 

@@ -1,63 +1,25 @@
-"""Search for changes that make a model fit. Nothing is offered that the check itself does not pass."""
+"""Search for changes that reach what the operator wants.
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+Nothing is offered that the check itself does not pass.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import combinations
 
 from gateway.wording import fill_in
-from modelops.domain.fit.assessment import assess_fit
-from modelops.domain.fit.engine_defaults import find_default_utilization
-from modelops.domain.fit.gpu_catalog import complete_gpu
+from modelops.domain.fit.aims import find_better
+from modelops.domain.fit.effects import list_costs, list_gains
 from modelops.domain.fit.measured_run import MeasuredRun
-from modelops.domain.fit.quantization import parse_quantization
-from modelops.domain.fit.report import MORE_GPUS, FitReport, LimitingTerm, Suggestion, Verdict
-from modelops.domain.fit.specs import (
-    CheckpointFacts,
-    Dtype,
-    EngineSettings,
-    Gpu,
-    ModelArchitecture,
-    Quantization,
-)
+from modelops.domain.fit.moves import CONTEXT, LOAD_TIME, Trial, list_moves, list_strong_moves
+from modelops.domain.fit.report import MORE_GPUS, Aim, FitReport, Suggestion, Verdict
+from modelops.domain.fit.specs import CheckpointFacts, EngineSettings, Gpu, ModelArchitecture
+from modelops.domain.fit.trials import Assess, CheckedTrial, find_asked_length, make_assess, settle_context
 
-_UTILIZATIONS = (0.92, 0.95, 0.97)
-_SEQUENCES = (128, 64, 16)
-_PARALLEL_SIZES = (2, 4, 8, 16)
-_LENGTH_STEP = 256
-_SHORTEST_OFFER = 1024
-_MOST_OFFERS = 8
-_LOAD_TIME = "load_time_quantization"
-_LOAD_TIME_METHOD = "fp8"
-_SIBLINGS = (
-    (fill_in("a 4-bit (AWQ or GPTQ) variant of the model"), Quantization("awq", 4, 128, 2.5)),
-    (fill_in("an FP8 variant of the model"), Quantization("fp8", 8)),
-)
-
-Change = tuple[str, int | float | str | bool]
-
-
-@dataclass(frozen=True)
-class _Candidate:
-    kind: str
-    text: str
-    changes: tuple[Change, ...]
-    settings: EngineSettings
-    gpus: tuple[Gpu, ...]
-    model: ModelArchitecture
-    facts: CheckpointFacts
-    quantization: Quantization | None = None
-
-
-@dataclass(frozen=True)
-class _Situation:
-    model: ModelArchitecture
-    settings: EngineSettings
-    gpus: tuple[Gpu, ...]
-    facts: CheckpointFacts
-    report: FitReport
-
-    def change(self, kind: str, text: str, **changes: int | float | str | bool) -> _Candidate:
-        settings = replace(self.settings, **changes)  # type: ignore[arg-type]
-        return _Candidate(kind, text, tuple(changes.items()), settings, self.gpus, self.model, self.facts)
+MOST_SUGGESTIONS = 3
+_WORTH_MORE = 1.25
+"""How much more of the context another change has to keep to be worth its price."""
 
 
 def find_suggestions(
@@ -67,213 +29,175 @@ def find_suggestions(
     facts: CheckpointFacts,
     report: FitReport,
     measured: MeasuredRun | None = None,
+    *,
+    aim: Aim = Aim.AS_ASKED,
 ) -> tuple[Suggestion, ...]:
-    """Return checked changes, the least intrusive first. A report that fits (or is unknown) gets none."""
-    if report.verdict in (Verdict.FITS, Verdict.UNKNOWN) or not gpus:
+    """Return at most three checked changes, the best for the aim first.
+
+    For what was asked they are needed only where it does not surely fit; for another aim each is better than
+    what there is. None where nothing can be said.
+    """
+    if report.verdict is Verdict.UNKNOWN or not gpus:
         return ()
-    situation = _Situation(model, settings, gpus, facts, report)
-    offers = _check_all(_list_single_changes(situation), report, measured)
-    if not any(offer.is_of_settings and offer.kind != _LOAD_TIME for offer in offers):
-        offers = _check_all(_list_combinations(situation), report, measured) + offers
-    return tuple(offers[:_MOST_OFFERS])
+    start = Trial(model, settings, gpus, facts)
+    assess = make_assess(measured)
+    found = [] if aim is Aim.AS_ASKED else find_better(start, report, assess, aim)
+    if not found and report.verdict is not Verdict.FITS:
+        found = _find_what_fits(start, report, assess)
+    return tuple(_suggest(start, report, outcome) for outcome in found)
 
 
-def _check_all(
-    candidates: Iterator[_Candidate], report: FitReport, measured: MeasuredRun | None
-) -> list[Suggestion]:
-    """Keep what passes; of each kind only the first. A tight report is only helped by one that fits."""
+def _find_what_fits(start: Trial, report: FitReport, assess: Assess) -> list[CheckedTrial]:
+    """Changes that keep as much as possible of what was asked, those of settings alone first.
+
+    Several at once are tried only while there are too few.
+    """
     wanted = (Verdict.FITS,) if report.verdict is Verdict.TIGHT else (Verdict.FITS, Verdict.TIGHT)
-    offers: dict[str, Suggestion] = {}
-    for candidate in candidates:
-        if candidate.kind in offers:
+    outcomes: list[CheckedTrial] = []
+    chosen: list[CheckedTrial] = []
+    for search in (_try_single_moves, _try_pairs, _try_more_at_once):
+        outcomes += [each for each in search(start, report, assess) if each.report.verdict in wanted]
+        chosen = _choose_least(outcomes, report)
+        if len([each for each in chosen if _is_sure_by_settings(each)]) == MOST_SUGGESTIONS:
+            break
+    return chosen
+
+
+def _try_single_moves(start: Trial, report: FitReport, assess: Assess) -> Iterator[CheckedTrial]:
+    """Of each kind of move up to the first that fits."""
+    done: set[str] = set()
+    for move in list_moves(start, report):
+        if move.kind in done:
             continue
-        # Weights of another type are another model: what was measured says nothing of it.
-        is_same = candidate.quantization is None and candidate.kind != _LOAD_TIME
-        run = measured if is_same else None
-        outcome = assess_fit(candidate.model, candidate.settings, candidate.gpus, candidate.facts, run)
-        if outcome.verdict in wanted:
-            offers[candidate.kind] = Suggestion(
-                kind=candidate.kind,
-                text=candidate.text,
-                changes=candidate.changes,
-                settings=candidate.settings,
-                verdict=outcome.verdict,
-                max_model_len_that_fits=outcome.max_model_len_that_fits or 0,
-                gpu_count=len(candidate.gpus),
-                quantization=candidate.quantization,
-            )
-    return list(offers.values())
+        trial = start.apply(move)
+        outcome = CheckedTrial(trial, assess(trial))
+        if outcome.report.verdict is Verdict.FITS:
+            done.add(move.kind)
+        yield outcome
+    if shorter := _shorten(start, report, assess):
+        yield shorter
 
 
-def _list_single_changes(situation: _Situation) -> Iterator[_Candidate]:
-    yield from _list_free_memory_changes(situation)
-    yield from _list_context_changes(situation)
-    yield from _list_dtype_changes(situation)
-    yield from _list_parallel_changes(situation)
-    yield from _list_memory_changes(situation)
-    yield from _list_pipeline_changes(situation)
-    yield from _list_load_time_changes(situation)
-    yield from _list_siblings(situation)
-    yield from _list_more_gpus(situation)
+def _shorten(start: Trial, report: FitReport, assess: Assess) -> CheckedTrial | None:
+    """The longest context that fits, where more was asked for."""
+    asked = find_asked_length(start, report)
+    outcome = settle_context(start, assess, asked)
+    return outcome if outcome and (outcome.report.max_model_len or 0) < asked else None
 
 
-def _list_free_memory_changes(situation: _Situation) -> Iterator[_Candidate]:
-    if situation.report.limit is not LimitingTerm.FREE_MEMORY:
-        return
-    cards = [complete_gpu(gpu) for gpu in situation.gpus[: situation.settings.gpu_count]]
-    context = situation.report.context_bytes or 0
-    share = min(
-        ((gpu.total_bytes if gpu.free_bytes is None else gpu.free_bytes) - context) / gpu.total_bytes
-        for gpu in cards
+def _try_pairs(start: Trial, report: FitReport, assess: Assess) -> Iterator[CheckedTrial]:
+    """Two changes at once; the second may be a shorter context."""
+    asked = find_asked_length(start, report)
+    strong = list_strong_moves(start, report)
+    for first, second in combinations(strong, 2):
+        trial = start.apply(first).apply(second)
+        yield CheckedTrial(trial, assess(trial))
+    others = [move for move in list_moves(start, report) if move.is_other_checkpoint]
+    for move in (*strong, *others):
+        outcome = settle_context(start.apply(move), assess, asked)
+        if outcome and (outcome.report.max_model_len or 0) < asked:
+            yield outcome
+
+
+def _try_more_at_once(start: Trial, report: FitReport, assess: Assess) -> Iterator[CheckedTrial]:
+    """For when two are not enough: two with a shorter context, and all that leave the weights alone."""
+    asked = find_asked_length(start, report)
+    strong = list_strong_moves(start, report)
+    trials = [start.apply(first).apply(second) for first, second in combinations(strong, 2)]
+    everything = start
+    for move in strong:
+        if move.kind in ("tensor_parallel_up", "utilization", "max_num_seqs", "kv_cache_dtype"):
+            everything = everything.apply(move)
+    yield CheckedTrial(everything, assess(everything))
+    for trial in (*trials, everything):
+        outcome = settle_context(trial, assess, asked)
+        if outcome and (outcome.report.max_model_len or 0) < asked:
+            yield outcome
+
+
+def _is_sure_by_settings(outcome: CheckedTrial) -> bool:
+    return outcome.trial.is_of_settings and outcome.report.verdict is Verdict.FITS
+
+
+def _choose_least(outcomes: Sequence[CheckedTrial], report: FitReport) -> list[CheckedTrial]:
+    """The least intrusive first; none that only adds a change to one that is there already.
+
+    Of other checkpoints, and of more cards, one each.
+    """
+    chosen: list[CheckedTrial] = []
+    for outcome in sorted(outcomes, key=lambda each: _rank_intrusion(each, report)):
+        is_more = any(_adds_nothing(outcome, better) for better in chosen)
+        if not is_more and len(chosen) < MOST_SUGGESTIONS:
+            chosen.append(outcome)
+    return chosen
+
+
+def _rank_intrusion(outcome: CheckedTrial, before: FitReport) -> tuple[bool, bool, bool, int, int]:
+    """What goes by a measured start comes before what the formulas alone say."""
+    trial, report = outcome.trial, outcome.report
+    is_sure = report.verdict is Verdict.FITS
+    lacks_evidence = before.calibrated_from is not None and report.calibrated_from is None
+    context = report.max_model_len or 0
+    return (not trial.is_of_settings, not is_sure, lacks_evidence, trial.severity, -context)
+
+
+def _adds_nothing(outcome: CheckedTrial, better: CheckedTrial) -> bool:
+    has_group = not outcome.trial.is_of_settings and _name_group(outcome) == _name_group(better)
+    if not has_group and not _name_kinds(better) <= _name_kinds(outcome):
+        return False
+    return (outcome.report.max_model_len or 0) < _WORTH_MORE * (better.report.max_model_len or 0)
+
+
+def _name_group(outcome: CheckedTrial) -> str:
+    if outcome.trial.is_of_settings:
+        return "settings"
+    return MORE_GPUS if MORE_GPUS in outcome.trial.kinds else "checkpoint"
+
+
+def _name_kinds(outcome: CheckedTrial) -> frozenset[str]:
+    """An FP8 variant is as large as the same weights that are quantized while they load."""
+    return frozenset(LOAD_TIME if kind == "quantized_fp8" else kind for kind in outcome.trial.kinds)
+
+
+def _suggest(start: Trial, report: FitReport, outcome: CheckedTrial) -> Suggestion:
+    trial, found = outcome.trial, outcome.report
+    first = trial.moves[0]
+    return Suggestion(
+        kind=first.kind if len(trial.moves) == 1 else _name_combination(trial),
+        text=describe_trial(trial),
+        changes=trial.changes,
+        settings=trial.settings,
+        verdict=found.verdict,
+        max_model_len_that_fits=found.max_model_len_that_fits or 0,
+        gpu_count=len(trial.gpus),
+        quantization=next((move.quantization for move in trial.moves if move.is_other_checkpoint), None),
+        max_model_len=found.max_model_len,
+        max_concurrency=found.max_concurrency,
+        gains=list_gains(report, start, found, trial),
+        costs=list_costs(report, start, found, trial),
     )
-    lowered = int(share * 100) / 100
-    if lowered > 0:
-        yield situation.change(
-            "lower_utilization",
-            fill_in(
-                "lower --gpu-memory-utilization to {lowered}, or free memory on the card",
-                lowered=f"{lowered:g}",
-            ),
-            gpu_memory_utilization=lowered,
-        )
 
 
-def _list_context_changes(situation: _Situation) -> Iterator[_Candidate]:
-    positions = situation.model.max_positions
-    asked = situation.settings.max_model_len
-    if positions and asked and asked > positions:
-        text = fill_in("--max-model-len {positions}: all the model has", positions=positions)
-        yield situation.change("context", text, max_model_len=positions)
-    longest = situation.report.max_model_len_that_fits or 0
-    rounded = longest // _LENGTH_STEP * _LENGTH_STEP
-    for length in (rounded, rounded * 9 // 10 // _LENGTH_STEP * _LENGTH_STEP, rounded // 2):
-        if length >= _SHORTEST_OFFER and (situation.report.max_model_len or 0) > length:
-            yield situation.change("context", f"--max-model-len {length}", max_model_len=length)
+def _name_combination(trial: Trial) -> str:
+    """With a shorter context the kind stays that of the other change."""
+    others = [move.kind for move in trial.moves if move.kind != CONTEXT]
+    return others[0] if len(others) == 1 else "combination"
 
 
-def _list_dtype_changes(situation: _Situation) -> Iterator[_Candidate]:
-    if (
-        situation.report.limit is LimitingTerm.COMPUTE_CAPABILITY
-        and situation.settings.dtype == Dtype.BFLOAT16
-    ):
-        yield situation.change("dtype", "--dtype float16", dtype="float16")
+def describe_trial(trial: Trial) -> str:
+    """The flags to set, and what else is needed."""
+    hidden = {"quantization"} if any(move.is_other_checkpoint for move in trial.moves) else set()
+    flags = " ".join(_write_flag(name, value) for name, value in trial.changes if name not in hidden)
+    subject = next((move.subject for move in trial.moves if move.subject), "")
+    if trial.moves and trial.moves[0].kind == "lower_utilization":
+        return subject
+    if subject and flags:
+        return fill_in("{variant} with {flags}", variant=subject, flags=flags)
+    return subject or flags
 
 
-def _list_parallel_changes(situation: _Situation) -> Iterator[_Candidate]:
-    current = situation.settings.tensor_parallel_size
-    smaller = [size for size in reversed((1, *_PARALLEL_SIZES)) if size < current]
-    larger = [size for size in _PARALLEL_SIZES if size > current]
-    for ranks in larger + smaller:
-        if ranks * situation.settings.cards_per_slice <= len(situation.gpus):
-            yield situation.change(
-                f"tensor_parallel_{'up' if ranks > current else 'down'}",
-                f"--tensor-parallel-size {ranks}",
-                tensor_parallel_size=ranks,
-            )
-
-
-def _list_pipeline_changes(situation: _Situation) -> Iterator[_Candidate]:
-    """Pipeline stages take any number of cards, also where heads do not divide."""
-    count = len(situation.gpus)
-    if count > 1 and situation.settings.cards_per_slice == 1:
-        yield situation.change(
-            "pipeline_parallel",
-            f"--pipeline-parallel-size {count} --tensor-parallel-size 1",
-            pipeline_parallel_size=count,
-            tensor_parallel_size=1,
-        )
-
-
-def _list_memory_changes(situation: _Situation) -> Iterator[_Candidate]:
-    settings = situation.settings
-    current = settings.gpu_memory_utilization or find_default_utilization(settings.vllm_version)
-    for share in (share for share in _UTILIZATIONS if share > current):
-        text = f"--gpu-memory-utilization {share:g}"
-        yield situation.change("utilization", text, gpu_memory_utilization=share)
-    if settings.kv_cache_dtype == "auto":
-        yield situation.change("kv_cache_dtype", "--kv-cache-dtype fp8", kv_cache_dtype="fp8")
-    for sequences in (count for count in _SEQUENCES if count < (settings.max_num_seqs or 256)):
-        yield situation.change("max_num_seqs", f"--max-num-seqs {sequences}", max_num_seqs=sequences)
-    if not settings.enforce_eager:
-        text = fill_in("--enforce-eager (no CUDA graphs, slower)")
-        yield situation.change("enforce_eager", text, enforce_eager=True)
-
-
-def _list_combinations(situation: _Situation) -> Iterator[_Candidate]:
-    """Several changes at once, for when none alone is enough; ends with the shortest useful context."""
-    best = max(0.95, situation.settings.gpu_memory_utilization or 0.0)
-    ranks = situation.settings.tensor_parallel_size
-    most = len(situation.gpus) // situation.settings.cards_per_slice
-    for size in sorted({ranks, *(size for size in _PARALLEL_SIZES if size <= most)}):
-        for length in (None, 32768, 16384, 8192, 4096, 2048):
-            if length is not None and length >= (situation.report.max_model_len or 0):
-                continue
-            changes: dict[str, int | float | str | bool] = {
-                "gpu_memory_utilization": best,
-                "max_num_seqs": min(16, situation.settings.max_num_seqs or 16),
-            }
-            if size != ranks:
-                changes["tensor_parallel_size"] = size
-            if length is not None:
-                changes["max_model_len"] = length
-            text = ", ".join(f"--{name.replace('_', '-')} {value}" for name, value in changes.items())
-            yield situation.change("combination", text, **changes)
-
-
-def _list_load_time_changes(situation: _Situation) -> Iterator[_Candidate]:
-    """The same repository with half the weights: they are quantized each time that the engine starts."""
-    if situation.model.quantization is not None or not situation.model.is_layout_known:
-        return
-    model = replace(situation.model, quantization=parse_quantization({}, _LOAD_TIME_METHOD))
-    for length in _list_sibling_lengths(situation):
-        changes: dict[str, int | float | str | bool] = {"quantization": _LOAD_TIME_METHOD}
-        flags = f"--quantization {_LOAD_TIME_METHOD}"
-        if length:
-            changes["max_model_len"] = length
-            flags += f" --max-model-len {length}"
-        text = fill_in("{flags} (the weights are quantized while they load)", flags=flags)
-        yield replace(situation.change(_LOAD_TIME, text, **changes), model=model)
-
-
-def _list_siblings(situation: _Situation) -> Iterator[_Candidate]:
-    """A quantized variant of the same model, where one exists: its size is computed, not looked up."""
-    if situation.model.quantization is not None or not situation.model.is_layout_known:
-        return
-    for name, quantization in _SIBLINGS:
-        facts = CheckpointFacts(parameters=situation.facts.parameters)
-        sibling = replace(situation.model, quantization=quantization)
-        for length in _list_sibling_lengths(situation):
-            settings = replace(situation.settings, max_model_len=length) if length else situation.settings
-            changes: tuple[Change, ...] = (("quantization", quantization.method),)
-            if length:
-                changes += (("max_model_len", length),)
-            text = (
-                fill_in("{variant} with {flags}", variant=name, flags=f"--max-model-len {length}")
-                if length
-                else name
-            )
-            kind = f"quantized_{quantization.method}"
-            yield _Candidate(kind, text, changes, settings, situation.gpus, sibling, facts, quantization)
-
-
-def _list_sibling_lengths(situation: _Situation) -> list[int | None]:
-    asked = situation.report.max_model_len or situation.settings.max_model_len or 0
-    return [None, *(length for length in (32768, 16384, 8192, 4096) if length < asked)]
-
-
-def _list_more_gpus(situation: _Situation) -> Iterator[_Candidate]:
-    """Suggest more cards of the kind that is there, as many as the model needs."""
-    card = replace(situation.gpus[0], free_bytes=None)
-    stages = situation.settings.cards_per_slice
-    for ranks in _PARALLEL_SIZES:
-        if ranks * stages > len(situation.gpus):
-            candidate = situation.change(
-                MORE_GPUS,
-                fill_in(
-                    "{variant} with {flags}",
-                    variant=f"{ranks * stages} × {card.name}",
-                    flags=f"--tensor-parallel-size {ranks}",
-                ),
-                tensor_parallel_size=ranks,
-            )
-            yield replace(candidate, gpus=(card,) * (ranks * stages))
+def _write_flag(name: str, value: int | float | str | bool) -> str:
+    flag = name.replace("_", "-")
+    if isinstance(value, bool):
+        return f"--{flag}" if value else f"--no-{flag}"
+    return f"--{flag} {value:g}" if isinstance(value, float) else f"--{flag} {value}"

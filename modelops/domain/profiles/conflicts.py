@@ -47,6 +47,7 @@ def find_profile_conflicts(
         *_check_runtime(spec),
         *_check_batch(spec),
         *_check_cards(spec),
+        *_check_cluster(spec),
         *_check_model(spec),
         *_check_adapters(spec),
         *_check_code(spec, trusted_repositories),
@@ -135,6 +136,33 @@ def _check_cards(spec: ProfileSpec) -> Iterator[FieldError]:
                 chosen=len(spec.gpu_selection),
             ),
         )
+
+
+def _check_cluster(spec: ProfileSpec) -> Iterator[FieldError]:
+    """What a cluster that places its engines itself can do, and what only such a one can."""
+    most = spec.max_replicas
+    if most is not None and most < spec.replicas:
+        reason = fill_in(
+            "must not be below replicas ({least}), but is {most}", least=spec.replicas, most=most
+        )
+        yield FieldError("max_replicas", reason)
+    if not get_traits(spec.runtime).places_engines:
+        for name, is_set in (
+            ("accelerator_type", bool(spec.accelerator_type)),
+            ("max_replicas", most is not None and most > 1),
+        ):
+            if is_set:
+                yield FieldError(name, fill_in("is for the runtime ray alone"))
+        return
+    for name, is_set in (
+        ("gpu_selection", bool(spec.gpu_selection)),
+        ("lora_adapters", bool(spec.lora_adapters)),
+        ("enable_sleep_mode", spec.enable_sleep_mode),
+    ):
+        if is_set:
+            yield FieldError(
+                name, fill_in("is not for the runtime ray: the cluster chooses cards and engines")
+            )
 
 
 def _check_model(spec: ProfileSpec) -> Iterator[FieldError]:

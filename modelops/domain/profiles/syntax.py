@@ -55,6 +55,11 @@ PARSER = text(
 GPU_SELECTION = words(
     text(45, pattern=_CARD, like=fill_in('a card by number ("0") or by UUID ("GPU-…")')), 64
 )
+ACCELERATOR = text(
+    64,
+    pattern=r"[A-Za-z0-9](?:[A-Za-z0-9_.-]*[A-Za-z0-9])?",
+    like=fill_in("a kind of cards such as A10G or RTX3090, or cpu"),
+)
 COMPUTE_CAPABILITY = text(5, pattern=r"[0-9]{1,2}\.[0-9]", like=fill_in('a compute capability such as "8.6"'))
 
 DTYPE = choice("auto", "float16", "bfloat16", "float32")

@@ -41,6 +41,12 @@ class PlanKind(StrEnum):
     WAKE = "wake"
     """The target's engine sleeps on these cards; the one that serves is put to sleep instead."""
 
+    ROLL = "roll"
+    """The same model with other flags, replica by replica: the others serve meanwhile, and nothing waits."""
+
+
+STARTS = frozenset({PlanKind.START, PlanKind.ROLL})
+"""Plans by which an engine is started, so that everything that it needs has to be there."""
 
 SET = "set"
 """In place of the value of an environment variable."""
@@ -69,6 +75,8 @@ class Plan:
     is_forced: bool = False
     sleeping_engine: str = ""
     typical_seconds: float | None = None
+    starts_beside: bool = False
+    """What serves goes on until the new engine is verified, and no request waits."""
     estimate: Mapping[str, Any] = field(default_factory=dict)
     """What the fit check expects of the start, to be compared with what it measures."""
 
@@ -107,7 +115,7 @@ def make_plan(
     warnings: list[str] = []
     if kind is PlanKind.RENAME:
         problems += find_replica_problems(facts.placement)
-    if kind is PlanKind.START:
+    if kind in STARTS:
         problems += find_fit_problems(facts)
         if facts.report.verdict in (Verdict.UNKNOWN, Verdict.TIGHT):
             warnings.append(
@@ -125,14 +133,15 @@ def make_plan(
         gpu_name=facts.placement.gpu_name,
         tensor_parallel_size=max(1, facts.placement.wanted // max(1, spec.pipeline_parallel_size)),
         max_model_len=facts.report.max_model_len or spec.max_model_len,
-        fetches=tuple(_list_fetches(spec, facts)) if kind is PlanKind.START else (),
+        fetches=tuple(_list_fetches(spec, facts)) if kind in STARTS else (),
         fit=fit,
         diff=tuple(_list_differences(spec, facts.running)),
         problems=tuple(problems),
         warnings=tuple(warnings),
         is_forced=force,
         sleeping_engine=facts.sleeping_engine,
-        typical_seconds=facts.typical_seconds if kind is PlanKind.START else None,
+        typical_seconds=facts.typical_seconds if kind in STARTS else None,
+        starts_beside=kind is PlanKind.START and facts.has_room_beside,
         estimate=serialise_estimate(facts.report),
     )
 
@@ -145,6 +154,7 @@ def runs_the_same_engine(
         spec.runtime == running.runtime
         and spec.image == running.image
         and spec.engine == running.spec.get("engine")
+        and spec.accelerator_type == (running.spec.get("accelerator_type") or "")
         and list(spec.gpu_selection) == list(running.spec.get("gpu_selection") or ())
         and dict(environment) == dict(running.environment)
         and without_names(arguments) == without_names(running.arguments)
@@ -164,12 +174,30 @@ def without_names(arguments: Sequence[str]) -> tuple[str, ...]:
 
 
 def _choose_kind(spec: ProfileSpec, facts: PlanFacts) -> PlanKind:
+    running = facts.running
+    if running is not None and _may_roll(spec, facts, running):
+        return PlanKind.ROLL
     if facts.sleeping_engine:
         return PlanKind.WAKE
-    running = facts.running
     if running is not None and runs_the_same_engine(spec, facts.arguments, facts.environment, running):
         return PlanKind.NOTHING if running.spec == to_values(spec) else PlanKind.RENAME
     return PlanKind.START
+
+
+def _may_roll(spec: ProfileSpec, facts: PlanFacts, running: RunningEngine) -> bool:
+    """Whether another engine is to answer to the same names, and can take the place of one replica."""
+    before = running.spec
+    return (
+        running.followers > 0
+        and spec.replicas > 1
+        and spec.runtime == running.runtime
+        and spec.engine == before.get("engine")
+        and spec.repository == before.get("repository")
+        and spec.served_names == tuple(dict.fromkeys(running.served_names))
+        and list(spec.gpu_selection) == list(before.get("gpu_selection") or ())
+        and len(facts.placement.uuids) == len(running.gpus)
+        and not runs_the_same_engine(spec, facts.arguments, facts.environment, running)
+    )
 
 
 def _list_fetches(spec: ProfileSpec, facts: PlanFacts) -> list[str]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gateway.wording import fill_in
+from modelops.domain.clusters import ClusterRoom, Room
 from modelops.domain.engine_log.causes import Cause
 from modelops.domain.engine_log.failures import describe_cause
 from modelops.domain.fit.report import FitReport, Verdict
@@ -40,6 +41,15 @@ class RunningEngine:
     image: str
     image_digest: str
     spec: Mapping[str, Any]
+    gpus: tuple[str, ...] = ()
+    followers: int = 0
+    """Replicas of it that requests go to as well."""
+
+    @property
+    def served_names(self) -> tuple[str, ...]:
+        """As `ProfileSpec.served_names`, of what was started."""
+        slug = self.spec.get("slug") or self.profile
+        return (self.spec.get("served_model_name") or slug, slug, *(self.spec.get("aliases") or ()))
 
 
 @dataclass(frozen=True)
@@ -74,6 +84,16 @@ class PlanFacts:
     """Of the slot, in words; empty while it is no box's."""
     typical_seconds: float | None = None
     """How long earlier starts of the profile took, in the median."""
+    room: ClusterRoom | None = None
+    """Of a cluster; None for other runtimes."""
+
+    @property
+    def has_room_beside(self) -> bool:
+        """The engine that serves may go on until its successor is verified: on a cluster with room for both,
+        and on one that a forced switch expects to grow."""
+        running = self.running
+        is_on_cluster = running is not None and get_traits(running.runtime).places_engines
+        return is_on_cluster and self.room is not None and self.room.room is not Room.AFTER
 
 
 def find_runtime_problems(spec: ProfileSpec, facts: PlanFacts) -> list[PlanProblem]:
@@ -186,6 +206,18 @@ def _find_resource_problems(spec: ProfileSpec, described: Mapping[str, Any]) -> 
 
 def find_fit_problems(facts: PlanFacts) -> list[PlanProblem]:
     problems = []
+    if facts.room is not None and facts.room.room is Room.NONE:
+        problems.append(
+            PlanProblem(
+                "no_cluster_room",
+                facts.room.message,
+                fill_in(
+                    "Ask for fewer or other cards, free some, or force the switch if the cluster grows by "
+                    "itself."
+                ),
+                may_be_forced=True,
+            )
+        )
     if facts.report.verdict is Verdict.DOES_NOT_FIT:
         suggestions = [s.text for s in facts.report.suggestions][:2]
         problems.append(

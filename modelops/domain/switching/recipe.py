@@ -17,7 +17,8 @@ from modelops.domain.profiles.engine_args import build_environment, find_image_v
 from modelops.domain.profiles.spec import EngineKind, ProfileSpec, to_values
 from modelops.domain.switching.plan import Plan
 
-SLEEP_FIELDS = frozenset({"wakes", "parks_old", "keeps_sleepers"})
+SWITCH_FIELDS = frozenset({"wakes", "parks_old", "keeps_sleepers", "starts_beside"})
+"""What a recipe says of its switch alone."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +52,8 @@ class Recipe:
     """Whether the old engine is put to sleep instead of being stopped."""
     keeps_sleepers: bool = False
     """Whether engines that sleep in the slot stay."""
+    starts_beside: bool = False
+    """Whether the old engine serves until this one is verified."""
 
     @property
     def is_simulated(self) -> bool:
@@ -83,6 +86,18 @@ class Recipe:
         return float(self.spec.get("shutdown_timeout_s") or 0)
 
     @property
+    def accelerator_type(self) -> str:
+        return str(self.spec.get("accelerator_type") or "")
+
+    @property
+    def replicas(self) -> int:
+        return int(self.spec.get("replicas") or 1)
+
+    @property
+    def max_replicas(self) -> int:
+        return int(self.spec.get("max_replicas") or self.replicas)
+
+    @property
     def weights_bytes(self) -> int | None:
         size: int | None = self.spec.get("weights_bytes")
         return size
@@ -99,7 +114,7 @@ class Recipe:
 
     def to_engine_values(self) -> dict[str, Any]:
         """The fields of an engine's row."""
-        return {name: value for name, value in self.to_json().items() if name not in SLEEP_FIELDS}
+        return {name: value for name, value in self.to_json().items() if name not in SWITCH_FIELDS}
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Self:
@@ -108,7 +123,7 @@ class Recipe:
         return msgspec.convert(values, cls)
 
 
-ENGINE_FIELDS = tuple(name for name in Recipe.__dataclass_fields__ if name not in SLEEP_FIELDS)
+ENGINE_FIELDS = tuple(name for name in Recipe.__dataclass_fields__ if name not in SWITCH_FIELDS)
 """Fields of an engine's row that a later start of just the same engine needs."""
 
 
@@ -125,5 +140,6 @@ def build_recipe(plan: Plan, spec: ProfileSpec) -> Recipe:
         image=spec.image,
         gpus=plan.gpu_uuids,
         gpu_name=plan.gpu_name,
+        starts_beside=plan.starts_beside,
         estimate=dict(plan.estimate),
     )

@@ -48,6 +48,8 @@ def _planned(seen: Observation) -> Step:
         return move(SwitchState.VERIFYING)
     if seen.prefetch is Check.PENDING:
         return Step(Action.PREFETCH)
+    if seen.starts_beside and seen.is_old_pointed_to:
+        return move(SwitchState.STARTING)
     return move(SwitchState.DRAINING)
 
 
@@ -124,8 +126,10 @@ def _give_up(seen: Observation) -> Step:
 
 def _rolling_back(seen: Observation) -> Step:
     if seen.is_old_pointed_to:
-        # It never stopped serving: nothing has to be undone but the closed gate.
-        return move(SwitchState.ROLLED_BACK)
+        # It never stopped serving: nothing has to be undone but the closed gate, or what started beside it.
+        if seen.new.status is WorkloadStatus.UNKNOWN:
+            return WAIT
+        return move(SwitchState.ROLLED_BACK) if seen.new.status in GONE else Step(Action.REMOVE_NEW)
     if seen.new.status is WorkloadStatus.UNKNOWN or seen.restored.status is WorkloadStatus.UNKNOWN:
         return WAIT
     if seen.new.status not in GONE:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from gateway.wording import fill_in
 from modelops.domain.profiles.spec import EngineKind, ProfileSpec
+from modelops.domain.runtimes import get_traits
 from modelops.domain.switching.plan_problems import PlanProblem
 
 
@@ -42,7 +43,8 @@ def find_slot_problems(spec: ProfileSpec, slot: SlotFacts) -> Iterator[PlanProbl
             ),
             fill_in("Choose another slot or profile, or change the slot: manage.py slot change."),
         )
-    if not slot.has_gpus and spec.engine != EngineKind.SIMULATOR:
+    needs_cards = spec.engine != EngineKind.SIMULATOR and not get_traits(spec.runtime).places_engines
+    if needs_cards and not slot.has_gpus:
         yield PlanProblem(
             "slot_without_gpus",
             fill_in("Slot {slot} has no GPUs, and the profile needs some.", slot=slot.name),

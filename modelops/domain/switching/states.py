@@ -134,6 +134,8 @@ class Observation:
     """Requests still go, or would go, to the old engine: it was never asked to stop."""
     parks_old: bool = False
     """The old engine is put to sleep instead of being stopped."""
+    starts_beside: bool = False
+    """The old engine serves until the new one is verified, and is removed afterwards."""
     is_drained: bool = False
     is_drain_over: bool = False
     drain_policy: DrainPolicy = DrainPolicy.CUT

@@ -17,7 +17,7 @@ from gateway.command_errors import BAD_INPUT, refuse_input, report_failure, to_c
 from gateway.errors import ModelNotFound
 from gateway.wording import fill_in
 from modelops.domain.fit.architecture import describe_size
-from modelops.domain.fit.report import FitReport, Verdict, serialise_report
+from modelops.domain.fit.report import Aim, FitReport, Verdict, serialise_report
 from modelops.domain.fit.report_text import render_report
 from modelops.fit.batch import answer_lines
 from modelops.fit.gpu_choice import GpuChoice
@@ -49,6 +49,11 @@ class Command(BaseCommand):
         subject.add_argument("--batch", metavar="FILE", help="Questions, one JSON object a line; - is stdin.")
         add_hardware_options(parser)
         add_question_flags(parser)
+        parser.add_argument(
+            "--aim",
+            choices=[str(each) for each in Aim],
+            help="What suggestions are to reach; without it they keep what was asked.",
+        )
         parser.add_argument("--json", action="store_true", help="Print JSON.")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -70,7 +75,7 @@ class Command(BaseCommand):
             message = fill_in("profiles cannot be read (run manage.py migrate): {problem}", problem=exc)
             raise report_failure(message) from exc
         choice = choose_gpus(options)
-        fit = check_profile(profile, choice)
+        fit = check_profile(profile, choice, aim=Aim(options["aim"] or Aim.AS_ASKED))
         self._print(fit.report, choice, title=profile.slug, options=options, profile=profile.slug)
 
     def _answer_config(self, options: Mapping[str, Any]) -> None:
@@ -81,6 +86,8 @@ class Command(BaseCommand):
     def _answer_batch(self, options: Mapping[str, Any]) -> None:
         if options["gpu"] or options["hardware"]:
             raise refuse_input(fill_in("--batch: each line names its own GPUs"))
+        if options["aim"]:
+            raise refuse_input(fill_in("--batch: each line names its own aim"))
         answers = answer_lines(read_lines(options["batch"]))
         self.stdout.write(json.dumps([answer.content for answer in answers], indent=2))
         for answer in answers:

@@ -15,6 +15,7 @@ from gateway.stop_signal import catch_stop_signal
 from gateway.wording import FilledText, fill_in, join_texts
 from modelops.domain.switching.names import PHASES, name_phase, name_state
 from modelops.management.gpu_arguments import parse_seconds
+from modelops.switching.replica_status import say_replica_state
 from modelops.switching.slot_status import name_service_state
 from modelops.switching.status import serialise_status
 
@@ -74,6 +75,8 @@ def _list_lines(status: Mapping[str, Any]) -> Iterator[str]:
         yield say_here(_describe_slot(slot))
         if slot["box"]:
             yield say_here(fill_in("  on {box}", box=slot["box"]))
+        if slot["replicas"]:
+            yield say_here(_describe_replicas(slot["replicas"]))
         if slot["switch"]:
             yield f"  {_describe_switch(slot)}"
         elif slot["detail"]:
@@ -130,6 +133,21 @@ def _describe_slot(slot: Mapping[str, Any]) -> FilledText:
     if not slot["since"]:
         return fill_in("{slot}: {state}, serves {profile}", **names)
     return fill_in("{slot}: {state}, serves {profile}, since {since}", since=slot["since"], **names)
+
+
+def _describe_replicas(replicas: Mapping[str, Any]) -> FilledText:
+    states = [
+        fill_in(
+            "{name} {state}", name=each["name"] or each["replica"], state=say_replica_state(each["state"])
+        )
+        for each in replicas["engines"]
+    ]
+    return fill_in(
+        "  {serving} of {wanted} replicas answer: {states}",
+        serving=replicas["serving"],
+        wanted=replicas["wanted"],
+        states=join_texts(", ", states),
+    )
 
 
 def _miss_switcher(box: str | None) -> FilledText:

@@ -171,3 +171,27 @@ def test_words_of_the_preview_are_korean_for_who_reads_korean(web: Client) -> No
     ).content.decode()
 
     assert "적용하고 전환" in text
+
+
+def test_suggestions_follow_the_aim_that_was_chosen_and_stand_below_the_figures(web: Client) -> None:
+    save_profile("long", **{**LONG, "max_model_len": 16384})
+    record()
+
+    report = page(web, FIT, profile="long", aim="context")
+
+    order = ["fit-verdict", 'class="bar-band"', "largest context that fits", "For the longest context"]
+    places = [report.rindex(words) for words in order]
+    assert places == sorted(places)
+    assert '<option value="context" selected>' in report
+    assert "Use this: --tensor-parallel-size 2 --max-model-len 131072" in report
+    assert "full requests at once instead of" in report
+
+
+def test_flag_of_a_suggestion_is_put_among_those_of_the_profile(web: Client) -> None:
+    long = save_profile("long", **LONG, extra_flags={"async-scheduling": True})
+    record()
+
+    confirm(web, f"{apply_path(long)}?language_model_only=true")
+
+    long.refresh_from_db()
+    assert long.extra_flags == {"async-scheduling": True, "language-model-only": True}

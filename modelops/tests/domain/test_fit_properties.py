@@ -12,7 +12,7 @@ from modelops.domain.fit.assessment import assess_fit
 from modelops.domain.fit.check import check_fit
 from modelops.domain.fit.divisibility import find_parallel_problems
 from modelops.domain.fit.quantization import parse_quantization
-from modelops.domain.fit.report import FitReport, Verdict
+from modelops.domain.fit.report import Aim, FitReport, Verdict
 from modelops.domain.fit.specs import GIB, CheckpointFacts, EngineSettings, Gpu, ModelArchitecture
 from modelops.tests.domain.fit_examples import (
     make_config,
@@ -122,13 +122,21 @@ def test_largest_context_is_the_last_that_the_estimate_holds(
         assert beyond.kv_bytes_per_request > beyond.kv_cache_bytes
 
 
-@given(models(), engine_settings(), cards(), st.integers(1, 4), st.sampled_from([None, 8192, 65536]))
+@given(
+    models(),
+    engine_settings(),
+    cards(),
+    st.integers(1, 4),
+    st.sampled_from([None, 8192, 65536]),
+    st.sampled_from(list(Aim)),
+)
 @settings(max_examples=examples(60), deadline=None)
 def test_every_suggestion_passes_the_check_that_offered_it(
-    model: ModelArchitecture, setting: EngineSettings, gpu: Gpu, count: int, length: int | None
+    model: ModelArchitecture, setting: EngineSettings, gpu: Gpu, count: int, length: int | None, aim: Aim
 ) -> None:
-    report = check_fit(model, replace(setting, max_model_len=length), (gpu,) * count)
+    report = check_fit(model, replace(setting, max_model_len=length), (gpu,) * count, aim=aim)
 
+    assert len(report.suggestions) <= 3
     for suggestion in report.suggestions:
         changed = model
         if suggestion.quantization is not None:
@@ -138,7 +146,8 @@ def test_every_suggestion_passes_the_check_that_offered_it(
             changed = replace(model, quantization=while_loading)
         outcome = assess_fit(changed, suggestion.settings, (gpu,) * suggestion.gpu_count)
         assert outcome.is_runnable, suggestion
-        assert outcome.verdict is suggestion.verdict
+        promised = (suggestion.verdict, suggestion.max_model_len, suggestion.max_concurrency)
+        assert (outcome.verdict, outcome.max_model_len, outcome.max_concurrency) == promised
 
 
 @given(models(), engine_settings(), cards(), st.floats(0.0, 1.0))

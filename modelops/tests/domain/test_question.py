@@ -86,6 +86,8 @@ def test_free_memory_is_read_in_mib() -> None:
         ({"enforce_eager": "yes"}, "enforce_eager"),
         ({"weights_bytes": -1}, "weights_bytes"),
         ({"dtype": 16}, "dtype"),
+        ({"aim": "fame"}, "aim"),
+        ({"aim": {}}, "aim"),
     ],
 )
 def test_a_wrong_value_is_named(changes: dict[str, Any], field: str) -> None:

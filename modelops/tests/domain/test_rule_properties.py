@@ -42,6 +42,7 @@ FLAGS = [
     "can_restore",
     "keeps_engine",
     "parks_old",
+    "starts_beside",
 ]
 view = st.builds(
     EngineObservation,
@@ -68,7 +69,7 @@ STARTS = (A.START_NEW, A.START_RESTORED)
 ENDS_OLD = (A.STOP_OLD, A.REMOVE_OLD, A.SLEEP_OLD)
 AFTER = {
     S.REQUESTED: {S.PLANNED, S.CANCELLED},
-    S.PLANNED: {S.DRAINING, S.VERIFYING, S.REJECTED, S.CANCELLED, S.ROLLING_BACK},
+    S.PLANNED: {S.DRAINING, S.STARTING, S.VERIFYING, S.REJECTED, S.CANCELLED, S.ROLLING_BACK},
     S.DRAINING: {S.STOPPING, S.CANCELLED},
     S.STOPPING: {S.CLEARING, S.ROLLING_BACK},
     S.CLEARING: {S.STARTING, S.ROLLING_BACK},
@@ -95,7 +96,7 @@ def test_the_old_engine_is_not_touched_before_the_plan_stands_and_answers_are_th
     step = next_step(state, seen)
 
     assert step.action not in (*ENDS_OLD, *STARTS)
-    if step.to is S.DRAINING:
+    if step.to in (S.DRAINING, S.STARTING):
         assert seen.plan is Check.PASSED
         assert seen.prefetch is Check.PASSED
     if step.to is S.STOPPING:
@@ -108,7 +109,11 @@ def test_no_engine_is_started_while_another_one_may_run_on_the_slot(
 ) -> None:
     step = next_step(state, seen)
 
-    if step.to is S.STARTING:
+    if step.to is S.STARTING and state is S.PLANNED:
+        # A cluster has room for both.
+        assert seen.starts_beside
+        assert seen.is_old_pointed_to
+    elif step.to is S.STARTING:
         assert state is S.CLEARING
         assert seen.has_orphans is False
         assert seen.is_memory_free

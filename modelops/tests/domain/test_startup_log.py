@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from modelops.domain.engine_log.lines import read_line
+from modelops.domain.engine_log.sizes import EngineSizes
 from modelops.domain.engine_log.startup_log import (
     KEPT_LINES,
     ORDER,
@@ -72,6 +73,21 @@ def test_older_summary_names_each_term() -> None:
     assert sizes.weights_bytes == round(6.03 * GIB)
     assert sizes.activation_bytes == round(1.40 * GIB)
     assert sizes.non_torch_bytes == round(0.05 * GIB)
+
+
+def test_log_tells_what_the_engine_found_of_the_card_and_of_earlier_compilations() -> None:
+    source = "(Worker pid=9) INFO 11-22 10:00:00 [backends.py:311]"
+    found = f"{source} Directly load the compiled graph(s) for compile range (1, 2048) from the cache"
+    compiled = f"{source} Compiling a graph for compile range (1, 2048) takes 12.30 s"
+    wsl = "WARNING 11-22 10:00:00 [interface.py:1192] Using 'pin_memory=False' as WSL is detected."
+
+    sizes = read_log(TWO_CARDS).sizes
+
+    assert (sizes.start_free_bytes, sizes.card_total_bytes) == (round(23.1 * GIB), round(23.57 * GIB))
+    assert read_log(FIRST_ENGINE).sizes.card_total_bytes == round(23.55 * GIB)
+    assert (sizes.is_cold, sizes.is_wsl) == (None, None)
+    assert read_log(found).sizes.is_cold is False
+    assert read_log(f"{found}\n{compiled}\n{found}\n{wsl}").sizes == EngineSizes(is_cold=True, is_wsl=True)
 
 
 def test_first_engine_tells_its_cache_in_blocks() -> None:

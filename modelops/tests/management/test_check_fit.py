@@ -115,6 +115,26 @@ def test_readable_answer_has_the_breakdown_and_what_would_help(tmp_path: Path) -
         assert words in output
 
 
+def test_aim_decides_what_is_suggested(tmp_path: Path) -> None:
+    path = tmp_path / "c.json"
+    path.write_text(json.dumps(make_config(max_position_embeddings=131072)))
+    flags = ("--config", str(path), "--gpu", CARD, "--gpu", CARD, "--max-model-len", "16384")
+
+    code, plain = run(*flags)
+    _code, longest = run(*flags, "--aim", "context", "--vllm-version", "0.33.0")
+    _code, output = run(*flags, "--aim", "users", "--json")
+
+    users = json.loads(output)
+    assert (code, "What would help" in plain) == (0, False)
+    assert (
+        "For the longest context\n  --tensor-parallel-size 2 --max-model-len 131072 → fits: 131,072"
+        in longest
+    )
+    assert "\n      − takes a card more, which another model cannot use then" in longest
+    assert users["aim"] == "users"
+    assert users["suggestions"][0]["max_concurrency"] > 2 * users["max_concurrency"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -155,6 +175,7 @@ def test_flags_without_effect_are_refused(config: str, tmp_path: Path) -> None:
 
     assert "--max-model-len goes with --config alone" in refuse("some-profile", "--max-model-len", "5")
     assert "each line names its own" in refuse("--batch", str(batch), "--gpu", CARD)
+    assert "each line names its own aim" in refuse("--batch", str(batch), "--aim", "users")
 
 
 def test_batch_answers_every_line_in_order_and_names_the_bad_ones(tmp_path: Path) -> None:

@@ -150,9 +150,9 @@ class SwitchBench:
         wait_until(condition, timeout_s=20)
 
     @contextlib.contextmanager
-    def busy_web_process(self) -> Iterator[None]:
-        """A web process that has acknowledged everything and still has an answer running."""
-        self.order("show_busy_web", is_busy=True)
+    def busy_web_process(self, *, engine: str = "") -> Iterator[None]:
+        """A web process that has acknowledged everything and still has an answer running, on this engine."""
+        self.order("show_busy_web", is_busy=True, engine=engine)
         try:
             yield
         finally:

@@ -241,14 +241,14 @@ def count_open(slot: str) -> dict[str, Any]:
     return {"open": count_requests(Slot.objects.get(slug=slot).pk).running}
 
 
-def show_busy_web(is_busy: bool) -> dict[str, Any]:
+def show_busy_web(is_busy: bool, engine: str = "") -> dict[str, Any]:
     """A web process's row that never grows old, as if it had acted on every epoch to come."""
     from modelops.models import Slot, WebPresence
 
     WebPresence.objects.all().delete()
     if is_busy:
         slot = Slot.objects.get(slug="default")
-        entry = {str(slot.pk): {"epoch": 10**9, "open": 1, "waiting": 0}}
+        entry = {str(slot.pk): {"epoch": 10**9, "open": 1, "waiting": 0, "engines": {engine: 1}}}
         later = timezone.now() + timedelta(hours=1)
         WebPresence.objects.create(host="test", pid=1, seen_at=later, slots=entry)
     return {}

@@ -3,26 +3,10 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
-import pytest
-
-from gateway.tests.databases import Stores
 from gateway.tests.live import wait_until
-from modelops.tests.switcher.bench import SwitchBench, open_bench
-
-
-@pytest.fixture(scope="module")
-def replica_bench(stores: Stores, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SwitchBench]:
-    folder: Path = tmp_path_factory.mktemp("replicas")
-    with open_bench(stores, folder) as bench:
-        bench.save_profile("one")
-        bench.save_profile("two", replicas=2)
-        bench.save_profile("three", replicas=3)
-        bench.start_switcher()
-        yield bench
+from modelops.tests.switcher.bench import SwitchBench
 
 
 def serving(rows: dict[str, Any]) -> dict[int, dict[str, Any]]:
@@ -139,3 +123,78 @@ def test_a_replica_that_does_not_start_is_tried_again_ever_later(replica_bench: 
     assert rows["slot"]["replica_problem"]["message"]
     assert rows["slot"]["active_engine_id"] == serving(before)[0]["id"]
     assert rows["slot"]["gate"] == "open"
+
+
+def test_other_flags_of_the_same_model_roll_through_the_replicas_while_the_gate_stays_open(
+    replica_bench: SwitchBench,
+) -> None:
+    replica_bench.save_profile("rolled", replicas=3)
+    before = switch_to(replica_bench, "rolled", 3)
+    epochs: list[tuple[str, int]] = []
+    replica_bench.save_profile("rolled", replicas=3, max_model_len=2048)
+
+    replica_bench.request("rolled")
+    while True:
+        rows = replica_bench.look()
+        epochs.append((rows["slot"]["gate"], len(serving(rows))))
+        engines = serving(rows).values()
+        if len(engines) == 3 and all(each["max_model_len"] == 2048 for each in engines):
+            break
+    rows = wait_for_replicas(replica_bench, 3)
+
+    assert {gate for gate, _ in epochs} == {"open"}
+    assert min(count for _, count in epochs) == 2
+    assert rows["switches"][-1]["state"] == "active"
+    assert rows["switches"][-1]["plan"]["kind"] == "roll"
+    assert not running(rows) & running(before)
+
+
+def test_flags_with_which_no_engine_starts_leave_the_old_replicas_as_they_are(
+    replica_bench: SwitchBench,
+) -> None:
+    replica_bench.save_profile("kept", replicas=2)
+    before = switch_to(replica_bench, "kept", 2)
+    replica_bench.save_profile("kept", replicas=2, faults=("cuda_oom",))
+
+    switch = replica_bench.switch_and_settle("kept")
+    rows = wait_for_replicas(replica_bench, 2)
+
+    assert (switch["state"], switch["root_cause"]["code"]) == ("rolled_back", "gpu_out_of_memory")
+    assert serving(rows)[0]["id"] == serving(before)[0]["id"]
+    assert serving(rows)[1]["arguments"] == serving(before)[0]["arguments"]
+    assert rows["slot"]["gate"] == "open"
+
+
+def test_a_leader_that_dies_while_replicas_are_replaced_is_followed_by_what_is_being_started(
+    replica_bench: SwitchBench,
+) -> None:
+    replica_bench.save_profile("bereft", replicas=2)
+    before = switch_to(replica_bench, "bereft", 2)
+    replica_bench.save_profile("bereft", replicas=2, max_model_len=2048, flags={"sim-startup-seconds": 1.5})
+    replica_bench.request("bereft")
+    replica_bench.wait_for_state("loading")
+
+    replica_bench.kill_workload(workload_of(before, serving(before)[0]))
+    rows = wait_for_replicas(replica_bench, 2, without=serving(before)[0]["name"])
+
+    assert rows["switches"][-1]["state"] == "active"
+    assert {each["max_model_len"] for each in serving(rows).values()} == {2048}
+    assert rows["slot"]["problem"] is None
+
+
+def test_a_cancelled_roll_leaves_the_replica_that_was_to_make_room(replica_bench: SwitchBench) -> None:
+    replica_bench.save_profile("spared", replicas=2)
+    before = switch_to(replica_bench, "spared", 2)
+    replica_bench.save_profile("spared", replicas=2, max_model_len=2048)
+
+    with replica_bench.busy_web_process(engine=serving(before)[1]["id"]):
+        replica_bench.request("spared")
+        replica_bench.wait_for_state("draining")
+        replica_bench.order("cancel")
+        replica_bench.wait_until_settled()
+    rows = wait_for_replicas(replica_bench, 2)
+
+    assert rows["switches"][-1]["state"] == "cancelled"
+    assert {each["id"] for each in serving(rows).values()} == {
+        each["id"] for each in serving(before).values()
+    }

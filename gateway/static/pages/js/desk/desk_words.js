@@ -40,6 +40,12 @@ export function nameSlotState(state) {
   return names[/** @type {keyof typeof names} */ (state)] ?? state;
 }
 
+/** @param {string} state of a replica */
+export function nameReplicaState(state) {
+  const names = { starting: t("starting"), serving: t("answers"), leaving: t("leaving") };
+  return names[/** @type {keyof typeof names} */ (state)] ?? state;
+}
+
 /** @param {string} state of a slot */
 export function gradeSlotState(state) {
   if (state === "ready") return "is-good";

@@ -26,6 +26,14 @@
  * @property {string} advice
  * @property {string | null} retry_at
  * @property {EngineFacts | null} engine
+ * @property {ReplicasFacts | null} replicas of a profile that runs as several engines
+ */
+/**
+ * @typedef {object} ReplicasFacts
+ * @property {number} wanted
+ * @property {number} serving
+ * @property {string} problem why one is missing
+ * @property {{name: string, url: string, state: "starting" | "serving" | "leaving", is_leader: boolean}[]} engines
  */
 /**
  * @typedef {object} SwitchFacts

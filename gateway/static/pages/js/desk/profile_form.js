@@ -75,11 +75,12 @@ class ProfileForm {
   fillIn(event) {
     const button = event.target instanceof Element ? event.target.closest("button[data-changes]") : null;
     if (!(button instanceof HTMLButtonElement)) return;
-    /** @type {Record<string, string | number | boolean>} */
+    /** @type {Record<string, string | number | boolean | object>} */
     const changes = JSON.parse(button.dataset.changes ?? "{}");
     for (const [name, value] of Object.entries(changes)) {
       const field = this.form.elements.namedItem(name);
       if (field instanceof HTMLInputElement && field.type === "checkbox") field.checked = value === true;
+      else if (field instanceof HTMLTextAreaElement) field.value = JSON.stringify(value);
       else if (field instanceof HTMLInputElement || field instanceof HTMLSelectElement) field.value = String(value);
     }
     this.check();

@@ -3,7 +3,7 @@
 import { useStore } from "../store.js";
 import { html } from "../ui.js";
 import { t } from "../words.js";
-import { countTokens, formatFigure, formatTime, gradeSlotState, nameSlotState } from "./desk_words.js";
+import { countTokens, formatFigure, formatTime, gradeSlotState, nameReplicaState, nameSlotState } from "./desk_words.js";
 import { desk } from "./feed.js";
 import { LoadCharts } from "./load_charts.js";
 
@@ -32,6 +32,7 @@ function SlotCard({ slot, isOne }) {
     ${slot.retry_at && html`<p class="quiet">${t("The next attempt is at {time}.", { time: formatTime(slot.retry_at) })}</p>`}
     <${EngineRows} slot=${slot} />
     ${slot.profile && html`<${Figures} slot=${slot.slot} />`}
+    ${slot.replicas && html`<p class="quiet">${t("The load is that of the replica that leads.")}</p>`}
     <${LoadCharts} slot=${slot.slot} />
   </section>`;
 }
@@ -46,12 +47,28 @@ function EngineRows({ slot }) {
   return html`<dl class="facts">
     <dt>${t("Since")}</dt><dd>${engine.ready_at ? formatTime(engine.ready_at) : "–"}</dd>
     ${engine.image && html`<dt>${t("Image")}</dt><dd><code>${engine.image}</code></dd>`}
-    <dt>${t("Engine")}</dt><dd><a href=${engine.url}>${engine.name}</a></dd>
+    ${slot.replicas
+      ? html`<dt>${t("Replicas")}</dt><dd><${Replicas} replicas=${slot.replicas} /></dd>`
+      : html`<dt>${t("Engine")}</dt><dd><a href=${engine.url}>${engine.name}</a></dd>`}
     ${engine.max_model_len && html`<dt>${t("Context")}</dt><dd>${countTokens(engine.max_model_len)}</dd>`}
     ${cards && html`<dt>${t("On")}</dt><dd>${cards}</dd>`}
     <dt>${t("Flags")}</dt>
     <dd><details><summary>${t("Show the command")}</summary><code class="desk-command">${engine.arguments.join(" ")}</code></details></dd>
   </dl>`;
+}
+
+/** @param {{replicas: import("./parts.js").ReplicasFacts}} props */
+function Replicas({ replicas }) {
+  const { wanted, serving, problem, engines } = replicas;
+  return html`<p>${t("{serving} of {wanted} answer", { serving, wanted })}</p>
+    ${problem && html`<p class="desk-problem">${problem}</p>`}
+    <ul class="desk-replicas">
+      ${engines.map((engine) => html`<li key=${engine.name}>
+        <a href=${engine.url}>${engine.name}</a>${" "}
+        <span class="badge ${engine.state === "serving" ? "is-good" : "is-quiet"}">${nameReplicaState(engine.state)}</span>
+        ${engine.is_leader && html` <span class="quiet">${t("leads")}</span>`}
+      </li>`)}
+    </ul>`;
 }
 
 /** @param {{slot: string}} props */

@@ -1,0 +1,197 @@
+"""Engines as applications of Ray Serve, and what Ray Serve says of them; without Ray."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from gateway.conf import GatewayConfig
+from modelops.runtimes.base import InstanceState, RuntimeFailure, Workload
+from modelops.runtimes.ray_application import build_application
+from modelops.runtimes.ray_dashboard import build_request, collect_configs, find_serve_url
+from modelops.runtimes.ray_logs import find_new
+from modelops.runtimes.ray_states import list_messages, read_instance
+
+SERVE_URL = "http://ray:8000"
+
+
+def make_workload(*flags: str, **values: Any) -> Workload:
+    defaults: dict[str, Any] = {
+        "name": "vllm-default-00000000-3",
+        "slot_id": "the-slot",
+        "generation": 3,
+        "profile": "a",
+        "is_simulated": False,
+        "arguments": ("serve", "maker/model", "--served-model-name", "a", "b", *flags),
+        "secret_environment": {"VLLM_API_KEY": "a-secret"},
+        "hub_environment": {"HF_TOKEN": "hf_secret"},
+    }
+    return Workload(**(defaults | values))
+
+
+def build(workload: Workload) -> dict[str, Any]:
+    return build_application(workload, drain_timeout_s=90.0)
+
+
+def test_an_engine_becomes_an_application_of_ray_serve_llm() -> None:
+    workload = make_workload(
+        *("--tensor-parallel-size", "2", "--pipeline-parallel-size", "2"),
+        *("--max-model-len", "8192", "--shutdown-timeout", "30"),
+        accelerator_type="L40S",
+        environment={"NCCL_P2P_DISABLE": "1"},
+        replicas=2,
+        max_replicas=2,
+    )
+
+    application = build(workload)
+
+    variables = application["runtime_env"]["env_vars"]
+    [config] = application["args"]["llm_configs"]
+    assert application["name"] == "vllm-default-00000000-3"
+    assert application["route_prefix"] == "/vllm-default-00000000-3"
+    assert application["import_path"] == "ray.serve.llm:build_openai_app"
+    assert config["model_loading_config"] == {"model_id": "a", "model_source": "maker/model"}
+    assert config["engine_kwargs"] == {
+        "tensor_parallel_size": 2,
+        "pipeline_parallel_size": 2,
+        "max_model_len": 8192,
+    }
+    assert config["placement_group_config"]["bundles"] == [{"GPU": 1, "accelerator_type:L40S": 0.001}] * 4
+    assert config["deployment_config"]["num_replicas"] == 2
+    assert config["deployment_config"]["graceful_shutdown_timeout_s"] == 90.0
+    assert config["runtime_env"]["env_vars"] == variables
+    assert variables["NCCL_P2P_DISABLE"] == "1"
+    assert variables["CHAT_GATEWAY_SLOT"] == "the-slot"
+
+
+def test_no_secret_is_part_of_an_application_which_the_dashboard_shows() -> None:
+    text = str(build(make_workload()))
+
+    assert "secret" not in text
+
+
+def test_replicas_follow_the_load_between_two_numbers() -> None:
+    application = build(make_workload("--max-num-seqs", "40", replicas=1, max_replicas=3))
+
+    deployment = application["args"]["llm_configs"][0]["deployment_config"]
+    assert "num_replicas" not in deployment
+    assert (
+        deployment["autoscaling_config"].items()
+        >= {
+            "min_replicas": 1,
+            "max_replicas": 3,
+            "target_ongoing_requests": 30.0,
+        }.items()
+    )
+
+
+def test_an_engine_for_processors_asks_for_no_card() -> None:
+    [config] = build(make_workload(accelerator_type="cpu"))["args"]["llm_configs"]
+
+    assert config["accelerator_config"] == {"kind": "cpu"}
+    assert config["placement_group_config"]["bundles"] == [{"CPU": 1.0}]
+
+
+def make_details(status: str = "RUNNING", *replicas: str, **values: Any) -> dict[str, Any]:
+    config = build(make_workload())
+    deployment: dict[str, Any] = {"message": "", "replicas": [{"state": state} for state in replicas]}
+    deployment["deployment_config"] = {"ray_actor_options": {"runtime_env": config["runtime_env"]}}
+    known = {"status": status, "source": "declarative", "deployed_app_config": config, "message": ""}
+    return {**known, "deployments": {"engine": deployment}, **values}
+
+
+@pytest.mark.parametrize(
+    ("details", "state", "is_ready"),
+    [
+        (None, InstanceState.ABSENT, None),
+        (make_details("DEPLOYING", "STARTING"), InstanceState.RUNNING, False),
+        (make_details("RUNNING", "RUNNING"), InstanceState.RUNNING, True),
+        (make_details("UNHEALTHY", "RUNNING", "STARTING"), InstanceState.RUNNING, False),
+        (make_details("DELETING", "STOPPING", deployed_app_config=None), InstanceState.RUNNING, False),
+        (make_details("DEPLOY_FAILED", "STOPPING"), InstanceState.EXITED, False),
+        (make_details("DEPLOY_FAILED", deployments={}), InstanceState.EXITED, False),
+        # A change that failed has left what serves.
+        (make_details("DEPLOY_FAILED", "RUNNING", "STARTING"), InstanceState.RUNNING, False),
+    ],
+)
+def test_an_application_is_an_engine_in_a_state(
+    details: dict[str, Any] | None, state: InstanceState, is_ready: bool | None
+) -> None:
+    instance = read_instance("vllm-default-00000000-3", details, serve_url=SERVE_URL)
+
+    assert instance.state is state
+    assert instance.is_ready is is_ready
+    if details is not None and (details["deployed_app_config"] or details["deployments"]):
+        assert instance.labels == make_workload().labels
+        assert instance.base_url == "http://ray:8000/vllm-default-00000000-3"
+
+
+def test_what_ray_serve_says_is_lines_without_colours() -> None:
+    details = make_details("DEPLOY_FAILED", message="It failed.\n")
+    details["deployments"]["engine"]["message"] = "\x1b[36mray::Replica\x1b[39m\n\n  no room"
+
+    assert list_messages(details) == ["It failed.", "ray::Replica", "  no room"]
+
+
+def test_what_is_not_ours_is_written_back_as_it_was_deployed() -> None:
+    theirs = {"name": "theirs", "import_path": "their.module:app", "args": {"x": [1, {"y": None}]}}
+    applications: dict[str, dict[str, Any]] = {
+        "theirs": {"status": "RUNNING", "source": "declarative", "deployed_app_config": theirs},
+        "by-hand": {"status": "RUNNING", "source": "imperative", "deployed_app_config": None},
+        "going": {"status": "DELETING", "source": "declarative", "deployed_app_config": None},
+    }
+    serve = {"http_options": {"port": 9}, "proxy_location": "EveryNode", "target_capacity": 50.0}
+
+    configs = collect_configs(applications)
+    request = build_request(serve, configs, serve_url=SERVE_URL)
+
+    assert request == {**serve, "applications": [theirs]}
+
+
+@pytest.mark.parametrize(
+    "config",
+    [None, {"name": "theirs", "runtime_env": {"env_vars": {"TOKEN": "<redacted>"}}}],
+)
+def test_nothing_is_changed_where_one_of_theirs_could_not_be_kept(config: dict[str, Any] | None) -> None:
+    applications = {"theirs": {"status": "RUNNING", "source": "declarative", "deployed_app_config": config}}
+
+    with pytest.raises(RuntimeFailure, match="theirs"):
+        collect_configs(applications)
+
+
+@pytest.mark.parametrize(
+    ("serve_url", "host", "port"),
+    [("http://127.0.0.1:9000", "127.0.0.1", 9000), ("http://ray", "0.0.0.0", 8000)],
+)
+def test_ray_serve_is_started_where_requests_will_be_sent(serve_url: str, host: str, port: int) -> None:
+    request = build_request({"applications": {}}, {}, serve_url=serve_url)
+
+    assert request["http_options"] == {"host": host, "port": port}
+    assert request["proxy_location"] == "HeadOnly"
+
+
+def test_ray_serve_answers_on_the_dashboards_host_unless_told_otherwise() -> None:
+    assert (
+        find_serve_url(GatewayConfig(ray_dashboard_url="https://[fd00::1]:8265")) == "http://[fd00::1]:8000"
+    )
+    assert find_serve_url(GatewayConfig(ray_dashboard_url="http://ray:8265", ray_serve_url=SERVE_URL)) == (
+        SERVE_URL
+    )
+
+
+@pytest.mark.parametrize(
+    ("lines", "end", "new"),
+    [
+        (["a", "b"], [], ["a", "b"]),
+        (["a", "b", "c"], ["a", "b"], ["c"]),
+        (["a", "b"], ["a", "b"], []),
+        (["b", "a", "b", "d"], ["a", "b"], ["d"]),
+        # The file grew by more than is fetched.
+        (["x", "y"], ["a", "b"], ["x", "y"]),
+    ],
+)
+def test_of_a_file_that_is_fetched_again_only_what_came_is_new(
+    lines: list[str], end: list[str], new: list[str]
+) -> None:
+    assert list(find_new(lines, end)) == new
