@@ -38,9 +38,11 @@ STATE_BADGES = {
     ServiceState.READY: ("is-good", gettext_noop("ready")),
     ServiceState.DEGRADED: ("is-bad", gettext_noop("degraded")),
     ServiceState.NONE: ("is-quiet", gettext_noop("none")),
+    ServiceState.RESTING: ("is-quiet", gettext_noop("resting")),
     ServiceState.STARTING: ("is-quiet", gettext_noop("starting")),
     ServiceState.LOADING: ("is-quiet", gettext_noop("loading")),
     ServiceState.SWITCHING: ("is-quiet", gettext_noop("switching")),
+    ServiceState.UNREACHABLE: ("is-bad", gettext_noop("unreachable")),
 }
 
 
@@ -70,7 +72,7 @@ class SlotChangeList(ChangeList):
 class SlotAdmin(ReadOnlyAdmin):
     """Sets of GPUs and what they serve."""
 
-    list_display = ["slot", "status", "trouble", "cards", "acts"]
+    list_display = ["slot", "status", "cards", "acts", "trouble"]
     list_select_related = ["active_engine"]
     ordering = [F("retired_at").asc(nulls_first=True), "slug"]
     readonly_fields = ["status", "trouble", "cards"]

@@ -18,6 +18,7 @@ from modelops.domain.engine_log.causes import RootCause
 from modelops.domain.runtimes import get_traits
 from modelops.domain.switching.maintenance import shorten_backoff
 from modelops.domain.switching.recipe import Recipe
+from modelops.domain.switching.resting import RestState
 from modelops.domain.switching.states import FINAL_STATES, DrainPolicy, SwitchState
 from modelops.models import Engine, EngineState, Gate, Slot, Switch, SwitchEvent
 from modelops.switcher.lease import LeaseLost, SlotLease
@@ -25,6 +26,8 @@ from modelops.switcher.workloads import name_engine
 
 LOG_TAIL_LINES = 60
 LONGEST_DETAIL = 300
+AWAKE: Mapping[str, Any] = {"rest": RestState.AWAKE, "wake_asked_at": None}
+"""Of a slot that does not rest."""
 OnEnd = Callable[[Switch, SwitchState, Mapping[str, float]], None]
 NO_PROGRESS = {"phase": "", "percent": None, "detail": "", "ready_expected_at": None}
 
@@ -58,14 +61,29 @@ class Ledger:
     def begin(self, boot: str) -> None:
         """Begin to act for the slot, in this start of the machine, with what is left of its back-off."""
         slot = Slot.objects.get(pk=self._slot_id)
-        now = timezone.now()
-        failures, retry_in_s = shorten_backoff(
-            slot.failed_restarts,
-            (slot.retry_at - now).total_seconds() if slot.retry_at else None,
-            is_rebooted=bool(boot and slot.box_boot) and slot.box_boot != boot,
+        now, is_rebooted = timezone.now(), bool(boot and slot.box_boot) and slot.box_boot != boot
+        left = [
+            shorten_backoff(
+                failures,
+                (retry_at - now).total_seconds() if retry_at else None,
+                is_rebooted=is_rebooted,
+            )
+            for failures, retry_at in (
+                (slot.failed_restarts, slot.retry_at),
+                (slot.failed_replicas, slot.replica_retry_at),
+            )
+        ]
+        (restarts, retry_at), (replicas, replica_retry_at) = (
+            (failures, None if wait_s is None else now + timedelta(seconds=wait_s))
+            for failures, wait_s in left
         )
-        retry_at = None if retry_in_s is None else now + timedelta(seconds=retry_in_s)
-        self.update_slot(box_boot=boot, failed_restarts=failures, retry_at=retry_at)
+        self.update_slot(
+            box_boot=boot,
+            failed_restarts=restarts,
+            retry_at=retry_at,
+            failed_replicas=replicas,
+            replica_retry_at=replica_retry_at,
+        )
 
     def load(self) -> SlotRows:
         """The rows now; the same objects as last time while nothing in the database has changed.
@@ -173,6 +191,23 @@ class Ledger:
     def update_slot(self, **fields: Any) -> None:
         with transaction.atomic():
             self._write_slot(fields)
+
+    def settle_rest(self, engine: Engine, **values: Any) -> None:
+        """The slot rests: its engine sleeps or is gone, as `values` say."""
+        with transaction.atomic():
+            self._write_slot({"rest": RestState.RESTING})
+            Engine.objects.filter(pk=engine.pk).update(**values)
+
+    def leave_active(self) -> None:
+        """Nothing points to the engine any more, as the slot is to rest.
+
+        Raises StateMoved if a request has asked for it meanwhile.
+        """
+        with transaction.atomic():
+            # First: a request that asks from here on waits for this transaction, and finds a slot that rests.
+            self._write_slot({"active_engine": None, "rest": RestState.LEAVING})
+            if Slot.objects.filter(pk=self._slot_id, wake_asked_at__isnull=False).exists():
+                raise StateMoved
 
     def update_engine(self, engine: Engine, **fields: Any) -> None:
         with transaction.atomic():

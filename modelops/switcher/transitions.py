@@ -16,12 +16,15 @@ from modelops.domain.engine_log.causes import RootCause
 from modelops.domain.engine_log.sizes import serialise_sizes
 from modelops.domain.switching.maintenance import backoff_s
 from modelops.domain.switching.plan import PlanKind
+from modelops.domain.switching.resting import RestState
 from modelops.domain.switching.states import SwitchState
 from modelops.models import Engine, EngineState, Gate, Slot, Switch
-from modelops.switcher.ledger import Ledger, StateMoved, ended
+from modelops.switcher.ledger import AWAKE, Ledger, StateMoved, ended
 from modelops.switcher.watching import EngineLogWatch
 from modelops.switcher.workloads import get_recipe, is_roll, read_engine_recipe
 
+NO_REPLICA_FAILURES = {"replica_problem": None, "failed_replicas": 0, "replica_retry_at": None}
+"""Another engine leads: what its followers did before says nothing of those to come."""
 CANCELLED = RootCause("cancelled", fill_in("The switch was cancelled."))
 
 
@@ -91,6 +94,8 @@ class Transitions:
                     "desired_profile": switch.to_profile,
                     "problem": None,
                     "retry_at": None,
+                    **NO_REPLICA_FAILURES,
+                    **AWAKE,
                 },
                 fields={"percent": 100, "detail": "", "root_cause": None},
                 engines=engines,
@@ -122,6 +127,8 @@ class Transitions:
                 "desired_profile": engine.profile,
                 "problem": None,
                 "retry_at": None,
+                **NO_REPLICA_FAILURES,
+                **AWAKE,
             },
             engines=engines,
         )
@@ -261,7 +268,8 @@ class Transitions:
             switch,
             SwitchState.CANCELLED,
             message=fill_in("cancelled by {by}", by=by),
-            slot={"gate": Gate.OPEN},
+            # A slot that rested goes on resting; whoever still waits for it asks again.
+            slot={"wake_asked_at": None} if slot.rest == RestState.RESTING else {"gate": Gate.OPEN},
             engines=engines,
         )
 
@@ -281,6 +289,7 @@ class Transitions:
                 "problem": switch.root_cause,
                 "failed_restarts": slot.failed_restarts + 1,
                 "retry_at": retry_at,
+                **AWAKE,
             },
         )
 
@@ -304,6 +313,7 @@ class Transitions:
                 "problem": switch.restore_cause or switch.root_cause,
                 "failed_restarts": slot.failed_restarts + 1,
                 "retry_at": retry_at,
+                **AWAKE,
             },
             engines=engines,
         )

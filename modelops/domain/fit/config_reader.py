@@ -64,6 +64,16 @@ def find_text_config(config: Config) -> Config:
     return _merge_sections({**outer, **nested})
 
 
+def name_decoder(config: Config) -> Config:
+    """Return an encoder-decoder's config with the decoder's sizes under the names that decoders have."""
+    names = {
+        "num_attention_heads": "decoder_attention_heads",
+        "num_hidden_layers": "decoder_layers",
+        "intermediate_size": "decoder_ffn_dim",
+    }
+    return {**config, **{name: config.get(theirs) for name, theirs in names.items()}}
+
+
 def _merge_sections(config: Config) -> Config:
     merged = dict(config)
     for section in _MERGED_SECTIONS:

@@ -8,6 +8,7 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from math import ceil
 
+from modelops.domain.fit.cache_dtypes import find_format
 from modelops.domain.fit.engine_defaults import EngineTraits
 from modelops.domain.fit.specs import CacheShape, Layer, LayerKind, ModelArchitecture, ResolvedSettings
 
@@ -60,6 +61,8 @@ class CacheLayout:
         kind, window = group.shape.kind, group.shape.window
         if kind is LayerKind.LINEAR:
             return self.state_blocks
+        if kind is LayerKind.CROSS and window:
+            return ceil(window / group.block_tokens)
         if kind is LayerKind.SLIDING and window:
             return ceil(min(window - 1 + self.batched_tokens, length) / group.block_tokens) + 1
         if kind is LayerKind.CHUNKED and window:
@@ -132,7 +135,11 @@ def count_token_bytes(shape: CacheShape, settings: ResolvedSettings) -> int:
         return 0
     is_latent = shape.kind is LayerKind.MLA
     heads = shape.kv_heads if is_latent else max(1, shape.kv_heads // settings.tensor_parallel_size)
-    return heads * settings.cache_format.count_bytes(shape.key_dim, shape.value_dim, is_latent=is_latent)
+    stored = settings.cache_format
+    if shape.index_bytes and stored.bits == 8:
+        # Sparse attention has 8-bit latents in packed form only: mla_attention.py:366 (0.33).
+        stored = find_format("fp8_ds_mla")
+    return heads * stored.count_bytes(shape.key_dim, shape.value_dim, is_latent=is_latent) + shape.index_bytes
 
 
 def _count_state_bytes(shape: CacheShape, settings: ResolvedSettings) -> int:

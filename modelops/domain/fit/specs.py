@@ -24,6 +24,8 @@ class LayerKind(StrEnum):
     SLIDING = "sliding"
     CHUNKED = "chunked"
     MLA = "mla"
+    CROSS = "cross"
+    """Attention to an encoder's output, whose length is `window`."""
     LINEAR = "linear"
     NONE = "none"
 
@@ -75,6 +77,8 @@ class CacheShape:
     value_dim: int = 0
     window: int | None = None
     state: LinearState | None = None
+    index_bytes: int = 0
+    """Of each token for the index of sparse attention, beside its latent vector."""
     is_shared: bool = False
     """The layer reads another layer's cache and allocates none."""
 

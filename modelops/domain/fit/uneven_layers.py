@@ -1,179 +1,116 @@
-"""Apply a quantization's lists of modules to the layers that were counted."""
+"""Decoders whose layers differ from each other in heads, or hold several attentions each."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from fractions import Fraction
-from typing import Any
+from dataclasses import replace
 
-from modelops.domain.fit.kept_modules import ModuleNames, find_widths, read_kept, read_width_rules
-from modelops.domain.fit.quantization import get_bytes_per_weight, parse_weights
-from modelops.domain.fit.specs import Layer, LayerKind, ModelArchitecture, Quantization
-
-_PART_OF_FIELD = {
-    "attention": "attention",
-    "key_value": "attention",
-    "replicated": "attention",
-    "mlp": "mlp",
-    "experts": "experts",
-}
-_STATE_INPUTS = ("in_proj_qkvz", "in_proj_qkv", "in_proj")
-_FUSED = ("qkv_proj", "query_key_value", "W_pack", "c_attn")
+from gateway.wording import fill_in
+from modelops.domain.errors import FieldError
+from modelops.domain.fit.adapters import adapt_columns, adapt_replicated, adapt_rows, join_adapters
+from modelops.domain.fit.config_reader import Config, get_bool, get_int, require_int
+from modelops.domain.fit.layouts import Layout
+from modelops.domain.fit.specs import AdapterShape, CacheShape, Layer, LayerKind, LayerWeights
+from modelops.domain.fit.text_layers import (
+    TextShape,
+    adapt_layer_mlp,
+    build_latent_layer,
+    build_standard_layer,
+    count_mlp,
+    read_layer_kinds,
+)
 
 
-@dataclass(frozen=True)
-class _Module:
-    """A share of one of a layer's weights, under the names that families give it."""
+def build_mimo_v2_layers(config: Config, layout: Layout, shape: TextShape) -> list[Layer]:
+    """Build MiMo V2's layers: those with a window have other heads, and all have shorter values than keys.
 
-    field: str
-    share: Fraction
-    names: tuple[str, ...]
-
-
-def apply_module_lists(model: ModelArchitecture, raw: Mapping[str, Any]) -> ModelArchitecture:
-    """Return the model with the modules kept in 16 bit moved there, and parts of another width marked."""
-    quantization = model.quantization
-    if quantization is None or quantization.is_load_time:
-        return model
-    layers, covers, has_kept = _keep_modules(model, quantization, read_kept(raw))
-    widths = _find_part_widths(model, quantization, raw)
-    if not has_kept and not widths:
-        return model
-    changed = replace(quantization, covers=covers, part_widths=widths, is_uneven=True)
-    return replace(model, layers=layers, quantization=changed)
-
-
-def _keep_modules(
-    model: ModelArchitecture, quantization: Quantization, kept: ModuleNames
-) -> tuple[tuple[Layer, ...], frozenset[str], bool]:
-    """The layers, the parts that any weight of is still quantized, and whether anything was kept."""
-    if not kept:
-        return model.layers, quantization.covers, False
-    shares = [_find_kept_shares(model, layer, index, kept) for index, layer in enumerate(model.layers)]
-    whole = frozenset(part for part in quantization.covers if _is_whole(model, shares, part))
-    covers = quantization.covers - whole
-    layers = tuple(
-        _move(layer, {field: share for field, share in found.items() if _PART_OF_FIELD[field] in covers})
-        for layer, found in zip(model.layers, shares, strict=True)
-    )
-    return layers, covers, bool(whole) or layers != model.layers
-
-
-def _is_whole(model: ModelArchitecture, shares: Sequence[Mapping[str, Fraction]], part: str) -> bool:
-    """Whether all weights of a part are kept, in every layer that has some."""
-    fields = [field for field, owner in _PART_OF_FIELD.items() if owner == part]
-    held = [
-        found.get(field, Fraction(0))
-        for layer, found in zip(model.layers, shares, strict=True)
-        for field in fields
-        if getattr(layer.weights, field)
+    Source: `MiMoV2FlashDecoderLayer` (mimo_v2.py), 0.33.
+    """
+    pattern = config.get("hybrid_layer_pattern")
+    if not isinstance(pattern, list) or len(pattern) < shape.layers:
+        raise FieldError("config.hybrid_layer_pattern", fill_in("is missing"))
+    return [
+        _build_mimo_v2(config, layout, shape, index, is_sliding=bool(pattern[index]))
+        for index in range(shape.layers)
     ]
-    return bool(held) and all(share == 1 for share in held)
 
 
-def _find_kept_shares(
-    model: ModelArchitecture, layer: Layer, index: int, kept: ModuleNames
-) -> dict[str, Fraction]:
-    shares: dict[str, Fraction] = {}
-    for module in _list_modules(model, layer, index):
-        if any(kept.has(name) for name in module.names):
-            shares[module.field] = shares.get(module.field, Fraction(0)) + module.share
-    return shares
-
-
-def _move(layer: Layer, shares: Mapping[str, Fraction]) -> Layer:
-    """The layer with these shares of its weights in 16 bit."""
-    if not shares:
-        return layer
-    weights = layer.weights
-    moved = {field: int(getattr(weights, field) * share) for field, share in shares.items()}
-    left = {field: getattr(weights, field) - count for field, count in moved.items()}
-    return replace(
-        layer,
-        weights=replace(
-            weights,
-            **left,
-            plain=weights.plain + moved.get("replicated", 0),
-            plain_sharded=weights.plain_sharded + moved.get("attention", 0) + moved.get("mlp", 0),
-            plain_key_value=weights.plain_key_value + moved.get("key_value", 0),
-            plain_experts=weights.plain_experts + moved.get("experts", 0),
+def _build_mimo_v2(
+    config: Config, layout: Layout, shape: TextShape, index: int, *, is_sliding: bool
+) -> Layer:
+    prefix = "swa_" if is_sliding else ""
+    heads = require_int(config, f"{prefix}num_attention_heads")
+    kv_heads = require_int(config, f"{prefix}num_key_value_heads")
+    key_dim, value_dim = require_int(config, f"{prefix}head_dim"), require_int(config, f"{prefix}v_head_dim")
+    kind = LayerKind.SLIDING if is_sliding else LayerKind.FULL
+    window = require_int(config, ("sliding_window", "sliding_window_size")) if is_sliding else None
+    sinks = "add_swa_attention_sink_bias" if is_sliding else "add_full_attention_sink_bias"
+    mlp, experts, mlp_plain, mlp_sharded = count_mlp(config, layout, shape, index)
+    outputs = heads * key_dim + kv_heads * (key_dim + value_dim)
+    return Layer(
+        CacheShape(kind, kv_heads, key_dim, value_dim, window),
+        LayerWeights(
+            attention=shape.hidden * heads * (key_dim + value_dim),
+            key_value=shape.hidden * kv_heads * (key_dim + value_dim),
+            mlp=mlp,
+            experts=experts,
+            plain=2 * shape.hidden + mlp_plain,
+            plain_sharded=mlp_sharded + (heads if get_bool(config, sinks, default=False) else 0),
+        ),
+        join_adapters(
+            adapt_columns(shape.hidden, outputs, slices=3),
+            adapt_rows(heads * value_dim, shape.hidden),
+            adapt_layer_mlp(config, layout, shape, index),
         ),
     )
 
 
-def _find_part_widths(
-    model: ModelArchitecture, quantization: Quantization, raw: Mapping[str, Any]
-) -> tuple[tuple[str, Fraction], ...]:
-    """Bytes per weight of the parts whose modules have another width, going by a layer in the middle."""
-    rules = read_width_rules(raw)
-    if not rules or (len(rules) == 1 and rules[0].is_rest):
-        return ()
-    # Without a group for all linear modules, those that no group names are not quantized.
-    is_complete = "config_groups" in raw and not any(rule.is_rest for rule in rules)
-    index = len(model.layers) // 2
-    widths: dict[str, Fraction] = {}
-    for module in _list_modules(model, model.layers[index], index):
-        settings = find_widths(rules, module.names)
-        part = _PART_OF_FIELD[module.field]
-        if part not in quantization.covers:
-            continue
-        if settings is not None:
-            own = parse_weights(quantization, settings)
-            if own.bits is not None:
-                widths.setdefault(part, get_bytes_per_weight(own, part, model.dtype))
-        elif is_complete:
-            widths.setdefault(part, Fraction(model.dtype.size_bytes))
-    usual = get_bytes_per_weight(quantization, "mlp", model.dtype) if quantization.bits is not None else None
-    return tuple(sorted((part, width) for part, width in widths.items() if width != usual))
+def build_longcat_layers(config: Config, layout: Layout, shape: TextShape) -> list[Layer]:
+    """Build LongCat's layers as two each: both have latent attention and an MLP, one the experts besides.
 
-
-def _list_modules(model: ModelArchitecture, layer: Layer, index: int) -> list[_Module]:
-    at = f"layers.{index}"
-    is_beside = model.model_type == "gemma4"
-    has_experts = layer.weights.experts > 0
-    dense = ("mlp", "feed_forward")
-    shared = ("mlp.shared_expert", "mlp.shared_experts", "feed_forward.shared_expert")
-    experts = ("mlp.experts", "block_sparse_moe.experts", "feed_forward.experts", "moe.experts")
-    return [
-        *_list_attention(layer, at),
-        *_list_mlp("mlp", [f"{at}.{name}" for name in (shared if has_experts and not is_beside else dense)]),
-        *_list_mlp(
-            "experts",
-            [f"{at}.{name}.0" for name in (("experts", "moe.experts") if is_beside else experts)],
+    Experts that only pass their input on (`zero_expert_num`) have a row of the router and no weights.
+    Source: `FlashDecoderLayer` (longcat_flash.py), 0.33.
+    """
+    dense = build_latent_layer(config, layout, replace(shape, moe=None), 0)
+    moe = shape.moe
+    if moe is None:
+        raise FieldError("config.n_routed_experts", fill_in("is missing"))
+    routed = moe.experts + (get_int(config, "zero_expert_num", 0) or 0)
+    sparse = Layer(
+        dense.cache,
+        replace(
+            dense.weights,
+            experts=moe.experts * 3 * shape.hidden * moe.intermediate_size,
+            plain=dense.weights.plain + routed * shape.hidden,
         ),
-    ]
+        join_adapters(
+            dense.adapter or AdapterShape(), adapt_layer_mlp(config, replace(layout, moe="all"), shape, 0)
+        ),
+    )
+    return [sparse, dense] * shape.layers
 
 
-def _list_mlp(field: str, places: Sequence[str]) -> list[_Module]:
-    third = Fraction(1, 3)
-    kinds = (("gate_proj", "gate_up_proj", "w1"), ("up_proj", "gate_up_proj", "w3"), ("down_proj", "w2"))
-    return [
-        _Module(field, third, tuple(f"{place}.{name}" for place in places for name in names))
-        for names in kinds
-    ]
+def build_gemma3n_layers(config: Config, layout: Layout, shape: TextShape) -> list[Layer]:
+    """Build Gemma 3n's layers: late ones read the cache of earlier ones, all have side paths.
 
-
-def _list_attention(layer: Layer, at: str) -> list[_Module]:
-    """Of a state's projections, three quarters go in; of latent attention, each third is one projection."""
-    if layer.cache.kind is LayerKind.LINEAR:
-        places = [f"{at}.{name}" for name in ("linear_attn", "mamba", "mixer")]
-        going_in = [f"{place}.{name}" for place in places for name in _STATE_INPUTS]
-        return [
-            _Module("attention", Fraction(3, 4), tuple(going_in)),
-            _Module("attention", Fraction(1, 4), tuple(f"{place}.out_proj" for place in places)),
-        ]
-    here = f"{at}.self_attn"
-    if layer.cache.kind is LayerKind.MLA:
-        third = Fraction(1, 3)
-        return [
-            _Module("attention", third, (f"{here}.q_b_proj", f"{here}.q_proj")),
-            _Module("attention", third, (f"{here}.kv_b_proj",)),
-            _Module("attention", third, (f"{here}.o_proj",)),
-            _Module("replicated", Fraction(1), (f"{here}.kv_a_proj_with_mqa",)),
-        ]
-    half, fused = Fraction(1, 2), tuple(f"{here}.{name}" for name in _FUSED)
-    return [
-        _Module("attention", half, (f"{here}.q_proj", *fused)),
-        _Module("attention", half, (f"{here}.o_proj",)),
-        _Module("key_value", half, (f"{here}.k_proj", *fused)),
-        _Module("key_value", half, (f"{here}.v_proj", *fused)),
-    ]
+    Source: `Gemma3nDecoderLayer` with `Gemma3nAltUp` and `Gemma3nLaurelBlock` (gemma3n.py), 0.33.
+    """
+    first_shared = shape.layers - (get_int(config, "num_kv_shared_layers", 0) or 0)
+    inputs = require_int(config, "altup_num_inputs")
+    laurel = require_int(config, "laurel_rank")
+    per_layer = require_int(config, "hidden_size_per_layer_input")
+    side = 2 * shape.hidden * (laurel + per_layer)
+    plain = (4 + inputs) * shape.hidden + inputs**2 * (1 + inputs)
+    layers = []
+    for index, kind in enumerate(read_layer_kinds(config, layout, shape.layers)):
+        layer = build_standard_layer(config, layout, shape, index, kind)
+        weights = replace(
+            layer.weights, replicated=layer.weights.replicated + side, plain=layer.weights.plain + plain
+        )
+        room = join_adapters(
+            layer.adapter or AdapterShape(),
+            adapt_replicated(shape.hidden, laurel),
+            adapt_replicated(laurel, shape.hidden),
+            adapt_replicated(shape.hidden, per_layer),
+            adapt_replicated(per_layer, shape.hidden),
+        )
+        cache = replace(layer.cache, is_shared=index >= first_shared)
+        layers.append(Layer(cache, weights, room))
+    return layers
