@@ -156,7 +156,7 @@ def _assess_memory(
         limit=findings[0].limit if findings else LimitingTerm.NONE,
         reasons=tuple(finding.reason for finding in findings),
         assumptions=(
-            list_assumptions(model, settings, budget, gpu, traits)
+            list_assumptions(model, settings, budget, gpu, traits, correction)
             if run is None
             else list_version_assumptions(settings, traits.version)
         ),
