@@ -11,6 +11,7 @@ from django.db.models import Q
 
 from gateway.conf import get_config
 from gateway.wording import FilledText, Translatable, fill_in, fill_text
+from modelops.domain.switching.resting import RestState
 from modelops.domain.switching.states import SwitchState
 from modelops.models import DEFAULT_SLOT, Gate, ModelProfile, Slot, Switch, SwitcherPresence
 from modelops.serving.engine_probes import get_engine_probes
@@ -34,6 +35,8 @@ class ServiceState(StrEnum):
     """From one model to another. The first may still be serving: see `switch`."""
     DEGRADED = "degraded"
     """Nothing is served although something should be."""
+    RESTING = "resting"
+    """Nobody used the model for a while: its engine sleeps or was stopped, and the next request wakes it."""
     UNREACHABLE = "unreachable"
     """Its box is gone: no switcher is heard of there, and no engine of it answers."""
 
@@ -45,6 +48,7 @@ SERVICE_STATES: Mapping[ServiceState, Translatable] = {
     ServiceState.READY: "ready",
     ServiceState.SWITCHING: "switching",
     ServiceState.DEGRADED: "degraded",
+    ServiceState.RESTING: "resting",
     ServiceState.UNREACHABLE: "unreachable",
 }
 
@@ -161,6 +165,8 @@ def _name_switching(switch: Switch, *, is_serving: bool) -> ServiceState:
 
 def _name_idle(slot: Slot, failed: Switch | None) -> ServiceState:
     left_nothing = failed is not None and failed.state == SwitchState.DEGRADED
+    if slot.rest != RestState.AWAKE:
+        return ServiceState.RESTING
     is_degraded = slot.problem or slot.retry_at or left_nothing
     return ServiceState.DEGRADED if is_degraded else ServiceState.NONE
 

@@ -35,6 +35,7 @@ export function nameSlotState(state) {
     ready: t("Serving"),
     switching: t("Switching"),
     degraded: t("Not serving"),
+    resting: t("Resting"),
     unreachable: t("Unreachable"),
   };
   return names[/** @type {keyof typeof names} */ (state)] ?? state;
@@ -50,7 +51,7 @@ export function nameReplicaState(state) {
 export function gradeSlotState(state) {
   if (state === "ready") return "is-good";
   if (state === "degraded" || state === "unreachable") return "is-bad";
-  return state === "none" ? "is-quiet" : "is-warn";
+  return state === "none" || state === "resting" ? "is-quiet" : "is-warn";
 }
 
 /** @param {string} state of a switch */

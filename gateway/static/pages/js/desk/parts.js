@@ -18,13 +18,14 @@
 /**
  * @typedef {object} SlotFacts
  * @property {string} slot
- * @property {"none" | "starting" | "loading" | "ready" | "switching" | "degraded" | "unreachable"} state
+ * @property {"none" | "starting" | "loading" | "ready" | "switching" | "degraded" | "resting" | "unreachable"} state
  * @property {string} profile what answers now; empty where nothing does
  * @property {string} desired_profile
  * @property {string | null} since
  * @property {string} problem
  * @property {string} advice
  * @property {string | null} retry_at
+ * @property {{profile: string, is_asleep: boolean, wake_s: number | null} | null} resting
  * @property {EngineFacts | null} engine
  * @property {ReplicasFacts | null} replicas of a profile that runs as several engines
  */
