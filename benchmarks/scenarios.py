@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+MOCK_MODEL = "instant"
+"""What the mock engine calls its first model."""
 INSTANT = "current"
 """The engine's first model: its tokens come as fast as they go."""
 EVERY_10_MS = "every-10-ms"

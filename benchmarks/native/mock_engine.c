@@ -3,7 +3,8 @@
  * Answers GET /health, /v1/models and POST /v1/chat/completions (SSE or JSON). The model asked for sets the pace
  * of a stream: see `paces`. Every token carries the moment it was sent, as " tok@" and 16 digits of
  * CLOCK_MONOTONIC in microseconds, so that load_generator can count tokens and time each on its way.
- * One thread, one epoll set, keep-alive. Usage: mock_engine PORT
+ * One thread, one epoll set, keep-alive. Usage: mock_engine PORT [TOKENS_PER_SECOND]
+ * The second argument bounds all streams together, as a real engine's cards do.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -50,6 +51,9 @@ static struct pace {
 enum { PACES = sizeof paces / sizeof *paces };
 
 static int poller;
+
+enum { CATCH_UP_US = 20000 }; /* what a busy machine may have kept the engine from */
+static uint64_t token_us, free_at_us; /* 0: as fast as they go */
 
 static void enqueue(struct connection *c)
 {
@@ -245,11 +249,16 @@ static void serve_due(struct pace *pace)
 {
     uint64_t now = now_us();
     for (int left = pace->length; left > 0 && pace->first->due_us <= now; left--) {
+        if (token_us && free_at_us > now)
+            return;
         struct connection *c = dequeue(pace);
-        if (c->fd < 0)
+        if (c->fd < 0) {
             drop(c);
-        else
-            continue_stream(c);
+            continue;
+        }
+        continue_stream(c);
+        if (token_us)
+            free_at_us = (free_at_us + CATCH_UP_US > now ? free_at_us : now - CATCH_UP_US) + token_us;
     }
 }
 
@@ -259,6 +268,8 @@ static struct timespec time_until_due(void)
     for (int i = 0; i < PACES; i++)
         if (paces[i].length && paces[i].first->due_us < due)
             due = paces[i].first->due_us;
+    if (token_us && free_at_us > due)
+        due = free_at_us;
     uint64_t wait = due > now ? due - now : 0;
     return (struct timespec){wait / 1000000, wait % 1000000 * 1000};
 }
@@ -268,6 +279,7 @@ int main(int count, char **arguments)
     int on = 1, listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     address.sin_port = htons(count > 1 ? atoi(arguments[1]) : 0);
+    token_us = count > 2 && atoi(arguments[2]) > 0 ? 1000000 / atoi(arguments[2]) : 0;
     setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
     if (bind(listener, (struct sockaddr *)&address, sizeof address) || listen(listener, 4096)) {
         perror("mock_engine");

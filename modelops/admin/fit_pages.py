@@ -31,6 +31,7 @@ from modelops.domain.fit.report_text import (
     describe_lack_of_suggestions,
     describe_outcome,
     format_bytes,
+    join_assumptions,
     list_capacity_lines,
     list_memory_lines,
     list_start_lines,
@@ -51,6 +52,7 @@ LIMIT_WORDS: Mapping[LimitingTerm, Promise] = {
     LimitingTerm.GPU_COUNT: gettext_lazy("number of GPUs"),
     LimitingTerm.PARALLEL_SIZE: gettext_lazy("tensor parallel size"),
     LimitingTerm.COMPUTE_CAPABILITY: gettext_lazy("compute capability"),
+    LimitingTerm.QUANTIZATION: gettext_lazy("quantization"),
     LimitingTerm.CONTEXT: gettext_lazy("the model's positions"),
     LimitingTerm.LAYOUT: gettext_lazy("what is known of the model"),
     LimitingTerm.INPUT: gettext_lazy("what is known of the GPUs"),
@@ -126,6 +128,7 @@ class FitView:
     """What was expected of the last good start, and what it measured."""
     limit: Promise | str = ""
     """What decides; empty where nothing does."""
+    assumed: str = ""
     aim: str = ""
     """The heading of the suggestions."""
     lack: str = ""
@@ -147,6 +150,7 @@ def view_fit(fit: ProfileFit, choice: GpuChoice, hardware: str = "") -> FitView:
         [_view_suggestion(each, fit, hardware) for each in report.suggestions],
         list_start_lines(fit.last_start.estimate, fit.last_start.actual) if fit.last_start else (),
         LIMIT_WORDS.get(report.limit, ""),
+        join_assumptions(report),
         describe_aim(report),
         describe_lack_of_suggestions(report),
     )

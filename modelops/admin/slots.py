@@ -42,6 +42,7 @@ STATE_BADGES = {
     ServiceState.STARTING: ("is-quiet", gettext_noop("starting")),
     ServiceState.LOADING: ("is-quiet", gettext_noop("loading")),
     ServiceState.SWITCHING: ("is-quiet", gettext_noop("switching")),
+    ServiceState.UNREACHABLE: ("is-bad", gettext_noop("unreachable")),
 }
 
 
@@ -71,7 +72,7 @@ class SlotChangeList(ChangeList):
 class SlotAdmin(ReadOnlyAdmin):
     """Sets of GPUs and what they serve."""
 
-    list_display = ["slot", "status", "trouble", "cards", "acts"]
+    list_display = ["slot", "status", "cards", "acts", "trouble"]
     list_select_related = ["active_engine"]
     ordering = [F("retired_at").asc(nulls_first=True), "slug"]
     readonly_fields = ["status", "trouble", "cards"]

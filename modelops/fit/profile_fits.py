@@ -29,6 +29,7 @@ from modelops.domain.profiles.parsers import list_parser_notes
 from modelops.domain.profiles.spec import ProfileSpec
 from modelops.fit.card_evidence import add_card_starts
 from modelops.fit.cluster_cards import select_cards
+from modelops.fit.engine_versions import add_seen_version
 from modelops.fit.gpu_choice import GpuChoice, choose_planned, choose_seen
 from modelops.fit.last_starts import LastStart, MeasuredEngines, choose_last_start, load_measured_engines
 from modelops.fit.replica_cards import choose_cards_of_one
@@ -188,7 +189,9 @@ def _assess(
     run = start.run if start is not None else None
     if gpus is not None:
         gpus = add_card_starts(spec, gpus, measured.of_cards, choice.uuids)
-    return ProfileFit(profile, spec, _assess_remembered(to_candidate(spec), gpus, run), start, gpus)
+    started = (*measured.of_profiles.get(profile.slug, ()), *measured.of_cards)
+    candidate = add_seen_version(to_candidate(spec), spec, started)
+    return ProfileFit(profile, spec, _assess_remembered(candidate, gpus, run), start, gpus)
 
 
 # By value, so that nothing ever has to be forgotten: an edited profile is another candidate. The check of

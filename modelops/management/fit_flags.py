@@ -117,9 +117,12 @@ def ask_question(question: FitQuestion) -> FitReport:
 
 def read_lines(name: str) -> list[str]:
     """The lines of --batch; `-` is standard input."""
-    if name == "-":
-        return sys.stdin.read().splitlines()
-    return _read_text(Path(name), "--batch").splitlines()
+    return read_file(name, "--batch").splitlines()
+
+
+def read_file(name: str, argument: str) -> str:
+    """The text of a file, `-` being standard input. Raises CommandError naming the argument."""
+    return sys.stdin.read() if name == "-" else _read_text(Path(name), argument)
 
 
 def _read_config(path: Path) -> Any:

@@ -16,6 +16,7 @@ from django.db import connection
 from django.db.models import QuerySet
 
 from gateway.conf import get_config
+from modelops.domain.runtimes import find_health_path
 from modelops.domain.switching.readiness import expect_ready_at
 from modelops.domain.switching.resting import RestState
 from modelops.domain.switching.states import SwitchState
@@ -82,6 +83,7 @@ class LiveSwitch:
     engine_id: uuid.UUID | None = None
     engine_url: str = ""
     """Of the new engine, as soon as it has an address."""
+    health_path: str = ""
 
     def expect_ready_at(self, now: datetime) -> datetime | None:
         """When it is expected to serve; None where there is no estimate."""
@@ -264,6 +266,7 @@ def _switch_rows() -> QuerySet[Switch, dict[str, Any]]:
         *("id", "slot_id", "state", "from_profile", "to_profile", "phase", "detail", "percent"),
         *("ready_expected_at", "state_since", "old_engine__names", "new_engine__names"),
         *("plan__typical_seconds", "new_engine_id", "new_engine__base_url"),
+        "new_engine__runtime",
     )
     rows: QuerySet[Switch, dict[str, Any]] = Switch.objects.live().order_by("id").values(*columns)
     return rows
@@ -313,6 +316,7 @@ def _read_switches(names: Mapping[str, tuple[str, ...]]) -> dict[uuid.UUID, list
             state_since=row["state_since"],
             engine_id=row["new_engine_id"],
             engine_url=row["new_engine__base_url"] or "",
+            health_path=find_health_path(row["new_engine__runtime"] or ""),
         )
         found.setdefault(row["slot_id"], []).append(view)
     for views in found.values():

@@ -61,14 +61,29 @@ class Ledger:
     def begin(self, boot: str) -> None:
         """Begin to act for the slot, in this start of the machine, with what is left of its back-off."""
         slot = Slot.objects.get(pk=self._slot_id)
-        now = timezone.now()
-        failures, retry_in_s = shorten_backoff(
-            slot.failed_restarts,
-            (slot.retry_at - now).total_seconds() if slot.retry_at else None,
-            is_rebooted=bool(boot and slot.box_boot) and slot.box_boot != boot,
+        now, is_rebooted = timezone.now(), bool(boot and slot.box_boot) and slot.box_boot != boot
+        left = [
+            shorten_backoff(
+                failures,
+                (retry_at - now).total_seconds() if retry_at else None,
+                is_rebooted=is_rebooted,
+            )
+            for failures, retry_at in (
+                (slot.failed_restarts, slot.retry_at),
+                (slot.failed_replicas, slot.replica_retry_at),
+            )
+        ]
+        (restarts, retry_at), (replicas, replica_retry_at) = (
+            (failures, None if wait_s is None else now + timedelta(seconds=wait_s))
+            for failures, wait_s in left
         )
-        retry_at = None if retry_in_s is None else now + timedelta(seconds=retry_in_s)
-        self.update_slot(box_boot=boot, failed_restarts=failures, retry_at=retry_at)
+        self.update_slot(
+            box_boot=boot,
+            failed_restarts=restarts,
+            retry_at=retry_at,
+            failed_replicas=replicas,
+            replica_retry_at=replica_retry_at,
+        )
 
     def load(self) -> SlotRows:
         """The rows now; the same objects as last time while nothing in the database has changed.

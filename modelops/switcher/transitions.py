@@ -23,6 +23,8 @@ from modelops.switcher.ledger import AWAKE, Ledger, StateMoved, ended
 from modelops.switcher.watching import EngineLogWatch
 from modelops.switcher.workloads import get_recipe, is_roll, read_engine_recipe
 
+NO_REPLICA_FAILURES = {"replica_problem": None, "failed_replicas": 0, "replica_retry_at": None}
+"""Another engine leads: what its followers did before says nothing of those to come."""
 CANCELLED = RootCause("cancelled", fill_in("The switch was cancelled."))
 
 
@@ -92,6 +94,7 @@ class Transitions:
                     "desired_profile": switch.to_profile,
                     "problem": None,
                     "retry_at": None,
+                    **NO_REPLICA_FAILURES,
                     **AWAKE,
                 },
                 fields={"percent": 100, "detail": "", "root_cause": None},
@@ -124,6 +127,7 @@ class Transitions:
                 "desired_profile": engine.profile,
                 "problem": None,
                 "retry_at": None,
+                **NO_REPLICA_FAILURES,
                 **AWAKE,
             },
             engines=engines,

@@ -71,7 +71,7 @@ def plan_switch(
         sleeping_engine=find_sleeping_engine(slot, spec),
         typical_seconds=find_typical_seconds(spec.slug),
         typical_wake_seconds=find_typical_wake_seconds(spec.slug),
-        room=find_room(spec, arguments, described_runtime, running),
+        room=find_room(spec, arguments, described_runtime, running, is_fresh=runtime_facts is not None),
     )
     return make_plan(spec, facts, fit=summarise_fit(fit), slot=find_slot_facts(slot, placement), force=force)
 
@@ -89,7 +89,7 @@ def find_slot_facts(slot: Slot, placement: Placement) -> SlotFacts:
         runtime=slot.runtime,
         has_gpus=slot.has_gpus,
         is_retiring=slot.retiring_at is not None or slot.retired_at is not None,
-        foreign_cards=find_foreign_cards(slot, placement.uuids),
+        foreign_cards=find_foreign_cards(slot, placement.uuids + placement.further_uuids),
     )
 
 
@@ -129,6 +129,7 @@ def place_engine(slot: Slot, spec: ProfileSpec, fit: ProfileFit, choice: GpuChoi
         wanted,
         replicas=spec.replicas,
         available=min(len(uuids), total),
+        further_uuids=tuple(uuids[wanted:total]),
     )
 
 

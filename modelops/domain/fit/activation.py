@@ -9,6 +9,7 @@ from modelops.domain.fit.calibration import (
     HIDDEN_COPIES_BESIDE_SAMPLER,
     HIDDEN_COPIES_IN_LAYER,
     SAMPLER_COPIES,
+    VERIFICATION_COPIES,
 )
 from modelops.domain.fit.encoder_budget import EncoderProfile, profile_encoder
 from modelops.domain.fit.specs import ModelArchitecture, ResolvedSettings
@@ -32,7 +33,8 @@ def _estimate_sampler_peak(model: ModelArchitecture, settings: ResolvedSettings)
     if settings.is_pooling:
         return 0
     rows = min(settings.max_num_seqs, settings.max_num_batched_tokens)
-    logits = SAMPLER_COPIES[settings.sampler] * rows * model.vocab_size * _FLOAT32_BYTES
+    copies = SAMPLER_COPIES[settings.sampler] + (VERIFICATION_COPIES if settings.verifies_in_profile else 0)
+    logits = copies * rows * model.vocab_size * _FLOAT32_BYTES
     batch = settings.max_num_batched_tokens * model.hidden_size * settings.dtype.size_bytes
     return int(logits + HIDDEN_COPIES_BESIDE_SAMPLER * batch)
 

@@ -7,6 +7,7 @@ from typing import Any
 from gateway.wording import fill_in
 from modelops.domain.errors import FieldError, UnknownLayoutError
 from modelops.domain.fit.config_reader import (
+    DRAFT_LAYERS,
     HIDDEN,
     LAYERS,
     VOCABULARY,
@@ -15,27 +16,23 @@ from modelops.domain.fit.config_reader import (
     find_text_config,
     get_bool,
     get_int,
+    name_decoder,
     require_int,
     squash,
 )
 from modelops.domain.fit.context_length import derive_context_limits
-from modelops.domain.fit.hybrid_layers import (
-    build_falcon_h1_layers,
-    build_gated_delta_layers,
-    build_gemma4_layers,
-    build_granite_hybrid_layers,
-    build_nemotron_h_layers,
+from modelops.domain.fit.layer_builders import build_layers
+from modelops.domain.fit.layouts import (
+    ADAPTED_VOCABULARIES,
+    ALIASES,
+    LAYOUTS,
+    NESTED_DEFAULTS,
+    VISION_TYPES,
+    Layout,
 )
-from modelops.domain.fit.layouts import ALIASES, LAYOUTS, NESTED_DEFAULTS, VISION_TYPES, Layout
 from modelops.domain.fit.quantization import parse_quantization
-from modelops.domain.fit.specs import Dtype, Layer, ModelArchitecture
-from modelops.domain.fit.text_layers import (
-    TextShape,
-    build_latent_layer,
-    build_standard_layer,
-    read_layer_kinds,
-    read_shape,
-)
+from modelops.domain.fit.specs import Dtype, Layer, LayerKind, ModelArchitecture
+from modelops.domain.fit.text_layers import TextShape, read_shape
 from modelops.domain.fit.vision import read_vision_tower
 
 _CLASS_SUFFIXES = (
@@ -65,6 +62,9 @@ _POOLING_SUFFIXES = (
 _MULTIMODAL_SUFFIXES = ("ForConditionalGeneration", "ForImageTextToText", "VForCausalLM", "VLChatModel")
 _GENERATING_SUFFIXES = ("ForCausalLM", "ForConditionalGeneration", "ChatModel", "LMHeadModel")
 _GENERATING_CLASSES = ("ChatGLMModel",)
+_WITHOUT_TOWER = frozenset({"chatglm", "whisper"})
+"""Types whose classes are called as those of multimodal models, and have no tower beside the decoder."""
+
 _FOREIGN_MARKERS = (
     "ssm",
     "mamba",
@@ -111,11 +111,17 @@ def parse_architecture(config: Config, quantization_flag: str | None = None) -> 
     if layout.builder == "unknown":
         raise UnknownLayoutError(
             fill_in(
-                "model type {model_type} varies from layer to layer", model_type=repr(identity.model_type)
+                "model type {model_type} varies from layer to layer, as {key} says",
+                model_type=repr(identity.model_type),
+                key=repr(_find_varying(text)),
             )
         )
+    if text.get("is_causal") is False or text.get("use_bidirectional_attention") is True:
+        layout = replace(layout, is_encoder=True)
+    if layout.builder == "encoder_decoder":
+        text = name_decoder(text)
     shape = read_shape(text, layout, identity.model_type)
-    layers = _build_layers(text, layout, shape)
+    layers = build_layers(text, layout, shape)
     return _assemble(config, text, identity, layout, shape, layers, quantization_flag)
 
 
@@ -128,7 +134,7 @@ def _identify(config: Config, text: Config) -> _Identity:
         raise FieldError("config.model_type", fill_in("is missing, and so is architectures"))
     stripped = [_strip(name) for name in candidates]
     tower = next((name for name in stripped if name in VISION_TYPES), None)
-    if tower is None and _is_multimodal(config) and "chatglm" not in stripped:
+    if tower is None and _is_multimodal(config) and not _WITHOUT_TOWER & set(stripped):
         tower = stripped[-1]
     for name in candidates:
         for key in (name, _strip(name)):
@@ -146,6 +152,12 @@ def _strip(name: str) -> str:
     return name.removesuffix("text") if name != "text" else name
 
 
+def _find_varying(text: Config) -> str:
+    """The field that describes layers one by one."""
+    listed = [key for key, value in text.items() if isinstance(value, list) and key != "architectures"]
+    return next((key for key in listed if key in _FOREIGN_MARKERS), listed[0] if listed else "model_type")
+
+
 def _reject_foreign(text: Config, model_type: str) -> None:
     for key, value in text.items():
         if value and any(marker in key for marker in _FOREIGN_MARKERS):
@@ -156,22 +168,6 @@ def _reject_foreign(text: Config, model_type: str) -> None:
                     key=repr(key),
                 )
             )
-
-
-def _build_layers(text: Config, layout: Layout, shape: TextShape) -> list[Layer]:
-    builders = {
-        "gated_delta": build_gated_delta_layers,
-        "nemotron_h": build_nemotron_h_layers,
-        "granite_hybrid": build_granite_hybrid_layers,
-        "falcon_h1": build_falcon_h1_layers,
-        "gemma4": build_gemma4_layers,
-    }
-    if layout.builder in builders:
-        return builders[layout.builder](text, layout, shape)
-    if layout.builder == "mla" and get_int(text, "kv_lora_rank"):
-        return [build_latent_layer(text, layout, shape, index) for index in range(shape.layers)]
-    kinds = read_layer_kinds(text, layout, shape.layers)
-    return [build_standard_layer(text, layout, shape, index, kind) for index, kind in enumerate(kinds)]
 
 
 def _assemble(
@@ -214,12 +210,29 @@ def _assemble(
         quantization=parse_quantization({**text, **_own_quantization(config)}, quantization_flag),
         is_pooling=is_pooling,
         is_multimodal=vision is not None or _is_multimodal(config),
-        draft_layers=get_int(text, ("num_nextn_predict_layers", "mtp_num_hidden_layers"), 0) or 0,
+        draft_layers=get_int(text, DRAFT_LAYERS, 0) or 0,
+        draft=_build_draft(text, layout, shape, layers),
+        adapts_vocabulary=identity.model_type in ADAPTED_VOCABULARIES,
         is_layout_known=identity.layout is not None,
         allows_float16=layout.allows_float16,
         state_heads=get_int(text, ("linear_num_value_heads", "mamba_num_heads", "mamba_n_heads"), 0) or 0,
     )
     return _add_attention_dims(text, shape, architecture)
+
+
+def _build_draft(text: Config, layout: Layout, shape: TextShape, layers: list[Layer]) -> tuple[Layer, ...]:
+    """Build the extra layers that guess further tokens: as the last one with attention, and a projection.
+
+    Each joins the embedding with the hidden state before it (`eh_proj` or `fc`), between three norms:
+    deepseek_mtp.py, qwen3_next_mtp.py, glm4_moe_mtp.py, ernie_mtp.py under vllm/model_executor/models, 0.33.
+    """
+    count = get_int(text, DRAFT_LAYERS, 0) or 0
+    attention = [layer for layer in layers if layer.cache.kind in (LayerKind.FULL, LayerKind.MLA)]
+    if not attention or layout.builder not in ("standard", "mla", "gated_delta"):
+        return ()
+    last = attention[-1]
+    extra = 2 * shape.hidden * shape.hidden + 3 * shape.hidden
+    return (replace(last, weights=replace(last.weights, plain=last.weights.plain + extra)),) * count
 
 
 def _own_quantization(config: Config) -> dict[str, Any]:
@@ -240,6 +253,8 @@ def _count_outside_layers(
         rows = get_int(text, "vocab_size_per_layer_input", vocabulary) or vocabulary
         embedding += rows * shape.layers * per_layer
         other += shape.hidden * shape.layers * per_layer + per_layer
+    if streams := get_int(text, "altup_num_inputs"):
+        other += 2 * (streams - 1) * shape.hidden * shape.hidden
     return embedding, other
 
 

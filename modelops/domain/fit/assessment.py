@@ -1,12 +1,16 @@
 """Decide whether one model with one set of settings starts on one set of GPUs."""
 
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from math import ceil
 
 from gateway.wording import fill_in
 from modelops.domain.errors import UnknownLayoutError
 from modelops.domain.fit import calibration
+from modelops.domain.fit.assumptions import (
+    list_assumptions,
+    list_tower_doubts,
+    list_version_assumptions,
+)
 from modelops.domain.fit.band import estimate_band, find_compile_bytes
 from modelops.domain.fit.budget import Budget, compute_budget, find_longest_context
 from modelops.domain.fit.capability import find_capability_notes, find_capability_problems
@@ -14,13 +18,13 @@ from modelops.domain.fit.correction import Correction
 from modelops.domain.fit.divisibility import (
     find_parallel_problems,
     find_partition_problems,
-    find_stage_sizes,
 )
 from modelops.domain.fit.engine_defaults import EngineTraits, find_traits, resolve_dtype
-from modelops.domain.fit.eras import NEWEST_READ, Version
 from modelops.domain.fit.evidence import find_evidence
 from modelops.domain.fit.gpu_catalog import complete_gpu
+from modelops.domain.fit.loading import Loading, estimate_loading
 from modelops.domain.fit.measured_run import MeasuredRun
+from modelops.domain.fit.quantization_methods import find_method_problems
 from modelops.domain.fit.report import Band, FitReport, LimitingTerm, Verdict
 from modelops.domain.fit.specs import (
     GIB,
@@ -30,7 +34,7 @@ from modelops.domain.fit.specs import (
     Gpu,
     ModelArchitecture,
 )
-from modelops.domain.fit.weights import WeightsEstimate, estimate_weights
+from modelops.domain.fit.weights import WeightsEstimate
 
 _WEIGHTS_SHARE = 0.85
 _ACTIVATION_SHARE = 0.4
@@ -79,7 +83,7 @@ def assess_fit(
         settings = replace(settings, vllm_version=run.find_version(settings.vllm_version))
         run = replace(run, settings=replace(run.settings, vllm_version=settings.vllm_version))
     try:
-        weights = _weigh(model, settings, facts or CheckpointFacts(), gpu, run)
+        loading = _weigh(model, settings, facts or CheckpointFacts(), gpu, run)
     except UnknownLayoutError as exc:
         return FitReport(Verdict.UNKNOWN, LimitingTerm.LAYOUT, (exc.wording,))
     traits = find_traits(settings, gpu)
@@ -88,15 +92,21 @@ def assess_fit(
         # It started: nothing about the card or the split can be in the way.
         blockers = [finding for finding in blockers if finding.limit is LimitingTerm.CONTEXT]
     if any(finding.limit is LimitingTerm.PARALLEL_SIZE for finding in blockers):
-        return _refuse(blockers, settings, weights)
-    report = _assess_memory(model, settings, used, weights, run, blockers)
+        return _refuse(blockers, settings, loading.weights)
+    report = _assess_memory(model, settings, used, loading.weights, run, blockers)
     notes = (
         *report.notes,
-        *_name_assumption(traits.version),
-        *_name_tower_doubt(model, settings),
+        *list_tower_doubts(model, settings),
+        *loading.notes,
         *find_capability_notes(model, settings, gpu),
     )
-    return replace(report, notes=notes)
+    return replace(
+        report,
+        notes=notes,
+        draft_bytes=loading.draft_bytes,
+        adapter_bytes=loading.adapter_bytes,
+        offloaded_bytes=loading.offloaded_bytes,
+    )
 
 
 def _weigh(
@@ -105,28 +115,16 @@ def _weigh(
     facts: CheckpointFacts,
     gpu: Gpu,
     run: MeasuredRun | None,
-) -> WeightsEstimate:
+) -> Loading:
     """Raises UnknownLayoutError where neither the layout, the checkpoint nor a measured start gives them."""
     try:
-        return _estimate_remembered(
-            model,
-            facts,
-            dtype=resolve_dtype(settings.dtype, model, gpu),
-            tensor_parallel_size=settings.tensor_parallel_size,
-            pipeline_parallel_size=min(settings.pipeline_parallel_size, len(model.layers)),
-            gpu=gpu,
-            experts=settings.expert_split,
-            stage_sizes=find_stage_sizes(model, settings),
-        )
+        dtype = resolve_dtype(settings.dtype, model, gpu)
+        return estimate_loading(model, settings, facts, dtype=dtype, gpu=gpu)
     except UnknownLayoutError:
         weights = run.find_weights() if run is not None else None
         if weights is None:
             raise
-        return weights
-
-
-# Four fifths of a check's time go here, and a search for suggestions asks the same again and again.
-_estimate_remembered = lru_cache(maxsize=128)(estimate_weights)
+        return Loading(weights)
 
 
 def _assess_memory(
@@ -155,6 +153,11 @@ def _assess_memory(
         verdict=Verdict.DOES_NOT_FIT if failures else Verdict.TIGHT if doubts else Verdict.FITS,
         limit=findings[0].limit if findings else LimitingTerm.NONE,
         reasons=tuple(finding.reason for finding in findings),
+        assumptions=(
+            list_assumptions(model, settings, budget, gpu, traits)
+            if run is None
+            else list_version_assumptions(settings, traits.version)
+        ),
     )
     return report if run is None else _name_run(report, run)
 
@@ -199,6 +202,8 @@ def _find_blockers(
     dtype = resolve_dtype(settings.dtype, model, gpu)
     for problem in find_capability_problems(model, settings, dtype, gpu, traits):
         findings.append(_Finding(LimitingTerm.COMPUTE_CAPABILITY, problem))
+    for problem in find_method_problems(model, settings, traits.version):
+        findings.append(_Finding(LimitingTerm.QUANTIZATION, problem))
     positions, asked = model.max_positions, settings.max_model_len
     if asked and positions and asked > positions and not settings.is_max_model_len_auto:
         findings.append(
@@ -377,32 +382,6 @@ def _find_first_start(budget: Budget, traits: EngineTraits, correction: Correcti
     compiling = find_compile_bytes(budget, traits, correction)
     is_given = budget.settings.kv_cache_memory_bytes is not None
     return budget.tightest.kv_cache_bytes - compiling if compiling and not is_given else None
-
-
-def _name_assumption(version: Version | None) -> tuple[str, ...]:
-    newest = ".".join(map(str, NEWEST_READ))
-    if version is None:
-        return (fill_in("the engine's version is not known: computed for vLLM {newest}", newest=newest),)
-    if version[:2] > NEWEST_READ[:2]:
-        known = ".".join(map(str, version))
-        text = fill_in(
-            "vLLM {version} is newer than what is known: computed as {newest}", version=known, newest=newest
-        )
-        return (text,)
-    return ()
-
-
-def _name_tower_doubt(model: ModelArchitecture, settings: EngineSettings) -> tuple[str, ...]:
-    tower = model.vision
-    if tower is None or tower.media or settings.is_text_only or settings.skip_mm_profiling:
-        return ()
-    return (
-        fill_in(
-            "what the engine profiles the encoder of {model_type} with is not known: up to {size} more",
-            model_type=repr(model.model_type),
-            size=_gib(calibration.UNKNOWN_TOWER_BYTES),
-        ),
-    )
 
 
 def _gib(count: int) -> str:

@@ -10,6 +10,7 @@ from modelops.domain.fit.engine_defaults import EngineTraits, resolve_settings, 
 from modelops.domain.fit.kv_cache import CacheLayout, plan_cache
 from modelops.domain.fit.overhead import estimate_context, estimate_cuda_graphs, estimate_non_torch
 from modelops.domain.fit.specs import EngineSettings, Gpu, ModelArchitecture, ResolvedSettings
+from modelops.domain.fit.speculation import list_draft_layers
 from modelops.domain.fit.weights import WeightsEstimate, get_stages
 
 
@@ -87,6 +88,7 @@ def compute_budget(
     graphs = estimate_cuda_graphs(resolved, gpu, traits) + correction.cuda_graph_bytes
     overhead = activation + non_torch + (graphs if resolved.counts_graphs else 0)
     layers = get_stages(model.layers, resolved.pipeline_parallel_size, resolved.stage_sizes)
+    layers[-1] += list_draft_layers(model, settings)
     stages = tuple(
         Stage(
             weights_bytes=stage_weights + correction.weights_bytes,

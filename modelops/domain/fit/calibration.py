@@ -16,6 +16,15 @@ v1/sample/ops/topk_topp_sampler.py).
 Plain: the logits in 16 bit and in 32 (`_dummy_sampler_run`, v1/worker/gpu/model_runner.py:984, 0.32).
 """
 
+VERIFICATION_COPIES = 2.5
+"""More such copies where the profile also compares one guessed token of each sequence with the model's own.
+
+Two rows of logits for each sequence in 16 bit, where else is one (0.5 more), the logits of the next tokens
+in 32 bit for their log probabilities (1), those of the guessed ones beside the rows that top-k and top-p
+work on (1): `_dummy_sampler_run` (vllm/v1/worker/gpu_model_runner.py:5937) and `RejectionSampler.forward`
+(vllm/v1/sample/rejection_sampler.py:121), 0.33.
+"""
+
 COLD_COMPILE_BYTES = int(0.8 * GIB)
 """What the first start after a change takes more: the same card and model gave a peak of 1.18 GiB when
 torch.compile had to run, and of 0.19 when it did not (Qwen3-8B, RTX 4090, 0.27.1); 0.4–1.0 in other logs."""

@@ -39,6 +39,7 @@ SHARED_INTERMEDIATE = (
     "shared_intermediate_size",
     "moe_shared_expert_intermediate_size",
 )
+DRAFT_LAYERS = ("num_nextn_predict_layers", "mtp_num_hidden_layers")
 EXPERT_INTERMEDIATE = ("moe_intermediate_size", "expert_ffn_hidden_size", "ffn_hidden_size")
 
 
@@ -61,6 +62,16 @@ def find_text_config(config: Config) -> Config:
     inherited = ("tie_word_embeddings", "torch_dtype", "dtype", "quantization_config", "vocab_size")
     outer = {key: config[key] for key in inherited if config.get(key) is not None}
     return _merge_sections({**outer, **nested})
+
+
+def name_decoder(config: Config) -> Config:
+    """Return an encoder-decoder's config with the decoder's sizes under the names that decoders have."""
+    names = {
+        "num_attention_heads": "decoder_attention_heads",
+        "num_hidden_layers": "decoder_layers",
+        "intermediate_size": "decoder_ffn_dim",
+    }
+    return {**config, **{name: config.get(theirs) for name, theirs in names.items()}}
 
 
 def _merge_sections(config: Config) -> Config:

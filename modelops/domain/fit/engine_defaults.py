@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 from gateway.wording import fill_in
 from modelops.domain.errors import FieldError
+from modelops.domain.fit.cache_dtypes import CacheFormat, find_format
 from modelops.domain.fit.encoder_budget import find_largest_item
 from modelops.domain.fit.eras import NEWEST_READ, Era, RunnerChoice, Sampler, Version, find_era
 from modelops.domain.fit.gpu_catalog import find_family
@@ -16,6 +17,7 @@ from modelops.domain.fit.specs import (
     LayerKind,
     ModelArchitecture,
     ResolvedSettings,
+    Speculation,
 )
 
 _LARGE_CARD_BYTES = 70 * GIB
@@ -45,10 +47,10 @@ class EngineTraits:
 def parse_version(text: str | None) -> Version | None:
     """Parse "0.10.2", "v0.8.5.post1" or a tag such as "v0.33.0-cu128"; None stays None.
 
-    Words without a number ("latest", "nightly") are None too, and so are source builds, which call
-    themselves 0.1.dev whatever their age.
+    Words without a number ("latest", "nightly") are None too, numbers that are no vLLM's ("25.09-py3"), and
+    source builds, which call themselves 0.1.dev whatever their age.
     """
-    match = re.search(r"(\d+)\.(\d+)(?:\.(\d+))?", text or "")
+    match = re.match(r"v?(\d)\.(\d+)(?:\.(\d+))?", text or "")
     if match is None or re.match(r"v?0\.1\.dev", text or ""):
         return None
     return int(match[1]), int(match[2]), int(match[3] or 0)
@@ -94,14 +96,16 @@ def resolve_settings(
     else:
         tokens = settings.max_num_batched_tokens
     seqs = settings.max_num_seqs if settings.max_num_seqs is not None else min(seqs, tokens)
-    is_second = _takes_second_runner(model, traits, is_pooling=is_pooling)
+    is_second = _takes_second_runner(model, traits, is_pooling=is_pooling) and _can_speculate(
+        settings.speculation, traits
+    )
     return ResolvedSettings(
         tensor_parallel_size=settings.tensor_parallel_size,
         pipeline_parallel_size=settings.pipeline_parallel_size,
         max_model_len=length,
         gpu_memory_utilization=settings.gpu_memory_utilization or traits.era.utilization,
         dtype=dtype,
-        kv_cache_bytes_per_element=_resolve_cache_bytes(settings, model, dtype, traits),
+        cache_format=_resolve_cache_format(settings, model, dtype, traits),
         max_num_seqs=seqs,
         max_num_batched_tokens=tokens,
         enforce_eager=settings.enforce_eager,
@@ -111,8 +115,13 @@ def resolve_settings(
         kv_cache_memory_bytes=settings.kv_cache_memory_bytes,
         era=traits.era,
         sampler=Sampler.PLAIN if is_second else Sampler.SORT if traits.is_v0 else traits.era.sampler,
-        steps_in_flight=_count_steps(settings.pipeline_parallel_size, traits.era, is_second=is_second),
+        has_hybrid_cache=traits.has_hybrid_cache and not settings.disable_hybrid_kv_cache_manager,
+        steps_in_flight=_count_steps(settings, traits.era, is_second=is_second),
         counts_graphs=(traits.era.second_runner_reserves_graphs if is_second else traits.era.reserves_graphs),
+        speculation=settings.speculation,
+        verifies_in_profile=settings.speculation is not None and not is_second and not traits.is_v0,
+        graph_cases=2 if settings.adapters is not None and traits.era.captures_without_adapters else 1,
+        max_cudagraph_capture_size=settings.max_cudagraph_capture_size,
         media_limits=settings.media_limits,
         media_max_pixels=settings.media_max_pixels,
         skip_mm_profiling=settings.skip_mm_profiling,
@@ -144,11 +153,19 @@ def _raise_to_media(
     return max(tokens, find_largest_item(tower)) if tower.raises_batch else tokens
 
 
-def _count_steps(stages: int, era: Era, *, is_second: bool) -> int:
+def _count_steps(settings: EngineSettings, era: Era, *, is_second: bool) -> int:
     """`max_concurrent_batches`, vllm/config/vllm.py (0.32), with asynchronous scheduling, the default."""
+    stages = settings.pipeline_parallel_size
     if not era.counts_steps_in_flight:
         return 1
+    if settings.async_scheduling is False:
+        return stages
     return stages + 1 if is_second else max(2, stages)
+
+
+def _can_speculate(speculation: Speculation | None, traits: EngineTraits) -> bool:
+    """`_get_v2_model_runner_unsupported_features`, vllm/config/vllm.py."""
+    return speculation is None or speculation.method in traits.era.second_runner_drafts
 
 
 def _takes_second_runner(model: ModelArchitecture, traits: EngineTraits, *, is_pooling: bool) -> bool:
@@ -232,31 +249,28 @@ def resolve_dtype(asked: str, model: ModelArchitecture, gpu: Gpu) -> Dtype:
     return Dtype.FLOAT16 if model.allows_float16 else Dtype.FLOAT32
 
 
-def _resolve_cache_bytes(
+def _resolve_cache_format(
     settings: EngineSettings, model: ModelArchitecture, dtype: Dtype, traits: EngineTraits
-) -> int:
-    name = settings.kv_cache_dtype.lower()
-    if name.startswith(("fp8", "int8")):
-        return 1
-    if name == "auto":
-        declared = model.quantization.kv_cache_bits if model.quantization else None
-        return 1 if declared == 8 and traits.era.honours_fp8_cache else dtype.size_bytes
-    if name in ("float16", "bfloat16", "half"):
-        return 2
-    if name in ("float32", "float"):
-        return 4
-    raise FieldError("kv_cache_dtype", fill_in("{name} is not understood", name=repr(name)))
+) -> CacheFormat:
+    if settings.kv_cache_dtype.lower() != "auto":
+        return find_format(settings.kv_cache_dtype)
+    declared = model.quantization.kv_cache_bits if model.quantization else None
+    return find_format("fp8" if declared == 8 and traits.era.honours_fp8_cache else dtype)
 
 
 def count_capture_sizes(settings: ResolvedSettings, gpu: Gpu) -> int:
     """Return how many batch sizes CUDA graphs are captured for.
 
-    Source: `_set_cudagraph_sizes`, vllm/config/vllm.py (0.32).
+    A step of speculative decoding has the guessed tokens besides. With adapters each size is captured twice.
+    Source: `_set_cudagraph_sizes`, vllm/config/vllm.py (0.32); `get_lora_capture_cases`,
+    vllm/v1/worker/gpu/lora_utils.py (0.33).
     """
     ceiling = 1024 if find_family(gpu) == "blackwell" and gpu.total_bytes > _HUGE_CARD_BYTES else 512
-    largest = min(2 * settings.max_num_seqs, ceiling, settings.max_num_batched_tokens)
-    sizes = [1, 2, 4, *range(8, 256, 8), *range(256, ceiling + 1, 16)]
-    return sum(1 for size in sizes if size <= largest)
+    query = 1 + (settings.speculation.tokens if settings.speculation is not None else 0)
+    largest = settings.max_cudagraph_capture_size or min(2 * settings.max_num_seqs * query, ceiling)
+    largest = min(largest, settings.max_num_batched_tokens)
+    sizes = [1, 2, 4, *range(8, 256, 8), *range(256, max(ceiling, largest) + 1, 16)]
+    return settings.graph_cases * sum(1 for size in sizes if size <= largest)
 
 
 def with_length(settings: EngineSettings, length: int) -> EngineSettings:

@@ -77,6 +77,10 @@ class Era:
     second_runner: RunnerChoice = RunnerChoice.NONE
     second_runner_types: frozenset[str] = frozenset()
     second_runner_reserves_graphs: bool = False
+    second_runner_drafts: frozenset[str] = frozenset()
+    """Ways of speculative decoding that it knows; with others the first runner serves the model."""
+    captures_without_adapters: bool = False
+    """CUDA graphs are captured with LoRA adapters, and once more without."""
     reserves_null_block: bool = False
     kept_outputs: KeptOutputs = KeptOutputs.AS_MADE
     rounds_items_up: bool = True
@@ -100,6 +104,9 @@ class Change:
 
 
 _LISTED_BY_0_25 = frozenset({"deepseekv2", "granitemoe", "qwen2moe"})
+
+_DRAFTS_OF_0_22 = frozenset({"eagle", "eagle3", "mtp"})
+_DRAFTS_OF_0_25 = _DRAFTS_OF_0_22 | {"dflash", "dspark"}
 
 CHANGES = (
     Change((0, 7, 1), {"caches_latents": True}, "MLACommonBackend, vllm/attention/backends/mla"),
@@ -136,6 +143,11 @@ CHANGES = (
         "profile_run, gpu_model_runner.py:4470; get_max_video_tokens, qwen3_vl.py",
     ),
     Change(
+        (0, 11, 1),
+        {"captures_without_adapters": True},
+        "cudagraph_specialize_lora, vllm/config/compilation.py:416",
+    ),
+    Change(
         (0, 17, 0),
         {"sampler": Sampler.IN_PLACE},
         "apply_top_k_top_p_triton, vllm/v1/sample/ops/topk_topp_sampler.py:252",
@@ -158,7 +170,11 @@ CHANGES = (
     ),
     Change(
         (0, 22, 0),
-        {"second_runner": RunnerChoice.LISTED_DENSE, "second_runner_types": frozenset({"qwen3"})},
+        {
+            "second_runner": RunnerChoice.LISTED_DENSE,
+            "second_runner_types": frozenset({"qwen3"}),
+            "second_runner_drafts": _DRAFTS_OF_0_22,
+        },
         "DEFAULT_V2_MODEL_RUNNER_ARCHITECTURES, vllm/config/vllm.py:69, unquantized only :532",
     ),
     Change(
@@ -171,12 +187,17 @@ CHANGES = (
         {
             "second_runner": RunnerChoice.LISTED,
             "second_runner_types": _LISTED_BY_0_25 | {"qwen3", "llama", "mistral"},
+            "second_runner_drafts": _DRAFTS_OF_0_22 | {"dflash"},
         },
         "the same :68",
     ),
     Change(
         (0, 25, 0),
-        {"second_runner": RunnerChoice.DENSE, "second_runner_types": _LISTED_BY_0_25},
+        {
+            "second_runner": RunnerChoice.DENSE,
+            "second_runner_types": _LISTED_BY_0_25,
+            "second_runner_drafts": _DRAFTS_OF_0_25,
+        },
         "_is_default_v2_model_runner_model, vllm/config/vllm.py:572",
     ),
     Change(
@@ -194,6 +215,16 @@ CHANGES = (
         },
         "use_v2_model_runner, vllm/config/vllm.py; profile_cudagraph_memory, "
         "vllm/v1/worker/gpu/cudagraph_utils.py:718; vllm/v1/core/kv_cache_utils.py:975",
+    ),
+    Change(
+        (0, 31, 0),
+        {"second_runner_drafts": _DRAFTS_OF_0_25 | {"draft_model"}},
+        "_get_v2_model_runner_unsupported_features, vllm/config/vllm.py:3073",
+    ),
+    Change(
+        (0, 33, 0),
+        {"second_runner_drafts": _DRAFTS_OF_0_25 | {"draft_model", "ngram"}},
+        "the same :3067",
     ),
 )
 

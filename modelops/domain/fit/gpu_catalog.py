@@ -100,11 +100,11 @@ def complete_gpu(gpu: Gpu) -> Gpu:
     card = find_card(gpu.name)
     if card is None:
         return gpu
-    total = gpu.total_bytes
+    total, is_typical = gpu.total_bytes, gpu.is_total_typical
     if 0.995 <= total / (card.driver_total_mib * MIB) <= 1.08:
-        total = int(card.engine_total_gib * GIB)
+        total, is_typical = int(card.engine_total_gib * GIB), True
     capability = gpu.compute_capability or card.compute_capability
-    return replace(gpu, total_bytes=total, compute_capability=capability)
+    return replace(gpu, total_bytes=total, compute_capability=capability, is_total_typical=is_typical)
 
 
 def has_nvlink(gpu: Gpu) -> bool:

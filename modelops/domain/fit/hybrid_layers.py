@@ -8,10 +8,24 @@ from dataclasses import replace
 
 from gateway.wording import fill_in
 from modelops.domain.errors import FieldError
+from modelops.domain.fit.adapters import adapt_columns, adapt_mlp, adapt_rows, join_adapters
 from modelops.domain.fit.config_reader import Config, get_bool, get_int, require_int
 from modelops.domain.fit.layouts import Layout
-from modelops.domain.fit.specs import CacheShape, Layer, LayerKind, LayerWeights, LinearState
-from modelops.domain.fit.text_layers import TextShape, build_standard_layer, count_mlp, read_layer_kinds
+from modelops.domain.fit.specs import (
+    AdapterShape,
+    CacheShape,
+    Layer,
+    LayerKind,
+    LayerWeights,
+    LinearState,
+)
+from modelops.domain.fit.text_layers import (
+    TextShape,
+    adapt_layer_mlp,
+    build_standard_layer,
+    count_mlp,
+    read_layer_kinds,
+)
 
 _NO_CACHE = CacheShape(LayerKind.NONE)
 
@@ -57,6 +71,12 @@ def _build_gated_delta(config: Config, layout: Layout, shape: TextShape, index: 
             plain=layout.norms * shape.hidden + value_dim + mlp_plain,
             plain_sharded=(2 * keys + values) * kernel + 2 * value_heads + mlp_sharded,
         ),
+        join_adapters(
+            adapt_columns(shape.hidden, 2 * keys + 2 * values),
+            adapt_columns(shape.hidden, 2 * value_heads),
+            adapt_rows(values, shape.hidden),
+            adapt_layer_mlp(config, layout, shape, index),
+        ),
     )
 
 
@@ -86,6 +106,9 @@ def _build_mamba2(config: Config, shape: TextShape, *, heads: int, head_dim: int
             plain_sharded=convolution * (kernel + int(has_bias)) + 3 * heads + inner,
             plain=shape.hidden,
         ),
+        join_adapters(
+            adapt_columns(shape.hidden, inner + convolution + heads), adapt_rows(inner, shape.hidden)
+        ),
     )
 
 
@@ -105,7 +128,11 @@ def build_nemotron_h_layers(config: Config, layout: Layout, shape: TextShape) ->
     blocks = {
         "M": mamba,
         "*": build_standard_layer(config, one_norm, no_mlp, 0, LayerKind.FULL),
-        "-": Layer(_NO_CACHE, LayerWeights(mlp=2 * shape.hidden * shape.intermediate, plain=shape.hidden)),
+        "-": Layer(
+            _NO_CACHE,
+            LayerWeights(mlp=2 * shape.hidden * shape.intermediate, plain=shape.hidden),
+            adapt_mlp(shape.hidden, shape.intermediate, is_gated=False),
+        ),
     }
     if "E" in pattern:
         blocks["E"] = _build_nemotron_experts(config, shape)
@@ -132,6 +159,10 @@ def _build_nemotron_experts(config: Config, shape: TextShape) -> Layer:
             replicated=2 * shape.hidden * latent if latent else 0,
             plain=shape.hidden + experts * (shape.hidden + 1),
         ),
+        join_adapters(
+            adapt_mlp(latent or shape.hidden, inner, is_gated=False, copies=experts),
+            adapt_mlp(shape.hidden, shared * shared_inner, is_gated=False),
+        ),
     )
 
 
@@ -156,7 +187,11 @@ def build_granite_hybrid_layers(config: Config, layout: Layout, shape: TextShape
         experts=experts * 3 * shape.hidden * shape.intermediate,
         plain=shape.hidden * (1 + experts),
     )
-    return [_join(mamba if kind is LayerKind.LINEAR else attention, mlp) for kind in kinds]
+    adapter = join_adapters(
+        adapt_mlp(shape.hidden, dense, is_gated=True),
+        adapt_mlp(shape.hidden, shape.intermediate, is_gated=True, copies=experts),
+    )
+    return [_join(mamba if kind is LayerKind.LINEAR else attention, mlp, adapter) for kind in kinds]
 
 
 def _read_mamba_heads(config: Config, shape: TextShape) -> tuple[int, int]:
@@ -195,7 +230,9 @@ def build_gemma4_layers(config: Config, layout: Layout, shape: TextShape) -> lis
             sizes = replace(sizes, intermediate=2 * sizes.intermediate)
         layer = build_standard_layer(config, layout, replace(sizes, moe=None), index, kind)
         if is_shared:
-            layer = Layer(replace(layer.cache, is_shared=True), replace(layer.weights, key_value=0))
+            layer = replace(
+                layer, cache=replace(layer.cache, is_shared=True), weights=replace(layer.weights, key_value=0)
+            )
         layers.append(_join(layer, extra))
     return layers
 
@@ -212,8 +249,9 @@ def _count_gemma4_extras(config: Config, shape: TextShape) -> LayerWeights:
     return LayerWeights(experts=experts, replicated=replicated, plain=plain)
 
 
-def _join(layer: Layer, more: LayerWeights) -> Layer:
+def _join(layer: Layer, more: LayerWeights, adapter: AdapterShape | None = None) -> Layer:
     first = layer.weights
+    shapes = [each for each in (layer.adapter, adapter) if each is not None]
     return Layer(
         layer.cache,
         LayerWeights(
@@ -225,4 +263,5 @@ def _join(layer: Layer, more: LayerWeights) -> Layer:
             plain=first.plain + more.plain,
             plain_sharded=first.plain_sharded + more.plain_sharded,
         ),
+        join_adapters(*shapes) if layer.adapter is not None else None,
     )

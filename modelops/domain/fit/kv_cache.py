@@ -8,6 +8,7 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from math import ceil
 
+from modelops.domain.fit.cache_dtypes import find_format
 from modelops.domain.fit.engine_defaults import EngineTraits
 from modelops.domain.fit.specs import CacheShape, Layer, LayerKind, ModelArchitecture, ResolvedSettings
 
@@ -60,6 +61,8 @@ class CacheLayout:
         kind, window = group.shape.kind, group.shape.window
         if kind is LayerKind.LINEAR:
             return self.state_blocks
+        if kind is LayerKind.CROSS and window:
+            return ceil(window / group.block_tokens)
         if kind is LayerKind.SLIDING and window:
             return ceil(min(window - 1 + self.batched_tokens, length) / group.block_tokens) + 1
         if kind is LayerKind.CHUNKED and window:
@@ -86,7 +89,7 @@ def plan_cache(
 ) -> CacheLayout:
     """Lay out the cache of one pipeline stage's `layers` on one tensor-parallel rank."""
     shapes = [
-        _adapt(layer.cache, model, traits)
+        _adapt(layer.cache, model, settings, traits)
         for layer in layers
         if layer.cache.kind is not LayerKind.NONE and not layer.cache.is_shared
     ]
@@ -111,7 +114,9 @@ def plan_cache(
     )
 
 
-def _adapt(shape: CacheShape, model: ModelArchitecture, traits: EngineTraits) -> CacheShape:
+def _adapt(
+    shape: CacheShape, model: ModelArchitecture, settings: ResolvedSettings, traits: EngineTraits
+) -> CacheShape:
     """Return how this version treats a layer: older ones know only full attention."""
     if shape.kind is LayerKind.MLA and not traits.era.caches_latents:
         dim = _PADDED_LATENT_HEAD_DIM
@@ -119,7 +124,7 @@ def _adapt(shape: CacheShape, model: ModelArchitecture, traits: EngineTraits) ->
     if shape.kind is LayerKind.CHUNKED:
         # Chunked layers get whole-context blocks unless an environment variable asks otherwise.
         return replace(shape, kind=LayerKind.FULL, window=None)
-    if shape.kind is LayerKind.SLIDING and (not traits.has_hybrid_cache or shape.window is None):
+    if shape.kind is LayerKind.SLIDING and (not settings.has_hybrid_cache or shape.window is None):
         return replace(shape, kind=LayerKind.FULL, window=None)
     return shape
 
@@ -128,10 +133,13 @@ def count_token_bytes(shape: CacheShape, settings: ResolvedSettings) -> int:
     """Bytes one layer keeps per token on one rank; KV heads are replicated when ranks outnumber them."""
     if shape.kind in (LayerKind.LINEAR, LayerKind.NONE):
         return 0
-    heads = shape.kv_heads
-    if shape.kind is not LayerKind.MLA:
-        heads = max(1, heads // settings.tensor_parallel_size)
-    return heads * (shape.key_dim + shape.value_dim) * settings.kv_cache_bytes_per_element
+    is_latent = shape.kind is LayerKind.MLA
+    heads = shape.kv_heads if is_latent else max(1, shape.kv_heads // settings.tensor_parallel_size)
+    stored = settings.cache_format
+    if shape.index_bytes and stored.bits == 8:
+        # Sparse attention has 8-bit latents in packed form only: mla_attention.py:366 (0.33).
+        stored = find_format("fp8_ds_mla")
+    return heads * stored.count_bytes(shape.key_dim, shape.value_dim, is_latent=is_latent) + shape.index_bytes
 
 
 def _count_state_bytes(shape: CacheShape, settings: ResolvedSettings) -> int:

@@ -4,7 +4,7 @@ A layout says what a family's classes build beyond the sizes in config.json (bia
 read from the classes in vllm/model_executor/models (0.32) that the registry maps these types to.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 Flag = bool | str
 """True or False for the whole family, or the config field that decides."""
@@ -56,6 +56,7 @@ _BERT = Layout(
     learned_positions=0,
     is_encoder=True,
 )
+_GATED_ENCODER = Layout(qkv_bias=True, output_bias=True, norm_has_bias=True, is_tied=True, is_encoder=True)
 _GPT = Layout(
     is_gated=False,
     qkv_bias=True,
@@ -155,12 +156,31 @@ LAYOUTS: dict[str, Layout] = {
     "orion": Layout(norm_has_bias=True),
     "xverse": Layout(),
     "decilm": Layout(builder="unknown"),
-    "gemma3n": Layout(builder="unknown"),
+    "gemma3n": Layout(is_tied=True, norms=4, qk_norm="head", builder="gemma3n", allows_float16=False),
     "nemotronnas": Layout(builder="unknown"),
     "deepseekv2": _DEEPSEEK,
     "deepseekv3": _DEEPSEEK,
     "kimik2": _DEEPSEEK,
     "glm4moelite": _DEEPSEEK,
+    "glmmoedsa": _DEEPSEEK,
+    "deepseekv32": _DEEPSEEK,
+    "mistral4": _DEEPSEEK,
+    "youtu": Layout(builder="mla", is_tied=True),
+    "kimilinear": Layout(builder="kimi_linear", moe="deepseek"),
+    "longcatflash": Layout(builder="longcat", moe="deepseek"),
+    "mimov2flash": Layout(builder="mimo_v2", moe="deepseek"),
+    "exaonemoe": Layout(qk_norm="head", moe="deepseek", sliding_pattern=4),
+    "solaropen": Layout(qkv_bias="attention_bias", moe="deepseek", qk_norm="use_qk_norm"),
+    "dots1": Layout(qk_norm="head", moe="deepseek"),
+    "hyv3": Layout(qk_norm="head", moe="deepseek"),
+    "hyperclovax": Layout(
+        qkv_bias="attention_bias", output_bias="attention_bias", mlp_bias="mlp_bias", norms=4
+    ),
+    "lfm2": Layout(is_tied=True, qk_norm="head", builder="short_convolution"),
+    "lfm2moe": Layout(is_tied=True, qk_norm="head", builder="short_convolution", moe="lfm2"),
+    "whisper": Layout(
+        is_gated=False, is_tied=True, is_rotary=False, learned_positions=0, builder="encoder_decoder"
+    ),
     "deepseek": Layout(moe="deepseek"),
     "nemotronh": Layout(builder="nemotron_h", is_gated=False),
     "granitemoehybrid": Layout(builder="granite_hybrid", is_tied=True),
@@ -203,6 +223,11 @@ LAYOUTS: dict[str, Layout] = {
     "bert": _BERT,
     "roberta": _BERT,
     "xlmroberta": _BERT,
+    "gte": _GATED_ENCODER,
+    "gtenew": _GATED_ENCODER,
+    "jinaembeddingsv3": replace(_BERT, is_rotary=True, learned_positions=-1),
+    "modernbert": Layout(is_tied=True, is_encoder=True),
+    "nomicbert": Layout(norm_has_bias=True, is_tied=True, is_encoder=True),
 }
 
 ALIASES = {
@@ -229,6 +254,10 @@ ALIASES = {
     "refinedweb": "falcon",
     "refinedwebmodel": "falcon",
     "gemma3text": "gemma3",
+    "gemma3ntext": "gemma3n",
+    "exaone45": "exaone4",
+    "mistrallarge3": "deepseekv3",
+    "mimov2": "mimov2flash",
     "gemma4unified": "gemma4",
     "exaone40": "exaone4",
     "seed": "seedoss",
@@ -236,6 +265,42 @@ ALIASES = {
     "commandr": "cohere",
     "phi4": "phi3",
 }
+
+ADAPTED_VOCABULARIES = frozenset(
+    {
+        "llama",
+        "mistral",
+        "ministral",
+        "ministral3",
+        "mixtral",
+        "qwen3",
+        "qwen3moe",
+        "qwen35",
+        "qwen35moe",
+        "granite",
+        "granitemoe",
+        "granitemoeshared",
+        "granitemoehybrid",
+        "cohere",
+        "cohere2",
+        "exaone",
+        "exaone4",
+        "exaonemoe",
+        "apertus",
+        "falconh1",
+        "lfm2",
+        "lfm2moe",
+        "minicpm",
+        "nemotron",
+        "nemotronh",
+        "phimoe",
+        "solar",
+        "hyperclovax",
+        "smollm3",
+        "yi",
+    }
+)
+"""Layouts whose class lists `embedding_modules`: LoRA adapters may change the vocabulary, too."""
 
 VISION_TYPES = frozenset(
     {

@@ -187,12 +187,15 @@ def _count_blocks(budget: Budget, sizes: EngineSizes, traits: EngineTraits) -> i
 
 
 def _strip(settings: EngineSettings) -> EngineSettings:
+    """All but what the formulas allow for, and a version that nobody said."""
     return replace(
         settings,
         max_model_len=None,
         is_max_model_len_auto=False,
         gpu_memory_utilization=None,
         kv_cache_memory_bytes=None,
+        vllm_version=None if settings.is_version_seen else settings.vllm_version,
+        is_version_seen=False,
     )
 
 

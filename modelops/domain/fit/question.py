@@ -1,17 +1,19 @@
 """Read a fit question from plain JSON values, and answer it as such."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, get_args, get_type_hints
 
 from gateway.wording import fill_in
 from modelops.domain.errors import FieldError, UnknownLayoutError
 from modelops.domain.fit.architecture import parse_architecture
 from modelops.domain.fit.check import check_fit
+from modelops.domain.fit.engine_inputs import override_config, read_inputs, read_object
 from modelops.domain.fit.gpu_catalog import find_card
 from modelops.domain.fit.media import read_limits, read_max_pixels
 from modelops.domain.fit.report import Aim, FitReport, LimitingTerm, Verdict, serialise_report
 from modelops.domain.fit.specs import MIB, CheckpointFacts, EngineSettings, Gpu
+from modelops.domain.fit.unconsidered import list_unconsidered, name_unconsidered
 
 _READ_APART = frozenset(
     {
@@ -20,6 +22,8 @@ _READ_APART = frozenset(
         "gpu_memory_utilization",
         "is_pooling",
         "is_text_only",
+        "is_version_seen",
+        "cpu_offload_bytes",
         "media_limits",
         "media_max_pixels",
     }
@@ -49,6 +53,8 @@ class FitQuestion:
     gpus: tuple[Gpu, ...]
     facts: CheckpointFacts
     aim: Aim = Aim.AS_ASKED
+    unconsidered: tuple[str, ...] = ()
+    """Flags given that change the engine's memory, and that the check does not read."""
 
 
 def parse_question(raw: Mapping[str, Any]) -> FitQuestion:
@@ -58,13 +64,12 @@ def parse_question(raw: Mapping[str, Any]) -> FitQuestion:
         raise FieldError("config", fill_in("must be the content of the model's config.json"))
     return FitQuestion(
         id=raw.get("id"),
-        config=config,
+        config=override_config(config, read_object(raw, "hf_overrides")),
         settings=_parse_settings(raw),
         gpus=_parse_gpus(raw.get("gpus")),
-        facts=CheckpointFacts(
-            parameters=_parse_count(raw, "parameters"), weights_bytes=_parse_count(raw, "weights_bytes")
-        ),
+        facts=_parse_facts(raw, ""),
         aim=_parse_aim(raw),
+        unconsidered=list_unconsidered(name for name, value in raw.items() if value is not None),
     )
 
 
@@ -89,7 +94,15 @@ def ask(question: FitQuestion) -> FitReport:
         model = parse_architecture(question.config, question.settings.quantization)
     except UnknownLayoutError as exc:
         return FitReport(Verdict.UNKNOWN, LimitingTerm.LAYOUT, (exc.wording,))
-    return check_fit(model, question.settings, question.gpus, question.facts, aim=question.aim)
+    report = check_fit(model, question.settings, question.gpus, question.facts, aim=question.aim)
+    return replace(report, notes=(*report.notes, *name_unconsidered(question.unconsidered)))
+
+
+def _parse_facts(raw: Mapping[str, Any], prefix: str) -> CheckpointFacts:
+    return CheckpointFacts(
+        parameters=_parse_count(raw, f"{prefix}parameters"),
+        weights_bytes=_parse_count(raw, f"{prefix}weights_bytes"),
+    )
 
 
 def _parse_settings(raw: Mapping[str, Any]) -> EngineSettings:
@@ -105,6 +118,7 @@ def _parse_settings(raw: Mapping[str, Any]) -> EngineSettings:
     if runner is not None:
         values["is_pooling"] = runner not in ("generate", "auto")
     values["is_text_only"] = bool(_parse_flag(raw, "language_model_only"))
+    values |= read_inputs(raw, _parse_facts(raw, "draft_"))
     values["media_limits"] = _parse_limits(raw)
     values["media_max_pixels"] = _parse_max_pixels(raw)
     return EngineSettings(**{name: value for name, value in values.items() if value is not None})

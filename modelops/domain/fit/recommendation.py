@@ -14,6 +14,7 @@ from modelops.domain.fit.check import check_fit
 from modelops.domain.fit.measured_run import MeasuredRun
 from modelops.domain.fit.report import Aim, FitReport, LimitingTerm, Verdict
 from modelops.domain.fit.specs import CheckpointFacts, EngineSettings, Gpu, ModelArchitecture
+from modelops.domain.fit.unconsidered import name_unconsidered
 from modelops.domain.profiles.engine_args import list_unestimated, to_checkpoint_facts, to_engine_settings
 from modelops.domain.profiles.spec import EngineKind, ProfileSpec
 
@@ -119,8 +120,7 @@ def _note_unestimated(candidate: Candidate, report: FitReport) -> FitReport:
     """A start that was measured has what the formulas leave out."""
     if not candidate.unestimated or report.calibrated_from is not None:
         return report
-    note = fill_in("the estimate does not consider {names}", names=", ".join(candidate.unestimated))
-    return replace(report, notes=(*report.notes, note))
+    return replace(report, notes=(*report.notes, *name_unconsidered(candidate.unestimated)))
 
 
 def sort_by_rank(assessments: Iterable[Assessment]) -> tuple[Assessment, ...]:

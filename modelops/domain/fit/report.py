@@ -43,6 +43,7 @@ class LimitingTerm(StrEnum):
     GPU_COUNT = "gpu_count"
     PARALLEL_SIZE = "tensor_parallel_size"
     COMPUTE_CAPABILITY = "compute_capability"
+    QUANTIZATION = "quantization"
     CONTEXT = "max_model_len"
     LAYOUT = "layout"
     INPUT = "input"
@@ -102,6 +103,8 @@ class FitReport:
     limit: LimitingTerm
     reasons: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    assumptions: tuple[str, ...] = ()
+    """What was taken for granted because nobody said it, in a few words each."""
     weights_bytes: int | None = None
     activation_bytes: int | None = None
     non_torch_bytes: int | None = None
@@ -128,6 +131,12 @@ class FitReport:
     pipeline_parallel_size: int = 1
     data_parallel_size: int = 1
     weights_source: str | None = None
+    draft_bytes: int | None = None
+    """Of the weights, what guesses tokens (speculative decoding); on the last pipeline stage."""
+    adapter_bytes: int | None = None
+    """Of the weights, the room for LoRA adapters."""
+    offloaded_bytes: int | None = None
+    """Weights that stay in host memory, and are not among the weights."""
     band: Band | None = None
     calibrated_from: str | None = None
     """The start whose measured sizes took the place of the formulas."""
@@ -161,8 +170,12 @@ def serialise_report(report: FitReport) -> dict[str, Any]:
         "limit": str(report.limit),
         "reasons": list(report.reasons),
         "notes": list(report.notes),
+        "assumptions": list(report.assumptions),
         "weights_bytes": report.weights_bytes,
         "weights_source": report.weights_source,
+        "draft_bytes": report.draft_bytes,
+        "adapter_bytes": report.adapter_bytes,
+        "offloaded_bytes": report.offloaded_bytes,
         "activation_bytes": report.activation_bytes,
         "non_torch_bytes": report.non_torch_bytes,
         "cuda_graph_bytes": report.cuda_graph_bytes,

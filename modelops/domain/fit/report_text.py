@@ -25,6 +25,7 @@ LIMIT_WORDS: Mapping[LimitingTerm, Translatable] = {
     LimitingTerm.GPU_COUNT: "the number of GPUs",
     LimitingTerm.PARALLEL_SIZE: "the tensor parallel size",
     LimitingTerm.COMPUTE_CAPABILITY: "the compute capability",
+    LimitingTerm.QUANTIZATION: "the way of quantizing",
     LimitingTerm.CONTEXT: "the context length",
     LimitingTerm.LAYOUT: "a layout that is not understood",
     LimitingTerm.INPUT: "what is not known",
@@ -69,6 +70,9 @@ def list_memory_lines(report: FitReport) -> list[Line]:
             report.weights_bytes,
             fill_in("from the {source}", source=report.weights_source) if report.weights_source else "",
         ),
+        (fill_in("of them the draft"), report.draft_bytes, fill_in("speculative decoding")),
+        (fill_in("of them room for adapters"), report.adapter_bytes, fill_in("LoRA")),
+        (fill_in("weights in host memory"), report.offloaded_bytes, fill_in("beside the budget")),
         (fill_in("activation"), report.activation_bytes, fill_in("peak of one step")),
         (
             fill_in("outside PyTorch"),
@@ -220,6 +224,11 @@ def describe_outcome(suggestion: Suggestion) -> str:
     )
 
 
+def join_assumptions(report: FitReport) -> str:
+    """All that was assumed, for one line; empty where that is nothing."""
+    return join_texts("; ", report.assumptions)
+
+
 def list_effects(suggestion: Suggestion) -> list[str]:
     """What it brings, then what it costs, each marked as such."""
     return [
@@ -236,6 +245,9 @@ def render_report(report: FitReport, *, title: str, hardware: str, translate: Tr
     ]
     lines += [f"  {say(reason, translate)}" for reason in report.reasons]
     lines += ["  " + say(fill_in("note: {note}", note=note), translate) for note in report.notes]
+    if report.assumptions:
+        text = fill_in("assumed: {assumptions}", assumptions=join_assumptions(report))
+        lines.append("  " + say(text, translate))
     if memory := list_memory_lines(report):
         lines += ["", say(fill_in("Memory of each GPU"), translate), *_align(memory, translate)]
     lines += ["", say(fill_in("Capacity"), translate), *_align(list_capacity_lines(report), translate)]

@@ -6,6 +6,7 @@ Everything is frozen, in bytes and plain numbers, so that any process can hold, 
 from dataclasses import dataclass
 from enum import StrEnum
 
+from modelops.domain.fit.cache_dtypes import CacheFormat
 from modelops.domain.fit.card_starts import CardStart
 from modelops.domain.fit.eras import Era, Sampler
 from modelops.domain.fit.expert_split import ExpertSplit
@@ -22,6 +23,8 @@ class LayerKind(StrEnum):
     SLIDING = "sliding"
     CHUNKED = "chunked"
     MLA = "mla"
+    CROSS = "cross"
+    """Attention to an encoder's output, whose length is `window`."""
     LINEAR = "linear"
     NONE = "none"
 
@@ -48,6 +51,8 @@ class Gpu:
     total_bytes: int
     free_bytes: int | None = None
     compute_capability: tuple[int, int] | None = None
+    is_total_typical: bool = False
+    """`total_bytes` is what CUDA usually shows of such cards, and was not read from this one."""
     starts: tuple[CardStart, ...] = ()
     """What earlier starts on such cards told of them, the newest first."""
 
@@ -71,6 +76,8 @@ class CacheShape:
     value_dim: int = 0
     window: int | None = None
     state: LinearState | None = None
+    index_bytes: int = 0
+    """Of each token for the index of sparse attention, beside its latent vector."""
     is_shared: bool = False
     """The layer reads another layer's cache and allocates none."""
 
@@ -101,9 +108,19 @@ class LayerWeights:
 
 
 @dataclass(frozen=True)
+class AdapterShape:
+    """Elements per rank that one LoRA adapter adds to a layer: alike on every GPU, and split over them."""
+
+    whole: int = 0
+    split: int = 0
+
+
+@dataclass(frozen=True)
 class Layer:
     cache: CacheShape
     weights: LayerWeights
+    adapter: AdapterShape | None = None
+    """None for a layer whose projections are not told apart."""
 
 
 @dataclass(frozen=True)
@@ -162,6 +179,10 @@ class ModelArchitecture:
     """One latent-attention layer's up-projection, of which a quantized model keeps a 16-bit copy."""
     attention_dims: tuple[int, int] = (0, 0)
     """Query width and output width of one layer's attention, before tensor parallel."""
+    draft: tuple[Layer, ...] = ()
+    """The layers that guess further tokens (multi-token prediction), which are loaded on request only."""
+    adapts_vocabulary: bool = False
+    """LoRA reaches the embedding and the head, too (`embedding_modules` of the model's class)."""
 
     @property
     def text_parameters(self) -> int:
@@ -188,6 +209,32 @@ class CheckpointFacts:
 
 
 @dataclass(frozen=True)
+class Speculation:
+    """Tokens guessed ahead of the model (`speculative_config`)."""
+
+    method: str
+    """As vLLM calls it once resolved: ngram, mtp, eagle, eagle3, draft_model and others."""
+    tokens: int = 1
+    model: str = ""
+    """The draft's repository, as far as one is named."""
+    draft: ModelArchitecture | None = None
+    """The draft's shape; None where its config.json is not known, or where it is part of the model."""
+    draft_facts: CheckpointFacts = CheckpointFacts()
+    draft_tensor_parallel_size: int | None = None
+    keeps_probabilities: bool = False
+    """The drafts' distributions are kept until the next step (`draft_sample_method`: probabilistic)."""
+
+
+@dataclass(frozen=True)
+class Adapters:
+    """What the engine sets aside for LoRA adapters (`LoRAConfig`, vllm/config/lora.py)."""
+
+    slots: int = 1
+    rank: int = 16
+    is_fully_sharded: bool = False
+
+
+@dataclass(frozen=True)
 class EngineSettings:
     """vLLM's flags as an operator gives them; None takes the engine's default for version and card."""
 
@@ -206,9 +253,18 @@ class EngineSettings:
     block_size: int | None = None
     kv_cache_memory_bytes: int | None = None
     vllm_version: str | None = None
+    is_version_seen: bool = False
+    """The version is that of an earlier start, for nobody says which one the next will be."""
     engine: str | None = None
     is_pooling: bool | None = None
     is_text_only: bool = False
+    speculation: Speculation | None = None
+    adapters: Adapters | None = None
+    cpu_offload_bytes: int = 0
+    """Weights of each GPU that are kept in host memory."""
+    async_scheduling: bool | None = None
+    max_cudagraph_capture_size: int | None = None
+    disable_hybrid_kv_cache_manager: bool = False
     media_limits: tuple[tuple[str, int], ...] = ()
     """Most items of a modality in one prompt (`limit_mm_per_prompt`), where the operator says."""
     media_max_pixels: int | None = None
@@ -251,7 +307,9 @@ class ResolvedSettings:
     max_model_len: int
     gpu_memory_utilization: float
     dtype: Dtype
-    kv_cache_bytes_per_element: int
+    cache_format: CacheFormat
+    has_hybrid_cache: bool
+    """Layers with a window keep no more than that."""
     max_num_seqs: int
     max_num_batched_tokens: int
     enforce_eager: bool
@@ -265,6 +323,12 @@ class ResolvedSettings:
     """Steps whose tokens a sliding window keeps at a time."""
     counts_graphs: bool
     """The engine takes what it expects of its CUDA graphs from the KV cache."""
+    speculation: Speculation | None
+    verifies_in_profile: bool
+    """The profiling run tries out the comparison of drafts with the model's own choice."""
+    graph_cases: int
+    """How often each batch size is captured: with adapters, and without."""
+    max_cudagraph_capture_size: int | None
     media_limits: tuple[tuple[str, int], ...] = ()
     media_max_pixels: int | None = None
     skip_mm_profiling: bool = False

@@ -8,6 +8,13 @@ from dataclasses import dataclass
 
 from gateway.wording import fill_in
 from modelops.domain.errors import FieldError, UnknownLayoutError
+from modelops.domain.fit.adapters import (
+    adapt_columns,
+    adapt_mlp,
+    adapt_replicated,
+    adapt_rows,
+    join_adapters,
+)
 from modelops.domain.fit.config_reader import (
     EXPERT_INTERMEDIATE,
     EXPERTS,
@@ -24,7 +31,11 @@ from modelops.domain.fit.config_reader import (
     require_int,
 )
 from modelops.domain.fit.layouts import Flag, Layout
-from modelops.domain.fit.specs import CacheShape, Layer, LayerKind, LayerWeights, MoeShape
+from modelops.domain.fit.specs import AdapterShape, CacheShape, Layer, LayerKind, LayerWeights, MoeShape
+
+LATENT_BUILDERS = frozenset({"mla", "kimi_linear", "longcat"})
+_INDEX_SCALE_BLOCK = 128
+"""Elements of the index that share one float32 scale."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +57,8 @@ def read_shape(config: Config, layout: Layout, model_type: str) -> TextShape:
     layers = require_int(config, LAYERS)
     heads = require_int(config, HEADS)
     head_dim = get_int(config, ("head_dim", "hidden_size_per_head", "kv_channels"))
+    if layout.builder in LATENT_BUILDERS and get_int(config, "kv_lora_rank"):
+        head_dim = require_int(config, "qk_nope_head_dim") + require_int(config, "qk_rope_head_dim")
     if not head_dim and hidden % heads:
         raise FieldError(
             "config.num_attention_heads",
@@ -109,7 +122,12 @@ def is_expert_layer(config: Config, layout: Layout, index: int) -> bool:
         return index not in (config.get("mlp_only_layers") or []) and (index + 1) % step == 0
     if layout.moe == "deepseek":
         first = get_int(config, "first_k_dense_replace", 0) or 0
+        listed = config.get("moe_layer_freq")
+        if isinstance(listed, list):
+            return bool(listed[index]) if index < len(listed) else False
         return index >= first and index % (get_int(config, "moe_layer_freq", 1) or 1) == 0
+    if layout.moe == "lfm2":
+        return index >= (get_int(config, "num_dense_layers", 0) or 0)
     if layout.moe == "ernie":
         first = get_int(config, "moe_layer_start_index", 0) or 0
         last = get_int(config, "moe_layer_end_index", -1)
@@ -183,7 +201,32 @@ def build_standard_layer(
             plain=plain + mlp_plain,
             plain_sharded=plain_sharded + mlp_sharded,
         ),
+        join_adapters(
+            _adapt_attention(layout, shape, query, key_value), adapt_layer_mlp(config, layout, shape, index)
+        ),
     )
+
+
+def _adapt_attention(layout: Layout, shape: TextShape, query: int, key_value: int) -> AdapterShape:
+    outputs = query * (2 if layout.query_gate else 1) + 2 * key_value
+    return join_adapters(adapt_columns(shape.hidden, outputs, slices=3), adapt_rows(query, shape.hidden))
+
+
+def adapt_layer_mlp(config: Config, layout: Layout, shape: TextShape, index: int) -> AdapterShape:
+    """The room for adapters of one layer's MLP, or of its experts and their router."""
+    moe = shape.moe
+    if moe is None or not is_expert_layer(config, layout, index):
+        if not shape.intermediate:
+            return AdapterShape()
+        return adapt_mlp(shape.hidden, shape.intermediate, is_gated=layout.is_gated)
+    shared = moe.shared_intermediate_size
+    parts = [
+        adapt_mlp(shape.hidden, moe.intermediate_size, is_gated=layout.is_gated, copies=moe.experts),
+        adapt_replicated(shape.hidden, moe.experts),
+    ]
+    if shared:
+        parts.append(adapt_mlp(shape.hidden, shared, is_gated=layout.is_gated))
+    return join_adapters(*parts)
 
 
 def _count_norms(config: Config, layout: Layout, shape: TextShape) -> int:
@@ -238,11 +281,14 @@ def build_latent_layer(config: Config, layout: Layout, shape: TextShape, index: 
     else:
         attention += shape.hidden * query
     mlp, experts, mlp_plain, mlp_sharded = count_mlp(config, layout, shape, index)
+    index_bytes, index_weights, index_plain = _count_index(config, query_rank)
+    replicated += index_weights
+    plain += index_plain
     has_correction = experts > 0 and config.get("topk_method") == "noaux_tc"
     if has_correction and shape.moe is not None:
         plain += shape.moe.experts
     return Layer(
-        CacheShape(LayerKind.MLA, 1, rank + rope, 0),
+        CacheShape(LayerKind.MLA, 1, rank + rope, 0, index_bytes=index_bytes),
         LayerWeights(
             attention=attention,
             mlp=mlp,
@@ -251,6 +297,37 @@ def build_latent_layer(config: Config, layout: Layout, shape: TextShape, index: 
             plain=plain + mlp_plain,
             plain_sharded=mlp_sharded,
         ),
+        join_adapters(
+            _adapt_latent(config, shape, query, query_rank), adapt_layer_mlp(config, layout, shape, index)
+        ),
+    )
+
+
+def _count_index(config: Config, query_rank: int | None) -> tuple[int, int, int]:
+    """Return a token's bytes, the projection and the rest of the index by which sparse attention chooses.
+
+    Its keys are kept in 8 bit with a scale: `Indexer`, `DeepseekV32IndexerCache` (deepseek_v2.py:658), 0.33.
+    """
+    if not get_int(config, "index_topk") or query_rank is None:
+        return 0, 0, 0
+    dim, heads = require_int(config, "index_head_dim"), require_int(config, "index_n_heads")
+    hidden = require_int(config, HIDDEN)
+    scales = 4 * -(-dim // _INDEX_SCALE_BLOCK)
+    return dim + scales, query_rank * heads * dim, hidden * (dim + heads) + 2 * dim
+
+
+def _adapt_latent(config: Config, shape: TextShape, query: int, query_rank: int | None) -> AdapterShape:
+    rank, rope = require_int(config, "kv_lora_rank"), require_int(config, "qk_rope_head_dim")
+    nope, value = require_int(config, "qk_nope_head_dim"), require_int(config, "v_head_dim")
+    down = adapt_replicated(shape.hidden, rank + rope)
+    queries = adapt_columns(shape.hidden, query)
+    if query_rank:
+        queries = join_adapters(adapt_replicated(shape.hidden, query_rank), adapt_columns(query_rank, query))
+    return join_adapters(
+        down,
+        queries,
+        adapt_columns(rank, shape.heads * (nope + value)),
+        adapt_rows(shape.heads * value, shape.hidden),
     )
 
 

@@ -3,33 +3,29 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from typing import Any
 
+from modelops.domain.fit.engine_defaults import parse_version
+from modelops.domain.fit.engine_inputs import read_inputs
 from modelops.domain.fit.gpu_catalog import find_card
 from modelops.domain.fit.media import list_unread, read_limits, read_max_pixels
 from modelops.domain.fit.specs import MIB, CheckpointFacts, EngineSettings, Gpu
+from modelops.domain.fit.unconsidered import list_unconsidered
 from modelops.domain.profiles.hardware_spec import HardwareSpec
 from modelops.domain.profiles.parsers import resolve_parsers
 from modelops.domain.profiles.setting import EngineFlag, list_settings
 from modelops.domain.profiles.spec import EngineKind, ProfileSpec
+from modelops.domain.runtimes import get_traits
 
 _FIT_SETTINGS = frozenset(each.name for each in fields(EngineSettings))
 _SAME_IN_FIT_CHECK = _FIT_SETTINGS & {each.name for each in list_settings(ProfileSpec)} - {"engine"}
 """Settings that the fit check calls by the same names. Its `engine` is another thing: vLLM's V0 or V1."""
 
-UNESTIMATED_FLAGS = frozenset(
-    {
-        "compilation-config",
-        "cpu-offload-gb",
-        "kv-offloading-size",
-        "max-cudagraph-capture-size",
-        "num-gpu-blocks-override",
-        "optimization-level",
-    }
-)
-"""Further flags that change an engine's memory in a way that the fit check does not know."""
+_TAG_VERSION = re.compile(r"(?:^|vllm[_-])v?(\d\.\d+(?:\.\d+)?)(?!\d)")
+_OLDEST_VERSION = (0, 6, 0)
 
 MEDIA_ENVIRONMENT = {"VLLM_MEDIA_URL_ALLOW_REDIRECTS": "0"}
 
@@ -107,7 +103,7 @@ def to_engine_settings(spec: ProfileSpec, *, tensor_parallel_size: int | None = 
         "tensor_parallel_size": tensor_parallel_size or spec.tensor_parallel_size or 1,
         "quantization": spec.quantization or None,
         "is_max_model_len_auto": spec.max_model_len is None,
-        "vllm_version": find_image_version(spec.image),
+        "vllm_version": find_spec_version(spec) or _find_odd_tag(spec),
         "engine": "v0" if spec.environment.get("VLLM_USE_V1") == "0" else None,
         "is_pooling": runner == "pooling" if runner in ("generate", "pooling") else None,
         "is_text_only": bool(flags.get("language_model_only")),
@@ -115,24 +111,50 @@ def to_engine_settings(spec: ProfileSpec, *, tensor_parallel_size: int | None = 
         "media_limits": read_limits(spec.limit_mm_per_prompt),
         "media_max_pixels": read_max_pixels(flags.get("mm_processor_kwargs") or {}),
     }
-    return EngineSettings(**same | further | resolved)
+    return EngineSettings(**same | further | resolved | read_inputs(flags | _list_engine_values(spec)))
+
+
+def _list_engine_values(spec: ProfileSpec) -> dict[str, Any]:
+    """What the profile says of adapters and of guessing tokens, under the names of the engine's flags."""
+    names = ("speculative_config", "enable_lora", "max_loras", "max_lora_rank")
+    return {name: getattr(spec, name) for name in names}
 
 
 def list_unestimated(spec: ProfileSpec) -> tuple[str, ...]:
-    """The settings given that change an engine's memory in a way that the fit check does not know."""
+    """The flags given that change an engine's memory in a way that the fit check does not know."""
     settings = [
-        each.name
+        f"--{each.flag.name}"
         for each in list_settings(ProfileSpec)
-        if each.is_beyond_estimate and getattr(spec, each.name) != each.default
+        if each.is_beyond_estimate and each.flag is not None and getattr(spec, each.name) != each.default
     ]
     media = list_unread(spec.limit_mm_per_prompt, spec.extra_flags.get("mm-processor-kwargs") or {})
-    return (*settings, *media, *(name for name in sorted(spec.extra_flags) if name in UNESTIMATED_FLAGS))
+    named = (f"--{name.replace('_', '-')}" for name in media)
+    return (*settings, *named, *list_unconsidered(spec.extra_flags))
 
 
 def find_image_version(image: str) -> str | None:
-    """Return the image's tag, from which the fit check reads a version; None without one."""
-    name = image.partition("@")[0].rpartition("/")[2]
-    return name.partition(":")[2] or None
+    """Return the vLLM that an image's tag names, such as "0.11.0" of `vllm/vllm-openai:v0.11.0-cu128`.
+
+    None for a digest alone, for `latest` and `nightly`, and for tags that count in another way: by the month
+    (NVIDIA's `25.09-py3`), by CUDA, or from another project's beginning.
+    """
+    match = _TAG_VERSION.search(_get_tag(image))
+    return match[1] if match and (parse_version(match[1]) or _OLDEST_VERSION) >= _OLDEST_VERSION else None
+
+
+def find_spec_version(spec: ProfileSpec) -> str | None:
+    """The version by the profile's image; a program on this machine says its own only when it starts."""
+    return find_image_version(spec.image) if get_traits(spec.runtime).needs_image else None
+
+
+def _find_odd_tag(spec: ProfileSpec) -> str | None:
+    """A tag that says no version, by which starts of one image are known again: `latest`."""
+    tag = _get_tag(spec.image) if get_traits(spec.runtime).needs_image else ""
+    return tag if tag and parse_version(tag) is None else None
+
+
+def _get_tag(image: str) -> str:
+    return image.partition("@")[0].rpartition("/")[2].partition(":")[2]
 
 
 def to_checkpoint_facts(spec: ProfileSpec) -> CheckpointFacts:

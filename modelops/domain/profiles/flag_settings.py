@@ -132,7 +132,6 @@ class FlagSettings:
         section=Section.MEMORY,
         flag=EngineFlag("speculative-config"),
         decides_memory=True,
-        is_beyond_estimate=True,
     )
     enable_lora: bool = setting(
         boolean(),
@@ -141,7 +140,6 @@ class FlagSettings:
         section=Section.ADAPTERS,
         flag=EngineFlag("enable-lora"),
         decides_memory=True,
-        is_beyond_estimate=True,
     )
     lora_adapters: Mapping[str, str] = setting(
         LORA_ADAPTERS,

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from modelops.domain.fit.engine_inputs import override_config
 from modelops.domain.profiles import syntax
 from modelops.domain.profiles.flag_settings import FlagSettings
 from modelops.domain.profiles.hardware_spec import HardwareSpec
@@ -210,22 +211,8 @@ class ProfileSpec(FlagSettings, _NamingSettings):
 
     @property
     def effective_config(self) -> dict[str, Any]:
-        """The config.json as the engine reads it, with `hf_overrides` in place; empty where it is not known.
-
-        Objects are replaced as a whole, those of a part of the model (such as text_config) key by key:
-        `ModelConfig._apply_dict_overrides` (vllm/config/model.py).
-        """
-        if not self.config:
-            return {}
-        overrides = {
-            name: {**self.config[name], **value} if _is_part(name, self.config.get(name)) else value
-            for name, value in self.hf_overrides.items()
-        }
-        return {**self.config, **overrides}
-
-
-def _is_part(name: str, value: Any) -> bool:
-    return name.endswith("_config") and isinstance(value, Mapping)
+        """The config.json as the engine reads it, with `hf_overrides` in it; empty where it is not known."""
+        return dict(override_config(self.config, self.hf_overrides)) if self.config else {}
 
 
 Spec = ProfileSpec | HardwareSpec

@@ -48,6 +48,7 @@ def test_a_card_is_given_as_the_engine_sees_it(machine: StubMachine) -> None:
         name="NVIDIA GeForce RTX 3090",
         total_bytes=int(23.6 * GIB),
         free_bytes=(24576 - 268 - 1) * MIB,
+        is_total_typical=True,
         compute_capability=(8, 6),
     )
 

@@ -157,13 +157,34 @@ def test_the_fit_check_is_asked_about_the_same_settings() -> None:
     assert settings.block_size == 32
     assert settings.enable_chunked_prefill is False
     assert settings.is_pooling is True
-    assert settings.vllm_version == "v0.33.0"
+    assert settings.vllm_version == "0.33.0"
 
 
-def test_the_version_is_the_tag_of_the_image() -> None:
-    assert find_image_version("registry:5000/vllm:v0.33.0-cu128@sha256:" + "0" * 64) == "v0.33.0-cu128"
-    assert find_image_version("registry:5000/vllm@sha256:" + "0" * 64) is None
-    assert find_image_version("") is None
+@pytest.mark.parametrize(
+    ("image", "version"),
+    [
+        ("vllm/vllm-openai:v0.11.0", "0.11.0"),
+        ("vllm/vllm-openai:v0.11.1rc2", "0.11.1"),
+        ("registry:5000/vllm:v0.33.0-cu128@sha256:" + "0" * 64, "0.33.0"),
+        ("rocm/vllm:rocm6.4.1_vllm_0.10.1_20250909", "0.10.1"),
+        ("registry:5000/vllm@sha256:" + "0" * 64, None),
+        ("vllm/vllm-openai:latest", None),
+        ("vllm/vllm-openai:cu12.8-nightly", None),
+        ("nvcr.io/nvidia/vllm:25.09-py3", None),
+        ("other/vllm-openai:v0.3.9", None),
+        ("", None),
+    ],
+)
+def test_the_version_is_the_one_in_the_images_tag(image: str, version: str | None) -> None:
+    assert find_image_version(image) == version
+
+
+def test_a_program_on_this_machine_has_no_version_by_an_image_that_it_does_not_use() -> None:
+    contained = make_profile(image="vllm/vllm-openai:v0.11.0")
+    started = make_profile(image="vllm/vllm-openai:v0.11.0", runtime="process")
+
+    assert to_engine_settings(contained).vllm_version == "0.11.0"
+    assert to_engine_settings(started).vllm_version is None
 
 
 def test_a_hardware_profile_becomes_cards() -> None:

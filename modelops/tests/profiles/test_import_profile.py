@@ -92,7 +92,7 @@ FOREIGN = [
             "--volume ~/.cache/huggingface:/root/.cache/huggingface": "mounts the cache of the weights",
             "HUGGING_FACE_HUB_TOKEN": "is a secret",
         },
-        note="does not consider speculative_config, optimization-level",
+        note="does not consider --optimization-level",
     ),
     Foreign(
         file="mtp.vllm.yaml",
@@ -106,7 +106,6 @@ FOREIGN = [
             "--port 8000": "set by the gateway",
             "--trust-remote-code": "XiaomiMiMo/MiMo-7B-RL, which the setting TRUST_REMOTE_CODE_REPOSITORIES",
         },
-        note="does not consider speculative_config",
     ),
     Foreign(
         file="vision.compose.yaml",
@@ -137,7 +136,6 @@ FOREIGN = [
             "max_lora_rank": 64,
         },
         left_out={"--lora-modules.own": "neither a path nor a URL"},
-        note="does not consider enable_lora",
     ),
     Foreign(
         file="embedding.sh",
@@ -173,7 +171,7 @@ FOREIGN = [
             "--compilation-config.backend": "would run code",
             "TIKTOKEN_ENCODINGS_BASE": "not on the list of variables",
         },
-        note="does not consider compilation-config",
+        note="does not consider --compilation-config",
     ),
     Foreign(
         file="llama-swap.yaml",

@@ -138,15 +138,14 @@ def test_overrides_of_a_part_of_the_model_are_merged_into_that_part() -> None:
 
 def test_report_names_what_the_estimate_leaves_out() -> None:
     spec = make_profile(
-        enable_lora=True,
-        speculative_config={"method": "ngram", "num_speculative_tokens": 4},
+        limit_mm_per_prompt={"image": {"count": 1, "width": 512, "height": 512}},
         extra_flags={"compilation-config": {"level": 3}, "seed": 1},
     )
     gpus = to_gpus(make_hardware())
 
     assessment = assess_candidate(to_candidate(spec), gpus)
 
-    note = "the estimate does not consider speculative_config, enable_lora, compilation-config"
+    note = "the estimate does not consider --limit-mm-per-prompt, --compilation-config"
     assert note in assessment.report.notes
     assert note in advise(assessment, gpus).report.notes
     assert not any("does not consider" in each for each in _assess_plainly().notes)

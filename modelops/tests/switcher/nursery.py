@@ -182,7 +182,10 @@ def open_runtimes(config: GatewayConfig) -> list[Runtime]:
     """Those that the bench was opened with."""
     from modelops.runtimes.docker_runtime import DockerRuntime
     from modelops.runtimes.process_runtime import ProcessRuntime
+    from modelops.runtimes.ray_runtime import RayRuntime
 
+    if config.ray_dashboard_url:
+        return [RayRuntime(config)]
     return [DockerRuntime(config) if config.docker_host else ProcessRuntime(config)]
 
 
@@ -233,6 +236,14 @@ def find_gpus(used_mib: int) -> dict[str, Any]:
     return {"is_seen": len(gpus) == 2 and most >= used_mib * 2**20}
 
 
+def count_open(slot: str) -> dict[str, Any]:
+    """The requests that web processes say they have at the slot's engine."""
+    from modelops.models import Slot
+    from modelops.switching.draining import count_requests
+
+    return {"open": count_requests(Slot.objects.get(slug=slot).pk).running}
+
+
 def show_busy_web(is_busy: bool, engine: str = "") -> dict[str, Any]:
     """A web process's row that never grows old, as if it had acted on every epoch to come."""
     from modelops.models import Slot, WebPresence
@@ -278,6 +289,14 @@ def remember_failures(count: int) -> dict[str, Any]:
     from modelops.models import Slot
 
     Slot.objects.update(failed_restarts=count)
+    return {}
+
+
+def forget_failures() -> dict[str, Any]:
+    """As if no engine had failed for long: the next try is due at once."""
+    from modelops.models import Slot
+
+    Slot.objects.update(failed_restarts=0, retry_at=None, failed_replicas=0, replica_retry_at=None)
     return {}
 
 
@@ -330,11 +349,13 @@ ORDERS = {
         read_rows,
         look,
         find_gpus,
+        count_open,
         show_busy_web,
         show_web,
         remember_start,
         change_engine,
         remember_failures,
+        forget_failures,
         spoil_engine,
         end_engines,
     )

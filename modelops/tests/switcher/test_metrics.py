@@ -24,7 +24,9 @@ from modelops.switching.slot_status import ServiceState
 from modelops.tests.switcher.bench import SwitchBench
 
 NOW = datetime.now(UTC)
-SERVING = SlotFigures("default", ServiceState.READY, "qwen", NOW, True, "http://a", kv_cache_usage=0.25)
+SERVING = SlotFigures(
+    "default", ServiceState.READY, "qwen", NOW, True, "http://a", kv_cache_usage=0.25, wanted_replicas=2
+)
 BROKEN = SlotFigures("second", ServiceState.DEGRADED, "phi", None, False, None)
 CARD = GpuReading(
     index=0,
