@@ -1,11 +1,13 @@
 from django.urls import path
 
-from modelops.api import desk_views, schedule_views, slot_views, switch_views
+from modelops.api import desk_views, fit_views, schedule_views, slot_views, switch_views
 from modelops.api import profile_views as views
 
 urlpatterns = [
     path("profiles", views.ProfilesView.as_view()),
     path("hardware-recommendations", views.HardwareRecommendationsView.as_view()),
+    path("fit", fit_views.ProfileFitView.as_view()),
+    path("recommendations", fit_views.RecommendationsView.as_view()),
     path("reload", views.ReloadView.as_view()),
     path("status", switch_views.StatusView.as_view()),
     path("switch", switch_views.SwitchView.as_view()),

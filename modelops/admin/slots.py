@@ -42,6 +42,7 @@ STATE_BADGES = {
     ServiceState.STARTING: ("is-quiet", gettext_noop("starting")),
     ServiceState.LOADING: ("is-quiet", gettext_noop("loading")),
     ServiceState.SWITCHING: ("is-quiet", gettext_noop("switching")),
+    ServiceState.UNREACHABLE: ("is-bad", gettext_noop("unreachable")),
 }
 
 

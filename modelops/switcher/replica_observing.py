@@ -20,6 +20,7 @@ from modelops.switcher.draining import is_engine_left
 from modelops.switcher.observing import Observer, is_grace_over
 from modelops.switcher.working_state import WorkingState
 from modelops.switcher.workloads import read_engine_recipe
+from modelops.switching.card_claims import find_foreign_cards
 from modelops.switching.planning import list_cards
 
 INSPECT_PERIOD_S = 1.0
@@ -73,7 +74,7 @@ class FollowerObserver:
 
     def choose_cards(self, slot: Slot, leader: Engine, rows: Sequence[Engine]) -> tuple[str, ...] | None:
         """Cards for one more follower: as many as the leader has, free of other engines of the slot and of
-        what is left of them; None where there are none, or nobody knows."""
+        what is left of them, and no other slot's; None where there are none, or nobody knows."""
         recipe = read_engine_recipe(leader)
         count = len(recipe.gpus)
         if not count:
@@ -87,7 +88,7 @@ class FollowerObserver:
         chosen = next((each for each in sets if len(each) == count and taken.isdisjoint(each)), None)
         if chosen is None or self._dependencies.gpus.find_held(chosen, recipe.gpu_memory_utilization) != []:
             return None
-        return chosen
+        return None if find_foreign_cards(slot, chosen) else chosen
 
     def _find_status(self, row: Engine) -> WorkloadStatus:
         if row.name not in self._statuses or self._is_due("inspect", row.name, INSPECT_PERIOD_S):

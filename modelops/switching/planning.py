@@ -89,7 +89,7 @@ def find_slot_facts(slot: Slot, placement: Placement) -> SlotFacts:
         runtime=slot.runtime,
         has_gpus=slot.has_gpus,
         is_retiring=slot.retiring_at is not None or slot.retired_at is not None,
-        foreign_cards=find_foreign_cards(slot, placement.uuids),
+        foreign_cards=find_foreign_cards(slot, placement.uuids + placement.further_uuids),
     )
 
 
@@ -129,6 +129,7 @@ def place_engine(slot: Slot, spec: ProfileSpec, fit: ProfileFit, choice: GpuChoi
         wanted,
         replicas=spec.replicas,
         available=min(len(uuids), total),
+        further_uuids=tuple(uuids[wanted:total]),
     )
 
 

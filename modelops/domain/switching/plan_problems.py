@@ -69,6 +69,8 @@ class Placement:
     replicas: int = 1
     available: int = 0
     """Cards for all replicas together."""
+    further_uuids: tuple[str, ...] = ()
+    """Those of them that replicas beside the first would get."""
 
 
 @dataclass(frozen=True)

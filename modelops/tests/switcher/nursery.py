@@ -292,6 +292,14 @@ def remember_failures(count: int) -> dict[str, Any]:
     return {}
 
 
+def forget_failures() -> dict[str, Any]:
+    """As if no engine had failed for long: the next try is due at once."""
+    from modelops.models import Slot
+
+    Slot.objects.update(failed_restarts=0, retry_at=None, failed_replicas=0, replica_retry_at=None)
+    return {}
+
+
 def spoil_engine(name: str) -> dict[str, Any]:
     """Whatever is started from this engine's record fails for want of disk."""
     from modelops.models import Engine
@@ -347,6 +355,7 @@ ORDERS = {
         remember_start,
         change_engine,
         remember_failures,
+        forget_failures,
         spoil_engine,
         end_engines,
     )

@@ -12,10 +12,12 @@ from gateway.tests.databases import Stores
 from gateway.tests.docker_engine.daemon import DockerEngine
 from gateway.tests.docker_engine.fixtures import SIMULATOR_IMAGE
 from gateway.tests.docker_engine.nvidia_hook import GPU_UUIDS
+from gateway.tests.live import wait_until
 from modelops.tests.hardware.conftest import machine, stub_library
 from modelops.tests.hardware.stub import StubMachine
 from modelops.tests.switcher.bench import SwitchBench, open_bench
 from modelops.tests.switcher.test_failures import profile_of
+from modelops.tests.switcher.test_replicas import serving, wait_for_replicas
 from modelops.tests.switcher.test_two_slots import check_two_slots
 
 __all__ = ["machine", "stub_library"]
@@ -148,3 +150,27 @@ def test_a_docker_engine_without_gpus_refuses_the_start_and_the_old_profile_come
     assert switch["state"] == "rolled_back"
     assert switch["root_cause"]["code"] == "gpu_unavailable"
     assert profile_of(rows) == "a"
+
+
+def test_each_replica_has_cards_of_its_own_also_after_it_was_replaced(
+    gpu_bench: SwitchBench, gpu_docker_engine: DockerEngine
+) -> None:
+    gpu_bench.save_real_profile("a", image=SIMULATOR_IMAGE, tensor_parallel_size=1, replicas=2)
+    gpu_bench.switch_and_settle("a")
+    first = wait_for_replicas(gpu_bench, 2)
+    gpu_bench.save_real_profile(
+        "a", image=SIMULATOR_IMAGE, tensor_parallel_size=1, replicas=2, max_model_len=2048
+    )
+
+    rolled = gpu_bench.switch_and_settle("a")
+    wait_until(lambda: {2048} == {each["max_model_len"] for each in serving(gpu_bench.look()).values()})
+    second = wait_for_replicas(gpu_bench, 2)
+
+    client = gpu_docker_engine.client()
+    containers = [client.containers.get(each["name"]) for each in second["workloads"]]
+    cards = [each.attrs["HostConfig"]["DeviceRequests"][0]["DeviceIDs"] for each in containers]
+    client.close()
+    assert (rolled["state"], rolled["plan"]["kind"]) == ("active", "roll")
+    assert sorted(cards) == sorted([uuid] for uuid in GPU_UUIDS)
+    for rows in (first, second):
+        assert sorted(each["gpus"] for each in serving(rows).values()) == sorted([u] for u in GPU_UUIDS)

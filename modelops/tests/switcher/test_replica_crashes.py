@@ -34,6 +34,8 @@ def test_switchers_and_replicas_killed_at_random_always_converge(bench: SwitchBe
     pid = bench.start_switcher()
 
     for crash in range(CRASHES):
+        # So many kills would have it wait for minutes, and rightly.
+        bench.order("forget_failures")
         profile, settings = chance.choice(WISHES)
         bench.save_profile(profile, **settings)
         bench.order("request", profile=profile)
@@ -53,6 +55,7 @@ def test_switchers_and_replicas_killed_at_random_always_converge(bench: SwitchBe
 
 def wait_until_whole(bench: SwitchBench) -> dict[str, Any]:
     """All rows once as many equal engines serve as the profile asks for, and nothing else is left."""
+    bench.order("forget_failures")
     bench.wait_until_settled(timeout_s=90)
 
     def find() -> dict[str, Any] | None:
@@ -70,7 +73,7 @@ def wait_until_whole(bench: SwitchBench) -> dict[str, Any]:
 def describe(rows: dict[str, Any]) -> str:
     """What is there instead."""
     slot = {name: rows["slot"][name] for name in ("gate", "active_engine_id", "problem", "replica_problem")}
-    slot["failed_replicas"] = rows["slot"]["failed_replicas"]
+    slot |= {name: rows["slot"][name] for name in ("failed_replicas", "failed_restarts", "retry_at")}
     names = ("name", "replica", "state", "leaving_since", "reference", "asked_to_stop_at")
     left_open = [{name: each[name] for name in names} for each in rows["engines"] if not each["ended_at"]]
     return f"{slot}\n{left_open}\n{rows['workloads']}"

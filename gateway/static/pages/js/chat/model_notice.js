@@ -64,9 +64,10 @@ function Resting({ resting }) {
 
 /** @param {{status: ModelStatus, mayChange: boolean}} props */
 function NothingServed({ status, mayChange }) {
+  const isBroken = status.state === "degraded" || status.state === "unreachable";
   const error = status.state === "degraded" ? status.last_error : null;
   return html`<div class="model-notice-text">
-      <p role="status"><strong>${status.state === "degraded" ? t("The model does not answer.") : t("No model is loaded.")}</strong></p>
+      <p role="status"><strong>${isBroken ? t("The model does not answer.") : t("No model is loaded.")}</strong></p>
       <p class="hint">${[
         error?.message,
         error?.advice,

@@ -7,7 +7,7 @@ import { Store } from "../store.js";
 /**
  * A part of what `GET /api/models/status` answers; times are in seconds, `progress` is in percent.
  * @typedef {object} SlotStatus
- * @property {"none" | "starting" | "loading" | "ready" | "switching" | "degraded" | "resting"} state
+ * @property {"none" | "starting" | "loading" | "ready" | "switching" | "degraded" | "resting" | "unreachable"} state
  * @property {string | null} current_profile what answers now
  * @property {string | null} since
  * @property {string | null} phase

@@ -36,6 +36,7 @@ export function nameSlotState(state) {
     switching: t("Switching"),
     degraded: t("Not serving"),
     resting: t("Resting"),
+    unreachable: t("Unreachable"),
   };
   return names[/** @type {keyof typeof names} */ (state)] ?? state;
 }
@@ -49,7 +50,7 @@ export function nameReplicaState(state) {
 /** @param {string} state of a slot */
 export function gradeSlotState(state) {
   if (state === "ready") return "is-good";
-  if (state === "degraded") return "is-bad";
+  if (state === "degraded" || state === "unreachable") return "is-bad";
   return state === "none" || state === "resting" ? "is-quiet" : "is-warn";
 }
 
