@@ -9,7 +9,7 @@ MKDOCS = NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help run env test test-quick test-vllm test-clients check check-scripts check-docs docs fmt bench sbom screenshots lock
+.PHONY: help run env test test-quick test-vllm test-clients test-ray check check-scripts check-docs docs fmt bench sbom screenshots lock
 
 help: ## List the commands
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -31,6 +31,9 @@ test-vllm: $(VENV)/.installed-dev ## The suite marked `vllm`, against a real vLL
 
 test-clients: $(VENV)/.installed-dev ## The suite marked `clients`: SDKs and agent frameworks, in their own environment
 	$(BIN)/python -m pytest -m clients -q gateway/tests/clients
+
+test-ray: $(VENV)/.installed-dev ## The suite marked `ray`: two nodes of a Ray cluster, in their own environment
+	$(BIN)/python -m pytest -m ray -q modelops/tests/ray modelops/tests/runtimes/test_contract.py
 
 check: $(VENV)/.installed-dev ## Format, lint, types, import rule, migrations, documentation, locks
 	$(BIN)/ruff format --check .
@@ -80,6 +83,7 @@ lock: | $(VENV)/bin/python ## Resolve requirements/*.txt to hashed locks
 	$(LOCK) requirements/server.txt requirements/oidc.txt -c requirements/lock.txt -o requirements/oidc-lock.txt
 	$(LOCK) requirements/server.txt requirements/otel.txt -c requirements/lock.txt -o requirements/otel-lock.txt
 	$(LOCK) requirements/clients.txt -o requirements/clients-lock.txt
+	$(LOCK) requirements/ray.txt -o requirements/ray-lock.txt
 
 $(VENV)/bin/python:
 	@echo "Making an environment of Python's in $(VENV)"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+import uuid
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -52,12 +53,19 @@ class EngineAdmission:
     """Admits requests to the engines of every slot, or queues them; one per web process."""
 
     def __init__(
-        self, board: Board, limits: WaitLimits, *, on_change: Callable[[], None] = lambda: None
+        self,
+        board: Board,
+        limits: WaitLimits,
+        *,
+        on_change: Callable[[], None] = lambda: None,
+        on_wake: Callable[[uuid.UUID], None] = lambda _slot_id: None,
     ) -> None:
         self._board = board
         self._limits = limits
         self._on_change = on_change
         """Called when other processes should learn of new counts or of an acknowledged epoch."""
+        self._on_wake = on_wake
+        """Called with a slot that rests while requests wait for it and none is known to have asked."""
         self._queues: dict[str, SlotQueue] = {}
         self.loads = EngineLoads()
         """Of the engines that share their requests with others."""
@@ -133,6 +141,7 @@ class EngineAdmission:
             del queue.waiting[ticket]
             raise self._queue_full_error(route.slot)
         self._announce(queue)
+        self._wake(self._board.slot(route.slot))
         return ticket
 
     async def wait_for_admission(self, ticket: Ticket) -> AdmittedRequest:
@@ -147,6 +156,7 @@ class EngineAdmission:
             raise
         finally:
             ticket.queue.waiting.pop(ticket, None)
+            ticket.queue.used_at = time.monotonic()
             self._announce(ticket.queue)
 
     def overdue_error(self, ticket: Ticket) -> GatewayError:
@@ -187,6 +197,13 @@ class EngineAdmission:
                 self._on_change()
         for queue in list(self._queues.values()):
             self._release(queue)
+        for slot in snapshot.slots:
+            self._wake(slot)
+
+    def _wake(self, slot: SlotView | None) -> None:
+        """Ask for a slot that rests, or is about to, while requests wait for it."""
+        if slot is not None and slot.needs_wake and self._queue_of(slot.slug).waiting:
+            self._on_wake(slot.id)
 
     def _release(self, queue: SlotQueue) -> None:
         """Admit what can be admitted, in order of arrival; fail what can no longer be."""

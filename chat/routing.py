@@ -153,4 +153,6 @@ def _public_card(model: ServedModel) -> dict[str, Any]:
         public |= {"parent": parent, "max_model_len": model.max_model_len}
     if model.tasks is not None:
         public["tasks"] = model.tasks
+    if model.is_resting:
+        public["resting"] = True
     return public | ({"simulated": True} if card.get("simulated") else {})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import Counter
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
@@ -28,7 +29,7 @@ class RouteRequest:
 class SlotQueue:
     """One slot as this process uses it: the requests at its engine, and those that wait for it."""
 
-    __slots__ = ("engines", "epoch", "is_open", "running", "slot_id", "waiting")
+    __slots__ = ("engines", "epoch", "is_open", "running", "slot_id", "used_at", "waiting")
 
     def __init__(self) -> None:
         self.slot_id = ""
@@ -39,8 +40,11 @@ class SlotQueue:
         self.running: set[AdmittedRequest] = set()
         self.waiting: dict[Ticket, None] = {}
         """In order of arrival."""
+        self.used_at: float | None = None
+        """When a request left last, in `time.monotonic` seconds."""
 
     def describe(self) -> dict[str, Any]:
+        """The epoch that this process acts on, its requests, and for how many seconds it has had none."""
         counts: dict[str, Any] = {
             "epoch": self.epoch,
             "open": len(self.running),
@@ -49,6 +53,10 @@ class SlotQueue:
         by_engine = Counter(each.route.engine for each in self.running)
         if len(self.engines | by_engine.keys()) > 1:
             counts["engines"] = dict(by_engine)
+        if self.running or self.waiting:
+            counts["idle_s"] = 0
+        elif self.used_at is not None:
+            counts["idle_s"] = int(time.monotonic() - self.used_at)
         return counts
 
 
@@ -115,6 +123,7 @@ class AdmittedRequest:
             self._load = None
             self._admission.loads.leave(load, self._tokens)
         queue.running.discard(self)
+        queue.used_at = time.monotonic()
         # An engine that gets no more requests ends when the last one has left it.
         is_news = not queue.is_open or (self.route.engine not in queue.engines and self.route.engine != "")
         if queue.waiting or is_news or load is not None:

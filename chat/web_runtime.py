@@ -35,6 +35,7 @@ from chat.switching import ChatSwitchRequest, request_switches
 from chat.titles import TitleWriter
 from chat.turn_recording import TurnRecorder
 from chat.upstream import EngineGateway
+from chat.waking import WakeRequests
 from gateway.audit import ChatCaller
 from gateway.batching import BatchWorker
 from gateway.conf import GatewayConfig, get_config
@@ -67,6 +68,7 @@ class WebRuntime:
     engine_admission: EngineAdmission
     candidates: CandidateWatch
     presence: PresenceKeeper
+    wake_requests: WakeRequests
     engine: EngineGateway
     authenticator: Authenticator
     limiter: Limiter
@@ -92,6 +94,7 @@ class WebRuntime:
             (self.board.watch_engine, RESTART_PERIOD_S),
             (self._keep_presence, RESTART_PERIOD_S),
             (self._watch_candidates, RESTART_PERIOD_S),
+            (self.wake_requests.keep, RESTART_PERIOD_S),
             (self._save_running, self.config.checkpoint_interval_s),
             (self._sweep, SWEEP_PERIOD_S),
             (self._follow_limits, LIMITS_PERIOD_S),
@@ -225,7 +228,10 @@ def _build_runtime(config: GatewayConfig) -> WebRuntime:
     usage = UsageLog()
     limiter = Limiter(open_limits(batch, config), usage)
     engine = EngineGateway(connect_timeout_s=config.upstream_connect_timeout_s)
-    engine_admission = EngineAdmission(board, WaitLimits.of(config), on_change=presence.announce)
+    wake_requests = WakeRequests(board_worker, on_asked=board.look_soon)
+    engine_admission = EngineAdmission(
+        board, WaitLimits.of(config), on_change=presence.announce, on_wake=wake_requests.ask
+    )
     return WebRuntime(
         config=config,
         worker=worker,
@@ -235,6 +241,7 @@ def _build_runtime(config: GatewayConfig) -> WebRuntime:
         engine_admission=engine_admission,
         candidates=candidates,
         presence=presence,
+        wake_requests=wake_requests,
         engine=engine,
         authenticator=authenticator,
         limiter=limiter,

@@ -30,6 +30,8 @@ PRINTED_BY = "make-run"
 """Of its session, where people look at theirs."""
 
 LABEL_COLUMNS = 6
+ANSWERING = ("ready", "resting")
+"""An engine that rests is woken by the first request."""
 READ_ANSWER = (
     "import json, sys; answer = json.load(sys.stdin); "
     'print(answer["message"]["content"] if "message" in answer else answer)'
@@ -38,7 +40,7 @@ READ_ANSWER = (
 
 @dataclass(frozen=True)
 class Started:
-    """How the start went. `engine_status` is `ready`, or what keeps the engine from it."""
+    """How the start went. `engine_status` is one of ANSWERING, or what keeps the engine from it."""
 
     url: str
     engine_status: str
@@ -46,7 +48,7 @@ class Started:
 
     @property
     def is_ready(self) -> bool:
-        return self.engine_status == "ready"
+        return self.engine_status in ANSWERING
 
 
 def await_start(url: str, config: GatewayConfig, *, is_over: Callable[[], bool]) -> Started | None:
@@ -59,7 +61,7 @@ def await_start(url: str, config: GatewayConfig, *, is_over: Callable[[], bool])
             status = _ask_for_status(url)
         waited_s = time.monotonic() - begun
         patience_s = WEB_PATIENCE_S if status is None else engine_patience_s
-        if status == "ready" or waited_s > patience_s:
+        if status in ANSWERING or waited_s > patience_s:
             return Started(url, status or gettext("the web process does not answer"), waited_s)
         time.sleep(0.1)
     return None

@@ -31,7 +31,7 @@ async def health(request: HttpRequest) -> HttpResponse:
     status = "healthy"
     if not database.is_ok or (needs_cache and not memory.is_ok):
         status = "unhealthy"
-    elif not (engine.is_ready and memory.is_ok):
+    elif not (engine.can_answer and memory.is_ok):
         status = "degraded"
     services = {
         "vllm": {"status": engine.state, "latency_ms": engine.latency_ms},

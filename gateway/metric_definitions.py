@@ -198,7 +198,7 @@ SWITCH_PHASE = _histogram(
 SLOT_STATE = _gauge(
     "switcher_slot_state",
     "1 for the state that a slot is in, 0 for the others: none, starting, loading, ready, switching, "
-    "degraded.",
+    "degraded, resting, unreachable (told by the switchers of other boxes).",
     "slot",
     "state",
     owner=MetricOwner.SWITCHER,

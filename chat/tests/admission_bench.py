@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import uuid
 from collections.abc import Callable
 
 from chat.engine_admission import EngineAdmission, WaitLimits
@@ -39,9 +40,10 @@ class Bench:
     def __init__(self, *slots: SlotView, queue_size: int = 10) -> None:
         self.board = FakeBoard()
         self.news = 0
+        self.woken: list[uuid.UUID] = []
         self.stopped: list[Exception] = []
         limits = WaitLimits(plain_s=30, stream_s=900, queue_size=queue_size)
-        self.admission = EngineAdmission(self.board, limits, on_change=self._count)
+        self.admission = EngineAdmission(self.board, limits, on_change=self._count, on_wake=self.woken.append)
         self.board.show(*slots)
 
     def _count(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import time
+from dataclasses import replace
 from functools import partial
 from typing import cast
 
@@ -22,14 +23,16 @@ from gateway.errors import (
     NoModel,
     RateLimitExceeded,
 )
+from modelops.domain.switching.resting import RestState
 from modelops.models import Gate
 from modelops.serving.board import SlotView
 from modelops.serving.routes import Route
-from modelops.tests.serving.board_views import engine, slot, switch
+from modelops.tests.serving.board_views import SLOT_IDS, engine, slot, switch
 
 DRAINING = slot(engine("a"), switch("a", "b"), gate=Gate.CLOSED, epoch=2)
 LOADING = slot(None, switch("a", "b"), gate=Gate.CLOSED, epoch=3)
 ON_B = slot(engine("b"), epoch=4)
+RESTING = slot(None, resting=engine("a", "alias"), gate=Gate.CLOSED, rest=RestState.RESTING, epoch=3)
 
 
 def note(order: list[int], number: int, _task: asyncio.Task[AdmittedRequest]) -> None:
@@ -278,3 +281,74 @@ async def test_request_that_is_admitted_in_the_moment_of_its_deadline_goes_on() 
     with pytest.raises(AskedEngine):
         async with generation.stoppable():
             await reading
+
+
+@pytest.mark.parametrize("name", ["current", "a", "alias"])
+async def test_a_request_for_a_slot_that_rests_waits_and_has_it_woken(name: str) -> None:
+    bench = Bench(RESTING)
+
+    _ticket, waiting = bench.wait(name)
+    asked = list(bench.woken)
+    bench.board.show(replace(RESTING, is_wake_asked=True))
+    bench.board.show(replace(RESTING, is_wake_asked=True, switches=(switch("", "a"),)))
+    bench.board.show(slot(engine("a", "alias"), epoch=4))
+
+    assert asked == [SLOT_IDS["default"]]
+    assert bench.woken == asked
+    assert (await waiting).route.base_url == "http://a:8000"
+
+
+async def test_whoever_waits_when_the_gate_closes_for_a_rest_has_it_opened_again() -> None:
+    closing = slot(engine("a"), gate=Gate.CLOSED, rest=RestState.CLOSING, epoch=2)
+    bench = Bench(slot(engine("a")))
+    bench.board.show(closing)
+    unasked = list(bench.woken)
+
+    _ticket, waiting = bench.wait()
+    bench.board.show(slot(engine("a"), epoch=3))
+
+    assert unasked == []
+    assert bench.woken == [SLOT_IDS["default"]]
+    assert (await waiting).route.base_url == "http://a:8000"
+
+
+async def test_a_wake_that_was_called_off_is_asked_for_again_while_somebody_waits() -> None:
+    bench = Bench(RESTING)
+    _ticket, waiting = bench.wait()
+    bench.board.show(replace(RESTING, is_wake_asked=True))
+
+    bench.board.show(RESTING)
+    bench.board.show(slot(engine("a"), epoch=4))
+
+    assert len(bench.woken) == 2
+    await waiting
+
+
+async def test_a_request_whose_time_is_over_is_told_how_long_waking_takes() -> None:
+    bench = Bench(replace(RESTING, wake_s=7.0))
+    ticket, waiting = bench.wait()
+
+    error = bench.admission.overdue_error(ticket)
+
+    waiting.cancel()
+    assert isinstance(error, ModelLoading)
+    assert error.headers["Retry-After"] == "7"
+
+
+async def test_a_model_that_rests_is_left_for_another_one_with_its_name_refused() -> None:
+    bench = Bench(replace(RESTING, switches=(switch("", "b"),)))
+
+    with pytest.raises(ModelLoading, match="`a` is being replaced"):
+        bench.wait("a")
+
+
+async def test_the_time_without_requests_is_told_once_there_was_one() -> None:
+    bench = Bench(slot(engine("a")))
+    before = bench.admission.presence()[str(SLOT_IDS["default"])]
+
+    with bench.admit():
+        during = bench.admission.presence()[str(SLOT_IDS["default"])]
+    after = bench.admission.presence()[str(SLOT_IDS["default"])]
+
+    assert "idle_s" not in before
+    assert (during["idle_s"], after["idle_s"]) == (0, 0)

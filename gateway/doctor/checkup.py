@@ -15,6 +15,7 @@ from gateway.doctor import (
     maintenance_checks,
     process_checks,
     proxy_checks,
+    ray_checks,
     setting_checks,
     store_checks,
 )
@@ -34,6 +35,7 @@ CHECKS = (
     DoctorCheck("gpus", machine_checks.check_gpus),
     DoctorCheck("disk", machine_checks.check_disks),
     DoctorCheck("images", docker_checks.check_images, needs_database=True, timeout_s=15.0),
+    DoctorCheck("ray", ray_checks.check_ray, timeout_s=20.0),
     DoctorCheck("hub_token", setting_checks.check_hub_token),
     DoctorCheck("web", process_checks.check_web, needs_database=True),
     DoctorCheck("proxy", proxy_checks.check_proxy),

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from gateway.doctor.findings import Finding, FindingKind, VantagePoint
 from gateway.wording import fill_in
-from modelops.domain.runtimes import get_traits
+from modelops.domain.runtimes import find_health_path, get_traits
 from modelops.models import Engine, EngineState, Slot, WebPresence
 from modelops.serving.web_presence import SILENT_FOR, identify_network
 from modelops.switching.replica_status import ReplicasStatus, name_replica_state
@@ -212,7 +212,8 @@ def _count_replicas(slot: str, found: ReplicasStatus) -> Finding:
 
 def _reach(slot: str, engine: Engine) -> Finding:
     is_local = get_traits(engine.runtime).is_on_loopback
-    finding = _ask_engine(f"engine.{slot}", engine.name, engine.base_url)
+    path = find_health_path(engine.runtime)
+    finding = _ask_engine(f"engine.{slot}", engine.name, engine.base_url, path=path)
     if finding.verdict is FindingKind.PROBLEM and is_local:
         return Finding(
             finding.id,
@@ -227,11 +228,11 @@ def _reach(slot: str, engine: Engine) -> Finding:
     return finding
 
 
-def _ask_engine(id_: str, name: str, url: str) -> Finding:
-    """`/health` needs no key, and answers 200 once the model is loaded."""
+def _ask_engine(id_: str, name: str, url: str, *, path: str = "/health") -> Finding:
+    """The path needs no key, and answers 200 once the model is loaded."""
     started = time.perf_counter()
     try:
-        answer = httpx.get(f"{url}/health", timeout=ENGINE_TIMEOUT_S, trust_env=False)
+        answer = httpx.get(f"{url}{path}", timeout=ENGINE_TIMEOUT_S, trust_env=False)
     except (httpx.HTTPError, httpx.InvalidURL) as exc:
         return Finding(
             id_,

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from gateway.tests.databases import Stores
     from gateway.tests.live import GatewayProcess
 
-pytest_plugins = ["gateway.tests.docker_engine.fixtures"]
+pytest_plugins = ["gateway.tests.docker_engine.fixtures", "gateway.tests.ray_cluster.fixtures"]
 
 # Before anything reads the settings: nothing of this machine's own configuration leaks into a test.
 _data = tempfile.TemporaryDirectory(prefix="gw-test-")

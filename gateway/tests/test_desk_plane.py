@@ -19,7 +19,7 @@ from gateway.tests.live import GatewayProcess, start_gateway, wait_until
 
 WAIT_S = 15
 MESSAGE_TOO_BIG = 1009
-PARTS = {"serving", "live", "load", "gpus", "profiles", "recent", "usage", "alarms"}
+PARTS = {"serving", "live", "load", "gpus", "boxes", "profiles", "recent", "usage", "alarms"}
 
 
 @pytest.fixture(scope="module")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gettext
 import re
+from argparse import ArgumentParser, _SubParsersAction
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -79,12 +81,20 @@ def test_pages_name_only_options_that_commands_have(page: Path) -> None:
     """Those that are given on the same line."""
     unknown = []
     for name, arguments in re.findall(r"manage\.py ([a-z][a-z_]+)([^\n`|#;&]*)", read_code(page)):
-        parser = load_command(name).create_parser("manage.py", name)
-        known = {option for action in parser._actions for option in action.option_strings}
+        known = set(list_options(load_command(name).create_parser("manage.py", name)))
         asked = set(re.findall(r"(?<=[\s\[])--[a-z][a-z-]*", re.sub(r'"[^"]*"', "", arguments)))
         unknown += [f"{name} {option}" for option in asked - known]
 
     assert unknown == []
+
+
+def list_options(parser: ArgumentParser) -> Iterator[str]:
+    """Its own, and those of every command below it."""
+    for action in parser._actions:
+        yield from action.option_strings
+        if isinstance(action, _SubParsersAction):
+            for below in set(action.choices.values()):
+                yield from list_options(below)
 
 
 def load_command(name: str) -> BaseCommand:

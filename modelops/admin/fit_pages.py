@@ -52,6 +52,7 @@ LIMIT_WORDS: Mapping[LimitingTerm, Promise] = {
     LimitingTerm.GPU_COUNT: gettext_lazy("number of GPUs"),
     LimitingTerm.PARALLEL_SIZE: gettext_lazy("tensor parallel size"),
     LimitingTerm.COMPUTE_CAPABILITY: gettext_lazy("compute capability"),
+    LimitingTerm.QUANTIZATION: gettext_lazy("quantization"),
     LimitingTerm.CONTEXT: gettext_lazy("the model's positions"),
     LimitingTerm.LAYOUT: gettext_lazy("what is known of the model"),
     LimitingTerm.INPUT: gettext_lazy("what is known of the GPUs"),

@@ -11,6 +11,7 @@ from django.shortcuts import get_object_or_404
 from django.urls import URLPattern, path
 
 from modelops.admin.add_pages import show_add_model
+from modelops.admin.demand_pages import show_demand
 from modelops.admin.duplicating import duplicate_one
 from modelops.admin.fit_changes import show_change
 from modelops.admin.fit_pages import show_fit
@@ -26,6 +27,7 @@ ProfilePage = Callable[[HttpRequest, Any, ModelProfile], HttpResponse]
 
 PAGES: tuple[tuple[str, str, Page], ...] = (
     ("fit/", "fit", lambda request, admin: show_fit(request, admin.admin_site)),
+    ("recommend/", "recommend", lambda request, admin: show_demand(request, admin.admin_site)),
     ("reload/", "reload", show_reload),
     ("find/", "find", show_add_model),
     ("check/", "check_new", lambda request, admin: check_form(request, admin, None)),

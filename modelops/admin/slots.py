@@ -38,9 +38,11 @@ STATE_BADGES = {
     ServiceState.READY: ("is-good", gettext_noop("ready")),
     ServiceState.DEGRADED: ("is-bad", gettext_noop("degraded")),
     ServiceState.NONE: ("is-quiet", gettext_noop("none")),
+    ServiceState.RESTING: ("is-quiet", gettext_noop("resting")),
     ServiceState.STARTING: ("is-quiet", gettext_noop("starting")),
     ServiceState.LOADING: ("is-quiet", gettext_noop("loading")),
     ServiceState.SWITCHING: ("is-quiet", gettext_noop("switching")),
+    ServiceState.UNREACHABLE: ("is-bad", gettext_noop("unreachable")),
 }
 
 

@@ -31,7 +31,7 @@ class ProfilesView(APIView):
         responses=ModelProfileListSerializer, tags=["models"], summary="Profiles and how they fit the GPUs"
     )
     def get(self, request: Request) -> Response:
-        _read_query(EmptyQuerySerializer, request)
+        read_query(EmptyQuerySerializer, request)
         is_admin = _is_admin(request)
         rows = ModelProfile.objects.all() if is_admin else ModelProfile.objects.enabled()
         choice = get_gpu_choice()
@@ -52,7 +52,7 @@ class HardwareRecommendationsView(APIView):
         summary="The enabled profiles, the best for the hardware first",
     )
     def get(self, request: Request) -> Response:
-        query = _read_query(HardwareQuerySerializer, request)
+        query = read_query(HardwareQuerySerializer, request)
         choice = get_gpu_choice(query.get("hardware"))
         ranked = rank_profiles(ModelProfile.objects.enabled(), choice)
         is_admin = _is_admin(request)
@@ -87,7 +87,7 @@ class ReloadView(APIView):
         return answer(result.serialise())
 
 
-def _read_query(kind: type[StrictSerializer], request: Request) -> dict[str, Any]:
+def read_query(kind: type[StrictSerializer], request: Request) -> dict[str, Any]:
     query = kind(data=request.query_params.dict())
     query.is_valid(raise_exception=True)
     values: dict[str, Any] = query.validated_data

@@ -264,6 +264,14 @@ class OpenRequestsSerializer(serializers.Serializer[Any]):
     waiting = serializers.IntegerField(help_text="Requests that wait for the model, or for a place at it.")
 
 
+class RestingSerializer(serializers.Serializer[Any]):
+    """The next request wakes it."""
+
+    profile = serializers.CharField()
+    is_asleep = serializers.BooleanField(help_text="It sleeps; otherwise it was stopped and is started anew.")
+    wake_s = serializers.FloatField(allow_null=True, help_text="How long that usually takes, in seconds.")
+
+
 class ReplicaSerializer(serializers.Serializer[Any]):
     replica = serializers.IntegerField(help_text="0 is the leader, which switches are about.")
     name = serializers.CharField(allow_null=True, help_text=f"Of the container or process. {FOR_ADMINS}")
@@ -302,6 +310,7 @@ class SlotStatusSerializer(serializers.Serializer[Any]):
         allow_null=True,
         help_text="When what should serve is started again, while nothing does; asking for it starts it now.",
     )
+    resting = RestingSerializer(allow_null=True, help_text="While nobody uses the slot: what would wake.")
     replicas = ReplicasSerializer(allow_null=True, help_text="Of a profile with several engines.")
     box = serializers.CharField(allow_null=True, help_text=f"The host that the slot is on. {FOR_ADMINS}")
 

@@ -86,6 +86,7 @@ def find_alarms(facts: AlarmFacts) -> list[Alarm]:
     found = [
         *_find_silent_switcher(facts),
         *_find_degraded(facts),
+        *_find_unreachable(facts),
         *_find_missing_replicas(facts),
         *_find_hardware(facts),
         *_find_restarts(facts),
@@ -125,6 +126,23 @@ def _find_degraded(facts: AlarmFacts) -> Iterator[Alarm]:
             target="switch" if failed else "switches",
             switch=str(failed.pk) if failed else "",
             remedies=_list_links(next(offers)) if failure else (),
+            subject=status.slot.slug,
+        )
+
+
+def _find_unreachable(facts: AlarmFacts) -> Iterator[Alarm]:
+    for status in facts.statuses:
+        if status.state is not ServiceState.UNREACHABLE:
+            continue
+        yield Alarm(
+            "box_gone",
+            Level.BAD,
+            fill_in("Slot {slot} is unreachable. {reason}", slot=status.slot.slug, reason=status.problem),
+            fill_in(
+                "Start the box, its Docker and its switcher. If it is gone for good, have another box serve "
+                "the slot: `manage.py move_slot {slot}`.",
+                slot=status.slot.slug,
+            ),
             subject=status.slot.slug,
         )
 

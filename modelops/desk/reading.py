@@ -16,6 +16,7 @@ from django.utils.module_loading import import_string
 
 from modelops.desk.alarm_reading import find_sample, list_restarts
 from modelops.desk.alarms import AlarmFacts, find_alarms
+from modelops.desk.box_parts import describe_boxes, read_boxes
 from modelops.desk.gpu_cards import describe_card
 from modelops.desk.profile_cards import ProfileCards
 from modelops.desk.serving_parts import (
@@ -67,6 +68,7 @@ class DeskReader:
         self._restarts: Remembered[list[Switch]] = Remembered(list_restarts)
         self._presences = Remembered(list_present)
         self._usage = Remembered(_read_usage)
+        self._boxes = Remembered(read_boxes)
 
     def read(self, seen: ExternalView | None = None) -> DeskSnapshot:
         """Everything, as it is now. `seen` is the engine of VLLM_BASE_URL where it was probed before;
@@ -96,6 +98,7 @@ class DeskReader:
             "live": describe_live(statuses, now),
             "load": describe_loads(_find_loads(now)),
             "gpus": _describe_gpus(sample, engines),
+            "boxes": describe_boxes(self._boxes.read(), statuses),
             "profiles": cards,
             "recent": describe_recent(_list_recent()),
             "usage": self._usage.read(),

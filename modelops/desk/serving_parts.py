@@ -16,7 +16,7 @@ from modelops.switching.draining import find_draining
 from modelops.switching.replica_status import ReplicasStatus, name_replica_state
 from modelops.switching.selectors import SwitcherView, count_state_seconds, ended_by_request
 from modelops.switching.slot_status import SlotStatus
-from modelops.switching.status import count_remaining_s, describe_detail, find_retry_at
+from modelops.switching.status import count_remaining_s, describe_detail, describe_rest, find_retry_at
 
 
 def write_time(moment: datetime | None) -> str | None:
@@ -46,6 +46,7 @@ def _describe_slot(status: SlotStatus) -> dict[str, Any]:
         "problem": status.problem or (end_sentence(cause.message) if cause else ""),
         "advice": (cause.advice or "") if cause else "",
         "retry_at": write_time(find_retry_at(slot)) if status.switch is None else None,
+        "resting": describe_rest(status),
         "engine": _describe_engine(engine) if engine else None,
         "replicas": _describe_replicas(status.replicas) if status.replicas else None,
     }

@@ -82,6 +82,8 @@ class ClusterRoom:
 
     room: Room
     message: str = ""
+    is_lasting: bool = True
+    """The cluster is too small, whatever becomes free of it."""
 
 
 def judge_room(need: ClusterNeed, nodes: Sequence[ClusterNode], *, held: ClusterNeed | None) -> ClusterRoom:
@@ -99,12 +101,10 @@ def judge_room(need: ClusterNeed, nodes: Sequence[ClusterNode], *, held: Cluster
     if _covers(free_cards + freed_cards, need.cards) and _covers(free_cpus + freed_cpus, need.cpus):
         return ClusterRoom(room=Room.AFTER)
     if not _covers(free_cards + freed_cards, need.cards):
-        return ClusterRoom(
-            room=Room.NONE, message=_explain_few_cards(need, cards, free_cards, free_cards + freed_cards)
-        )
-    return ClusterRoom(
-        room=Room.NONE, message=_explain_few_cpus(need, cpus, free_cpus, free_cpus + freed_cpus)
-    )
+        message = _explain_few_cards(need, cards, free_cards, free_cards + freed_cards)
+        return ClusterRoom(room=Room.NONE, message=message, is_lasting=not _covers(cards, need.cards))
+    message = _explain_few_cpus(need, cpus, free_cpus, free_cpus + freed_cpus)
+    return ClusterRoom(room=Room.NONE, message=message, is_lasting=not _covers(cpus, need.cpus))
 
 
 def _sum(nodes: Sequence[ClusterNode], name: str) -> float:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 from gateway.wording import fill_in
 
@@ -89,6 +90,18 @@ RUNTIMES: Mapping[RuntimeKind, RuntimeTraits] = {
         ),
     ),
 }
+
+
+def find_health_path(runtime: str) -> str:
+    """Where engines of this runtime say that they are well; vLLM's own path for one that is not known."""
+    known = next((traits for kind, traits in RUNTIMES.items() if kind == runtime), None)
+    return known.health_path if known else RuntimeTraits.health_path
+
+
+def count_engines(runtime: str, spec: Mapping[str, Any]) -> int:
+    """Engines that the switcher starts of a profile with these settings: one where a cluster has the replicas
+    behind one address. Raises ValueError for an unknown runtime."""
+    return 1 if get_traits(runtime).places_engines else int(spec.get("replicas") or 1)
 
 
 def get_traits(runtime: str) -> RuntimeTraits:

@@ -14,6 +14,7 @@ from modelops.models.load import EngineLoad
 from modelops.models.preloads import Preload, PreloadState
 from modelops.models.presence import ProcessRole, ProcessStarts, SwitcherPresence, WebPresence
 from modelops.models.profiles import HardwareProfile, ModelProfile
+from modelops.models.schedule import ScheduleWindow, SlotSchedule
 from modelops.models.slots import Gate, Slot
 from modelops.models.switches import Switch, SwitchEvent
 
@@ -32,7 +33,9 @@ __all__ = [
     "ProcessRole",
     "ProcessStarts",
     "RaisedAlarm",
+    "ScheduleWindow",
     "Slot",
+    "SlotSchedule",
     "Switch",
     "SwitchEvent",
     "SwitcherPresence",

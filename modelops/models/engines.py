@@ -57,6 +57,9 @@ class Engine(models.Model):
 
     created_at = models.DateTimeField(db_default=Now())
     ready_at = models.DateTimeField(null=True, blank=True)
+    last_used_at = models.DateTimeField(
+        null=True, blank=True, help_text="When it had a request last, to half a minute."
+    )
     asked_to_stop_at = models.DateTimeField(null=True, blank=True)
     ended_at = models.DateTimeField(null=True, blank=True)
     exit_code = models.IntegerField(null=True, blank=True)

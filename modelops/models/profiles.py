@@ -20,8 +20,9 @@ from modelops.domain.profiles.hardware_spec import HardwareSpec
 from modelops.domain.profiles.kinds import Kind
 from modelops.domain.profiles.reading import read_hardware
 from modelops.domain.profiles.setting import list_settings, to_plain
-from modelops.domain.profiles.spec import ProfileSpec, Spec, to_values
+from modelops.domain.profiles.spec import IDLE_ACTION, ProfileSpec, Spec, to_values
 from modelops.domain.runtimes import RUNTIMES, RuntimeKind
+from modelops.domain.switching.resting import IdleAction
 from modelops.models.profile_reading import read_own_profile
 
 RUNTIME_CHOICES = [(kind.value, traits.label) for kind, traits in RUNTIMES.items()]
@@ -151,6 +152,11 @@ class ModelProfile(SeededModel):
 
     max_concurrent_requests = models.PositiveIntegerField(null=True, blank=True)
     max_output_tokens = models.PositiveIntegerField(null=True, blank=True)
+
+    idle_after_s = models.PositiveIntegerField("rests after seconds without requests", null=True, blank=True)
+    idle_action = models.CharField(
+        "how it rests", max_length=10, choices=_list_choices(IDLE_ACTION), default=IdleAction.STOP.value
+    )
 
     cost_per_million_prompt_tokens = models.FloatField(null=True, blank=True)
     cost_per_million_completion_tokens = models.FloatField(null=True, blank=True)

@@ -1,6 +1,7 @@
 """Slots: sets of GPUs that serve one model at a time.
 
-`modelops.switching.placing` writes what operators say of them, the switcher all that happens in them.
+`modelops.switching.placing` writes what operators say of them, the switcher all that happens in them, and web
+processes that requests wait for one that rests.
 """
 
 from __future__ import annotations
@@ -12,12 +13,16 @@ from django.db.models.functions import Now
 
 from gateway.database.texts import TextsField
 from gateway.ids import new_id
+from modelops.domain.switching.resting import RestState
 
 
 class Gate(models.TextChoices):
     OPEN = "open", "open"
     CLOSED = "closed", "closed: requests wait"
     CUT = "cut", "closed, and running answers end now"
+
+
+REST_CHOICES = [(state.value, state.value) for state in RestState]
 
 
 class SlotQuerySet(models.QuerySet["Slot"]):
@@ -87,6 +92,16 @@ class Slot(models.Model):
     gate = models.CharField(max_length=10, choices=Gate, default=Gate.OPEN)
     epoch = models.PositiveBigIntegerField(
         default=0, help_text="Grows with each change of gate or active engine."
+    )
+    rest = models.CharField(
+        max_length=10,
+        choices=REST_CHOICES,
+        default=RestState.AWAKE.value,
+        db_default=RestState.AWAKE.value,
+        help_text="Whether its engine was put to sleep or stopped because nobody used it.",
+    )
+    wake_asked_at = models.DateTimeField(
+        null=True, blank=True, help_text="When a request came for it while it rested, or was about to."
     )
     generation = models.PositiveBigIntegerField(default=0, help_text="Number of the last engine started.")
     problem = TextsField(null=True, blank=True, help_text="Root cause while nothing serves as asked.")

@@ -56,6 +56,7 @@ class Switch(models.Model):
         COMMAND = "command", "command line"
         CHAT = "chat", "a chat request"
         SYSTEM = "system", "the switcher itself"
+        SCHEDULE = "schedule", "the schedule"
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     slot = models.ForeignKey(Slot, on_delete=models.PROTECT, related_name="switches")

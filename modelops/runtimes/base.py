@@ -49,7 +49,7 @@ class Workload:
     """The kind of cards that a cluster is to choose; empty for any."""
     replicas: int = 1
     max_replicas: int = 1
-    """Engines that a cluster starts, by load."""
+    """Engines that a cluster has of it, by load."""
 
     @property
     def labels(self) -> dict[str, str]:
@@ -167,6 +167,12 @@ class Runtime(Protocol):
         """Start it, or answer the one of this name that runs already. Raises RuntimeFailure, also for one
         that has run and ended; what a failed start leaves behind is found by `status` and
         `list_instances`, and goes by `remove`."""
+
+    def resize(self, workload: Workload) -> None:
+        """Have as many engines of it as it says now, where the runtime places them itself; else nothing.
+
+        What serves serves on. Raises RuntimeFailure.
+        """
 
     def status(self, name: str) -> Instance:
         """Raises RuntimeUnavailable."""

@@ -113,6 +113,9 @@ class DockerRuntime:
             instance = self.status(workload.name)
         return instance
 
+    def resize(self, workload: Workload) -> None:
+        """Each workload is one engine."""
+
     def status(self, name: str) -> Instance:
         with translated_errors(fill_in("to inspect {name}", name=name)):
             try:

@@ -27,6 +27,9 @@ class ExternalRuntime:
     def start(self, workload: Workload) -> Instance:
         return self.status(workload.name)
 
+    def resize(self, workload: Workload) -> None:
+        """It is not ours to change."""
+
     def status(self, name: str) -> Instance:
         """Of whatever name: all are the one engine."""
         return Instance(name, InstanceState.RUNNING, reference=self._base_url, base_url=self._base_url)

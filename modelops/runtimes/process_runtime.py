@@ -105,6 +105,9 @@ class ProcessRuntime:
             time.sleep(_POLL_S)
         return self.status(workload.name)
 
+    def resize(self, workload: Workload) -> None:
+        """Each workload is one engine."""
+
     def status(self, name: str) -> Instance:
         self._reap()
         with _translated_reads():

@@ -51,6 +51,15 @@ def build_application(workload: Workload, *, drain_timeout_s: float) -> dict[str
     }
 
 
+def resize_application(application: Mapping[str, Any], workload: Workload, deployment: str) -> dict[str, Any]:
+    """The application with another fixed number of replicas, for which Ray Serve restarts none.
+
+    Bounds of a number that follows the load are part of the code version (`get_app_code_version`,
+    ray/serve/_private/deploy_utils.py): with others it would restart all.
+    """
+    return {**application, "deployments": [{"name": deployment, "num_replicas": workload.replicas}]}
+
+
 def build_route_prefix(name: str) -> str:
     return f"/{name}"
 
@@ -76,16 +85,14 @@ def _build_deployment(workload: Workload, call: ServeCommand, *, drain_timeout_s
 
 def build_scale(workload: Workload, call: ServeCommand) -> dict[str, Any]:
     """How many replicas there are: so many, or between two numbers by the requests that each has."""
-    least, most = workload.replicas, max(workload.replicas, workload.max_replicas)
-    if least == most:
-        return {"num_replicas": least}
+    if workload.max_replicas <= workload.replicas:
+        return {"num_replicas": workload.replicas}
     batch = call.kwargs.get("max_num_seqs")
     target = max(1.0, batch * TARGET_SHARE) if isinstance(batch, int) else DEFAULT_TARGET
     return {
         "autoscaling_config": {
-            "min_replicas": least,
-            "initial_replicas": least,
-            "max_replicas": most,
+            "min_replicas": workload.replicas,
+            "max_replicas": workload.max_replicas,
             "target_ongoing_requests": target,
             "metrics_interval_s": 2.0,
             "look_back_period_s": 6.0,

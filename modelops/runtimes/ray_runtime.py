@@ -19,11 +19,11 @@ from modelops.runtimes.base import (
     RuntimeUnavailable,
     Workload,
 )
-from modelops.runtimes.ray_application import build_application
+from modelops.runtimes.ray_application import build_application, resize_application
 from modelops.runtimes.ray_cluster import describe_cluster
 from modelops.runtimes.ray_dashboard import DELETING, Configs, RayDashboard, find_serve_url
 from modelops.runtimes.ray_logs import RayLogFollower
-from modelops.runtimes.ray_states import RUNNING, read_instance
+from modelops.runtimes.ray_states import RUNNING, find_engine_deployment, read_instance
 
 REMOVE_MARGIN_S = 60.0
 """On top of the time that running requests get."""
@@ -82,6 +82,17 @@ class RayRuntime:
                 fill_in("The application {name} has already failed: remove it.", name=workload.name)
             )
         return instance
+
+    def resize(self, workload: Workload) -> None:
+        self._require_cluster()
+        found = self._dashboard.list_applications().get(workload.name) or {}
+        deployment = find_engine_deployment(found)
+
+        def change(configs: Configs) -> None:
+            if workload.name in configs and deployment is not None:
+                configs[workload.name] = resize_application(configs[workload.name], workload, deployment)
+
+        self._dashboard.change_applications(change)
 
     def status(self, name: str) -> Instance:
         self._require_cluster()

@@ -60,6 +60,14 @@ def count_replicas(application: Mapping[str, Any]) -> int:
     return min(running, default=0)
 
 
+def find_engine_deployment(application: Mapping[str, Any]) -> str | None:
+    """The deployment that holds the engines: not the one that takes requests, where those are two."""
+    names = list(application.get("deployments") or {})
+    topology = application.get("deployment_topology") or {}
+    others = [name for name in names if name != topology.get("ingress_deployment")]
+    return next(iter(others or names), None)
+
+
 def list_messages(application: Mapping[str, Any]) -> list[str]:
     """What Ray Serve says of the application and its deployments, as lines."""
     texts = [str(application.get("message") or "")]

@@ -16,12 +16,14 @@ from django.db import connection
 from django.db.models import QuerySet
 
 from gateway.conf import get_config
+from modelops.domain.runtimes import find_health_path
 from modelops.domain.switching.readiness import expect_ready_at
+from modelops.domain.switching.resting import RestState
 from modelops.domain.switching.states import SwitchState
 from modelops.models import DEFAULT_SLOT, Engine, EngineState, Gate, ModelProfile, Slot, Switch
 from modelops.serving.engine_keys import find_engine_key
 from modelops.serving.model_tasks import ModelTask, find_engine_tasks
-from modelops.serving.start_history import Restart, find_restart
+from modelops.serving.start_history import Restart, find_restart, find_wake_seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +83,7 @@ class LiveSwitch:
     engine_id: uuid.UUID | None = None
     engine_url: str = ""
     """Of the new engine, as soon as it has an address."""
+    health_path: str = ""
 
     def expect_ready_at(self, now: datetime) -> datetime | None:
         """When it is expected to serve; None where there is no estimate."""
@@ -122,6 +125,17 @@ class SlotView:
     """It is about to end: once its gate has closed, nothing waits for it."""
     retry_at: datetime | None = None
     """When what should serve is tried again, while nothing does."""
+    rest: RestState = RestState.AWAKE
+    resting: ServingEngine | None = None
+    """The engine that sleeps or was stopped because nobody used it, which the next request wakes."""
+    is_wake_asked: bool = False
+    wake_s: float | None = None
+    """How long waking it usually takes."""
+
+    @property
+    def needs_wake(self) -> bool:
+        """Whether it rests, or is about to, and nobody has asked for it yet."""
+        return self.rest is not RestState.AWAKE and not self.is_wake_asked
 
     @property
     def engines(self) -> tuple[ServingEngine, ...]:
@@ -144,7 +158,8 @@ class SlotView:
     @property
     def is_settled(self) -> bool:
         """False while its gate may move any moment."""
-        return self.is_open and not self.switches
+        is_still = self.is_open or (self.rest is RestState.RESTING and not self.is_wake_asked)
+        return is_still and not self.switches
 
 
 @dataclass(frozen=True)
@@ -205,33 +220,45 @@ def _read_slots(last: BoardSnapshot, profiles: Mapping[str, str]) -> tuple[SlotV
     switches = _read_switches(_names_by_profile(profiles))
     slots = list(_slot_rows())
     engines = _read_engines(slots, {slot.id: slot for slot in last.slots})
-    return tuple(
-        SlotView(
-            id=slot_id,
-            slug=slug,
-            epoch=epoch,
-            gate=Gate(gate),
-            desired_profile=desired,
-            engine=engines.get(engine_id, [None])[0],
-            followers=tuple(engines.get(engine_id, ())[1:]),
-            switches=tuple(switches.get(slot_id, ())),
-            problem=problem,
-            restart=find_restart(slot_id, desired)
-            if problem and desired and engine_id is None and slot_id not in switches
-            else None,
-            retry_at=retry_at if engine_id is None else None,
-            is_retiring=retiring_at is not None,
-        )
-        for slot_id, slug, epoch, gate, desired, engine_id, problem, retry_at, retiring_at in slots
+    return tuple(_view_slot(row, engines, switches.get(row.id, [])) for row in slots)
+
+
+def _view_slot(
+    row: Any, engines: Mapping[uuid.UUID, list[ServingEngine]], switches: Sequence[LiveSwitch]
+) -> SlotView:
+    is_empty, desired = row.active_engine_id is None, row.desired_profile
+    awaits_restart = row.problem and desired and is_empty and not switches
+    return SlotView(
+        id=row.id,
+        slug=row.slug,
+        epoch=row.epoch,
+        gate=Gate(row.gate),
+        desired_profile=desired,
+        engine=engines.get(row.active_engine_id, [None])[0],
+        followers=tuple(engines.get(row.active_engine_id, ())[1:]),
+        switches=tuple(switches),
+        problem=row.problem,
+        restart=find_restart(row.id, desired) if awaits_restart else None,
+        retry_at=row.retry_at if is_empty else None,
+        is_retiring=row.retiring_at is not None,
+        rest=RestState(row.rest),
+        is_wake_asked=row.wake_asked_at is not None,
+        **(_view_resting(row.last_good_engine_id) if is_empty and row.rest != RestState.AWAKE else {}),
     )
 
 
-def _slot_rows() -> QuerySet[Slot, tuple[Any, ...]]:
+def _view_resting(engine_id: uuid.UUID | None) -> dict[str, Any]:
+    """The engine that the next request wakes, and how long that takes."""
+    row = Engine.objects.filter(pk=engine_id).first() if engine_id is not None else None
+    return {"resting": _view_engine(row), "wake_s": find_wake_seconds(row)} if row is not None else {}
+
+
+def _slot_rows() -> QuerySet[Slot, Any]:
     columns = (
         *("id", "slug", "epoch", "gate", "desired_profile", "active_engine_id", "problem", "retry_at"),
-        "retiring_at",
+        *("retiring_at", "rest", "wake_asked_at", "last_good_engine_id"),
     )
-    return Slot.objects.in_use().order_by("slug").values_list(*columns)
+    return Slot.objects.in_use().order_by("slug").values_list(*columns, named=True)
 
 
 def _switch_rows() -> QuerySet[Switch, dict[str, Any]]:
@@ -239,6 +266,7 @@ def _switch_rows() -> QuerySet[Switch, dict[str, Any]]:
         *("id", "slot_id", "state", "from_profile", "to_profile", "phase", "detail", "percent"),
         *("ready_expected_at", "state_since", "old_engine__names", "new_engine__names"),
         *("plan__typical_seconds", "new_engine_id", "new_engine__base_url"),
+        "new_engine__runtime",
     )
     rows: QuerySet[Switch, dict[str, Any]] = Switch.objects.live().order_by("id").values(*columns)
     return rows
@@ -288,6 +316,7 @@ def _read_switches(names: Mapping[str, tuple[str, ...]]) -> dict[uuid.UUID, list
             state_since=row["state_since"],
             engine_id=row["new_engine_id"],
             engine_url=row["new_engine__base_url"] or "",
+            health_path=find_health_path(row["new_engine__runtime"] or ""),
         )
         found.setdefault(row["slot_id"], []).append(view)
     for views in found.values():
@@ -304,7 +333,7 @@ def _all_names(
 
 
 def _read_engines(
-    slots: Sequence[tuple[Any, ...]], before: Mapping[uuid.UUID, SlotView]
+    slots: Sequence[Any], before: Mapping[uuid.UUID, SlotView]
 ) -> dict[uuid.UUID, list[ServingEngine]]:
     """The engines of each slot by the id of its active one, which comes first.
 
@@ -312,8 +341,8 @@ def _read_engines(
     """
     known: dict[uuid.UUID, list[ServingEngine]] = {}
     wanted: list[uuid.UUID] = []
-    for slot_id, _slug, epoch, _gate, _desired, engine_id, *_ in slots:
-        old = before.get(slot_id)
+    for row in slots:
+        old, engine_id, epoch = before.get(row.id), row.active_engine_id, row.epoch
         if old is not None and old.engine is not None and (old.epoch, old.engine.id) == (epoch, engine_id):
             known[engine_id] = list(old.engines)
         elif engine_id is not None:

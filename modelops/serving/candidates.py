@@ -20,8 +20,8 @@ class CandidateWatch:
     """Asks each engine that is being verified until it answers. Everything runs on the event loop."""
 
     def __init__(self, board: LiveBoard) -> None:
-        self._wanted: dict[str, str] = {}
-        """Addresses by engine id."""
+        self._wanted: dict[str, tuple[str, str]] = {}
+        """Address and health path by engine id."""
         self._reached: dict[str, str] = {}
         self._has_news = asyncio.Event()
         board.subscribe(self._follow)
@@ -36,9 +36,9 @@ class CandidateWatch:
         while True:
             await self._has_news.wait()
             self._has_news.clear()
-            while unreached := {e: url for e, url in self._wanted.items() if self._reached.get(e) != ""}:
-                for engine, url in unreached.items():
-                    problem = await _ask(url)
+            while unreached := {e: where for e, where in self._wanted.items() if self._reached.get(e) != ""}:
+                for engine, where in unreached.items():
+                    problem = await _ask(*where)
                     if self._reached.get(engine) != problem:
                         self._reached[engine] = problem
                         on_change()
@@ -47,7 +47,7 @@ class CandidateWatch:
 
     def _follow(self, snapshot: BoardSnapshot) -> None:
         wanted = {
-            str(switch.engine_id): switch.engine_url
+            str(switch.engine_id): (switch.engine_url, switch.health_path)
             for slot in snapshot.slots
             for switch in slot.switches
             if switch.state is SwitchState.VERIFYING and switch.engine_url
@@ -60,11 +60,11 @@ class CandidateWatch:
         self._has_news.set()
 
 
-async def _ask(base_url: str) -> str:
+async def _ask(base_url: str, health_path: str) -> str:
     """Why the engine is not reached; empty if it is."""
     client = EngineClient(base_url)
     try:
-        await client.check_health()
+        await client.check_health(health_path)
     except EngineError as exc:
         return str(exc)
     finally:

@@ -28,6 +28,8 @@ class ServedModel:
     """The entry as the engine wrote it."""
     tasks: tuple[ModelTask, ...] | None = None
     """None where they are not known."""
+    is_resting: bool = False
+    """Its engine sleeps or was stopped, and the next request wakes it."""
 
 
 class EngineError(Exception):
@@ -74,12 +76,12 @@ class EngineClient:
         """How it answers GET for a path. Raises EngineError."""
         return (await self._get(path)).status_code
 
-    async def check_health(self) -> None:
-        """Raises EngineError unless /health, which needs no key, answers 200."""
-        response = await self._get("/health")
+    async def check_health(self, path: str = "/health") -> None:
+        """Raises EngineError unless the path, which needs no key, answers 200."""
+        response = await self._get(path)
         if response.status_code != 200:
             raise EngineError(
-                fill_in("it answered /health with {status_code}", status_code=response.status_code)
+                fill_in("it answered {path} with {status_code}", path=path, status_code=response.status_code)
             )
 
     async def _get_json(self, path: str) -> Any:

@@ -15,6 +15,7 @@ import structlog
 
 from gateway.batching import BatchWorker
 from gateway.errors import DependencyUnavailable
+from modelops.domain.switching.resting import RestState
 from modelops.models import DEFAULT_SLOT
 from modelops.serving.board import BoardSnapshot, ServingEngine, SlotView, read_board
 from modelops.serving.engine_client import EngineClient, EngineError, EngineRefusedConnection, ServedModel
@@ -51,6 +52,8 @@ class EngineHealth(StrEnum):
     """Requests wait for another one."""
     DEGRADED = "degraded"
     """Nothing serves, because something failed."""
+    RESTING = "resting"
+    """Nobody used it for a while; the next request wakes it."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +67,11 @@ class EngineSnapshot:
     @property
     def is_ready(self) -> bool:
         return self.state is EngineHealth.READY
+
+    @property
+    def can_answer(self) -> bool:
+        """Also after a wait, as one that rests."""
+        return self.state in (EngineHealth.READY, EngineHealth.RESTING)
 
     @property
     def current(self) -> str | None:
@@ -207,7 +215,7 @@ class LiveBoard:
         if slot is None:
             return EngineSnapshot()
         if slot.engine is None or not slot.is_open:
-            return _status_without_engine(slot)
+            return _status_without_engine(slot, _models_of(slot))
         models = _models_of(slot)
         if self._probe is None or not self._probe.has_been_asked or seen.is_ready:
             return EngineSnapshot(EngineHealth.READY, models, seen.latency_ms)
@@ -270,8 +278,10 @@ class LiveBoard:
         self._probe_moved.set()
 
 
-def _status_without_engine(slot: SlotView) -> EngineSnapshot:
+def _status_without_engine(slot: SlotView, models: tuple[ServedModel, ...]) -> EngineSnapshot:
     switch = slot.switch
+    if switch is None and slot.rest is not RestState.AWAKE:
+        return EngineSnapshot(EngineHealth.RESTING, models)
     if switch is not None:
         return EngineSnapshot(EngineHealth.SWITCHING if switch.from_profile else EngineHealth.LOADING)
     if slot.engine is not None:
@@ -282,9 +292,11 @@ def _status_without_engine(slot: SlotView) -> EngineSnapshot:
 
 
 def _models_of(slot: SlotView | None) -> tuple[ServedModel, ...]:
-    if slot is None or slot.engine is None:
+    engine = (slot.engine or slot.resting) if slot is not None else None
+    if slot is None or engine is None:
         return ()
-    return tuple(_served_model(slot.engine, name) for name in slot.engine.names)
+    models = (_served_model(engine, name) for name in engine.names)
+    return tuple(replace(model, is_resting=slot.engine is None) for model in models)
 
 
 def _served_model(engine: ServingEngine, name: str) -> ServedModel:

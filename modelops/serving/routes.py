@@ -96,6 +96,8 @@ class RouteTable:
                 raise _leaving_error(slot, name)
             if slot.is_retiring:
                 continue
+            if slot.resting is not None and name in slot.resting.names:
+                return _route_to_resting(slot, slot.resting, name)
             if not slot.is_open and slot.engine is not None and name in slot.engine.names:
                 return Route(slot=slot.slug, model=name)
         return self._route_unserved(name, self.snapshot, may_switch=may_switch)
@@ -150,6 +152,8 @@ class RouteTable:
         if slot.switch is not None:
             expected = slot.switch.expected_names
             return Route(slot=slot.slug, model=expected[0] if expected else slot.switch.to_profile)
+        if slot.resting is not None:
+            return _route_to_resting(slot, slot.resting, slot.resting.model_name)
         if not slot.is_open and slot.problem is None:
             return Route(slot=slot.slug, model=slot.engine.model_name if slot.engine else CURRENT)
         raise explain_empty(slot)
@@ -192,6 +196,11 @@ class RouteTable:
                 "it is loading its model, or it is not running."
             )
         )
+
+
+def _route_to_resting(slot: SlotView, engine: ServingEngine, name: str) -> Route:
+    """A wait until the engine is awake. Its admission asks for that (`chat.engine_admission`)."""
+    return Route(slot=slot.slug, model=name, max_model_len=engine.max_model_len, tasks=engine.tasks)
 
 
 def _find_ways(snapshot: BoardSnapshot) -> dict[str, list[Route]]:
@@ -265,6 +274,11 @@ def explain_empty(slot: SlotView) -> GatewayError:
 def switching_error(slot: SlotView, what: str) -> GatewayError:
     """`what` happened to a request because its slot is between two models; says when to try again."""
     switch = slot.switch
+    if switch is None and slot.resting is not None:
+        return ModelLoading(
+            fill_in("{what} `{profile}` rested and is being woken.", what=what, profile=slot.resting.profile),
+            retry_after_s=slot.wake_s,
+        )
     if switch is None:
         return ModelSwitching(what)
     wait_s = _seconds_to_ready(switch)
@@ -313,6 +327,8 @@ def _is_leaving(slot: SlotView, name: str) -> bool:
         return False
     if switch.is_rolling_back:
         return name in switch.to_names
+    if slot.resting is not None and name in slot.resting.names:
+        return switch.to_profile != slot.resting.profile
     return name in switch.from_names or (slot.engine is not None and name in slot.engine.names)
 
 

@@ -6,8 +6,9 @@ import uuid
 from dataclasses import dataclass
 from statistics import median
 
+from modelops.domain.switching.plan import PlanKind
 from modelops.domain.switching.states import SwitchState
-from modelops.models import Engine, Switch
+from modelops.models import Engine, EngineState, Switch
 
 TYPICAL_TIME_STARTS = 5
 """How many of the last good starts the typical time is the median of."""
@@ -37,4 +38,22 @@ def find_typical_seconds(profile: str) -> float | None:
         for phases in starts.values_list("phase_seconds", flat=True)[:TYPICAL_TIME_STARTS]
         if phases
     ]
+    return round(median(seconds), 1) if seconds else None
+
+
+WAKING_STATES = (SwitchState.STARTING, SwitchState.LOADING, SwitchState.VERIFYING)
+
+
+def find_wake_seconds(engine: Engine) -> float | None:
+    """How long it usually takes until an engine that sleeps, or has ended, serves again."""
+    if engine.state == EngineState.ASLEEP:
+        return find_typical_wake_seconds(engine.profile)
+    return find_typical_seconds(engine.profile)
+
+
+def find_typical_wake_seconds(profile: str) -> float | None:
+    """The median of the last times that the profile's engine was woken from sleep, until it served."""
+    woken = Switch.objects.filter(to_profile=profile, state=SwitchState.ACTIVE, plan__kind=PlanKind.WAKE)
+    rows = woken.order_by("-ended_at").values_list("state_seconds", flat=True)[:TYPICAL_TIME_STARTS]
+    seconds = [sum(spent.get(state, 0.0) for state in WAKING_STATES) for spent in rows]
     return round(median(seconds), 1) if seconds else None

@@ -6,7 +6,9 @@ msgspec. It is not imported by the gateway, whose environment has no Ray.
 
 from __future__ import annotations
 
+import ctypes
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -24,6 +26,7 @@ DEPLOYMENT = "Simulator"
 READY_TIMEOUT_S = 3600.0
 _POLL_S = 0.05
 _TAIL_LINES = 40
+_PR_SET_PDEATHSIG = 1
 _HOP_BY_HOP = frozenset({"connection", "content-length", "date", "host", "server", "transfer-encoding"})
 
 
@@ -47,6 +50,7 @@ class Simulator:
             stderr=subprocess.STDOUT,
             text=True,
             env={**os.environ, "PYTHONUNBUFFERED": "1"},
+            preexec_fn=_end_with_parent,
         )
         self._tail: deque[str] = deque(maxlen=_TAIL_LINES)
         self._copying = threading.Thread(target=self._copy_log, daemon=True)
@@ -113,6 +117,11 @@ async def _stream(answer: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
 
 def _end_to_end(headers: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in headers.items() if name.lower() not in _HOP_BY_HOP}
+
+
+def _end_with_parent() -> None:
+    """Ray kills replicas that do not end in time, and would leave their engines behind."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _find_free_port() -> int:

@@ -10,7 +10,7 @@ import contextlib
 import os
 import socket
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from gateway.wording import fill_in
 from modelops.domain.runtimes import RuntimeKind, get_traits
 from modelops.models import Slot
 from modelops.runtimes.base import InstanceState, Runtime, RuntimeFailure
+from modelops.switching.slot_status import ServiceState, find_slot_statuses
 from modelops.switching.switchers import describe_box
 
 BOX_FILE = "box-id"
@@ -136,3 +137,9 @@ def describe_foreign(slot: Slot) -> str:
             "{slot} is no box's yet, and its engine {engine} is not here.", slot=slot.slug, engine=engine
         )
     return fill_in("{slot} belongs to {box}.", slot=slot.slug, box=describe_box(slot.box, slot.box_host))
+
+
+def find_unreachable(slots: Sequence[Slot]) -> tuple[str, ...]:
+    """Those of other boxes that are gone: their own switcher tells nobody any more."""
+    statuses = find_slot_statuses([slot for slot in slots if slot.box])
+    return tuple(each.slot.slug for each in statuses if each.state is ServiceState.UNREACHABLE)

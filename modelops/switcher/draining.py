@@ -57,24 +57,35 @@ class WebProcessWatch:
 
 def is_drained(slot: Slot, watch: WebProcessWatch, now: float) -> bool:
     """Every web process that lives knows of the closed gate and has no request left on the engine."""
+    return have_drained(slot, list_alive(watch, now))
+
+
+def have_drained(slot: Slot, alive: Sequence[WebProcess]) -> bool:
+    """The same of these processes."""
+    return all(_has_drained(web.slots.get(str(slot.pk)), slot.epoch) for web in alive)
+
+
+def list_alive(watch: WebProcessWatch, now: float) -> list[WebProcess]:
+    """Every web process that is not known to be dead."""
     web_processes = list_webs()
     dead = watch.find_dead(web_processes, now)
-    alive = (web for web in web_processes if web.id not in dead)
-    return all(_has_drained(web.slots.get(str(slot.pk)), slot.epoch) for web in alive)
+    return [web for web in web_processes if web.id not in dead]
 
 
 def knows_pointer(slot: Slot, watch: WebProcessWatch, now: float) -> bool:
     """Every web process that lives knows which engine the slot points to now."""
-    web_processes = list_webs()
-    dead = watch.find_dead(web_processes, now)
-    known = (web.slots.get(str(slot.pk), {}) for web in web_processes if web.id not in dead)
+    known = (web.slots.get(str(slot.pk), {}) for web in list_alive(watch, now))
     return all(entry.get("epoch", -1) >= slot.epoch for entry in known)
 
 
-def forget_dead_web_processes(watch: WebProcessWatch, now: float) -> None:
-    """So that the next switch need not watch them first. One that lives after all writes itself down anew."""
-    if dead := watch.find_dead(list_webs(), now):
+def forget_dead_web_processes(watch: WebProcessWatch, now: float) -> list[WebProcess]:
+    """Those that live. The next switch need not watch the dead first; one that lives after all writes itself
+    down anew."""
+    web_processes = list_webs()
+    dead = watch.find_dead(web_processes, now)
+    if dead:
         WebPresence.objects.filter(pk__in=dead).delete()
+    return [web for web in web_processes if web.id not in dead]
 
 
 def list_webs() -> list[WebProcess]:

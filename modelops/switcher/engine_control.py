@@ -13,7 +13,7 @@ from gateway.conf import GatewayConfig
 from gateway.wording import fill_in
 from modelops.domain.engine_log.causes import Cause, RootCause
 from modelops.domain.engine_log.failures import describe_cause
-from modelops.domain.runtimes import get_traits
+from modelops.domain.runtimes import find_health_path
 from modelops.domain.tasks import TASK_PATHS, ModelTask, read_tasks
 from modelops.models import Engine
 from modelops.serving.engine_keys import find_engine_key
@@ -45,7 +45,7 @@ class EngineControl:
         """Whether it answers 200 where it says that it is well, and takes the key that web processes send:
         one that refuses it serves nobody. Refused at once while the model loads."""
         try:
-            if self._get(engine, get_traits(engine.runtime).health_path).status_code != 200:
+            if self._get(engine, find_health_path(engine.runtime)).status_code != 200:
                 return False
             return not engine.has_own_key or self._get(engine, "/v1/models").status_code not in (401, 403)
         except httpx.HTTPError:

@@ -14,6 +14,7 @@ from django.utils.timezone import now
 from gateway.wording import fill_in
 from modelops.domain.engine_log.causes import RootCause
 from modelops.domain.profiles.engine_args import build_serve_arguments
+from modelops.domain.switching.recipe import Recipe
 from modelops.domain.switching.states import Action, Check, Step, SwitchState
 from modelops.models import Engine, EngineState, Gate, Slot, Switch
 from modelops.models.profile_reading import read_own_profile
@@ -210,12 +211,7 @@ class StepExecutor:
             return
         planned = find_recipe(switch) if engine == switch.old_engine else None
         recipe = planned or read_engine_recipe(engine)
-        work = partial(
-            self._dependencies.control.verify,
-            engine,
-            least_context=recipe.least_context,
-            is_pooling=recipe.is_pooling,
-        )
+        work = partial(verify_engine, self._dependencies, slot, engine, recipe)
         outcome = self._dependencies.effects.attempt(("verify", engine.name), work)
         if outcome is None:
             return
@@ -269,6 +265,22 @@ def start_engine(dependencies: SwitcherDependencies, slot: Slot, engine: Engine)
         api_key=find_engine_key(engine, dependencies.config),
     )
     return dependencies.runtime_of(engine.runtime).start(workload)
+
+
+def verify_engine(
+    dependencies: SwitcherDependencies, slot: Slot, engine: Engine, recipe: Recipe
+) -> list[dict[str, Any]]:
+    """The engine's cards, once it answers as the recipe says. One that goes on under a changed recipe has as
+    many replicas as that says first. Raises EngineMismatch or RuntimeFailure."""
+    started = read_engine_recipe(engine)
+    if (recipe.replicas, recipe.max_replicas) != (started.replicas, started.max_replicas):
+        workload = to_workload(
+            recipe, dependencies.config, name=engine.name, slot=slot, generation=engine.generation
+        )
+        dependencies.runtime_of(engine.runtime).resize(workload)
+    return dependencies.control.verify(
+        engine, least_context=recipe.least_context, is_pooling=recipe.is_pooling
+    )
 
 
 def remove_orphans(dependencies: SwitcherDependencies, orphans: list[tuple[str, str]]) -> None:

@@ -18,6 +18,7 @@ from modelops.domain.engine_log.causes import RootCause
 from modelops.domain.runtimes import get_traits
 from modelops.domain.switching.maintenance import shorten_backoff
 from modelops.domain.switching.recipe import Recipe
+from modelops.domain.switching.resting import RestState
 from modelops.domain.switching.states import FINAL_STATES, DrainPolicy, SwitchState
 from modelops.models import Engine, EngineState, Gate, Slot, Switch, SwitchEvent
 from modelops.switcher.lease import LeaseLost, SlotLease
@@ -25,6 +26,8 @@ from modelops.switcher.workloads import name_engine
 
 LOG_TAIL_LINES = 60
 LONGEST_DETAIL = 300
+AWAKE: Mapping[str, Any] = {"rest": RestState.AWAKE, "wake_asked_at": None}
+"""Of a slot that does not rest."""
 OnEnd = Callable[[Switch, SwitchState, Mapping[str, float]], None]
 NO_PROGRESS = {"phase": "", "percent": None, "detail": "", "ready_expected_at": None}
 
@@ -188,6 +191,24 @@ class Ledger:
     def update_slot(self, **fields: Any) -> None:
         with transaction.atomic():
             self._write_slot(fields)
+
+    def settle_rest(self, engine: Engine, **values: Any) -> None:
+        """The slot rests: its engine sleeps or is gone, as `values` say."""
+        with transaction.atomic():
+            self._write_slot({"rest": RestState.RESTING})
+            Engine.objects.filter(pk=engine.pk).update(**values)
+
+    def leave_active(self) -> None:
+        """Nothing points to the engine any more, nor to its followers, as the slot is to rest.
+
+        Raises StateMoved if a request has asked for it meanwhile.
+        """
+        with transaction.atomic():
+            # First: a request that asks from here on waits for this transaction, and finds a slot that rests.
+            self._write_slot({"active_engine": None, "rest": RestState.LEAVING})
+            if Slot.objects.filter(pk=self._slot_id, wake_asked_at__isnull=False).exists():
+                raise StateMoved
+            self.end_followers(fill_in("its slot rests"))
 
     def update_engine(self, engine: Engine, **fields: Any) -> None:
         with transaction.atomic():

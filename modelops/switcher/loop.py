@@ -27,7 +27,7 @@ from modelops.models import DEFAULT_SLOT, ModelProfile, Slot, SwitcherPresence
 from modelops.models.presence import NOTICE
 from modelops.runtimes.registry import build_runtimes
 from modelops.serving.process_starts import SWITCHER, count_start, read_starts
-from modelops.switcher.boxes import Box, claim_slot, describe_foreign, find_box
+from modelops.switcher.boxes import Box, claim_slot, describe_foreign, find_box, find_unreachable
 from modelops.switcher.dependencies import SwitcherDependencies
 from modelops.switcher.effects import Effects
 from modelops.switcher.engine_control import EngineControl
@@ -90,6 +90,7 @@ class Switcher:
         self._facts: dict[str, Any] = {}
         self._box: Box | None = None
         self._notice = ""
+        self._unreachable: tuple[str, ...] = ()
         self._done_at: dict[str, float] = {}
 
     def run(self, stop: StopSignal) -> None:
@@ -198,6 +199,7 @@ class Switcher:
         if notice != self._notice and notice:
             log.warning("slots_of_other_boxes", notice=notice, box=self._box and self._box.name)
         self._notice = notice
+        self._unreachable = find_unreachable(slots)
 
     def _choose_first(self, slot: Slot) -> None:
         """Start AUTOSTART_PROFILE, or else the default profile, in a slot that never served one."""
@@ -263,6 +265,7 @@ class Switcher:
             stepped_at=time.time(),
             reading=self._dependencies.gpus.reading,
             starts=self._starts,
+            unreachable=self._unreachable,
         )
 
     def _is_due(self, what: str, period_s: float) -> bool:

@@ -56,6 +56,8 @@ class SwitcherFigures:
     """In seconds since 1970."""
     reading: HardwareReading | None = None
     starts: int = 0
+    unreachable: tuple[str, ...] = ()
+    """Slots of boxes that are gone, for which nobody else speaks."""
 
     @property
     def engines(self) -> Mapping[str, str]:
@@ -106,7 +108,7 @@ class SwitcherMetrics(Collector):
             return
         yield _gauge(definitions.LAST_STEP, [((), figures.stepped_at)])
         yield _gauge(definitions.IS_LEADER, [((), bool(figures.slots))])
-        yield from _describe_slots(figures.slots)
+        yield from _describe_slots(figures.slots, figures.unreachable)
         if (
             figures.reading is not None
             and time.time() - figures.reading.taken_at.timestamp() < READING_LIFE_S
@@ -126,10 +128,12 @@ def _gauge(definition: MetricDefinition, values: Values) -> Metric:
     return family
 
 
-def _describe_slots(slots: tuple[SlotFigures, ...]) -> Iterator[Metric]:
+def _describe_slots(slots: tuple[SlotFigures, ...], unreachable: tuple[str, ...]) -> Iterator[Metric]:
+    states = [(each.slot, each.state) for each in slots]
+    states += [(slot, ServiceState.UNREACHABLE) for slot in unreachable]
     yield _gauge(
         definitions.SLOT_STATE,
-        (((each.slot, state), each.state is state) for each in slots for state in ServiceState),
+        (((slot, state), found is state) for slot, found in states for state in ServiceState),
     )
     yield _gauge(
         definitions.SLOT_ACTIVE_SINCE,

@@ -14,6 +14,7 @@ from modelops.domain.engine_log.causes import Cause, RootCause
 from modelops.domain.engine_log.failures import describe_cause
 from modelops.domain.runtimes import get_traits
 from modelops.domain.switching.recipe import Recipe
+from modelops.domain.switching.resting import RestState
 from modelops.domain.switching.states import (
     DEAD,
     Check,
@@ -181,6 +182,8 @@ class Observer:
         """
         needed = set()
         kept = {slot.active_engine.name} if slot.active_engine else set()
+        if slot.rest == RestState.LEAVING and slot.last_good_engine is not None:
+            kept.add(slot.last_good_engine.name)
         if switch is not None:
             engines = (switch.old_engine, switch.new_engine, switch.restored_engine)
             kept |= {engine.name for engine in engines if engine is not None}

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import threading
+import time
 from dataclasses import replace
 from functools import partial
 
 import structlog
+from django.utils import timezone
 
 from gateway.errors import GatewayError
 from gateway.wording import fill_in, join_texts
 from modelops.domain.engine_log.causes import Cause, RootCause
 from modelops.domain.engine_log.failures import describe_cause
 from modelops.domain.profiles.spec import EngineKind, ProfileSpec
+from modelops.domain.runtimes import get_traits
 from modelops.domain.switching.plan import Plan
+from modelops.domain.switching.plan_problems import CLUSTER_FULL
 from modelops.domain.switching.recipe import Recipe, build_recipe
 from modelops.domain.switching.states import Check
 from modelops.fit.profile_fits import get_profile
@@ -29,6 +33,9 @@ from modelops.switcher.workloads import get_recipe, to_workload
 from modelops.switching.planning import build_planned_spec, plan_switch
 
 log = structlog.get_logger()
+
+ROOM_PATIENCE_S = 15.0
+ROOM_PERIOD_S = 1.0
 
 
 class Prefetch:
@@ -62,6 +69,7 @@ class Preparer:
         self._ledger = ledger
         self._working_state = working_state
         self._prefetch = prefetch
+        self._plans_at = 0.0
 
     def stop(self) -> None:
         """End a prefetch that is under way; what it has fetched stays."""
@@ -73,7 +81,10 @@ class Preparer:
         self._prefetch.begin_anew()
         try:
             profile = get_profile(switch.to_profile)
-            if profile.engine != EngineKind.SIMULATOR and not self._knows_gpus(switch):
+            needs_cards = (
+                profile.engine != EngineKind.SIMULATOR and not get_traits(profile.runtime).places_engines
+            )
+            if (needs_cards and not self._knows_gpus(switch)) or time.monotonic() < self._plans_at:
                 return
             outcome = self._dependencies.effects.attempt(
                 ("describe", profile.runtime), partial(self._dependencies.describe, profile.runtime)
@@ -92,6 +103,9 @@ class Preparer:
             spec = build_planned_spec(profile, switch.max_model_len)
         except GatewayError as exc:
             self._ledger.record_failure(switch, RootCause("plan_refused", exc.wording))
+            return
+        if _waits_for_room(switch, plan):
+            self._plans_at = time.monotonic() + ROOM_PERIOD_S
             return
         self._accept_or_refuse(slot, switch, plan, spec)
 
@@ -156,6 +170,13 @@ class Preparer:
         self._ledger.record_progress(
             switch, phase="prefetch", percent=percent, detail=detail, expected_at=None
         )
+
+
+def _waits_for_room(switch: Switch, plan: Plan) -> bool:
+    """A cluster says late what has become free: Ray's report of what is used is five seconds old."""
+    waited_s = (timezone.now() - switch.state_since).total_seconds()
+    is_full = bool(plan.refusals) and all(each.code == CLUSTER_FULL for each in plan.refusals)
+    return is_full and waited_s < ROOM_PATIENCE_S
 
 
 def describe_fetched(fetched: FetchProgress) -> str:

@@ -20,6 +20,7 @@ from modelops.domain.switching.maintenance import (
     backoff_s,
     next_maintenance,
 )
+from modelops.domain.switching.resting import RestState
 from modelops.domain.switching.rules import next_step
 from modelops.domain.switching.states import DEAD, Action, SwitchState, WorkloadStatus
 from modelops.models import Engine, Slot, Switch
@@ -37,7 +38,9 @@ from modelops.switcher.preloading import Preloader
 from modelops.switcher.preparing import Prefetch
 from modelops.switcher.progress_display import show_progress
 from modelops.switcher.replica_keeper import ReplicaKeeper
+from modelops.switcher.resting import Rester
 from modelops.switcher.retirement import Retirement
+from modelops.switcher.scheduling import Scheduler
 from modelops.switcher.slot_figures import describe_slot, is_engine_well
 from modelops.switcher.step_log import log_step
 from modelops.switcher.watching import explain_death, prune_logs
@@ -82,6 +85,8 @@ class SlotReconciler:
         self._executor = StepExecutor(
             self._dependencies, self._ledger, self._observer, self._working_state, self._prefetch
         )
+        self._rester = Rester(self._dependencies, self._ledger, self._observer, self._working_state)
+        self._scheduler = Scheduler(self._ledger)
         self._retirement = Retirement(self._dependencies, self._ledger, self._observer, self._working_state)
         self._keeper = ReplicaKeeper(
             self._dependencies,
@@ -147,6 +152,7 @@ class SlotReconciler:
                 self._ledger.begin(self._boot)
             rows = self._rows = self._ledger.load()
             self._retry_in_s = None
+            self._scheduler.tick(rows.slot)
             self._preloader.tick(rows.slot, is_idle=rows.switch is None)
             if rows.switch is None and rows.slot.retiring_at is not None:
                 return PollUrgency.MOVING if self._retirement.take_step(rows.slot) else PollUrgency.WAITING
@@ -235,8 +241,14 @@ class SlotReconciler:
         return self._health.unhealthy_for_s(engine.name) > UNHEALTHY_S
 
     def _maintain(self, rows: SlotRows) -> PollUrgency:
+        self._observe_idle(rows.slot)
+        urgency = self._rester.take_step(rows, self._active_status)
+        if urgency is not None:
+            return urgency
+        return self._keep_up(rows)
+
+    def _keep_up(self, rows: SlotRows) -> PollUrgency:
         slot = rows.slot
-        self._observe_idle(slot)
         seen = SlotObservation(
             active=self._active_status if slot.active_engine else WorkloadStatus.NONE,
             is_external=slot.active_engine is not None
@@ -248,6 +260,7 @@ class SlotReconciler:
             desires=bool(slot.desired_profile),
             retry_in_s=(slot.retry_at - timezone.now()).total_seconds() if slot.retry_at else 0.0,
             has_orphans=bool(self._orphans),
+            rests=slot.rest != RestState.AWAKE,
         )
         self._retry_in_s = seen.retry_in_s if seen.retry_in_s > 0 else None
         maintenance = next_maintenance(seen)
@@ -284,7 +297,8 @@ class SlotReconciler:
         if engine is not None and self._is_due("health", HEALTH_PERIOD_S):
             self._check_health(slot, engine)
         if self._is_due("web_processes", WEB_PERIOD_S):
-            forget_dead_web_processes(self._working_state.web_processes, time.monotonic())
+            alive = forget_dead_web_processes(self._working_state.web_processes, time.monotonic())
+            self._rester.note(slot, alive)
         if self._is_due("orphans", ORPHAN_PERIOD_S):
             self._executor.end_lost_sleepers(slot)
             self._orphans = self._list_orphans(slot)

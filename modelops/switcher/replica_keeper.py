@@ -11,7 +11,7 @@ from django.utils import timezone
 from gateway.wording import fill_in
 from modelops.domain.engine_log.causes import Cause, RootCause
 from modelops.domain.engine_log.failures import describe_cause
-from modelops.domain.runtimes import get_traits
+from modelops.domain.runtimes import count_engines, get_traits
 from modelops.domain.switching.maintenance import STABLE_S
 from modelops.domain.switching.replicas import (
     FollowerObservation,
@@ -44,9 +44,7 @@ def count_followers(leader: Engine) -> int:
     """How many replicas its profile asks for beside it."""
     if not get_traits(leader.runtime).is_managed:
         return 0
-    if get_traits(leader.runtime).places_engines:
-        return 0  # the cluster has them, behind one address
-    return int(leader.spec.get("replicas") or 1) - 1
+    return count_engines(leader.runtime, leader.spec) - 1
 
 
 class ReplicaKeeper:

@@ -20,6 +20,7 @@ from modelops.switcher.draining import is_engine_left
 from modelops.switcher.observing import Observer, is_grace_over
 from modelops.switcher.working_state import WorkingState
 from modelops.switcher.workloads import read_engine_recipe
+from modelops.switching.card_claims import find_foreign_cards
 from modelops.switching.planning import list_cards
 
 INSPECT_PERIOD_S = 1.0
@@ -73,7 +74,7 @@ class FollowerObserver:
 
     def choose_cards(self, slot: Slot, leader: Engine, rows: Sequence[Engine]) -> tuple[str, ...] | None:
         """Cards for one more follower: as many as the leader has, free of other engines of the slot and of
-        what is left of them; None where there are none, or nobody knows."""
+        what is left of them, and no other slot's; None where there are none, or nobody knows."""
         recipe = read_engine_recipe(leader)
         count = len(recipe.gpus)
         if not count:
@@ -84,10 +85,13 @@ class FollowerObserver:
         sets = [tuple(cards[at : at + count]) for at in range(0, len(cards) - count + 1, count)]
         free = tuple(uuid for uuid in cards if uuid not in taken)[:count]
         sets.append(free)
-        chosen = next((each for each in sets if len(each) == count and taken.isdisjoint(each)), None)
-        if chosen is None or self._dependencies.gpus.find_held(chosen, recipe.gpu_memory_utilization) != []:
-            return None
-        return chosen
+        whole = (each for each in sets if len(each) == count and taken.isdisjoint(each))
+        return next((each for each in whole if self._may_use(slot, recipe, each)), None)
+
+    def _may_use(self, slot: Slot, recipe: Recipe, cards: tuple[str, ...]) -> bool:
+        """Whether the cards are free as far as is known, and no other slot's."""
+        held = self._dependencies.gpus.find_held(cards, recipe.gpu_memory_utilization)
+        return held == [] and not find_foreign_cards(slot, cards)
 
     def _find_status(self, row: Engine) -> WorkloadStatus:
         if row.name not in self._statuses or self._is_due("inspect", row.name, INSPECT_PERIOD_S):

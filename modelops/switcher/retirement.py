@@ -20,7 +20,7 @@ from modelops.models import Engine, Gate, Slot
 from modelops.runtimes.base import InstanceState, RuntimeFailure
 from modelops.switcher.dependencies import SwitcherDependencies
 from modelops.switcher.draining import is_drained
-from modelops.switcher.ledger import Ledger, ended
+from modelops.switcher.ledger import AWAKE, Ledger, ended
 from modelops.switcher.observing import CUT_GRACE_S, STOP_GRACE_S, Observer
 from modelops.switcher.working_state import WorkingState
 from modelops.switcher.workloads import read_engine_recipe
@@ -61,7 +61,7 @@ class Retirement:
                 return False
             case RetirementStep.RETIRE:
                 self._ledger.update_slot(
-                    retired_at=timezone.now(), retiring_at=None, problem=None, retry_at=None
+                    retired_at=timezone.now(), retiring_at=None, problem=None, retry_at=None, **AWAKE
                 )
                 log.info("slot_retired", slot=slot.slug)
         return step is not RetirementStep.WAIT

@@ -16,9 +16,10 @@ from modelops.domain.engine_log.causes import RootCause
 from modelops.domain.engine_log.sizes import serialise_sizes
 from modelops.domain.switching.maintenance import backoff_s
 from modelops.domain.switching.plan import PlanKind
+from modelops.domain.switching.resting import RestState
 from modelops.domain.switching.states import SwitchState
 from modelops.models import Engine, EngineState, Gate, Slot, Switch
-from modelops.switcher.ledger import Ledger, StateMoved, ended
+from modelops.switcher.ledger import AWAKE, Ledger, StateMoved, ended
 from modelops.switcher.watching import EngineLogWatch
 from modelops.switcher.workloads import get_recipe, is_roll, read_engine_recipe
 
@@ -94,6 +95,7 @@ class Transitions:
                     "problem": None,
                     "retry_at": None,
                     **NO_REPLICA_FAILURES,
+                    **AWAKE,
                 },
                 fields={"percent": 100, "detail": "", "root_cause": None},
                 engines=engines,
@@ -126,6 +128,7 @@ class Transitions:
                 "problem": None,
                 "retry_at": None,
                 **NO_REPLICA_FAILURES,
+                **AWAKE,
             },
             engines=engines,
         )
@@ -265,7 +268,8 @@ class Transitions:
             switch,
             SwitchState.CANCELLED,
             message=fill_in("cancelled by {by}", by=by),
-            slot={"gate": Gate.OPEN},
+            # A slot that rested goes on resting; whoever still waits for it asks again.
+            slot={"wake_asked_at": None} if slot.rest == RestState.RESTING else {"gate": Gate.OPEN},
             engines=engines,
         )
 
@@ -285,6 +289,7 @@ class Transitions:
                 "problem": switch.root_cause,
                 "failed_restarts": slot.failed_restarts + 1,
                 "retry_at": retry_at,
+                **AWAKE,
             },
         )
 
@@ -308,6 +313,7 @@ class Transitions:
                 "problem": switch.restore_cause or switch.root_cause,
                 "failed_restarts": slot.failed_restarts + 1,
                 "retry_at": retry_at,
+                **AWAKE,
             },
             engines=engines,
         )

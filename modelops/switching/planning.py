@@ -13,7 +13,7 @@ from gateway.errors import SwitchRefused
 from gateway.wording import fill_in
 from modelops.domain.fit.report import Verdict
 from modelops.domain.profiles.engine_args import build_environment, build_serve_arguments
-from modelops.domain.profiles.spec import EngineKind, ProfileSpec, to_values
+from modelops.domain.profiles.spec import IDLE_SETTINGS, EngineKind, ProfileSpec, to_values
 from modelops.domain.runtimes import get_traits
 from modelops.domain.switching.cluster_room import find_room
 from modelops.domain.switching.plan import Plan, make_plan
@@ -23,7 +23,7 @@ from modelops.fit.gpu_choice import GpuChoice, restrict
 from modelops.fit.profile_fits import ProfileFit, check_profile, describe_invalid
 from modelops.fit.summary import summarise_fit
 from modelops.models import Engine, EngineState, ModelProfile, Slot, WebPresence
-from modelops.serving.start_history import find_typical_seconds
+from modelops.serving.start_history import find_typical_seconds, find_typical_wake_seconds
 from modelops.serving.web_presence import SILENT_FOR
 from modelops.switching.boxes import get_box_choice
 from modelops.switching.card_claims import find_foreign_cards
@@ -70,7 +70,8 @@ def plan_switch(
         running=running,
         sleeping_engine=find_sleeping_engine(slot, spec),
         typical_seconds=find_typical_seconds(spec.slug),
-        room=find_room(spec, arguments, described_runtime, running),
+        typical_wake_seconds=find_typical_wake_seconds(spec.slug),
+        room=find_room(spec, arguments, described_runtime, running, is_fresh=runtime_facts is not None),
     )
     return make_plan(spec, facts, fit=summarise_fit(fit), slot=find_slot_facts(slot, placement), force=force)
 
@@ -88,7 +89,7 @@ def find_slot_facts(slot: Slot, placement: Placement) -> SlotFacts:
         runtime=slot.runtime,
         has_gpus=slot.has_gpus,
         is_retiring=slot.retiring_at is not None or slot.retired_at is not None,
-        foreign_cards=find_foreign_cards(slot, placement.uuids),
+        foreign_cards=find_foreign_cards(slot, placement.uuids + placement.further_uuids),
     )
 
 
@@ -128,6 +129,7 @@ def place_engine(slot: Slot, spec: ProfileSpec, fit: ProfileFit, choice: GpuChoi
         wanted,
         replicas=spec.replicas,
         available=min(len(uuids), total),
+        further_uuids=tuple(uuids[wanted:total]),
     )
 
 
@@ -186,4 +188,10 @@ def find_distant_web(runtime: Mapping[str, Any]) -> str:
 def find_sleeping_engine(slot: Slot, spec: ProfileSpec) -> str:
     """The one that was started with just these settings: an edited profile is not what sleeps."""
     sleepers = Engine.objects.filter(slot=slot, state=EngineState.ASLEEP, profile=spec.slug)
-    return next((engine.name for engine in sleepers if engine.spec == to_values(spec)), "")
+    wanted = _without_idle(to_values(spec))
+    return next((engine.name for engine in sleepers if _without_idle(engine.spec) == wanted), "")
+
+
+def _without_idle(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings of a profile but for when its engine rests, which the engine knows nothing of."""
+    return {name: value for name, value in values.items() if name not in IDLE_SETTINGS}

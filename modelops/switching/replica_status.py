@@ -10,6 +10,7 @@ from uuid import UUID
 
 from gateway.wording import FilledText, Translatable, fill_in, fill_text
 from modelops.domain.engine_log.causes import RootCause
+from modelops.domain.runtimes import count_engines
 from modelops.models import Engine, EngineState, Slot
 
 LEAVING = "leaving"
@@ -58,7 +59,7 @@ def say_replica_state(state: str) -> FilledText:
 def find_replicas(slots: Sequence[Slot]) -> dict[UUID, ReplicasStatus]:
     """By slot id, of the slots that serve a profile with several engines: one query, or none without any."""
     leaders = {slot.pk: slot.active_engine for slot in slots if slot.active_engine is not None}
-    wanted = {key: int(leader.spec.get("replicas") or 1) for key, leader in leaders.items()}
+    wanted = {key: count_engines(leader.runtime, leader.spec) for key, leader in leaders.items()}
     several = [key for key, count in wanted.items() if count > 1]
     if not several:
         return {}

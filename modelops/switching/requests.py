@@ -37,6 +37,7 @@ ASKED_THROUGH: Mapping[Switch.Via, Translatable] = {
     Switch.Via.COMMAND: "asked for through the command line",
     Switch.Via.CHAT: "asked for by a chat request",
     Switch.Via.SYSTEM: "asked for by the switcher itself",
+    Switch.Via.SCHEDULE: "asked for by the schedule",
 }
 
 

@@ -184,4 +184,4 @@ def ended_by_request(switch: Switch) -> bool:
 
 def list_slots() -> Iterable[Slot]:
     """Those in use, by name."""
-    return Slot.objects.in_use().select_related("active_engine").order_by("slug")
+    return Slot.objects.in_use().select_related("active_engine", "last_good_engine").order_by("slug")

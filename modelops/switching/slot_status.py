@@ -11,13 +11,16 @@ from django.db.models import Q
 
 from gateway.conf import get_config
 from gateway.wording import FilledText, Translatable, fill_in, fill_text
+from modelops.domain.switching.resting import RestState
 from modelops.domain.switching.states import SwitchState
-from modelops.models import DEFAULT_SLOT, Gate, ModelProfile, Slot, Switch
+from modelops.models import DEFAULT_SLOT, Gate, ModelProfile, Slot, Switch, SwitcherPresence
+from modelops.serving.engine_probes import get_engine_probes
 from modelops.serving.external_engine import ExternalView, get_external_engine
 from modelops.serving.model_tasks import ModelTask, find_engine_tasks
 from modelops.switching.replica_status import ReplicasStatus, find_replicas
 from modelops.switching.selectors import find_last_errors, group_live_switches, list_slots
 from modelops.switching.slots import find_default_slot, make_default_slot
+from modelops.switching.switchers import acts_for, describe_box, list_present
 
 
 class ServiceState(StrEnum):
@@ -32,6 +35,10 @@ class ServiceState(StrEnum):
     """From one model to another. The first may still be serving: see `switch`."""
     DEGRADED = "degraded"
     """Nothing is served although something should be."""
+    RESTING = "resting"
+    """Nobody used the model for a while: its engine sleeps or was stopped, and the next request wakes it."""
+    UNREACHABLE = "unreachable"
+    """Its box is gone: no switcher is heard of there, and no engine of it answers."""
 
 
 SERVICE_STATES: Mapping[ServiceState, Translatable] = {
@@ -41,6 +48,8 @@ SERVICE_STATES: Mapping[ServiceState, Translatable] = {
     ServiceState.READY: "ready",
     ServiceState.SWITCHING: "switching",
     ServiceState.DEGRADED: "degraded",
+    ServiceState.RESTING: "resting",
+    ServiceState.UNREACHABLE: "unreachable",
 }
 
 
@@ -82,15 +91,35 @@ class SlotStatus:
 
 
 def find_slot_statuses(slots: Sequence[Slot], seen: ExternalView | None = None) -> list[SlotStatus]:
-    """The state of each, in the order given: two queries, however many there are, and one for replicas.
+    """The state of each, in the order given: three queries, however many there are, and one for replicas.
 
     The engine of VLLM_BASE_URL, where it serves in place of the default slot's own, is asked now unless it
     was `seen`.
     """
     live, failed = group_live_switches(slots), find_last_errors(slots)
     replicas = find_replicas(slots)
-    statuses = [_find_status(each, live.get(each.pk, []), failed.get(each.pk), seen) for each in slots]
-    return [replace(each, replicas=replicas.get(each.slot.pk)) for each in statuses] if replicas else statuses
+    found = [_find_status(each, live.get(each.pk, []), failed.get(each.pk), seen) for each in slots]
+    if replicas:
+        found = [replace(each, replicas=replicas.get(each.slot.pk)) for each in found]
+    present = list_present() if any(each.box for each in slots) else []
+    return [_note_lost_box(each, present) for each in found]
+
+
+def _note_lost_box(status: SlotStatus, present: Sequence[SwitcherPresence]) -> SlotStatus:
+    """The status, unless the slot's box is gone: then nothing of it is served, whatever the rows say."""
+    slot, engine = status.slot, status.slot.active_engine
+    if not slot.box or any(acts_for(each, slot) for each in present):
+        return status
+    if engine is None and status.current_profile:
+        # The engine of VLLM_BASE_URL is nobody's box's.
+        return status
+    if engine is not None and get_engine_probes().answers(engine.base_url):
+        return status
+    problem = fill_in(
+        "No switcher has been heard of on {box}, and no engine answers there.",
+        box=describe_box(slot.box, slot.box_host),
+    )
+    return replace(status, state=ServiceState.UNREACHABLE, current_profile="", problem=problem)
 
 
 def _find_status(
@@ -136,6 +165,8 @@ def _name_switching(switch: Switch, *, is_serving: bool) -> ServiceState:
 
 def _name_idle(slot: Slot, failed: Switch | None) -> ServiceState:
     left_nothing = failed is not None and failed.state == SwitchState.DEGRADED
+    if slot.rest != RestState.AWAKE:
+        return ServiceState.RESTING
     is_degraded = slot.problem or slot.retry_at or left_nothing
     return ServiceState.DEGRADED if is_degraded else ServiceState.NONE
 

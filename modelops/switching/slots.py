@@ -16,7 +16,7 @@ def get_slot(slug: str = DEFAULT_SLOT) -> Slot:
 
 def find_slot(slug: str) -> Slot | None:
     """None only for the default slot before its first use. Raises NotFound, naming the slots there are."""
-    slot = Slot.objects.in_use().select_related("active_engine").filter(slug=slug).first()
+    slot = Slot.objects.in_use().select_related("active_engine", "last_good_engine").filter(slug=slug).first()
     if slot is None and slug != DEFAULT_SLOT:
         known = [
             DEFAULT_SLOT,

@@ -16,8 +16,9 @@ from modelops.domain.switching.readiness import expect_ready_at
 from modelops.domain.switching.states import SwitchState
 from modelops.fit.profile_fits import get_gpu_choice
 from modelops.fit.summary import serialise_hardware
-from modelops.models import Slot, Switch
+from modelops.models import EngineState, Slot, Switch
 from modelops.serving.external_engine import ExternalView
+from modelops.serving.start_history import find_wake_seconds
 from modelops.switching.draining import (
     Draining,
     Reports,
@@ -29,7 +30,7 @@ from modelops.switching.draining import (
 from modelops.switching.remedies import Failure, RemedyOffer, offer_remedies, serialise_remedy
 from modelops.switching.replica_status import serialise_replicas
 from modelops.switching.selectors import find_switcher
-from modelops.switching.slot_status import SlotStatus, list_slot_statuses
+from modelops.switching.slot_status import ServiceState, SlotStatus, list_slot_statuses
 from modelops.switching.switchers import describe_box, list_present
 
 
@@ -110,6 +111,19 @@ def _serialise_slot(status: SlotStatus, now: datetime, reports: Reports) -> dict
         "switch": _brief_switch(switch) if switch else None,
         "waiting": _brief_switch(status.waiting) if status.waiting else None,
         "retry_at": _write_time(find_retry_at(status.slot)) if switch is None else None,
+        "resting": describe_rest(status),
+    }
+
+
+def describe_rest(status: SlotStatus) -> dict[str, Any] | None:
+    """What the next request wakes, and how long that usually takes; None for a slot that does not rest."""
+    if status.state is not ServiceState.RESTING:
+        return None
+    engine = status.slot.last_good_engine
+    return {
+        "profile": engine.profile if engine else status.slot.desired_profile,
+        "is_asleep": engine is not None and engine.state == EngineState.ASLEEP,
+        "wake_s": find_wake_seconds(engine) if engine else None,
     }
 
 

@@ -41,10 +41,11 @@ def find_present(slot: Slot | None) -> SwitcherPresence | None:
     present = list_present()
     if slot is None or not slot.box:
         return present[0] if present else None
-    return next((each for each in present if _acts_for(each, slot)), None)
+    return next((each for each in present if acts_for(each, slot)), None)
 
 
-def _acts_for(switcher: SwitcherPresence, slot: Slot) -> bool:
+def acts_for(switcher: SwitcherPresence, slot: Slot) -> bool:
+    """Whether the slot is one of this switcher's, as it said of itself, or its box's."""
     if switcher.slots is None or str(slot.pk) in switcher.slots:
         return True
     return bool(switcher.box) and switcher.box == slot.box

@@ -19,17 +19,18 @@ from typing import Any
 import httpx
 
 from gateway.tests.live import wait_until
-from gateway.tests.needs import NeedMissing
+from gateway.tests.needs import PROJECT, NeedMissing
 
 START_TIMEOUT_S = 120.0
 END_TIMEOUT_S = 10.0
 NODES = 2
-CPUS_EACH = 4
+CPUS_EACH = 2
 CARDS_EACH = 2
 ACCELERATOR = "RTX3090"
 MARK = "GATEWAY_TEST_RAY_CLUSTER"
 """A variable that every process of the cluster inherits: what is left of it at the end is found by it."""
 HOST = "127.0.0.1"
+THEIRS = "theirs"
 
 
 @dataclass
@@ -83,6 +84,29 @@ class RayCluster:
         answer = httpx.get(f"{self.dashboard_url}/api/serve/applications/", timeout=10, trust_env=False)
         applications: dict[str, Any] = answer.json()["applications"]
         return applications
+
+    def deploy_theirs(self) -> None:
+        """An application that no gateway deployed: the simulated engine on one processor."""
+        options = {"num_replicas": 1, "ray_actor_options": {"num_cpus": 1}}
+        application = {
+            "name": THEIRS,
+            "route_prefix": f"/{THEIRS}",
+            "import_path": "modelops.simulator.ray_app:build",
+            "args": {"arguments": ["serve", THEIRS, "--sim-startup-seconds", "0"], "options": options},
+            "runtime_env": {"env_vars": {"PYTHONPATH": str(PROJECT)}},
+        }
+        answer = httpx.put(
+            f"{self.dashboard_url}/api/serve/applications/",
+            json={
+                "proxy_location": "HeadOnly",
+                "http_options": {"host": HOST, "port": self.serve_port},
+                "applications": [application],
+            },
+            timeout=60,
+            trust_env=False,
+        )
+        assert answer.status_code == 200, answer.text
+        wait_until(lambda: self.list_applications()[THEIRS]["status"] == "RUNNING", timeout_s=60, what=THEIRS)
 
     def stop(self) -> None:
         for how in (signal.SIGTERM, signal.SIGKILL):

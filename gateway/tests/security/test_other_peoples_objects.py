@@ -37,8 +37,9 @@ OWNED = {
 FOR_EVERYBODY = {"language", "switch_id", "slot_name", "model_id", "token"}
 """Those that name what everybody may see: what admins alone see of it is tested in modelops.tests.api."""
 
-FOR_ADMINISTRATORS = {"group_id", "user_id", "limit_kind"}
-"""Those of calls that nobody else may make, whatever they name: tested in accounts.tests.test_groups."""
+FOR_ADMINISTRATORS = {"group_id", "user_id", "limit_kind", "window_id"}
+"""Those of calls that nobody else may make, whatever they name: tested in accounts.tests.test_groups and
+modelops.tests.api.test_schedule_rest."""
 
 MESSAGE = "/api/conversations/{conversation_id}/messages/{message_id}"
 BODIES: dict[str, dict[str, Any]] = {

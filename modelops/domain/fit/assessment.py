@@ -24,6 +24,7 @@ from modelops.domain.fit.evidence import find_evidence
 from modelops.domain.fit.gpu_catalog import complete_gpu
 from modelops.domain.fit.loading import Loading, estimate_loading
 from modelops.domain.fit.measured_run import MeasuredRun
+from modelops.domain.fit.quantization_methods import find_method_problems
 from modelops.domain.fit.report import Band, FitReport, LimitingTerm, Verdict
 from modelops.domain.fit.specs import (
     GIB,
@@ -201,6 +202,8 @@ def _find_blockers(
     dtype = resolve_dtype(settings.dtype, model, gpu)
     for problem in find_capability_problems(model, settings, dtype, gpu, traits):
         findings.append(_Finding(LimitingTerm.COMPUTE_CAPABILITY, problem))
+    for problem in find_method_problems(model, settings, traits.version):
+        findings.append(_Finding(LimitingTerm.QUANTIZATION, problem))
     positions, asked = model.max_positions, settings.max_model_len
     if asked and positions and asked > positions and not settings.is_max_model_len_auto:
         findings.append(

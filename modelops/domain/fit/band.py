@@ -35,7 +35,7 @@ def estimate_band(
         return Band(cache, cache)
     if correction.is_complete:
         error = calibration.FIXED_ERROR_BYTES
-        return Band(cache - error, cache + error)
+        return Band(cache - error, cache + error + correction.further_high_bytes)
     spread = _add_up(budget, weights, correction)
     lower, higher = _span_versions(model, asked, budget, gpu, traits)
     low = spread + find_compile_bytes(budget, traits, correction) + _doubt_tower(model, budget) + lower

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from modelops.domain.engine_log.sizes import EngineSizes
+from modelops.domain.fit import calibration
 from modelops.domain.fit.budget import compute_budget
 from modelops.domain.fit.card_starts import CardStart
 from modelops.domain.fit.correction import NO_CORRECTION, Correction
@@ -52,7 +53,7 @@ def find_evidence(
     """
     own = NO_CORRECTION if run is None else find_correction(run, model, weights, gpu, traits)
     if not gpu.starts:
-        return own, ()
+        return _allow_for_compiling(own, run), ()
     computed = compute_budget(model, settings, weights, gpu, traits)
     sought = Sought(
         version=traits.version,
@@ -65,7 +66,17 @@ def find_evidence(
     if run is not None:
         learnt = _leave_out_measured(learnt, own, run.sizes)
     found = find_learnt_correction(learnt, computed, gpu)
-    return (found if run is None else _complete(own, found)), _name_terms(learnt)
+    correction = found if run is None else _complete(own, found)
+    return _allow_for_compiling(correction, run), _name_terms(learnt)
+
+
+def _allow_for_compiling(correction: Correction, run: MeasuredRun | None) -> Correction:
+    """After a start that compiled: the next one may have what that took more, and no start has less."""
+    if run is None or not run.sizes.is_cold:
+        return correction
+    took = correction.compile_bytes
+    more = calibration.COLD_COMPILE_BYTES if took is None else took
+    return replace(correction, compile_bytes=0, further_high_bytes=correction.further_high_bytes + more)
 
 
 def _leave_out_measured(learnt: LearntTerms, own: Correction, sizes: EngineSizes) -> LearntTerms:

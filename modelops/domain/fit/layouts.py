@@ -225,7 +225,6 @@ LAYOUTS: dict[str, Layout] = {
     "xlmroberta": _BERT,
     "gte": _GATED_ENCODER,
     "gtenew": _GATED_ENCODER,
-    "new": _GATED_ENCODER,
     "jinaembeddingsv3": replace(_BERT, is_rotary=True, learned_positions=-1),
     "modernbert": Layout(is_tied=True, is_encoder=True),
     "nomicbert": Layout(norm_has_bias=True, is_tied=True, is_encoder=True),

@@ -29,6 +29,8 @@ _LOAD_TIME_METHOD = "fp8"
 _UTILIZATIONS = (0.92, 0.95, 0.97)
 _SAFE_UTILIZATION = 0.95
 """Beyond this little is left for whatever else comes to run on the card."""
+_SPARE_SHARE = 0.01
+"""Stays free in any case."""
 _SEQUENCES = {128: 1, 64: 2, 16: 3}
 _BATCHED_TOKENS = (4096, 2048, 1024)
 _SIBLINGS = (
@@ -188,8 +190,8 @@ def _list_parallel_moves(trial: Trial) -> Iterator[Move]:
 
 def _list_utilizations(trial: Trial, report: FitReport) -> Iterator[Move]:
     """Never more of a card than is free on it."""
-    room, current = find_room(trial, report), trial.resolve().gpu_memory_utilization
-    for share in sorted({*_UTILIZATIONS, min(room, _UTILIZATIONS[-1])}):
+    room, current = find_room(trial, report) - _SPARE_SHARE, trial.resolve().gpu_memory_utilization
+    for share in sorted({*_UTILIZATIONS, round(min(room, _UTILIZATIONS[-1]), 2)}):
         if current < share <= room:
             severity = 1 if share <= _SAFE_UTILIZATION else 2
             yield Move("utilization", severity, (("gpu_memory_utilization", share),))

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from fractions import Fraction
 from typing import Any
 
+from modelops.domain.fit.quantization_dialects import CHECKPOINT_NAMES, MXFP_BLOCK, read_dialect
 from modelops.domain.fit.specs import Dtype, Quantization
 
 _ALL_LINEAR = frozenset({"attention", "mlp", "experts"})
@@ -15,15 +16,19 @@ _LOAD_TIME_METHODS = {
     "fp8": 8,
     "fp8_per_tensor": 8,
     "fp8_per_block": 8,
+    "fp8_per_channel": 8,
     "ptpc_fp8": 8,
     "experts_int8": 8,
     "int8_per_channel": 8,
+    "int8_per_channel_weight_only": 8,
+    "nvfp4_per_token": 4,
     "bitsandbytes": 4,
     "mxfp8": 8,
     "torchao": 8,
     "rtn": 8,
 }
-_USUAL_BITS = {"awq": 4, "awq-marlin": 4, "gptq": 4, "gptq-marlin": 4, "int8": 8}
+_LOAD_TIME_GROUPS = {"mxfp8": MXFP_BLOCK, "nvfp4_per_token": 16}
+_USUAL_BITS = {"auto-round": 4, "awq": 4, "awq-marlin": 4, "gptq": 4, "gptq-marlin": 4, "int8": 8}
 _USUAL_GROUP_SIZE = 128
 _SPARED_ONE_BY_ONE = 8
 """From this many exceptions on, a list names the attention of every layer one by one."""
@@ -39,7 +44,8 @@ def parse_quantization(config: Mapping[str, Any], flag: str | None) -> Quantizat
         return None
     method = flag.lower().replace("_", "-") if flag.lower() == "compressed_tensors" else flag.lower()
     if method in _LOAD_TIME_METHODS:
-        return _by_bits(method, _LOAD_TIME_METHODS[method], None, is_load_time=True)
+        group = _LOAD_TIME_GROUPS.get(method)
+        return _by_bits(method, _LOAD_TIME_METHODS[method], group, is_load_time=True)
     # The flag names a checkpoint format but the config says nothing of it: sizes by its usual form.
     return _parse_checkpoint({"quant_method": method})
 
@@ -48,8 +54,18 @@ def _parse_checkpoint(raw: Mapping[str, Any]) -> Quantization:
     method = str(raw.get("quant_method") or "").lower().replace("_", "-")
     if isinstance(raw.get("quantization"), Mapping):
         raw, method = {**raw, **raw["quantization"]}, method or "modelopt"
+    method = CHECKPOINT_NAMES.get(method, method)
     covers = _find_covered(raw)
     kv_bits = _find_kv_bits(raw)
+    if dialect := read_dialect(method, raw):
+        return Quantization(
+            dialect.method,
+            dialect.bits,
+            dialect.group_size,
+            dialect.scale_bytes if dialect.group_size else 0.0,
+            covers,
+            kv_cache_bits=kv_bits,
+        )
     if method in ("compressed-tensors", "sparseml", "quark") or "config_groups" in raw:
         bits, group = _read_groups(raw)
         fmt = str(raw.get("format") or raw.get("type") or "").lower()
@@ -96,7 +112,7 @@ def _by_bits(
 ) -> Quantization:
     grouped = group if group and group > 0 else None
     scale = 0.0
-    if method in ("mxfp4", "nvfp4"):
+    if method in ("mxfp4", "mxfp8", "nvfp4", "nvfp4_per_token"):
         scale = 1.0
     elif method == "bitsandbytes" and bits == 4:
         grouped, scale = 64, 4.0

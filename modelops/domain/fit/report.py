@@ -43,6 +43,7 @@ class LimitingTerm(StrEnum):
     GPU_COUNT = "gpu_count"
     PARALLEL_SIZE = "tensor_parallel_size"
     COMPUTE_CAPABILITY = "compute_capability"
+    QUANTIZATION = "quantization"
     CONTEXT = "max_model_len"
     LAYOUT = "layout"
     INPUT = "input"

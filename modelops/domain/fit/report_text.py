@@ -25,6 +25,7 @@ LIMIT_WORDS: Mapping[LimitingTerm, Translatable] = {
     LimitingTerm.GPU_COUNT: "the number of GPUs",
     LimitingTerm.PARALLEL_SIZE: "the tensor parallel size",
     LimitingTerm.COMPUTE_CAPABILITY: "the compute capability",
+    LimitingTerm.QUANTIZATION: "the way of quantizing",
     LimitingTerm.CONTEXT: "the context length",
     LimitingTerm.LAYOUT: "a layout that is not understood",
     LimitingTerm.INPUT: "what is not known",

@@ -5,7 +5,7 @@ Nothing is offered that the check itself does not pass.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import combinations
 
 from gateway.wording import fill_in
@@ -13,7 +13,7 @@ from modelops.domain.fit.aims import find_better
 from modelops.domain.fit.effects import list_costs, list_gains
 from modelops.domain.fit.measured_run import MeasuredRun
 from modelops.domain.fit.moves import CONTEXT, LOAD_TIME, Trial, list_moves, list_strong_moves
-from modelops.domain.fit.report import MORE_GPUS, Aim, FitReport, Suggestion, Verdict
+from modelops.domain.fit.report import MORE_GPUS, Aim, Change, FitReport, Suggestion, Verdict
 from modelops.domain.fit.specs import CheckpointFacts, EngineSettings, Gpu, ModelArchitecture
 from modelops.domain.fit.trials import Assess, CheckedTrial, find_asked_length, make_assess, settle_context
 
@@ -187,13 +187,18 @@ def _name_combination(trial: Trial) -> str:
 def describe_trial(trial: Trial) -> str:
     """The flags to set, and what else is needed."""
     hidden = {"quantization"} if any(move.is_other_checkpoint for move in trial.moves) else set()
-    flags = " ".join(_write_flag(name, value) for name, value in trial.changes if name not in hidden)
+    flags = write_flags(change for change in trial.changes if change[0] not in hidden)
     subject = next((move.subject for move in trial.moves if move.subject), "")
     if trial.moves and trial.moves[0].kind == "lower_utilization":
         return subject
     if subject and flags:
         return fill_in("{variant} with {flags}", variant=subject, flags=flags)
     return subject or flags
+
+
+def write_flags(changes: Iterable[Change]) -> str:
+    """Settings as the engine's command line has them."""
+    return " ".join(_write_flag(name, value) for name, value in changes)
 
 
 def _write_flag(name: str, value: int | float | str | bool) -> str:

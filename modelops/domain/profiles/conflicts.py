@@ -17,6 +17,7 @@ from modelops.domain.profiles.spec import EngineKind, ProfileSpec
 from modelops.domain.profiles.syntax import RESERVED_NAMES
 from modelops.domain.profiles.trusted_code import explain_untrusted, list_code_repositories
 from modelops.domain.runtimes import get_traits
+from modelops.domain.switching.resting import IdleAction
 
 _LOAD_TIME_METHODS = frozenset(
     {"fp8", "fp8_per_tensor", "fp8_per_block", "mxfp8", "bitsandbytes", "experts_int8", "torchao"}
@@ -45,6 +46,7 @@ def find_profile_conflicts(
     return [
         *_check_names(spec),
         *_check_runtime(spec),
+        *_check_rest(spec),
         *_check_batch(spec),
         *_check_cards(spec),
         *_check_cluster(spec),
@@ -82,6 +84,13 @@ def _check_names(spec: ProfileSpec) -> Iterator[FieldError]:
             )
     if spec.is_default and not spec.is_enabled:
         yield FieldError("is_default", fill_in("must not be set on a disabled profile"))
+
+
+def _check_rest(spec: ProfileSpec) -> Iterator[FieldError]:
+    if spec.idle_after_s and spec.idle_action == IdleAction.SLEEP and not spec.enable_sleep_mode:
+        yield FieldError("idle_action", fill_in("sleep needs enable_sleep_mode"))
+    if spec.idle_after_s and spec.replicas > 1:
+        yield FieldError("idle_after_s", fill_in("a profile that runs as several engines does not rest"))
 
 
 def _check_runtime(spec: ProfileSpec) -> Iterator[FieldError]:

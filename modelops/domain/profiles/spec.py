@@ -20,6 +20,7 @@ from modelops.domain.profiles.hardware_spec import HardwareSpec
 from modelops.domain.profiles.kinds import boolean, choice, document, number, text, whole
 from modelops.domain.profiles.setting import REQUIRED, EngineFlag, Section, list_settings, setting, to_plain
 from modelops.domain.runtimes import RUNTIMES, RuntimeKind
+from modelops.domain.switching.resting import IdleAction
 
 MOST_REPLICAS = 16
 """Engines of one profile in one slot. Beyond what one machine has, another scheduler does it better."""
@@ -30,6 +31,9 @@ class EngineKind(StrEnum):
     SIMULATOR = "simulator"
 
 
+IDLE_ACTION = choice(*(action.value for action in IdleAction))
+IDLE_SETTINGS = frozenset({"idle_after_s", "idle_action"})
+"""They are read from the profile whenever they count: an engine that was started with others is the same."""
 _IMAGE_RUNTIMES = " or ".join(f"`{kind}`" for kind, traits in RUNTIMES.items() if traits.needs_image)
 
 
@@ -169,6 +173,20 @@ class ProfileSpec(FlagSettings, _NamingSettings):
         whole(1, 20_000_000, is_optional=True),
         None,
         "Most tokens of one answer; empty means the context.",
+        section=Section.LIMITS,
+    )
+
+    # What becomes of it while nobody uses it
+    idle_after_s: int | None = setting(
+        whole(1, 30 * 24 * 3600, is_optional=True),
+        None,
+        "Seconds without a request after which the engine rests until the next one; empty means never.",
+        section=Section.LIMITS,
+    )
+    idle_action: str = setting(
+        IDLE_ACTION,
+        IdleAction.STOP.value,
+        "How it rests: `sleep` keeps the weights in host memory (needs enable_sleep_mode), `stop` ends it.",
         section=Section.LIMITS,
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from modelops.domain.clusters import ClusterNeed, ClusterNode, ClusterRoom, build_need, judge_room
+from modelops.domain.clusters import ClusterNeed, ClusterNode, ClusterRoom, Room, build_need, judge_room
 from modelops.domain.profiles.engine_kwargs import read_serve_command
 from modelops.domain.profiles.spec import EngineKind, ProfileSpec
 from modelops.domain.runtimes import get_traits
@@ -17,8 +17,14 @@ def find_room(
     arguments: Sequence[str],
     described: Mapping[str, Any] | None,
     running: RunningEngine | None,
+    *,
+    is_fresh: bool,
 ) -> ClusterRoom | None:
-    """None where the runtime is no cluster, or does not say what it has. `described` is what it reported."""
+    """None where the runtime is no cluster, or does not say what it has.
+
+    `described` is what it reported. What is free of it may be another thing by now unless that is fresh; then
+    only what it can never hold is judged.
+    """
     if not get_traits(spec.runtime).places_engines or not described or "nodes" not in described:
         return None
     need = build_need(
@@ -28,7 +34,9 @@ def find_room(
         cards_each=read_serve_command(arguments).cards,
     )
     nodes = [ClusterNode.parse(node) for node in described["nodes"]]
-    return judge_room(need, nodes, held=_find_held(spec, described, running))
+    judged = judge_room(need, nodes, held=_find_held(spec, described, running))
+    is_passing = judged.room is Room.NONE and not judged.is_lasting
+    return None if is_passing and not is_fresh else judged
 
 
 def _find_held(

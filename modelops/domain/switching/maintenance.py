@@ -63,6 +63,8 @@ class SlotObservation:
     retry_in_s: float = 0.0
     """Until the next try after a failure; 0 and below: now."""
     has_orphans: bool = False
+    rests: bool = False
+    """Nothing is to serve until somebody asks for it."""
 
 
 def next_maintenance(seen: SlotObservation) -> Maintenance:
@@ -75,7 +77,8 @@ def next_maintenance(seen: SlotObservation) -> Maintenance:
         return Maintenance.CLAIM
     if seen.has_orphans:
         return Maintenance.REMOVE_ORPHANS
-    is_due = seen.active is WorkloadStatus.NONE and seen.desires and seen.retry_in_s <= 0
+    is_empty = seen.active is WorkloadStatus.NONE and not seen.rests
+    is_due = is_empty and seen.desires and seen.retry_in_s <= 0
     return Maintenance.START_DESIRED if is_due else Maintenance.NOTHING
 
 

@@ -22,6 +22,7 @@ from modelops.domain.switching.plan_problems import (
     RunningEngine,
     find_fit_problems,
     find_replica_problems,
+    find_room_problems,
     find_runtime_problems,
     to_gib,
 )
@@ -117,6 +118,8 @@ def make_plan(
         problems += find_replica_problems(facts.placement)
     if kind in STARTS:
         problems += find_fit_problems(facts)
+    if kind in (PlanKind.START, PlanKind.RENAME):
+        problems += find_room_problems(facts)
         if facts.report.verdict in (Verdict.UNKNOWN, Verdict.TIGHT):
             warnings.append(
                 _first(facts.report.reasons) or fill_in("the fit is {verdict}", verdict=facts.report.verdict)
@@ -140,7 +143,7 @@ def make_plan(
         warnings=tuple(warnings),
         is_forced=force,
         sleeping_engine=facts.sleeping_engine,
-        typical_seconds=facts.typical_seconds if kind in STARTS else None,
+        typical_seconds=_choose_typical_seconds(kind, facts),
         starts_beside=kind is PlanKind.START and facts.has_room_beside,
         estimate=serialise_estimate(facts.report),
     )
@@ -155,10 +158,19 @@ def runs_the_same_engine(
         and spec.image == running.image
         and spec.engine == running.spec.get("engine")
         and spec.accelerator_type == (running.spec.get("accelerator_type") or "")
+        and _has_same_bounds(spec, running)
         and list(spec.gpu_selection) == list(running.spec.get("gpu_selection") or ())
         and dict(environment) == dict(running.environment)
         and without_names(arguments) == without_names(running.arguments)
     )
+
+
+def _has_same_bounds(spec: ProfileSpec, running: RunningEngine) -> bool:
+    """A fixed number of replicas changes while they serve; the bounds of one that follows the load do not."""
+    most = running.spec.get("max_replicas")
+    if spec.max_replicas is None and most is None:
+        return True
+    return (spec.replicas, spec.max_replicas) == (running.spec.get("replicas") or 1, most)
 
 
 def without_names(arguments: Sequence[str]) -> tuple[str, ...]:
@@ -182,6 +194,12 @@ def _choose_kind(spec: ProfileSpec, facts: PlanFacts) -> PlanKind:
     if running is not None and runs_the_same_engine(spec, facts.arguments, facts.environment, running):
         return PlanKind.NOTHING if running.spec == to_values(spec) else PlanKind.RENAME
     return PlanKind.START
+
+
+def _choose_typical_seconds(kind: PlanKind, facts: PlanFacts) -> float | None:
+    if kind is PlanKind.WAKE:
+        return facts.typical_wake_seconds
+    return facts.typical_seconds if kind is PlanKind.START else None
 
 
 def _may_roll(spec: ProfileSpec, facts: PlanFacts, running: RunningEngine) -> bool:

@@ -19,6 +19,11 @@ HUB_FREE_SHARE = 1.05
 """A download needs a little more disk than its size says."""
 
 
+NO_CLUSTER_ROOM = "no_cluster_room"
+CLUSTER_FULL = "cluster_full"
+"""There would be room, were others not there."""
+
+
 @dataclass(frozen=True)
 class PlanProblem:
     """Something that speaks against the switch. Only what may be forced is overridden by `force`."""
@@ -64,6 +69,8 @@ class Placement:
     replicas: int = 1
     available: int = 0
     """Cards for all replicas together."""
+    further_uuids: tuple[str, ...] = ()
+    """Those of them that replicas beside the first would get."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +91,8 @@ class PlanFacts:
     """Of the slot, in words; empty while it is no box's."""
     typical_seconds: float | None = None
     """How long earlier starts of the profile took, in the median."""
+    typical_wake_seconds: float | None = None
+    """How long waking its engine took before."""
     room: ClusterRoom | None = None
     """Of a cluster; None for other runtimes."""
 
@@ -204,20 +213,24 @@ def _find_resource_problems(spec: ProfileSpec, described: Mapping[str, Any]) -> 
     return problems
 
 
+def find_room_problems(facts: PlanFacts) -> list[PlanProblem]:
+    """What a cluster has no room for it waits for, for ever."""
+    if facts.room is None or facts.room.room is not Room.NONE:
+        return []
+    return [
+        PlanProblem(
+            NO_CLUSTER_ROOM if facts.room.is_lasting else CLUSTER_FULL,
+            facts.room.message,
+            fill_in(
+                "Ask for fewer or other cards, free some, or force the switch if the cluster grows by itself."
+            ),
+            may_be_forced=True,
+        )
+    ]
+
+
 def find_fit_problems(facts: PlanFacts) -> list[PlanProblem]:
     problems = []
-    if facts.room is not None and facts.room.room is Room.NONE:
-        problems.append(
-            PlanProblem(
-                "no_cluster_room",
-                facts.room.message,
-                fill_in(
-                    "Ask for fewer or other cards, free some, or force the switch if the cluster grows by "
-                    "itself."
-                ),
-                may_be_forced=True,
-            )
-        )
     if facts.report.verdict is Verdict.DOES_NOT_FIT:
         suggestions = [s.text for s in facts.report.suggestions][:2]
         problems.append(

@@ -81,6 +81,8 @@ def _list_lines(status: Mapping[str, Any]) -> Iterator[str]:
             yield f"  {_describe_switch(slot)}"
         elif slot["detail"]:
             yield "  " + say_here(slot["detail"])
+        if slot["resting"]:
+            yield say_here(_describe_rest(slot["resting"]))
         if slot["waiting"]:
             waiting = slot["waiting"]
             yield say_here(
@@ -122,6 +124,17 @@ def _list_lines(status: Mapping[str, Any]) -> Iterator[str]:
     yield from (
         say_here(fill_in("another switcher, on {notice}", notice=notice)) for notice in switcher["notices"]
     )
+
+
+def _describe_rest(resting: Mapping[str, Any]) -> FilledText:
+    profile, seconds = resting["profile"], resting["wake_s"]
+    if resting["is_asleep"]:
+        text = fill_in("  {profile} sleeps; the next request wakes it", profile=profile)
+    else:
+        text = fill_in("  {profile} was stopped; the next request starts it", profile=profile)
+    if seconds is None:
+        return text
+    return fill_in("{text}, in about {seconds} s", text=text, seconds=f"{seconds:g}")
 
 
 def _describe_slot(slot: Mapping[str, Any]) -> FilledText:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from gateway.tests.budgets import examples
 from modelops.domain.engine_log.sizes import EngineSizes
 from modelops.domain.fit.assessment import assess_fit
+from modelops.domain.fit.calibration import COLD_COMPILE_BYTES
 from modelops.domain.fit.card_starts import CardStart
 from modelops.domain.fit.evidence import read_card_start
 from modelops.domain.fit.learnt_terms import Sought, learn_terms
@@ -114,6 +115,25 @@ def test_a_start_of_the_same_settings_counts_more_than_those_of_others() -> None
 
     assert (report.kv_cache_bytes, report.first_start_kv_cache_bytes) == (9 * GIB, int(8.5 * GIB))
     assert [each.figure for each in report.learnt] == ["first_start_kv_cache_bytes"]
+
+
+def test_after_a_start_that_compiled_later_ones_may_have_more_and_none_has_less() -> None:
+    told = EngineSizes(weights_bytes=8 * GIB, available_kv_bytes=9 * GIB)
+    warm, cold = (
+        assess_fit(
+            make_model(),
+            ASKED,
+            pair(),
+            measured=MeasuredRun("own", "RTX 3090", ASKED, replace(told, is_cold=state)),
+        )
+        for state in (False, True)
+    )
+
+    assert warm.band is not None and cold.band is not None
+    assert cold.first_start_kv_cache_bytes is None
+    assert warm.first_start_kv_cache_bytes == 9 * GIB - COLD_COMPILE_BYTES
+    assert cold.band.low_bytes == warm.band.low_bytes
+    assert cold.band.high_bytes == warm.band.high_bytes + COLD_COMPILE_BYTES
 
 
 @given(

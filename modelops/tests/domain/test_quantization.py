@@ -4,7 +4,9 @@ from typing import Any
 import pytest
 
 from modelops.domain.fit.quantization import get_bytes_per_weight, parse_quantization
+from modelops.domain.fit.question import answer_question
 from modelops.domain.fit.specs import Dtype
+from modelops.tests.domain.fit_examples import make_config, make_question
 
 
 @pytest.mark.parametrize(
@@ -101,3 +103,81 @@ def test_a_width_that_is_nowhere_stated_stays_unknown() -> None:
     assert quantization is not None and quantization.bits is None
     with pytest.raises(ValueError, match="no fixed width"):
         get_bytes_per_weight(quantization, "mlp", Dtype.BFLOAT16)
+
+
+@pytest.mark.parametrize(
+    ("raw", "width"),
+    [
+        ({"quant_method": "mxfp8", "weight_block_size": [1, 32]}, Fraction(33, 32)),
+        ({"quant_method": "fp8", "weight_block_size": [1, 32], "scale_fmt": "ue8m0"}, Fraction(33, 32)),
+        ({"quant_method": "modelopt", "quant_algo": "MXFP8"}, Fraction(33, 32)),
+        ({"quant_method": "compressed-tensors", "format": "mxfp4-pack-quantized"}, Fraction(17, 32)),
+        (
+            {"quant_method": "quark", "global_quant_config": {"weight": {"dtype": "fp4", "group_size": 32}}},
+            Fraction(17, 32),
+        ),
+        (
+            {"quant_method": "quark", "global_quant_config": {"weight": {"dtype": "fp8_e4m3"}}},
+            Fraction(1),
+        ),
+        (
+            {"quant_method": "torchao", "quant_type": {"default": {"_type": "Int4WeightOnlyConfig"}}},
+            Fraction(17, 32),
+        ),
+        (
+            {"quant_method": "torchao", "quant_type": {"default": {"_type": "Float8WeightOnlyConfig"}}},
+            Fraction(1),
+        ),
+        ({"quant_method": "auto-round", "bits": 4, "group_size": 128}, Fraction(133, 256)),
+    ],
+)
+def test_each_dialect_has_its_width(raw: dict[str, Any], width: Fraction) -> None:
+    quantization = parse_quantization({"quantization_config": raw}, None)
+
+    assert get_bytes_per_weight(quantization, "mlp", Dtype.BFLOAT16) == width
+
+
+@pytest.mark.parametrize("method", ["auto_awq", "auto_gptq", "inc", "moe_wna16", "auto_round"])
+def test_name_of_a_kernel_means_the_usual_form_of_its_checkpoints(method: str) -> None:
+    quantization = parse_quantization({}, method)
+
+    assert quantization is not None
+    assert (quantization.bits, quantization.group_size) == (4, 128)
+
+
+def test_widths_that_vary_ask_for_the_size() -> None:
+    raw = {"quant_method": "modelopt", "quant_algo": "MIXED_PRECISION"}
+
+    quantization = parse_quantization({"quantization_config": raw}, None)
+
+    assert quantization is not None
+    assert quantization.bits is None
+
+
+@pytest.mark.parametrize(
+    ("version", "stored", "flag", "refused"),
+    [
+        ("0.27.1", "bitsandbytes", None, ""),
+        ("0.28.0", "bitsandbytes", None, "does not know bitsandbytes any more"),
+        ("0.33.0", None, "bitsandbytes", "does not know bitsandbytes any more"),
+        ("0.24.0", "gguf", None, "does not know gguf any more"),
+        ("0.18.0", None, "mxfp8", "does not know mxfp8 yet: 0.19.0"),
+        ("0.33.0", None, "mxfp8", ""),
+        (None, "bitsandbytes", None, ""),
+    ],
+)
+def test_release_that_does_not_know_a_method_refuses_it(
+    version: str | None, stored: str | None, flag: str | None, refused: str
+) -> None:
+    config = make_config(quantization_config={"quant_method": stored} if stored else None)
+    question = make_question(
+        config=config, vllm_version=version, quantization=flag, weights_bytes=6 << 30, max_model_len=2048
+    )
+
+    answer = answer_question(question)
+
+    if not refused:
+        assert answer["verdict"] == "fits"
+    else:
+        assert (answer["verdict"], answer["limit"]) == ("does_not_fit", "quantization")
+        assert refused in answer["reasons"][0]

@@ -6,7 +6,7 @@ import io
 import sys
 import tarfile
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from gateway.tests.live import wait_until
 from modelops.runtimes.base import Instance, InstanceState, LogFollower, Runtime, Workload
 from modelops.runtimes.docker_runtime import DockerRuntime
 from modelops.runtimes.process_runtime import ProcessRuntime
+from modelops.runtimes.ray_runtime import RayRuntime
 
 SCRIPT = Path(__file__).with_name("scripted_vllm.py")
 SECRETS = {"VLLM_API_KEY": "key-secret-of-the-test"}
@@ -113,6 +114,27 @@ class ProcessBench(Bench):
 
     def build(self) -> ProcessRuntime:
         return ProcessRuntime(self.config)
+
+
+class RayBench(Bench):
+    """On a cluster the script is the simulated engine, in its behaviours `wait` and `exit-with-3`."""
+
+    def __init__(self, folder: Path, settings: Mapping[str, str]) -> None:
+        self.config = GatewayConfig(
+            data_dir=str(folder),
+            ray_dashboard_url=settings["RAY_DASHBOARD_URL"],
+            ray_serve_url=settings["RAY_SERVE_URL"],
+            drain_timeout_s=10,
+        )
+        super().__init__()
+
+    def build(self) -> RayRuntime:
+        return RayRuntime(self.config)
+
+    def workload(self, behaviour: str = "wait", **values: Any) -> Workload:
+        flags = {"wait": (), "exit-with-3": ("--no-such-flag",)}[behaviour]
+        arguments = ("serve", "a-model", "--sim-startup-seconds", "0", *flags)
+        return super().workload(behaviour, **({"is_simulated": True, "arguments": arguments} | values))
 
 
 def _write_command(folder: Path) -> Path:

@@ -59,9 +59,9 @@ def test_starting_what_runs_answers_the_one_that_runs(bench: Bench) -> None:
     assert second.reference == first.reference
 
 
-def test_two_that_start_the_same_at_once_start_it_once(bench: Bench) -> None:
-    workload = bench.workload()
-    runtimes = [bench.runtime, bench.another()]
+def test_two_that_start_the_same_at_once_start_it_once(any_bench: Bench) -> None:
+    workload = any_bench.workload()
+    runtimes = [any_bench.runtime, any_bench.another()]
     meet = threading.Barrier(2)
 
     def start(number: int) -> str:
@@ -72,7 +72,7 @@ def test_two_that_start_the_same_at_once_start_it_once(bench: Bench) -> None:
         references = set(pool.map(start, range(2)))
 
     assert len(references) == 1
-    assert len(bench.runtime.list_instances(bench.slot_id)) == 1
+    assert len(any_bench.runtime.list_instances(any_bench.slot_id)) == 1
 
 
 def test_a_simulated_engine_answers_at_its_base_url(bench: Bench) -> None:
@@ -92,15 +92,15 @@ def test_a_simulated_engine_answers_at_its_base_url(bench: Bench) -> None:
     assert bench.wait_for(workload.name, InstanceState.EXITED).exit_code == 0
 
 
-def test_nothing_is_known_of_a_name_that_was_never_started(bench: Bench) -> None:
-    runtime = bench.runtime
+def test_nothing_is_known_of_a_name_that_was_never_started(any_bench: Bench) -> None:
+    runtime = any_bench.runtime
 
     assert runtime.status("gateway-test-nobody").state is InstanceState.ABSENT
     runtime.ask_to_stop("gateway-test-nobody")
     runtime.remove("gateway-test-nobody")
     with pytest.raises(RuntimeFailure):
         runtime.follow_log("gateway-test-nobody")
-    assert list(runtime.list_instances(bench.slot_id)) == []
+    assert list(runtime.list_instances(any_bench.slot_id)) == []
 
 
 @pytest.mark.parametrize(("behaviour", "exit_code"), [("exit-with-3", 3), ("kill-itself", 137)])
@@ -115,12 +115,12 @@ def test_an_engine_that_ended_tells_its_exit_code(bench: Bench, behaviour: str, 
     assert bench.another().status(name).exit_code == exit_code
 
 
-def test_an_engine_that_ended_is_not_started_again(bench: Bench) -> None:
-    workload = bench.start("exit-with-3")
-    bench.wait_for(workload.name, InstanceState.EXITED)
+def test_an_engine_that_ended_is_not_started_again(any_bench: Bench) -> None:
+    workload = any_bench.start("exit-with-3")
+    any_bench.wait_for(workload.name, InstanceState.EXITED)
 
     with pytest.raises(RuntimeFailure, match="remove it"):
-        bench.runtime.start(workload)
+        any_bench.runtime.start(workload)
 
 
 def test_asking_to_stop_is_a_sigterm(bench: Bench) -> None:
@@ -161,14 +161,14 @@ def test_what_an_engine_started_ends_with_it(bench: Bench) -> None:
     wait_until(lambda: not any(is_alive(pid) for pid in pids), what="the child to end")
 
 
-def test_many_may_remove_the_same_at_once(bench: Bench) -> None:
-    name = bench.start().name
-    runtimes = [bench.another() for _ in range(4)]
+def test_many_may_remove_the_same_at_once(any_bench: Bench) -> None:
+    name = any_bench.start().name
+    runtimes = [any_bench.another() for _ in range(4)]
 
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(lambda runtime: runtime.remove(name), runtimes))
 
-    assert bench.runtime.status(name).state is InstanceState.ABSENT
+    assert any_bench.runtime.status(name).state is InstanceState.ABSENT
 
 
 def test_a_removed_name_can_be_started_again(bench: Bench) -> None:
@@ -178,13 +178,13 @@ def test_a_removed_name_can_be_started_again(bench: Bench) -> None:
     assert bench.runtime.start(workload).state is InstanceState.RUNNING
 
 
-def test_only_the_slots_own_engines_are_listed_whatever_their_state(bench: Bench) -> None:
-    running = bench.start()
-    ended = bench.start("exit-with-3")
-    bench.start(slot_id="another-slot")
-    bench.wait_for(ended.name, InstanceState.EXITED)
+def test_only_the_slots_own_engines_are_listed_whatever_their_state(any_bench: Bench) -> None:
+    running = any_bench.start()
+    ended = any_bench.start("exit-with-3")
+    any_bench.start(slot_id="another-slot")
+    any_bench.wait_for(ended.name, InstanceState.EXITED)
 
-    listed = bench.another().list_instances(bench.slot_id)
+    listed = any_bench.another().list_instances(any_bench.slot_id)
 
     assert {instance.name: instance.state for instance in listed} == {
         running.name: InstanceState.RUNNING,
@@ -217,12 +217,12 @@ def test_the_last_line_comes_even_without_its_end(bench: Bench) -> None:
     )
 
 
-def test_closing_lets_engines_run_on(bench: Bench) -> None:
-    name = bench.start().name
+def test_closing_lets_engines_run_on(any_bench: Bench) -> None:
+    name = any_bench.start().name
 
-    bench.runtime.close()
+    any_bench.runtime.close()
 
-    assert bench.another().status(name).state is InstanceState.RUNNING
+    assert any_bench.another().status(name).state is InstanceState.RUNNING
 
 
 def test_an_engine_gets_its_own_environment_and_secrets_but_not_ours(

@@ -72,6 +72,11 @@ class SwitchBench:
         """The process id of the newest one that was started and not ended."""
         return self._alive[-1]
 
+    @property
+    def is_switching(self) -> bool:
+        """Whether a switcher was started and not ended."""
+        return bool(self._alive)
+
     def end_switcher(self, pid: int, how: signal.Signals = signal.SIGKILL) -> int:
         """Its exit status."""
         os.kill(pid, how)

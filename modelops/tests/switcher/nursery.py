@@ -182,7 +182,10 @@ def open_runtimes(config: GatewayConfig) -> list[Runtime]:
     """Those that the bench was opened with."""
     from modelops.runtimes.docker_runtime import DockerRuntime
     from modelops.runtimes.process_runtime import ProcessRuntime
+    from modelops.runtimes.ray_runtime import RayRuntime
 
+    if config.ray_dashboard_url:
+        return [RayRuntime(config)]
     return [DockerRuntime(config) if config.docker_host else ProcessRuntime(config)]
 
 

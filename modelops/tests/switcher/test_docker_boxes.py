@@ -7,11 +7,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import httpx
 import pytest
 
+from chat.tests.switching import callers_of
 from gateway.tests.databases import Stores
 from gateway.tests.docker_engine.daemon import DockerEngine
 from gateway.tests.docker_engine.fixtures import SIMULATOR_IMAGE, run_docker_engine
@@ -19,6 +20,7 @@ from gateway.tests.docker_engine.root_filesystem import import_image
 from gateway.tests.live import wait_until
 from modelops.switcher.loop import SLOTS_PERIOD_S
 from modelops.tests.switcher.bench import SwitchBench, open_bench
+from modelops.tests.switcher.test_two_slots import ask
 
 pytestmark = [pytest.mark.docker]
 
@@ -122,3 +124,84 @@ def test_switcher_that_begins_without_its_docker_engine_goes_on_when_that_is_bac
 
     assert alone["slots"] == []
     assert serving(after) == serving(before)
+
+
+@dataclass
+class ServingBoxes:
+    """Each box has a switcher and a slot that serves a model: `a` on the first, `b` on the second."""
+
+    boxes: TwoBoxes
+    switchers: dict[str, int]
+
+    SLOTS: ClassVar = {"first": "default", "second": "second"}
+
+    def engine_of(self, box: str) -> DockerEngine:
+        return self.boxes.first if box == "first" else self.boxes.second
+
+    def start(self, box: str) -> None:
+        self.switchers[box] = self.boxes.bench.start_switcher(DOCKER_HOST=self.engine_of(box).host)
+
+    def read(self, box: str) -> dict[str, Any]:
+        return self.boxes.bench.order("read_rows", slot=self.SLOTS[box])
+
+    def serving(self, box: str) -> tuple[Any, ...]:
+        """What the box's slot points to, every engine that was ever started there, and what runs."""
+        rows = self.read(box)
+        running = [each.name for each in self.engine_of(box).client().containers.list()]
+        engines = [(each["id"], each["state"]) for each in rows["engines"]]
+        return rows["slot"]["active_engine_id"], rows["slot"]["epoch"], engines, running
+
+    def wait_for_harm(self, box: str) -> None:
+        """Until the box's switcher has looked for slots and engines a few times since."""
+        pid = self.switchers[box]
+        since = datetime.fromisoformat((self.boxes.bench.find_switcher(pid) or {})["seen_at"])
+
+        def has_looked() -> bool:
+            found = self.boxes.bench.find_switcher(pid)
+            late = since + timedelta(seconds=2 * SLOTS_PERIOD_S)
+            return found is not None and datetime.fromisoformat(found["seen_at"]) > late
+
+        wait_until(has_looked, timeout_s=40, what="the other switcher to have looked")
+
+
+@pytest.fixture(scope="module")
+def serving_boxes(boxes: TwoBoxes) -> Iterator[ServingBoxes]:
+    bench, both = boxes.bench, ServingBoxes(boxes, {})
+    bench.save_profile("b", runtime="docker", image=SIMULATOR_IMAGE)
+    for box in ("first", "second"):
+        both.start(box)
+    found = wait_until(lambda: bench.find_switcher(both.switchers["second"]), what="the second switcher")
+    bench.order("create_slot", name="second", box=found["box"], has_gpus=False)
+    bench.switch_and_settle("a")
+    assert bench.switch_and_settle("b", slot="second")["state"] == "active"
+    yield both
+    for pid in both.switchers.values():
+        bench.end_switcher(pid)  # before its containers go, which it would start again
+    for container in boxes.second.client().containers.list(all=True):
+        container.remove(force=True)
+
+
+@pytest.mark.parametrize(("lost", "other"), [("first", "second"), ("second", "first")])
+def test_each_box_serves_its_model_and_the_end_of_one_leaves_the_other_untouched(
+    serving_boxes: ServingBoxes, lost: str, other: str
+) -> None:
+    both, bench = serving_boxes, serving_boxes.boxes.bench
+    models = {"first": "a", "second": "b"}
+    before = both.serving(other)
+
+    with bench.web_process() as web, callers_of(web) as callers:
+        served = [ask(callers, model) for model in ("a", "b")]
+        bench.end_switcher(both.switchers[lost])
+        both.wait_for_harm(other)
+        without_switcher = [ask(callers, model) for model in ("a", "b")]
+        both.engine_of(lost).stop()
+        both.wait_for_harm(other)
+        without_docker = ask(callers, models[other])
+        untouched = both.serving(other)
+        both.engine_of(lost).start()
+        both.start(lost)
+        wait_until(lambda: ask(callers, models[lost]) == models[lost], timeout_s=60, what="it to be back")
+
+    assert served == without_switcher == ["a", "b"]
+    assert without_docker == models[other]
+    assert untouched == before == both.serving(other)

@@ -111,6 +111,24 @@ def test_profile_that_names_the_card_of_another_slot_is_refused_in_the_plan() ->
     assert "cards_of_another_slot" not in [problem.code for problem in allowed.problems]
 
 
+def test_replica_may_not_have_the_card_of_another_slot_either() -> None:
+    make_box()
+    narrow_default("0")
+    create_slot("second", SlotWish(gpus=["1"]), SHELL)
+    profile = save_simulated("a")
+    type(profile).objects.filter(pk=profile.pk).update(
+        engine="vllm",
+        repository="somebody/a",
+        gpu_selection=["0", "1"],
+        tensor_parallel_size=1,
+        replicas=2,
+    )
+
+    plan = preview_switch(SwitchRequest("a"))
+
+    assert any("Slot second has GPU 1" in problem.message for problem in plan.refusals)
+
+
 def test_slot_refuses_profiles_of_another_runtime_and_those_that_need_cards_it_has_not() -> None:
     make_box()
     save_simulated("a")

@@ -18,6 +18,7 @@ export function ModelNotice() {
   useStore(profiles);
   useEnding(status);
   if (!status || (status.state === "ready" && !status.switch)) return null;
+  if (status.resting && !status.switch) return html`<${Resting} resting=${status.resting} />`;
   const content = status.switch
     ? html`<${Switching} status=${status} mayChange=${mayChange} />`
     : html`<${NothingServed} status=${status} mayChange=${mayChange} />`;
@@ -50,11 +51,23 @@ function Switching({ status, mayChange }) {
     <progress aria-label=${t("Progress")} max="100" value=${status.progress ?? undefined}></progress>`;
 }
 
+/** @param {{resting: NonNullable<ModelStatus["resting"]>}} props */
+function Resting({ resting }) {
+  const name = nameOfProfile(resting.profile);
+  return html`<section class="model-notice" aria-label=${t("The model")}><div class="model-notice-text">
+    <p role="status"><strong>${t("{name} is resting", { name })}</strong></p>
+    <p class="hint">${resting.wake_s === null
+      ? t("Your next message wakes it and waits for it.")
+      : t("Your next message wakes it, which takes {duration}.", { duration: aboutDuration(resting.wake_s) })}</p>
+  </div></section>`;
+}
+
 /** @param {{status: ModelStatus, mayChange: boolean}} props */
 function NothingServed({ status, mayChange }) {
+  const isBroken = status.state === "degraded" || status.state === "unreachable";
   const error = status.state === "degraded" ? status.last_error : null;
   return html`<div class="model-notice-text">
-      <p role="status"><strong>${status.state === "degraded" ? t("The model does not answer.") : t("No model is loaded.")}</strong></p>
+      <p role="status"><strong>${isBroken ? t("The model does not answer.") : t("No model is loaded.")}</strong></p>
       <p class="hint">${[
         error?.message,
         error?.advice,

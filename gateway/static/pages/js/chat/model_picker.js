@@ -23,7 +23,7 @@ export function ModelPicker() {
   const chosen = useStore(choices, (value) => value.model);
   useStore(profiles);
   if (!status) return html`<button type="button" class="model-button" disabled>${t("Model")}</button>`;
-  const wanted = chosen === "current" ? status.current_profile : chosen;
+  const wanted = chosen === "current" ? idOf(status) : chosen;
   const state = isOld ? t("Cannot be seen") : wordForState(status.state);
   const name = nameOfProfile(wanted) || state;
   const mark = isOld ? "unknown" : status.state;
@@ -36,9 +36,14 @@ export function ModelPicker() {
   </button>`;
 }
 
+/** What answers, also where a message has to wake it first. @param {import("./model_status.js").SlotStatus} slot */
+function idOf(slot) {
+  return slot.current_profile ?? slot.resting?.profile ?? null;
+}
+
 /** What was chosen by name is let go when it is no longer loaded. */
 modelStatus.watch(() => {
-  const names = modelStatus.value?.slots.map((slot) => slot.current_profile);
+  const names = modelStatus.value?.slots.map(idOf);
   choices.set((before) => (before.model === "current" || names?.includes(before.model) ? before : { ...before, model: "current" }));
 });
 
@@ -51,7 +56,7 @@ function ModelsDialog() {
   const all = useStore(profiles);
   const mayChange = useStore(account, isAdmin);
   useEffect(() => void Promise.all([loadProfiles(), loadStartSeconds()]).catch(showError), []);
-  const loaded = (status?.slots ?? []).map((slot) => slot.current_profile).filter((id) => id !== null);
+  const loaded = (status?.slots ?? []).map(idOf).filter((id) => id !== null);
   const others = all
     .filter((profile) => profile.is_enabled && !loaded.includes(profile.id))
     .filter((profile) => mayChange || profile.fit.verdict !== "does_not_fit")
@@ -100,7 +105,7 @@ function LoadedChoice({ loaded }) {
 /** @param {{id: string, profile: Profile | undefined, isLoaded?: boolean, mayChange?: boolean}} props */
 function ModelItem({ id, profile, isLoaded = false, mayChange = false }) {
   const tookSeconds = useStore(startSeconds, (value) => value[id]);
-  const slot = useStore(modelStatus, (status) => status?.slots.find((each) => each.current_profile === id));
+  const slot = useStore(modelStatus, (status) => status?.slots.find((each) => idOf(each) === id));
   const about = [
     isLoaded ? "" : profile && wordForVerdict(profile.fit.verdict),
     profile?.fit.context && contextWords(profile.fit.context),

@@ -7,7 +7,7 @@ import { Store } from "../store.js";
 /**
  * A part of what `GET /api/models/status` answers; times are in seconds, `progress` is in percent.
  * @typedef {object} SlotStatus
- * @property {"none" | "starting" | "loading" | "ready" | "switching" | "degraded"} state
+ * @property {"none" | "starting" | "loading" | "ready" | "switching" | "degraded" | "resting" | "unreachable"} state
  * @property {string | null} current_profile what answers now
  * @property {string | null} since
  * @property {string | null} phase
@@ -19,6 +19,7 @@ import { Store } from "../store.js";
  * @property {BriefSwitch | null} waiting
  * @property {{message: string, advice: string, switch_id: string | null, at: string | null} | null} last_error
  * @property {string | null} retry_at
+ * @property {{profile: string, is_asleep: boolean, wake_s: number | null} | null} resting what the next message wakes
  */
 /** @typedef {SlotStatus & {slots: (SlotStatus & {slot: string})[]}} ModelStatus */
 /**

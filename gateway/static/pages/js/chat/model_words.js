@@ -8,7 +8,8 @@ import { formatNumber, t, tn } from "../words.js";
 export function wordForState(state) {
   return {
     none: t("No model"), starting: t("Starting"), loading: t("Loading"), ready: t("Ready"),
-    switching: t("Switching"), degraded: t("Not answering"),
+    switching: t("Switching"), degraded: t("Not answering"), resting: t("Resting"),
+    unreachable: t("Not answering"),
   }[state];
 }
 

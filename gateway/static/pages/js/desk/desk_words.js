@@ -35,6 +35,8 @@ export function nameSlotState(state) {
     ready: t("Serving"),
     switching: t("Switching"),
     degraded: t("Not serving"),
+    resting: t("Resting"),
+    unreachable: t("Unreachable"),
   };
   return names[/** @type {keyof typeof names} */ (state)] ?? state;
 }
@@ -48,8 +50,8 @@ export function nameReplicaState(state) {
 /** @param {string} state of a slot */
 export function gradeSlotState(state) {
   if (state === "ready") return "is-good";
-  if (state === "degraded") return "is-bad";
-  return state === "none" ? "is-quiet" : "is-warn";
+  if (state === "degraded" || state === "unreachable") return "is-bad";
+  return state === "none" || state === "resting" ? "is-quiet" : "is-warn";
 }
 
 /** @param {string} state of a switch */

@@ -3,10 +3,11 @@
 import { addressOf } from "../address.js";
 import { useStore } from "../store.js";
 import { html } from "../ui.js";
-import { formatNumber, t } from "../words.js";
+import { formatDate, formatNumber, t } from "../words.js";
 import { formatGib } from "./desk_words.js";
 import { desk } from "./feed.js";
 
+/** @typedef {import("./parts.js").BoxPart} BoxPart */
 /** @typedef {import("./parts.js").GpuCard} GpuCard */
 /** @typedef {import("./parts.js").MemoryParts} MemoryParts */
 
@@ -15,18 +16,46 @@ const HOT_C = 85;
 
 export function Gpus() {
   const gpus = useStore(desk, (parts) => parts.gpus);
+  const boxes = useStore(desk, (parts) => parts.boxes) ?? [];
   if (gpus === undefined) return null;
+  const head = html`<div class="section-head"><h2 id="gpus-title">${t("GPUs")}</h2><a href=${GPUS_PATH}>${t("All readings")}</a></div>`;
+  if (boxes.length > 0) {
+    return html`<section aria-labelledby="gpus-title">${head}${boxes.map((box) => html`<${BoxView} key=${box.name} box=${box} />`)}</section>`;
+  }
   return html`<section aria-labelledby="gpus-title">
-    <div class="section-head"><h2 id="gpus-title">${t("GPUs")}</h2><a href=${GPUS_PATH}>${t("All readings")}</a></div>
+    ${head}
     ${gpus === null || gpus.cards.length === 0
       ? html`<p class="quiet">${gpus === null ? t("Nobody has read the GPUs lately. The switcher does it while it runs.") : t("There is no GPU on this machine. The simulated engine needs none.")}</p>`
       : html`<div class="cards">${gpus.cards.map((card) => html`<${GpuView} key=${card.index} card=${card} />`)}</div>`}
   </section>`;
 }
 
-/** @param {{card: GpuCard}} props */
-function GpuView({ card }) {
-  const heading = `gpu-${card.index}`;
+/** One of several boxes: whether its switcher is heard of, its slots, its cards. @param {{box: BoxPart}} props */
+function BoxView({ box }) {
+  const title = box.host || box.name;
+  const seen = box.seen_at && formatDate(box.seen_at, { dateStyle: "medium", timeStyle: "short" });
+  return html`<section class="desk-box" data-box=${box.name} aria-labelledby=${`box-${box.name}`}>
+    <div class="card-head">
+      <h3 id=${`box-${box.name}`}>${title}</h3>
+      ${box.is_heard
+        ? html`<span class="badge is-good">${t("switcher runs")}</span>`
+        : html`<span class="badge is-bad">${t("not heard of")}</span>`}
+    </div>
+    <p class="quiet">${[
+      box.slots.length > 0 ? t("Slots: {slots}", { slots: box.slots.join(", ") }) : t("No slot is on it."),
+      !box.is_heard && seen && t("Heard of last: {time}", { time: seen }),
+    ].filter(Boolean).join(" · ")}</p>
+    ${box.cards === null
+      ? html`<p class="quiet">${t("Nobody has read its GPUs lately.")}</p>`
+      : box.cards.length === 0
+        ? html`<p class="quiet">${t("It has no GPU.")}</p>`
+        : html`<div class="cards">${box.cards.map((card) => html`<${GpuView} key=${card.index} card=${card} box=${box.name} />`)}</div>`}
+  </section>`;
+}
+
+/** @param {{card: GpuCard, box?: string}} props */
+function GpuView({ card, box = "" }) {
+  const heading = `gpu-${box}${card.index}`;
   const others = card.processes.filter((process) => !process.is_ours);
   return html`<section class="card" aria-labelledby=${heading} data-gpu=${card.index}>
     <div class="card-head">

@@ -18,13 +18,14 @@
 /**
  * @typedef {object} SlotFacts
  * @property {string} slot
- * @property {"none" | "starting" | "loading" | "ready" | "switching" | "degraded"} state
+ * @property {"none" | "starting" | "loading" | "ready" | "switching" | "degraded" | "resting" | "unreachable"} state
  * @property {string} profile what answers now; empty where nothing does
  * @property {string} desired_profile
  * @property {string | null} since
  * @property {string} problem
  * @property {string} advice
  * @property {string | null} retry_at
+ * @property {{profile: string, is_asleep: boolean, wake_s: number | null} | null} resting
  * @property {EngineFacts | null} engine
  * @property {ReplicasFacts | null} replicas of a profile that runs as several engines
  */
@@ -66,6 +67,15 @@
  * @property {number | null} generation_tokens_per_s
  * @property {number | null} first_token_s
  */
+/**
+ * @typedef {object} BoxPart
+ * @property {string} name
+ * @property {string} host
+ * @property {boolean} is_heard
+ * @property {string | null} seen_at
+ * @property {string[]} slots
+ * @property {GpuCard[] | null} cards null where nobody has read them lately
+ */
 /** @typedef {{total: number, weights: number, kv_cache: number, engine_rest: number, others: number, free: number}} MemoryParts in bytes */
 /**
  * @typedef {object} GpuCard
@@ -103,6 +113,7 @@
  * @property {LiveSwitch[]} [live]
  * @property {Record<string, LoadPoint>} [load] by slot
  * @property {{host: string, taken_at: string, cards: GpuCard[]} | null} [gpus]
+ * @property {BoxPart[]} [boxes] none while there is only one
  * @property {ProfileCard[]} [profiles]
  * @property {EndedSwitch[]} [recent]
  * @property {UsageToday} [usage]

@@ -3,7 +3,7 @@
 import { useStore } from "../store.js";
 import { html } from "../ui.js";
 import { t } from "../words.js";
-import { countTokens, formatFigure, formatTime, gradeSlotState, nameReplicaState, nameSlotState } from "./desk_words.js";
+import { countTokens, formatFigure, formatSeconds, formatTime, gradeSlotState, nameReplicaState, nameSlotState } from "./desk_words.js";
 import { desk } from "./feed.js";
 import { LoadCharts } from "./load_charts.js";
 
@@ -22,7 +22,7 @@ function SlotCard({ slot, isOne }) {
   return html`<section class="card is-wide" aria-labelledby=${heading} data-slot=${slot.slot}>
     <div class="card-head">
       <h2 id=${heading}>
-        ${slot.profile || t("No model is served")}
+        ${slot.profile || slot.resting?.profile || t("No model is served")}
         ${!isOne && html` <span class="quiet">${t("in slot {slot}", { slot: slot.slot })}</span>`}
       </h2>
       <span class="badge ${gradeSlotState(slot.state)}">${nameSlotState(slot.state)}</span>
@@ -30,11 +30,20 @@ function SlotCard({ slot, isOne }) {
     ${slot.problem && html`<p class="desk-problem">${slot.problem}</p>`}
     ${slot.advice && html`<p class="quiet">${slot.advice}</p>`}
     ${slot.retry_at && html`<p class="quiet">${t("The next attempt is at {time}.", { time: formatTime(slot.retry_at) })}</p>`}
+    ${slot.resting && html`<p class="quiet">${wordsForRest(slot.resting)}</p>`}
     <${EngineRows} slot=${slot} />
     ${slot.profile && html`<${Figures} slot=${slot.slot} />`}
     ${slot.replicas && html`<p class="quiet">${t("The load is that of the replica that leads.")}</p>`}
     <${LoadCharts} slot=${slot.slot} />
   </section>`;
+}
+
+/** @param {NonNullable<SlotFacts["resting"]>} resting */
+function wordsForRest({ is_asleep: isAsleep, wake_s: seconds }) {
+  const what = isAsleep
+    ? t("Nobody used it for a while, so its engine sleeps. The next request wakes it.")
+    : t("Nobody used it for a while, so its engine was stopped. The next request starts it.");
+  return seconds === null ? what : `${what} ${t("That usually takes {duration}.", { duration: formatSeconds(seconds) })}`;
 }
 
 /** @param {{slot: SlotFacts}} props */
