@@ -284,6 +284,7 @@ class EngineSettings:
     media_max_pixels: int | None = None
     """`max_pixels` of `mm_processor_kwargs`."""
     skip_mm_profiling: bool = False
+    disable_custom_all_reduce: bool = False
     mm_encoder_tp_mode: str | None = None
     data_parallel_size: int = 1
     enable_expert_parallel: bool = False
@@ -346,6 +347,7 @@ class ResolvedSettings:
     media_limits: tuple[tuple[str, int], ...] = ()
     media_max_pixels: int | None = None
     skip_mm_profiling: bool = False
+    disable_custom_all_reduce: bool = False
     stage_sizes: tuple[int, ...] | None = None
     splits_tower: bool = True
     """Tensor parallel splits the tower's weights, and not its batch."""
