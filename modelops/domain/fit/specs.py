@@ -238,6 +238,14 @@ class Speculation:
     keeps_probabilities: bool = False
     """The drafts' distributions are kept until the next step (`draft_sample_method`: probabilistic)."""
 
+    @property
+    def has_weights(self) -> bool:
+        return self.method not in ("ngram", "suffix")
+
+    @property
+    def keeps_logits(self) -> bool:
+        return self.keeps_probabilities and self.has_weights
+
 
 @dataclass(frozen=True)
 class Adapters:
