@@ -75,6 +75,7 @@ QUESTION_SWITCHES: dict[str, str] = {
     "fully_sharded_loras": "adapters are split over the GPUs as a whole",
     "enable_expert_parallel": "whole experts on each GPU instead of slices of all",
     "language_model_only": "without the vision tower",
+    "disable_custom_all_reduce": "NCCL alone between GPUs",
     "skip_mm_profiling": "no trial of the largest images at the start",
 }
 
