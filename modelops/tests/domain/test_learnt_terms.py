@@ -103,6 +103,21 @@ def test_the_check_of_another_model_goes_by_what_was_measured_and_says_so() -> N
     assert "measured" not in notes["weights"]
 
 
+def test_what_one_start_found_gone_of_the_card_may_be_somebody_elses() -> None:
+    usual = assess_fit(make_model(), ASKED, pair()).context_bytes
+    more, less = 2 * GIB, GIB // 2
+
+    contexts = [
+        assess_fit(
+            make_model(), ASKED, pair(*(make_start(n, context_bytes=size) for n, size in enumerate(sizes)))
+        )
+        for sizes in ([more], [more] * 3, [more, less])
+    ]
+
+    assert [each.context_bytes for each in contexts] == [usual, more, less]
+    assert [len(each.learnt) for each in contexts] == [0, 1, 1]
+
+
 def test_a_start_of_the_same_settings_counts_more_than_those_of_others() -> None:
     run = MeasuredRun(
         "own", "RTX 3090", ASKED, EngineSizes(weights_bytes=8 * GIB, available_kv_bytes=9 * GIB)
