@@ -175,9 +175,9 @@ def _find_split(settings: EngineSettings) -> tuple[int, int, int]:
     return settings.tensor_parallel_size, settings.pipeline_parallel_size, settings.data_parallel_size
 
 
-def _find_graph_kind(model: ModelArchitecture, settings: ResolvedSettings) -> tuple[bool, bool]:
+def _find_graph_kind(model: ModelArchitecture, settings: ResolvedSettings) -> tuple[bool, bool, bool]:
     has_states = any(layer.cache.kind is LayerKind.LINEAR for layer in model.layers)
-    return settings.counts_graphs, has_states
+    return settings.counts_graphs, has_states, settings.speculation is not None
 
 
 def _subtract(total: int | None, free: int | None) -> int | None:

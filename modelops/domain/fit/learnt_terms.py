@@ -72,7 +72,7 @@ class Sought:
     tag: str | None
     is_v0: bool
     split: tuple[int, int, int]
-    graph_kind: tuple[bool, bool]
+    graph_kind: tuple[bool, bool, bool]
 
 
 def learn_terms(starts: Sequence[CardStart], sought: Sought) -> LearntTerms:

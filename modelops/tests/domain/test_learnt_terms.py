@@ -25,7 +25,7 @@ from modelops.tests.domain.fit_examples import make_gpu, make_hybrid_config, mak
 ASKED = EngineSettings(
     vllm_version="v0.33.0", tensor_parallel_size=2, max_model_len=4096, gpu_memory_utilization=0.9
 )
-RESERVED = (True, False)
+RESERVED = (True, False, False)
 SOUGHT = Sought((0, 33, 0), "v0.33.0", False, (2, 1, 1), RESERVED)
 
 
@@ -67,10 +67,10 @@ def test_starts_of_other_engines_teach_nothing(change: dict[str, Any]) -> None:
 
 
 def test_graphs_of_another_kind_are_not_compared() -> None:
-    hybrid = make_start(graph_ratio=6.0, graph_kind=(True, True))
+    hybrid = make_start(graph_ratio=6.0, graph_kind=(True, True, False))
 
     assert learn_terms([hybrid], SOUGHT).graph_ratio is None
-    assert learn_terms([hybrid], replace(SOUGHT, graph_kind=(True, True))).graph_ratio is not None
+    assert learn_terms([hybrid], replace(SOUGHT, graph_kind=(True, True, False))).graph_ratio is not None
 
 
 def test_an_image_without_a_version_learns_of_the_newest_that_its_tag_had() -> None:
@@ -207,4 +207,4 @@ def test_a_share_in_bytes_proves_nothing_of_what_was_free() -> None:
     start = read_card_start(hybrid, ran, EngineSizes(), make_gpu(), source="s", is_here=True)
 
     assert start is not None and start.most_context_bytes is None
-    assert start.graph_kind == (True, True)
+    assert start.graph_kind == (True, True, False)
