@@ -55,7 +55,7 @@ def _estimate_layer_peak(model: ModelArchitecture, settings: ResolvedSettings) -
 
 
 def _has_dense_layer(model: ModelArchitecture) -> bool:
-    return any(layer.weights.mlp and not layer.weights.experts for layer in model.layers)
+    return any(layer.weights.mlp and not layer.weights.has_experts for layer in model.layers)
 
 
 def _estimate_expert_peak(model: ModelArchitecture, settings: ResolvedSettings) -> float:

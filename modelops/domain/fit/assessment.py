@@ -10,6 +10,7 @@ from modelops.domain.fit.assumptions import (
     list_assumptions,
     list_tower_doubts,
     list_version_assumptions,
+    list_weights_doubts,
 )
 from modelops.domain.fit.band import estimate_band, find_compile_bytes
 from modelops.domain.fit.budget import Budget, compute_budget, find_longest_context
@@ -97,6 +98,7 @@ def assess_fit(
     notes = (
         *report.notes,
         *list_tower_doubts(model, settings),
+        *list_weights_doubts(loading.weights),
         *loading.notes,
         *find_capability_notes(model, settings, gpu),
     )

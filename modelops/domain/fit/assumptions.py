@@ -11,6 +11,7 @@ from modelops.domain.fit.encoder_budget import runs_tower
 from modelops.domain.fit.engine_defaults import EngineTraits
 from modelops.domain.fit.eras import NEWEST_READ, Sampler, Version
 from modelops.domain.fit.specs import GIB, EngineSettings, Gpu, ModelArchitecture
+from modelops.domain.fit.weights import WeightsEstimate
 
 _SAMPLERS: Mapping[Sampler, Translatable] = {
     Sampler.SORT: "a sampler that sorts all logits",
@@ -87,6 +88,15 @@ def _list_tower(model: ModelArchitecture, budget: Budget) -> Iterator[str]:
         return
     if any(item.pixels_per_row for item in tower.media):
         yield fill_in("images as large as the published processor allows")
+
+
+def list_weights_doubts(weights: WeightsEstimate) -> tuple[str, ...]:
+    """What would make an estimate of uneven weights exact."""
+    if not weights.is_uneven:
+        return ()
+    return (
+        fill_in("modules differ in width: the size of the safetensors (weights_bytes) would make it exact"),
+    )
 
 
 def list_tower_doubts(model: ModelArchitecture, settings: EngineSettings) -> tuple[str, ...]:

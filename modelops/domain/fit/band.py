@@ -55,6 +55,8 @@ def _add_up(budget: Budget, weights: WeightsEstimate, correction: Correction) ->
     share = calibration.WEIGHTS_ERROR
     if weights.is_approximate:
         share = calibration.APPROXIMATE_WEIGHTS_ERROR
+    if weights.is_uneven:
+        share = calibration.UNEVEN_WEIGHTS_ERROR
     is_parallel = settings.world_size > 1
     learnt = correction.non_torch_error_bytes
     errors = [
