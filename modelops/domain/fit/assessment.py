@@ -8,6 +8,7 @@ from modelops.domain.errors import UnknownLayoutError
 from modelops.domain.fit import calibration
 from modelops.domain.fit.assumptions import (
     list_assumptions,
+    list_graph_doubts,
     list_tower_doubts,
     list_version_assumptions,
     list_weights_doubts,
@@ -77,7 +78,14 @@ def assess_fit(
     used = _select_gpus(settings, gpus)
     if len(used) < settings.gpu_count:
         lack = _describe_lack(settings, len(gpus))
-        return FitReport(Verdict.DOES_NOT_FIT, LimitingTerm.GPU_COUNT, (lack,))
+        return FitReport(
+            Verdict.DOES_NOT_FIT,
+            LimitingTerm.GPU_COUNT,
+            (lack,),
+            tensor_parallel_size=settings.tensor_parallel_size,
+            pipeline_parallel_size=settings.pipeline_parallel_size,
+            data_parallel_size=settings.data_parallel_size,
+        )
     gpu = min(used, key=lambda card: card.total_bytes)
     run = measured if measured is not None and measured.describes(settings, gpu) else None
     if run is not None:
@@ -155,6 +163,7 @@ def _assess_memory(
         verdict=Verdict.DOES_NOT_FIT if failures else Verdict.TIGHT if doubts else Verdict.FITS,
         limit=findings[0].limit if findings else LimitingTerm.NONE,
         reasons=tuple(finding.reason for finding in findings),
+        notes=list_graph_doubts(model, budget, gpu),
         assumptions=(
             list_assumptions(model, settings, budget, gpu, traits, correction)
             if run is None
