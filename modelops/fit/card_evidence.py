@@ -56,7 +56,7 @@ def _read_card_start(
 
 
 def _is_of_box(engine: Engine, uuids: Collection[str]) -> bool:
-    return not uuids or not engine.gpus or not set(engine.gpus).isdisjoint(uuids)
+    return not uuids or not set(engine.gpus).isdisjoint(uuids)
 
 
 def _is_parallel(start: MeasuredStart) -> bool:

@@ -77,6 +77,7 @@ def test_first_check_of_a_model_knows_what_others_measured_on_this_box(
     [
         ({"gpu_name": "NVIDIA RTX A6000"}, {}),
         ({"gpus": ["GPU-of-another-box"]}, {}),
+        ({"gpus": []}, {}),
         ({}, {"vllm_version": "0.32.0"}),
         ({}, {"tensor_parallel_size": 1}),
         ({}, {"is_wsl": True}),
