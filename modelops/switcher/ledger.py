@@ -199,7 +199,7 @@ class Ledger:
             Engine.objects.filter(pk=engine.pk).update(**values)
 
     def leave_active(self) -> None:
-        """Nothing points to the engine any more, nor to its followers, as the slot is to rest.
+        """Nothing points to the engine any more, as the slot is to rest.
 
         Raises StateMoved if a request has asked for it meanwhile.
         """
@@ -208,7 +208,6 @@ class Ledger:
             self._write_slot({"active_engine": None, "rest": RestState.LEAVING})
             if Slot.objects.filter(pk=self._slot_id, wake_asked_at__isnull=False).exists():
                 raise StateMoved
-            self.end_followers(fill_in("its slot rests"))
 
     def update_engine(self, engine: Engine, **fields: Any) -> None:
         with transaction.atomic():

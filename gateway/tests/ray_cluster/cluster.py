@@ -22,7 +22,7 @@ from gateway.tests.needs import PROJECT, NeedMissing
 from modelops.simulator.process import find_free_port
 
 START_TIMEOUT_S = 120.0
-END_TIMEOUT_S = 10.0
+END_TIMEOUT_S = 4.0
 NODES = 2
 CPUS_EACH = 2
 CARDS_EACH = 2

@@ -8,6 +8,7 @@ from modelops.domain.errors import UnknownLayoutError
 from modelops.domain.fit import calibration
 from modelops.domain.fit.assumptions import (
     list_assumptions,
+    list_graph_doubts,
     list_tower_doubts,
     list_version_assumptions,
     list_weights_doubts,
@@ -162,6 +163,7 @@ def _assess_memory(
         verdict=Verdict.DOES_NOT_FIT if failures else Verdict.TIGHT if doubts else Verdict.FITS,
         limit=findings[0].limit if findings else LimitingTerm.NONE,
         reasons=tuple(finding.reason for finding in findings),
+        notes=list_graph_doubts(model, budget, gpu),
         assumptions=(
             list_assumptions(model, settings, budget, gpu, traits, correction)
             if run is None

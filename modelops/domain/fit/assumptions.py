@@ -10,6 +10,7 @@ from modelops.domain.fit.correction import NO_CORRECTION, Correction
 from modelops.domain.fit.encoder_budget import runs_tower
 from modelops.domain.fit.engine_defaults import EngineTraits
 from modelops.domain.fit.eras import NEWEST_READ, Sampler, Version
+from modelops.domain.fit.overhead import doubt_cuda_graphs
 from modelops.domain.fit.specs import GIB, EngineSettings, Gpu, ModelArchitecture
 from modelops.domain.fit.weights import WeightsEstimate
 
@@ -96,6 +97,19 @@ def list_weights_doubts(weights: WeightsEstimate) -> tuple[str, ...]:
         return ()
     return (
         fill_in("modules differ in width: the size of the safetensors (weights_bytes) would make it exact"),
+    )
+
+
+def list_graph_doubts(model: ModelArchitecture, budget: Budget, gpu: Gpu) -> tuple[str, ...]:
+    """That graphs of a hybrid model without custom all-reduce may take far more."""
+    most = doubt_cuda_graphs(model, budget.settings, gpu)
+    if most <= budget.cuda_graph_bytes:
+        return ()
+    return (
+        fill_in(
+            "without custom all-reduce, CUDA graphs of such a model took up to {size} per card",
+            size=f"{most / GIB:.2f} GiB",
+        ),
     )
 
 

@@ -238,6 +238,14 @@ class Speculation:
     keeps_probabilities: bool = False
     """The drafts' distributions are kept until the next step (`draft_sample_method`: probabilistic)."""
 
+    @property
+    def has_weights(self) -> bool:
+        return self.method not in ("ngram", "suffix")
+
+    @property
+    def keeps_logits(self) -> bool:
+        return self.keeps_probabilities and self.has_weights
+
 
 @dataclass(frozen=True)
 class Adapters:
@@ -284,6 +292,7 @@ class EngineSettings:
     media_max_pixels: int | None = None
     """`max_pixels` of `mm_processor_kwargs`."""
     skip_mm_profiling: bool = False
+    disable_custom_all_reduce: bool = False
     mm_encoder_tp_mode: str | None = None
     data_parallel_size: int = 1
     enable_expert_parallel: bool = False
@@ -346,6 +355,7 @@ class ResolvedSettings:
     media_limits: tuple[tuple[str, int], ...] = ()
     media_max_pixels: int | None = None
     skip_mm_profiling: bool = False
+    disable_custom_all_reduce: bool = False
     stage_sizes: tuple[int, ...] | None = None
     splits_tower: bool = True
     """Tensor parallel splits the tower's weights, and not its batch."""

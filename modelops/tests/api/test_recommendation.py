@@ -223,6 +223,7 @@ def test_proposal_takes_the_longest_context_that_surely_fits() -> None:
     subject = make_subject(num_hidden_layers=48, max_position_embeddings=262144)
     proposal = propose_profile(subject)
     spec = read_profile(proposal.values).spec
+    assert spec is not None
 
     longer = replace(to_engine_settings(spec), max_model_len=proposal.values["max_model_len"] + 512)
     report = assess_fit(parse_architecture(spec.config), longer, TWO, to_checkpoint_facts(spec))

@@ -198,25 +198,3 @@ def test_a_cancelled_roll_leaves_the_replica_that_was_to_make_room(replica_bench
     assert {each["id"] for each in serving(rows).values()} == {
         each["id"] for each in serving(before).values()
     }
-
-
-def test_a_slot_that_rests_keeps_no_replica_and_has_them_again_when_it_wakes(
-    replica_bench: SwitchBench,
-) -> None:
-    nap: dict[str, Any] = {"enable_sleep_mode": True, "idle_action": "sleep", "replicas": 2}
-    replica_bench.save_profile("nap", idle_after_s=1, **nap)
-    replica_bench.switch_and_settle("nap")
-
-    resting = wait_until(lambda: find_resting(replica_bench.look()), timeout_s=30)
-    replica_bench.save_profile("nap", idle_after_s=None, **nap)
-    rows = switch_to(replica_bench, "nap", 2)
-
-    assert [each["replica"] for each in resting] == [0]
-    assert serving(rows)[0]["id"] == resting[0]["id"]
-
-
-def find_resting(rows: dict[str, Any]) -> list[dict[str, Any]] | None:
-    """The engines whose rows are open, once all that runs is one of them that sleeps."""
-    left_open = [each for each in rows["engines"] if each["ended_at"] is None]
-    is_resting = rows["slot"]["rest"] == "resting" and {each["name"] for each in left_open} == running(rows)
-    return left_open if is_resting and [each["state"] for each in left_open] == ["asleep"] else None
