@@ -128,7 +128,7 @@ class SlotAdmin(ReadOnlyAdmin):
     def cards(self, row: Slot) -> SafeString:
         if not row.has_gpus:
             return format_html("{}", gettext("none"))
-        boxes = getattr(row, "known_boxes", None) or list_boxes()
+        boxes = row.known_boxes if hasattr(row, "known_boxes") else list_boxes()
         named = name_cards([str(gpu) for gpu in row.gpus], find_box_of(row, boxes))
         runtime = gettext("%(runtime)s only") % {"runtime": row.runtime} if row.runtime else ""
         return format_html(
