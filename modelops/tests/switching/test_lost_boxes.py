@@ -138,4 +138,3 @@ def test_engine_is_asked_again_behind_the_callers_back_once_its_answer_is_old() 
 
     assert first == [False] * 3
     assert asked == ["http://x"] * 2
-    assert not probes.answers("")
