@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('modelops', '0020_schedule'),
+        ('modelops', '0022_cache_formats'),
     ]
 
     operations = [
