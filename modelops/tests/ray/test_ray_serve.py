@@ -35,11 +35,16 @@ THEIRS = "theirs"
 def _theirs_is_untouched(ray_cluster: RayCluster) -> Iterator[None]:
     """What is not ours serves from the same process and in the same configuration, whatever a test does."""
 
+    def find() -> dict[str, Any]:
+        found: dict[str, Any] = ray_cluster.list_applications()[THEIRS]
+        return found
+
     def see() -> tuple[Any, ...]:
-        found = ray_cluster.list_applications()[THEIRS]
+        # For a moment after each change of any application Ray Serve says DEPLOYING of all.
+        wait_until(lambda: find()["status"] == "RUNNING", timeout_s=PATIENCE_S, what=THEIRS)
+        found = find()
         [deployment] = found["deployments"].values()
-        replicas = [(each["pid"], each["state"]) for each in deployment["replicas"]]
-        return found["status"], found["deployed_app_config"], replicas
+        return found["deployed_app_config"], [(e["pid"], e["state"]) for e in deployment["replicas"]]
 
     before = see()
     yield
