@@ -17,6 +17,7 @@ from modelops.domain.runtimes import find_health_path
 from modelops.domain.tasks import TASK_PATHS, ModelTask, read_tasks
 from modelops.models import Engine
 from modelops.serving.engine_keys import find_engine_key
+from modelops.serving.engine_tls import get_engine_tls
 from modelops.switcher.canary import Canary, choose_canary
 
 HEALTH_TIMEOUT_S = 2.0
@@ -39,7 +40,9 @@ class EngineControl:
 
     def __init__(self, config: GatewayConfig) -> None:
         self._config = config
-        self._client = httpx.Client(timeout=HEALTH_TIMEOUT_S, trust_env=False, follow_redirects=False)
+        self._client = httpx.Client(
+            timeout=HEALTH_TIMEOUT_S, verify=get_engine_tls(), trust_env=False, follow_redirects=False
+        )
 
     def is_healthy(self, engine: Engine) -> bool:
         """Whether it answers 200 where it says that it is well, and takes the key that web processes send:

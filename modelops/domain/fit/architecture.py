@@ -30,7 +30,8 @@ from modelops.domain.fit.layouts import (
     VISION_TYPES,
     Layout,
 )
-from modelops.domain.fit.quantization import parse_quantization
+from modelops.domain.fit.module_lists import apply_module_lists
+from modelops.domain.fit.quantization import find_quantization_config, parse_quantization
 from modelops.domain.fit.specs import Dtype, Layer, LayerKind, ModelArchitecture
 from modelops.domain.fit.text_layers import TextShape, read_shape
 from modelops.domain.fit.vision import read_vision_tower
@@ -217,7 +218,8 @@ def _assemble(
         allows_float16=layout.allows_float16,
         state_heads=get_int(text, ("linear_num_value_heads", "mamba_num_heads", "mamba_n_heads"), 0) or 0,
     )
-    return _add_attention_dims(text, shape, architecture)
+    lists = find_quantization_config({**text, **_own_quantization(config)})
+    return _add_attention_dims(text, shape, apply_module_lists(architecture, lists))
 
 
 def _build_draft(text: Config, layout: Layout, shape: TextShape, layers: list[Layer]) -> tuple[Layer, ...]:

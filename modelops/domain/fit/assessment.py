@@ -8,8 +8,10 @@ from modelops.domain.errors import UnknownLayoutError
 from modelops.domain.fit import calibration
 from modelops.domain.fit.assumptions import (
     list_assumptions,
+    list_graph_doubts,
     list_tower_doubts,
     list_version_assumptions,
+    list_weights_doubts,
 )
 from modelops.domain.fit.band import estimate_band, find_compile_bytes
 from modelops.domain.fit.budget import Budget, compute_budget, find_longest_context
@@ -76,7 +78,14 @@ def assess_fit(
     used = _select_gpus(settings, gpus)
     if len(used) < settings.gpu_count:
         lack = _describe_lack(settings, len(gpus))
-        return FitReport(Verdict.DOES_NOT_FIT, LimitingTerm.GPU_COUNT, (lack,))
+        return FitReport(
+            Verdict.DOES_NOT_FIT,
+            LimitingTerm.GPU_COUNT,
+            (lack,),
+            tensor_parallel_size=settings.tensor_parallel_size,
+            pipeline_parallel_size=settings.pipeline_parallel_size,
+            data_parallel_size=settings.data_parallel_size,
+        )
     gpu = min(used, key=lambda card: card.total_bytes)
     run = measured if measured is not None and measured.describes(settings, gpu) else None
     if run is not None:
@@ -97,6 +106,7 @@ def assess_fit(
     notes = (
         *report.notes,
         *list_tower_doubts(model, settings),
+        *list_weights_doubts(loading.weights),
         *loading.notes,
         *find_capability_notes(model, settings, gpu),
     )
@@ -153,8 +163,9 @@ def _assess_memory(
         verdict=Verdict.DOES_NOT_FIT if failures else Verdict.TIGHT if doubts else Verdict.FITS,
         limit=findings[0].limit if findings else LimitingTerm.NONE,
         reasons=tuple(finding.reason for finding in findings),
+        notes=list_graph_doubts(model, budget, gpu),
         assumptions=(
-            list_assumptions(model, settings, budget, gpu, traits)
+            list_assumptions(model, settings, budget, gpu, traits, correction)
             if run is None
             else list_version_assumptions(settings, traits.version)
         ),

@@ -6,10 +6,13 @@ from gateway.wording import Translatable, fill_in, fill_text
 from modelops.domain.fit import calibration
 from modelops.domain.fit.band import find_compile_bytes
 from modelops.domain.fit.budget import Budget
+from modelops.domain.fit.correction import NO_CORRECTION, Correction
 from modelops.domain.fit.encoder_budget import runs_tower
 from modelops.domain.fit.engine_defaults import EngineTraits
 from modelops.domain.fit.eras import NEWEST_READ, Sampler, Version
+from modelops.domain.fit.overhead import doubt_cuda_graphs
 from modelops.domain.fit.specs import GIB, EngineSettings, Gpu, ModelArchitecture
+from modelops.domain.fit.weights import WeightsEstimate
 
 _SAMPLERS: Mapping[Sampler, Translatable] = {
     Sampler.SORT: "a sampler that sorts all logits",
@@ -19,14 +22,19 @@ _SAMPLERS: Mapping[Sampler, Translatable] = {
 
 
 def list_assumptions(
-    model: ModelArchitecture, asked: EngineSettings, budget: Budget, gpu: Gpu, traits: EngineTraits
+    model: ModelArchitecture,
+    asked: EngineSettings,
+    budget: Budget,
+    gpu: Gpu,
+    traits: EngineTraits,
+    correction: Correction = NO_CORRECTION,
 ) -> tuple[str, ...]:
     """What the formulas used beside what was given."""
     return (
         *list_version_assumptions(asked, traits.version),
         *_list_batch(asked, budget),
         *_list_sampler(budget),
-        *_list_start(budget, traits),
+        *_list_start(budget, traits, correction),
         *_list_card(gpu),
         *_list_tower(model, budget),
     )
@@ -62,8 +70,8 @@ def _list_sampler(budget: Budget) -> Iterator[str]:
         yield fill_text(_SAMPLERS[budget.settings.sampler], {})
 
 
-def _list_start(budget: Budget, traits: EngineTraits) -> Iterator[str]:
-    compiling = find_compile_bytes(budget, traits)
+def _list_start(budget: Budget, traits: EngineTraits, correction: Correction) -> Iterator[str]:
+    compiling = find_compile_bytes(budget, traits, correction)
     if compiling and budget.settings.kv_cache_memory_bytes is None:
         size = f"{compiling / GIB:.2f} GiB"
         yield fill_in("a start with compiled graphs at hand (a first one takes {size} more)", size=size)
@@ -81,6 +89,28 @@ def _list_tower(model: ModelArchitecture, budget: Budget) -> Iterator[str]:
         return
     if any(item.pixels_per_row for item in tower.media):
         yield fill_in("images as large as the published processor allows")
+
+
+def list_weights_doubts(weights: WeightsEstimate) -> tuple[str, ...]:
+    """What would make an estimate of uneven weights exact."""
+    if not weights.is_uneven:
+        return ()
+    return (
+        fill_in("modules differ in width: the size of the safetensors (weights_bytes) would make it exact"),
+    )
+
+
+def list_graph_doubts(model: ModelArchitecture, budget: Budget, gpu: Gpu) -> tuple[str, ...]:
+    """That graphs of a hybrid model without custom all-reduce may take far more."""
+    most = doubt_cuda_graphs(model, budget.settings, gpu)
+    if most <= budget.cuda_graph_bytes:
+        return ()
+    return (
+        fill_in(
+            "without custom all-reduce, CUDA graphs of such a model took up to {size} per card",
+            size=f"{most / GIB:.2f} GiB",
+        ),
+    )
 
 
 def list_tower_doubts(model: ModelArchitecture, settings: EngineSettings) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from modelops.domain.fit.correction import NO_CORRECTION, Correction
 from modelops.domain.fit.encoder_budget import runs_tower
 from modelops.domain.fit.engine_defaults import EngineTraits
 from modelops.domain.fit.eras import LEAST_UTILIZATION, Sampler
+from modelops.domain.fit.overhead import doubt_cuda_graphs
 from modelops.domain.fit.report import Band
 from modelops.domain.fit.specs import EngineSettings, Gpu, ModelArchitecture
 from modelops.domain.fit.weights import WeightsEstimate
@@ -39,7 +40,7 @@ def estimate_band(
     spread = _add_up(budget, weights, correction)
     lower, higher = _span_versions(model, asked, budget, gpu, traits)
     low = spread + find_compile_bytes(budget, traits, correction) + _doubt_tower(model, budget) + lower
-    low += correction.further_low_bytes
+    low += correction.further_low_bytes + _doubt_graphs(model, budget, gpu, correction)
     return Band(cache - low, cache + spread + higher + correction.further_high_bytes)
 
 
@@ -55,6 +56,8 @@ def _add_up(budget: Budget, weights: WeightsEstimate, correction: Correction) ->
     share = calibration.WEIGHTS_ERROR
     if weights.is_approximate:
         share = calibration.APPROXIMATE_WEIGHTS_ERROR
+    if weights.is_uneven:
+        share = calibration.UNEVEN_WEIGHTS_ERROR
     is_parallel = settings.world_size > 1
     learnt = correction.non_torch_error_bytes
     errors = [
@@ -71,8 +74,15 @@ def _add_up(budget: Budget, weights: WeightsEstimate, correction: Correction) ->
     return int(hypot(*errors))
 
 
+def _doubt_graphs(model: ModelArchitecture, budget: Budget, gpu: Gpu, correction: Correction) -> int:
+    """Nothing where a start on such cards told what its graphs took, or where they are not reserved."""
+    if not budget.settings.counts_graphs or correction.cuda_graph_error_bytes is not None:
+        return 0
+    return max(0, doubt_cuda_graphs(model, budget.settings, gpu) - budget.cuda_graph_bytes)
+
+
 def _doubt_tower(model: ModelArchitecture, budget: Budget) -> int:
-    """Of models with a tower, half of what it adds; more where that is not known."""
+    """Of models with a tower, a quarter of what it adds; more where that is not known."""
     if model.vision is None or not runs_tower(model.vision, budget.settings):
         return 0
     if not model.vision.media:

@@ -72,6 +72,10 @@ V0_GRAPH_BYTES = int(0.28 * GIB)
 GRAPH_UNCERTAINTY_BYTES = int(0.6 * GIB)
 """The 90th percentile of graph memory lies this far above the median."""
 
+NCCL_GRAPH_BYTES = int(3.65 * GIB)
+"""What graphs took of a hybrid model on four cards that talk by NCCL alone, where the formula gives 0.56. Why
+is not known, so it is no estimate, but the band allows for it."""
+
 CONTEXT_BYTES = {"hopper": int(0.61 * GIB), "blackwell": int(0.61 * GIB)}
 DEFAULT_CONTEXT_BYTES = int(0.44 * GIB)
 """The CUDA context: outside the budget, but gone before the start-up test reads free memory."""
@@ -88,10 +92,13 @@ FREE_ERROR_BYTES = int(0.1 * GIB)
 
 WEIGHTS_ERROR = 0.005
 APPROXIMATE_WEIGHTS_ERROR = 0.04
+UNEVEN_WEIGHTS_ERROR = 0.15
 ACTIVATION_ERROR = 0.08
 FIXED_ERROR_BYTES = int(0.06 * GIB)
 PARALLEL_ERROR_BYTES = int(0.35 * GIB)
-VISION_ERROR = 0.5
+VISION_ERROR = 0.25
 UNKNOWN_TOWER_BYTES = int(1.5 * GIB)
-"""Half-widths of the band: what nine runs in ten stay within, per term. A tower of which nothing is known
-takes up to the last, which most logs of vision models stay within."""
+"""Half-widths of the band: what nine runs in ten stay within, per term.
+
+Of a tower that is known, the scratch is in doubt (LLaVA-NeXT on an H100: 1.97 GiB measured for 1.92). One of
+which nothing is known takes up to the last, which most logs of vision models stay within."""

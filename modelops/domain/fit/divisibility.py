@@ -101,7 +101,7 @@ def _check_heads(model: ModelArchitecture, ranks: int) -> list[str]:
 def _check_widths(model: ModelArchitecture, ranks: int, slices: int) -> list[str]:
     """`divide` in the parallel linear layers, and FusedMoE's assertion on the expert width."""
     problems: list[str] = []
-    has_dense = any(layer.weights.mlp and not layer.weights.experts for layer in model.layers)
+    has_dense = any(layer.weights.mlp and not layer.weights.has_experts for layer in model.layers)
     if has_dense and model.intermediate_size % ranks:
         problems.append(
             fill_in(
@@ -156,7 +156,7 @@ def _list_row_widths(
 ) -> list[tuple[str, int, int]]:
     """Each kind of row-parallel input: what it is, how wide, and into how many parts it is cut."""
     widths: list[tuple[str, int, int]] = []
-    has_dense = any(layer.weights.mlp and not layer.weights.experts for layer in model.layers)
+    has_dense = any(layer.weights.mlp and not layer.weights.has_experts for layer in model.layers)
     if has_dense and "mlp" in quantization.covers:
         widths.append((fill_in("intermediate size"), model.intermediate_size, ranks))
     if model.moe is not None and "experts" in quantization.covers:

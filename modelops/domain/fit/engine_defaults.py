@@ -125,6 +125,7 @@ def resolve_settings(
         media_limits=settings.media_limits,
         media_max_pixels=settings.media_max_pixels,
         skip_mm_profiling=settings.skip_mm_profiling,
+        disable_custom_all_reduce=settings.disable_custom_all_reduce,
         data_parallel_size=settings.data_parallel_size,
         expert_split=settings.expert_split,
         world_size=settings.gpu_count if model.moe is not None else _count_engine_cards(settings),

@@ -8,6 +8,7 @@ from modelops.domain.fit.calibration import (
     GRAPH_BASE_BYTES,
     GRAPH_BYTES_PER_SIZE,
     HOPPER_NCCL_BYTES,
+    NCCL_GRAPH_BYTES,
     NCCL_IN_BUDGET_BYTES,
     NON_TORCH_BYTES,
     PARALLEL_CONTEXT_BYTES,
@@ -17,7 +18,7 @@ from modelops.domain.fit.calibration import (
 )
 from modelops.domain.fit.engine_defaults import EngineTraits, count_capture_sizes
 from modelops.domain.fit.gpu_catalog import find_family, has_nvlink
-from modelops.domain.fit.specs import Gpu, ResolvedSettings
+from modelops.domain.fit.specs import Gpu, LayerKind, ModelArchitecture, ResolvedSettings
 
 
 def estimate_non_torch(settings: ResolvedSettings, gpu: Gpu, traits: EngineTraits) -> int:
@@ -46,6 +47,19 @@ def estimate_cuda_graphs(settings: ResolvedSettings, gpu: Gpu, traits: EngineTra
     if traits.is_v0:
         return V0_GRAPH_BYTES
     return GRAPH_BASE_BYTES + count_capture_sizes(settings, gpu) * GRAPH_BYTES_PER_SIZE
+
+
+def doubt_cuda_graphs(model: ModelArchitecture, settings: ResolvedSettings, gpu: Gpu) -> int:
+    """Return what graphs may take of a hybrid model on four cards and more without custom all-reduce.
+
+    That is off by `disable_custom_all_reduce`, and on more than two cards that are joined by PCIe alone
+    (vllm/distributed/device_communicators/custom_all_reduce.py:267).
+    """
+    is_hybrid = any(layer.cache.kind is LayerKind.LINEAR for layer in model.layers)
+    is_off = settings.disable_custom_all_reduce or not has_nvlink(gpu)
+    if settings.enforce_eager or settings.tensor_parallel_size < 4 or not is_hybrid or not is_off:
+        return 0
+    return NCCL_GRAPH_BYTES
 
 
 def estimate_context(settings: ResolvedSettings, gpu: Gpu, traits: EngineTraits) -> int:

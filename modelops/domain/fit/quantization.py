@@ -30,8 +30,6 @@ _LOAD_TIME_METHODS = {
 _LOAD_TIME_GROUPS = {"mxfp8": MXFP_BLOCK, "nvfp4_per_token": 16}
 _USUAL_BITS = {"auto-round": 4, "awq": 4, "awq-marlin": 4, "gptq": 4, "gptq-marlin": 4, "int8": 8}
 _USUAL_GROUP_SIZE = 128
-_SPARED_ONE_BY_ONE = 8
-"""From this many exceptions on, a list names the attention of every layer one by one."""
 _UNSIZED_METHODS = ("gguf", "exl2", "exl3", "aqlm", "quip", "squeezellm", "hqq", "vptq")
 
 
@@ -50,12 +48,20 @@ def parse_quantization(config: Mapping[str, Any], flag: str | None) -> Quantizat
     return _parse_checkpoint({"quant_method": method})
 
 
+def find_quantization_config(config: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return what a checkpoint says of its quantization, ModelOpt's nested section opened; empty for none."""
+    raw = config.get("quantization_config") or config.get("compression_config")
+    if not isinstance(raw, Mapping):
+        return {}
+    nested = raw.get("quantization")
+    return {**raw, **nested} if isinstance(nested, Mapping) else raw
+
+
 def _parse_checkpoint(raw: Mapping[str, Any]) -> Quantization:
     method = str(raw.get("quant_method") or "").lower().replace("_", "-")
     if isinstance(raw.get("quantization"), Mapping):
         raw, method = {**raw, **raw["quantization"]}, method or "modelopt"
     method = CHECKPOINT_NAMES.get(method, method)
-    covers = _find_covered(raw)
     kv_bits = _find_kv_bits(raw)
     if dialect := read_dialect(method, raw):
         return Quantization(
@@ -63,7 +69,6 @@ def _parse_checkpoint(raw: Mapping[str, Any]) -> Quantization:
             dialect.bits,
             dialect.group_size,
             dialect.scale_bytes if dialect.group_size else 0.0,
-            covers,
             kv_cache_bits=kv_bits,
         )
     if method in ("compressed-tensors", "sparseml", "quark") or "config_groups" in raw:
@@ -71,21 +76,21 @@ def _parse_checkpoint(raw: Mapping[str, Any]) -> Quantization:
         fmt = str(raw.get("format") or raw.get("type") or "").lower()
         bits = bits or _infer_bits(fmt)
         name = "compressed-tensors" if not _is_nvfp4(fmt, bits, group) else "nvfp4"
-        return _by_bits(name, bits, group, covers=covers, kv_bits=kv_bits, block=_find_block(raw))
+        return _by_bits(name, bits, group, kv_bits=kv_bits, block=_find_block(raw))
     if method.startswith("modelopt"):
         algorithm = str(raw.get("quant_algo") or raw.get("type") or method).upper()
         is_fp4 = "FP4" in algorithm or raw.get("bits") == 4
         name, bits = ("nvfp4", 4) if is_fp4 else ("modelopt", 8)
-        return _by_bits(name, bits, 16 if is_fp4 else None, covers=covers, kv_bits=kv_bits)
+        return _by_bits(name, bits, 16 if is_fp4 else None, kv_bits=kv_bits)
     if method == "nvfp4":
-        return _by_bits("nvfp4", 4, 16, covers=covers, kv_bits=kv_bits)
+        return _by_bits("nvfp4", 4, 16, kv_bits=kv_bits)
     if method == "mxfp4":
         return _by_bits("mxfp4", 4, 32, covers=frozenset({"experts"}), kv_bits=kv_bits)
     if method in ("fp8", "fbgemm-fp8"):
-        return _by_bits("fp8", 8, None, covers=covers, kv_bits=kv_bits, block=_find_block(raw))
+        return _by_bits("fp8", 8, None, kv_bits=kv_bits, block=_find_block(raw))
     if method in ("bitsandbytes", "bnb"):
         bits = 8 if raw.get("load_in_8bit") or raw.get("bits") == 8 else 4
-        return _by_bits("bitsandbytes", bits, None, covers=covers)
+        return _by_bits("bitsandbytes", bits, None)
     bits = _first_int(raw, ("bits", "w_bit", "num_bits", "weight_bits")) or _USUAL_BITS.get(method)
     group = _first_int(raw, ("group_size", "q_group_size"))
     if bits == 4 and group is None:
@@ -94,7 +99,6 @@ def _parse_checkpoint(raw: Mapping[str, Any]) -> Quantization:
         method.replace("-", "_"),
         None if method in _UNSIZED_METHODS else bits,
         group,
-        covers=covers,
         covers_lm_head=bool(raw.get("lm_head")),
     )
 
@@ -132,6 +136,9 @@ def get_bytes_per_weight(quantization: Quantization | None, part: str, dtype: Dt
     """
     if quantization is None or part not in quantization.covers:
         return Fraction(dtype.size_bytes)
+    own = dict(quantization.part_widths).get(part)
+    if own is not None:
+        return own
     if quantization.bits is None:
         raise ValueError(f"{quantization.method} has no fixed width")
     width = Fraction(quantization.bits, 8)
@@ -140,18 +147,16 @@ def get_bytes_per_weight(quantization: Quantization | None, part: str, dtype: Dt
     return width
 
 
-def _find_covered(raw: Mapping[str, Any]) -> frozenset[str]:
-    """Return which parts are quantized: a list of exceptions may name all attention or all MLPs."""
-    names: list[str] = []
-    for key in ("ignore", "modules_to_not_convert", "unquantized", "ignored_layers", "exclude_modules"):
-        value = raw.get(key)
-        if isinstance(value, list):
-            names += [str(item).lower() for item in value]
-    spared = [name for name in names if "self_attn" in name or name in ("attention", "attn")]
-    general = [name for name in spared if not any(character.isdigit() for character in name)]
-    if general or len(spared) >= _SPARED_ONE_BY_ONE:
-        return _ALL_LINEAR - {"attention"}
-    return _ALL_LINEAR
+def parse_weights(base: Quantization, settings: Mapping[str, Any]) -> Quantization:
+    """Return the quantization of modules with settings of their own; what these leave out is as in `base`."""
+    bits = _first_int(settings, ("num_bits", "bits")) or base.bits
+    own = _first_int(settings, ("group_size",))
+    is_group = settings.get("strategy") in (None, "group", "tensor_group")
+    group = own if own is not None else base.group_size if is_group and bits == base.bits else None
+    name = "nvfp4" if base.method == "nvfp4" and bits == 4 and group == 16 else base.method
+    if name == "nvfp4" and bits != 4:
+        name = "compressed-tensors"
+    return _by_bits(name, bits, group)
 
 
 def _read_groups(raw: Mapping[str, Any]) -> tuple[int | None, int | None]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
 from math import isfinite
 from typing import Any
@@ -19,6 +19,7 @@ from modelops.domain.errors import FieldError, UnknownLayoutError
 from modelops.domain.fit.architecture import parse_architecture
 from modelops.domain.fit.config_shape import Config, reduce_config
 from modelops.domain.fit.engine_defaults import parse_version
+from modelops.domain.fit.engine_inputs import write_inputs
 from modelops.domain.fit.gpu_catalog import find_card
 from modelops.domain.fit.question import FitQuestion, parse_question
 from modelops.domain.fit.specs import GIB, MIB, CheckpointFacts, EngineSettings
@@ -117,16 +118,25 @@ def _write_settings(ran: EngineSettings) -> dict[str, Any]:
     defaults = EngineSettings()
     values = {each.name: getattr(ran, each.name) for each in fields(EngineSettings)}
     given = {name: value for name, value in values.items() if value != getattr(defaults, name)}
-    is_pooling, limits = given.pop("is_pooling", None), given.pop("media_limits", ())
-    if is_pooling is not None:
-        given["runner"] = "pooling" if is_pooling else "generate"
-    if given.pop("is_text_only", False):
-        given["language_model_only"] = True
-    if limits:
-        given["limit_mm_per_prompt"] = dict(limits)
-    if pixels := given.pop("media_max_pixels", None):
-        given["mm_processor_kwargs"] = {"max_pixels": pixels}
+    for name in ("speculation", "adapters", "cpu_offload_bytes"):
+        given.pop(name, None)
+    given |= write_inputs(ran)
+    if draft := given.get("speculative_config"):
+        # A name, or a path on somebody's machine.
+        draft.pop("model", None)
+    for name, write in _WRITTEN_APART.items():
+        if name in given:
+            given |= write(given.pop(name))
     return given
+
+
+_WRITTEN_APART: Mapping[str, Callable[[Any], dict[str, Any]]] = {
+    "is_pooling": lambda value: {"runner": "pooling" if value else "generate"},
+    "is_text_only": lambda value: {"language_model_only": value},
+    "media_limits": lambda value: {"limit_mm_per_prompt": dict(value)},
+    "media_max_pixels": lambda value: {"mm_processor_kwargs": {"max_pixels": value}},
+}
+"""Settings that a question has in another form."""
 
 
 def _write_gpus(card: str, ran: EngineSettings, sizes: EngineSizes) -> list[dict[str, Any]]:

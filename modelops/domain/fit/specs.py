@@ -5,6 +5,7 @@ Everything is frozen, in bytes and plain numbers, so that any process can hold, 
 
 from dataclasses import dataclass
 from enum import StrEnum
+from fractions import Fraction
 
 from modelops.domain.fit.cache_dtypes import CacheFormat
 from modelops.domain.fit.card_starts import CardStart
@@ -93,11 +94,20 @@ class LayerWeights:
     replicated: int = 0
     plain: int = 0
     plain_sharded: int = 0
+    plain_key_value: int = 0
+    """Kept in 16 bit by name; the like of `key_value` and `experts`, which a quantization covers."""
+    plain_experts: int = 0
+
+    @property
+    def has_experts(self) -> bool:
+        return self.experts + self.plain_experts > 0
 
     @property
     def total(self) -> int:
         return (
-            self.attention
+            self.plain_key_value
+            + self.plain_experts
+            + self.attention
             + self.key_value
             + self.mlp
             + self.experts
@@ -145,6 +155,10 @@ class Quantization:
     block_shape: tuple[int, int] | None = None
     kv_cache_bits: int | None = None
     is_load_time: bool = False
+    part_widths: tuple[tuple[str, Fraction], ...] = ()
+    """Bytes per weight of the parts that have a width of their own."""
+    is_uneven: bool = False
+    """Modules of the text model are kept in 16 bit, or have different widths."""
 
 
 @dataclass(frozen=True)
@@ -224,6 +238,14 @@ class Speculation:
     keeps_probabilities: bool = False
     """The drafts' distributions are kept until the next step (`draft_sample_method`: probabilistic)."""
 
+    @property
+    def has_weights(self) -> bool:
+        return self.method not in ("ngram", "suffix")
+
+    @property
+    def keeps_logits(self) -> bool:
+        return self.keeps_probabilities and self.has_weights
+
 
 @dataclass(frozen=True)
 class Adapters:
@@ -270,6 +292,7 @@ class EngineSettings:
     media_max_pixels: int | None = None
     """`max_pixels` of `mm_processor_kwargs`."""
     skip_mm_profiling: bool = False
+    disable_custom_all_reduce: bool = False
     mm_encoder_tp_mode: str | None = None
     data_parallel_size: int = 1
     enable_expert_parallel: bool = False
@@ -332,6 +355,7 @@ class ResolvedSettings:
     media_limits: tuple[tuple[str, int], ...] = ()
     media_max_pixels: int | None = None
     skip_mm_profiling: bool = False
+    disable_custom_all_reduce: bool = False
     stage_sizes: tuple[int, ...] | None = None
     splits_tower: bool = True
     """Tensor parallel splits the tower's weights, and not its batch."""

@@ -26,11 +26,13 @@ VOCABULARY_PADDING = 64
 
 @dataclass(frozen=True)
 class WeightsEstimate:
-    """Bytes per GPU for each pipeline stage. `is_approximate` widens the band."""
+    """Bytes per GPU for each pipeline stage. `is_approximate` widens the band, and `is_uneven` by more."""
 
     stage_bytes: tuple[int, ...]
     source: str
     is_approximate: bool
+    is_uneven: bool = False
+    """Counted by the names of modules that have different widths: the checkpoint's size would tell."""
 
 
 def split_layers(layers: int, stages: int) -> list[int]:
@@ -85,7 +87,8 @@ def estimate_weights(
         share += Fraction(_count_absorbed(model, layers) * dtype.size_bytes, tensor_parallel_size)
         share += model.rotary_elements * dtype.size_bytes
         stage_bytes.append(int(share))
-    return WeightsEstimate(tuple(stage_bytes), source, is_approximate)
+    is_uneven = is_approximate and model.quantization is not None and model.quantization.is_uneven
+    return WeightsEstimate(tuple(stage_bytes), source, is_approximate, is_uneven)
 
 
 def _shard_layer(
@@ -101,8 +104,10 @@ def _shard_layer(
     return (
         weights.attention * width["attention"] / ranks
         + weights.key_value * width["attention"] * key_value_share
-        + weights.mlp * width["mlp"] / (1 if experts.has_whole_shared and weights.experts else ranks)
-        + weights.experts * width["experts"] * experts.find_share(model.moe.experts if model.moe else 1)
+        + weights.mlp * width["mlp"] / (1 if experts.has_whole_shared and weights.has_experts else ranks)
+        + (weights.experts * width["experts"] + weights.plain_experts * dtype.size_bytes)
+        * experts.find_share(model.moe.experts if model.moe else 1)
+        + weights.plain_key_value * dtype.size_bytes * key_value_share
         + weights.replicated * width["attention"]
         + weights.plain * dtype.size_bytes
         + Fraction(weights.plain_sharded * dtype.size_bytes, ranks)
@@ -156,14 +161,15 @@ def _choose_checkpoint(
     if facts.parameters and is_sized:
         ratio = facts.parameters / model.parameters
         if not is_exact or 0.8 < ratio < 1.25:
-            is_rough = not is_exact and model.quantization is not None
+            is_uneven = model.quantization is not None and model.quantization.is_uneven
+            is_rough = is_uneven or (not is_exact and model.quantization is not None)
             return (
                 int(counted * Fraction(facts.parameters, model.parameters)),
                 fill_in("parameter count"),
                 is_rough,
             )
     if is_exact:
-        is_rough = model.vision is not None or _is_uneven(model)
+        is_rough = model.vision is not None or _is_rough(model.quantization)
         return counted, "layout", is_rough
     missing = (
         fill_in("a vision tower that is not described")
@@ -177,10 +183,11 @@ def _choose_checkpoint(
     )
 
 
-def _is_uneven(model: ModelArchitecture) -> bool:
-    """Some formats leave modules in 16 bit that the config lists only by pattern."""
-    uneven = ("bitsandbytes", "compressed-tensors")
-    return model.quantization is not None and model.quantization.method in uneven
+def _is_rough(quantization: Quantization | None) -> bool:
+    """Some formats leave modules in 16 bit that the config lists only by pattern, or not at all."""
+    if quantization is None:
+        return False
+    return quantization.is_uneven or quantization.method in ("bitsandbytes", "compressed-tensors")
 
 
 def _convert_stored(model: ModelArchitecture, facts: CheckpointFacts, dtype: Dtype) -> int | None:

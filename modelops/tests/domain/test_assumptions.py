@@ -6,7 +6,8 @@ import pytest
 
 from modelops.domain.fit.question import answer_question, ask, parse_question
 from modelops.domain.fit.report_text import render_report
-from modelops.tests.domain.fit_examples import make_question
+from modelops.domain.fit.specs import GIB
+from modelops.tests.domain.fit_examples import make_hybrid_config, make_question
 from modelops.tests.domain.test_media import QWEN3
 
 GIVEN: dict[str, Any] = {
@@ -59,3 +60,31 @@ def test_the_terminal_says_it_in_one_line() -> None:
 
     (assumed,) = [line for line in lines if line.startswith("  assumed: ")]
     assert assumed.startswith("  assumed: the model's context of 8,192 tokens; 2,048 tokens a step; 0.92 of")
+
+
+@pytest.mark.parametrize(
+    ("card", "more", "is_named"),
+    [
+        ("RTX 3090", {}, True),
+        ("H100 80GB", {}, False),
+        ("H100 80GB", {"disable_custom_all_reduce": True}, True),
+        ("RTX 3090", {"enforce_eager": True}, False),
+    ],
+)
+def test_graphs_of_a_hybrid_without_custom_all_reduce_are_in_doubt(
+    card: str, more: dict[str, Any], is_named: bool
+) -> None:
+    question = make_question(
+        config=make_hybrid_config(),
+        gpus=[{"name": card, "total_mib": 81000}] * 4,
+        tensor_parallel_size=4,
+        max_model_len=8192,
+        **more,
+    )
+
+    report = answer_question(question)
+
+    said = [note for note in report["notes"] if "CUDA graphs of such a model took up to 3.65 GiB" in note]
+    below = report["kv_cache_bytes"] - report["band"]["kv_cache_low_bytes"]
+    assert len(said) == int(is_named)
+    assert (below > 3 * GIB) == is_named

@@ -113,6 +113,16 @@ def test_measured_cache_lies_within_the_band(run: dict[str, Any]) -> None:
     assert band["kv_cache_low_bytes"] <= measured * GIB <= band["kv_cache_high_bytes"]
 
 
+def test_the_band_of_a_known_version_is_narrow_and_holds() -> None:
+    measured = [run for run in MEASURED if run in DATED]
+    bands = [(run["measured"]["kv_cache_gib"] * GIB, answer(run)["band"]) for run in measured]
+
+    held = [low["kv_cache_low_bytes"] <= true <= low["kv_cache_high_bytes"] for true, low in bands]
+    widths = [band["kv_cache_high_bytes"] - band["kv_cache_low_bytes"] for _true, band in bands]
+    assert sum(held) / len(held) >= 0.9
+    assert median(widths) < 1.2 * GIB
+
+
 COUNTED = [
     run
     for run in DATED

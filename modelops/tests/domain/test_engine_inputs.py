@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from modelops.domain.errors import FieldError
+from modelops.domain.fit.engine_inputs import write_inputs
 from modelops.domain.fit.question import answer_question, parse_question
 from modelops.domain.fit.specs import GIB
 from modelops.tests.domain.fit_examples import (
@@ -148,6 +149,27 @@ def test_older_and_shorter_flags_mean_the_same() -> None:
     text = make_question(speculative_config='{"model": "maker/small", "num_speculative_tokens": 5}')
 
     assert [parse_question(each).settings for each in (older, shorter, text)] == [wanted] * 3
+
+
+def test_settings_that_are_written_read_the_same() -> None:
+    settings = parse_question(
+        make_question(
+            speculative_config=speculate("mtp", 2, draft_sample_method="probabilistic"),
+            enable_lora=True,
+            max_loras=4,
+            cpu_offload_gb=2,
+        )
+    ).settings
+
+    assert parse_question(make_question(**write_inputs(settings))).settings == settings
+
+
+def test_kept_distributions_of_the_drafts_take_their_room() -> None:
+    greedy = answer(speculative_config=speculate("eagle", 4, model="maker/head"))
+    config = speculate("eagle", 4, model="maker/head", draft_sample_method="probabilistic")
+    kept = answer(speculative_config=config)
+
+    assert kept["activation_bytes"] - greedy["activation_bytes"] == 1024 * 4 * 128256 * 2
 
 
 def test_adapters_take_room_for_each_slot_and_rank() -> None:

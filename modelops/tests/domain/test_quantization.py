@@ -66,15 +66,6 @@ def test_unquantized_parts_keep_the_dtype() -> None:
     assert get_bytes_per_weight(None, "mlp", Dtype.FLOAT32) == 4
 
 
-@pytest.mark.parametrize("names", [["re:.*self_attn.*", "lm_head"], ["self_attn", "lm_head"]])
-def test_exceptions_for_all_attention_are_understood(names: list[str]) -> None:
-    raw = {"quant_method": "compressed-tensors", "bits": 8, "ignore": names}
-
-    quantization = parse_quantization({"quantization_config": raw}, None)
-
-    assert quantization is not None and "attention" not in quantization.covers
-
-
 @pytest.mark.parametrize(("flag", "bits"), [("fp8", 8), ("bitsandbytes", 4)])
 def test_a_flag_quantizes_an_unquantized_checkpoint_while_loading(flag: str, bits: int) -> None:
     quantization = parse_quantization({}, flag)
