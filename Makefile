@@ -21,7 +21,7 @@ env: ## Write .env for Docker Compose: secrets, GPUs, addresses (ARGS="--host ch
 	@$(firstword $(wildcard $(BIN)/python) python3) -m gateway.new_env $(ARGS)
 
 test: $(VENV)/.installed-dev ## Every check beside the whole suite; T=path: the tests there, without checks
-	@$(BIN)/python -m gateway.tests.suite $(if $(T),$(T),--beside "$(MAKE) --no-print-directory check")
+	@$(BIN)/python -m gateway.tests.suite $(if $(T),$(T),--beside "$(MAKE) --no-print-directory check" --beside "$(MAKE) --no-print-directory test-ray")
 
 test-quick: $(VENV)/.installed-dev ## What starts no process, on SQLite; T=path
 	@$(BIN)/python -m pytest --quick -q -n auto --maxprocesses 4 $(T)

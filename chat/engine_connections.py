@@ -15,6 +15,7 @@ import aiohappyeyeballs
 from chat.engine_addresses import Addresses
 from chat.engine_connection import EngineConnection
 from gateway.metrics import ENGINE_WAIT
+from modelops.serving.engine_tls import build_engine_tls
 
 KEEP_ALIVE_S = 3.0
 """Shorter than the 5 s after which uvicorn, which vLLM runs on, closes an idle connection: reusing one
@@ -132,9 +133,7 @@ class EngineConnections:
 
     @cached_property
     def _tls(self) -> ssl.SSLContext:
-        context = ssl.create_default_context()
-        context.set_alpn_protocols(["http/1.1"])
-        return context
+        return build_engine_tls()
 
     def _end_idle(self) -> None:
         """End the connections that were idle for too long, and look again while there are others."""

@@ -126,6 +126,18 @@ class EngineConfig:
         "",
         "Address to publish the engine's port on (a free one); empty: not published.",
     )
+    engine_tls_folder: str = setting(
+        "ENGINE_TLS_FOLDER",
+        "",
+        "Absolute folder of the box with tls.crt and tls.key, with which engines in containers are reached "
+        "by https; empty: by http (docs/boxes.md).",
+    )
+    engine_ca_file: str = setting(
+        "ENGINE_CA_FILE",
+        "",
+        "Certificates (PEM) of those who signed engines' certificates, for web processes and switchers; "
+        "empty: those that the system knows.",
+    )
     engine_shm_gib: int = setting(
         "ENGINE_SHM_GIB", 16, "Shared memory of an engine's container, in GiB.", whole_number(1, 1024)
     )

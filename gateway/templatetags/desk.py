@@ -50,6 +50,7 @@ SUBJECTS = (
             DeskPage(gettext_lazy("Switches"), "modelops.switch"),
             DeskPage(gettext_lazy("Engines"), "modelops.engine"),
             DeskPage(gettext_lazy("Slots"), "modelops.slot"),
+            DeskPage(gettext_lazy("Schedule"), "modelops.schedulewindow"),
         ),
     ),
     DeskSubject(gettext_lazy("GPUs"), (DeskPage(gettext_lazy("GPUs"), "modelops.hardwaresample"),)),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import time
+
 from django.utils import timezone
 
 from accounts.api_keys import issue_api_key
@@ -20,7 +22,7 @@ from conversations.models import (
 )
 from modelops.domain.switching.states import SwitchState
 from modelops.hardware.readings import HardwareReading
-from modelops.models import HardwareProfile, HardwareSample, ModelProfile
+from modelops.models import HardwareProfile, HardwareSample, ModelProfile, ScheduleWindow
 from modelops.tests.fit_rows import save_simulated
 from modelops.tests.serving.slot_rows import make_engine, make_slot, make_switch
 
@@ -66,4 +68,7 @@ def _add_for_models(number: int) -> None:
     HardwareSample.objects.create(host="box", reading=reading.to_json(), taken_at=reading.taken_at)
     slot = make_slot(f"slot-{number}")
     engine = make_engine(slot, profile.slug)
+    ScheduleWindow.objects.create(
+        slot=slot, name="night", weekdays=[0], begins=time(22), ends=time(6), profile=profile.slug
+    )
     make_switch(slot, engine, profile.slug, SwitchState.ACTIVE, ended_at=timezone.now(), new_engine=engine)

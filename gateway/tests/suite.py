@@ -89,7 +89,7 @@ class Job:
 class Suite:
     """One run of it. Everything that it starts ends with `stack`."""
 
-    def __init__(self, stack: ExitStack, paths: Sequence[str], beside: str) -> None:
+    def __init__(self, stack: ExitStack, paths: Sequence[str], beside: Sequence[str]) -> None:
         self._stack = stack
         self._paths = paths
         self._beside = beside
@@ -123,27 +123,29 @@ class Suite:
         GATEWAY_TEST_RETRY, what failed is run once more when everything else has ended, and only what fails
         again counts. Both outcomes are printed.
         """
-        if self._beside:
-            self._start("The checks", shlex.split(self._beside), os.environ)
+        beside = [self._start(command, shlex.split(command), os.environ) for command in self._beside]
         first = self._start_part(Part.EMBEDDED, self._paths, is_shown_at_once=True)
-        parts = [(Part.EMBEDDED, first)]
+        parts = [first]
         plan = self._wait_for_plan(first)
         left = [] if self._has_own_network else plan.pop(Part.DOCKER, [])
         for part, files in plan.items():
             for share in self._divide(part, files):
                 if share and self._can_run(part):
-                    parts.append((part, self._start_part(part, share)))
+                    parts.append(self._start_part(part, share))
         first.finish()
         for job in self._jobs:
             if job is not first:
                 job.finish()
         for share in self._divide(Part.DOCKER, left):
-            parts.append((Part.DOCKER, self._start_part(Part.DOCKER, share)))
-            parts[-1][1].finish()
+            parts.append(self._start_part(Part.DOCKER, share))
+            parts[-1].finish()
         if os.environ.get("GATEWAY_TEST_RETRY"):
-            for part, job in parts:
+            for job in parts:
                 if job.code == TESTS_FAILED:
-                    self._retry(part, job)
+                    self._retry(job, "--last-failed", "-n", "0")
+            for job in beside:
+                if job.code:
+                    self._retry(job)
         return self._sum_up()
 
     def _divide(self, part: Part, files: Sequence[str]) -> list[Sequence[str]]:
@@ -214,14 +216,14 @@ class Suite:
         self._jobs.append(job)
         return job
 
-    def _retry(self, part: Part, job: Job) -> None:
-        print(f"\n!!! FAILED: {job.title}. The same tests once more, alone", flush=True)
-        again = Job(job.title, [*job.command, "--last-failed", "-n", "0"], job.environment)
+    def _retry(self, job: Job, *arguments: str) -> None:
+        print(f"\n!!! FAILED: {job.title}. The same once more, alone", flush=True)
+        again = Job(job.title, [*job.command, *arguments], job.environment)
         again.start()
         again.finish()
         job.code = again.code
         if not again.code:
-            print("!!! They passed alone: something in them does not hold under load", flush=True)
+            print("!!! It passed alone: something in it does not hold under load", flush=True)
 
     def _sum_up(self) -> int:
         print("\n=== In short")
@@ -238,7 +240,12 @@ class Suite:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--beside", default="", help="A command to run beside the tests; its failure is one.")
+    parser.add_argument(
+        "--beside",
+        action="append",
+        default=[],
+        help="A command to run beside the tests; its failure is one. Can be given several times.",
+    )
     parser.add_argument("paths", nargs="*", help="Run the tests there alone.")
     options = parser.parse_args()
     with ExitStack() as stack:

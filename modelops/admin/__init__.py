@@ -1,5 +1,5 @@
 """The operators' pages: Django finds this package, whose modules register theirs."""
 
-from modelops.admin import profiles, slots, switches
+from modelops.admin import profiles, schedule, slots, switches
 
-__all__ = ["profiles", "slots", "switches"]
+__all__ = ["profiles", "schedule", "slots", "switches"]

@@ -61,6 +61,7 @@ SETTING_HELP = {
         ),
         example='{"disable-custom-all-reduce": true}',
     ),
+    "replicas": gettext_lazy("Equal engines that share the requests, each on cards of its own."),
     **{
         name: format_lazy(gettext_lazy("JSON, for example {example}."), example=example)
         for name, example in JSON_EXAMPLES.items()

@@ -23,7 +23,7 @@ from modelops.admin.remedy_buttons import make_buttons
 from modelops.admin.slot_pages import apply, show_changing, show_making, show_retiring, wrap
 from modelops.admin.switch_history import translate_cause
 from modelops.models import Slot
-from modelops.switching.boxes import find_box_of, list_boxes, name_cards
+from modelops.switching.boxes import KnownBox, find_box_of, list_boxes, name_cards
 from modelops.switching.remedies import Failure, RemedyOffer, offer_remedies
 from modelops.switching.slot_details import name_life
 from modelops.switching.slot_status import ServiceState, SlotStatus, find_slot_statuses
@@ -128,7 +128,8 @@ class SlotAdmin(ReadOnlyAdmin):
     def cards(self, row: Slot) -> SafeString:
         if not row.has_gpus:
             return format_html("{}", gettext("none"))
-        boxes = getattr(row, "known_boxes", None) or list_boxes()
+        # As the list has found them for all its rows, which may be none.
+        boxes: Sequence[KnownBox] = row.known_boxes if hasattr(row, "known_boxes") else list_boxes()
         named = name_cards([str(gpu) for gpu in row.gpus], find_box_of(row, boxes))
         runtime = gettext("%(runtime)s only") % {"runtime": row.runtime} if row.runtime else ""
         return format_html(

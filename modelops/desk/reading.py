@@ -30,6 +30,7 @@ from modelops.desk.snapshot import DeskSnapshot, PartEncoder
 from modelops.hardware.sampling import SampledReading
 from modelops.models import Engine, EngineLoad, Switch
 from modelops.serving.external_engine import ExternalView
+from modelops.switching.scheduling import find_next_changes, find_problems
 from modelops.switching.selectors import find_switcher
 from modelops.switching.slot_status import SlotStatus, list_slot_statuses
 from modelops.switching.switchers import list_present
@@ -78,6 +79,7 @@ class DeskReader:
 
     def _read(self, seen: ExternalView | None, now: datetime) -> DeskSnapshot:
         statuses = list_slot_statuses(seen)
+        slots = [each.slot for each in statuses]
         switcher = find_switcher(statuses[0].slot)
         sample = find_sample(now)
         reading = sample.reading if sample else None
@@ -94,7 +96,9 @@ class DeskReader:
             )
         )
         parts = {
-            "serving": describe_serving(statuses, switcher),
+            "serving": describe_serving(
+                statuses, switcher, find_next_changes(slots, now), find_problems(slots)
+            ),
             "live": describe_live(statuses, now),
             "load": describe_loads(_find_loads(now)),
             "gpus": _describe_gpus(sample, engines),

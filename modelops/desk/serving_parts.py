@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -14,6 +15,7 @@ from modelops.domain.switching.states import UNTOUCHED_STATES, SwitchState, list
 from modelops.models import Engine, EngineLoad, Switch
 from modelops.switching.draining import find_draining
 from modelops.switching.replica_status import ReplicasStatus, name_replica_state
+from modelops.switching.scheduling import NextChange
 from modelops.switching.selectors import SwitcherView, count_state_seconds, ended_by_request
 from modelops.switching.slot_status import SlotStatus
 from modelops.switching.status import count_remaining_s, describe_detail, describe_rest, find_retry_at
@@ -23,9 +25,22 @@ def write_time(moment: datetime | None) -> str | None:
     return moment.isoformat(timespec="seconds").replace("+00:00", "Z") if moment else None
 
 
-def describe_serving(statuses: Sequence[SlotStatus], switcher: SwitcherView) -> dict[str, Any]:
+def describe_serving(
+    statuses: Sequence[SlotStatus],
+    switcher: SwitcherView,
+    coming: Mapping[uuid.UUID, NextChange] | None = None,
+    problems: Mapping[uuid.UUID, str] | None = None,
+) -> dict[str, Any]:
+    """`coming` is what each slot's schedule changes next, `problems` why it could not be followed."""
     return {
-        "slots": [_describe_slot(status) for status in statuses],
+        "slots": [
+            {
+                **_describe_slot(status),
+                "next_change": _describe_change((coming or {}).get(status.slot.pk)),
+                "schedule_problem": (problems or {}).get(status.slot.pk, ""),
+            }
+            for status in statuses
+        ],
         "switcher": {
             "is_alive": switcher.is_alive,
             "host": switcher.host,
@@ -67,6 +82,12 @@ def _describe_replicas(found: ReplicasStatus) -> dict[str, Any]:
             for each in found.engines
         ],
     }
+
+
+def _describe_change(change: NextChange | None) -> dict[str, Any] | None:
+    if change is None:
+        return None
+    return {"at": write_time(change.at), "profile": change.profile, "window": change.window}
 
 
 def _describe_engine(engine: Engine) -> dict[str, Any]:

@@ -100,8 +100,9 @@ def find_health_path(runtime: str) -> str:
 
 def count_engines(runtime: str, spec: Mapping[str, Any]) -> int:
     """Engines that the switcher starts of a profile with these settings: one where a cluster has the replicas
-    behind one address. Raises ValueError for an unknown runtime."""
-    return 1 if get_traits(runtime).places_engines else int(spec.get("replicas") or 1)
+    behind one address."""
+    is_cluster = any(kind == runtime and traits.places_engines for kind, traits in RUNTIMES.items())
+    return 1 if is_cluster else int(spec.get("replicas") or 1)
 
 
 def get_traits(runtime: str) -> RuntimeTraits:

@@ -16,6 +16,7 @@ from modelops.domain.fit.measured_run import MeasuredRun, is_same_card, name_as_
 from modelops.domain.fit.specs import Gpu
 from modelops.domain.profiles.engine_args import to_engine_settings
 from modelops.domain.profiles.spec import EngineKind, ProfileSpec, to_values
+from modelops.fit.start_reading import describe_start
 from modelops.models import Engine
 
 MEASURED_STARTS_PER_PROFILE = 4
@@ -90,7 +91,7 @@ def choose_last_start(
             values,
             engine.spec,
             parse_sizes(engine.actual or {}),
-            source=f"{engine.name} on {engine.created_at:%Y-%m-%d}",
+            source=describe_start(engine),
             gpu_name=engine.gpu_name,
         )
         if run is not None:

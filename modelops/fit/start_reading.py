@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from uuid import UUID
 
+from gateway.wording import fill_in
 from modelops.domain.engine_log.sizes import EngineSizes, parse_sizes
 from modelops.domain.errors import FieldError, UnknownLayoutError
 from modelops.domain.fit.architecture import parse_architecture
@@ -31,7 +32,7 @@ class MeasuredStart:
 
     @property
     def source(self) -> str:
-        return f"{self.engine.name} on {self.engine.created_at:%Y-%m-%d}"
+        return describe_start(self.engine)
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,11 @@ class _Row:
 
     pk: UUID
     engine: Engine = field(compare=False)
+
+
+def describe_start(engine: Engine) -> str:
+    """Which start it was, in words."""
+    return fill_in("{engine} on {day}", engine=engine.name, day=f"{engine.created_at:%Y-%m-%d}")
 
 
 def read_start(engine: Engine) -> MeasuredStart | None:

@@ -125,7 +125,8 @@ def _list_verdicts(seed_file: SeedFile) -> Iterator[list[str]]:
             why = _explain(assessment) or "–"
             if assessment.report.limit is LimitingTerm.GPU_COUNT:
                 fewer = replace(candidate, is_tensor_parallel_auto=True)
-                why += ". On what there is: " + _explain(advise(assess_candidate(fewer, gpus), gpus))
+                reasons = "; ".join(assess_candidate(fewer, gpus).report.reasons)
+                why += f". On what there is: {reasons}" if reasons else ""
             yield [f"`{entry.slug}`", hardware[slug].display_name, *_describe(assessment), why]
 
 

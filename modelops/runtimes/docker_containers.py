@@ -20,6 +20,8 @@ ENGINE_PORT = 8000
 REMOVE_TIMEOUT_S = 30.0
 HUGGINGFACE_CACHE = "/root/.cache/huggingface"
 VLLM_CACHE = "/root/.cache/vllm"
+TLS_FOLDER = "/run/engine-tls"
+_TLS_FLAGS = ["--ssl-certfile", f"{TLS_FOLDER}/tls.crt", "--ssl-keyfile", f"{TLS_FOLDER}/tls.key"]
 DOWNLOAD_LABEL = "vllm-chat-gateway.download"
 """On the containers that fetch weights: the slot they do it for. They are no instances."""
 
@@ -62,11 +64,15 @@ class ContainerOptions:
             # Read only: what serves strangers must not change the weights that the next engine loads.
             volumes[self.config.huggingface_cache] = f"{HUGGINGFACE_CACHE}:ro"
             environment = {"HF_HOME": HUGGINGFACE_CACHE} | environment | {"HF_HUB_OFFLINE": "1"}
+        listening = ["--host", "0.0.0.0", "--port", str(ENGINE_PORT)]  # noqa: S104 - its own network's
+        if self.config.engine_tls_folder:
+            volumes[self.config.engine_tls_folder] = f"{TLS_FOLDER}:ro"
+            listening += _TLS_FLAGS
         return {
             "image": workload.image,
             "name": workload.name,
             "entrypoint": _SIMULATOR if workload.is_simulated else _VLLM,
-            "command": [*workload.arguments, "--host", "0.0.0.0", "--port", str(ENGINE_PORT)],  # noqa: S104
+            "command": [*workload.arguments, *listening],
             "environment": environment,
             "labels": {**dict(self.config.engine_labels), **workload.labels},
             "ports": [ENGINE_PORT],
@@ -158,14 +164,16 @@ def read_instance(
 def _base_url(attributes: Mapping[str, Any], docker_address: str) -> str:
     """By the published port if there is one, else by the container's address; empty while it has neither."""
     settings = attributes["NetworkSettings"]
+    # By what it was started with, whatever the setting is by now.
+    scheme = "https" if _TLS_FLAGS[0] in (attributes["Config"].get("Cmd") or ()) else "http"
     if bindings := (settings.get("Ports") or {}).get(f"{ENGINE_PORT}/tcp"):
         host = bindings[0]["HostIp"]
         if host in _UNSPECIFIED:
             host = docker_address or _UNSPECIFIED[host]
-        return f"http://{_bracketed(host)}:{bindings[0]['HostPort']}"
+        return f"{scheme}://{_bracketed(host)}:{bindings[0]['HostPort']}"
     for network in (settings.get("Networks") or {}).values():
         if network.get("IPAddress"):
-            return f"http://{network['IPAddress']}:{ENGINE_PORT}"
+            return f"{scheme}://{network['IPAddress']}:{ENGINE_PORT}"
     return ""
 
 

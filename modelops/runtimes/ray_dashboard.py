@@ -51,21 +51,18 @@ class RayDashboard:
         self._url = config.ray_dashboard_url
         self._serve_url = find_serve_url(config)
         self._folder = Path(config.data_dir)
-        token = config.ray_dashboard_token
-        self._client = httpx.Client(
-            base_url=self._url or "http://unset.invalid",
-            headers={"Authorization": f"Bearer {token}"} if token else {},
-            timeout=READ_TIMEOUT_S,
-            trust_env=False,
-            follow_redirects=False,
-        )
+        self._token = config.ray_dashboard_token
+        self._opened: httpx.Client | None = None
         self._reading = threading.Lock()
         self._writing = threading.Lock()
         self._read_at = 0.0
         self._answer: Mapping[str, Any] | RuntimeUnavailable = {}
 
     def close(self) -> None:
-        self._client.close()
+        """Whoever asks after that opens it anew."""
+        opened, self._opened = self._opened, None
+        if opened is not None:
+            opened.close()
 
     def list_applications(self) -> Applications:
         """Every application of the cluster, seen a moment ago at the longest."""
@@ -117,6 +114,18 @@ class RayDashboard:
     def read_log(self, node_id: str, filename: str, *, lines: int) -> bytes:
         """The last lines of a file."""
         return self._ask("/api/v0/logs/file", node_id=node_id, filename=filename, lines=str(lines)).content
+
+    @property
+    def _client(self) -> httpx.Client:
+        if self._opened is None:
+            self._opened = httpx.Client(
+                base_url=self._url,
+                headers={"Authorization": f"Bearer {self._token}"} if self._token else {},
+                timeout=READ_TIMEOUT_S,
+                trust_env=False,
+                follow_redirects=False,
+            )
+        return self._opened
 
     def _get(self, path: str, **query: str) -> Mapping[str, Any]:
         try:

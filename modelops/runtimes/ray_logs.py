@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -33,7 +33,7 @@ class RayLogFollower:
         self._dashboard = dashboard
         self._lines: deque[str] = deque()
         self._said: list[str] = []
-        self._ends: dict[tuple[str, str], list[str]] = {}
+        self._tails: defaultdict[tuple[str, str], FileTail] = defaultdict(FileTail)
         self._stop = threading.Event()
         self._is_complete = threading.Event()
         self._thread = threading.Thread(target=self._follow, name=f"ray-log-{name}", daemon=True)
@@ -80,15 +80,23 @@ class RayLogFollower:
         try:
             for filename in self._dashboard.list_logs(node_id, worker_id):
                 content = self._dashboard.read_log(node_id, filename, lines=FETCHED_LINES)
-                self._take_new(node_id, filename, content)
+                self._lines.extend(self._tails[node_id, filename].take(content))
         except RuntimeFailure:
             return  # a node that is gone, or a moment's silence: it is asked again
 
-    def _take_new(self, node_id: str, filename: str, content: bytes) -> None:
+
+class FileTail:
+    """The lines of a file of which the end is fetched again and again, each of them once."""
+
+    def __init__(self) -> None:
+        self._end: Sequence[str] = ()
+
+    def take(self, content: bytes) -> Sequence[str]:
+        """What came since the last call. A line without its end is left for the next one."""
         lines = [line for line in LineSplitter().feed(content) if not _OF_RAY.match(line)]
-        end = self._ends.get((node_id, filename), [])
-        self._lines.extend(find_new(lines, end))
-        self._ends[node_id, filename] = [*end, *lines][-MARKER_LINES:] if lines else end
+        new = find_new(lines, self._end)
+        self._end = lines[-MARKER_LINES:] or self._end
+        return new
 
 
 def find_new(lines: Sequence[str], end: Sequence[str]) -> Sequence[str]:

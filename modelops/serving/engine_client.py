@@ -16,6 +16,7 @@ import msgspec
 from gateway.bodies import NOT_JSON
 from gateway.wording import fill_in
 from modelops.domain.tasks import ModelTask
+from modelops.serving.engine_tls import get_engine_tls
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,12 @@ class EngineClient:
         headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
         self._timeout_s = timeout_s
         self._client = httpx.AsyncClient(
-            base_url=base_url, headers=headers, timeout=timeout_s, trust_env=False, follow_redirects=False
+            base_url=base_url,
+            headers=headers,
+            timeout=timeout_s,
+            verify=get_engine_tls(),
+            trust_env=False,
+            follow_redirects=False,
         )
 
     async def list_models(self) -> tuple[list[ServedModel], float]:

@@ -10,6 +10,8 @@ from functools import cache
 
 import httpx
 
+from modelops.serving.engine_tls import get_engine_tls
+
 TIMEOUT_S = 1.0
 ANSWER_AGE_S = 3.0
 """How old an answer may be before the engine is asked again, behind the caller's back."""
@@ -19,7 +21,9 @@ MOST_AT_ONCE = 4
 
 def ask_health(base_url: str) -> bool:
     try:
-        return httpx.get(f"{base_url}/health", timeout=TIMEOUT_S, trust_env=False).status_code == 200
+        tls = get_engine_tls()
+        answer = httpx.get(f"{base_url}/health", timeout=TIMEOUT_S, trust_env=False, verify=tls)
+        return answer.status_code == 200
     except httpx.HTTPError:
         return False
 

@@ -70,6 +70,8 @@ class ServeSettings:
     model: str
     host: str | None
     port: int
+    certificate: tuple[str, str] | None
+    """Files of the certificate and its key, where it serves https."""
     served_model_names: tuple[str, ...]
     adapters: dict[str, str]
     """Where each LoRA adapter lies, by its name."""
@@ -130,6 +132,8 @@ def _add_engine_flags(serve: argparse.ArgumentParser) -> None:
     serve.add_argument("model_tag")
     serve.add_argument("--host")
     serve.add_argument("--port", type=int, default=8000)
+    serve.add_argument("--ssl-certfile", default=None)
+    serve.add_argument("--ssl-keyfile", default=None)
     serve.add_argument("--served-model-name", nargs="+", default=None)
     serve.add_argument("--max-model-len", type=_context_length, default=None)
     serve.add_argument("--tensor-parallel-size", "-tp", type=int, default=1)
@@ -253,6 +257,7 @@ def parse_command_line(argv: Sequence[str]) -> ServeSettings:
         model=args.model_tag,
         host=args.host,
         port=args.port,
+        certificate=(args.ssl_certfile, args.ssl_keyfile or args.ssl_certfile) if args.ssl_certfile else None,
         served_model_names=names,
         adapters=dict(_read_adapter(word) for word in args.lora_modules or ()),
         max_model_len=_resolve_max_model_len(args),

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import socket
+import ssl
 
 from aiohttp import web
 from aiohttp.abc import AbstractAccessLogger
@@ -33,6 +34,14 @@ class _AccessLogger(AbstractAccessLogger):
         print_line(ConsoleLine(f"INFO:     {line} {response.reason}"))
 
 
+def _load_certificate(settings: ServeSettings) -> ssl.SSLContext | None:
+    if settings.certificate is None:
+        return None
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(*settings.certificate)
+    return context
+
+
 async def serve_until_stopped(settings: ServeSettings, sock: socket.socket, stop: asyncio.Event) -> None:
     """Listen on the bound ``sock``; return when everything has ended."""
     engine = SimulatedEngine(settings, clock=asyncio.get_running_loop().time)
@@ -46,7 +55,7 @@ async def serve_until_stopped(settings: ServeSettings, sock: socket.socket, stop
         **({} if settings.access_log else {"access_log": None}),
     )
     await runner.setup()
-    site = web.SockSite(runner, sock, backlog=_BACKLOG)
+    site = web.SockSite(runner, sock, backlog=_BACKLOG, ssl_context=_load_certificate(settings))
     await site.start()
     for text in ("Started server process", "Waiting for application startup", "Application startup complete"):
         suffix = f" [{os.getpid()}]" if text.startswith("Started") else "."

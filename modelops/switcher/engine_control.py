@@ -17,6 +17,7 @@ from modelops.domain.runtimes import find_health_path
 from modelops.domain.tasks import TASK_PATHS, ModelTask, read_tasks
 from modelops.models import Engine
 from modelops.serving.engine_keys import find_engine_key
+from modelops.serving.engine_tls import get_engine_tls
 from modelops.switcher.canary import Canary, choose_canary
 
 HEALTH_TIMEOUT_S = 2.0
@@ -39,7 +40,9 @@ class EngineControl:
 
     def __init__(self, config: GatewayConfig) -> None:
         self._config = config
-        self._client = httpx.Client(timeout=HEALTH_TIMEOUT_S, trust_env=False, follow_redirects=False)
+        self._client = httpx.Client(
+            timeout=HEALTH_TIMEOUT_S, verify=get_engine_tls(), trust_env=False, follow_redirects=False
+        )
 
     def is_healthy(self, engine: Engine) -> bool:
         """Whether it answers 200 where it says that it is well, and takes the key that web processes send:
@@ -94,7 +97,7 @@ class EngineControl:
             cards = response.raise_for_status().json()["data"]
         except (httpx.HTTPError, ValueError, KeyError, TypeError) as exc:
             raise EngineMismatch(describe_cause(Cause.NOT_HEALTHY, error=str(exc))) from exc
-        return [card for card in cards if isinstance(card, dict)]
+        return [complete_card(card) for card in cards if isinstance(card, dict)]
 
     def _find_tasks(self, engine: Engine, *, is_simulated: bool) -> tuple[ModelTask, ...] | None:
         try:
@@ -129,6 +132,16 @@ class EngineControl:
             error = f"{path}: {type(exc).__name__}"
             raise EngineMismatch(describe_cause(Cause.CANARY_FAILED, error=error)) from exc
         return answer if isinstance(answer, dict) else {}
+
+
+def complete_card(card: dict[str, Any]) -> dict[str, Any]:
+    """The card with its context where vLLM writes it; ray.serve.llm has it in `metadata`, -1 for an automatic
+    one."""
+    metadata = card.get("metadata")
+    context = metadata.get("max_request_context_length") if isinstance(metadata, dict) else None
+    if card.get("max_model_len") is not None or not isinstance(context, int) or context <= 0:
+        return card
+    return {**card, "max_model_len": context}
 
 
 def _describe_refusal(path: str, response: httpx.Response) -> RootCause:

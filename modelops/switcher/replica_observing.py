@@ -85,10 +85,13 @@ class FollowerObserver:
         sets = [tuple(cards[at : at + count]) for at in range(0, len(cards) - count + 1, count)]
         free = tuple(uuid for uuid in cards if uuid not in taken)[:count]
         sets.append(free)
-        chosen = next((each for each in sets if len(each) == count and taken.isdisjoint(each)), None)
-        if chosen is None or self._dependencies.gpus.find_held(chosen, recipe.gpu_memory_utilization) != []:
-            return None
-        return None if find_foreign_cards(slot, chosen) else chosen
+        whole = (each for each in sets if len(each) == count and taken.isdisjoint(each))
+        return next((each for each in whole if self._may_use(slot, recipe, each)), None)
+
+    def _may_use(self, slot: Slot, recipe: Recipe, cards: tuple[str, ...]) -> bool:
+        """Whether the cards are free as far as is known, and no other slot's."""
+        held = self._dependencies.gpus.find_held(cards, recipe.gpu_memory_utilization)
+        return held == [] and not find_foreign_cards(slot, cards)
 
     def _find_status(self, row: Engine) -> WorkloadStatus:
         if row.name not in self._statuses or self._is_due("inspect", row.name, INSPECT_PERIOD_S):

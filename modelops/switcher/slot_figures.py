@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from modelops.domain.runtimes import count_engines
 from modelops.domain.switching.states import WorkloadStatus
 from modelops.models import Engine
 from modelops.switcher.engine_sampling import EngineSampler, SampledEngine
@@ -37,7 +38,7 @@ def describe_slot(
         is_engine_up=_judge_engine(engine, state, is_well=is_well),
         engine_url=engine.base_url if engine else None,
         kv_cache_usage=usage,
-        wanted_replicas=int(engine.spec.get("replicas") or 1) if engine else None,
+        wanted_replicas=count_engines(engine.runtime, engine.spec) if engine else None,
         followers=followers if engine else (),
     )
 

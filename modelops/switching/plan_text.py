@@ -64,6 +64,8 @@ def _list_objections(plan: Plan) -> Iterator[str]:
 
 
 def describe_kind(plan: Plan) -> FilledText:
+    if plan.starts_beside:
+        return fill_in("start a new engine beside the one that serves, and end that once the new one answers")
     is_first = plan.kind is PlanKind.START and not plan.from_profile
     return fill_in("start an engine") if is_first else fill_text(KIND_WORDS[plan.kind], {})
 
@@ -89,6 +91,11 @@ def _list_facts(plan: Plan) -> Iterator[tuple[str, str]]:
         yield fill_in("image"), plan.image
     if plan.gpu_uuids:
         yield "GPUs", f"{len(plan.gpu_uuids)} × {plan.gpu_name}"
+    elif plan.gpu_name:
+        yield (
+            fill_in("cards"),
+            fill_in("of the type {accelerator}, on the cluster", accelerator=plan.gpu_name),
+        )
     yield fill_in("command"), shlex.join(plan.arguments)
     if plan.environment:
         yield fill_in("environment"), " ".join(plan.environment)

@@ -114,28 +114,38 @@ def list_coming(
     `also` is a window that is not stored yet.
     """
     rows = list(ScheduleWindow.objects.filter(slot=slot, is_active=True))
-    windows = [each.to_window() for each in (*rows, *([also] if also is not None else []))]
-    usual = find_usual_profile(slot)
-    return [_describe(edge, usual) for edge in list_edges(windows, now, now + timedelta(days=days))]
+    rows += [also] if also is not None else []
+    return foresee(rows, find_usual_profiles([slot])[slot.pk], now, days=days)
 
 
-def find_usual_profile(slot: Slot) -> str:
-    """What the slot serves outside of its windows."""
-    schedule = SlotSchedule.objects.filter(slot=slot).first()
-    is_inside = schedule is not None and schedule.done_key and not schedule.done_key.startswith("@")
-    return schedule.usual_profile if schedule is not None and is_inside else slot.desired_profile
+def foresee(
+    windows: Iterable[ScheduleWindow], usual: str, now: datetime, *, days: int = SHOWN_DAYS
+) -> list[NextChange]:
+    """The same of these windows of one slot, which serves `usual` outside of them."""
+    edges = list_edges([each.to_window() for each in windows], now, now + timedelta(days=days))
+    return [_describe(edge, usual) for edge in edges]
 
 
-def find_next_changes(slots: Iterable[Slot], now: datetime) -> dict[uuid.UUID, NextChange]:
-    """By slot, for those with windows; two queries and one for each of them."""
+def find_usual_profiles(slots: Iterable[Slot]) -> dict[uuid.UUID, str]:
+    """By slot, what it serves outside of its windows. One query."""
+    usual = {each.pk: each.desired_profile for each in slots}
+    for row in SlotSchedule.objects.filter(slot__in=usual):
+        is_inside = row.done_key and not row.done_key.startswith("@")
+        usual[row.slot_id] = row.usual_profile if is_inside else usual[row.slot_id]
+    return usual
+
+
+def find_next_changes(slots: Sequence[Slot], now: datetime) -> dict[uuid.UUID, NextChange]:
+    """By slot, for those with windows. One query where none has any, two else."""
     by_slot: dict[uuid.UUID, list[ScheduleWindow]] = {}
     for row in ScheduleWindow.objects.filter(is_active=True):
         by_slot.setdefault(row.slot_id, []).append(row)
+    usual = find_usual_profiles(slots) if by_slot else {}
     found: dict[uuid.UUID, NextChange] = {}
     for slot in slots:
         edge = find_next_edge([row.to_window() for row in by_slot.get(slot.pk, [])], now)
         if edge is not None:
-            found[slot.pk] = _describe(edge, find_usual_profile(slot))
+            found[slot.pk] = _describe(edge, usual[slot.pk])
     return found
 
 

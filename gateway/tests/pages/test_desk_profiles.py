@@ -55,7 +55,7 @@ def test_operator_applies_a_suggestion_and_asks_for_the_switch(operator: Visitor
 
     row.get_by_role("link", name="does not fit").click()
     page.get_by_role("img", name="Other processes").wait_for()
-    page.get_by_role("link", name="Apply: --tensor-parallel-size 2").click()
+    page.get_by_role("link", name="Use this: --tensor-parallel-size 2").click()
     page.get_by_role("heading", name="Change long").wait_for()
     assert page.locator("#verdict-after").inner_text().strip() == "fits"
     page.get_by_role("button", name="Apply and switch").click()
@@ -88,7 +88,7 @@ def test_verdict_follows_what_is_typed_and_nothing_is_saved(
     length.fill("8192")
     line.get_by_text("fits", exact=True).wait_for()
     length.fill("131072")
-    page.get_by_role("button", name="Fill in: --tensor-parallel-size 2").click()
+    page.get_by_role("button", name="Use this: --tensor-parallel-size 2").click()
     line.get_by_text("fits", exact=True).wait_for()
     assert page.locator("#id_tensor_parallel_size").input_value() == "2"
     page.locator("#id_slug").fill("no slug")

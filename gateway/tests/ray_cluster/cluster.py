@@ -6,7 +6,6 @@ import contextlib
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -20,9 +19,10 @@ import httpx
 
 from gateway.tests.live import wait_until
 from gateway.tests.needs import PROJECT, NeedMissing
+from modelops.simulator.process import find_free_port
 
 START_TIMEOUT_S = 120.0
-END_TIMEOUT_S = 10.0
+END_TIMEOUT_S = 4.0
 NODES = 2
 CPUS_EACH = 2
 CARDS_EACH = 2
@@ -120,6 +120,8 @@ class RayCluster:
                 if time.monotonic() > deadline:
                     break
                 time.sleep(0.1)
+        for node in self._nodes:
+            node.wait(END_TIMEOUT_S)
 
     def _start_node(self, *arguments: str) -> None:
         command: list[str | Path] = [
@@ -181,10 +183,3 @@ def start_cluster(programs: Path) -> Iterator[RayCluster]:
     finally:
         cluster.stop()
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def find_free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        port: int = probe.getsockname()[1]
-        return port

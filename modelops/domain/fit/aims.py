@@ -30,7 +30,8 @@ def find_better(start: Trial, report: FitReport, assess: Assess, aim: Aim) -> li
         outcomes += [each for trial in trials for each in _try_for_aim(trial, assess, aim, asked)]
         if aim is Aim.CONTEXT and any(_has_all_positions(each) for each in outcomes):
             break
-    baseline = _score(aim, start, report, asked) if report.verdict is Verdict.FITS else 0.0
+    is_served = report.verdict is Verdict.FITS and not start.moves
+    baseline = _score(aim, start, report, asked) if is_served else 0.0
     better = [each for each in outcomes if each.score * _SAME_SCORE > baseline and each.trial.moves]
     of_settings = [each for each in better if each.trial.is_of_settings]
     if not of_settings and report.verdict is not Verdict.FITS:

@@ -78,7 +78,14 @@ def assess_fit(
     used = _select_gpus(settings, gpus)
     if len(used) < settings.gpu_count:
         lack = _describe_lack(settings, len(gpus))
-        return FitReport(Verdict.DOES_NOT_FIT, LimitingTerm.GPU_COUNT, (lack,))
+        return FitReport(
+            Verdict.DOES_NOT_FIT,
+            LimitingTerm.GPU_COUNT,
+            (lack,),
+            tensor_parallel_size=settings.tensor_parallel_size,
+            pipeline_parallel_size=settings.pipeline_parallel_size,
+            data_parallel_size=settings.data_parallel_size,
+        )
     gpu = min(used, key=lambda card: card.total_bytes)
     run = measured if measured is not None and measured.describes(settings, gpu) else None
     if run is not None:
@@ -158,7 +165,7 @@ def _assess_memory(
         reasons=tuple(finding.reason for finding in findings),
         notes=list_graph_doubts(model, budget, gpu),
         assumptions=(
-            list_assumptions(model, settings, budget, gpu, traits)
+            list_assumptions(model, settings, budget, gpu, traits, correction)
             if run is None
             else list_version_assumptions(settings, traits.version)
         ),

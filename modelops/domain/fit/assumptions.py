@@ -6,6 +6,7 @@ from gateway.wording import Translatable, fill_in, fill_text
 from modelops.domain.fit import calibration
 from modelops.domain.fit.band import find_compile_bytes
 from modelops.domain.fit.budget import Budget
+from modelops.domain.fit.correction import NO_CORRECTION, Correction
 from modelops.domain.fit.encoder_budget import runs_tower
 from modelops.domain.fit.engine_defaults import EngineTraits
 from modelops.domain.fit.eras import NEWEST_READ, Sampler, Version
@@ -21,14 +22,19 @@ _SAMPLERS: Mapping[Sampler, Translatable] = {
 
 
 def list_assumptions(
-    model: ModelArchitecture, asked: EngineSettings, budget: Budget, gpu: Gpu, traits: EngineTraits
+    model: ModelArchitecture,
+    asked: EngineSettings,
+    budget: Budget,
+    gpu: Gpu,
+    traits: EngineTraits,
+    correction: Correction = NO_CORRECTION,
 ) -> tuple[str, ...]:
     """What the formulas used beside what was given."""
     return (
         *list_version_assumptions(asked, traits.version),
         *_list_batch(asked, budget),
         *_list_sampler(budget),
-        *_list_start(budget, traits),
+        *_list_start(budget, traits, correction),
         *_list_card(gpu),
         *_list_tower(model, budget),
     )
@@ -64,8 +70,8 @@ def _list_sampler(budget: Budget) -> Iterator[str]:
         yield fill_text(_SAMPLERS[budget.settings.sampler], {})
 
 
-def _list_start(budget: Budget, traits: EngineTraits) -> Iterator[str]:
-    compiling = find_compile_bytes(budget, traits)
+def _list_start(budget: Budget, traits: EngineTraits, correction: Correction) -> Iterator[str]:
+    compiling = find_compile_bytes(budget, traits, correction)
     if compiling and budget.settings.kv_cache_memory_bytes is None:
         size = f"{compiling / GIB:.2f} GiB"
         yield fill_in("a start with compiled graphs at hand (a first one takes {size} more)", size=size)

@@ -14,14 +14,20 @@ from itertools import combinations
 from gateway.wording import fill_in
 from modelops.domain.fit.effects import list_costs
 from modelops.domain.fit.measured_run import MeasuredRun
-from modelops.domain.fit.moves import CONTEXT, Move, Trial, allow_sequences, list_moves, list_strong_moves
+from modelops.domain.fit.moves import (
+    CONTEXT,
+    Move,
+    Trial,
+    allow_sequences,
+    list_moves,
+    list_smaller_sizes,
+    list_strong_moves,
+)
 from modelops.domain.fit.recommendation import Candidate, assess_candidate
 from modelops.domain.fit.report import MORE_GPUS, Change, FitReport, LimitingTerm, Verdict
 from modelops.domain.fit.specs import Gpu
 from modelops.domain.fit.suggestions import describe_trial
 from modelops.domain.fit.trials import Assess, make_assess, settle_context
-
-_SIZES = (1, 2, 4, 8, 16)
 
 
 class Holding(StrEnum):
@@ -161,10 +167,7 @@ def _list_trials(start: Trial, share: UserDemand, assess: Assess) -> Iterator[Tr
 def _list_bases(start: Trial) -> Iterator[Trial]:
     """The profile, and with fewer cards where it asks for more than there are."""
     yield start
-    most = len(start.gpus) // start.settings.cards_per_slice
-    if start.settings.tensor_parallel_size > most:
-        for size in (size for size in reversed(_SIZES) if size <= most):
-            yield start.apply(Move("tensor_parallel_down", 1, (("tensor_parallel_size", size),)))
+    yield from (start.apply(move) for move in list_smaller_sizes(start))
 
 
 def _lengthen(base: Trial, share: UserDemand) -> Trial:

@@ -9,6 +9,7 @@ from modelops.domain.fit.gpu_catalog import complete_gpu
 from modelops.domain.fit.moves import LOAD_TIME, TEXT_ONLY, Move, Trial
 from modelops.domain.fit.report import MORE_GPUS, FitReport
 from modelops.domain.fit.specs import GIB
+from modelops.domain.fit.trials import find_asked_length
 
 _NOTABLE = 1.05
 _HALF = (0.45, 0.55)
@@ -82,7 +83,7 @@ def count_cards(trial: Trial) -> int:
 
 def _list_losses(before: FitReport, start: Trial, after: FitReport) -> Iterator[str]:
     """What the figures of the reports say."""
-    length, asked = after.max_model_len or 0, before.max_model_len or 0
+    length, asked = after.max_model_len or 0, find_asked_length(start, before)
     if length < asked:
         yield fill_in(
             "requests of more than {length} tokens are refused (asked for: {asked})",

@@ -188,6 +188,15 @@ def _list_parallel_moves(trial: Trial) -> Iterator[Move]:
         yield Move("tensor_parallel_up", 1, changes)
 
 
+def list_smaller_sizes(trial: Trial) -> Iterator[Move]:
+    """Fewer cards for a model that asks for more than there are, the most of them first."""
+    most = len(trial.gpus) // trial.settings.cards_per_slice
+    if trial.settings.tensor_parallel_size > most:
+        for size in reversed((1, *PARALLEL_SIZES)):
+            if size <= most:
+                yield Move("tensor_parallel_down", 1, (("tensor_parallel_size", size),))
+
+
 def _list_utilizations(trial: Trial, report: FitReport) -> Iterator[Move]:
     """Never more of a card than is free on it."""
     room, current = find_room(trial, report) - _SPARE_SHARE, trial.resolve().gpu_memory_utilization

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
 from math import isfinite
 from typing import Any
@@ -21,7 +21,7 @@ from modelops.domain.fit.config_shape import Config, reduce_config
 from modelops.domain.fit.engine_defaults import parse_version
 from modelops.domain.fit.gpu_catalog import find_card
 from modelops.domain.fit.question import FitQuestion, parse_question
-from modelops.domain.fit.specs import GIB, MIB, CheckpointFacts, EngineSettings
+from modelops.domain.fit.specs import GIB, MIB, Adapters, CheckpointFacts, EngineSettings, Speculation
 
 STARTED = "fits"
 """The outcome of a start that came to serve; all other words are failures."""
@@ -117,16 +117,37 @@ def _write_settings(ran: EngineSettings) -> dict[str, Any]:
     defaults = EngineSettings()
     values = {each.name: getattr(ran, each.name) for each in fields(EngineSettings)}
     given = {name: value for name, value in values.items() if value != getattr(defaults, name)}
-    is_pooling, limits = given.pop("is_pooling", None), given.pop("media_limits", ())
-    if is_pooling is not None:
-        given["runner"] = "pooling" if is_pooling else "generate"
-    if given.pop("is_text_only", False):
-        given["language_model_only"] = True
-    if limits:
-        given["limit_mm_per_prompt"] = dict(limits)
-    if pixels := given.pop("media_max_pixels", None):
-        given["mm_processor_kwargs"] = {"max_pixels": pixels}
+    for name, write in _WRITTEN_APART.items():
+        if name in given:
+            given |= write(given.pop(name))
     return given
+
+
+def _write_adapters(adapters: Adapters) -> dict[str, Any]:
+    return {
+        "enable_lora": True,
+        "max_loras": adapters.slots,
+        "max_lora_rank": adapters.rank,
+        "fully_sharded_loras": adapters.is_fully_sharded,
+    }
+
+
+def _write_speculation(speculation: Speculation) -> dict[str, Any]:
+    """Without the draft's name: only what needs no other model is read back as the same."""
+    method, tokens = speculation.method, speculation.tokens
+    return {"speculative_config": {"method": method, "num_speculative_tokens": tokens}}
+
+
+_WRITTEN_APART: Mapping[str, Callable[[Any], dict[str, Any]]] = {
+    "is_pooling": lambda value: {"runner": "pooling" if value else "generate"},
+    "is_text_only": lambda value: {"language_model_only": value},
+    "media_limits": lambda value: {"limit_mm_per_prompt": dict(value)},
+    "media_max_pixels": lambda value: {"mm_processor_kwargs": {"max_pixels": value}},
+    "cpu_offload_bytes": lambda value: {"cpu_offload_gb": value / GIB},
+    "adapters": _write_adapters,
+    "speculation": _write_speculation,
+}
+"""Settings that a question has in another form."""
 
 
 def _write_gpus(card: str, ran: EngineSettings, sizes: EngineSizes) -> list[dict[str, Any]]:

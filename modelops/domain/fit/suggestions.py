@@ -12,7 +12,14 @@ from gateway.wording import fill_in
 from modelops.domain.fit.aims import find_better
 from modelops.domain.fit.effects import list_costs, list_gains
 from modelops.domain.fit.measured_run import MeasuredRun
-from modelops.domain.fit.moves import CONTEXT, LOAD_TIME, Trial, list_moves, list_strong_moves
+from modelops.domain.fit.moves import (
+    CONTEXT,
+    LOAD_TIME,
+    Trial,
+    list_moves,
+    list_smaller_sizes,
+    list_strong_moves,
+)
 from modelops.domain.fit.report import MORE_GPUS, Aim, Change, FitReport, Suggestion, Verdict
 from modelops.domain.fit.specs import CheckpointFacts, EngineSettings, Gpu, ModelArchitecture
 from modelops.domain.fit.trials import Assess, CheckedTrial, find_asked_length, make_assess, settle_context
@@ -41,9 +48,11 @@ def find_suggestions(
         return ()
     start = Trial(model, settings, gpus, facts)
     assess = make_assess(measured)
-    found = [] if aim is Aim.AS_ASKED else find_better(start, report, assess, aim)
+    base = next((start.apply(move) for move in list_smaller_sizes(start)), start)
+    basis = assess(base) if base.moves else report
+    found = [] if aim is Aim.AS_ASKED else find_better(base, basis, assess, aim)
     if not found and report.verdict is not Verdict.FITS:
-        found = _find_what_fits(start, report, assess)
+        found = _find_what_fits(base, basis, assess)
     return tuple(_suggest(start, report, outcome) for outcome in found)
 
 
@@ -52,7 +61,8 @@ def _find_what_fits(start: Trial, report: FitReport, assess: Assess) -> list[Che
 
     Several at once are tried only while there are too few.
     """
-    wanted = (Verdict.FITS,) if report.verdict is Verdict.TIGHT else (Verdict.FITS, Verdict.TIGHT)
+    is_tight_as_asked = report.verdict is Verdict.TIGHT and not start.moves
+    wanted = (Verdict.FITS,) if is_tight_as_asked else (Verdict.FITS, Verdict.TIGHT)
     outcomes: list[CheckedTrial] = []
     chosen: list[CheckedTrial] = []
     for search in (_try_single_moves, _try_pairs, _try_more_at_once):
@@ -65,6 +75,8 @@ def _find_what_fits(start: Trial, report: FitReport, assess: Assess) -> list[Che
 
 def _try_single_moves(start: Trial, report: FitReport, assess: Assess) -> Iterator[CheckedTrial]:
     """Of each kind of move up to the first that fits."""
+    if start.moves:
+        yield CheckedTrial(start, report)
     done: set[str] = set()
     for move in list_moves(start, report):
         if move.kind in done:
@@ -161,9 +173,8 @@ def _name_kinds(outcome: CheckedTrial) -> frozenset[str]:
 
 def _suggest(start: Trial, report: FitReport, outcome: CheckedTrial) -> Suggestion:
     trial, found = outcome.trial, outcome.report
-    first = trial.moves[0]
     return Suggestion(
-        kind=first.kind if len(trial.moves) == 1 else _name_combination(trial),
+        kind=_name_kind(trial),
         text=describe_trial(trial),
         changes=trial.changes,
         settings=trial.settings,
@@ -178,9 +189,11 @@ def _suggest(start: Trial, report: FitReport, outcome: CheckedTrial) -> Suggesti
     )
 
 
-def _name_combination(trial: Trial) -> str:
-    """With a shorter context the kind stays that of the other change."""
-    others = [move.kind for move in trial.moves if move.kind != CONTEXT]
+def _name_kind(trial: Trial) -> str:
+    """More cards are that whatever else they need; with a shorter context it is the other change's kind."""
+    if not trial.is_of_settings and MORE_GPUS in trial.kinds:
+        return MORE_GPUS
+    others = [move.kind for move in trial.moves if move.kind != CONTEXT] or [CONTEXT]
     return others[0] if len(others) == 1 else "combination"
 
 

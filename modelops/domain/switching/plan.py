@@ -116,10 +116,10 @@ def make_plan(
     warnings: list[str] = []
     if kind is PlanKind.RENAME:
         problems += find_replica_problems(facts.placement)
+    if kind in (*STARTS, PlanKind.RENAME):
+        problems += find_room_problems(facts)
     if kind in STARTS:
         problems += find_fit_problems(facts)
-    if kind in (PlanKind.START, PlanKind.RENAME):
-        problems += find_room_problems(facts)
         if facts.report.verdict in (Verdict.UNKNOWN, Verdict.TIGHT):
             warnings.append(
                 _first(facts.report.reasons) or fill_in("the fit is {verdict}", verdict=facts.report.verdict)

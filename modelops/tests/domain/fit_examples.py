@@ -124,3 +124,14 @@ def make_question(**changes: Any) -> dict[str, Any]:
         "vllm_version": "0.33.0",
         **changes,
     }
+
+
+def make_vision_config(**changes: Any) -> dict[str, Any]:
+    """A dense model that sees, with the tower of a Qwen2.5-VL."""
+    tower = {"depth": 32, "hidden_size": 1280, "intermediate_size": 3420, "patch_size": 14}
+    return make_config(
+        architectures=["Qwen2_5_VLForConditionalGeneration"],
+        model_type="qwen2_5_vl",
+        vision_config={**tower, "spatial_merge_size": 2, "hidden_act": "silu"},
+        **changes,
+    )

@@ -138,6 +138,7 @@ def test_every_suggestion_passes_the_check_that_offered_it(
 
     assert len(report.suggestions) <= 3
     for suggestion in report.suggestions:
+        assert suggestion.is_of_settings == (suggestion.gpu_count == count and not suggestion.quantization)
         changed = model
         if suggestion.quantization is not None:
             changed = replace(model, quantization=suggestion.quantization)

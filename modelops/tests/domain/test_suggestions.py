@@ -212,3 +212,27 @@ def test_sight_may_be_given_up_for_room() -> None:
     offer = next(each for each in report.suggestions if each.kind == "text_only")
     assert dict(offer.changes) == {"language_model_only": True}
     assert (offer.text, offer.costs) == ("--language-model-only", ("no images, videos or sounds",))
+
+
+def test_fewer_cards_than_asked_for_are_made_do_with_before_more_are_asked_for() -> None:
+    split = replace(LONG, tensor_parallel_size=2)
+
+    report = suggest(Aim.AS_ASKED, split, count=1)
+    huge = suggest(Aim.AS_ASKED, split, count=1, num_hidden_layers=90)
+
+    assert report.limit is LimitingTerm.GPU_COUNT
+    assert dict(report.suggestions[0].changes) == {"tensor_parallel_size": 1}
+    assert report.suggestions[0].verdict is Verdict.FITS
+    assert [each.kind for each in huge.suggestions if not each.is_of_settings][-1] == "more_gpus"
+    assert all(each.gpu_count == 1 for each in huge.suggestions if each.is_of_settings)
+    assert report.tensor_parallel_size == 2
+
+
+def test_context_that_is_lost_is_said_also_where_cards_were_missing() -> None:
+    split = replace(LONG, tensor_parallel_size=2, max_model_len=65536, kv_cache_dtype="fp8")
+
+    report = suggest(Aim.AS_ASKED, split, count=1, num_hidden_layers=40)
+
+    shorter = [each for each in report.suggestions if (each.max_model_len or 0) < 65536]
+    assert shorter
+    assert all("are refused (asked for: 65,536)" in each.costs[0] for each in shorter)

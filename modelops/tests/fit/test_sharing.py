@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -13,12 +14,14 @@ from django.core.management.base import CommandError
 
 from modelops.domain.engine_log.sizes import EngineSizes, serialise_sizes
 from modelops.domain.fit.measured_run import serialise_estimate
-from modelops.domain.fit.shared_runs import NotShareable
+from modelops.domain.fit.shared_runs import NotShareable, read_run
 from modelops.domain.fit.specs import GIB
+from modelops.domain.profiles.engine_args import to_engine_settings
 from modelops.fit.calibrating import score_text
 from modelops.fit.profile_fits import assess_profiles, get_gpu_choice
 from modelops.fit.sharing import share_start
 from modelops.models import Engine, ModelProfile
+from modelops.models.profile_reading import read_own_profile
 from modelops.tests.domain.fit_examples import DATA, make_config
 from modelops.tests.fit_rows import record, save_profile, save_simulated
 from modelops.tests.serving.slot_rows import make_engine, make_slot
@@ -138,6 +141,29 @@ def test_a_shape_that_only_words_of_ones_own_describe_is_not_shared(
 
     with pytest.raises(NotShareable, match=reason):
         share_start(engine)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"extra_flags": {"runner": "generate", "language-model-only": True, "cpu-offload-gb": 2}},
+        {"extra_flags": {"block-size": 32}, "max_num_batched_tokens": 4096, "kv_cache_dtype": "fp8"},
+        {"limit_mm_per_prompt": {"image": 2, "video": 0}},
+        {"speculative_config": {"method": "ngram", "num_speculative_tokens": 3}},
+    ],
+)
+def test_settings_that_a_question_can_ask_for_are_shared(
+    profile: ModelProfile, settings: dict[str, Any]
+) -> None:
+    spec = {**profile.get_values(), **settings}
+    reading = read_own_profile(spec)
+    assert reading.spec is not None, reading.problems
+
+    shared = share_start(start(profile, spec=spec))
+
+    asked = to_engine_settings(reading.spec, tensor_parallel_size=2)
+    as_run: dict[str, Any] = {"vllm_version": "0.33.0", "max_model_len": 8192, "is_max_model_len_auto": False}
+    assert read_run(shared).question.settings == replace(asked, **as_run)
 
 
 def test_all_shares_what_can_be_and_names_the_rest(profile: ModelProfile) -> None:

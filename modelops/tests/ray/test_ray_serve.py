@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.ray
 
 CRASHES = int(os.environ.get("GATEWAY_TEST_RAY_CRASHES", "3"))
+LONGEST_S = 6.0
+"""A switch on a quiet machine."""
 PATIENCE_S = 90.0
 THEIRS = "theirs"
 
@@ -145,7 +147,7 @@ def test_a_switch_with_room_for_both_keeps_nobody_waiting_and_lets_old_streams_f
     with web.client() as client, ThreadPoolExecutor(1) as pool, chats_going_on(web):
         switch_id = bench.order("request", profile="b")["switch"]
         bench.wait_for_state("loading", timeout_s=PATIENCE_S)
-        long = pool.submit(complete, client, tokens=200)
+        long = pool.submit(complete, client, tokens=120)
         bench.wait_until_settled(timeout_s=PATIENCE_S)
         is_longer_than_the_switch = not long.done()
         long.result(PATIENCE_S)
@@ -207,7 +209,7 @@ def test_a_switcher_killed_at_random_instants_is_followed_by_one_that_finishes(b
 
     for _ in range(CRASHES):
         bench.order("request", profile=chance.choice(["a", "b", "broken"]))
-        time.sleep(chance.uniform(0.0, 9.0))
+        time.sleep(chance.uniform(0.0, LONGEST_S))
         bench.end_switcher(bench.switcher, signal.SIGKILL)
         bench.start_switcher()
         settled = bench.wait_until_settled(timeout_s=PATIENCE_S)

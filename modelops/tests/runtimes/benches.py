@@ -28,6 +28,7 @@ class Bench(ABC):
     """`runtime` is the one under test; `another` is what another process would build."""
 
     image = ""
+    patience_s = 10.0
 
     def __init__(self) -> None:
         self.slot_id = str(new_id())
@@ -73,7 +74,8 @@ class Bench(ABC):
             instance = self.runtime.status(name)
             return instance if instance.state is state else None
 
-        return wait_until(look, what=f"{name} to be {state}")  # type: ignore[no-any-return]
+        what = f"{name} to be {state}"
+        return wait_until(look, what=what, timeout_s=self.patience_s)  # type: ignore[no-any-return]
 
     def wait_for_line(self, name: str, text: str) -> list[str]:
         """The log up to the line that holds `text`, and what came with it."""
@@ -118,6 +120,8 @@ class ProcessBench(Bench):
 
 class RayBench(Bench):
     """On a cluster the script is the simulated engine, in its behaviours `wait` and `exit-with-3`."""
+
+    patience_s = 90.0
 
     def __init__(self, folder: Path, settings: Mapping[str, str]) -> None:
         self.config = GatewayConfig(

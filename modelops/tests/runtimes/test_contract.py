@@ -115,12 +115,12 @@ def test_an_engine_that_ended_tells_its_exit_code(bench: Bench, behaviour: str, 
     assert bench.another().status(name).exit_code == exit_code
 
 
-def test_an_engine_that_ended_is_not_started_again(any_bench: Bench) -> None:
-    workload = any_bench.start("exit-with-3")
-    any_bench.wait_for(workload.name, InstanceState.EXITED)
+def test_an_engine_that_ended_is_not_started_again(bench: Bench) -> None:
+    workload = bench.start("exit-with-3")
+    bench.wait_for(workload.name, InstanceState.EXITED)
 
     with pytest.raises(RuntimeFailure, match="remove it"):
-        any_bench.runtime.start(workload)
+        bench.runtime.start(workload)
 
 
 def test_asking_to_stop_is_a_sigterm(bench: Bench) -> None:
@@ -161,14 +161,14 @@ def test_what_an_engine_started_ends_with_it(bench: Bench) -> None:
     wait_until(lambda: not any(is_alive(pid) for pid in pids), what="the child to end")
 
 
-def test_many_may_remove_the_same_at_once(any_bench: Bench) -> None:
-    name = any_bench.start().name
-    runtimes = [any_bench.another() for _ in range(4)]
+def test_many_may_remove_the_same_at_once(bench: Bench) -> None:
+    name = bench.start().name
+    runtimes = [bench.another() for _ in range(4)]
 
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(lambda runtime: runtime.remove(name), runtimes))
 
-    assert any_bench.runtime.status(name).state is InstanceState.ABSENT
+    assert bench.runtime.status(name).state is InstanceState.ABSENT
 
 
 def test_a_removed_name_can_be_started_again(bench: Bench) -> None:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from gateway.conf import GatewayConfig
-from modelops.runtimes.base import InstanceState, RuntimeFailure, Workload
+from modelops.runtimes.base import InstanceState, RuntimeFailure, RuntimeUnavailable, Workload
 from modelops.runtimes.ray_application import build_application
 from modelops.runtimes.ray_dashboard import build_request, collect_configs, find_serve_url
-from modelops.runtimes.ray_logs import find_new
+from modelops.runtimes.ray_logs import FileTail
+from modelops.runtimes.ray_runtime import RayRuntime
 from modelops.runtimes.ray_states import list_messages, read_instance
+from modelops.simulator.process import find_free_port
 
 SERVE_URL = "http://ray:8000"
 
@@ -179,18 +182,45 @@ def test_ray_serve_answers_on_the_dashboards_host_unless_told_otherwise() -> Non
     )
 
 
-@pytest.mark.parametrize(
-    ("lines", "end", "new"),
-    [
-        (["a", "b"], [], ["a", "b"]),
-        (["a", "b", "c"], ["a", "b"], ["c"]),
-        (["a", "b"], ["a", "b"], []),
-        (["b", "a", "b", "d"], ["a", "b"], ["d"]),
-        # The file grew by more than is fetched.
-        (["x", "y"], ["a", "b"], ["x", "y"]),
-    ],
-)
-def test_of_a_file_that_is_fetched_again_only_what_came_is_new(
-    lines: list[str], end: list[str], new: list[str]
-) -> None:
-    assert list(find_new(lines, end)) == new
+def test_each_line_of_a_replicas_output_comes_once_however_often_its_end_is_fetched() -> None:
+    tail = FileTail()
+    wanted = [f"line {number % 3} of {number}" for number in range(60)]
+    written = b":job_id:01000000\n"
+    taken: list[str] = []
+
+    for number, line in enumerate(wanted):
+        written += line.encode()
+        taken += tail.take(b"\n".join(written.split(b"\n")[-30:]))
+        written += b"\n"
+        if number % 7 == 0:
+            taken += tail.take(b"\n".join(written.split(b"\n")[-30:]))
+    taken += tail.take(written)
+
+    assert taken == wanted
+
+
+def test_of_a_cluster_that_does_not_answer_nothing_is_known(tmp_path: Path) -> None:
+    closed = f"http://127.0.0.1:{find_free_port()}"
+    runtime = RayRuntime(GatewayConfig(data_dir=str(tmp_path), ray_dashboard_url=closed))
+
+    for ask in (
+        lambda: runtime.status("vllm-default-00000000-3"),
+        lambda: runtime.list_instances("the-slot"),
+        lambda: runtime.start(make_workload()),
+        lambda: runtime.remove("vllm-default-00000000-3"),
+    ):
+        with pytest.raises(RuntimeUnavailable) as caught:
+            ask()
+        assert caught.value.code == "ray_unreachable"
+    described = runtime.describe()
+    runtime.close()
+    assert described["code"] == "ray_unreachable"
+    assert "The Ray cluster does not answer" in described["problem"]
+
+
+def test_without_a_cluster_its_profiles_are_refused_and_nothing_is_asked(tmp_path: Path) -> None:
+    runtime = RayRuntime(GatewayConfig(data_dir=str(tmp_path)))
+
+    with pytest.raises(RuntimeUnavailable, match="RAY_DASHBOARD_URL"):
+        runtime.status("vllm-default-00000000-3")
+    assert "RAY_DASHBOARD_URL is not set" in runtime.describe()["problem"]

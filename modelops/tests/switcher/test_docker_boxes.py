@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -126,20 +127,37 @@ def test_switcher_that_begins_without_its_docker_engine_goes_on_when_that_is_bac
     assert serving(after) == serving(before)
 
 
+def write_certificate(folder: Path, address: str = "127.0.0.1") -> None:
+    """One for this address, signed by itself, as docs/boxes.md makes it."""
+    command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"]
+    command += ["-nodes", "-days", "2", "-subj", "/CN=engines", "-addext", f"subjectAltName=IP:{address}"]
+    files = ["-keyout", str(folder / "tls.key"), "-out", str(folder / "tls.crt")]
+    subprocess.run([*command, *files], check=True, capture_output=True)
+
+
 @dataclass
 class ServingBoxes:
     """Each box has a switcher and a slot that serves a model: `a` on the first, `b` on the second."""
 
     boxes: TwoBoxes
     switchers: dict[str, int]
+    tls: Path
+    """The folder of the second box's certificate: its engines are published, and reached by https."""
 
     SLOTS: ClassVar = {"first": "default", "second": "second"}
 
     def engine_of(self, box: str) -> DockerEngine:
         return self.boxes.first if box == "first" else self.boxes.second
 
+    @property
+    def authority(self) -> dict[str, str]:
+        return {"ENGINE_CA_FILE": str(self.tls / "tls.crt")}
+
     def start(self, box: str) -> None:
-        self.switchers[box] = self.boxes.bench.start_switcher(DOCKER_HOST=self.engine_of(box).host)
+        published = {"ENGINE_PUBLISH_ADDRESS": "127.0.0.1", "ENGINE_TLS_FOLDER": str(self.tls)}
+        settings: dict[str, Any] = self.authority | (published if box == "second" else {})
+        docker_host = self.engine_of(box).host
+        self.switchers[box] = self.boxes.bench.start_switcher(DOCKER_HOST=docker_host, **settings)
 
     def read(self, box: str) -> dict[str, Any]:
         return self.boxes.bench.order("read_rows", slot=self.SLOTS[box])
@@ -165,8 +183,10 @@ class ServingBoxes:
 
 
 @pytest.fixture(scope="module")
-def serving_boxes(boxes: TwoBoxes) -> Iterator[ServingBoxes]:
-    bench, both = boxes.bench, ServingBoxes(boxes, {})
+def serving_boxes(boxes: TwoBoxes, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServingBoxes]:
+    tls = tmp_path_factory.mktemp("tls")
+    write_certificate(tls)
+    bench, both = boxes.bench, ServingBoxes(boxes, {}, tls)
     bench.save_profile("b", runtime="docker", image=SIMULATOR_IMAGE)
     for box in ("first", "second"):
         both.start(box)
@@ -189,7 +209,7 @@ def test_each_box_serves_its_model_and_the_end_of_one_leaves_the_other_untouched
     models = {"first": "a", "second": "b"}
     before = both.serving(other)
 
-    with bench.web_process() as web, callers_of(web) as callers:
+    with bench.web_process(**both.authority) as web, callers_of(web) as callers:
         served = [ask(callers, model) for model in ("a", "b")]
         bench.end_switcher(both.switchers[lost])
         both.wait_for_harm(other)
@@ -202,6 +222,8 @@ def test_each_box_serves_its_model_and_the_end_of_one_leaves_the_other_untouched
         both.start(lost)
         wait_until(lambda: ask(callers, models[lost]) == models[lost], timeout_s=60, what="it to be back")
 
+    addresses = [engine["base_url"] for engine in both.read("second")["engines"]]
+    assert all(url.startswith("https://127.0.0.1:") for url in addresses)
     assert served == without_switcher == ["a", "b"]
     assert without_docker == models[other]
     assert untouched == before == both.serving(other)

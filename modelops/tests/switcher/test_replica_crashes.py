@@ -13,7 +13,7 @@ from gateway.tests.live import wait_until
 from modelops.tests.switcher.bench import SwitchBench
 from modelops.tests.switcher.test_replicas import running, serving
 
-CRASHES = int(os.environ.get("GATEWAY_TEST_REPLICA_CRASHES", "4"))
+CRASHES = int(os.environ.get("GATEWAY_TEST_CRASHES", "4"))
 SHARE_OF_ENGINES = 0.3
 """How often an engine is killed besides."""
 CHECKED_EVERY = 4

@@ -26,6 +26,8 @@
  * @property {string} advice
  * @property {string | null} retry_at
  * @property {{profile: string, is_asleep: boolean, wake_s: number | null} | null} resting
+ * @property {{at: string, profile: string, window: string} | null} next_change by its schedule
+ * @property {string} schedule_problem
  * @property {EngineFacts | null} engine
  * @property {ReplicasFacts | null} replicas of a profile that runs as several engines
  */

@@ -31,6 +31,8 @@ function SlotCard({ slot, isOne }) {
     ${slot.advice && html`<p class="quiet">${slot.advice}</p>`}
     ${slot.retry_at && html`<p class="quiet">${t("The next attempt is at {time}.", { time: formatTime(slot.retry_at) })}</p>`}
     ${slot.resting && html`<p class="quiet">${wordsForRest(slot.resting)}</p>`}
+    ${slot.next_change && html`<p class="quiet">${wordsForChange(slot.next_change)}</p>`}
+    ${slot.schedule_problem && html`<p class="desk-problem">${t("The schedule could not be followed: {problem}", { problem: slot.schedule_problem })}</p>`}
     <${EngineRows} slot=${slot} />
     ${slot.profile && html`<${Figures} slot=${slot.slot} />`}
     ${slot.replicas && html`<p class="quiet">${t("The load is that of the replica that leads.")}</p>`}
@@ -44,6 +46,13 @@ function wordsForRest({ is_asleep: isAsleep, wake_s: seconds }) {
     ? t("Nobody used it for a while, so its engine sleeps. The next request wakes it.")
     : t("Nobody used it for a while, so its engine was stopped. The next request starts it.");
   return seconds === null ? what : `${what} ${t("That usually takes {duration}.", { duration: formatSeconds(seconds) })}`;
+}
+
+/** @param {NonNullable<SlotFacts["next_change"]>} change */
+function wordsForChange({ at, profile, window }) {
+  const when = formatTime(at);
+  if (window) return t("The schedule switches to {profile} at {time} ({window}).", { profile, time: when, window });
+  return profile ? t("The schedule switches back to {profile} at {time}.", { profile, time: when }) : t("The window of the schedule ends at {time}.", { time: when });
 }
 
 /** @param {{slot: SlotFacts}} props */
