@@ -7,7 +7,7 @@ from typing import Any
 from rest_framework import serializers
 
 from gateway.rest import StrictSerializer
-from modelops.api.switch_serializers import FOR_ADMINS
+from modelops.api.plan_serializers import FOR_ADMINS
 from modelops.switching.slot_status import ServiceState
 
 MOST_GPUS = 64

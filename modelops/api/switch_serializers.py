@@ -7,15 +7,10 @@ from typing import Any
 from rest_framework import serializers
 
 from gateway.rest import StrictSerializer
-from modelops.api.profile_serializers import FitSerializer, HardwareSerializer
-from modelops.domain.engine_log.remedies import RemedyKind
+from modelops.api.plan_serializers import FOR_ADMINS, CauseSerializer, PlanSerializer, RemedySerializer
 from modelops.domain.switching.request import LONGEST_CONTEXT, SHORTEST_CONTEXT
 from modelops.domain.switching.states import DrainPolicy, SwitchState
-from modelops.domain.tasks import ModelTask
 from modelops.models import DEFAULT_SLOT
-from modelops.switching.slot_status import ServiceState
-
-FOR_ADMINS = "null for everybody but admins."
 
 
 class SwitchRequestSerializer(StrictSerializer):
@@ -62,99 +57,6 @@ class SwitchQuerySerializer(StrictSerializer):
 class EngineQuerySerializer(StrictSerializer):
     limit = serializers.IntegerField(min_value=1, max_value=100, default=20)
     slot = serializers.CharField(max_length=40, required=False)
-
-
-class CauseSerializer(serializers.Serializer[Any]):
-    """Why it failed, and what to do about it."""
-
-    code = serializers.CharField()
-    message = serializers.CharField()
-    advice = serializers.CharField()
-    retry_max_model_len = serializers.IntegerField(
-        allow_null=True, help_text="The context to try again with."
-    )
-    evidence = serializers.CharField(allow_null=True, help_text=f"The line of the log; {FOR_ADMINS}")
-
-
-class GpuHolderSerializer(serializers.Serializer[Any]):
-    """A process that is not the gateway's and holds memory of a card, as it was read last."""
-
-    gpu = serializers.IntegerField(help_text="Number of the card.")
-    pid = serializers.IntegerField()
-    name = serializers.CharField(allow_blank=True, help_text="Its command, as the machine shows it.")
-    used_bytes = serializers.IntegerField(allow_null=True)
-    container = serializers.CharField(allow_blank=True)
-
-
-class RemedySerializer(serializers.Serializer[Any]):
-    """Something that helps against the cause; the likeliest comes first."""
-
-    kind = serializers.ChoiceField(choices=[str(each) for each in RemedyKind])
-    title = serializers.CharField(help_text="What a button would say.")
-    hint = serializers.CharField(allow_null=True)
-    command = serializers.CharField(allow_null=True, help_text="The same on the command line.")
-    max_model_len = serializers.IntegerField(allow_null=True, help_text="Of retry_with_context.")
-    fields = serializers.ListField(  # type: ignore[assignment]  # the name that it has in JSON
-        child=serializers.CharField(), help_text="Of edit_profile: settings that may be wrong."
-    )
-    settings = serializers.ListField(
-        child=serializers.CharField(), help_text="Of change_setting: variables of the gateway's environment."
-    )
-    processes = GpuHolderSerializer(many=True, help_text="Of free_gpu: what holds the memory now.")
-    request = serializers.DictField(
-        allow_null=True,
-        help_text="The body for POST /api/models/switch that does it; null where no call does.",
-    )
-
-
-class LastErrorSerializer(CauseSerializer):
-    switch_id = serializers.UUIDField(allow_null=True)
-    at = serializers.DateTimeField(allow_null=True)
-    remedies = RemedySerializer(many=True, help_text="What can be done; none for everybody but admins.")
-
-
-class PlanProblemSerializer(serializers.Serializer[Any]):
-    code = serializers.CharField()
-    message = serializers.CharField()
-    advice = serializers.CharField()
-    may_be_forced = serializers.BooleanField()
-
-
-class PlanSerializer(serializers.Serializer[Any]):
-    kind = serializers.CharField(help_text="nothing, start, rename, wake or roll.")
-    profile = serializers.CharField()
-    from_profile = serializers.CharField(allow_blank=True)
-    accepted = serializers.BooleanField()
-    forced = serializers.BooleanField()
-    tensor_parallel_size = serializers.IntegerField()
-    max_model_len = serializers.IntegerField(allow_null=True)
-    fetches = serializers.ListField(
-        child=serializers.CharField(), help_text="What is fetched while the old model still serves."
-    )
-    fit = FitSerializer()
-    gpu_name = serializers.CharField(allow_blank=True)
-    starts_beside = serializers.BooleanField(
-        help_text="Whether the new engine starts while the old one still answers."
-    )
-    warnings = serializers.ListField(child=serializers.CharField())
-    typical_seconds = serializers.FloatField(allow_null=True, help_text="What earlier starts took.")
-    problems = PlanProblemSerializer(many=True, allow_null=True, help_text=FOR_ADMINS)
-    diff = serializers.ListField(
-        child=serializers.DictField(), allow_null=True, help_text=f"setting, from, to; {FOR_ADMINS}"
-    )
-    runtime = serializers.CharField(allow_null=True, help_text=FOR_ADMINS)
-    image = serializers.CharField(allow_null=True, help_text=FOR_ADMINS)
-    arguments = serializers.ListField(
-        child=serializers.CharField(), allow_null=True, help_text=f"Of the engine; {FOR_ADMINS}"
-    )
-    environment = serializers.ListField(
-        child=serializers.CharField(), allow_null=True, help_text=f"Names only; {FOR_ADMINS}"
-    )
-    sleeping_engine = serializers.CharField(allow_null=True, help_text=f"The one to wake; {FOR_ADMINS}")
-    estimate = serializers.DictField(
-        allow_null=True, help_text=f"What the fit check expects of the start, in bytes; {FOR_ADMINS}"
-    )
-    gpu_uuids = serializers.ListField(child=serializers.CharField(), allow_null=True, help_text=FOR_ADMINS)
 
 
 class LinksSerializer(serializers.Serializer[Any]):
@@ -243,110 +145,6 @@ class SwitchListSerializer(serializers.Serializer[Any]):
     first_id = serializers.UUIDField(allow_null=True)
     last_id = serializers.UUIDField(allow_null=True)
     has_more = serializers.BooleanField()
-
-
-class BriefSwitchSerializer(serializers.Serializer[Any]):
-    id = serializers.UUIDField()
-    from_profile = serializers.CharField(allow_null=True)
-    to_profile = serializers.CharField()
-    state = serializers.CharField()
-    created_at = serializers.DateTimeField()
-    cancel_requested = serializers.BooleanField()
-
-
-class DrainingSerializer(serializers.Serializer[Any]):
-    """While `switch` is draining: what it waits for."""
-
-    running = serializers.IntegerField(help_text="Answers that still run on the old engine.")
-    deadline = serializers.DateTimeField(help_text="How long they get.")
-    policy = serializers.CharField(help_text="What happens then: wait, cut or abandon.")
-
-
-class OpenRequestsSerializer(serializers.Serializer[Any]):
-    running = serializers.IntegerField(help_text="Answers that are being generated.")
-    waiting = serializers.IntegerField(help_text="Requests that wait for the model, or for a place at it.")
-
-
-class RestingSerializer(serializers.Serializer[Any]):
-    """The next request wakes it."""
-
-    profile = serializers.CharField()
-    is_asleep = serializers.BooleanField(help_text="It sleeps; otherwise it was stopped and is started anew.")
-    wake_s = serializers.FloatField(allow_null=True, help_text="How long that usually takes, in seconds.")
-
-
-class ReplicaSerializer(serializers.Serializer[Any]):
-    replica = serializers.IntegerField(help_text="0 is the leader, which switches are about.")
-    name = serializers.CharField(allow_null=True, help_text=f"Of the container or process. {FOR_ADMINS}")
-    state = serializers.CharField(help_text="starting, serving or leaving.")
-    since = serializers.DateTimeField(allow_null=True, help_text="When it was ready.")
-
-
-class ReplicasSerializer(serializers.Serializer[Any]):
-    """The engines of a profile that runs as several."""
-
-    wanted = serializers.IntegerField()
-    serving = serializers.IntegerField()
-    problem = serializers.CharField(allow_null=True, help_text="Why one is missing.")
-    engines = ReplicaSerializer(many=True)
-
-
-class SlotStatusSerializer(serializers.Serializer[Any]):
-    state = serializers.CharField(help_text=", ".join(str(each) for each in ServiceState))
-    current_profile = serializers.CharField(allow_null=True, help_text="What answers requests now.")
-    tasks = serializers.ListField(
-        child=serializers.CharField(),
-        allow_null=True,
-        help_text=f"What it can be asked for ({', '.join(ModelTask)}); null where that is not known.",
-    )
-    since = serializers.DateTimeField(allow_null=True)
-    phase = serializers.CharField(allow_null=True, help_text="Of the engine's start-up, or of the switch.")
-    progress = serializers.IntegerField(allow_null=True, help_text="Percent.")
-    eta_s = serializers.IntegerField(allow_null=True)
-    detail = serializers.CharField(allow_null=True)
-    requests = OpenRequestsSerializer(allow_null=True, help_text="Of everybody, a few seconds ago at most.")
-    draining = DrainingSerializer(allow_null=True)
-    switch = BriefSwitchSerializer(allow_null=True)
-    waiting = BriefSwitchSerializer(allow_null=True, help_text="The wish whose turn comes after `switch`.")
-    last_error = LastErrorSerializer(allow_null=True)
-    retry_at = serializers.DateTimeField(
-        allow_null=True,
-        help_text="When what should serve is started again, while nothing does; asking for it starts it now.",
-    )
-    resting = RestingSerializer(allow_null=True, help_text="While nobody uses the slot: what would wake.")
-    replicas = ReplicasSerializer(allow_null=True, help_text="Of a profile with several engines.")
-    box = serializers.CharField(allow_null=True, help_text=f"The host that the slot is on. {FOR_ADMINS}")
-
-
-class NamedSlotStatusSerializer(SlotStatusSerializer):
-    slot = serializers.CharField()
-
-
-class SwitcherSerializer(serializers.Serializer[Any]):
-    alive = serializers.BooleanField()
-    seen_at = serializers.DateTimeField(allow_null=True)
-    host = serializers.CharField(allow_null=True, help_text=FOR_ADMINS)
-    notices = serializers.ListField(
-        child=serializers.CharField(),
-        help_text=f"Switchers that leave slots alone, as those are on other boxes. {FOR_ADMINS}",
-    )
-
-
-TOLD_TO_ANYBODY = ("state", "current_profile")
-
-
-class StatusSerializer(SlotStatusSerializer):
-    """The default slot first. Without a credential: `state` and `current_profile` alone."""
-
-    hardware = HardwareSerializer()
-    switcher = SwitcherSerializer()
-    slots = NamedSlotStatusSerializer(many=True)
-
-    def get_fields(self) -> dict[str, Any]:
-        fields: dict[str, Any] = super().get_fields()
-        for name, field in fields.items():
-            field.required = name in TOLD_TO_ANYBODY
-        return fields
 
 
 class EngineSerializer(serializers.Serializer[Any]):

@@ -16,13 +16,13 @@ from rest_framework.views import APIView
 from gateway.errors import PermissionDenied
 from gateway.rest import StrictSerializer, answer, caller_id
 from modelops.api.profile_serializers import EmptyQuerySerializer
+from modelops.api.status_serializers import StatusSerializer
 from modelops.api.switch_answers import serialise_engine, serialise_switch, serialise_switch_detail
 from modelops.api.switch_serializers import (
     AcceptedSwitchSerializer,
     EngineListSerializer,
     EngineQuerySerializer,
     PlanAnswerSerializer,
-    StatusSerializer,
     SwitchDetailSerializer,
     SwitchListSerializer,
     SwitchQuerySerializer,

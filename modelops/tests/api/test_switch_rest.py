@@ -11,13 +11,12 @@ from rest_framework import serializers
 from accounts.api_keys import issue_api_key
 from accounts.change_origin import SYSTEM
 from accounts.models import User
+from modelops.api.plan_serializers import LastErrorSerializer, PlanSerializer
+from modelops.api.status_serializers import StatusSerializer
 from modelops.api.switch_serializers import (
     AcceptedSwitchSerializer,
     EngineSerializer,
-    LastErrorSerializer,
     PlanAnswerSerializer,
-    PlanSerializer,
-    StatusSerializer,
     SwitchDetailSerializer,
     SwitchSerializer,
 )
