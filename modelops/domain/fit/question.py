@@ -69,7 +69,10 @@ def parse_question(raw: Mapping[str, Any]) -> FitQuestion:
         gpus=_parse_gpus(raw.get("gpus")),
         facts=_parse_facts(raw, ""),
         aim=_parse_aim(raw),
-        unconsidered=list_unconsidered(name for name, value in raw.items() if value is not None),
+        unconsidered=list_unconsidered(
+            (name for name, value in raw.items() if value is not None),
+            read_object(raw, "speculative_config"),
+        ),
     )
 
 

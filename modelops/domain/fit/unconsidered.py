@@ -71,10 +71,30 @@ UNCONSIDERED_FLAGS = frozenset(
 )
 
 
-def list_unconsidered(names: Iterable[str]) -> tuple[str, ...]:
-    """Which of these settings the check leaves out, as flags; names may have underscores."""
+_UNCONSIDERED_OF_SPECULATION = frozenset(
+    {
+        "attention_backend",
+        "draft_lm_head_quantization",
+        "kv_cache_dtype",
+        "num_speculative_tokens_per_batch_size",
+        "parallel_drafting",
+        "use_heterogeneous_vocab",
+    }
+)
+"""Keys of `speculative_config` (vllm/config/speculative.py, 0.33) of the same kind."""
+
+
+def list_unconsidered(names: Iterable[str], speculative: Iterable[str] = ()) -> tuple[str, ...]:
+    """Which of these settings the check leaves out, as flags; names may have underscores.
+
+    `speculative` are the keys of `speculative_config`.
+    """
     flags = {name.lstrip("-").replace("_", "-") for name in names}
-    return tuple(f"--{name}" for name in sorted(flags & UNCONSIDERED_FLAGS))
+    keys = sorted(_UNCONSIDERED_OF_SPECULATION & set(speculative))
+    return (
+        *(f"--{name}" for name in sorted(flags & UNCONSIDERED_FLAGS)),
+        *(f"--speculative-config.{key}" for key in keys),
+    )
 
 
 def name_unconsidered(flags: Iterable[str]) -> tuple[str, ...]:

@@ -139,7 +139,7 @@ def list_unestimated(spec: ProfileSpec) -> tuple[str, ...]:
     ]
     media = list_unread(spec.limit_mm_per_prompt, spec.extra_flags.get("mm-processor-kwargs") or {})
     named = (f"--{name.replace('_', '-')}" for name in media)
-    return (*settings, *named, *list_unconsidered(spec.extra_flags))
+    return (*settings, *named, *list_unconsidered(spec.extra_flags, spec.speculative_config))
 
 
 def find_image_version(image: str) -> str | None:

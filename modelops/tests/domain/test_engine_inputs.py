@@ -250,9 +250,11 @@ def test_overrides_are_read_before_the_config_is() -> None:
 
 
 def test_what_changes_the_memory_and_is_not_read_is_named() -> None:
-    report = answer(compilation_config={"level": 3}, kv_offloading_size=8, swap_space=4)
+    speculative = speculate("ngram", kv_cache_dtype="fp8")
+    report = answer(compilation_config={"level": 3}, speculative_config=speculative, swap_space=4)
 
-    assert "the estimate does not consider --compilation-config, --kv-offloading-size" in report["notes"]
+    named = "the estimate does not consider --compilation-config, --speculative-config.kv_cache_dtype"
+    assert named in report["notes"]
 
 
 @pytest.mark.parametrize(
