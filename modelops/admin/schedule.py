@@ -23,17 +23,17 @@ SHOWN_CHANGES = 6
 
 class WindowForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptable
     weekdays = forms.TypedMultipleChoiceField(
-        label=gettext_lazy("weekdays"),
+        label=gettext_lazy("Weekdays"),
         coerce=int,
         choices=[(day, name) for day, name in DAY_NAMES.items()],
         widget=forms.CheckboxSelectMultiple,
         help_text=gettext_lazy("On which it begins."),
     )
     time_zone = forms.ChoiceField(
-        label=gettext_lazy("time zone"), choices=[(name, name) for name in sorted(available_timezones())]
+        label=gettext_lazy("Time zone"), choices=[(name, name) for name in sorted(available_timezones())]
     )
     profile = forms.ChoiceField(
-        label=gettext_lazy("profile"), help_text=gettext_lazy("What the slot serves meanwhile.")
+        label=gettext_lazy("Profile"), help_text=gettext_lazy("What the slot serves meanwhile.")
     )
 
     class Meta:

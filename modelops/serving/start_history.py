@@ -6,6 +6,7 @@ import uuid
 from dataclasses import dataclass
 from statistics import median
 
+from modelops.domain.profiles.spec import EngineKind
 from modelops.domain.switching.plan import PlanKind
 from modelops.domain.switching.states import SwitchState
 from modelops.models import Engine, EngineState, Switch
@@ -60,7 +61,10 @@ def find_typical_wake_seconds(profile: str) -> float | None:
 
 
 def find_weights_bytes(engine: Engine) -> int | None:
-    """Of all its cards together: as its log told, else as its profile said; None where neither did."""
+    """Of all its cards together: as its log told, else as its profile said; None where neither did, and for a
+    simulated one, which has none."""
+    if engine.spec.get("engine") == EngineKind.SIMULATOR:
+        return None
     measured: int | None = (engine.actual or {}).get("weights_bytes")
     if measured:
         # What was measured is per card.

@@ -15,7 +15,8 @@ import pytest
 from modelops.tests.switcher.bench import SwitchBench
 
 CYCLES = int(os.environ.get("GATEWAY_TEST_REST_CYCLES", "2"))
-ACTIONS = ("sleep", "stop") if CYCLES > 2 else ("sleep",)
+WAYS = [("sleep", False), ("stop", False), ("sleep", True)] if CYCLES > 2 else [("sleep", True)]
+"""What becomes of an idle engine, and whether the switcher is killed now and then meanwhile."""
 CHAT: dict[str, Any] = {"model": "current", "messages": [{"role": "user", "content": "hi"}], "max_tokens": 2}
 
 
@@ -33,9 +34,16 @@ def ask(client: httpx.Client, *, is_stream: bool) -> str:
     return "answered" if is_whole and "error" not in answer.text else answer.text
 
 
-@pytest.mark.parametrize("action", ACTIONS)
+def kill_switcher(bench: SwitchBench, is_killed: bool) -> None:
+    """Another one goes on."""
+    if is_killed:
+        bench.end_switcher(bench.switcher)
+        bench.start_switcher()
+
+
+@pytest.mark.parametrize(("action", "is_killed"), WAYS)
 def test_each_request_is_answered_or_told_when_whatever_the_engine_is_about_to_do(
-    bench: SwitchBench, action: str
+    bench: SwitchBench, action: str, is_killed: bool
 ) -> None:
     bench.save_profile("nap", enable_sleep_mode=True, idle_after_s=1, idle_action=action)
     bench.start_switcher()
@@ -49,9 +57,11 @@ def test_each_request_is_answered_or_told_when_whatever_the_engine_is_about_to_d
                 bench.wait_until(lambda: rest_of(bench) == "resting")
             else:
                 time.sleep(chance.uniform(0, 5))
+                kill_switcher(bench, is_killed)
             for _request in range(chance.randint(1, 4)):
                 outcomes.append(pool.submit(ask, client, is_stream=chance.random() < 0.5))
                 time.sleep(chance.choice((0, 0.05, 0.3)))
+            kill_switcher(bench, is_killed)
             outcomes[-1].result(60)
         found = Counter(outcome.result(60) for outcome in outcomes)
 
