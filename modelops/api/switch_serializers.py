@@ -133,6 +133,9 @@ class PlanSerializer(serializers.Serializer[Any]):
     )
     fit = FitSerializer()
     gpu_name = serializers.CharField(allow_blank=True)
+    starts_beside = serializers.BooleanField(
+        help_text="Whether the new engine starts while the old one still answers."
+    )
     warnings = serializers.ListField(child=serializers.CharField())
     typical_seconds = serializers.FloatField(allow_null=True, help_text="What earlier starts took.")
     problems = PlanProblemSerializer(many=True, allow_null=True, help_text=FOR_ADMINS)

@@ -39,8 +39,10 @@ class Draft:
     """What guesses tokens, on each GPU of the last pipeline stage."""
 
     weights_bytes: int = 0
-    note: str = ""
-    """What of it was assumed or is not known."""
+    assumption: str = ""
+    """What of it was assumed."""
+    doubt: str = ""
+    """Why nothing is known of it, though it will take memory."""
 
 
 def parse_speculation(
@@ -141,7 +143,7 @@ def weigh_draft(model: ModelArchitecture, settings: EngineSettings, dtype: Dtype
         return Draft()
     draft, note = _choose_draft(model, speculation)
     if draft is None:
-        return Draft(note=note)
+        return Draft(doubt=note)
     try:
         weights = estimate_weights(
             draft,
@@ -152,8 +154,8 @@ def weigh_draft(model: ModelArchitecture, settings: EngineSettings, dtype: Dtype
             gpu=gpu,
         )
     except UnknownLayoutError as exc:
-        return Draft(note=fill_in("the draft is not considered: {reason}", reason=exc.wording))
-    return Draft(weights.stage_bytes[0], note)
+        return Draft(doubt=fill_in("the draft is not considered: {reason}", reason=exc.wording))
+    return Draft(weights.stage_bytes[0], assumption=note)
 
 
 def _find_ranks(speculation: Speculation, settings: EngineSettings) -> int:

@@ -87,7 +87,8 @@ def test_layers_for_further_tokens_weigh_as_one_of_the_others_and_have_its_cache
 def test_model_without_such_layers_says_that_its_draft_is_not_considered() -> None:
     report = answer(speculative_config=speculate("mtp"))
 
-    assert any("names no layers for multi-token prediction" in note for note in report["notes"])
+    assert report["verdict"] == "tight"
+    assert any("names no layers for multi-token prediction" in reason for reason in report["reasons"])
 
 
 def test_draft_model_has_its_own_weights_and_cache() -> None:
@@ -133,10 +134,12 @@ def test_eagle3_head_is_one_layer_over_two_inputs_with_a_vocabulary_of_its_own()
     assert any("one layer of the model's own shape is assumed" in note for note in assumed["notes"])
 
 
-def test_draft_of_unknown_shape_is_named() -> None:
+def test_draft_of_unknown_shape_is_named_and_keeps_the_verdict_in_doubt() -> None:
+    plain = answer()
     report = answer(speculative_config=speculate("draft_model", model="maker/small"))
 
-    assert any("the draft maker/small is not considered" in note for note in report["notes"])
+    assert (plain["verdict"], report["verdict"], report["limit"]) == ("fits", "tight", "weights")
+    assert any("the draft maker/small is not considered" in reason for reason in report["reasons"])
 
 
 def test_older_and_shorter_flags_mean_the_same() -> None:
