@@ -23,7 +23,7 @@ VARIABLES: Mapping[str, str] = {
 LLM_BUILDER = "ray.serve.llm:build_openai_app"
 SIMULATOR_BUILDER = "modelops.simulator.ray_app:build"
 PACKAGE_ROOT = Path(__file__).resolve().parents[2]
-LEFT_TO_RAY = frozenset({"shutdown_timeout"})
+LEFT_TO_RAY = frozenset({"shutdown_timeout", "distributed_executor_backend"})
 """Keywords that Ray Serve decides itself."""
 TARGET_SHARE = 0.75
 DEFAULT_TARGET = 64

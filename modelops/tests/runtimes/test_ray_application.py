@@ -40,7 +40,7 @@ def build(workload: Workload) -> dict[str, Any]:
 def test_an_engine_becomes_an_application_of_ray_serve_llm() -> None:
     workload = make_workload(
         *("--tensor-parallel-size", "2", "--pipeline-parallel-size", "2"),
-        *("--max-model-len", "8192", "--shutdown-timeout", "30"),
+        *("--max-model-len", "8192", "--shutdown-timeout", "30", "--distributed-executor-backend", "mp"),
         accelerator_type="L40S",
         environment={"NCCL_P2P_DISABLE": "1"},
         replicas=2,
