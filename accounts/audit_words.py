@@ -30,6 +30,7 @@ _OF_OTHERS: Mapping[str, Translatable] = {
     "switch_changed": "Switch changed",
     "switch_cancelled": "Switch cancelled",
     "slot_moved": "Slot moved",
+    "sleeper_ended": "Sleeping engine ended",
     "slot_created": "Slot made",
     "slot_changed": "Slot changed",
     "slot_retired": "Slot retired",

@@ -46,6 +46,13 @@ class EngineConfig:
         "What happens to answers that run longer: wait, cut (an error event) or abandon the switch.",
         one_of("wait", "cut", "abandon"),
     )
+    sleep_reserve_gib: int = setting(
+        "SLEEP_RESERVE_GIB",
+        4,
+        "Host memory that sleeping engines leave free, in GiB. Where less is available, those that were not "
+        "used for the longest time end.",
+        whole_number(0, 65_536),
+    )
     switch_days: int = setting(
         "SWITCH_DAYS",
         365,

@@ -12,6 +12,7 @@ from gateway.doctor.findings import Finding, FindingKind, VantagePoint
 from gateway.wording import fill_in
 from modelops.domain.runtimes import find_health_path, get_traits
 from modelops.models import Engine, EngineState, Slot, WebPresence
+from modelops.serving.engine_tls import get_engine_tls
 from modelops.serving.web_presence import SILENT_FOR, identify_network
 from modelops.switching.replica_status import ReplicasStatus, name_replica_state
 from modelops.switching.selectors import find_switcher
@@ -160,7 +161,21 @@ def check_engines(place: VantagePoint) -> Iterator[Finding]:
         }
         facts = {"state": str(status.state), "profile": status.current_profile}
         message = fill_in("{slot}: {state}, serves {profile}.", **values)
-        if status.state is not ServiceState.DEGRADED:
+        if status.state is ServiceState.UNREACHABLE:
+            yield Finding(
+                f"slot.{slot.slug}",
+                FindingKind.PROBLEM,
+                fill_in(
+                    "{slot}: {state}. {cause}", cause=status.problem, slot=slot.slug, state=values["state"]
+                ),
+                fill_in(
+                    "Start its box, with Docker and the switcher, or have another box serve the slot: "
+                    "manage.py move_slot {slot}.",
+                    slot=slot.slug,
+                ),
+                facts,
+            )
+        elif status.state is not ServiceState.DEGRADED:
             none = status.state is ServiceState.NONE
             advice = fill_in("manage.py switch_model PROFILE starts a model.") if none else ""
             yield Finding(
@@ -232,7 +247,7 @@ def _ask_engine(id_: str, name: str, url: str, *, path: str = "/health") -> Find
     """The path needs no key, and answers 200 once the model is loaded."""
     started = time.perf_counter()
     try:
-        answer = httpx.get(f"{url}{path}", timeout=ENGINE_TIMEOUT_S, trust_env=False)
+        answer = httpx.get(f"{url}{path}", timeout=ENGINE_TIMEOUT_S, verify=get_engine_tls(), trust_env=False)
     except (httpx.HTTPError, httpx.InvalidURL) as exc:
         return Finding(
             id_,

@@ -31,8 +31,7 @@ def check_ray(place: VantagePoint) -> Iterator[Finding]:
             "ray",
             FindingKind.PROBLEM,
             facts["problem"],
-            facts.get("advice")
-            or fill_in("Start the cluster, and check RAY_DASHBOARD_URL; this process has to reach it, too."),
+            facts.get("advice", ""),
         )
         return
     yield _describe_cluster(facts)

@@ -136,7 +136,7 @@ def _complete(imported: ImportedProfile, choice: GpuChoice) -> FoundModel:
     """With the model's facts, where the hub tells them: settings are of use without them, too."""
     facts, warning = None, ""
     try:
-        facts = fetch(imported.repository, imported.revision)
+        facts = fetch(imported.repository, imported.revision, draft=imported.draft_repository)
     except GatewayError as exc:
         warning = say(exc.wording, gettext)
     try:
@@ -146,16 +146,16 @@ def _complete(imported: ImportedProfile, choice: GpuChoice) -> FoundModel:
     return FoundModel(proposed, facts, imported.left_out, imported.taken, warning=warning)
 
 
-def fetch(repository: str, revision: str | None) -> RepositoryFacts:
+def fetch(repository: str, revision: str | None, *, draft: str = "") -> RepositoryFacts:
     """Raises one of `hub_errors`, or InvalidRequest for a setting of the hub that cannot be used."""
     # The hub's library takes most of a second to import, and few pages need it.
-    from modelops.profiles.hub import fetch_facts, read_hub_settings
+    from modelops.profiles.hub import fetch_facts_with_draft, read_hub_settings
 
     try:
         settings = read_hub_settings(os.environ)
     except ConfigurationError as exc:
         raise InvalidRequest(str(exc)) from exc
-    return fetch_facts(repository, revision=revision, settings=settings)
+    return fetch_facts_with_draft(repository, draft, revision=revision, settings=settings)
 
 
 def _name_freely(proposed: ProposedProfile) -> ProposedProfile:

@@ -62,6 +62,12 @@ SETTING_HELP = {
         example='{"disable-custom-all-reduce": true}',
     ),
     "replicas": gettext_lazy("Equal engines that share the requests, each on cards of its own."),
+    "max_replicas": gettext_lazy(
+        "Most of them on a Ray cluster, by load; empty means that many and no more."
+    ),
+    "accelerator_type": gettext_lazy(
+        "Kind of cards on a Ray cluster, as its nodes name them, such as A10G; cpu for none."
+    ),
     **{
         name: format_lazy(gettext_lazy("JSON, for example {example}."), example=example)
         for name, example in JSON_EXAMPLES.items()

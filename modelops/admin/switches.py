@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from django.contrib import admin, messages
@@ -22,6 +23,7 @@ from gateway.caller_language import say_here
 from gateway.errors import GatewayError
 from gateway.wording import Translatable, fill_in, fill_text, say
 from modelops.admin.outcomes import OutcomeFilter, has_shorter_context, make_badge
+from modelops.admin.sleeper_pages import end_asleep, show_sleepers
 from modelops.admin.switch_history import (
     cancel,
     download_log,
@@ -164,6 +166,18 @@ class EngineAdmin(UncountedAdmin, ReadOnlyAdmin):
         ),
         ("Log", {"fields": ["log_lines"]}),
     ]
+
+    def get_urls(self) -> list[URLPattern]:
+        show = partial(show_sleepers, site=self.admin_site)
+        own = [
+            path("asleep/", self.admin_site.admin_view(show), name="modelops_engine_asleep"),
+            path(
+                "<uuid:engine_id>/end-asleep/",
+                self.admin_site.admin_view(end_asleep),
+                name="modelops_engine_end_asleep",
+            ),
+        ]
+        return [*own, *super().get_urls()]
 
     @admin.display
     def engine(self, row: Engine) -> SafeString:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from modelops.desk.alarm_reading import READING_AGE
 from modelops.desk.gpu_cards import describe_card
 from modelops.desk.serving_parts import write_time
-from modelops.switching.boxes import KnownBox, list_boxes
+from modelops.hardware import HardwareReading
+from modelops.models import Slot
+from modelops.switching.boxes import KnownBox, find_box_of, list_boxes
 from modelops.switching.slot_status import SlotStatus
 
 
@@ -36,3 +39,16 @@ def _describe_box(box: KnownBox, statuses: Sequence[SlotStatus]) -> dict[str, An
         "slots": [each.slot.slug for each in statuses],
         "cards": None if box.reading is None else [describe_card(gpu, engines) for gpu in box.reading.gpus],
     }
+
+
+def find_slot_reading(
+    slot: Slot, boxes: Sequence[KnownBox], newest: HardwareReading | None
+) -> HardwareReading | None:
+    """The slot's cards as its box was read last; of the newest reading while there is only one box."""
+    box = find_box_of(slot, boxes)
+    several = sum(each.is_heard for each in boxes) > 1
+    reading = box.reading if several and box is not None else newest
+    if reading is None or (slot.has_gpus and not slot.gpus):
+        return reading
+    names = {str(gpu) for gpu in slot.gpus}
+    return replace(reading, gpus=tuple(g for g in reading.gpus if names & {g.uuid or "", str(g.index)}))

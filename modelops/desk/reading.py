@@ -16,7 +16,7 @@ from django.utils.module_loading import import_string
 
 from modelops.desk.alarm_reading import find_sample, list_restarts
 from modelops.desk.alarms import AlarmFacts, find_alarms
-from modelops.desk.box_parts import describe_boxes, read_boxes
+from modelops.desk.box_parts import describe_boxes, find_slot_reading, read_boxes
 from modelops.desk.gpu_cards import describe_card
 from modelops.desk.profile_cards import ProfileCards
 from modelops.desk.serving_parts import (
@@ -84,7 +84,9 @@ class DeskReader:
         sample = find_sample(now)
         reading = sample.reading if sample else None
         engines = _list_serving(statuses)
-        cards = self._profiles.read(reading, engines)
+        boxes = self._boxes.read()
+        # A button of these switches the default slot, unless another one is chosen on the next page.
+        cards = self._profiles.read(find_slot_reading(statuses[0].slot, boxes, reading), engines)
         alarms = find_alarms(
             AlarmFacts(
                 statuses=statuses,
@@ -102,7 +104,7 @@ class DeskReader:
             "live": describe_live(statuses, now),
             "load": describe_loads(_find_loads(now)),
             "gpus": _describe_gpus(sample, engines),
-            "boxes": describe_boxes(self._boxes.read(), statuses),
+            "boxes": describe_boxes(boxes, statuses),
             "profiles": cards,
             "recent": describe_recent(_list_recent()),
             "usage": self._usage.read(),

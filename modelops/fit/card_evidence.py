@@ -9,6 +9,7 @@ from modelops.domain.fit.card_starts import CardStart
 from modelops.domain.fit.evidence import read_card_start
 from modelops.domain.fit.measured_run import differs_in_memory, is_same_card
 from modelops.domain.fit.specs import Gpu
+from modelops.domain.profiles.engine_args import list_unestimated
 from modelops.domain.profiles.spec import EngineKind, ProfileSpec
 from modelops.fit.start_reading import MeasuredStart, read_start
 from modelops.models import Engine
@@ -33,24 +34,29 @@ def add_card_starts(
 
 
 def _list_starts(starts: Sequence[MeasuredStart], gpu: Gpu, *, is_here: bool) -> tuple[CardStart, ...]:
-    found = (
-        read_card_start(
-            start.model,
-            start.settings,
-            start.sizes,
-            gpu,
-            source=start.source,
-            is_here=is_here,
-            compile_bytes=_find_compile_bytes(start, starts),
-        )
-        for start in starts
-        if is_same_card(start.engine.gpu_name, gpu.name)
-    )
+    alike = [start for start in starts if is_same_card(start.engine.gpu_name, gpu.name)]
+    found = (_read_card_start(start, alike, gpu, is_here=is_here) for start in alike)
     return tuple(start for start in found if start is not None)
 
 
+def _read_card_start(
+    start: MeasuredStart, starts: Sequence[MeasuredStart], gpu: Gpu, *, is_here: bool
+) -> CardStart | None:
+    """Of an engine with flags that the check does not consider only what was gone before it began to load."""
+    is_plain = not list_unestimated(start.spec)
+    return read_card_start(
+        start.model if is_plain else None,
+        start.settings,
+        start.sizes if is_plain else replace(start.sizes, non_torch_bytes=None),
+        gpu,
+        source=start.source,
+        is_here=is_here,
+        compile_bytes=_find_compile_bytes(start, starts) if is_plain else None,
+    )
+
+
 def _is_of_box(engine: Engine, uuids: Collection[str]) -> bool:
-    return not uuids or not engine.gpus or not set(engine.gpus).isdisjoint(uuids)
+    return not uuids or not set(engine.gpus).isdisjoint(uuids)
 
 
 def _is_parallel(start: MeasuredStart) -> bool:

@@ -27,6 +27,7 @@ from modelops.domain.fit.report import Aim, FitReport
 from modelops.domain.fit.specs import EngineSettings, Gpu
 from modelops.domain.profiles.parsers import list_parser_notes
 from modelops.domain.profiles.spec import ProfileSpec
+from modelops.domain.runtimes import get_traits
 from modelops.fit.card_evidence import add_card_starts
 from modelops.fit.cluster_cards import select_cards
 from modelops.fit.engine_versions import add_seen_version
@@ -188,7 +189,9 @@ def _assess(
     start = choose_last_start(spec, measured.of_profiles.get(profile.slug, ()), gpus)
     run = start.run if start is not None else None
     if gpus is not None:
-        gpus = add_card_starts(spec, gpus, measured.of_cards, choice.uuids)
+        # A cluster's engines run on cards of other boxes.
+        uuids = frozenset() if get_traits(spec.runtime).places_engines else choice.uuids
+        gpus = add_card_starts(spec, gpus, measured.of_cards, uuids)
     started = (*measured.of_profiles.get(profile.slug, ()), *measured.of_cards)
     candidate = add_seen_version(to_candidate(spec), spec, started)
     return ProfileFit(profile, spec, _assess_remembered(candidate, gpus, run), start, gpus)

@@ -8,7 +8,7 @@ from django.db.models import QuerySet
 
 from gateway.wording import fill_in
 from modelops.domain.fit.shared_runs import NotShareable, write_run
-from modelops.domain.profiles.engine_args import to_checkpoint_facts
+from modelops.domain.profiles.engine_args import list_unestimated, to_checkpoint_facts
 from modelops.fit.start_reading import read_start
 from modelops.models import Engine
 
@@ -23,6 +23,9 @@ def share_start(engine: Engine) -> dict[str, Any]:
     start = read_start(engine)
     if start is None:
         raise NotShareable(fill_in("it is simulated, or its settings are none that a profile can have today"))
+    if unread := list_unestimated(start.spec):
+        names = ", ".join(unread)
+        raise NotShareable(fill_in("the check does not consider {names}, which it ran with", names=names))
     if not engine.gpu_name:
         raise NotShareable(fill_in("it ran on no GPU"))
     return write_run(

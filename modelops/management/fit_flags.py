@@ -60,9 +60,19 @@ QUESTION_FLAGS: dict[str, tuple[Any, str]] = {
     "limit_mm_per_prompt": (parse_object, 'most items of a prompt, such as {"image": 2, "video": 0}'),
     "mm_processor_kwargs": (parse_object, 'how images are prepared, such as {"max_pixels": 1048576}'),
     "mm_encoder_tp_mode": (str, "weights or data: how the vision tower is split"),
+    "kv_cache_memory_bytes": (int, "size of the KV cache on each GPU, whatever is left"),
+    "cpu_offload_gb": (float, "GiB of the weights of each GPU that stay in host memory"),
+    "hf_overrides": (parse_object, "what is read in place of parts of config.json"),
+    "speculative_config": (parse_object, 'tokens guessed ahead, such as {"method": "mtp"}'),
+    "draft_config": (str, "config.json of the draft model that --speculative-config names"),
+    "max_loras": (int, "adapters in one batch"),
+    "max_lora_rank": (int, "highest rank of an adapter"),
+    "max_cudagraph_capture_size": (int, "largest batch with a CUDA graph"),
 }
 QUESTION_SWITCHES: dict[str, str] = {
     "enforce_eager": "no CUDA graphs",
+    "enable_lora": "room for adapters (LoRA)",
+    "fully_sharded_loras": "adapters are split over the GPUs as a whole",
     "enable_expert_parallel": "whole experts on each GPU instead of slices of all",
     "language_model_only": "without the vision tower",
     "disable_custom_all_reduce": "NCCL alone between GPUs",
@@ -90,7 +100,9 @@ def read_question(options: Mapping[str, Any], choice: GpuChoice) -> FitQuestion:
         reason = choice.problems[0].message if choice.problems else fill_in("No GPU has been seen here.")
         raise refuse_input(fill_in("--gpu is needed. {reason}", reason=reason))
     raw = {name: options[name] for name in _list_given(options)}
-    raw["config"] = _read_config(Path(options["config"]))
+    raw["config"] = _read_config(Path(options["config"]), "--config")
+    if options["draft_config"]:
+        raw["draft_config"] = _read_config(Path(options["draft_config"]), "--draft-config")
     raw["aim"] = options["aim"]
     raw["gpus"] = [{"name": gpu.name, "total_mib": gpu.total_bytes / MIB} for gpu in choice.gpus]
     try:
@@ -126,13 +138,13 @@ def read_file(name: str, argument: str) -> str:
     return sys.stdin.read() if name == "-" else _read_text(Path(name), argument)
 
 
-def _read_config(path: Path) -> Any:
-    text = _read_text(path / "config.json" if path.is_dir() else path, "--config")
+def _read_config(path: Path, flag: str) -> Any:
+    text = _read_text(path / "config.json" if path.is_dir() else path, flag)
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as exc:
         raise refuse_input(
-            fill_in("--config: {path} is not JSON: {problem}", path=path, problem=exc)
+            fill_in("{flag}: {path} is not JSON: {problem}", flag=flag, path=path, problem=exc)
         ) from exc
 
 

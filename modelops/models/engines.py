@@ -60,6 +60,9 @@ class Engine(models.Model):
     last_used_at = models.DateTimeField(
         null=True, blank=True, help_text="When it had a request last, to half a minute."
     )
+    end_asked_at = models.DateTimeField(
+        null=True, blank=True, help_text="When somebody asked to have it ended while it slept."
+    )
     asked_to_stop_at = models.DateTimeField(null=True, blank=True)
     ended_at = models.DateTimeField(null=True, blank=True)
     exit_code = models.IntegerField(null=True, blank=True)

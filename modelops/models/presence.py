@@ -10,6 +10,8 @@ from gateway.ids import new_id
 
 NOTICE = "notice"
 """Among the facts: the notice as a text that can be translated."""
+HOST_MEMORY = "host_memory"
+"""Among the facts: `available_bytes` and `reserve_bytes` of the machine, for engines that sleep."""
 
 
 class SwitcherPresence(models.Model):

@@ -146,6 +146,7 @@ class ModelProfile(SeededModel):
     environment = models.JSONField(default=dict, blank=True)
 
     config = models.JSONField("config.json", default=dict, blank=True)
+    draft_config = models.JSONField("config.json of the draft", default=dict, blank=True)
     parameters = models.BigIntegerField(null=True, blank=True)
     weights_bytes = models.BigIntegerField(null=True, blank=True)
     facts_source = models.TextField("source of these facts", blank=True)

@@ -102,7 +102,9 @@ def _read_spec(values: Mapping[str, Any]) -> ProfileSpec:
 
 def describe_facts(facts: RepositoryFacts) -> dict[str, Any]:
     """What the hub says of a model, as values of a profile."""
+    draft = {"draft_config": select_config(facts.draft_config)} if facts.draft_config else {}
     return {
+        **draft,
         "revision": facts.commit,
         "config": select_config(facts.config),
         "parameters": facts.parameters,

@@ -66,6 +66,8 @@ class RepositoryFacts:
     weights_bytes: int | None = None
     is_gated: bool = False
     is_from_cache: bool = False
+    draft_config: Mapping[str, Any] = field(default_factory=dict)
+    """Of the model that guesses tokens for it, where one is named and told of."""
 
     @property
     def checkpoint(self) -> CheckpointFacts:
@@ -104,6 +106,22 @@ def fetch_facts(repository: str, *, revision: str | None = None, settings: HubSe
             return reader.read_cached()
         except GatewayError:
             raise unreachable from None
+
+
+def fetch_facts_with_draft(
+    repository: str, draft: str, *, revision: str | None = None, settings: HubSettings
+) -> RepositoryFacts:
+    """The facts of `repository`, with the config.json of what guesses tokens for it ("" for none).
+
+    A draft that the hub does not tell of leaves no error: the fit check says that it is not known.
+    """
+    facts = fetch_facts(repository, revision=revision, settings=settings)
+    if not draft:
+        return facts
+    try:
+        return replace(facts, draft_config=fetch_facts(draft, settings=settings).config)
+    except GatewayError:
+        return facts
 
 
 @dataclass(frozen=True)

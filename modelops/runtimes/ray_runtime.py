@@ -50,7 +50,8 @@ class RayRuntime:
         try:
             return {"problem": "", "base_url": self._serve_url, **describe_cluster(self._dashboard)}
         except RuntimeUnavailable as exc:
-            return {"problem": exc.wording, "code": exc.code, "advice": exc.advice}
+            advice = exc.advice or fill_in("Start the cluster, and check RAY_DASHBOARD_URL.")
+            return {"problem": exc.wording, "code": exc.code, "advice": advice}
 
     def prefetch(
         self, workload: Workload, report: Callable[[FetchProgress], None], stop: threading.Event

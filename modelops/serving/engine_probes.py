@@ -19,10 +19,10 @@ FIRST_WAIT_S = 1.2
 MOST_AT_ONCE = 4
 
 
-def ask_health(base_url: str) -> bool:
+def ask_health(url: str) -> bool:
+    """Whether 200 comes back from this address of a health check."""
     try:
-        tls = get_engine_tls()
-        answer = httpx.get(f"{base_url}/health", timeout=TIMEOUT_S, trust_env=False, verify=tls)
+        answer = httpx.get(url, timeout=TIMEOUT_S, trust_env=False, verify=get_engine_tls())
         return answer.status_code == 200
     except httpx.HTTPError:
         return False
@@ -41,26 +41,24 @@ class EngineProbes:
         self._asked: dict[str, tuple[float, Future[bool]]] = {}
         self._known: dict[str, bool] = {}
 
-    def answers(self, base_url: str) -> bool:
-        """What was found last; waits only where nothing is known yet. False for no answer."""
-        if not base_url:
-            return False
-        future = self._begin(base_url)
-        if base_url not in self._known:
+    def answers(self, url: str) -> bool:
+        """What was found last at the address of a health check; waits only where nothing is known yet."""
+        future = self._begin(url)
+        if url not in self._known:
             wait((future,), timeout=FIRST_WAIT_S)
         if future.done():
-            self._known[base_url] = future.result()
-        return self._known.get(base_url, False)
+            self._known[url] = future.result()
+        return self._known.get(url, False)
 
-    def _begin(self, base_url: str) -> Future[bool]:
+    def _begin(self, url: str) -> Future[bool]:
         with self._lock:
-            asked_at, future = self._asked.get(base_url, (0.0, None))
+            asked_at, future = self._asked.get(url, (0.0, None))
             if future is not None and (not future.done() or self._clock() - asked_at < ANSWER_AGE_S):
                 return future
             if future is not None:
-                self._known[base_url] = future.result()
-            begun = self._pool.submit(self._ask, base_url)
-            self._asked[base_url] = (self._clock(), begun)
+                self._known[url] = future.result()
+            begun = self._pool.submit(self._ask, url)
+            self._asked[url] = (self._clock(), begun)
             return begun
 
 

@@ -57,3 +57,13 @@ def find_typical_wake_seconds(profile: str) -> float | None:
     rows = woken.order_by("-ended_at").values_list("state_seconds", flat=True)[:TYPICAL_TIME_STARTS]
     seconds = [sum(spent.get(state, 0.0) for state in WAKING_STATES) for spent in rows]
     return round(median(seconds), 1) if seconds else None
+
+
+def find_weights_bytes(engine: Engine) -> int | None:
+    """Of all its cards together: as its log told, else as its profile said; None where neither did."""
+    measured: int | None = (engine.actual or {}).get("weights_bytes")
+    if measured:
+        # What was measured is per card.
+        return measured * max(1, len(engine.gpus))
+    told: int | None = engine.spec.get("weights_bytes")
+    return told

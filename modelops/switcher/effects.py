@@ -63,4 +63,6 @@ class Effects:
         """Begin nothing more, and wait for what runs; False when it takes longer. Every piece is bounded in
         time."""
         self._pool.shutdown(wait=False, cancel_futures=True)
-        return not wait(self._running.values(), timeout=timeout_s).not_done
+        # What the pool has cancelled counts for `wait` as never done.
+        begun = [future for future in self._running.values() if not future.cancelled()]
+        return not wait(begun, timeout=timeout_s).not_done

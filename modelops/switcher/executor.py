@@ -24,6 +24,7 @@ from modelops.switcher.dependencies import SwitcherDependencies
 from modelops.switcher.ledger import Ledger, ended
 from modelops.switcher.observing import Observer
 from modelops.switcher.preparing import Prefetch, Preparer, explain
+from modelops.switcher.sleepers import SleeperKeeper
 from modelops.switcher.transitions import Transitions
 from modelops.switcher.working_state import WorkingState
 from modelops.switcher.workloads import find_recipe, get_recipe, read_engine_recipe, to_workload
@@ -47,6 +48,7 @@ class StepExecutor:
         self._observer = observer
         self._working_state = working_state
         self._transitions = Transitions(ledger)
+        self._sleepers = SleeperKeeper(dependencies, ledger, working_state)
         self._preparer = Preparer(dependencies, ledger, working_state, prefetch)
         self._actions: dict[Action, Callable[[Slot, Switch], None]] = {
             Action.WAIT: lambda slot, switch: None,
@@ -133,7 +135,7 @@ class StepExecutor:
 
     def _sleep_old(self, slot: Slot, switch: Switch) -> None:
         engine = switch.old_engine
-        if engine is None:
+        if engine is None or not self._sleepers.make_room(slot, engine, keep=get_recipe(switch).wakes):
             return
         outcome = self._dependencies.effects.attempt(
             ("sleep", engine.name), partial(self._dependencies.control.sleep, engine)

@@ -8,6 +8,7 @@ import socket
 import time
 import uuid
 from collections.abc import Callable
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ from gateway.wording import join_texts
 from modelops.alerting.watch import AlarmWatch
 from modelops.domain.runtimes import RuntimeKind
 from modelops.models import DEFAULT_SLOT, ModelProfile, Slot, SwitcherPresence
-from modelops.models.presence import NOTICE
+from modelops.models.presence import HOST_MEMORY, NOTICE
 from modelops.runtimes.registry import build_runtimes
 from modelops.serving.process_starts import SWITCHER, count_start, read_starts
 from modelops.switcher.boxes import Box, claim_slot, describe_foreign, find_box, find_unreachable
@@ -38,6 +39,7 @@ from modelops.switcher.metrics import SwitcherFigures
 from modelops.switcher.metrics_endpoint import MetricsEndpoint
 from modelops.switcher.poll_urgency import PollUrgency
 from modelops.switcher.reconciler import SlotReconciler
+from modelops.switcher.sleep_planning import read_host_memory
 from modelops.switching.switchers import record_presence
 
 log = structlog.get_logger()
@@ -244,7 +246,11 @@ class Switcher:
             "box_host": self._box.host,
             "slots": [str(slot_id) for slot_id in self._reconcilers],
             "notice": self._notice,
-            "facts": {**self._facts, NOTICE: self._notice},
+            "facts": {
+                **self._facts,
+                NOTICE: self._notice,
+                HOST_MEMORY: asdict(read_host_memory(self._config)),
+            },
         }
         record_presence(self._id, values)
         with contextlib.suppress(OSError):  # the health check says so

@@ -127,7 +127,7 @@ class Preparer:
             self._ledger.update_switch(switch, plan=plan.serialise())
             self._ledger.record_failure(switch, RootCause(first.code, message, first.advice))
             return
-        recipe = plan_sleep(slot, plan, build_recipe(plan, spec))
+        recipe = plan_sleep(slot, plan, build_recipe(plan, spec), self._dependencies.config)
         if plan.overridden:
             names = ", ".join(problem.code for problem in plan.overridden)
             self._ledger.note(

@@ -41,6 +41,7 @@ from modelops.switcher.replica_keeper import ReplicaKeeper
 from modelops.switcher.resting import Rester
 from modelops.switcher.retirement import Retirement
 from modelops.switcher.scheduling import Scheduler
+from modelops.switcher.sleepers import SleeperKeeper
 from modelops.switcher.slot_figures import describe_slot, is_engine_well
 from modelops.switcher.step_log import log_step
 from modelops.switcher.watching import explain_death, prune_logs
@@ -85,7 +86,10 @@ class SlotReconciler:
         self._executor = StepExecutor(
             self._dependencies, self._ledger, self._observer, self._working_state, self._prefetch
         )
-        self._rester = Rester(self._dependencies, self._ledger, self._observer, self._working_state)
+        self._sleepers = SleeperKeeper(self._dependencies, self._ledger, self._working_state)
+        self._rester = Rester(
+            self._dependencies, self._ledger, self._observer, self._working_state, self._sleepers
+        )
         self._scheduler = Scheduler(self._ledger)
         self._retirement = Retirement(self._dependencies, self._ledger, self._observer, self._working_state)
         self._keeper = ReplicaKeeper(
@@ -245,6 +249,7 @@ class SlotReconciler:
         urgency = self._rester.take_step(rows, self._active_status)
         if urgency is not None:
             return urgency
+        self._sleepers.tick(rows.slot)
         return self._keep_up(rows)
 
     def _keep_up(self, rows: SlotRows) -> PollUrgency:

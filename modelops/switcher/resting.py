@@ -29,6 +29,7 @@ from modelops.switcher.ledger import AWAKE, Ledger, SlotRows, ended
 from modelops.switcher.observing import Observer, is_grace_over
 from modelops.switcher.poll_urgency import PollUrgency
 from modelops.switcher.sleep_planning import has_host_memory
+from modelops.switcher.sleepers import SleeperKeeper
 from modelops.switcher.working_state import WorkingState
 from modelops.switcher.workloads import read_engine_recipe
 
@@ -57,7 +58,9 @@ class Rester:
         ledger: Ledger,
         observer: Observer,
         working_state: WorkingState,
+        sleepers: SleeperKeeper,
     ) -> None:
+        self._sleepers = sleepers
         self._dependencies = dependencies
         self._ledger = ledger
         self._observer = observer
@@ -138,7 +141,7 @@ class Rester:
                 self._will_not_sleep = False
                 self._ledger.leave_active()
             case RestStep.SLEEP:
-                self._sleep(engine)
+                self._sleep(slot, engine)
             case RestStep.ASK_TO_STOP:
                 self._ask_to_stop(engine)
             case RestStep.REMOVE:
@@ -193,9 +196,14 @@ class Rester:
         can_sleep = read_engine_recipe(engine).can_sleep and not self._will_not_sleep
         if get_traits(engine.runtime).places_engines:
             return False
-        return is_wanted and can_sleep and engine.asked_to_stop_at is None and has_host_memory(engine)
+        return is_wanted and can_sleep and engine.asked_to_stop_at is None and self._has_host_memory(engine)
 
-    def _sleep(self, engine: Engine) -> None:
+    def _has_host_memory(self, engine: Engine) -> bool:
+        return has_host_memory(engine, self._dependencies.config)
+
+    def _sleep(self, slot: Slot, engine: Engine) -> None:
+        if not self._sleepers.make_room(slot, engine):
+            return
         work = partial(self._dependencies.control.sleep, engine)
         outcome = self._dependencies.effects.attempt(("sleep", engine.name), work)
         if outcome is None:

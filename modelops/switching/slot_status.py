@@ -11,9 +11,10 @@ from django.db.models import Q
 
 from gateway.conf import get_config
 from gateway.wording import FilledText, Translatable, fill_in, fill_text
+from modelops.domain.runtimes import find_health_path
 from modelops.domain.switching.resting import RestState
 from modelops.domain.switching.states import SwitchState
-from modelops.models import DEFAULT_SLOT, Gate, ModelProfile, Slot, Switch, SwitcherPresence
+from modelops.models import DEFAULT_SLOT, Engine, Gate, ModelProfile, Slot, Switch, SwitcherPresence
 from modelops.serving.engine_probes import get_engine_probes
 from modelops.serving.external_engine import ExternalView, get_external_engine
 from modelops.serving.model_tasks import ModelTask, find_engine_tasks
@@ -113,13 +114,17 @@ def _note_lost_box(status: SlotStatus, present: Sequence[SwitcherPresence]) -> S
     if engine is None and status.current_profile:
         # The engine of VLLM_BASE_URL is nobody's box's.
         return status
-    if engine is not None and get_engine_probes().answers(engine.base_url):
+    if engine is not None and engine.base_url and _answers(engine):
         return status
     problem = fill_in(
         "No switcher has been heard of on {box}, and no engine answers there.",
         box=describe_box(slot.box, slot.box_host),
     )
     return replace(status, state=ServiceState.UNREACHABLE, current_profile="", problem=problem)
+
+
+def _answers(engine: Engine) -> bool:
+    return get_engine_probes().answers(f"{engine.base_url}{find_health_path(engine.runtime)}")
 
 
 def _find_status(

@@ -21,6 +21,7 @@ _FLOAT32_BYTES = 4
 def estimate_activation(model: ModelArchitecture, settings: ResolvedSettings) -> int:
     """Return the activation peak on one GPU in bytes."""
     forward = max(_estimate_layer_peak(model, settings), _estimate_sampler_peak(model, settings))
+    forward += _count_kept_drafts(model, settings)
     profile = profile_encoder(model, settings)
     if profile is None or model.vision is None:
         return forward
@@ -35,8 +36,26 @@ def _estimate_sampler_peak(model: ModelArchitecture, settings: ResolvedSettings)
     rows = min(settings.max_num_seqs, settings.max_num_batched_tokens)
     copies = SAMPLER_COPIES[settings.sampler] + (VERIFICATION_COPIES if settings.verifies_in_profile else 0)
     logits = copies * rows * model.vocab_size * _FLOAT32_BYTES
+    logits += _count_tried_drafts(model, settings, rows)
     batch = settings.max_num_batched_tokens * model.hidden_size * settings.dtype.size_bytes
     return int(logits + HIDDEN_COPIES_BESIDE_SAMPLER * batch)
+
+
+def _count_kept_drafts(model: ModelArchitecture, settings: ResolvedSettings) -> int:
+    """The logits of every guess, which the second runner keeps: `DraftModelSpeculator.draft_logits`, 0.33."""
+    speculation = settings.speculation
+    if speculation is None or settings.verifies_in_profile or not speculation.keeps_logits:
+        return 0
+    guesses = settings.max_num_seqs * speculation.tokens
+    return guesses * model.vocab_size * settings.dtype.size_bytes
+
+
+def _count_tried_drafts(model: ModelArchitecture, settings: ResolvedSettings, rows: int) -> int:
+    """A row for each sequence and its softmax, made up by the first runner: `_dummy_sampler_run`, 0.33."""
+    speculation = settings.speculation
+    if speculation is None or not settings.verifies_in_profile or not speculation.keeps_probabilities:
+        return 0
+    return 2 * rows * model.vocab_size * _FLOAT32_BYTES
 
 
 def _estimate_layer_peak(model: ModelArchitecture, settings: ResolvedSettings) -> int:

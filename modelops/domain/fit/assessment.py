@@ -110,12 +110,26 @@ def assess_fit(
         *loading.notes,
         *find_capability_notes(model, settings, gpu),
     )
-    return replace(
+    report = replace(
         report,
         notes=notes,
         draft_bytes=loading.draft_bytes,
         adapter_bytes=loading.adapter_bytes,
         offloaded_bytes=loading.offloaded_bytes,
+    )
+    return _doubt_parts(report, loading) if run is None else report
+
+
+def _doubt_parts(report: FitReport, loading: Loading) -> FitReport:
+    """A part of which nothing is known takes memory all the same: what fits without it may not."""
+    if not loading.doubts:
+        return report
+    is_alone = report.limit is LimitingTerm.NONE
+    return replace(
+        report,
+        verdict=Verdict.TIGHT if report.verdict is Verdict.FITS else report.verdict,
+        limit=LimitingTerm.WEIGHTS if is_alone else report.limit,
+        reasons=(*report.reasons, *loading.doubts),
     )
 
 

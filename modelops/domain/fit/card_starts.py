@@ -28,7 +28,7 @@ class CardStart:
     non_torch_bytes: int | None = None
     graph_ratio: float | None = None
     """CUDA graphs, as a multiple of what the formula gives for that engine."""
-    graph_kind: tuple[bool, bool] = (False, False)
-    """Whether they are set aside beforehand, and whether layers keep states: graphs of one kind compare."""
+    graph_kind: tuple[bool, bool, bool] = (False, False, False)
+    """Whether they are set aside, layers keep states, tokens are guessed: graphs of one kind are compared."""
     compile_bytes: int | None = None
     """What its first start, which compiled, took more than a later one."""

@@ -118,6 +118,9 @@ def resolve_settings(
         has_hybrid_cache=traits.has_hybrid_cache and not settings.disable_hybrid_kv_cache_manager,
         steps_in_flight=_count_steps(settings, traits.era, is_second=is_second),
         counts_graphs=(traits.era.second_runner_reserves_graphs if is_second else traits.era.reserves_graphs),
+        state_blocks=_count_state_blocks(settings, traits.era),
+        convolution_bytes=_find_state_bytes("mamba_cache_dtype", settings.mamba_cache_dtype),
+        recurrent_bytes=_find_state_bytes("mamba_ssm_cache_dtype", settings.mamba_ssm_cache_dtype),
         speculation=settings.speculation,
         verifies_in_profile=settings.speculation is not None and not is_second and not traits.is_v0,
         graph_cases=2 if settings.adapters is not None and traits.era.captures_without_adapters else 1,
@@ -162,6 +165,22 @@ def _count_steps(settings: EngineSettings, era: Era, *, is_second: bool) -> int:
     if settings.async_scheduling is False:
         return stages
     return stages + 1 if is_second else max(2, stages)
+
+
+def _count_state_blocks(settings: EngineSettings, era: Era) -> int:
+    """One state without prefix caching, and one for each guess: `MambaSpec`, kv_cache_interface.py (0.33)."""
+    guesses = settings.speculation.tokens if settings.speculation is not None else 0
+    return (1 if settings.enable_prefix_caching is False else era.state_blocks) + guesses
+
+
+def _find_state_bytes(name: str, dtype: str) -> int | None:
+    """Raises FieldError."""
+    if dtype == "auto":
+        return None
+    try:
+        return Dtype(dtype).size_bytes
+    except ValueError as exc:
+        raise FieldError(name, fill_in("{name} is not understood", name=repr(dtype))) from exc
 
 
 def _can_speculate(speculation: Speculation | None, traits: EngineTraits) -> bool:

@@ -7,7 +7,7 @@ from typing import Any
 from gateway.wording import fill_in
 from modelops.domain.errors import FieldError
 from modelops.domain.fit.config_reader import Config, get_int
-from modelops.domain.fit.specs import GIB, Adapters, CheckpointFacts
+from modelops.domain.fit.specs import GIB, Adapters, CheckpointFacts, EngineSettings, Speculation
 from modelops.domain.fit.speculation import parse_speculation
 
 _OLDER_NAMES = {
@@ -38,6 +38,32 @@ def read_inputs(flags: Mapping[str, Any], draft_facts: CheckpointFacts | None = 
         "adapters": _read_adapters(flags),
         "cpu_offload_bytes": _read_offload(flags),
     }
+
+
+def write_inputs(settings: EngineSettings) -> dict[str, Any]:
+    """The flags that `read_inputs` reads as these settings; a draft's shape is left out."""
+    written: dict[str, Any] = {}
+    if settings.speculation is not None:
+        written["speculative_config"] = _write_speculation(settings.speculation)
+    if settings.adapters is not None:
+        written["enable_lora"] = True
+        written["max_loras"] = settings.adapters.slots
+        written["max_lora_rank"] = settings.adapters.rank
+        written["fully_sharded_loras"] = settings.adapters.is_fully_sharded
+    if settings.cpu_offload_bytes:
+        written["cpu_offload_gb"] = settings.cpu_offload_bytes / GIB
+    return written
+
+
+def _write_speculation(speculation: Speculation) -> dict[str, Any]:
+    written: dict[str, Any] = {"method": speculation.method, "num_speculative_tokens": speculation.tokens}
+    if speculation.model:
+        written["model"] = speculation.model
+    if speculation.draft_tensor_parallel_size is not None:
+        written["draft_tensor_parallel_size"] = speculation.draft_tensor_parallel_size
+    if speculation.keeps_probabilities:
+        written["draft_sample_method"] = "probabilistic"
+    return written
 
 
 def read_object(flags: Mapping[str, Any], name: str) -> Mapping[str, Any]:

@@ -67,7 +67,8 @@ def find_evidence(
         learnt = _leave_out_measured(learnt, own, run.sizes)
     found = find_learnt_correction(learnt, computed, gpu)
     correction = found if run is None else _complete(own, found)
-    return _allow_for_compiling(correction, run), _name_terms(learnt)
+    correction = _allow_for_compiling(correction, run)
+    return correction, _name_terms(learnt, correction)
 
 
 def _allow_for_compiling(correction: Correction, run: MeasuredRun | None) -> Correction:
@@ -104,8 +105,14 @@ def _complete(own: Correction, learnt: Correction) -> Correction:
     )
 
 
-def _name_terms(learnt: LearntTerms) -> tuple[LearntFrom, ...]:
-    terms = {figure: getattr(learnt, name) for name, figure in _REPORTED.items()}
+def _name_terms(learnt: LearntTerms, correction: Correction) -> tuple[LearntFrom, ...]:
+    """What the figures go by; what was learnt and is not used is left out."""
+    used = replace(
+        learnt,
+        context_bytes=None if correction.context_bytes is None else learnt.context_bytes,
+        compile_bytes=learnt.compile_bytes if correction.compile_bytes else None,
+    )
+    terms = {figure: getattr(used, name) for name, figure in _REPORTED.items()}
     return tuple(
         LearntFrom(figure, term.sources, term.is_here) for figure, term in terms.items() if term is not None
     )
@@ -168,9 +175,9 @@ def _find_split(settings: EngineSettings) -> tuple[int, int, int]:
     return settings.tensor_parallel_size, settings.pipeline_parallel_size, settings.data_parallel_size
 
 
-def _find_graph_kind(model: ModelArchitecture, settings: ResolvedSettings) -> tuple[bool, bool]:
+def _find_graph_kind(model: ModelArchitecture, settings: ResolvedSettings) -> tuple[bool, bool, bool]:
     has_states = any(layer.cache.kind is LayerKind.LINEAR for layer in model.layers)
-    return settings.counts_graphs, has_states
+    return settings.counts_graphs, has_states, settings.speculation is not None
 
 
 def _subtract(total: int | None, free: int | None) -> int | None:

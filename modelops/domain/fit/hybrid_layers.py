@@ -60,6 +60,7 @@ def _build_gated_delta(config: Config, layout: Layout, shape: TextShape, index: 
         convolution_elements=(2 * keys + values) * (kernel - 1),
         recurrent_elements=value_heads * value_dim * key_dim,
         recurrent_is_float32=_is_state_float32(config),
+        convolution_width=2 * keys + values,
     )
     attention = shape.hidden * (2 * keys + 2 * values + 2 * value_heads) + values * shape.hidden
     return Layer(
@@ -99,6 +100,7 @@ def _build_mamba2(config: Config, shape: TextShape, *, heads: int, head_dim: int
                 convolution_elements=convolution * (kernel - 1),
                 recurrent_elements=heads * head_dim * state_size,
                 recurrent_is_float32=_is_state_float32(config),
+                convolution_width=convolution,
             ),
         ),
         LayerWeights(

@@ -110,7 +110,7 @@ def plan_cache(
         groups=groups,
         reserves_null_block=traits.era.reserves_null_block,
         batched_tokens=settings.max_num_batched_tokens * settings.steps_in_flight,
-        state_blocks=traits.era.state_blocks,
+        state_blocks=settings.state_blocks,
     )
 
 
@@ -146,9 +146,11 @@ def _count_state_bytes(shape: CacheShape, settings: ResolvedSettings) -> int:
     state = shape.state
     if state is None:
         return 0
-    recurrent = 4 if state.recurrent_is_float32 else settings.dtype.size_bytes
-    total = state.convolution_elements * settings.dtype.size_bytes + state.recurrent_elements * recurrent
-    return total // settings.tensor_parallel_size
+    convolution = settings.convolution_bytes or settings.dtype.size_bytes
+    recurrent = settings.recurrent_bytes or (4 if state.recurrent_is_float32 else convolution)
+    guesses = settings.speculation.tokens if settings.speculation is not None else 0
+    elements = state.convolution_elements + guesses * state.convolution_width
+    return (elements * convolution + state.recurrent_elements * recurrent) // settings.tensor_parallel_size
 
 
 def _choose_block_size(counted: "Counter[CacheShape]", settings: ResolvedSettings) -> int:

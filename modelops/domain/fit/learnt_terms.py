@@ -72,7 +72,7 @@ class Sought:
     tag: str | None
     is_v0: bool
     split: tuple[int, int, int]
-    graph_kind: tuple[bool, bool]
+    graph_kind: tuple[bool, bool, bool]
 
 
 def learn_terms(starts: Sequence[CardStart], sought: Sought) -> LearntTerms:
@@ -128,8 +128,7 @@ def _pick(starts: Iterable[CardStart], name: str, plausible: tuple[float, float]
 def _take_least(values: Sequence[_Value]) -> LearntTerm | None:
     if not values:
         return None
-    least = min(values, key=lambda each: each.value)
-    return LearntTerm(least.value, 0.0, (least.start.source,), least.start.is_here)
+    return _name(values, min(each.value for each in values), 0.0)
 
 
 def _take_median(values: Sequence[_Value], least_error: float) -> LearntTerm | None:
@@ -137,12 +136,12 @@ def _take_median(values: Sequence[_Value], least_error: float) -> LearntTerm | N
         return None
     middle = median_high(each.value for each in values)
     spread = _DEVIATIONS * median(abs(each.value - middle) for each in values)
-    return LearntTerm(
-        middle,
-        max(spread, least_error),
-        tuple(each.start.source for each in values),
-        all(each.start.is_here for each in values),
-    )
+    return _name(values, middle, max(spread, least_error))
+
+
+def _name(values: Sequence[_Value], value: float, error: float) -> LearntTerm:
+    sources = tuple(each.start.source for each in values)
+    return LearntTerm(value, error, sources, all(each.start.is_here for each in values))
 
 
 def find_learnt_correction(learnt: LearntTerms, computed: Budget, gpu: Gpu) -> Correction:
@@ -184,11 +183,14 @@ def _keep_formula(correction: Correction, change: int) -> Correction:
 
 
 def _find_context(term: LearntTerm | None, computed: int, gpu: Gpu) -> int | None:
-    """A context that is larger than computed may be other programs': what is taken now counts by itself."""
+    """A context that is larger than computed may be other programs': only that several starts found it says
+    more, and what is taken now counts by itself."""
     if term is None:
         return None
     if term.value <= computed:
         return int(term.value)
+    if not term.is_proven:
+        return None
     taken = 0 if gpu.free_bytes is None else max(0, gpu.total_bytes - gpu.free_bytes)
     return max(computed, int(term.value) - taken)
 

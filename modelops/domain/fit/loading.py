@@ -21,6 +21,9 @@ class Loading:
     adapter_bytes: int | None = None
     offloaded_bytes: int | None = None
     notes: tuple[str, ...] = ()
+    """What was assumed of its parts."""
+    doubts: tuple[str, ...] = ()
+    """Parts that will take memory, of which nothing is known."""
 
 
 def estimate_loading(
@@ -73,11 +76,17 @@ def _add_draft(
     loading: Loading, model: ModelArchitecture, settings: EngineSettings, dtype: Dtype, gpu: Gpu
 ) -> Loading:
     draft = weigh_draft(model, settings, dtype, gpu)
-    notes = (*loading.notes, *([draft.note] if draft.note else ()))
+    if draft.doubt:
+        return replace(loading, doubts=(*loading.doubts, draft.doubt))
     if not draft.weights_bytes:
-        return replace(loading, notes=notes)
+        return loading
     *earlier, last = loading.weights.stage_bytes
-    weights = replace(loading.weights, stage_bytes=(*earlier, last + draft.weights_bytes))
+    weights = replace(
+        loading.weights,
+        stage_bytes=(*earlier, last + draft.weights_bytes),
+        is_approximate=loading.weights.is_approximate or bool(draft.assumption),
+    )
+    notes = (*loading.notes, draft.assumption) if draft.assumption else loading.notes
     return replace(loading, weights=weights, draft_bytes=draft.weights_bytes, notes=notes)
 
 
@@ -102,7 +111,7 @@ def _add_adapters(
     known = [size for size in sizes if size is not None]
     if len(known) < len(sizes):
         note = fill_in("the room for adapters is not considered: this layout's projections are not known")
-        return replace(loading, notes=(*loading.notes, note))
+        return replace(loading, doubts=(*loading.doubts, note))
     stage_bytes = tuple(a + b for a, b in zip(loading.weights.stage_bytes, known, strict=True))
     return replace(
         loading,

@@ -55,7 +55,7 @@ def _build_short_convolution(config: Config, layout: Layout, shape: TextShape, i
     mlp, experts, mlp_plain, mlp_sharded = count_mlp(config, layout, shape, index)
     hidden = shape.hidden
     return Layer(
-        CacheShape(LayerKind.LINEAR, state=LinearState(hidden * (kernel - 1), 0)),
+        CacheShape(LayerKind.LINEAR, state=LinearState(hidden * (kernel - 1), 0, convolution_width=hidden)),
         LayerWeights(
             attention=4 * hidden * hidden,
             mlp=mlp,
@@ -99,7 +99,12 @@ def _build_delta_attention(
     return Layer(
         CacheShape(
             LayerKind.LINEAR,
-            state=LinearState(3 * width * (kernel - 1), heads * dim * dim, recurrent_is_float32=True),
+            state=LinearState(
+                3 * width * (kernel - 1),
+                heads * dim * dim,
+                recurrent_is_float32=True,
+                convolution_width=3 * width,
+            ),
         ),
         LayerWeights(
             attention=4 * shape.hidden * width + 2 * dim * width + shape.hidden * heads,

@@ -203,6 +203,8 @@ def describe_lack_of_suggestions(report: FitReport) -> str:
     if report.suggestions or report.verdict is Verdict.UNKNOWN:
         return ""
     if not report.is_runnable:
+        if report.limit is LimitingTerm.GPU_COUNT:
+            return ""
         return fill_in("None of the changes that were tried makes it fit.")
     if report.aim is Aim.AS_ASKED:
         return ""

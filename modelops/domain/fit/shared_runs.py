@@ -19,9 +19,10 @@ from modelops.domain.errors import FieldError, UnknownLayoutError
 from modelops.domain.fit.architecture import parse_architecture
 from modelops.domain.fit.config_shape import Config, reduce_config
 from modelops.domain.fit.engine_defaults import parse_version
+from modelops.domain.fit.engine_inputs import write_inputs
 from modelops.domain.fit.gpu_catalog import find_card
 from modelops.domain.fit.question import FitQuestion, parse_question
-from modelops.domain.fit.specs import GIB, MIB, Adapters, CheckpointFacts, EngineSettings, Speculation
+from modelops.domain.fit.specs import GIB, MIB, CheckpointFacts, EngineSettings
 
 STARTED = "fits"
 """The outcome of a start that came to serve; all other words are failures."""
@@ -117,25 +118,16 @@ def _write_settings(ran: EngineSettings) -> dict[str, Any]:
     defaults = EngineSettings()
     values = {each.name: getattr(ran, each.name) for each in fields(EngineSettings)}
     given = {name: value for name, value in values.items() if value != getattr(defaults, name)}
+    for name in ("speculation", "adapters", "cpu_offload_bytes"):
+        given.pop(name, None)
+    given |= write_inputs(ran)
+    if draft := given.get("speculative_config"):
+        # A name, or a path on somebody's machine.
+        draft.pop("model", None)
     for name, write in _WRITTEN_APART.items():
         if name in given:
             given |= write(given.pop(name))
     return given
-
-
-def _write_adapters(adapters: Adapters) -> dict[str, Any]:
-    return {
-        "enable_lora": True,
-        "max_loras": adapters.slots,
-        "max_lora_rank": adapters.rank,
-        "fully_sharded_loras": adapters.is_fully_sharded,
-    }
-
-
-def _write_speculation(speculation: Speculation) -> dict[str, Any]:
-    """Without the draft's name: only what needs no other model is read back as the same."""
-    method, tokens = speculation.method, speculation.tokens
-    return {"speculative_config": {"method": method, "num_speculative_tokens": tokens}}
 
 
 _WRITTEN_APART: Mapping[str, Callable[[Any], dict[str, Any]]] = {
@@ -143,9 +135,6 @@ _WRITTEN_APART: Mapping[str, Callable[[Any], dict[str, Any]]] = {
     "is_text_only": lambda value: {"language_model_only": value},
     "media_limits": lambda value: {"limit_mm_per_prompt": dict(value)},
     "media_max_pixels": lambda value: {"mm_processor_kwargs": {"max_pixels": value}},
-    "cpu_offload_bytes": lambda value: {"cpu_offload_gb": value / GIB},
-    "adapters": _write_adapters,
-    "speculation": _write_speculation,
 }
 """Settings that a question has in another form."""
 

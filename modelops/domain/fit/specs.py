@@ -65,6 +65,8 @@ class LinearState:
     convolution_elements: int
     recurrent_elements: int
     recurrent_is_float32: bool = False
+    convolution_width: int = 0
+    """Elements more for each token that is guessed ahead."""
 
 
 @dataclass(frozen=True)
@@ -238,6 +240,14 @@ class Speculation:
     keeps_probabilities: bool = False
     """The drafts' distributions are kept until the next step (`draft_sample_method`: probabilistic)."""
 
+    @property
+    def has_weights(self) -> bool:
+        return self.method not in ("ngram", "suffix")
+
+    @property
+    def keeps_logits(self) -> bool:
+        return self.keeps_probabilities and self.has_weights
+
 
 @dataclass(frozen=True)
 class Adapters:
@@ -279,6 +289,9 @@ class EngineSettings:
     async_scheduling: bool | None = None
     max_cudagraph_capture_size: int | None = None
     disable_hybrid_kv_cache_manager: bool = False
+    enable_prefix_caching: bool | None = None
+    mamba_cache_dtype: str = "auto"
+    mamba_ssm_cache_dtype: str = "auto"
     media_limits: tuple[tuple[str, int], ...] = ()
     """Most items of a modality in one prompt (`limit_mm_per_prompt`), where the operator says."""
     media_max_pixels: int | None = None
@@ -338,6 +351,11 @@ class ResolvedSettings:
     """Steps whose tokens a sliding window keeps at a time."""
     counts_graphs: bool
     """The engine takes what it expects of its CUDA graphs from the KV cache."""
+    state_blocks: int
+    """Constant states that a request holds at a time."""
+    convolution_bytes: int | None
+    recurrent_bytes: int | None
+    """Of one element of a constant state, where the operator says."""
     speculation: Speculation | None
     verifies_in_profile: bool
     """The profiling run tries out the comparison of drafts with the model's own choice."""

@@ -24,7 +24,7 @@ from modelops.domain.fit.specs import (
 )
 from modelops.domain.fit.weights import estimate_weights
 
-_WITHOUT_WEIGHTS = frozenset({"ngram", "suffix"})
+_WITHOUT_CONFIG = frozenset({"ngram", "suffix", "mtp"})
 _HEADS = frozenset({"eagle", "eagle3"})
 _EAGLE3_VOCABULARY = 32000
 """Rows of the head of most published EAGLE-3 drafts (`draft_vocab_size`)."""
@@ -39,8 +39,10 @@ class Draft:
     """What guesses tokens, on each GPU of the last pipeline stage."""
 
     weights_bytes: int = 0
-    note: str = ""
-    """What of it was assumed or is not known."""
+    assumption: str = ""
+    """What of it was assumed."""
+    doubt: str = ""
+    """Why nothing is known of it, though it will take memory."""
 
 
 def parse_speculation(
@@ -54,7 +56,7 @@ def parse_speculation(
     model = str(raw.get("model") or "")
     method = _resolve_method(str(raw.get("method") or ""), model)
     draft = None
-    if draft_config and method not in (*_WITHOUT_WEIGHTS, "mtp"):
+    if draft_config and method not in _WITHOUT_CONFIG:
         draft = _parse_draft(draft_config, method, raw.get("quantization"))
     predicted = get_int(draft_config or {}, ("num_lookahead_tokens", "n_predict"), 1)
     return Speculation(
@@ -137,11 +139,11 @@ def _widen_input(layer: Layer, draft: ModelArchitecture) -> Layer:
 def weigh_draft(model: ModelArchitecture, settings: EngineSettings, dtype: Dtype, gpu: Gpu) -> Draft:
     """Return what guesses tokens; without weights where nothing does, or nothing that is known."""
     speculation = settings.speculation
-    if speculation is None or speculation.method in _WITHOUT_WEIGHTS:
+    if speculation is None or not speculation.has_weights:
         return Draft()
     draft, note = _choose_draft(model, speculation)
     if draft is None:
-        return Draft(note=note)
+        return Draft(doubt=note)
     try:
         weights = estimate_weights(
             draft,
@@ -152,8 +154,8 @@ def weigh_draft(model: ModelArchitecture, settings: EngineSettings, dtype: Dtype
             gpu=gpu,
         )
     except UnknownLayoutError as exc:
-        return Draft(note=fill_in("the draft is not considered: {reason}", reason=exc.wording))
-    return Draft(weights.stage_bytes[0], note)
+        return Draft(doubt=fill_in("the draft is not considered: {reason}", reason=exc.wording))
+    return Draft(weights.stage_bytes[0], assumption=note)
 
 
 def _find_ranks(speculation: Speculation, settings: EngineSettings) -> int:
@@ -163,7 +165,7 @@ def _find_ranks(speculation: Speculation, settings: EngineSettings) -> int:
 def list_draft_layers(model: ModelArchitecture, settings: EngineSettings) -> tuple[Layer, ...]:
     """The draft's layers, whose KV cache lies beside that of the last stage."""
     speculation = settings.speculation
-    if speculation is None or speculation.method in _WITHOUT_WEIGHTS:
+    if speculation is None or not speculation.has_weights:
         return ()
     draft, _note = _choose_draft(model, speculation)
     spread = settings.tensor_parallel_size // _find_ranks(speculation, settings)

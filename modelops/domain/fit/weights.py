@@ -170,7 +170,7 @@ def _choose_checkpoint(
             )
     if is_exact:
         is_rough = model.vision is not None or _is_rough(model.quantization)
-        return counted, "layout", is_rough
+        return counted, fill_in("layout"), is_rough
     missing = (
         fill_in("a vision tower that is not described")
         if tower_missing

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from typing import Any
 
+from modelops.domain.errors import FieldError
 from modelops.domain.fit.engine_defaults import parse_version
 from modelops.domain.fit.engine_inputs import read_inputs
 from modelops.domain.fit.gpu_catalog import find_card
@@ -111,12 +112,21 @@ def to_engine_settings(spec: ProfileSpec, *, tensor_parallel_size: int | None = 
         "media_limits": read_limits(spec.limit_mm_per_prompt),
         "media_max_pixels": read_max_pixels(flags.get("mm_processor_kwargs") or {}),
     }
-    return EngineSettings(**same | further | resolved | read_inputs(flags | _list_engine_values(spec)))
+    return EngineSettings(**same | further | resolved | _read_inputs(spec, flags))
+
+
+def _read_inputs(spec: ProfileSpec, flags: Mapping[str, Any]) -> dict[str, Any]:
+    """A draft whose config.json is not understood is one that is not known; the report says so."""
+    given = {**flags, **_list_engine_values(spec)}
+    try:
+        return read_inputs(given)
+    except FieldError:
+        return read_inputs({**given, "draft_config": None})
 
 
 def _list_engine_values(spec: ProfileSpec) -> dict[str, Any]:
     """What the profile says of adapters and of guessing tokens, under the names of the engine's flags."""
-    names = ("speculative_config", "enable_lora", "max_loras", "max_lora_rank")
+    names = ("speculative_config", "draft_config", "enable_lora", "max_loras", "max_lora_rank")
     return {name: getattr(spec, name) for name in names}
 
 

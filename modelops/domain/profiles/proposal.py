@@ -13,10 +13,12 @@ from typing import Any
 
 from modelops.domain.fit.architecture import parse_architecture
 from modelops.domain.fit.engine_defaults import find_default_utilization
+from modelops.domain.fit.moves import Trial
 from modelops.domain.fit.recommendation import Assessment, Candidate, assess_candidate
 from modelops.domain.fit.report import Verdict
 from modelops.domain.fit.report_text import describe_gpus
 from modelops.domain.fit.specs import CheckpointFacts, EngineSettings, Gpu, ModelArchitecture
+from modelops.domain.fit.trials import make_assess, settle_context
 from modelops.domain.profiles.engine_args import find_image_version
 from modelops.domain.profiles.kinds import AUTO
 from modelops.domain.profiles.link_settings import list_link_settings
@@ -26,7 +28,6 @@ FULL_UTILIZATION = 0.95
 FEW_SEQUENCES = 64
 COMFORTABLE_CONTEXT = 8192
 SHORTEST_CONTEXT = 2048
-CONTEXT_STEP = 256
 LOAD_TIME_METHODS = ("fp8", "bitsandbytes")
 
 _UNUSED_KEYS = (
@@ -112,22 +113,18 @@ def _limit_utilization(gpus: tuple[Gpu, ...], wanted: float) -> float:
 
 
 def _try(subject: Subject, attempt: _Attempt, gpus: tuple[Gpu, ...]) -> Assessment:
-    """Check an attempt; one that may shorten the context takes the longest that fits, in whole steps."""
+    """Check an attempt; one that may shorten the context takes the longest that surely fits."""
     candidate = _to_candidate(subject, attempt)
     assessment = assess_candidate(candidate, gpus)
-    longest = assessment.report.max_model_len
-    if attempt.shortest_context is None or not assessment.report.is_runnable or longest is None:
+    longest, model = assessment.report.max_model_len, candidate.model
+    if attempt.shortest_context is None or not assessment.report.is_runnable or not longest or model is None:
         return assessment
-    for share in (1.0, 0.9, 0.75, 0.5):
-        length = int(longest * share) // CONTEXT_STEP * CONTEXT_STEP
-        if length < attempt.shortest_context:
-            break
-        shortened = replace(assessment.settings, max_model_len=length, is_max_model_len_auto=False)
-        fixed = replace(candidate, settings=shortened, is_tensor_parallel_auto=False)
-        checked = replace(assess_candidate(fixed, gpus), why=assessment.why)
-        if checked.report.verdict is Verdict.FITS:
-            return checked
-    return assessment
+    trial = Trial(model, assessment.settings, gpus, candidate.facts)
+    settled = settle_context(trial, make_assess(), longest)
+    if settled is None or (settled.report.max_model_len or 0) < attempt.shortest_context:
+        return assessment
+    fixed = replace(candidate, settings=settled.trial.settings, is_tensor_parallel_auto=False)
+    return replace(assess_candidate(fixed, gpus), why=assessment.why)
 
 
 def _is_long_enough(assessment: Assessment, attempt: _Attempt) -> bool:

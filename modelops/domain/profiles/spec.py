@@ -149,6 +149,12 @@ class ProfileSpec(FlagSettings, _NamingSettings):
         "What decides its memory, from the repository's config.json.",
         section=Section.FACTS,
     )
+    draft_config: Mapping[str, Any] = setting(
+        document(64_000),
+        {},
+        "The same of the draft model that `speculative_config` names.",
+        section=Section.FACTS,
+    )
     parameters: int | None = setting(
         whole(1, 10**15, is_optional=True), None, "Number of parameters.", section=Section.FACTS
     )

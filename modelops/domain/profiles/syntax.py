@@ -63,7 +63,20 @@ ACCELERATOR = text(
 COMPUTE_CAPABILITY = text(5, pattern=r"[0-9]{1,2}\.[0-9]", like=fill_in('a compute capability such as "8.6"'))
 
 DTYPE = choice("auto", "float16", "bfloat16", "float32")
-CACHE_DTYPE = choice("auto", "bfloat16", "fp8", "fp8_e4m3", "fp8_e5m2")
+CACHE_DTYPE = choice(
+    "auto",
+    "bfloat16",
+    "float16",
+    "fp8",
+    "fp8_e4m3",
+    "fp8_e5m2",
+    "fp8_ds_mla",
+    "fp8_per_token_head",
+    "int8_per_token_head",
+    "int4_per_token_head",
+    "nvfp4",
+    "nvfp4_ds_mla",
+)
 QUANTIZATION = choice(
     "awq",
     "awq_marlin",

@@ -41,7 +41,12 @@ from modelops.profiles.adding import (
     save_proposal,
     summarise_facts,
 )
-from modelops.profiles.hub import RepositoryFacts, fetch_facts, read_hub_settings
+from modelops.profiles.hub import (
+    RepositoryFacts,
+    fetch_facts,
+    fetch_facts_with_draft,
+    read_hub_settings,
+)
 from modelops.profiles.hub_errors import HubRateLimited, HubTimeout, HubUnreachable
 from modelops.profiles.importing import import_source
 from modelops.profiles.link_advice import describe_missing, find_missing_link_settings
@@ -170,7 +175,9 @@ def _propose(
     revision = options["revision"] or imported.revision
     known, problem = None, None
     try:
-        known = fetch_facts(imported.repository, revision=revision, settings=settings)
+        known = fetch_facts_with_draft(
+            imported.repository, imported.draft_repository, revision=revision, settings=settings
+        )
     except (HubUnreachable, HubTimeout, HubRateLimited) as exc:
         problem = exc
     return propose_imported(imported, known, choice, slug=options["slug"]), known, problem

@@ -26,7 +26,7 @@ from modelops.management.commands.check_fit import EXIT_CODES
 from modelops.management.hardware_options import add_hardware_options, choose_gpus
 from modelops.management.import_report import EntryReport, render_entry, serialise_entry
 from modelops.profiles.adding import propose_imported, save_proposal
-from modelops.profiles.hub import RepositoryFacts, fetch_facts, read_hub_settings
+from modelops.profiles.hub import RepositoryFacts, fetch_facts_with_draft, read_hub_settings
 from modelops.profiles.importing import SourceEntry, import_entry, read_source
 from modelops.profiles.seed_yaml import write_document
 
@@ -126,7 +126,13 @@ class _Import:
             return None, ""
         try:
             settings = read_hub_settings(os.environ)
-            return fetch_facts(imported.repository, revision=imported.revision, settings=settings), ""
+            facts = fetch_facts_with_draft(
+                imported.repository,
+                imported.draft_repository,
+                revision=imported.revision,
+                settings=settings,
+            )
+            return facts, ""
         except ConfigurationError as exc:
             raise refuse_input(str(exc)) from exc
         except GatewayError as exc:

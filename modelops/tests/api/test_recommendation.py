@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from modelops.domain.fit.architecture import parse_architecture
 from modelops.domain.fit.assessment import assess_fit
 from modelops.domain.fit.gpu_catalog import find_card
 from modelops.domain.fit.gpu_needs import KNOWN_CARDS, find_needs
@@ -216,6 +217,19 @@ def test_proposal_shortens_the_context_before_it_quantizes() -> None:
     assert (shortened["quantization"], shortened["max_model_len"] % 256) == ("", 0)
     assert 8192 <= shortened["max_model_len"] < 262144
     assert (quantized["quantization"], quantized["max_model_len"]) == ("fp8", 8192)
+
+
+def test_proposal_takes_the_longest_context_that_surely_fits() -> None:
+    subject = make_subject(num_hidden_layers=48, max_position_embeddings=262144)
+    proposal = propose_profile(subject)
+    spec = read_profile(proposal.values).spec
+    assert spec is not None
+
+    longer = replace(to_engine_settings(spec), max_model_len=proposal.values["max_model_len"] + 512)
+    report = assess_fit(parse_architecture(spec.config), longer, TWO, to_checkpoint_facts(spec))
+
+    assert proposal.assessment.report.verdict is Verdict.FITS
+    assert report.verdict is Verdict.TIGHT
 
 
 def test_proposal_switches_peer_to_peer_off_where_there_is_none() -> None:

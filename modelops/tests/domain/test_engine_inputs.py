@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from modelops.domain.errors import FieldError
+from modelops.domain.fit.engine_inputs import write_inputs
 from modelops.domain.fit.question import answer_question, parse_question
 from modelops.domain.fit.specs import GIB
 from modelops.tests.domain.fit_examples import (
@@ -86,7 +87,8 @@ def test_layers_for_further_tokens_weigh_as_one_of_the_others_and_have_its_cache
 def test_model_without_such_layers_says_that_its_draft_is_not_considered() -> None:
     report = answer(speculative_config=speculate("mtp"))
 
-    assert any("names no layers for multi-token prediction" in note for note in report["notes"])
+    assert report["verdict"] == "tight"
+    assert any("names no layers for multi-token prediction" in reason for reason in report["reasons"])
 
 
 def test_draft_model_has_its_own_weights_and_cache() -> None:
@@ -132,10 +134,12 @@ def test_eagle3_head_is_one_layer_over_two_inputs_with_a_vocabulary_of_its_own()
     assert any("one layer of the model's own shape is assumed" in note for note in assumed["notes"])
 
 
-def test_draft_of_unknown_shape_is_named() -> None:
+def test_draft_of_unknown_shape_is_named_and_keeps_the_verdict_in_doubt() -> None:
+    plain = answer()
     report = answer(speculative_config=speculate("draft_model", model="maker/small"))
 
-    assert any("the draft maker/small is not considered" in note for note in report["notes"])
+    assert (plain["verdict"], report["verdict"], report["limit"]) == ("fits", "tight", "weights")
+    assert any("the draft maker/small is not considered" in reason for reason in report["reasons"])
 
 
 def test_older_and_shorter_flags_mean_the_same() -> None:
@@ -148,6 +152,27 @@ def test_older_and_shorter_flags_mean_the_same() -> None:
     text = make_question(speculative_config='{"model": "maker/small", "num_speculative_tokens": 5}')
 
     assert [parse_question(each).settings for each in (older, shorter, text)] == [wanted] * 3
+
+
+def test_settings_that_are_written_read_the_same() -> None:
+    settings = parse_question(
+        make_question(
+            speculative_config=speculate("mtp", 2, draft_sample_method="probabilistic"),
+            enable_lora=True,
+            max_loras=4,
+            cpu_offload_gb=2,
+        )
+    ).settings
+
+    assert parse_question(make_question(**write_inputs(settings))).settings == settings
+
+
+def test_kept_distributions_of_the_drafts_take_their_room() -> None:
+    greedy = answer(speculative_config=speculate("eagle", 4, model="maker/head"))
+    config = speculate("eagle", 4, model="maker/head", draft_sample_method="probabilistic")
+    kept = answer(speculative_config=config)
+
+    assert kept["activation_bytes"] - greedy["activation_bytes"] == 1024 * 4 * 128256 * 2
 
 
 def test_adapters_take_room_for_each_slot_and_rank() -> None:

@@ -11,8 +11,10 @@ from hypothesis import strategies as st
 from gateway.tests.budgets import examples
 from modelops.domain.fit.architecture import parse_architecture
 from modelops.domain.fit.assessment import assess_fit
+from modelops.domain.fit.check import check_fit
 from modelops.domain.fit.divisibility import find_parallel_problems
-from modelops.domain.fit.report import FitReport, Verdict
+from modelops.domain.fit.quantization import parse_quantization
+from modelops.domain.fit.report import MORE_GPUS, Aim, FitReport, Verdict
 from modelops.domain.fit.specs import GIB, EngineSettings, Gpu, ModelArchitecture
 from modelops.tests.domain.fit_examples import (
     make_config,
@@ -126,3 +128,25 @@ def test_longer_context_never_raises_concurrency_nor_makes_a_verdict_better(case
     assert long.max_concurrency <= short.max_concurrency
     assert long.count_sure_requests(longer) <= short.count_sure_requests(shorter)
     assert ORDER.index(short.verdict) <= ORDER.index(long.verdict)
+
+
+@given(cases(), st.sampled_from(list(Aim)))
+@settings(max_examples=examples(40), deadline=None)
+def test_suggestions_lead_where_they_say_with_no_more_of_a_card_than_was_free(case: Case, aim: Aim) -> None:
+    gpu = Gpu("Card", case.total_bytes, case.free_bytes, (8, 6))
+    report = check_fit(case.model, case.settings, (gpu,) * case.settings.gpu_count, aim=aim)
+
+    for offer in report.suggestions:
+        method = None if offer.quantization else offer.settings.quantization
+        quantization = offer.quantization or (parse_quantization({}, method) if method else None)
+        model = replace(case.model, quantization=quantization) if quantization else case.model
+        cards = (replace(gpu, free_bytes=None) if offer.kind == MORE_GPUS else gpu,) * offer.gpu_count
+        outcome = assess_fit(model, offer.settings, cards)
+        assert outcome.verdict is offer.verdict
+        assert (outcome.max_model_len, outcome.max_concurrency) == (
+            offer.max_model_len,
+            offer.max_concurrency,
+        )
+        share = dict(offer.changes).get("gpu_memory_utilization", 0)
+        free = case.total_bytes if case.free_bytes is None else case.free_bytes
+        assert float(share) * case.total_bytes <= free

@@ -5,7 +5,7 @@ import pytest
 from modelops.domain.fit.architecture import parse_architecture
 from modelops.domain.fit.engine_defaults import find_traits, resolve_settings
 from modelops.domain.fit.kv_cache import CacheLayout, plan_cache
-from modelops.domain.fit.specs import EngineSettings, LayerKind, ModelArchitecture
+from modelops.domain.fit.specs import EngineSettings, LayerKind, ModelArchitecture, Speculation
 from modelops.tests.domain.fit_examples import (
     make_config,
     make_gpu,
@@ -161,3 +161,39 @@ def test_layout_equals_what_the_engines_own_allocator_computes(
     assert (layout.block_bytes, layout.group_count) == (block_bytes, groups)
     assert layout.count_request_blocks(5000) == blocks_of_5000
     assert layout.count_request_blocks(65536) == blocks_of_65536
+
+
+def test_each_guess_needs_a_state_more_and_a_wider_convolution() -> None:
+    model = parse_architecture(make_hybrid_config())
+    speculation = Speculation("ngram", tokens=3)
+
+    plain, guessing = plan(model), plan(model, speculation=speculation)
+
+    assert (plain.state_blocks, guessing.state_blocks) == (2, 5)
+    width = (2 * 16 + 32) * 128
+    state, more = (width * 3 + 32 * 128 * 128) * 2, 3 * width * 2
+    token_bytes = 2 * 2 * 256 * 2
+    assert plain.min_block_tokens == 16 * -(-state // (16 * token_bytes))
+    assert guessing.min_block_tokens == 16 * -(-(state + more) // (16 * token_bytes))
+
+
+def test_hybrid_without_prefix_caching_keeps_one_state() -> None:
+    model = parse_architecture(make_hybrid_config())
+
+    assert plan(model, enable_prefix_caching=False).state_blocks == 1
+
+
+def test_state_has_the_type_that_the_operator_says() -> None:
+    model = parse_architecture(make_hybrid_config())
+
+    plain, wider = plan(model), plan(model, mamba_ssm_cache_dtype="float32")
+
+    assert wider.block_bytes > 1.9 * plain.block_bytes
+
+
+def test_every_layer_keeps_the_whole_context_without_the_hybrid_manager() -> None:
+    model = parse_architecture(make_sliding_config())
+
+    layout = plan(model, disable_hybrid_kv_cache_manager=True)
+
+    assert layout.block_bytes == 16 * 30 * 2 * 8 * 128 * 2

@@ -25,7 +25,7 @@ from modelops.tests.domain.fit_examples import make_gpu, make_hybrid_config, mak
 ASKED = EngineSettings(
     vllm_version="v0.33.0", tensor_parallel_size=2, max_model_len=4096, gpu_memory_utilization=0.9
 )
-RESERVED = (True, False)
+RESERVED = (True, False, False)
 SOUGHT = Sought((0, 33, 0), "v0.33.0", False, (2, 1, 1), RESERVED)
 
 
@@ -67,10 +67,10 @@ def test_starts_of_other_engines_teach_nothing(change: dict[str, Any]) -> None:
 
 
 def test_graphs_of_another_kind_are_not_compared() -> None:
-    hybrid = make_start(graph_ratio=6.0, graph_kind=(True, True))
+    hybrid = make_start(graph_ratio=6.0, graph_kind=(True, True, False))
 
     assert learn_terms([hybrid], SOUGHT).graph_ratio is None
-    assert learn_terms([hybrid], replace(SOUGHT, graph_kind=(True, True))).graph_ratio is not None
+    assert learn_terms([hybrid], replace(SOUGHT, graph_kind=(True, True, False))).graph_ratio is not None
 
 
 def test_an_image_without_a_version_learns_of_the_newest_that_its_tag_had() -> None:
@@ -101,6 +101,21 @@ def test_the_check_of_another_model_goes_by_what_was_measured_and_says_so() -> N
     notes = {line.label: line.note for line in list_memory_lines(after)}
     assert notes["outside PyTorch"].endswith("measured on this box: 3 starts, the last was slot-0")
     assert "measured" not in notes["weights"]
+
+
+def test_what_one_start_found_gone_of_the_card_may_be_somebody_elses() -> None:
+    usual = assess_fit(make_model(), ASKED, pair()).context_bytes
+    more, less = 2 * GIB, GIB // 2
+
+    contexts = [
+        assess_fit(
+            make_model(), ASKED, pair(*(make_start(n, context_bytes=size) for n, size in enumerate(sizes)))
+        )
+        for sizes in ([more], [more] * 3, [more, less])
+    ]
+
+    assert [each.context_bytes for each in contexts] == [usual, more, less]
+    assert [len(each.learnt) for each in contexts] == [0, 1, 1]
 
 
 def test_a_start_of_the_same_settings_counts_more_than_those_of_others() -> None:
@@ -192,4 +207,4 @@ def test_a_share_in_bytes_proves_nothing_of_what_was_free() -> None:
     start = read_card_start(hybrid, ran, EngineSizes(), make_gpu(), source="s", is_here=True)
 
     assert start is not None and start.most_context_bytes is None
-    assert start.graph_kind == (True, True)
+    assert start.graph_kind == (True, True, False)

@@ -77,6 +77,7 @@ def test_first_check_of_a_model_knows_what_others_measured_on_this_box(
     [
         ({"gpu_name": "NVIDIA RTX A6000"}, {}),
         ({"gpus": ["GPU-of-another-box"]}, {}),
+        ({"gpus": []}, {}),
         ({}, {"vllm_version": "0.32.0"}),
         ({}, {"tensor_parallel_size": 1}),
         ({}, {"is_wsl": True}),
@@ -102,6 +103,14 @@ def test_simulated_engines_and_other_links_teach_nothing_of_two_real_cards(slot:
 
     assert check("second").learnt == ()
     assert check("third").non_torch_bytes == OUTSIDE
+
+
+def test_an_engine_with_flags_that_the_check_does_not_know_tells_of_the_card_alone(slot: Slot) -> None:
+    odd = save_profile("first", tensor_parallel_size=2, extra_flags={"num-gpu-blocks-override": 512})
+    start(slot, odd, {"card_total_bytes": 24 * GIB, "start_free_bytes": round(23.7 * GIB)})
+    save_profile("second", tensor_parallel_size=2)
+
+    assert [each.figure for each in check("second").learnt] == ["context_bytes"]
 
 
 def test_first_and_later_start_of_one_model_tell_what_compiling_takes_of_another(slot: Slot) -> None:

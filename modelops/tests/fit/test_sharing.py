@@ -166,6 +166,14 @@ def test_settings_that_a_question_can_ask_for_are_shared(
     assert read_run(shared).question.settings == replace(asked, **as_run)
 
 
+def test_a_start_with_flags_that_the_check_does_not_know_is_not_shared(profile: ModelProfile) -> None:
+    flags = {"num-gpu-blocks-override": 512}
+    engine = start(profile, spec={**profile.get_values(), "extra_flags": flags})
+
+    with pytest.raises(NotShareable, match="--num-gpu-blocks-override"):
+        share_start(engine)
+
+
 def test_all_shares_what_can_be_and_names_the_rest(profile: ModelProfile) -> None:
     slot = make_slot("second")
     start(profile)

@@ -43,6 +43,9 @@ def refuse(*arguments: str) -> str:
     return str(caught.value)
 
 
+SPECULATIVE = {"method": "draft_model", "model": "maker/draft", "num_speculative_tokens": 3}
+
+
 @pytest.fixture
 def config(tmp_path: Path) -> str:
     path = tmp_path / "config.json"
@@ -55,6 +58,8 @@ def test_config_and_flags_are_answered_like_the_same_question(config: str) -> No
         *("--config", config, "--gpu", CARD, "--gpu", "RTX 3090:24166:23000", "--json"),
         *("--tensor-parallel-size", "2", "--max-model-len", "4096", "--gpu-memory-utilization", "0.8"),
         *("--max-num-seqs", "32", "--kv-cache-dtype", "fp8", "--vllm-version", "0.33.0", "--enforce-eager"),
+        *("--speculative-config", json.dumps(SPECULATIVE), "--draft-config", config, "--cpu-offload-gb", "4"),
+        *("--enable-lora", "--max-lora-rank", "32"),
     )
 
     question = make_question(
@@ -68,6 +73,11 @@ def test_config_and_flags_are_answered_like_the_same_question(config: str) -> No
         max_num_seqs=32,
         kv_cache_dtype="fp8",
         enforce_eager=True,
+        speculative_config=SPECULATIVE,
+        draft_config=make_config(),
+        cpu_offload_gb=4,
+        enable_lora=True,
+        max_lora_rank=32,
     )
     expected = answer_question(question)
     answer = json.loads(output)

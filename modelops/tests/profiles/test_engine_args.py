@@ -1,10 +1,11 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
-from modelops.domain.fit.specs import MIB
+from modelops.domain.fit.specs import GIB, MIB, Adapters
 from modelops.domain.profiles.engine_args import (
     build_environment,
     build_serve_arguments,
@@ -13,6 +14,7 @@ from modelops.domain.profiles.engine_args import (
     to_gpus,
 )
 from modelops.simulator.flags import parse_command_line
+from modelops.tests.domain.fit_examples import make_config
 from modelops.tests.profiles.profile_examples import make_hardware, make_profile
 from modelops.tests.profiles.setting_samples import NEW_SETTINGS, make_flag_samples
 
@@ -158,6 +160,27 @@ def test_the_fit_check_is_asked_about_the_same_settings() -> None:
     assert settings.enable_chunked_prefill is False
     assert settings.is_pooling is True
     assert settings.vllm_version == "0.33.0"
+
+
+def test_the_fit_check_is_told_of_drafts_and_adapters() -> None:
+    draft = make_config(num_hidden_layers=1)
+    speculative = {"method": "draft_model", "model": "maker/draft", "num_speculative_tokens": 3}
+    spec = make_profile(
+        speculative_config=speculative,
+        draft_config=draft,
+        enable_lora=True,
+        max_lora_rank=32,
+        extra_flags={"cpu-offload-gb": 1.5, "fully-sharded-loras": True},
+    )
+
+    settings = to_engine_settings(spec)
+    strange = to_engine_settings(replace(spec, draft_config={"model_type": "novel", "rwkv_version": 7}))
+
+    assert settings.speculation is not None and settings.speculation.draft is not None
+    assert (settings.speculation.tokens, len(settings.speculation.draft.layers)) == (3, 1)
+    assert settings.adapters == Adapters(slots=1, rank=32, is_fully_sharded=True)
+    assert settings.cpu_offload_bytes == 1.5 * GIB
+    assert strange.speculation is not None and strange.speculation.draft is None
 
 
 @pytest.mark.parametrize(

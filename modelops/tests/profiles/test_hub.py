@@ -15,7 +15,14 @@ from gateway.conf import BASE_DIR
 from gateway.env import ConfigurationError
 from gateway.errors import GatewayError
 from modelops.profiles import hub_errors
-from modelops.profiles.hub import HubSettings, count_weights, fetch_facts, read_hub_settings
+from modelops.profiles.adding import describe_facts
+from modelops.profiles.hub import (
+    HubSettings,
+    count_weights,
+    fetch_facts,
+    fetch_facts_with_draft,
+    read_hub_settings,
+)
 from modelops.simulator.process import find_free_port
 from modelops.tests.domain.fit_examples import make_config
 from modelops.tests.profiles.fake_hub import (
@@ -110,6 +117,20 @@ def test_quantization_that_stands_beside_config_json_is_added_to_it(
     facts = fetch_facts(NAME, settings=settings)
 
     assert facts.config["quantization_config"] == {"quant_method": method, **content}
+
+
+def test_draft_is_read_beside_the_model_and_left_out_where_there_is_none(
+    hub: FakeHub, settings: HubSettings
+) -> None:
+    hub.repositories[NAME] = make_repository()
+    hub.repositories["maker/draft"] = make_repository(num_hidden_layers=1)
+
+    found = fetch_facts_with_draft(NAME, "maker/draft", settings=settings)
+    missing = fetch_facts_with_draft(NAME, "maker/nowhere", settings=settings)
+
+    assert (found.config["num_hidden_layers"], found.draft_config["num_hidden_layers"]) == (32, 1)
+    assert describe_facts(found)["draft_config"] == found.draft_config
+    assert "draft_config" not in describe_facts(missing)
 
 
 def test_cached_repository_is_read_without_the_hub(hub: FakeHub, settings: HubSettings) -> None:

@@ -29,14 +29,14 @@ async def test_engine_with_a_certificate_of_ones_own_is_reached_where_that_is_kn
     ) as engine:
         url = engine.base_url.replace("http:", "https:")
         trust(certificate)
-        wait_until(lambda: ask_health(url), what="the engine")
+        wait_until(lambda: ask_health(f"{url}/health"), what="the engine")
         client = EngineClient(url)
         models, _latency_ms = await client.list_models()
         trust("")
         stranger = EngineClient(url)
         with pytest.raises(EngineError, match="connect"):
             await stranger.check_health()
-        is_healthy = ask_health(url)
+        is_healthy = ask_health(f"{url}/health")
         await client.close()
         await stranger.close()
 

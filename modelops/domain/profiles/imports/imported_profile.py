@@ -34,6 +34,11 @@ class ImportedProfile:
         return str(self.values["repository"])
 
     @property
+    def draft_repository(self) -> str:
+        """Where the model that guesses tokens lies; empty where none is named."""
+        return str((self.values.get("speculative_config") or {}).get("model") or "")
+
+    @property
     def revision(self) -> str | None:
         return self.values.get("revision") or None
 
