@@ -34,6 +34,7 @@ from modelops.domain.fit.module_lists import apply_module_lists
 from modelops.domain.fit.quantization import find_quantization_config, parse_quantization
 from modelops.domain.fit.specs import Dtype, Layer, LayerKind, ModelArchitecture
 from modelops.domain.fit.text_layers import TextShape, read_shape
+from modelops.domain.fit.towers import MULTIMODAL_CLASSES
 from modelops.domain.fit.vision import read_vision_tower
 
 _CLASS_SUFFIXES = (
@@ -311,7 +312,8 @@ def _is_pooling(config: Config) -> bool:
 def _is_multimodal(config: Config) -> bool:
     classes = config.get("architectures")
     name = str(classes[0]) if isinstance(classes, list) and classes else ""
-    return name.endswith(_MULTIMODAL_SUFFIXES) or isinstance(config.get("audio_config"), Mapping)
+    is_named = name.endswith(_MULTIMODAL_SUFFIXES) or name in MULTIMODAL_CLASSES
+    return is_named or isinstance(config.get("audio_config"), Mapping)
 
 
 def describe_size(config: Config) -> str:

@@ -121,7 +121,7 @@ def list_tower_doubts(model: ModelArchitecture, settings: EngineSettings) -> tup
     return (
         fill_in(
             "what the engine profiles the encoder of {model_type} with is not known: up to {size} more",
-            model_type=repr(model.model_type),
+            model_type=repr(tower.family or model.model_type),
             size=f"{calibration.UNKNOWN_TOWER_BYTES / GIB:.2f} GiB",
         ),
     )

@@ -3,6 +3,48 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+MULTIMODAL_CLASSES = frozenset(
+    {
+        "DeepseekOCR2ForCausalLM",
+        "DeepseekOCRForCausalLM",
+        "DeepseekVLV2ForCausalLM",
+        "Dots3NoteForCausalLM",
+        "DotsOCRForCausalLM",
+        "HfMoondream",
+        "Llama_Nemotron_Nano_VL",
+        "MiDashengLMModel",
+        "MiMoV2OmniForCausalLM",
+        "MiniCPMO",
+        "MiniCPMV",
+        "MolmoForCausalLM",
+        "Moondream3ForCausalLM",
+        "MoonshotKimiaForCausalLM",
+        "MossAudioModel",
+        "NVLM_D",
+        "NemotronH_Nano_Omni_Reasoning_V3",
+        "NemotronH_Nano_VL_V2",
+        "NemotronH_Omni_Reasoning_V3",
+        "NemotronH_Super_Omni_Reasoning_V3",
+        "OpenVLAForActionPrediction",
+        "Ovis",
+        "Ovis2_5",
+        "Ovis2_6ForCausalLM",
+        "Ovis2_6_MoeForCausalLM",
+        "Phi4ForCausalLMV",
+        "Phi4MMForCausalLM",
+        "Qwen2_5OmniModel",
+        "Qwen3ASRRealtimeGeneration",
+        "SkyworkR1VChatModel",
+        "UltravoxModel",
+        "UnlimitedOCRForCausalLM",
+        "VoxtralRealtimeGeneration",
+    }
+)
+"""Classes that see or hear and whose names do not say so by their ends.
+
+Source: `_MULTIMODAL_MODELS`, vllm/model_executor/models/registry.py (0.33).
+"""
+
 
 class MediaGrowth(StrEnum):
     """What of an item follows from the context."""
@@ -52,3 +94,5 @@ class VisionTower:
     """Built whole on every rank, and not split by tensor parallel."""
     raises_batch: bool = False
     """An item has to fit into one step as a whole."""
+    family: str = ""
+    """What it is called where nothing else is known of it."""

@@ -64,10 +64,10 @@ def read_vision_tower(
             return None
         section = FAMILY_TOWERS.get(model_type)
         if section is None:
-            return VisionTower(None, 0, 0, raises_batch=raises_batch(model_type))
+            return VisionTower(None, 0, 0, raises_batch=raises_batch(model_type), family=model_type)
     depth, width = get_int(section, _DEPTH), _read_width(section)
     if not depth or not width:
-        return VisionTower(None, 0, 0, raises_batch=raises_batch(model_type))
+        return VisionTower(None, 0, 0, raises_batch=raises_batch(model_type), family=model_type)
     intermediate = get_int(section, "intermediate_size")
     if intermediate is None:
         intermediate = int(width * float(section.get("mlp_ratio") or 4))
@@ -86,6 +86,7 @@ def read_vision_tower(
         output_levels=_count_levels(section),
         is_replicated=model_type in _REPLICATED_FAMILIES,
         raises_batch=raises_batch(model_type),
+        family=model_type,
     )
 
 

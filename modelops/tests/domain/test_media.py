@@ -206,6 +206,30 @@ def test_a_family_that_is_not_known_is_named_and_widens_the_band() -> None:
 
 
 @pytest.mark.parametrize(
+    ("config", "family"),
+    [
+        (make_config(architectures=["Phi4MMForCausalLM"], model_type="phi4mm"), "phi4mm"),
+        (make_config(architectures=["MolmoForCausalLM"], model_type="molmo"), "molmo"),
+        (
+            {
+                "architectures": ["Qwen2AudioForConditionalGeneration"],
+                "model_type": "qwen2_audio",
+                "text_config": make_config(model_type="qwen2"),
+                "audio_config": {"d_model": 1280},
+            },
+            "qwen2audio",
+        ),
+    ],
+)
+def test_encoders_without_a_vision_config_are_in_doubt_too(config: dict[str, Any], family: str) -> None:
+    answer = answer_question(
+        make_question(config=config, weights_bytes=12 * GIB, max_model_len=4096, gpus=[{"name": "H200"}])
+    )
+
+    assert any(f"the encoder of '{family}' with is not known" in note for note in answer["notes"])
+
+
+@pytest.mark.parametrize(
     ("field", "value"),
     [
         ("limit_mm_per_prompt", ["image"]),
