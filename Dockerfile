@@ -18,6 +18,7 @@ RUN SECRET_KEY=only-used-while-the-image-is-being-built-1 \
     JWT_SECRET=only-used-while-the-image-is-being-built-2 \
     GATEWAY_DATA_DIR=/tmp/build \
     /venv/bin/python manage.py collectstatic --noinput \
+    && rm -r requirements \
     && /venv/bin/python -m compileall -q -j 0 .
 
 FROM python:3.11-slim

@@ -28,6 +28,7 @@ LOGGED_FIELDS = frozenset(
             "cause",
             "count",
             "detail",
+            "edge",
             "engine",
             "error",
             "folder",
@@ -35,6 +36,7 @@ LOGGED_FIELDS = frozenset(
             "hint",
             "holder",
             "host",
+            "instead_of",
         ),
         *(
             "message",
@@ -47,6 +49,7 @@ LOGGED_FIELDS = frozenset(
             "problems",
             "profile",
             "reason",
+            "replica",
             "retry_in_s",
             "running",
         ),

@@ -23,6 +23,12 @@ PASSWORD = "canary-password-quite-long"
 NEW_PASSWORD = "canary-password-the-second"
 PROMPT = "canary-prompt of a user"
 NAME = "canaryowner"
+QUERIES: dict[str, dict[str, Any]] = {
+    "search": {"q": PROMPT},
+    "fit": {"profile": "deepseek-chat-7b"},
+    "recommendations": {"users": 2, "tokens": 1000},
+}
+"""What has to be asked for, by the end of the path."""
 
 
 @dataclass
@@ -119,7 +125,7 @@ def succeed_as_admin(canaries: Canaries, client: httpx.Client, gateway: GatewayP
     canaries.ask(client, "POST", "/api/models/reload", json={}, headers=headers).raise_for_status()
     for method, path in operations():
         if method == "GET" and "{" not in path:
-            query = {"q": PROMPT} if path.endswith("/search") else {}
+            query = QUERIES.get(path.rpartition("/")[2], {})
             canaries.ask(client, method, path, headers=headers, params=query).raise_for_status()
 
 

@@ -17,10 +17,10 @@ from modelops.domain.fit.capability import find_capability_notes
 from modelops.domain.fit.correction import Correction
 from modelops.domain.fit.engine_defaults import EngineTraits, find_traits, resolve_dtype
 from modelops.domain.fit.evidence import find_evidence
-from modelops.domain.fit.findings import Finding, find_blockers, find_doubts, find_memory_failures
 from modelops.domain.fit.gpu_catalog import complete_gpu
 from modelops.domain.fit.loading import Loading, estimate_loading
 from modelops.domain.fit.measured_run import MeasuredRun
+from modelops.domain.fit.obstacles import Obstacle, find_blockers, find_doubts, find_memory_failures
 from modelops.domain.fit.report import Band, FitReport, LimitingTerm, Verdict
 from modelops.domain.fit.specs import (
     CheckpointFacts,
@@ -139,7 +139,7 @@ def _assess_memory(
     used: tuple[Gpu, ...],
     weights: WeightsEstimate,
     run: MeasuredRun | None,
-    blockers: list[Finding],
+    blockers: list[Obstacle],
 ) -> FitReport:
     gpu = min(used, key=lambda card: card.total_bytes)
     traits = find_traits(settings, gpu)
@@ -184,7 +184,7 @@ def _select_gpus(settings: EngineSettings, gpus: tuple[Gpu, ...]) -> tuple[Gpu, 
     return tuple(complete_gpu(gpu) for gpu in gpus[: settings.gpu_count])
 
 
-def _refuse(findings: list[Finding], settings: EngineSettings, weights: WeightsEstimate) -> FitReport:
+def _refuse(findings: list[Obstacle], settings: EngineSettings, weights: WeightsEstimate) -> FitReport:
     return FitReport(
         Verdict.DOES_NOT_FIT,
         findings[0].limit,

@@ -28,29 +28,29 @@ _USEFUL_CONTEXT = 2048
 
 
 @dataclass(frozen=True)
-class Finding:
+class Obstacle:
     limit: LimitingTerm
     reason: str
 
 
 def find_blockers(
     model: ModelArchitecture, settings: EngineSettings, gpu: Gpu, traits: EngineTraits
-) -> list[Finding]:
+) -> list[Obstacle]:
     """What the engine refuses whatever the memory: sizes, card, positions."""
     parallel = find_parallel_problems(
         model, settings.tensor_parallel_size, settings.pipeline_parallel_size, experts=settings.expert_split
     )
     parallel += find_partition_problems(model, settings)
-    findings = [Finding(LimitingTerm.PARALLEL_SIZE, problem) for problem in parallel]
+    findings = [Obstacle(LimitingTerm.PARALLEL_SIZE, problem) for problem in parallel]
     dtype = resolve_dtype(settings.dtype, model, gpu)
     for problem in find_capability_problems(model, settings, dtype, gpu, traits):
-        findings.append(Finding(LimitingTerm.COMPUTE_CAPABILITY, problem))
+        findings.append(Obstacle(LimitingTerm.COMPUTE_CAPABILITY, problem))
     for problem in find_method_problems(model, settings, traits.version):
-        findings.append(Finding(LimitingTerm.QUANTIZATION, problem))
+        findings.append(Obstacle(LimitingTerm.QUANTIZATION, problem))
     positions, asked = model.max_positions, settings.max_model_len
     if asked and positions and asked > positions and not settings.is_max_model_len_auto:
         findings.append(
-            Finding(
+            Obstacle(
                 LimitingTerm.CONTEXT,
                 fill_in(
                     "max_model_len {asked} is more than the model's {positions} positions",
@@ -62,7 +62,7 @@ def find_blockers(
     return findings
 
 
-def find_memory_failures(budget: Budget, band: Band, gpus: tuple[Gpu, ...], longest: int) -> list[Finding]:
+def find_memory_failures(budget: Budget, band: Band, gpus: tuple[Gpu, ...], longest: int) -> list[Obstacle]:
     """What cannot hold even at the better edge of the band."""
     findings = []
     stage, length = budget.tightest, budget.settings.max_model_len
@@ -72,7 +72,7 @@ def find_memory_failures(budget: Budget, band: Band, gpus: tuple[Gpu, ...], long
         is_short = free + calibration.FREE_ERROR_BYTES < requested
         if is_short and budget.settings.kv_cache_memory_bytes is None:
             findings.append(
-                Finding(
+                Obstacle(
                     LimitingTerm.FREE_MEMORY,
                     fill_in(
                         "{free} free on {name} when the engine starts is less than the {requested} it "
@@ -90,7 +90,7 @@ def find_memory_failures(budget: Budget, band: Band, gpus: tuple[Gpu, ...], long
     needed = stage.layout.count_request_bytes(length)
     if needed > band.high_bytes and not stage.layout.is_empty:
         findings.append(
-            Finding(
+            Obstacle(
                 LimitingTerm.KV_CACHE,
                 fill_in(
                     "one request of {length} tokens needs {needed} of KV cache, at most {most} is "
@@ -105,7 +105,7 @@ def find_memory_failures(budget: Budget, band: Band, gpus: tuple[Gpu, ...], long
     return findings
 
 
-def _name_shortage(budget: Budget) -> Finding:
+def _name_shortage(budget: Budget) -> Obstacle:
     stage = budget.tightest
     parts = fill_in(
         "weights {weights_bytes}, activation {activation_bytes} and overhead leave "
@@ -115,10 +115,10 @@ def _name_shortage(budget: Budget) -> Finding:
         requested_bytes=_gib(budget.requested_bytes),
     )
     if stage.weights_bytes >= _WEIGHTS_SHARE * budget.requested_bytes:
-        return Finding(LimitingTerm.WEIGHTS, parts)
+        return Obstacle(LimitingTerm.WEIGHTS, parts)
     if budget.activation_bytes >= _ACTIVATION_SHARE * budget.requested_bytes:
-        return Finding(LimitingTerm.ACTIVATION, parts)
-    return Finding(LimitingTerm.KV_CACHE, parts)
+        return Obstacle(LimitingTerm.ACTIVATION, parts)
+    return Obstacle(LimitingTerm.KV_CACHE, parts)
 
 
 def _read_free(gpu: Gpu, budget: Budget) -> int:
@@ -136,13 +136,13 @@ def _least_context(budget: Budget) -> int:
 
 def find_doubts(
     budget: Budget, band: Band, gpus: tuple[Gpu, ...], traits: EngineTraits, longest: int
-) -> list[Finding]:
+) -> list[Obstacle]:
     findings = []
     length = budget.settings.max_model_len
     needed = budget.tightest.layout.count_request_bytes(length)
     if band.low_bytes < max(needed, 1):
         findings.append(
-            Finding(
+            Obstacle(
                 LimitingTerm.KV_CACHE,
                 fill_in(
                     "within the uncertainty: {needed} of KV cache needed, {low_bytes}–{high_bytes} expected",
@@ -158,7 +158,7 @@ def find_doubts(
         spare = min(free, gpu.total_bytes) - budget.context_bytes - requested
         if spare < 0:
             findings.append(
-                Finding(
+                Obstacle(
                     LimitingTerm.FREE_MEMORY,
                     fill_in("free memory on {name} only just covers the request", name=gpu.name),
                 )
@@ -170,11 +170,11 @@ def find_doubts(
                 size=_gib(budget.cuda_graph_bytes),
                 card=gpu.name,
             )
-            findings.append(Finding(LimitingTerm.CUDA_GRAPHS, text))
+            findings.append(Obstacle(LimitingTerm.CUDA_GRAPHS, text))
             break
     if longest < _USEFUL_CONTEXT and longest < length:
         findings.append(
-            Finding(LimitingTerm.KV_CACHE, fill_in("only {longest} tokens of context fit", longest=longest))
+            Obstacle(LimitingTerm.KV_CACHE, fill_in("only {longest} tokens of context fit", longest=longest))
         )
     return findings
 
