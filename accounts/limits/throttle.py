@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 from django.conf import settings
@@ -100,9 +101,18 @@ def _count(
 ) -> None:
     if not rate.value:  # no limit; to django-ratelimit it would be a limit of none at all
         return
-    usage = get_usage(
-        request, group=group, key=lambda _group, _request: whom, rate=tuple(rate), increment=increment
+    count = partial(
+        get_usage,
+        request,
+        group=group,
+        key=lambda _group, _request: whom,
+        rate=tuple(rate),
+        increment=increment,
     )
+    usage = count()
+    if usage is not None and usage["time_left"] < 0:
+        # Its counter was there, and was evicted before it could grow: it is begun anew.
+        usage = count()
     if usage is None:
         return
     if usage["time_left"] < 0:

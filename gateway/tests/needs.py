@@ -120,9 +120,11 @@ def find_program(name: str) -> str:
 
 
 def find_chromium() -> str:
-    if executable := shutil.which("chromium"):
-        return executable
-    raise NeedMissing("apt-get install chromium")
+    """Its build without windows, where there is one: the other draws a browser around each page for nobody."""
+    for name in ("chromium-headless-shell", "chromium"):
+        if executable := shutil.which(name):
+            return executable
+    raise NeedMissing("apt-get install chromium-headless-shell")
 
 
 def try_chromium() -> None:

@@ -223,3 +223,24 @@ def test_body_that_is_refused_counts_once(mina: User) -> None:
         return client.post("/api/keys", {"x": 1}, content_type="application/json")
 
     assert statuses(4, send) == [400] * 3 + [429]
+
+
+def test_counter_that_is_evicted_between_two_commands_is_begun_anew(
+    mina: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = client_of(mina)
+    assert client.get("/api/auth/me").status_code == 200
+    count_up, evicted = cache.incr, list[str]()
+
+    def count_what_is_left(key: str, *arguments: Any, **options: Any) -> int:
+        if not evicted:
+            evicted.append(key)
+            cache.delete(key)
+        return count_up(key, *arguments, **options)
+
+    monkeypatch.setattr(cache, "incr", count_what_is_left, raising=False)
+
+    codes = statuses(4, lambda: client.get("/api/auth/me"))
+
+    assert evicted
+    assert codes == [200, 200, 200, 429]
