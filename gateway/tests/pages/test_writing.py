@@ -226,7 +226,7 @@ def test_long_paste_is_taken_whole(listener: Visitor, speaker: SpeakingEngine) -
     page.evaluate("text => navigator.clipboard.writeText(text)", text)
     box_of(page).focus()
     page.keyboard.press("Control+V")
-    assert len(box_of(page).input_value()) == len(text)
+    wait_until(lambda: len(box_of(page).input_value()) == len(text), what="the whole text in the box")
 
     page.keyboard.press("Enter")
     wait_until(lambda: len(speaker.asked) > since, what="the question")
