@@ -120,10 +120,10 @@ def find_program(name: str) -> str:
 
 
 def find_chromium() -> str:
-    """Its build without windows, where there is one: the other draws a browser around each page for nobody."""
-    for name in ("chromium-headless-shell", "chromium"):
-        if executable := shutil.which(name):
-            return executable
+    """Its build without windows, where there is one: the other draws a browser around each page."""
+    found = filter(None, map(shutil.which, ("chromium-headless-shell", "chromium")))
+    if executable := next(found, None):
+        return executable
     raise NeedMissing("apt-get install chromium-headless-shell")
 
 
