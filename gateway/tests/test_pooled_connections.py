@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from contextlib import closing
 
@@ -12,11 +11,11 @@ from django.db import connection, connections
 
 from accounts.models import AuditEvent
 from gateway.database.sessions import connect_apart
-from gateway.maintenance import pruning
 from gateway.maintenance.pruning import read_last_run
 from gateway.tests.databases import Stores
 from gateway.tests.needs import NeedMissing, skip_loudly
 from gateway.tests.pooler import start_pooler
+from gateway.tests.test_prune import pruning_elsewhere
 
 pytestmark = [pytest.mark.services, pytest.mark.django_db(transaction=True)]
 ROWS = 9
@@ -52,23 +51,8 @@ def test_rows_come_in_pieces_although_others_get_the_connection_in_between(poole
 
 
 def test_one_run_of_pruning_goes_on_at_a_time(pooled: None) -> None:
-    has_begun, may_end = threading.Event(), threading.Event()
-
-    def hold() -> None:
-        with pruning._alone():
-            has_begun.set()
-            may_end.wait()
-        connection.close()
-
-    other = threading.Thread(target=hold)
-    other.start()
-    has_begun.wait()
-    try:
-        with pytest.raises(CommandError, match="Another run goes on"):
-            call_command("prune")
-    finally:
-        may_end.set()
-        other.join()
+    with pruning_elsewhere(), pytest.raises(CommandError, match="Another run goes on"):
+        call_command("prune")
 
     call_command("prune")
     assert read_last_run() is not None

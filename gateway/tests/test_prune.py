@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -218,8 +220,9 @@ def test_maintenance_outlasts_a_database_that_does_not_answer(monkeypatch: pytes
     assert maintain(NOW) == RETRY_S
 
 
-@pytest.mark.django_db(transaction=True)
-def test_one_run_goes_on_at_a_time() -> None:
+@contextmanager
+def pruning_elsewhere() -> Iterator[None]:
+    """Within the context another thread, with a connection of its own, has a run under way."""
     has_begun, may_end = threading.Event(), threading.Event()
 
     def hold() -> None:
@@ -232,11 +235,16 @@ def test_one_run_goes_on_at_a_time() -> None:
     other.start()
     has_begun.wait()
     try:
-        with pytest.raises(CommandError, match="Another run goes on"):
-            call_command("prune")
+        yield
     finally:
         may_end.set()
         other.join()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_one_run_goes_on_at_a_time() -> None:
+    with pruning_elsewhere(), pytest.raises(CommandError, match="Another run goes on"):
+        call_command("prune")
 
     call_command("prune")
     assert read_last_run() is not None

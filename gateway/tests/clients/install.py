@@ -8,13 +8,12 @@ for Python in `.clients/` in the project root (GATEWAY_TEST_CLIENTS_DIR names an
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 import os
 import shutil
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from gateway.tests.locked_environment import install_locked
 from gateway.tests.needs import NO_NODE, PROJECT, NeedMissing, run_step
 
 REQUIREMENTS = PROJECT / "requirements" / "clients-lock.txt"
@@ -36,22 +35,7 @@ def install_clients() -> Interpreters:
 
 def _install_python() -> Path:
     folder = Path(os.environ.get("GATEWAY_TEST_CLIENTS_DIR") or PROJECT / ".clients").absolute()
-    stamp = folder / "installed.txt"
-    wanted = _fingerprint(REQUIREMENTS)
-    python = folder / "bin" / "python"
-    if not (stamp.is_file() and stamp.read_text() == wanted):
-        stamp.unlink(missing_ok=True)
-        run_step([sys.executable, "-m", "venv", "--clear", folder])
-        run_step([*_installer(python), "--quiet", "--require-hashes", "-r", REQUIREMENTS])
-        stamp.write_text(wanted)
-    return python
-
-
-def _installer(python: Path) -> list[str | Path]:
-    """The command that installs into that environment: uv's, which takes seconds, where there is one."""
-    if importlib.util.find_spec("uv") is not None:
-        return [sys.executable, "-m", "uv", "pip", "install", "--python", python]
-    return [python, "-m", "pip", "install", "--disable-pip-version-check"]
+    return install_locked(folder, REQUIREMENTS) / "python"
 
 
 def _install_node() -> str:
